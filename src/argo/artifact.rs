@@ -1,0 +1,169 @@
+//! An artifact: its GC block and the storage location inlined in it (facts sections 4.2 and 5).
+
+use super::de;
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+
+/// When Argo is asked to collect an artifact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Strategy {
+    /// Nothing is written at this level.
+    #[default]
+    Unset,
+    OnWorkflowCompletion,
+    OnWorkflowDeletion,
+    Never,
+    /// A value Argo does not know; the CRD does not refuse it (facts 4.2).
+    Other(String),
+}
+
+impl Strategy {
+    /// The field's own spelling; empty for [`Strategy::Unset`].
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Unset => "",
+            Self::OnWorkflowCompletion => "OnWorkflowCompletion",
+            Self::OnWorkflowDeletion => "OnWorkflowDeletion",
+            Self::Never => "Never",
+            Self::Other(text) => text,
+        }
+    }
+
+    /// Whether Argo would act on it: anything set but `Never`.
+    pub fn asks_for_collection(&self) -> bool {
+        !matches!(self, Self::Unset | Self::Never)
+    }
+}
+
+impl From<&str> for Strategy {
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::Unset,
+            "OnWorkflowCompletion" => Self::OnWorkflowCompletion,
+            "OnWorkflowDeletion" => Self::OnWorkflowDeletion,
+            "Never" => Self::Never,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Strategy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.as_deref().unwrap_or_default().into())
+    }
+}
+
+/// `artifactGC` of an artifact or a workflow.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArtifactGc {
+    pub strategy: Strategy,
+    #[serde(deserialize_with = "de::or_default")]
+    pub service_account_name: String,
+    /// Workflow level only, v3.5.0 and later.
+    #[serde(deserialize_with = "de::or_default")]
+    pub force_finalizer_removal: bool,
+}
+
+/// One artifact of a template or a node.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Artifact {
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(rename = "artifactGC")]
+    pub artifact_gc: Option<ArtifactGc>,
+    /// Set by the controller once the GC pod reported success, in status only.
+    #[serde(deserialize_with = "de::or_default")]
+    pub deleted: bool,
+    #[serde(deserialize_with = "de::or_default")]
+    pub optional: bool,
+    pub archive: Option<Archive>,
+    #[serde(flatten)]
+    pub location: ArtifactLocation,
+}
+
+impl Artifact {
+    /// Saved as it is (`archive: {none: {}}`), so possibly a directory of objects.
+    pub fn is_unarchived(&self) -> bool {
+        self.archive.as_ref().is_some_and(|archive| archive.none)
+    }
+}
+
+/// How an artifact is packed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Archive {
+    #[serde(deserialize_with = "de::present")]
+    pub none: bool,
+}
+
+/// The one-of storage location, of an artifact, a template's `archiveLocation` or a repository.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArtifactLocation {
+    pub gcs: Option<Gcs>,
+    pub s3: Option<S3>,
+    pub azure: Option<Azure>,
+    pub oss: Option<Oss>,
+    pub hdfs: Option<Hdfs>,
+    pub http: Option<Http>,
+    pub artifactory: Option<Artifactory>,
+    pub git: Option<Git>,
+    pub raw: Option<Raw>,
+    pub plugin: Option<Plugin>,
+}
+
+macro_rules! drivers {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct $name { $(#[serde(deserialize_with = "de::or_default")] pub $field: String,)* }
+    )*};
+}
+
+drivers! {
+    /// Google Cloud Storage.
+    Gcs { bucket, key }
+    /// S3 and its relatives.
+    S3 { endpoint, bucket, key }
+    /// Azure Blob Storage.
+    Azure { endpoint, container, blob }
+    /// Alibaba OSS.
+    Oss { endpoint, bucket, key }
+    /// Any URL.
+    Http { url }
+    /// A git repository.
+    Git { repo }
+    /// Content written into the manifest.
+    Raw { data }
+    /// A driver plugin, v4.0 and later.
+    Plugin { name, configuration, key }
+}
+
+/// JFrog Artifactory.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Artifactory {
+    #[serde(deserialize_with = "de::or_default")]
+    pub url: String,
+    #[serde(deserialize_with = "de::present")]
+    pub username_secret: bool,
+}
+
+/// HDFS.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Hdfs {
+    #[serde(deserialize_with = "de::or_default")]
+    pub addresses: Vec<String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub path: String,
+}

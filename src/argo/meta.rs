@@ -1,0 +1,46 @@
+//! Object metadata, as far as it is used.
+
+use super::de;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// `metadata` of any object.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub namespace: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub uid: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub resource_version: String,
+    #[serde(deserialize_with = "de::time")]
+    pub creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "de::time")]
+    pub deletion_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub finalizers: Vec<String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub owner_references: Vec<OwnerReference>,
+}
+
+/// One owner of an object.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct OwnerReference {
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+}
+
+impl Meta {
+    /// The label's value, empty when absent.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+}

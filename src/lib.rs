@@ -1,0 +1,3 @@
+//! Library behind `kubectl argo-gc`.
+
+pub mod argo;
