@@ -1,3 +1,4 @@
 //! Library behind `kubectl argo-gc`.
 
 pub mod argo;
+pub mod gc;

@@ -53,6 +53,12 @@ impl fmt::Display for Strategy {
     }
 }
 
+impl serde::Serialize for Strategy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl<'de> Deserialize<'de> for Strategy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::<String>::deserialize(deserializer)?.as_deref().unwrap_or_default().into())
@@ -73,26 +79,75 @@ pub struct ArtifactGc {
 
 /// One artifact of a template or a node.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "ArtifactFields")]
 pub struct Artifact {
-    #[serde(deserialize_with = "de::or_default")]
     pub name: String,
-    #[serde(rename = "artifactGC")]
     pub artifact_gc: Option<ArtifactGc>,
     /// Set by the controller once the GC pod reported success, in status only.
-    #[serde(deserialize_with = "de::or_default")]
     pub deleted: bool,
-    #[serde(deserialize_with = "de::or_default")]
     pub optional: bool,
     pub archive: Option<Archive>,
-    #[serde(flatten)]
     pub location: ArtifactLocation,
+}
+
+/// The wire shape: Argo inlines the location. (`serde(flatten)` would buffer every artifact.)
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ArtifactFields {
+    #[serde(deserialize_with = "de::or_default")]
+    name: String,
+    #[serde(rename = "artifactGC")]
+    artifact_gc: Option<ArtifactGc>,
+    #[serde(deserialize_with = "de::or_default")]
+    deleted: bool,
+    #[serde(deserialize_with = "de::or_default")]
+    optional: bool,
+    archive: Option<Archive>,
+    gcs: Option<Gcs>,
+    s3: Option<S3>,
+    azure: Option<Azure>,
+    oss: Option<Oss>,
+    hdfs: Option<Hdfs>,
+    http: Option<Http>,
+    artifactory: Option<Artifactory>,
+    git: Option<Git>,
+    raw: Option<Raw>,
+    plugin: Option<Plugin>,
+}
+
+impl From<ArtifactFields> for Artifact {
+    fn from(fields: ArtifactFields) -> Self {
+        let ArtifactFields {
+            name,
+            artifact_gc,
+            deleted,
+            optional,
+            archive,
+            gcs,
+            s3,
+            azure,
+            oss,
+            hdfs,
+            http,
+            artifactory,
+            git,
+            raw,
+            plugin,
+        } = fields;
+        let location = ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin };
+        Self { name, artifact_gc, deleted, optional, archive, location }
+    }
 }
 
 impl Artifact {
     /// Saved as it is (`archive: {none: {}}`), so possibly a directory of objects.
     pub fn is_unarchived(&self) -> bool {
         self.archive.as_ref().is_some_and(|archive| archive.none)
+    }
+
+    /// Archived logs: `main-logs` or `<container>-logs`, which no template declares.
+    pub fn is_logs(&self) -> bool {
+        self.name.ends_with("-logs") && self.artifact_gc.is_none()
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Meta {
     #[serde(deserialize_with = "de::or_default")]
     pub labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "de::or_default")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "de::or_default")]
     pub finalizers: Vec<String>,
     #[serde(deserialize_with = "de::or_default")]
     pub owner_references: Vec<OwnerReference>,

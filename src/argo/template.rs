@@ -16,6 +16,27 @@ pub struct Template {
     #[serde(deserialize_with = "steps")]
     pub steps: Vec<Step>,
     pub dag: Option<Dag>,
+    pub resource: Option<Resource>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub metadata: TemplateMeta,
+}
+
+/// `metadata` of a template: what its pods get.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TemplateMeta {
+    #[serde(deserialize_with = "de::or_default")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A resource template's manifest.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Resource {
+    #[serde(deserialize_with = "de::or_default")]
+    pub manifest: String,
 }
 
 /// Declared outputs, artifacts only.

@@ -41,7 +41,10 @@ mod tests {
         assert_eq!(Version::parse("v3.5.6"), Some(Version(3, 5, 6)));
         assert_eq!(Version::parse("4.1.0-rc2"), Some(Version(4, 1, 0)));
         assert_eq!(Version::parse("latest"), None);
-        assert_eq!(Version::from_image("localhost:5000/argo/workflow-controller:v3.6.19"), Some(Version(3, 6, 19)));
+        assert_eq!(
+            Version::from_image("localhost:5000/argo/workflow-controller:v3.6.19"),
+            Some(Version(3, 6, 19))
+        );
         assert_eq!(Version::from_image("localhost:5000/workflow-controller"), None);
         assert_eq!(Version::from_image("q/wc:v3.7.0@sha256:abc"), Some(Version(3, 7, 0)));
     }

@@ -34,6 +34,16 @@ pub struct WorkflowSpec {
     pub hooks: BTreeMap<String, Hook>,
     #[serde(deserialize_with = "de::or_default")]
     pub service_account_name: String,
+    pub ttl_strategy: Option<TtlStrategy>,
+}
+
+/// `ttlStrategy`: seconds until the finished workflow is deleted.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TtlStrategy {
+    pub seconds_after_completion: Option<i64>,
+    pub seconds_after_success: Option<i64>,
+    pub seconds_after_failure: Option<i64>,
 }
 
 /// `templateDefaults`: merged into each template at run time only.

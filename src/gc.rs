@@ -1,0 +1,19 @@
+//! The pure core: which artifacts Argo collects, which it doesn't, and why.
+//!
+//! Nothing here reads a clock, a file or a socket; `now` and all objects are arguments.
+
+pub mod context;
+pub mod coverage;
+pub mod inspection;
+pub mod location;
+pub mod policy;
+pub mod reason;
+pub mod report;
+
+pub use context::{Context, Controller, Controllers, Kind, Related};
+pub use coverage::assess;
+pub use inspection::{Gap, Inspection, Summary};
+pub use location::Location;
+pub use policy::{Policy, Source};
+pub use reason::Reason;
+pub use report::{ArtifactReport, Assessment, Evidence, Finding, Note, Verdict, When};

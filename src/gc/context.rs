@@ -1,0 +1,260 @@
+//! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
+
+use crate::argo::{Meta, Version, names, related::*};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// All an assessment may look at beside its workflow.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub now: Timestamp,
+    pub controllers: Controllers,
+    pub related: Related,
+}
+
+/// One workflow controller.
+#[derive(Debug, Clone, Default)]
+pub struct Controller {
+    pub namespace: String,
+    pub name: String,
+    /// From the image tag, or `--argo-version`.
+    pub version: Option<Version>,
+    /// `instanceID` of its ConfigMap: none when the ConfigMap could not be read, empty when unset.
+    pub instance_id: Option<String>,
+    /// `ARGO_ARTIFACT_GC_ENABLED`: none when its value comes from elsewhere.
+    pub gc_enabled: Option<bool>,
+    /// The one namespace it manages; none for all.
+    pub managed_namespace: Option<String>,
+}
+
+/// The controllers seen.
+#[derive(Debug, Clone, Default)]
+pub struct Controllers {
+    pub seen: Vec<Controller>,
+    /// Whether every Deployment of the cluster could be read; else there may be more.
+    pub complete: bool,
+    /// `--argo-version`: holds for all.
+    pub version: Option<Version>,
+}
+
+/// Kinds of objects read beside workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    GcTasks,
+    GcPods,
+    Events,
+    TaskResults,
+    WorkflowTemplates,
+    ClusterWorkflowTemplates,
+    Deployments,
+    ConfigMaps,
+    AccessReviews,
+}
+
+/// Objects beside the workflows, by workflow, and what of them could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Related {
+    of: HashMap<(String, String), OfWorkflow>,
+    /// Whether a (cluster) template's own `spec.artifactGC` asks for collection, by `(namespace, name)`;
+    /// an empty namespace stands for cluster templates.
+    templates: HashMap<(String, String), bool>,
+    /// Kinds read whole: in all namespaces (none) or in one.
+    read: BTreeSet<(Kind, Option<String>)>,
+    /// Answers of access reviews: may this service account do what a GC pod must?
+    rights: BTreeMap<(String, String), bool>,
+}
+
+/// The objects of one workflow.
+#[derive(Debug, Clone, Default)]
+pub struct OfWorkflow {
+    pub tasks: Vec<GcTask>,
+    pub pods: Vec<Pod>,
+    pub events: Vec<Event>,
+    pub results: Vec<TaskResult>,
+}
+
+impl Related {
+    /// Files a GC task under its workflow (its controller owner).
+    pub fn add_task(&mut self, task: GcTask) {
+        let owner = task.metadata.owner_references.iter().find(|owner| owner.kind == "Workflow");
+        let Some(workflow) = owner.map(|owner| owner.name.clone()) else { return };
+        self.entry(&task.metadata, workflow).tasks.push(task);
+    }
+
+    /// Files a GC pod under its workflow; other pods are passed over.
+    pub fn add_pod(&mut self, pod: Pod) {
+        if pod.metadata.label(names::COMPONENT) == "artifact-gc" {
+            self.entry(&pod.metadata, pod.metadata.label(names::WORKFLOW).to_owned()).pods.push(pod);
+        }
+    }
+
+    /// Files a failed-collection event under its workflow; other events are passed over.
+    pub fn add_event(&mut self, event: Event) {
+        if event.reason == names::EVENT_GC_FAILED && event.involved_object.kind == "Workflow" {
+            let key = (event.involved_object.namespace.clone(), event.involved_object.name.clone());
+            self.of.entry(key).or_default().events.push(event);
+        }
+    }
+
+    /// Files a task result under its workflow, if it reports artifacts.
+    pub fn add_result(&mut self, result: TaskResult) {
+        if !result.outputs.artifacts.is_empty() {
+            self.entry(&result.metadata, result.metadata.label(names::WORKFLOW).to_owned())
+                .results
+                .push(result);
+        }
+    }
+
+    /// Remembers whether a template's own workflow-level strategy asks for collection.
+    pub fn add_template(&mut self, template: &WorkflowTemplate) {
+        let asks = template.spec.artifact_gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
+        self.templates.insert((template.metadata.namespace.clone(), template.metadata.name.clone()), asks);
+    }
+
+    /// Records the answer of an access review for a GC pod's service account.
+    pub fn add_right(&mut self, namespace: &str, account: &str, allowed: bool) {
+        self.rights.insert((namespace.to_owned(), account.to_owned()), allowed);
+    }
+
+    /// Declares a kind read whole, in one namespace or (none) in all.
+    pub fn mark_read(&mut self, kind: Kind, namespace: Option<&str>) {
+        self.read.insert((kind, namespace.map(str::to_owned)));
+    }
+
+    /// Whether absence of an object of this kind means it does not exist.
+    pub fn is_read(&self, kind: Kind, namespace: &str) -> bool {
+        self.read.contains(&(kind, None)) || self.read.contains(&(kind, Some(namespace.to_owned())))
+    }
+
+    /// The objects of one workflow.
+    pub fn of(&self, namespace: &str, workflow: &str) -> Option<&OfWorkflow> {
+        // An empty map is the common case and spares the two allocations of a key.
+        if self.of.is_empty() {
+            return None;
+        }
+        self.of.get(&(namespace.to_owned(), workflow.to_owned()))
+    }
+
+    /// Whether the template (empty namespace: cluster template) asks for collection; none when it wasn't seen.
+    pub fn template_asks(&self, namespace: &str, name: &str) -> Option<bool> {
+        self.templates.get(&(namespace.to_owned(), name.to_owned())).copied()
+    }
+
+    /// Whether the service account may do what a GC pod must; none when nobody could say.
+    pub fn may_collect(&self, namespace: &str, account: &str) -> Option<bool> {
+        self.rights.get(&(namespace.to_owned(), account.to_owned())).copied()
+    }
+
+    /// Service accounts of failed GC pods, by namespace: those worth an access review.
+    pub fn failed_accounts(&self) -> BTreeSet<(String, String)> {
+        let pods = self.of.values().flat_map(|of| &of.pods);
+        pods.filter(|pod| pod.status.phase == "Failed")
+            .map(|pod| (pod.metadata.namespace.clone(), pod.account().to_owned()))
+            .collect()
+    }
+
+    fn entry(&mut self, meta: &Meta, workflow: String) -> &mut OfWorkflow {
+        self.of.entry((meta.namespace.clone(), workflow)).or_default()
+    }
+}
+
+impl Pod {
+    /// The service account it runs as.
+    pub fn account(&self) -> &str {
+        if self.spec.service_account_name.is_empty() { "default" } else { &self.spec.service_account_name }
+    }
+}
+
+impl Controllers {
+    /// The controllers that may manage the workflow: matching namespace and instance ID.
+    pub fn managing<'a>(
+        &'a self,
+        namespace: &str,
+        instance_id: &str,
+    ) -> impl Iterator<Item = &'a Controller> {
+        let (namespace, instance_id) = (namespace.to_owned(), instance_id.to_owned());
+        self.seen.iter().filter(move |controller| {
+            controller.managed_namespace.as_ref().is_none_or(|managed| *managed == namespace)
+                && controller.instance_id.as_ref().is_none_or(|own| *own == instance_id)
+        })
+    }
+
+    /// The version that ran the workflow, when all that may manage it agree on one.
+    pub fn version_for(&self, namespace: &str, instance_id: &str) -> Option<Version> {
+        if self.version.is_some() {
+            return self.version;
+        }
+        let mut versions = self.managing(namespace, instance_id).map(|controller| controller.version);
+        let first = versions.next()??;
+        versions.all(|other| other == Some(first)).then_some(first)
+    }
+}
+
+impl Controller {
+    /// Reads a Deployment that runs a workflow controller; none for any other.
+    pub fn from_deployment(deployment: &Deployment) -> Option<Self> {
+        let containers = &deployment.spec.template.spec.containers;
+        let container = containers.iter().find(|container| {
+            let name = container.image.split('@').next().unwrap_or_default();
+            let name = name.rsplit('/').next().unwrap_or_default();
+            name.split(':').next().is_some_and(|name| name.ends_with("workflow-controller"))
+        })?;
+        let switch = container.env.iter().find(|var| var.name == "ARGO_ARTIFACT_GC_ENABLED");
+        let gc_enabled = match switch {
+            None => Some(true),
+            Some(var) => var.value.as_deref().map(|value| !is_false(value)),
+        };
+        let has = |flag: &str| container.args.iter().any(|arg| arg == flag);
+        let managed_namespace = option(&container.args, "--managed-namespace")
+            .or_else(|| has("--namespaced").then(|| deployment.metadata.namespace.clone()));
+        Some(Self {
+            namespace: deployment.metadata.namespace.clone(),
+            name: deployment.metadata.name.clone(),
+            version: Version::from_image(&container.image),
+            instance_id: None,
+            gc_enabled,
+            managed_namespace,
+        })
+    }
+
+    /// The name of the ConfigMap a Deployment's controller reads.
+    pub fn config_map_name(deployment: &Deployment) -> String {
+        let containers = &deployment.spec.template.spec.containers;
+        containers
+            .iter()
+            .find_map(|container| option(&container.args, "--configmap"))
+            .unwrap_or_else(|| "workflow-controller-configmap".to_owned())
+    }
+
+    /// Takes over what the ConfigMap says: `instanceID`, as its own key or in the older `config` block.
+    pub fn apply_config(&mut self, config: &ConfigMap) {
+        let own = config.data.get("instanceID").map(|value| value.trim().to_owned());
+        let block = || {
+            let lines = config.data.get("config")?.lines();
+            lines
+                .filter_map(|line| line.strip_prefix("instanceID:"))
+                .map(|value| value.trim().to_owned())
+                .next()
+        };
+        self.instance_id = Some(own.or_else(block).unwrap_or_default().trim_matches('"').to_owned());
+    }
+}
+
+/// What Go's ParseBool takes for false.
+fn is_false(value: &str) -> bool {
+    matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False")
+}
+
+/// The value of `--flag value` or `--flag=value`.
+fn option(args: &[String], flag: &str) -> Option<String> {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == flag {
+            return args.next().cloned();
+        }
+        if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(value.to_owned());
+        }
+    }
+    None
+}
