@@ -16,7 +16,7 @@ pub mod workflow;
 pub use artifact::{Artifact, ArtifactGc, ArtifactLocation, Strategy};
 pub use meta::Meta;
 pub use node::{NodeStatus, TemplateRef};
-pub use nodes::Nodes;
+pub use nodes::{Nodes, NodesError};
 pub use template::Template;
 pub use version::Version;
 pub use workflow::Workflow;

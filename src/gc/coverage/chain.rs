@@ -1,0 +1,207 @@
+//! The verdict of one recorded artifact: strategy and finalizer, then on to [`super::collection`].
+
+use super::{Case, Judgement, Record};
+use crate::argo::{Strategy, Version, names};
+use crate::gc::location::StorageEngine;
+use crate::gc::{Reason, Source, Verdict};
+
+/// S3 directories with a trailing slash are deleted since (facts 6.2).
+pub(super) const S3_DIRECTORIES: &[Version] = &[Version(3, 5, 9), Version(3, 6, 0)];
+
+impl<'a> Case<'a> {
+    /// The record's verdict; none where nothing was saved and nothing is asked.
+    pub(super) fn judge(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+        let judgement = self.verdict(record, all)?;
+        let open = judgement.verdict != Verdict::Collected;
+        let uncovered = judgement.verdict == Verdict::Uncovered;
+        let vanishing = uncovered && self.policy.spec.ttl_strategy.is_some();
+        let shared = self.shares_key(record, all);
+        Some(
+            judgement
+                .note_if(vanishing, Reason::TtlVanished)
+                .note_if(shared, Reason::SharedKey)
+                .note_if(open && !self.workflow.is_terminal(), Reason::StillConsumed),
+        )
+    }
+
+    fn verdict(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+        let Record { node, artifact, strategy, source, .. } = record;
+        if artifact.deleted {
+            return Some(self.collected(record));
+        }
+        if record.is_unsaved() && !(strategy.asks_for_collection() && node.is_pod()) {
+            return None;
+        }
+        if *strategy == Strategy::Never {
+            let reason = if *source == Source::Artifact { Reason::ArtifactNever } else { Reason::WfNever };
+            let field = if *source == Source::Artifact { "artifactGC.strategy" } else { "spec.artifactGC.strategy" };
+            return Some(Judgement::new(Verdict::Kept, reason).because(field, "Never"));
+        }
+        if let Some(judgement) = self.borrowed(record) {
+            return Some(judgement);
+        }
+        if *strategy == Strategy::Unset {
+            return Some(self.unasked(record));
+        }
+        if let Strategy::Other(value) = strategy {
+            return Some(Judgement::uncovered(Reason::UnknownStrategy).because("artifactGC.strategy", value));
+        }
+        if !node.is_pod() {
+            return Some(self.beside_pods(record));
+        }
+        if self.workflow.is_archived_record() {
+            let label = format!("metadata.labels[{}]", names::ARCHIVING);
+            return Some(Judgement::unknown(Reason::ArchivedStale).because(label, "Persisted"));
+        }
+        Some(self.unmanaged().or_else(|| self.without_finalizer(record, all)).unwrap_or_else(|| {
+            let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
+            self.under_finalizer(record, all).note_if(hit, Reason::MemoHit)
+        }))
+    }
+
+    /// Recorded as deleted; two storage quirks make that doubtful.
+    fn collected(&self, record: &Record<'a>) -> Judgement {
+        let s3 = record.location().filter(|place| place.engine == StorageEngine::S3);
+        let directory = s3.is_some_and(|place| {
+            let missed = !place.key.ends_with('/') || self.maybe_before(S3_DIRECTORIES);
+            record.artifact.is_unarchived() && missed
+        });
+        let elsewhere = s3.is_some() && self.takes_another_location(record);
+        Judgement::collected()
+            .because("outputs.artifacts[].deleted", "true")
+            .note_if(directory, Reason::S3FalseDeleted)
+            .note_if(elsewhere, Reason::WrongBucketDeleted)
+    }
+
+    /// Objects of another workflow: outputs copied from a cache or from the workflow this one resubmits.
+    fn borrowed(&self, record: &Record<'a>) -> Option<Judgement> {
+        let Record { node, strategy, .. } = record;
+        if node.kind == "Skipped" && node.message.starts_with("original pod:") {
+            let judgement = Judgement::unknown(Reason::ResubmitMemoized).because("node message", &node.message);
+            return Some(match self.workflow.metadata.label(names::RESUBMITTED_FROM) {
+                "" => judgement,
+                from => judgement.because(format!("metadata.labels[{}]", names::RESUBMITTED_FROM), from),
+            });
+        }
+        let memo = node.memoization_status.as_ref().filter(|memo| memo.hit)?;
+        let left_alone = !strategy.asks_for_collection() || !node.is_pod();
+        left_alone.then(|| {
+            let cache = format!("hit in cache {}", memo.cache_name);
+            Judgement::unknown(Reason::MemoHit).because("memoizationStatus", cache)
+        })
+    }
+
+    /// No strategy at either level.
+    fn unasked(&self, record: &Record<'a>) -> Judgement {
+        let Record { node, artifact, .. } = record;
+        if artifact.artifact_gc.is_some() {
+            return Judgement::uncovered(Reason::ArtifactBlockWithoutStrategy).because("artifactGC.strategy", "<none>");
+        }
+        let workflow_namespace = &self.workflow.metadata.namespace;
+        let referenced = match (&node.template_ref, node.template_scope.split_once('/')) {
+            (Some(reference), _) => {
+                Some((if reference.cluster_scope { "" } else { workflow_namespace }, reference.name.as_str()))
+            }
+            (None, Some(("namespaced", name))) => Some((workflow_namespace.as_str(), name)),
+            (None, Some(("cluster", name))) => Some(("", name)),
+            _ => None,
+        };
+        if let Some((namespace, name)) = referenced
+            && self.context.related.template_asks(namespace, name) == Some(true)
+        {
+            let kind = if namespace.is_empty() { "ClusterWorkflowTemplate" } else { "WorkflowTemplate" };
+            let field = format!("{kind}/{name} spec.artifactGC.strategy");
+            return Judgement::uncovered(Reason::WftmplLevelIgnored).because(field, "set, but read by nobody");
+        }
+        Judgement::uncovered(Reason::NoStrategy).because("spec.artifactGC.strategy", "<none>")
+    }
+
+    /// Asked for, but on a node Argo's search passes over.
+    fn beside_pods(&self, record: &Record<'a>) -> Judgement {
+        let kind = record.node.kind.as_str();
+        let judgement = match kind {
+            // Its own pods are gone from the tree or the object came from elsewhere; we can't tell which.
+            "Steps" | "StepGroup" | "DAG" | "TaskGroup" | "Retry" => Judgement::unknown(Reason::NonPodNode),
+            _ => Judgement::uncovered(Reason::NonPodNode),
+        };
+        judgement.because("node type", kind)
+    }
+
+    /// Argo never took the workflow up for collection: too old, switched off, or nobody's.
+    fn unmanaged(&self) -> Option<Judgement> {
+        let meta = &self.workflow.metadata;
+        let has_status = self.workflow.status.artifact_gc_status.is_some();
+        let id = meta.label(names::INSTANCE_ID);
+        if self.version.is_some_and(|version| version < Version(3, 4, 0)) {
+            let judgement = Judgement::uncovered(Reason::ControllerTooOld);
+            return Some(judgement.because("controller version", self.version_text()));
+        }
+        let controllers = &self.context.controllers;
+        let mut managing = controllers.managing(&meta.namespace, id).peekable();
+        let nobodys = controllers.complete && !controllers.seen.is_empty() && managing.peek().is_none();
+        let idle = !has_status || self.awaits_processing();
+        if nobodys && idle {
+            let field = format!("metadata.labels[{}]", names::INSTANCE_ID);
+            let known: Vec<String> = controllers.seen.iter().map(|seen| seen.describe()).collect();
+            let judgement = Judgement::uncovered(Reason::Unmanaged);
+            return Some(judgement.because(field, if id.is_empty() { "<none>" } else { id })
+                .because("controllers", known.join(", ")));
+        }
+        let off = managing.peek().is_some() && managing.all(|controller| controller.gc_enabled == Some(false));
+        if (off && idle) || !has_status {
+            let judgement = Judgement::uncovered(Reason::FeatureOff);
+            let judgement = if has_status {
+                judgement
+            } else {
+                judgement.because("status.artifactGCStatus", "<none>")
+            };
+            return Some(if off {
+                judgement.because("controller environment ARGO_ARTIFACT_GC_ENABLED", "false")
+            } else {
+                judgement
+            });
+        }
+        None
+    }
+
+    /// The finalizer is there but not every strategy has been processed.
+    fn awaits_processing(&self) -> bool {
+        let asked = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
+        self.workflow.has_gc_finalizer() && asked.iter().any(|strategy| !self.is_processed(strategy))
+    }
+
+    /// Other nodes of this workflow, no attempts of the same step, write the same key.
+    fn shares_key(&self, record: &Record<'a>, all: &[Record<'a>]) -> bool {
+        let Some(place) = record.location() else { return false };
+        record.node.is_pod()
+            && all.iter().any(|other| {
+                other.node.is_pod()
+                    && other.location() == Some(place)
+                    && (other.node.id != record.node.id || other.artifact.name != record.artifact.name)
+                    && !is_attempt_of_same(&other.node.name, &record.node.name)
+            })
+    }
+}
+
+/// Whether two node names differ only in the attempt: `a(0)` and `a(1)`.
+pub(super) fn is_attempt_of_same(one: &str, other: &str) -> bool {
+    fn step(name: &str) -> Option<&str> {
+        let (step, attempt) = name.strip_suffix(')')?.rsplit_once('(')?;
+        attempt.bytes().all(|byte| byte.is_ascii_digit()).then_some(step)
+    }
+    one != other && step(one).is_some() && step(one) == step(other)
+}
+
+impl crate::gc::Controller {
+    fn describe(&self) -> String {
+        let id = match self.instance_id.as_deref() {
+            None => "instance ID unread".to_owned(),
+            Some("") => "no instance ID".to_owned(),
+            Some(id) => format!("instance ID {id}"),
+        };
+        match &self.managed_namespace {
+            None => format!("{}/{} ({id})", self.namespace, self.name),
+            Some(managed) => format!("{}/{} ({id}, namespace {managed} only)", self.namespace, self.name),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is wrong with the workflow itself: a finalizer nothing will remove, outputs no node records.
+
+use super::{Case, Judgement, Record};
+use crate::argo::{Strategy, Version};
+use crate::gc::location;
+use crate::gc::report::{ArtifactReport, Evidence, Note, Verdict};
+use crate::gc::{Finding, Reason};
+
+/// The finalizer goes without any GC pod since #13500.
+const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)];
+
+impl<'a> Case<'a> {
+    /// Findings about a finalizer that stays although no artifact is left to collect.
+    pub(super) fn hangs(&self, judged: &[(&Record<'a>, Judgement)]) -> Vec<Finding> {
+        if !self.workflow.has_gc_finalizer() {
+            return Vec::new();
+        }
+        let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();
+        let open = judged.iter().any(|(record, judgement)| {
+            asked(record) && judgement.verdict != Verdict::Collected && !self.is_gone(record, judged)
+        });
+        if open {
+            return Vec::new();
+        }
+        // Gone, but the controller's own flag does not say so: it will wait for ever.
+        let unflagged = judged.iter().find(|(record, _)| asked(record) && !record.artifact.deleted);
+        let deleted = self.workflow.metadata.deletion_timestamp;
+        let finding = match unflagged {
+            Some((record, judgement)) => self.unflagged(record, judgement),
+            None if self.is_overdue(deleted.max(self.workflow.status.finished_at)) && deleted.is_some() => {
+                if !self.maybe_before(REMOVABLE_WITHOUT_POD) {
+                    finding(Reason::Overdue, "metadata.deletionTimestamp", "passed over an hour ago")
+                } else {
+                    finding(Reason::NoArtifactStuck, "artifacts left to collect", "none")
+                }
+            }
+            None => return Vec::new(),
+        };
+        vec![finding]
+    }
+
+    /// Another record of the same object was collected.
+    fn is_gone(&self, record: &Record<'a>, judged: &[(&Record<'a>, Judgement)]) -> bool {
+        let place = record.location();
+        let collected = |(other, judgement): &(&Record<'a>, Judgement)| {
+            judgement.verdict == Verdict::Collected && other.location() == place
+        };
+        place.is_some() && judged.iter().any(collected)
+    }
+
+    fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Finding {
+        let field = format!("artifact {} of node {}: deleted", record.artifact.name, record.node.id);
+        let pods = self.of.map_or(&[][..], |of| &of.pods);
+        let mislabelled = pods.iter().any(|pod| {
+            pod.metadata.labels.contains_key(crate::argo::names::WRONG_INSTANCE_LABEL)
+                && !pod.metadata.labels.contains_key(crate::argo::names::INSTANCE_ID)
+        });
+        let reason = match judgement.reason {
+            _ if mislabelled => Reason::InstanceId,
+            Some(reason) => reason,
+            // The task says success, and nobody will take that over any more.
+            None => Reason::GcPodLost,
+        };
+        finding(reason, &field, "not set, though the object is gone")
+    }
+
+    /// Hazards of the workflow as a whole.
+    pub(super) fn workflow_notes(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let status = self.workflow.status.artifact_gc_status.as_ref();
+        let nothing_recouped = status.is_none_or(|status| status.pods_recouped.is_empty());
+        let processed = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
+        if self.policy.force()
+            && self.workflow.has_gc_finalizer()
+            && nothing_recouped
+            && processed.iter().any(|strategy| self.is_processed(strategy))
+        {
+            notes.push(Note { reason: Reason::ForceNoPod, detail: String::new() });
+        }
+        let child = self.workflow.status.nodes.values().find(|node| {
+            let resource = self.template_of(node).and_then(|template| template.resource.as_ref());
+            node.is_pod() && resource.is_some_and(|resource| makes_workflow(&resource.manifest))
+        });
+        if let Some(node) = child {
+            notes.push(Note { reason: Reason::WorkflowOfWorkflows, detail: format!("node {}", node.shown()) });
+        }
+        notes
+    }
+
+    /// Artifacts a leftover task result reports and the workflow's nodes lack: no GC will ever look for them.
+    pub(super) fn unrecorded(&self) -> Vec<ArtifactReport> {
+        let results = self.of.map_or(&[][..], |of| &of.results);
+        if results.is_empty() || !self.workflow.is_terminal() {
+            return Vec::new();
+        }
+        let mut reports = Vec::new();
+        for result in results {
+            let id = &result.metadata.name;
+            let node = self.workflow.status.nodes.get(id);
+            for artifact in &result.outputs.artifacts {
+                let known = node.is_some_and(|node| node.outputs.artifacts.iter().any(|a| a.name == artifact.name));
+                if known || artifact.location.kind().is_none() {
+                    continue;
+                }
+                let (strategy, source) = self.policy.strategy(artifact);
+                let base = location::base(node.and_then(|node| self.archive_location(node)), self.repository);
+                let placeholder = crate::argo::NodeStatus { id: id.clone(), kind: "Pod".into(), ..Default::default() };
+                let record = Record {
+                    node: node.unwrap_or(&placeholder),
+                    artifact,
+                    strategy,
+                    source,
+                    account: self.policy.service_account(artifact).to_owned(),
+                    resolved: location::resolve(&artifact.location, base),
+                };
+                let judgement = if record.strategy == Strategy::Never {
+                    Judgement::new(Verdict::Kept, Reason::ArtifactNever)
+                } else {
+                    Judgement::uncovered(Reason::UnrecordedObject)
+                };
+                let field = format!("WorkflowTaskResult/{id} outputs.artifacts");
+                reports.push(record.report(judgement.because(field, &artifact.name)));
+            }
+        }
+        reports
+    }
+}
+
+fn finding(reason: Reason, field: &str, value: &str) -> Finding {
+    Finding { verdict: Verdict::Failing, reason, evidence: vec![Evidence::new(field, value)] }
+}
+
+/// Whether a resource template's manifest creates a Workflow.
+fn makes_workflow(manifest: &str) -> bool {
+    manifest.lines().filter_map(|line| line.trim_start().strip_prefix("kind:")).any(|kind| kind.trim() == "Workflow")
+}
