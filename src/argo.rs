@@ -4,6 +4,7 @@
 
 pub mod artifact;
 pub mod de;
+pub mod list;
 pub mod meta;
 pub mod names;
 pub mod node;

@@ -1,0 +1,245 @@
+//! Kubernetes objects from files, directories and standard input: JSON or YAML, lists or many documents.
+//!
+//! JSON is streamed object by object; a YAML document is held whole.
+
+mod json;
+mod yaml;
+
+use crate::argo::list::{Malformed, object};
+use crate::argo::related::*;
+use crate::argo::{Workflow, list::Item};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A place objects are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    Stdin,
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// One object, by its kind.
+#[derive(Debug)]
+pub enum Object {
+    Workflow(Box<Workflow>),
+    Template(Box<WorkflowTemplate>),
+    GcTask(Box<GcTask>),
+    TaskResult(Box<TaskResult>),
+    Pod(Box<Pod>),
+    Event(Box<Event>),
+    Deployment(Box<Deployment>),
+    ConfigMap(Box<ConfigMap>),
+    /// A kind that plays no part here.
+    Other(String),
+    Malformed(Malformed),
+}
+
+/// Why an input ended before its end, or could not be opened.
+#[derive(Debug, Error)]
+pub enum InputError {
+    #[error("the path \"{0}\" does not exist")]
+    Missing(String),
+    #[error("there is no .json, .yaml or .yml file in \"{0}\"")]
+    EmptyDirectory(String),
+    #[error("cannot read {0}: {1}")]
+    Io(String, io::Error),
+    #[error("{input}: {message}")]
+    Syntax { input: String, message: String },
+}
+
+/// Turns paths into inputs: `-` is standard input, a directory all its JSON and YAML files by name.
+///
+/// # Errors
+/// A path does not exist, or a directory holds nothing to read.
+pub fn inputs(paths: &[PathBuf], recursive: bool) -> Result<Vec<Input>, InputError> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            inputs.push(Input::Stdin);
+        } else if path.is_dir() {
+            let before = inputs.len();
+            directory(path, recursive, &mut inputs)?;
+            if inputs.len() == before {
+                return Err(InputError::EmptyDirectory(path.display().to_string()));
+            }
+        } else if path.exists() {
+            inputs.push(Input::File(path.clone()));
+        } else {
+            return Err(InputError::Missing(path.display().to_string()));
+        }
+    }
+    Ok(inputs)
+}
+
+fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<(), InputError> {
+    let unreadable = |error| InputError::Io(path.display().to_string(), error);
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(unreadable)?;
+    entries.sort();
+    for entry in entries {
+        let extension = entry.extension().and_then(|extension| extension.to_str());
+        if entry.is_dir() {
+            // A link back up would never end.
+            if recursive && !entry.is_symlink() {
+                directory(&entry, recursive, inputs)?;
+            }
+        } else if matches!(extension, Some("json" | "yaml" | "yml")) {
+            inputs.push(Input::File(entry));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all objects of an input in order; `each` may stop the reading by an error.
+///
+/// # Errors
+/// The input can't be opened, or is damaged from some point on: what came before has been visited.
+pub fn read(input: &Input, stdin: &mut dyn Read, each: &mut dyn FnMut(Object)) -> Result<(), InputError> {
+    let name = input.to_string();
+    match input {
+        Input::Stdin => read_from(&name, stdin, each),
+        Input::File(path) => {
+            let mut file = File::open(path).map_err(|error| InputError::Io(name.clone(), error))?;
+            read_from(&name, &mut file, each)
+        }
+    }
+}
+
+/// Reads objects from any reader; JSON is told by its first character.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(name: &str, reader: &mut dyn Read, each: &mut dyn FnMut(Object)) -> Result<(), InputError> {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let first = first_character(&mut reader).map_err(|error| InputError::Io(name.to_owned(), error))?;
+    let mut raw = |text: &str, list_kind: &str| each(parse(text, list_kind));
+    let result = match first {
+        None => Ok(()),
+        Some(b'{' | b'[') => json::read(reader, &mut raw),
+        Some(_) => yaml::read(reader, &mut raw),
+    };
+    result.map_err(|message| InputError::Syntax { input: name.to_owned(), message })
+}
+
+/// Skips white space and a byte order mark, and looks at the next byte.
+fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        let skip = if buffer.starts_with(b"\xef\xbb\xbf") {
+            3
+        } else {
+            buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+        };
+        if skip == 0 {
+            return Ok(Some(buffer[0]));
+        }
+        reader.consume(skip);
+    }
+}
+
+/// Reads one object from its JSON text; objects of a list may leave out their kind.
+fn parse(text: &str, list_kind: &str) -> Object {
+    #[derive(Deserialize)]
+    struct TypeMeta {
+        kind: Option<String>,
+    }
+    let kind = match serde_json::from_str::<TypeMeta>(text) {
+        Ok(meta) => meta.kind.unwrap_or_default(),
+        Err(error) => return Object::Malformed(Malformed { name: "<object>".to_owned(), error: error.to_string() }),
+    };
+    let kind = match kind.as_str() {
+        // Argo's server leaves the kind out of listed workflows.
+        "" => list_kind.strip_suffix("List").filter(|kind| !kind.is_empty()).unwrap_or("Workflow"),
+        kind => kind,
+    };
+    macro_rules! read {
+        ($variant:ident) => {
+            match object(text) {
+                Item::Object(object) => Object::$variant(object),
+                Item::Malformed(malformed) => Object::Malformed(malformed),
+            }
+        };
+    }
+    match kind {
+        "Workflow" => read!(Workflow),
+        "WorkflowTemplate" | "ClusterWorkflowTemplate" => read!(Template),
+        "WorkflowArtifactGCTask" => read!(GcTask),
+        "WorkflowTaskResult" => read!(TaskResult),
+        "Pod" => read!(Pod),
+        "Event" => read!(Event),
+        "Deployment" => read!(Deployment),
+        "ConfigMap" => read!(ConfigMap),
+        other => Object::Other(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn kinds(text: &str) -> (Vec<String>, Option<String>) {
+        let mut seen = Vec::new();
+        let result = read_from("test", &mut text.as_bytes(), &mut |object| {
+            seen.push(match object {
+                Object::Workflow(workflow) => workflow.metadata.name,
+                Object::Other(kind) => format!("other {kind}"),
+                Object::Malformed(malformed) => format!("malformed {}", malformed.name),
+                other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
+            });
+        });
+        (seen, result.err().map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn reads_every_common_arrangement() {
+        let workflow = |name: &str| format!(r#"{{"kind":"Workflow","metadata":{{"name":"{name}"}}}}"#);
+        let (a, b) = (workflow("a"), workflow("b"));
+        for text in [
+            format!(r#"{{"apiVersion":"v1","items":[{a},{b}],"kind":"List"}}"#),
+            format!("{a}\n{b}\n"),
+            format!("\u{feff}[{a}, {b}]"),
+            format!(r#"{{"kind":"List","items":[{{"kind":"List","items":[{a}]}},{b}]}}"#),
+            "kind: Workflow\nmetadata: {name: a}\n---\nkind: Workflow\nmetadata:\n  name: b\n".to_owned(),
+            "---\nkind: List\nitems:\n- kind: Workflow\n  metadata: {name: a}\n- metadata: {name: b}\n".to_owned(),
+            r#"{"kind":"WorkflowList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}"#.to_owned(),
+        ] {
+            assert_eq!(kinds(&text), (vec!["a".to_owned(), "b".to_owned()], None), "{text}");
+        }
+    }
+
+    #[test]
+    fn damage_ends_the_input_but_not_what_came_before() {
+        let (seen, error) = kinds(r#"{"items":[{"kind":"Workflow","metadata":{"name":"a"}},{"kind":"Work"#);
+        assert_eq!(seen, ["a"]);
+        assert!(error.unwrap().contains("EOF"));
+        let (seen, error) = kinds("kind: Workflow\nmetadata: {name: a}\n---\nkind: [\n");
+        assert_eq!(seen, ["a"]);
+        assert!(error.unwrap().contains("document 2"));
+        assert_eq!(kinds("").0.len(), 0);
+        assert!(kinds("just words").1.unwrap().contains("not a Kubernetes object"));
+        assert!(kinds("[1, 2]").0.iter().all(|seen| seen.starts_with("malformed")));
+    }
+
+    #[test]
+    fn other_kinds_are_named() {
+        assert_eq!(kinds(r#"{"kind":"CronWorkflow"}"#).0, ["other CronWorkflow"]);
+        assert_eq!(kinds(r#"{"kind":"Workflow","status":{"nodes":7},"metadata":{"name":"x"}}"#).0, ["malformed x"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! JSON input, streamed: lists of any size are taken item by item.
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::io::Read;
+
+/// Gets an object's text and the kind of the list it stood in (empty when unknown).
+type Each<'e> = &'e mut dyn FnMut(&str, &str);
+
+/// Reads concatenated JSON documents.
+pub(super) fn read(reader: impl Read, each: Each<'_>) -> Result<(), String> {
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    while deserializer.end().is_err() {
+        Document { each, depth: 0 }.deserialize(&mut deserializer).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// One document: an object, a list, or an array of either.
+struct Document<'e> {
+    each: Each<'e>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a Kubernetes object or a list of them")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<(), A::Error> {
+        items(sequence, "", self.each, self.depth)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        // Fields of a single object; its kind decides only once all are there.
+        let mut fields = String::from("{");
+        let mut list_kind = String::new();
+        let mut is_list = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "items" {
+                is_list = true;
+                map.next_value_seed(Items { list_kind: &list_kind, each: &mut *self.each, depth: self.depth })?;
+                continue;
+            }
+            let value = map.next_value::<Box<RawValue>>()?;
+            if key == "kind" {
+                list_kind = value.get().trim_matches('"').to_owned();
+            }
+            let separator = if fields.len() > 1 { "," } else { "" };
+            let key = serde_json::to_string(&key).map_err(serde::de::Error::custom)?;
+            fields.push_str(&format!("{separator}{key}:{}", value.get()));
+        }
+        if !is_list {
+            fields.push('}');
+            (self.each)(&fields, "");
+        }
+        Ok(())
+    }
+}
+
+/// The `items` of a list.
+struct Items<'e, 'k> {
+    list_kind: &'k str,
+    each: Each<'e>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the items of a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<(), A::Error> {
+        items(sequence, self.list_kind, self.each, self.depth)
+    }
+}
+
+fn items<'de, A: SeqAccess<'de>>(
+    mut sequence: A,
+    list_kind: &str,
+    each: Each<'_>,
+    depth: usize,
+) -> Result<(), A::Error> {
+    while let Some(item) = sequence.next_element::<Box<RawValue>>()? {
+        // A list within a list is rare but legal; deeper ones are nobody's.
+        if depth < 4 && looks_like_list(item.get()) {
+            let mut nested = serde_json::Deserializer::from_str(item.get());
+            Document { each: &mut *each, depth: depth + 1 }
+                .deserialize(&mut nested)
+                .map_err(serde::de::Error::custom)?;
+        } else {
+            each(item.get(), list_kind);
+        }
+    }
+    Ok(())
+}
+
+fn looks_like_list(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        kind: std::borrow::Cow<'a, str>,
+    }
+    text.contains("\"items\"") && serde_json::from_str::<Kind<'_>>(text).is_ok_and(|kind| kind.kind.ends_with("List"))
+}
