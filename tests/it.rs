@@ -1,1 +1,7 @@
+//! Tests of the built plugin, as far as possible against real servers (see `tests/run`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::print_stdout)]
 
+mod support;
+
+#[path = "it/cluster.rs"]
+mod cluster;
