@@ -5,3 +5,5 @@ mod support;
 
 #[path = "it/cluster.rs"]
 mod cluster;
+#[path = "it/verdicts.rs"]
+mod verdicts;

@@ -1,8 +1,11 @@
 //! The fold of assessments: counts of everything, details only of what a reader asked for.
 
-use super::{Assessment, Reason, Verdict};
+use super::report::Finalizer;
+use super::{Assessment, Evidence, Note, Reason, Verdict};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 /// Something that could not be read, and what that means.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,17 +34,50 @@ pub struct Summary {
     pub reasons: BTreeMap<&'static str, u64>,
 }
 
-/// An inspection in progress or done: the counts and the gaps. Assessments themselves go to the output
-/// one by one, so that memory does not grow with the cluster.
-#[derive(Debug, Clone, Default, Serialize)]
+/// An inspection in progress or done: the counts and the gaps. Assessments themselves pass through to the
+/// output one by one, so that memory does not grow with the cluster.
+#[derive(Debug, Clone, Default)]
 pub struct Inspection {
     pub summary: Summary,
     pub gaps: Vec<Gap>,
+    /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
+    /// ever shared, and they are few.
+    fixed_keys: HashMap<u64, Arc<str>>,
+    /// The first failing workflow of each CronWorkflow.
+    failing_crons: HashMap<(String, String), String>,
+    /// Workflows whose finalizer hangs for no reason of their own; a neighbour seen later may explain it.
+    waiting: Vec<Assessment>,
 }
 
 impl Inspection {
-    /// Counts one assessment.
-    pub fn add(&mut self, assessment: &Assessment) {
+    /// Takes an assessment in, adds what only the others tell, and hands it on; a few are held back until
+    /// [`Self::finish`].
+    pub fn add(&mut self, mut assessment: Assessment) -> Option<Assessment> {
+        self.note_shared_keys(&mut assessment);
+        if !assessment.cron_workflow.is_empty() && assessment.finalizer == Finalizer::Stuck {
+            if assessment.deletion_timestamp.is_some() && is_only_overdue(&assessment) {
+                self.waiting.push(assessment);
+                return None;
+            }
+            self.failing_crons.entry(cron(&assessment)).or_insert_with(|| assessment.name.clone());
+        }
+        self.count(&assessment);
+        Some(assessment)
+    }
+
+    /// Hands out the assessments held back.
+    pub fn finish(&mut self) -> Vec<Assessment> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for assessment in &mut waiting {
+            if let Some(neighbour) = self.failing_crons.get(&cron(assessment)) {
+                blame(assessment, neighbour);
+            }
+            self.count(assessment);
+        }
+        waiting
+    }
+
+    fn count(&mut self, assessment: &Assessment) {
         let summary = &mut self.summary;
         summary.workflows += 1;
         let mut leaking = false;
@@ -49,23 +85,64 @@ impl Inspection {
             *summary.artifacts.entry(artifact.verdict.as_str()).or_default() += 1;
             leaking |= artifact.verdict <= Verdict::Failing;
             if let Some(reason) = artifact.reason {
-                count(&mut summary.reasons, reason);
+                *summary.reasons.entry(reason.code()).or_default() += 1;
             }
         }
         for finding in &assessment.findings {
             leaking |= finding.verdict <= Verdict::Failing;
-            count(&mut summary.reasons, finding.reason);
+            *summary.reasons.entry(finding.reason.code()).or_default() += 1;
         }
         summary.leaking_workflows += u64::from(leaking);
-        summary.stuck_finalizers += u64::from(assessment.finalizer == super::report::Finalizer::Stuck);
+        summary.stuck_finalizers += u64::from(assessment.finalizer == Finalizer::Stuck);
     }
 
     /// How many artifacts got the verdict.
     pub fn artifacts(&self, verdict: Verdict) -> u64 {
         self.summary.artifacts.get(verdict.as_str()).copied().unwrap_or_default()
     }
+
+    /// Notes keys that an earlier workflow uses too. (The earlier one has been handed on already.)
+    fn note_shared_keys(&mut self, assessment: &mut Assessment) {
+        let mut this: Option<Arc<str>> = None;
+        for artifact in &mut assessment.artifacts {
+            let Some(place) = &artifact.location else { continue };
+            let own = place.key.contains(&assessment.name)
+                || !assessment.uid.is_empty() && place.key.contains(&assessment.uid);
+            if own {
+                continue;
+            }
+            let this = this.get_or_insert_with(|| format!("{}/{}", assessment.namespace, assessment.name).into());
+            let mut hasher = DefaultHasher::new();
+            place.hash(&mut hasher);
+            let first = self.fixed_keys.entry(hasher.finish()).or_insert_with(|| Arc::clone(this));
+            if first != this {
+                artifact.notes.push(Note { reason: Reason::SharedKey, detail: format!("also {first}") });
+            }
+        }
+    }
 }
 
-fn count(reasons: &mut BTreeMap<&'static str, u64>, reason: Reason) {
-    *reasons.entry(reason.code()).or_default() += 1;
+fn cron(assessment: &Assessment) -> (String, String) {
+    (assessment.namespace.clone(), assessment.cron_workflow.clone())
+}
+
+fn is_only_overdue(assessment: &Assessment) -> bool {
+    let overdue = |reason| reason == Some(Reason::Overdue);
+    let failing = assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing);
+    failing.map(|artifact| artifact.reason).all(overdue)
+        && assessment.findings.iter().all(|finding| finding.reason == Reason::Overdue)
+}
+
+fn blame(assessment: &mut Assessment, neighbour: &str) {
+    let evidence = || Evidence::new("failing workflow of the same CronWorkflow", neighbour);
+    for artifact in &mut assessment.artifacts {
+        if artifact.reason == Some(Reason::Overdue) {
+            artifact.reason = Some(Reason::CronNeighbour);
+            artifact.evidence.push(evidence());
+        }
+    }
+    for finding in &mut assessment.findings {
+        finding.reason = Reason::CronNeighbour;
+        finding.evidence.push(evidence());
+    }
 }

@@ -1,0 +1,178 @@
+//! Every fixture gives exactly the verdicts it says (see `tests/fixtures`), whatever the verdict.
+
+use argo_gc::argo::{Version, Workflow};
+use argo_gc::files::{self, Object};
+use argo_gc::gc::{Assessment, Context, Controller, Controllers, Inspection, Kind, Note, Reason, Related, assess};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// One fixture file: its objects, and the lines that say what is expected of them.
+struct Fixture {
+    path: PathBuf,
+    text: String,
+}
+
+impl Fixture {
+    fn all() -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let mut fixtures = Vec::new();
+        for directory in std::fs::read_dir(&root).unwrap() {
+            for file in std::fs::read_dir(directory.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let text = std::fs::read_to_string(&path).unwrap();
+                fixtures.push(Self { path, text });
+            }
+        }
+        fixtures.sort_by(|a, b| a.path.cmp(&b.path));
+        fixtures
+    }
+
+    fn code(&self) -> &str {
+        self.path.parent().unwrap().file_name().unwrap().to_str().unwrap()
+    }
+
+    fn is_hit(&self) -> bool {
+        self.path.file_name().unwrap().to_str().unwrap().starts_with("hit")
+    }
+
+    fn lines<'a>(&'a self, name: &str) -> Vec<&'a str> {
+        let prefix = format!("# {name}:");
+        let header = self.text.lines().take_while(|line| line.starts_with('#'));
+        header.filter_map(|line| line.strip_prefix(&prefix)).map(str::trim).collect()
+    }
+
+    fn expected(&self) -> BTreeSet<String> {
+        let rows = self.lines("expect").into_iter().map(normal);
+        let workflows = self.lines("expect-workflow").into_iter().map(|line| format!("workflow {}", normal(line)));
+        rows.chain(workflows).collect()
+    }
+
+    /// What the assessment says, in the words of the fixtures.
+    fn actual(&self) -> BTreeSet<String> {
+        let mut workflows: Vec<Workflow> = Vec::new();
+        let mut related = Related::default();
+        let mut deployments = Vec::new();
+        let mut configs = HashMap::new();
+        files::read_from("fixture", &mut self.text.as_bytes(), &mut |object| match object {
+            Object::Workflow(workflow) => workflows.push(*workflow),
+            Object::GcTask(task) => related.add_task(*task),
+            Object::Pod(pod) => related.add_pod(*pod),
+            Object::Event(event) => related.add_event(*event),
+            Object::TaskResult(result) => related.add_result(*result),
+            Object::Template(template) => related.add_template(&template),
+            Object::Deployment(deployment) => deployments.push(deployment),
+            Object::ConfigMap(config) => {
+                configs.insert(config.metadata.name.clone(), config);
+            }
+            other => panic!("{}: {other:?}", self.path.display()),
+        })
+        .unwrap();
+        let denied = self.lines("denied");
+        for (kind, name) in [(Kind::GcPods, "pods"), (Kind::GcTasks, "workflowartifactgctasks")] {
+            if !denied.contains(&name) {
+                related.mark_read(kind, None);
+            }
+        }
+        if let Some(answer) = self.lines("access-review").first() {
+            for (namespace, account) in related.failed_accounts() {
+                related.add_right(&namespace, &account, *answer == "allowed");
+            }
+        }
+        let seen: Vec<Controller> = deployments
+            .iter()
+            .filter_map(|deployment| {
+                let mut controller = Controller::from_deployment(deployment)?;
+                match configs.get(&Controller::config_map_name(deployment)) {
+                    Some(config) => controller.apply_config(config),
+                    None => controller.instance_id = Some(String::new()),
+                }
+                Some(controller)
+            })
+            .collect();
+        let version = self.lines("argo-version").first().and_then(|text| Version::parse(text));
+        let controllers = Controllers { seen, complete: true, version };
+        let now = self.lines("now")[0].parse().unwrap();
+        let context = Context { now, controllers, related };
+        let mut inspection = Inspection::default();
+        let mut rows = BTreeSet::new();
+        // Workflows come from the API server by name.
+        workflows.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        let mut done: Vec<Assessment> = Vec::new();
+        for workflow in &mut workflows {
+            let assessment = assess(workflow, &context);
+            done.extend(inspection.add(assessment));
+        }
+        done.extend(inspection.finish());
+        for assessment in &done {
+            self.rows(assessment, &mut rows);
+        }
+        rows
+    }
+
+    fn rows(&self, assessment: &Assessment, rows: &mut BTreeSet<String>) {
+        let name = &assessment.name;
+        for artifact in &assessment.artifacts {
+            let reason = artifact.reason.map_or("-", Reason::code);
+            let verdict = artifact.verdict.as_str();
+            // A fixture may name the node by its display name or its ID.
+            let id = &artifact.node_id;
+            let expects_id = self.lines("expect").iter().any(|line| line.split(' ').nth(1) == Some(id));
+            let node = if expects_id { id } else { &artifact.node };
+            let notes = notes(&artifact.notes);
+            rows.insert(normal(&format!("{name} {node} {} {verdict} {reason} {notes}", artifact.name)));
+        }
+        for finding in &assessment.findings {
+            let (verdict, reason) = (finding.verdict.as_str(), finding.reason.code());
+            rows.insert(normal(&format!("workflow {name} {verdict} {reason} {}", notes(&assessment.notes))));
+        }
+        if assessment.findings.is_empty() && !assessment.notes.is_empty() {
+            rows.insert(normal(&format!("workflow {name} - - {}", notes(&assessment.notes))));
+        }
+    }
+}
+
+fn notes(notes: &[Note]) -> String {
+    let mut codes: Vec<&str> = notes.iter().map(|note| note.reason.code()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    format!("[{}]", codes.join(","))
+}
+
+/// One spelling for each row: notes sorted, none as `[]`.
+fn normal(line: &str) -> String {
+    let (row, notes) = line.split_once('[').unwrap_or((line, "]"));
+    let mut notes: Vec<&str> = notes.trim_end_matches(']').split(',').map(str::trim).collect();
+    notes.sort_unstable();
+    format!("{} [{}]", row.split_whitespace().collect::<Vec<_>>().join(" "), notes.join(","))
+}
+
+#[test]
+fn every_fixture_gives_the_verdicts_it_says() {
+    let mut wrong = Vec::new();
+    for fixture in Fixture::all() {
+        let (expected, actual) = (fixture.expected(), fixture.actual());
+        assert!(!fixture.is_hit() || !expected.is_empty(), "{} expects nothing", fixture.path.display());
+        if expected != actual {
+            let missing: Vec<_> = expected.difference(&actual).take(5).collect();
+            let extra: Vec<_> = actual.difference(&expected).take(5).collect();
+            wrong.push(format!("{}\n  expected {missing:#?}\n  got {extra:#?}", fixture.path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} fixtures:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_reason_told_from_objects_has_a_hit_and_a_miss() {
+    let mut wrong = Vec::new();
+    for fixture in Fixture::all() {
+        assert!(Reason::from_code(fixture.code()).is_some(), "{} is no reason", fixture.code());
+        let mentioned = fixture.actual().iter().any(|row| {
+            let words: Vec<&str> = row.split(|c: char| c.is_whitespace() || "[],".contains(c)).collect();
+            words.contains(&fixture.code())
+        });
+        if mentioned != fixture.is_hit() {
+            wrong.push(fixture.path);
+        }
+    }
+    assert!(wrong.is_empty(), "hits without their code, misses with it: {wrong:#?}");
+}
