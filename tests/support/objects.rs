@@ -117,6 +117,8 @@ impl Writer {
         let result = match self.send(Method::POST, &collection, Some(&object)).await {
             Err(error) if code(&error) == 409 => {
                 let existing = self.must(Method::GET, &path, None).await;
+                let alive = [&existing, manifest].map(|object| object["metadata"]["deletionTimestamp"].is_null());
+                assert!(alive != [false, true], "{path} is there already, Terminating: that can't be undone");
                 object["metadata"]["resourceVersion"] = existing["metadata"]["resourceVersion"].clone();
                 self.must(Method::PUT, &path, Some(&object)).await
             }
