@@ -161,7 +161,9 @@ fn parse(text: &str, list_kind: &str) -> Object {
     }
     let kind = match serde_json::from_str::<TypeMeta>(text) {
         Ok(meta) => meta.kind.unwrap_or_default(),
-        Err(error) => return Object::Malformed(Malformed { name: "<object>".to_owned(), error: error.to_string() }),
+        Err(error) => {
+            return Object::Malformed(Malformed { name: "<object>".to_owned(), error: error.to_string() });
+        }
     };
     let kind = match kind.as_str() {
         // Argo's server leaves the kind out of listed workflows.
@@ -217,8 +219,10 @@ mod tests {
             format!("\u{feff}[{a}, {b}]"),
             format!(r#"{{"kind":"List","items":[{{"kind":"List","items":[{a}]}},{b}]}}"#),
             "kind: Workflow\nmetadata: {name: a}\n---\nkind: Workflow\nmetadata:\n  name: b\n".to_owned(),
-            "---\nkind: List\nitems:\n- kind: Workflow\n  metadata: {name: a}\n- metadata: {name: b}\n".to_owned(),
-            r#"{"kind":"WorkflowList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}"#.to_owned(),
+            "---\nkind: List\nitems:\n- kind: Workflow\n  metadata: {name: a}\n- metadata: {name: b}\n"
+                .to_owned(),
+            r#"{"kind":"WorkflowList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}"#
+                .to_owned(),
         ] {
             assert_eq!(kinds(&text), (vec!["a".to_owned(), "b".to_owned()], None), "{text}");
         }
@@ -240,6 +244,9 @@ mod tests {
     #[test]
     fn other_kinds_are_named() {
         assert_eq!(kinds(r#"{"kind":"CronWorkflow"}"#).0, ["other CronWorkflow"]);
-        assert_eq!(kinds(r#"{"kind":"Workflow","status":{"nodes":7},"metadata":{"name":"x"}}"#).0, ["malformed x"]);
+        assert_eq!(
+            kinds(r#"{"kind":"Workflow","status":{"nodes":7},"metadata":{"name":"x"}}"#).0,
+            ["malformed x"]
+        );
     }
 }

@@ -1,5 +1,5 @@
 //! Library behind `kubectl argo-gc`.
 
 pub mod argo;
-pub mod gc;
 pub mod files;
+pub mod gc;

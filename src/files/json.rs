@@ -50,7 +50,11 @@ impl<'de> Visitor<'de> for Document<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
                 is_list = true;
-                map.next_value_seed(Items { list_kind: &list_kind, each: &mut *self.each, depth: self.depth })?;
+                map.next_value_seed(Items {
+                    list_kind: &list_kind,
+                    each: &mut *self.each,
+                    depth: self.depth,
+                })?;
                 continue;
             }
             let value = map.next_value::<Box<RawValue>>()?;
@@ -126,5 +130,6 @@ fn looks_like_list(text: &str) -> bool {
         #[serde(borrow)]
         kind: std::borrow::Cow<'a, str>,
     }
-    text.contains("\"items\"") && serde_json::from_str::<Kind<'_>>(text).is_ok_and(|kind| kind.kind.ends_with("List"))
+    text.contains("\"items\"")
+        && serde_json::from_str::<Kind<'_>>(text).is_ok_and(|kind| kind.kind.ends_with("List"))
 }

@@ -28,9 +28,10 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
         return assessment;
     }
     let records = case.records();
-    let judged: Vec<_> = records.iter().filter_map(|record| Some((record, case.judge(record, &records)?))).collect();
+    let judged: Vec<_> =
+        records.iter().filter_map(|record| Some((record, case.judge(record, &records)?))).collect();
     assessment.findings = case.hangs(&judged);
-    assessment.notes = case.workflow_notes();
+    assessment.notes = case.workflow_notes(&records);
     assessment.artifacts = case.merge(judged);
     assessment.artifacts.extend(case.unrecorded());
     assessment.finalizer = case.finalizer(&assessment);
@@ -74,7 +75,13 @@ impl Judgement {
     }
 
     fn collected() -> Self {
-        Self { verdict: Verdict::Collected, reason: None, when: None, evidence: Vec::new(), notes: Vec::new() }
+        Self {
+            verdict: Verdict::Collected,
+            reason: None,
+            when: None,
+            evidence: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     fn covered(when: When) -> Self {
@@ -209,10 +216,16 @@ impl<'a> Case<'a> {
         }
         let over = self.workflow.is_terminal() || self.workflow.metadata.deletion_timestamp.is_some();
         let stuck_artifact = assessment.artifacts.iter().any(|artifact| {
-            let failing = artifact.verdict == Verdict::Failing && artifact.reason != Some(Reason::GcPodPending);
-            failing || matches!(artifact.reason, Some(Reason::UnknownStrategy | Reason::FeatureOff | Reason::Unmanaged))
+            let failing =
+                artifact.verdict == Verdict::Failing && artifact.reason != Some(Reason::GcPodPending);
+            failing
+                || matches!(
+                    artifact.reason,
+                    Some(Reason::UnknownStrategy | Reason::FeatureOff | Reason::Unmanaged)
+                )
         });
-        let stuck = assessment.findings.iter().any(|finding| finding.verdict == Verdict::Failing) || stuck_artifact;
+        let stuck =
+            assessment.findings.iter().any(|finding| finding.verdict == Verdict::Failing) || stuck_artifact;
         if over && stuck { Finalizer::Stuck } else { Finalizer::Present }
     }
 }

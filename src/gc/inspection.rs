@@ -111,7 +111,8 @@ impl Inspection {
             if own {
                 continue;
             }
-            let this = this.get_or_insert_with(|| format!("{}/{}", assessment.namespace, assessment.name).into());
+            let this =
+                this.get_or_insert_with(|| format!("{}/{}", assessment.namespace, assessment.name).into());
             let mut hasher = DefaultHasher::new();
             place.hash(&mut hasher);
             let first = self.fixed_keys.entry(hasher.finish()).or_insert_with(|| Arc::clone(this));

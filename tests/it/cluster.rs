@@ -53,7 +53,10 @@ status: { phase: Failed }
     server.apply(terminating);
     let found = json_of(server, "get wf -n smoke-terminating w");
     assert!(found["metadata"]["deletionTimestamp"].is_string());
-    assert_eq!(found["metadata"]["finalizers"], json!(["workflows.argoproj.io/artifact-gc", "foregroundDeletion"]));
+    assert_eq!(
+        found["metadata"]["finalizers"],
+        json!(["workflows.argoproj.io/artifact-gc", "foregroundDeletion"])
+    );
     assert_eq!(found["status"]["phase"], "Failed");
 }
 
@@ -113,7 +116,8 @@ spec: {}
 fn other_users_can_do_nothing_until_granted() {
     let Some(server) = ApiServer::shared() else { return };
     server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "smoke-alice" } }));
-    let list = || server.kubectl_as(ALICE, ["get", "wf", "-n", "smoke-alice"]).output().expect("kubectl runs");
+    let list =
+        || server.kubectl_as(ALICE, ["get", "wf", "-n", "smoke-alice"]).output().expect("kubectl runs");
     let refusal = list();
     assert!(!refusal.status.success());
     assert!(String::from_utf8_lossy(&refusal.stderr).contains("Error from server (Forbidden)"));

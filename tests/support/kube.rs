@@ -53,7 +53,8 @@ impl ApiServer {
     /// # Panics
     /// When it can't be started, and with `CI=true` also when the programs are missing.
     pub fn start() -> Option<Self> {
-        let programs = ["ARGO_GC_TEST_ETCD", "ARGO_GC_TEST_APISERVER", "ARGO_GC_TEST_KUBECTL"].map(super::program);
+        let programs =
+            ["ARGO_GC_TEST_ETCD", "ARGO_GC_TEST_APISERVER", "ARGO_GC_TEST_KUBECTL"].map(super::program);
         let [Some(etcd), Some(apiserver), Some(kubectl)] = programs else {
             super::skipped("real API server");
             return None;
@@ -103,7 +104,12 @@ impl ApiServer {
         self.command(Path::new(PLUGIN), user, arguments)
     }
 
-    fn command<S: AsRef<OsStr>>(&self, program: &Path, user: &str, args: impl IntoIterator<Item = S>) -> Command {
+    fn command<S: AsRef<OsStr>>(
+        &self,
+        program: &Path,
+        user: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = [self.plugins()].into_iter().chain(std::env::split_paths(&path));
         let mut command = Command::new(program);

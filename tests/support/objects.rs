@@ -108,7 +108,9 @@ impl Writer {
         let path = format!("{collection}/{name}");
         let mut object = manifest.clone();
         let metadata = object["metadata"].as_object_mut().expect("an object has metadata");
-        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"] {
+        for field in
+            ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"]
+        {
             metadata.remove(field);
         }
         metadata.remove("deletionTimestamp");
@@ -117,7 +119,8 @@ impl Writer {
         let result = match self.send(Method::POST, &collection, Some(&object)).await {
             Err(error) if code(&error) == 409 => {
                 let existing = self.must(Method::GET, &path, None).await;
-                let alive = [&existing, manifest].map(|object| object["metadata"]["deletionTimestamp"].is_null());
+                let alive =
+                    [&existing, manifest].map(|object| object["metadata"]["deletionTimestamp"].is_null());
                 assert!(alive != [false, true], "{path} is there already, Terminating: that can't be undone");
                 object["metadata"]["resourceVersion"] = existing["metadata"]["resourceVersion"].clone();
                 self.must(Method::PUT, &path, Some(&object)).await
@@ -128,7 +131,9 @@ impl Writer {
             self.wait_served(manifest).await;
         }
         match &manifest["status"] {
-            Value::Object(status) if resource.has_status && resource.plural != "customresourcedefinitions" => {
+            Value::Object(status)
+                if resource.has_status && resource.plural != "customresourcedefinitions" =>
+            {
                 let mut update = result;
                 for (field, value) in status {
                     update["status"][field] = value.clone();
@@ -161,7 +166,8 @@ impl Writer {
         let version = object["apiVersion"].as_str().expect("an object has an apiVersion");
         let kind = object["kind"].as_str().expect("an object has a kind");
         let root = root(version);
-        let resource = self.resource(version, kind).await.unwrap_or_else(|| panic!("no kind {kind} in {version}"));
+        let resource =
+            self.resource(version, kind).await.unwrap_or_else(|| panic!("no kind {kind} in {version}"));
         let collection = if resource.namespaced {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
             format!("{root}/namespaces/{namespace}/{}", resource.plural)
@@ -177,8 +183,10 @@ impl Writer {
             self.served.insert(version.to_owned(), list["resources"].as_array()?.clone());
         }
         let served = &self.served[version];
-        let is_subresource = |resource: &Value| resource["name"].as_str().is_some_and(|name| name.contains('/'));
-        let resource = served.iter().find(|resource| resource["kind"] == kind && !is_subresource(resource))?;
+        let is_subresource =
+            |resource: &Value| resource["name"].as_str().is_some_and(|name| name.contains('/'));
+        let resource =
+            served.iter().find(|resource| resource["kind"] == kind && !is_subresource(resource))?;
         let plural = resource["name"].as_str()?.to_owned();
         let status = format!("{plural}/status");
         let has_status = served.iter().any(|resource| resource["name"] == status.as_str());
@@ -189,7 +197,8 @@ impl Writer {
         let spec = &definition["spec"];
         let kind = spec["names"]["kind"].as_str().expect("a kind");
         for version in spec["versions"].as_array().expect("versions") {
-            let [group, version] = [&spec["group"], &version["name"]].map(|name| name.as_str().expect("a name"));
+            let [group, version] =
+                [&spec["group"], &version["name"]].map(|name| name.as_str().expect("a name"));
             let version = format!("{group}/{version}");
             let start = Instant::now();
             while self.resource(&version, kind).await.is_none() {

@@ -36,7 +36,10 @@ impl Server {
         command.args(["-c", KEEPER, "keeper"]).arg(data).arg(program).args(arguments);
         // Ctrl-C at a terminal goes to the whole process group: the keeper has to live on, and clear up.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log).expect("the log file"));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).expect("the log file"));
         let mut keeper = command.spawn().expect("sh starts");
         let mut output = keeper.stdout.take().expect("stdout is a pipe");
         // Once the keeper has closed its own, only the server holds the other end.

@@ -34,7 +34,8 @@ impl<'a> Case<'a> {
         }
         if *strategy == Strategy::Never {
             let reason = if *source == Source::Artifact { Reason::ArtifactNever } else { Reason::WfNever };
-            let field = if *source == Source::Artifact { "artifactGC.strategy" } else { "spec.artifactGC.strategy" };
+            let field =
+                if *source == Source::Artifact { "artifactGC.strategy" } else { "spec.artifactGC.strategy" };
             return Some(Judgement::new(Verdict::Kept, reason).because(field, "Never"));
         }
         if let Some(judgement) = self.borrowed(record) {
@@ -77,7 +78,8 @@ impl<'a> Case<'a> {
     fn borrowed(&self, record: &Record<'a>) -> Option<Judgement> {
         let Record { node, strategy, .. } = record;
         if node.kind == "Skipped" && node.message.starts_with("original pod:") {
-            let judgement = Judgement::unknown(Reason::ResubmitMemoized).because("node message", &node.message);
+            let judgement =
+                Judgement::unknown(Reason::ResubmitMemoized).because("node message", &node.message);
             return Some(match self.workflow.metadata.label(names::RESUBMITTED_FROM) {
                 "" => judgement,
                 from => judgement.because(format!("metadata.labels[{}]", names::RESUBMITTED_FROM), from),
@@ -95,7 +97,8 @@ impl<'a> Case<'a> {
     fn unasked(&self, record: &Record<'a>) -> Judgement {
         let Record { node, artifact, .. } = record;
         if artifact.artifact_gc.is_some() {
-            return Judgement::uncovered(Reason::ArtifactBlockWithoutStrategy).because("artifactGC.strategy", "<none>");
+            return Judgement::uncovered(Reason::ArtifactBlockWithoutStrategy)
+                .because("artifactGC.strategy", "<none>");
         }
         let workflow_namespace = &self.workflow.metadata.namespace;
         let referenced = match (&node.template_ref, node.template_scope.split_once('/')) {
@@ -111,7 +114,8 @@ impl<'a> Case<'a> {
         {
             let kind = if namespace.is_empty() { "ClusterWorkflowTemplate" } else { "WorkflowTemplate" };
             let field = format!("{kind}/{name} spec.artifactGC.strategy");
-            return Judgement::uncovered(Reason::WftmplLevelIgnored).because(field, "set, but read by nobody");
+            return Judgement::uncovered(Reason::WftmplLevelIgnored)
+                .because(field, "set, but read by nobody");
         }
         Judgement::uncovered(Reason::NoStrategy).because("spec.artifactGC.strategy", "<none>")
     }
@@ -144,17 +148,18 @@ impl<'a> Case<'a> {
             let field = format!("metadata.labels[{}]", names::INSTANCE_ID);
             let known: Vec<String> = controllers.seen.iter().map(|seen| seen.describe()).collect();
             let judgement = Judgement::uncovered(Reason::Unmanaged);
-            return Some(judgement.because(field, if id.is_empty() { "<none>" } else { id })
-                .because("controllers", known.join(", ")));
+            return Some(
+                judgement
+                    .because(field, if id.is_empty() { "<none>" } else { id })
+                    .because("controllers", known.join(", ")),
+            );
         }
-        let off = managing.peek().is_some() && managing.all(|controller| controller.gc_enabled == Some(false));
+        let off =
+            managing.peek().is_some() && managing.all(|controller| controller.gc_enabled == Some(false));
         if (off && idle) || !has_status {
             let judgement = Judgement::uncovered(Reason::FeatureOff);
-            let judgement = if has_status {
-                judgement
-            } else {
-                judgement.because("status.artifactGCStatus", "<none>")
-            };
+            let judgement =
+                if has_status { judgement } else { judgement.because("status.artifactGCStatus", "<none>") };
             return Some(if off {
                 judgement.because("controller environment ARGO_ARTIFACT_GC_ENABLED", "false")
             } else {

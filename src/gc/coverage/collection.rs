@@ -29,9 +29,13 @@ impl<'a> Case<'a> {
         if let Some(judgement) = self.undeletable(record) {
             return judgement;
         }
-        if let Some(unsaved) = all.iter().find(|other| other.is_unsaved() && self.shares_strategy(record, other)) {
-            return Judgement::failing(Reason::BatchAbort)
-                .because(format!("artifact {} of node {}", unsaved.artifact.name, unsaved.node.id), "never saved");
+        if let Some(unsaved) =
+            all.iter().find(|other| other.is_unsaved() && self.shares_strategy(record, other))
+        {
+            return Judgement::failing(Reason::BatchAbort).because(
+                format!("artifact {} of node {}", unsaved.artifact.name, unsaved.node.id),
+                "never saved",
+            );
         }
         if self.is_too_large(record, all) {
             let limit = format!("more than {TASK_LIMIT} bytes");
@@ -51,11 +55,15 @@ impl<'a> Case<'a> {
             _ => false,
         };
         if unresolved {
-            return Some(Judgement::failing(Reason::Wftref34).because("controller version", self.version_text()));
+            return Some(
+                Judgement::failing(Reason::Wftref34).because("controller version", self.version_text()),
+            );
         }
         let pod = format!("{}{}4294967295", self.workflow.metadata.name, pod_infix(&record.strategy));
         if self.version == Some(Version(3, 4, 0)) && pod.len() > 63 {
-            return Some(Judgement::failing(Reason::LongNames).because("GC pod name length", pod.len().to_string()));
+            return Some(
+                Judgement::failing(Reason::LongNames).because("GC pod name length", pod.len().to_string()),
+            );
         }
         let poison = all.iter().find(|other| {
             other.node.is_pod()
@@ -87,7 +95,8 @@ impl<'a> Case<'a> {
         if result.success {
             return Some(Judgement::collected().because(field, "success"));
         }
-        let reason = if is_missing(&result.error) { self.why_missing(record, all) } else { Reason::DeleteError };
+        let reason =
+            if is_missing(&result.error) { self.why_missing(record, all) } else { Reason::DeleteError };
         Some(Judgement::failing(reason).because(field, &result.error))
     }
 
@@ -113,10 +122,14 @@ impl<'a> Case<'a> {
     fn undeletable(&self, record: &Record<'a>) -> Option<Judgement> {
         let resolved = match &record.resolved {
             Err(Unlocated::NotSaved) => {
-                return Some(Judgement::failing(Reason::UnsavedInOutputs).because("artifact location", "<none>"));
+                return Some(
+                    Judgement::failing(Reason::UnsavedInOutputs).because("artifact location", "<none>"),
+                );
             }
             Err(Unlocated::Unresolved(text)) => {
-                return Some(Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text));
+                return Some(
+                    Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text),
+                );
             }
             // Argo would fail the same way, or hit something else; either way we can't name the object.
             Err(problem) => {
@@ -127,11 +140,14 @@ impl<'a> Case<'a> {
         };
         let place = &resolved.location;
         if self.is_unsupported(place.engine) {
-            return Some(Judgement::failing(Reason::UnsupportedDriver).because("artifact type", place.engine.as_str()));
+            return Some(
+                Judgement::failing(Reason::UnsupportedDriver).because("artifact type", place.engine.as_str()),
+            );
         }
         if self.takes_another_location(record) {
             let judgement = if self.is_left_to_defaults(record) {
-                Judgement::failing(Reason::TemplateDefaults).because("spec.templateDefaults.archiveLocation", "set")
+                Judgement::failing(Reason::TemplateDefaults)
+                    .because("spec.templateDefaults.archiveLocation", "set")
             } else {
                 let field = format!("templates named {}", record.node.template());
                 Judgement::failing(Reason::ArchiveLocationMixup).because(field, "differ in archiveLocation")
@@ -242,7 +258,9 @@ impl<'a> Case<'a> {
         let condition = self.workflow.status.conditions.iter().find(|c| c.kind == names::CONDITION_GC_ERROR);
         let event = self.of.into_iter().flat_map(|of| &of.events).max_by_key(|event| event.last_timestamp);
         let told = condition
-            .map(|condition| (format!("status.conditions[{}]", names::CONDITION_GC_ERROR), &condition.message))
+            .map(|condition| {
+                (format!("status.conditions[{}]", names::CONDITION_GC_ERROR), &condition.message)
+            })
             .or_else(|| event.map(|event| (format!("Event/{}", event.metadata.name), &event.message)));
         match told {
             Some((field, message)) if message.contains("non-zero exit code") => {
@@ -272,7 +290,10 @@ impl<'a> Case<'a> {
             (Some(_), None) => true,
             _ => false,
         };
-        if deleted_first && self.maybe_before(&[GATED]) && both.clone().all(|strategy| self.is_processed(strategy)) {
+        if deleted_first
+            && self.maybe_before(&[GATED])
+            && both.clone().all(|strategy| self.is_processed(strategy))
+        {
             return Some(
                 Judgement::failing(Reason::DeletedWhileRunning)
                     .because("metadata.deletionTimestamp", stamp(meta.deletion_timestamp))
@@ -298,7 +319,8 @@ impl<'a> Case<'a> {
         let namespace = &meta.namespace;
         let related = &self.context.related;
         if meta.finalizers.iter().any(|finalizer| finalizer == "foregroundDeletion") {
-            return Judgement::failing(Reason::Foreground).because("metadata.finalizers", "foregroundDeletion");
+            return Judgement::failing(Reason::Foreground)
+                .because("metadata.finalizers", "foregroundDeletion");
         }
         let pods_read = related.is_read(Kind::GcPods, namespace);
         if let Some(task) = self.task_of(record)
@@ -355,12 +377,15 @@ impl<'a> Case<'a> {
         if gated && !self.workflow.is_terminal() {
             return None;
         }
-        let completed = (*strategy == Strategy::OnWorkflowCompletion && meta.label(names::COMPLETED) == "true")
+        let completed = (*strategy == Strategy::OnWorkflowCompletion
+            && meta.label(names::COMPLETED) == "true")
             .then_some(status.finished_at)
             .flatten();
         match (completed, meta.deletion_timestamp) {
             (Some(completed), _) => Some(completed),
-            (None, Some(deleted)) if gated => Some(status.finished_at.map_or(deleted, |end| end.max(deleted))),
+            (None, Some(deleted)) if gated => {
+                Some(status.finished_at.map_or(deleted, |end| end.max(deleted)))
+            }
             (None, deleted) => deleted,
         }
     }
@@ -372,13 +397,16 @@ impl<'a> Case<'a> {
         }
         let unarchived = record.artifact.is_unarchived();
         let engine = record.location().map(|place| place.engine);
+        let slash = record.location().is_some_and(|place| place.key.ends_with('/'));
+        let doubtful_s3 =
+            unarchived && engine == Some(StorageEngine::S3) && (!slash || self.maybe_before(S3_DIRECTORIES));
         let both = all.iter().any(|other| {
             other.strategy == Strategy::OnWorkflowCompletion && !other.artifact.deleted && other.node.is_pod()
         });
         let early = self.policy.force() && both && record.strategy == Strategy::OnWorkflowDeletion;
         judgement
             .note_if(unarchived && engine == Some(StorageEngine::Gcs), Reason::GcsDirectory)
-            .note_if(unarchived && engine == Some(StorageEngine::S3), Reason::S3Directory)
+            .note_if(doubtful_s3, Reason::S3Directory)
             .note_if(unarchived && engine == Some(StorageEngine::Azure), Reason::AzurePrefix)
             .note_if(self.has_other_attempt(record, all), Reason::RetryAttempts)
             .note_if(early, Reason::ForceEarly)
@@ -441,7 +469,9 @@ impl Judgement {
 /// How drivers say that the object isn't there (facts 6).
 fn is_missing(error: &str) -> bool {
     let error = error.to_ascii_lowercase();
-    ["doesn't exist", "does not exist", "nosuchkey", "not found", "404"].iter().any(|sign| error.contains(sign))
+    ["doesn't exist", "does not exist", "nosuchkey", "not found", "404"]
+        .iter()
+        .any(|sign| error.contains(sign))
 }
 
 fn terminated(pod: &Pod) -> impl Iterator<Item = &str> {
@@ -454,7 +484,10 @@ fn describe(pod: &Pod) -> String {
     let status = &pod.status;
     let waiting = status.container_statuses.iter().find_map(|container| container.state.waiting.as_ref());
     let ended = status.container_statuses.iter().find_map(|container| container.state.terminated.as_ref());
-    let refused = status.conditions.iter().find(|condition| condition.status == "False" && !condition.message.is_empty());
+    let refused = status
+        .conditions
+        .iter()
+        .find(|condition| condition.status == "False" && !condition.message.is_empty());
     let detail = match (waiting, ended, refused) {
         (Some(waiting), _, _) => format!("{} {}", waiting.reason, waiting.message),
         (None, Some(end), _) => format!("exit code {} {} {}", end.exit_code, end.reason, end.message),

@@ -32,7 +32,8 @@ impl<'a> Case<'a> {
         let declared = |other: &&Record<'a>| {
             other.node.is_pod() && !other.artifact.is_logs() && other.strategy.asks_for_collection()
         };
-        if !record.artifact.is_logs() || record.node.is_unnamed() && all.iter().any(|other| declared(&other)) {
+        if !record.artifact.is_logs() || record.node.is_unnamed() && all.iter().any(|other| declared(&other))
+        {
             return self.overlooked(record);
         }
         match all.iter().find(declared) {
@@ -45,14 +46,16 @@ impl<'a> Case<'a> {
     fn overlooked(&self, record: &Record<'a>) -> Judgement {
         let Record { node, artifact, .. } = record;
         if node.is_unnamed() {
-            return Judgement::uncovered(Reason::InlineOnly).because("node templateName, templateRef", "<none>");
+            return Judgement::uncovered(Reason::InlineOnly)
+                .because("node templateName, templateRef", "<none>");
         }
         let referenced = node.template_ref.is_some();
-        if referenced && node.name.contains(".hooks.") {
+        if referenced && is_hook(&node.name) {
             return Judgement::uncovered(Reason::HookTemplateref).because("node name", &node.name);
         }
         if referenced && self.has_dynamic_reference() {
-            return Judgement::uncovered(Reason::DynamicTemplateref).because("templateRef", "{{…}} in the spec");
+            return Judgement::uncovered(Reason::DynamicTemplateref)
+                .because("templateRef", "{{…}} in the spec");
         }
         if let Some(parent) = self.workflow.status.nodes.get(&node.boundary_id)
             && self.maybe_before(SAME_NAMES_WALKED)
@@ -85,4 +88,9 @@ impl<'a> Case<'a> {
         defaults.is_some_and(|defaults| defaults.outputs.artifacts.iter().any(named))
             && !self.template_of(record.node).is_some_and(declares)
     }
+}
+
+/// A lifecycle hook's node; the `exit` hook runs as `.onExit`, which a plain `spec.onExit` reaches by name only.
+fn is_hook(node: &str) -> bool {
+    node.contains(".hooks.") || node.ends_with(".onExit")
 }

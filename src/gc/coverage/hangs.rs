@@ -65,15 +65,17 @@ impl<'a> Case<'a> {
     }
 
     /// Hazards of the workflow as a whole.
-    pub(super) fn workflow_notes(&self) -> Vec<Note> {
+    pub(super) fn workflow_notes(&self, records: &[Record<'a>]) -> Vec<Note> {
         let mut notes = Vec::new();
         let status = self.workflow.status.artifact_gc_status.as_ref();
+        let missed = records.iter().any(|record| {
+            record.node.is_pod() && !record.artifact.deleted && self.is_processed(&record.strategy)
+        });
         let nothing_recouped = status.is_none_or(|status| status.pods_recouped.is_empty());
-        let processed = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
         if self.policy.force()
             && self.workflow.has_gc_finalizer()
             && nothing_recouped
-            && processed.iter().any(|strategy| self.is_processed(strategy))
+            && (self.workflow.metadata.deletion_timestamp.is_some() || missed)
         {
             notes.push(Note { reason: Reason::ForceNoPod, detail: String::new() });
         }
@@ -82,7 +84,8 @@ impl<'a> Case<'a> {
             node.is_pod() && resource.is_some_and(|resource| makes_workflow(&resource.manifest))
         });
         if let Some(node) = child {
-            notes.push(Note { reason: Reason::WorkflowOfWorkflows, detail: format!("node {}", node.shown()) });
+            notes
+                .push(Note { reason: Reason::WorkflowOfWorkflows, detail: format!("node {}", node.shown()) });
         }
         notes
     }
@@ -98,13 +101,15 @@ impl<'a> Case<'a> {
             let id = &result.metadata.name;
             let node = self.workflow.status.nodes.get(id);
             for artifact in &result.outputs.artifacts {
-                let known = node.is_some_and(|node| node.outputs.artifacts.iter().any(|a| a.name == artifact.name));
+                let known =
+                    node.is_some_and(|node| node.outputs.artifacts.iter().any(|a| a.name == artifact.name));
                 if known || artifact.location.kind().is_none() {
                     continue;
                 }
                 let (strategy, source) = self.policy.strategy(artifact);
                 let base = location::base(node.and_then(|node| self.archive_location(node)), self.repository);
-                let placeholder = crate::argo::NodeStatus { id: id.clone(), kind: "Pod".into(), ..Default::default() };
+                let placeholder =
+                    crate::argo::NodeStatus { id: id.clone(), kind: "Pod".into(), ..Default::default() };
                 let record = Record {
                     node: node.unwrap_or(&placeholder),
                     artifact,
@@ -132,5 +137,8 @@ fn finding(reason: Reason, field: &str, value: &str) -> Finding {
 
 /// Whether a resource template's manifest creates a Workflow.
 fn makes_workflow(manifest: &str) -> bool {
-    manifest.lines().filter_map(|line| line.trim_start().strip_prefix("kind:")).any(|kind| kind.trim() == "Workflow")
+    manifest
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("kind:"))
+        .any(|kind| kind.trim() == "Workflow")
 }

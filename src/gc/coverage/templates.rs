@@ -25,7 +25,8 @@ impl<'a> Case<'a> {
         if node.is_unnamed() {
             return self.inline_body(node, depth);
         }
-        if let Some(reference) = node.template_ref.as_ref().filter(|reference| !reference.template.is_empty()) {
+        if let Some(reference) = node.template_ref.as_ref().filter(|reference| !reference.template.is_empty())
+        {
             let scope = if reference.cluster_scope { "cluster" } else { "namespaced" };
             return self.stored(&format!("{scope}/{}", reference.name), &reference.template);
         }
