@@ -51,7 +51,7 @@ impl<'a> Case<'a> {
         let referenced = record.node.template_ref.is_some();
         let unresolved = match self.version {
             Some(version) if version < Version(3, 4, 4) => whole || referenced,
-            Some(version) if version == Version(3, 4, 4) => whole && referenced,
+            Some(Version(3, 4, 4)) => whole && referenced,
             _ => false,
         };
         if unresolved {
