@@ -1,0 +1,147 @@
+//! The Kubernetes API server: connecting, raw reads with short retries, pages of workflows, related objects.
+//!
+//! Everything here only reads. Bodies are handed on as bytes; decoding them is the caller's work.
+
+mod access;
+mod pages;
+mod related;
+
+pub use access::{Access, parse_timeout};
+pub use pages::{Body, Scope};
+
+use crate::error::{Error, Kind};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body as KubeBody;
+use std::time::Duration;
+
+/// Attempts in all at one read.
+const TRIES: u32 = 4;
+/// The longest wait a server can ask for.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// A connection to one API server.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    host: String,
+    context: Option<String>,
+    timeout: Option<Duration>,
+}
+
+/// The answer to one read.
+struct Answer {
+    status: StatusCode,
+    wait: Option<Duration>,
+    body: Bytes,
+}
+
+impl Cluster {
+    /// The namespace of the flag, else of the context, else `default`.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Host and port of the server.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The kubeconfig context in use; none inside a cluster.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
+    /// Reads a path; waits a little and tries again on 429, 5xx and broken connections.
+    ///
+    /// # Errors
+    /// The server can't be reached, answers with an error, or the tries are used up.
+    async fn get(&self, path: &str) -> Result<Bytes, Error> {
+        let mut wait = Duration::from_millis(250);
+        let mut attempt = 1;
+        loop {
+            let (error, asked) = match self.send(path, None).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer.body),
+                Ok(answer) => {
+                    let error = Error::from_status(answer.status.as_u16(), &answer.body);
+                    let passing = answer.status == 429 || answer.status.is_server_error();
+                    if !passing {
+                        return Err(error);
+                    }
+                    (error, answer.wait)
+                }
+                Err((error, false)) => return Err(error),
+                Err((error, true)) => (error, None),
+            };
+            if attempt == TRIES {
+                return Err(error);
+            }
+            tracing::debug!(path, attempt, %error, "trying again");
+            tokio::time::sleep(asked.unwrap_or(wait).min(MAX_WAIT)).await;
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// Sends one request: a GET, or a POST of a review. The flag of an error says whether another try may help.
+    async fn send(&self, path: &str, json: Option<Vec<u8>>) -> Result<Answer, (Error, bool)> {
+        let method = if json.is_some() { "POST" } else { "GET" };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(KubeBody::from(json.unwrap_or_default()))
+            .map_err(|error| (Error::new(format!("{path}: {error}")), false))?;
+        let exchange = async {
+            let response = self.client.send(request).await.map_err(|error| {
+                let retriable = matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_));
+                let error = Error::from_kube(&self.host, &error);
+                let refused = error.to_string().contains("was refused");
+                (error, retriable && !refused)
+            })?;
+            let status = response.status();
+            let wait = retry_after(response.headers());
+            let collected = response.into_body().collect().await;
+            let body = collected.map_err(|error| (Error::from_kube(&self.host, &error), true))?.to_bytes();
+            Ok(Answer { status, wait, body })
+        };
+        match self.timeout {
+            None => exchange.await,
+            Some(timeout) => match tokio::time::timeout(timeout, exchange).await {
+                Ok(answer) => answer,
+                Err(_) => Err((Error::timeout(&self.host), false)),
+            },
+        }
+    }
+
+    /// Kubernetes answers an empty list for a namespace that isn't there; kubectl users expect to be told.
+    ///
+    /// # Errors
+    /// The namespace does not exist. That it can't be read is no error.
+    pub async fn ensure_namespace(&self, namespace: &str) -> Result<(), Error> {
+        match self.get(&format!("/api/v1/namespaces/{namespace}")).await {
+            Err(error) if error.kind == Kind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `Retry-After` in seconds.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Appends an encoded query.
+fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let target = format!("{path}?");
+    let start = target.len();
+    form_urlencoded::Serializer::for_suffix(target, start).extend_pairs(query).finish()
+}

@@ -1,0 +1,119 @@
+//! How to reach the cluster: kubeconfig, context, identity, time-out.
+
+use super::Cluster;
+use crate::error::Error;
+use kube::client::{Client, ClientBuilder};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What kubectl's flags of the same names say.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    pub kubeconfig: Option<PathBuf>,
+    pub context: Option<String>,
+    pub cluster: Option<String>,
+    pub user: Option<String>,
+    pub namespace: Option<String>,
+    pub as_user: Option<String>,
+    pub as_groups: Vec<String>,
+    pub as_uid: Option<String>,
+    /// For each request; none for no limit.
+    pub request_timeout: Option<Duration>,
+}
+
+/// Reads kubectl's `--request-timeout`: `0`, plain seconds, or `1s`, `2m`, `3h`.
+///
+/// # Errors
+/// The text is none of them.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| format!("not a duration such as 30s: {text}"))?;
+    match &text[digits..] {
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
+        unit => Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
+    }
+}
+
+impl Cluster {
+    /// Loads the configuration as kubectl does; falls back to a pod's own account where there is none.
+    ///
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The kubeconfig is missing, damaged, or lacks what the flags name.
+    pub async fn connect(access: &Access) -> Result<Self, Error> {
+        let (mut config, context) = configure(access).await?;
+        if let Some(namespace) = &access.namespace {
+            config.default_namespace.clone_from(namespace);
+        }
+        let auth = &mut config.auth_info;
+        if access.as_user.is_some() {
+            auth.impersonate.clone_from(&access.as_user);
+        }
+        if !access.as_groups.is_empty() {
+            auth.impersonate_groups = Some(access.as_groups.clone());
+        }
+        if access.as_uid.is_some() {
+            auth.impersonate_uid.clone_from(&access.as_uid);
+        }
+        // kube's own retries are a controller's and wait for minutes; ours are in `Cluster::get`.
+        config.default_retry = false;
+        let authority = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        // Compressing costs more than it spares where the bytes never leave the machine.
+        config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
+        let namespace = config.default_namespace.clone();
+        let builder =
+            ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&authority, &error))?;
+        let client: Client = builder.build();
+        let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
+        Ok(Self { client, namespace, host: authority, context, timeout })
+    }
+}
+
+async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
+    let options = KubeConfigOptions {
+        context: access.context.clone(),
+        cluster: access.cluster.clone(),
+        user: access.user.clone(),
+    };
+    let file = match &access.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    match file {
+        Ok(file) => {
+            let context = access.context.clone().or_else(|| file.current_context.clone());
+            let config = Config::from_custom_kubeconfig(file, &options).await;
+            Ok((config.map_err(|error| Error::from_kubeconfig(&error))?, context))
+        }
+        Err(error) if access.kubeconfig.is_none() => match Config::incluster() {
+            Ok(config) => Ok((config, None)),
+            Err(_) => Err(Error::from_kubeconfig(&error)
+                .hint("name a file with --kubeconfig, or inspect files: kubectl argo-gc inspect -f FILE")),
+        },
+        Err(error) => Err(Error::from_kubeconfig(&error)),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_timeouts_as_kubectl_does() {
+        assert_eq!(parse_timeout("0"), Ok(Duration::ZERO));
+        assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_timeout("2m"), Ok(Duration::from_secs(120)));
+        assert!(parse_timeout("soon").is_err());
+        assert!(parse_timeout("5 parsecs").is_err());
+    }
+}

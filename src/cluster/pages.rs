@@ -1,0 +1,209 @@
+//! Pages of workflows, the next one on its way while the last one is decoded.
+
+use super::Cluster;
+use crate::error::{Error, Kind};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Where the list of workflows lives.
+const WORKFLOWS: &str = "/apis/argoproj.io/v1alpha1";
+
+/// Which workflows to read.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// One namespace, or (none) all.
+    pub namespace: Option<String>,
+    /// These by name rather than a list; needs a namespace.
+    pub names: Vec<String>,
+    pub label_selector: Option<String>,
+    pub field_selector: Option<String>,
+    /// Objects a page; 0 for all at once.
+    pub chunk_size: u32,
+}
+
+/// A response body.
+#[derive(Debug)]
+pub enum Body {
+    /// A list of workflows. After an expired token listing starts over: the reader drops what it has seen.
+    Page(Bytes),
+    /// One workflow.
+    One(Bytes),
+}
+
+impl Cluster {
+    /// Reads the workflows in the background. At most two bodies wait for the reader.
+    ///
+    /// The channel ends after the last page, or after an error. Dropping the receiver stops the reading.
+    pub fn workflows(&self, scope: Scope) -> mpsc::Receiver<Result<Body, Error>> {
+        let (sender, receiver) = mpsc::channel(1);
+        let cluster = self.clone();
+        let _reader: JoinHandle<()> = tokio::spawn(async move {
+            if let Err(error) = cluster.feed(&scope, &sender).await {
+                // A reader that is gone needs no error.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        receiver
+    }
+
+    async fn feed(&self, scope: &Scope, sender: &mpsc::Sender<Result<Body, Error>>) -> Result<(), Error> {
+        let base = match &scope.namespace {
+            Some(namespace) => format!("{WORKFLOWS}/namespaces/{namespace}/workflows"),
+            None => format!("{WORKFLOWS}/workflows"),
+        };
+        if !scope.names.is_empty() {
+            for name in &scope.names {
+                let body =
+                    self.get(&format!("{base}/{name}")).await.map_err(|error| explain(error, scope))?;
+                if sender.send(Ok(Body::One(body))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            return Ok(());
+        }
+        let mut token = None;
+        let mut restarted = false;
+        loop {
+            let body = match self.get(&list_path(&base, scope, token.as_deref())).await {
+                Ok(body) => body,
+                Err(error) if error.kind == Kind::Expired && token.is_some() && !restarted => {
+                    (token, restarted) = (None, true);
+                    continue;
+                }
+                Err(error) => return Err(explain(error, scope)),
+            };
+            token = continue_token(&body).map_err(|error| {
+                Error::new(format!("the server {} sent no list of workflows: {error}", self.host))
+            })?;
+            let last = token.is_none();
+            if sender.send(Ok(Body::Page(body))).await.is_err() || last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn list_path(base: &str, scope: &Scope, token: Option<&str>) -> String {
+    let mut query: Vec<(&str, &str)> = Vec::new();
+    let limit = scope.chunk_size.to_string();
+    if scope.chunk_size > 0 {
+        query.push(("limit", &limit));
+    }
+    query.extend(token.map(|token| ("continue", token)));
+    query.extend(scope.label_selector.as_deref().map(|selector| ("labelSelector", selector)));
+    query.extend(scope.field_selector.as_deref().map(|selector| ("fieldSelector", selector)));
+    super::with_query(base, &query)
+}
+
+/// Says what the user can do about a list that was refused.
+fn explain(error: Error, scope: &Scope) -> Error {
+    match error.kind {
+        Kind::Forbidden if scope.namespace.is_none() => {
+            error.hint("reading all namespaces needs a ClusterRole; name one namespace with -n")
+        }
+        // The API server's own words for an unknown resource name no resource at all.
+        Kind::NotFound if error.brief().contains("could not find the requested resource") => {
+            Error::new("the server doesn't have a resource type \"workflows\"")
+                .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
+        }
+        Kind::Expired => error.hint(
+            "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests",
+        ),
+        _ => error,
+    }
+}
+
+/// The metadata of a list, as far as paging needs it.
+#[derive(Deserialize)]
+struct ListMeta {
+    #[serde(rename = "continue")]
+    token: Option<String>,
+}
+
+impl ListMeta {
+    fn next(self) -> Option<String> {
+        self.token.filter(|token| !token.is_empty())
+    }
+}
+
+/// The continue token of a list, found without parsing its items where that can be done safely.
+///
+/// Custom resources are listed with sorted keys, so the list's own metadata is last: a `"metadata":` whose
+/// object is followed by nothing but the list's closing brace can't be an item's, which a `]` would follow.
+pub(super) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
+    const KEY: &[u8] = b"\"metadata\":";
+    /// Tokens are a few hundred bytes.
+    const TAIL: usize = 16 << 10;
+    let start = body.len().saturating_sub(TAIL);
+    let tail = &body[start..];
+    if let Some(at) = tail.windows(KEY.len()).rposition(|window| window == KEY) {
+        let mut values =
+            serde_json::Deserializer::from_slice(&tail[at + KEY.len()..]).into_iter::<ListMeta>();
+        if let Some(Ok(meta)) = values.next() {
+            let rest = &tail[at + KEY.len() + values.byte_offset()..];
+            if rest.trim_ascii() == b"}" {
+                return Ok(meta.next());
+            }
+        }
+    }
+    #[derive(Deserialize)]
+    struct List {
+        metadata: ListMeta,
+        #[serde(rename = "items")]
+        _items: IgnoredAny,
+    }
+    serde_json::from_slice::<List>(body).map(|list| list.metadata.next())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn full(body: &[u8]) -> Option<String> {
+        let list: serde_json::Value = serde_json::from_slice(body).unwrap();
+        list["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_look_equals_the_full_parse(
+            token in proptest::option::of("[a-zA-Z0-9=\"\\\\{}]{0,20}"),
+            texts in proptest::collection::vec(".{0,40}", 0..4),
+            decoy in any::<bool>(),
+            metadata_first in any::<bool>(),
+        ) {
+            let mut items: Vec<_> = texts.iter().map(|text| json!({"metadata": {"name": text}})).collect();
+            if decoy {
+                items.push(json!({"a": "\"metadata\":{\"continue\":\"x\"}}", "metadata": {"continue": "wrong"}}));
+            }
+            let metadata = json!({"continue": token, "resourceVersion": "7"});
+            let body = if metadata_first {
+                format!(r#"{{"kind":"WorkflowList","metadata":{metadata},"items":{}}}"#, json!(items))
+            } else {
+                format!(r#"{{"apiVersion":"v1","items":{},"metadata":{metadata}}}{}"#, json!(items), "\n")
+            };
+            prop_assert_eq!(continue_token(body.as_bytes()).unwrap(), full(body.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        assert!(continue_token(b"<html>").is_err());
+        assert!(continue_token(br#"{"kind":"Status","metadata":{},"status":"Success"}"#).is_err());
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        let scope = Scope { chunk_size: 5, label_selector: Some("a in (b,c)".into()), ..Scope::default() };
+        assert_eq!(
+            list_path("/x", &scope, Some("t=/&")),
+            "/x?limit=5&continue=t%3D%2F%26&labelSelector=a+in+%28b%2Cc%29"
+        );
+    }
+}

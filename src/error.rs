@@ -1,0 +1,246 @@
+//! Errors as kubectl words them: what happened, where, what to do.
+
+use crate::files::InputError;
+use serde::Deserialize;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+/// Exit codes, as docs/exit-codes.md publishes them.
+pub mod exit {
+    /// Done, findings or not.
+    pub const DONE: u8 = 0;
+    /// An error; what was printed before it may be incomplete.
+    pub const ERROR: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
+    /// `--fail-on` found what it was asked to look for.
+    pub const FOUND: u8 = 3;
+    /// Some objects could not be read; the others were handled.
+    pub const PARTIAL: u8 = 4;
+    /// Interrupted by Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// What kind of failure it was, where callers tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Usage,
+    Forbidden,
+    NotFound,
+    /// A continue token is too old (HTTP 410).
+    Expired,
+    /// The reader of our output went away.
+    ClosedPipe,
+    Other,
+}
+
+/// A failure, ready to be shown.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    /// The whole first line, `error: ` or kubectl's other beginnings included.
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Error {
+    /// An error that begins with `error: `.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self::worded(Kind::Other, format!("error: {message}"))
+    }
+
+    /// A wrong command line.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::worded(Kind::Usage, format!("error: {message}"))
+    }
+
+    fn worded(kind: Kind, message: String) -> Self {
+        Self { kind, message, hints: Vec::new() }
+    }
+
+    /// Adds a `hint: ` line.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Usage => exit::USAGE,
+            Kind::ClosedPipe => exit::DONE,
+            _ => exit::ERROR,
+        }
+    }
+
+    /// The first line without its `error: `, to stand within another sentence.
+    pub fn brief(&self) -> &str {
+        self.message.strip_prefix("error: ").unwrap_or(&self.message)
+    }
+
+    /// The API server refused or failed; `body` is its Status object, if it sent one.
+    pub fn from_status(code: u16, body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Status {
+            message: String,
+            reason: String,
+        }
+        let status: Status = serde_json::from_slice(body).unwrap_or_default();
+        let kind = match (code, status.reason.as_str()) {
+            (403, _) => Kind::Forbidden,
+            (404, _) => Kind::NotFound,
+            (410, _) | (_, "Expired" | "Gone") => Kind::Expired,
+            _ => Kind::Other,
+        };
+        if code == 401 {
+            let message = "error: You must be logged in to the server (Unauthorized)";
+            return Self::worded(kind, message.into())
+                .hint("the kubeconfig's credentials are missing, wrong or expired");
+        }
+        let reason = match status.reason.as_str() {
+            "" => format!("HTTP {code}"),
+            reason => reason.to_owned(),
+        };
+        let message = match status.message.as_str() {
+            "" => format!("the server answered HTTP {code} without a reason"),
+            message => message.to_owned(),
+        };
+        Self::worded(kind, format!("Error from server ({reason}): {message}"))
+    }
+
+    /// The API server could not be reached, or the connection broke.
+    pub fn from_connection(host: &str, error: &(dyn StdError + 'static)) -> Self {
+        let chain = chain(error);
+        let io_kind = chain.iter().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+        // The innermost error says what happened; the outer ones only where in the client.
+        let innermost = chain.last().map(ToString::to_string).unwrap_or_default();
+        match io_kind {
+            Some(io::ErrorKind::ConnectionRefused) => Self::worded(
+                Kind::Other,
+                format!(
+                    "The connection to the server {host} was refused - did you specify the right host or port?"
+                ),
+            ),
+            Some(io::ErrorKind::TimedOut) => Self::timeout(host),
+            _ => Self::worded(Kind::Other, format!("Unable to connect to the server: {host}: {innermost}")),
+        }
+    }
+
+    /// The API server did not answer in time.
+    pub fn timeout(host: &str) -> Self {
+        Self::worded(Kind::Other, format!("Unable to connect to the server: {host}: no answer in time"))
+            .hint("give it more with --request-timeout")
+    }
+
+    /// A failure of kube's client, never in its own words alone.
+    pub fn from_kube(host: &str, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                let body = serde_json::to_vec(status).unwrap_or_default();
+                Self::from_status(status.code, &body)
+            }
+            kube::Error::Auth(auth) => Self::new(format!("getting credentials: {}", innermost(auth)))
+                .hint("the kubeconfig's user names the plugin or token that failed"),
+            kube::Error::RustlsTls(tls) => Self::new(format!("setting up TLS: {}", innermost(tls))),
+            kube::Error::InferKubeconfig(config) => Self::from_kubeconfig(config),
+            other => Self::from_connection(host, other),
+        }
+    }
+
+    /// The kubeconfig can't be read or makes no sense.
+    pub fn from_kubeconfig(error: &kube::config::KubeconfigError) -> Self {
+        use kube::config::KubeconfigError as E;
+        match error {
+            E::CurrentContextNotSet => {
+                Self::new("no context is chosen in the kubeconfig").hint("kubectl config get-contexts")
+            }
+            E::LoadContext(name) => {
+                Self::new(format!("context \"{name}\" does not exist")).hint("kubectl config get-contexts")
+            }
+            E::LoadClusterOfContext(name) => {
+                Self::new(format!("cluster \"{name}\" does not exist in the kubeconfig"))
+            }
+            E::ReadConfig(cause, path) => Self::new(format!("reading {}: {cause}", path.display())),
+            E::Parse(cause) => {
+                let text = cause.to_string();
+                Self::new(format!("the kubeconfig is not valid: {}", text.lines().next().unwrap_or_default()))
+            }
+            other => Self::new(format!("the kubeconfig cannot be used: {}", innermost(other))),
+        }
+    }
+}
+
+/// An error and all it was caused by, outermost first.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut chain = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        chain.push(error);
+        next = error.source();
+    }
+    chain
+}
+
+/// The last error of a chain.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl StdError for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::worded(Kind::ClosedPipe, String::new()),
+            _ => Self::new(format!("writing the output: {error}")),
+        }
+    }
+}
+
+impl From<InputError> for Error {
+    fn from(error: InputError) -> Self {
+        Self::new(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speaks_as_kubectl_does() {
+        let forbidden =
+            br#"{"kind":"Status","reason":"Forbidden","message":"pods is forbidden: User \"x\""}"#;
+        let error = Error::from_status(403, forbidden);
+        assert_eq!(error.to_string(), "Error from server (Forbidden): pods is forbidden: User \"x\"");
+        assert_eq!(error.kind, Kind::Forbidden);
+        let error = Error::from_status(401, b"");
+        assert!(error.to_string().starts_with("error: You must be logged in to the server (Unauthorized)"));
+        let error = Error::from_status(502, b"<html>");
+        assert_eq!(
+            error.to_string(),
+            "Error from server (HTTP 502): the server answered HTTP 502 without a reason"
+        );
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            Error::from_connection("127.0.0.1:1", &refused).to_string(),
+            "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?"
+        );
+    }
+
+    #[test]
+    fn a_closed_pipe_is_success() {
+        assert_eq!(Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).exit_code(), exit::DONE);
+        assert_eq!(Error::usage("x").exit_code(), exit::USAGE);
+    }
+}
