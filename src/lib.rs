@@ -5,3 +5,4 @@ pub mod cluster;
 pub mod error;
 pub mod files;
 pub mod gc;
+pub mod output;

@@ -1,0 +1,99 @@
+//! The Inspection document in JSON and YAML, written workflow by workflow.
+
+use super::View;
+use crate::gc::{Assessment, Inspection};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Version of the documents.
+const API_VERSION: &str = "argo-gc/v1";
+
+fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(text.replace('\n', &format!("\n{indent}")))
+}
+
+fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
+    let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+    Ok(text.trim_end().replace('\n', &format!("\n{indent}")))
+}
+
+fn json_begin(out: &mut impl Write, view: &View) -> io::Result<()> {
+    let origin = json(&view.origin, "  ")?;
+    write!(
+        out,
+        "{{\n  \"apiVersion\": \"{API_VERSION}\",\n  \"kind\": \"Inspection\",\n  \"generatedAt\": \"{}\",\n  \
+         \"source\": {origin},\n  \"workflows\": [",
+        view.now
+    )
+}
+
+/// Writes one workflow, with what comes before the first.
+pub(super) fn json_item(
+    out: &mut impl Write,
+    view: &View,
+    before: usize,
+    item: &Assessment,
+) -> io::Result<()> {
+    if before == 0 {
+        json_begin(out, view)?;
+    }
+    let separator = if before == 0 { "" } else { "," };
+    write!(out, "{separator}\n    {}", json(item, "    ")?)
+}
+
+/// Writes what comes after the last workflow.
+pub(super) fn json_end(
+    out: &mut impl Write,
+    view: &View,
+    written: usize,
+    end: &Inspection,
+) -> io::Result<()> {
+    if written == 0 {
+        json_begin(out, view)?;
+    }
+    let close = if written == 0 { "" } else { "\n  " };
+    let (summary, gaps) = (json(&end.summary, "  ")?, json(&end.gaps, "  ")?);
+    writeln!(out, "{close}],\n  \"summary\": {summary},\n  \"gaps\": {gaps}\n}}")
+}
+
+fn yaml_begin(out: &mut impl Write, view: &View, empty: bool) -> io::Result<()> {
+    let origin = yaml(&view.origin, "  ")?;
+    write!(
+        out,
+        "apiVersion: {API_VERSION}\nkind: Inspection\ngeneratedAt: \"{}\"\nsource:\n  {origin}\nworkflows:{}\n",
+        view.now,
+        if empty { " []" } else { "" }
+    )
+}
+
+/// As [`json_item`].
+pub(super) fn yaml_item(
+    out: &mut impl Write,
+    view: &View,
+    before: usize,
+    item: &Assessment,
+) -> io::Result<()> {
+    if before == 0 {
+        yaml_begin(out, view, false)?;
+    }
+    writeln!(out, "- {}", yaml(item, "  ")?)
+}
+
+/// As [`json_end`].
+pub(super) fn yaml_end(
+    out: &mut impl Write,
+    view: &View,
+    written: usize,
+    end: &Inspection,
+) -> io::Result<()> {
+    if written == 0 {
+        yaml_begin(out, view, true)?;
+    }
+    writeln!(out, "summary:\n  {}", yaml(&end.summary, "  ")?)?;
+    if end.gaps.is_empty() {
+        return writeln!(out, "gaps: []");
+    }
+    writeln!(out, "gaps:")?;
+    end.gaps.iter().try_for_each(|gap| writeln!(out, "- {}", yaml(gap, "  ")?))
+}

@@ -1,0 +1,36 @@
+//! The catalogue's entries for reading.
+
+use crate::gc::Reason;
+use std::io::{self, Write};
+
+/// Writes all that is known about a reason.
+///
+/// # Errors
+/// Writing failed.
+pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
+    let entry = reason.entry();
+    writeln!(out, "{}: {}\n", reason.code(), entry.title)?;
+    writeln!(out, "{}\n", entry.why)?;
+    writeln!(out, "VERSIONS\n  {}\n", entry.versions)?;
+    writeln!(out, "EVIDENCE")?;
+    entry.evidence.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    writeln!(out, "\nREMEDY\n  {}", entry.remedy)?;
+    if let Some(yaml) = entry.remedy_yaml {
+        writeln!(out)?;
+        yaml.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
+    }
+    writeln!(out, "\nUPSTREAM")?;
+    entry.upstream.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    writeln!(out, "\nFALSE POSITIVES\n  {}", entry.false_positives)
+}
+
+/// Writes all codes with their titles.
+///
+/// # Errors
+/// Writing failed.
+pub fn explain_list(out: &mut impl Write) -> io::Result<()> {
+    let width = Reason::ALL.iter().map(|reason| reason.code().len()).max().unwrap_or_default();
+    Reason::ALL
+        .iter()
+        .try_for_each(|reason| writeln!(out, "{:width$}   {}", reason.code(), reason.entry().title))
+}

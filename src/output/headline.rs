@@ -1,0 +1,67 @@
+//! The one sentence that answers the question.
+
+use crate::gc::{Inspection, Verdict};
+
+/// What was found over all that was inspected, whatever of it is shown.
+pub(super) fn headline(inspection: &Inspection) -> String {
+    let summary = &inspection.summary;
+    let count = |verdict| inspection.artifacts(verdict);
+    let (uncovered, failing, unknown) =
+        (count(Verdict::Uncovered), count(Verdict::Failing), count(Verdict::Unknown));
+    let unseen = summary.reasons.get("nodes-offloaded").copied().unwrap_or_default()
+        + summary.reasons.get("nodes-unreadable").copied().unwrap_or_default();
+    let mut parts = Vec::new();
+    if uncovered > 0 {
+        parts.push(format!("{} nobody will delete", plural(uncovered, "artifact")));
+    }
+    if failing > 0 {
+        let noun = if uncovered > 0 { failing.to_string() } else { plural(failing, "artifact") };
+        parts.push(format!("{noun} that Argo fails to delete"));
+    }
+    let mut text = if summary.leaking_workflows > 0 {
+        let verb = if summary.leaking_workflows == 1 { "leaves" } else { "leave" };
+        let of = format!("{} of {}", summary.leaking_workflows, plural(summary.workflows, "workflow"));
+        match parts.is_empty() {
+            false => format!("{of} {verb} artifacts behind: {}", parts.join(", ")),
+            true => format!("{of} can't be released, though no artifact is left behind"),
+        }
+    } else {
+        let found = format!(
+            "{} leave{} no artifact behind",
+            plural(summary.workflows, "workflow"),
+            if summary.workflows == 1 { "s" } else { "" }
+        );
+        let fates: Vec<String> = [
+            (Verdict::Collected, "collected"),
+            (Verdict::Covered, "will be"),
+            (Verdict::Kept, "kept on purpose"),
+        ]
+        .iter()
+        .filter(|(verdict, _)| count(*verdict) > 0)
+        .map(|(verdict, word)| format!("{} {word}", count(*verdict)))
+        .collect();
+        let is_whole = unknown + unseen == 0 && inspection.gaps.is_empty();
+        let found = if is_whole { found } else { format!("As far as could be read, {found}") };
+        if fates.is_empty() { found } else { format!("{found}: {}", fates.join(", ")) }
+    };
+    if unknown > 0 {
+        text += &format!(", {unknown} unknown");
+    }
+    if unseen > 0 {
+        text += &format!("; the nodes of {} can't be seen", plural(unseen, "workflow"));
+    }
+    match summary.stuck_finalizers {
+        0 => {}
+        1 => text += "; 1 finalizer is stuck",
+        stuck => text += &format!("; {stuck} finalizers are stuck"),
+    }
+    if !inspection.gaps.is_empty() {
+        text += &format!(" ({})", plural(inspection.gaps.len() as u64, "gap"));
+    }
+    text
+}
+
+/// `1 artifact`, `2 artifacts`.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,44 @@
+//! A report to paste into an issue.
+
+use super::{View, headline::headline, table};
+use crate::gc::{Inspection, Reason};
+use std::io::{self, Write};
+
+pub(super) fn write(
+    out: &mut impl Write,
+    view: &View,
+    rows: &[table::Row],
+    reasons: &[Reason],
+    inspection: &Inspection,
+) -> io::Result<()> {
+    if !view.no_headers {
+        writeln!(out, "{}\n", cell(&headline(inspection)))?;
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (mut columns, cells) = table::cells(view, rows);
+    columns.push("");
+    writeln!(out, "| {} |\n|{}", columns.join(" | "), " --- |".repeat(columns.len()))?;
+    for row in cells {
+        let row: Vec<String> = row.iter().map(|text| cell(text)).collect();
+        writeln!(out, "| {} |", row.join(" | "))?;
+    }
+    for reason in reasons {
+        let entry = reason.entry();
+        writeln!(out, "\n### `{}`: {}\n\n{}\n\n{}", reason.code(), entry.title, entry.why, entry.remedy)?;
+    }
+    Ok(())
+}
+
+/// Keeps text from the cluster from ending a cell or becoming markup.
+fn cell(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '\\' | '#') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
