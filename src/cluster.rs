@@ -6,7 +6,7 @@ mod access;
 mod pages;
 mod related;
 
-pub use access::{Access, parse_timeout};
+pub use access::Access;
 pub use pages::{Body, Scope};
 
 use crate::error::{Error, Kind};

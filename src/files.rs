@@ -103,11 +103,15 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     Ok(())
 }
 
-/// Reads all objects of an input in order; `each` may stop the reading by an error.
+/// Reads all objects of an input in order, until `each` says no.
 ///
 /// # Errors
 /// The input can't be opened, or is damaged from some point on: what came before has been visited.
-pub fn read(input: &Input, stdin: &mut dyn Read, each: &mut dyn FnMut(Object)) -> Result<(), InputError> {
+pub fn read(
+    input: &Input,
+    stdin: &mut dyn Read,
+    each: &mut dyn FnMut(Object) -> bool,
+) -> Result<(), InputError> {
     let name = input.to_string();
     match input {
         Input::Stdin => read_from(&name, stdin, each),
@@ -122,7 +126,11 @@ pub fn read(input: &Input, stdin: &mut dyn Read, each: &mut dyn FnMut(Object)) -
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(name: &str, reader: &mut dyn Read, each: &mut dyn FnMut(Object)) -> Result<(), InputError> {
+pub fn read_from(
+    name: &str,
+    reader: &mut dyn Read,
+    each: &mut dyn FnMut(Object) -> bool,
+) -> Result<(), InputError> {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let first = first_character(&mut reader).map_err(|error| InputError::Io(name.to_owned(), error))?;
     let mut raw = |text: &str, list_kind: &str| each(parse(text, list_kind));
@@ -205,6 +213,7 @@ mod tests {
                 Object::Malformed(malformed) => format!("malformed {}", malformed.name),
                 other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
             });
+            true
         });
         (seen, result.err().map(|error| error.to_string()))
     }

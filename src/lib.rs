@@ -1,6 +1,16 @@
-//! Library behind `kubectl argo-gc`.
+//! Library behind `kubectl argo-gc`: which artifacts of Argo Workflows are garbage-collected, and why not.
+//!
+//! The house, in the order data passes through it:
+//! - [`cli`] turns the command line into a request and runs it;
+//! - [`cluster`] and [`files`] read Kubernetes objects, from an API server or from files;
+//! - [`argo`] is their shape; [`gc`] the pure core that gives verdicts;
+//! - [`output`] shows them, one file a format; [`error`] words what went wrong.
+//!
+//! Nothing in the library looks at the terminal or the clock: see [`cli::Streams`] and the `now` of
+//! [`cli::run`]. Environment variables are read by clap and by kube's configuration alone.
 
 pub mod argo;
+pub mod cli;
 pub mod cluster;
 pub mod error;
 pub mod files;

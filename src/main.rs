@@ -1,1 +1,36 @@
-fn main() {}
+//! `kubectl-argo_gc`: hands the process's streams, clock and signals to the library.
+
+use argo_gc::cli::{Streams, run};
+use argo_gc::error::exit;
+use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One TLS provider for everything; a second call can't happen.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    else {
+        return ExitCode::from(exit::ERROR);
+    };
+    let mut streams = Streams {
+        out: Box::new(std::io::BufWriter::with_capacity(1 << 16, stdout())),
+        err: Box::new(stderr()),
+        input: Box::new(stdin()),
+        out_is_terminal: stdout().is_terminal(),
+        err_is_terminal: stderr().is_terminal(),
+        width: terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)),
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = run(std::env::args_os(), &mut streams, jiff::Timestamp::now()) => code,
+            _ = tokio::signal::ctrl_c() => exit::INTERRUPTED,
+        }
+    });
+    // A read that hangs must not keep the process.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}

@@ -22,22 +22,6 @@ pub struct Access {
     pub request_timeout: Option<Duration>,
 }
 
-/// Reads kubectl's `--request-timeout`: `0`, plain seconds, or `1s`, `2m`, `3h`.
-///
-/// # Errors
-/// The text is none of them.
-pub fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| format!("not a duration such as 30s: {text}"))?;
-    match &text[digits..] {
-        "" | "s" => Ok(Duration::from_secs(number)),
-        "ms" => Ok(Duration::from_millis(number)),
-        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
-        "h" => Ok(Duration::from_secs(number.saturating_mul(3600))),
-        unit => Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
-    }
-}
-
 impl Cluster {
     /// Loads the configuration as kubectl does; falls back to a pod's own account where there is none.
     ///
@@ -102,18 +86,4 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_timeouts_as_kubectl_does() {
-        assert_eq!(parse_timeout("0"), Ok(Duration::ZERO));
-        assert_eq!(parse_timeout("30"), Ok(Duration::from_secs(30)));
-        assert_eq!(parse_timeout("2m"), Ok(Duration::from_secs(120)));
-        assert!(parse_timeout("soon").is_err());
-        assert!(parse_timeout("5 parsecs").is_err());
-    }
 }

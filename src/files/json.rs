@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::Read;
 
 /// Gets an object's text and the kind of the list it stood in (empty when unknown).
-type Each<'e> = &'e mut dyn FnMut(&str, &str);
+type Each<'e> = &'e mut dyn FnMut(&str, &str) -> bool;
 
 /// Reads concatenated JSON documents.
 pub(super) fn read(reader: impl Read, each: Each<'_>) -> Result<(), String> {
@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for Document<'_> {
         }
         if !is_list {
             fields.push('}');
-            (self.each)(&fields, "");
+            go_on((self.each)(&fields, ""))?;
         }
         Ok(())
     }
@@ -118,10 +118,15 @@ fn items<'de, A: SeqAccess<'de>>(
                 .deserialize(&mut nested)
                 .map_err(serde::de::Error::custom)?;
         } else {
-            each(item.get(), list_kind);
+            go_on(each(item.get(), list_kind))?;
         }
     }
     Ok(())
+}
+
+/// The reader has had enough; it knows why.
+fn go_on<E: serde::de::Error>(wanted: bool) -> Result<(), E> {
+    if wanted { Ok(()) } else { Err(E::custom("stopped")) }
 }
 
 fn looks_like_list(text: &str) -> bool {

@@ -5,7 +5,7 @@ use serde_saphyr::{Budget, Options};
 use std::io::Read;
 
 /// Reads YAML documents; each is turned into JSON text, so that there is one way to read an object.
-pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str)) -> Result<(), String> {
+pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
     let mut text = String::new();
     reader.read_to_string(&mut text).map_err(|error| error.to_string())?;
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {

@@ -57,20 +57,23 @@ impl Fixture {
         let mut related = Related::default();
         let mut deployments = Vec::new();
         let mut configs = HashMap::new();
-        files::read_from("fixture", &mut self.text.as_bytes(), &mut |object| match object {
-            Object::Workflow(workflow) => workflows.push(*workflow),
-            Object::GcTask(_) if denied.contains(&"workflowartifactgctasks") => {}
-            Object::GcTask(task) => related.add_task(*task),
-            Object::Pod(_) if denied.contains(&"pods") => {}
-            Object::Pod(pod) => related.add_pod(*pod),
-            Object::Event(event) => related.add_event(*event),
-            Object::TaskResult(result) => related.add_result(*result),
-            Object::Template(template) => related.add_template(&template),
-            Object::Deployment(deployment) => deployments.push(deployment),
-            Object::ConfigMap(config) => {
-                configs.insert(config.metadata.name.clone(), config);
+        files::read_from("fixture", &mut self.text.as_bytes(), &mut |object| {
+            match object {
+                Object::Workflow(workflow) => workflows.push(*workflow),
+                Object::GcTask(_) if denied.contains(&"workflowartifactgctasks") => {}
+                Object::GcTask(task) => related.add_task(*task),
+                Object::Pod(_) if denied.contains(&"pods") => {}
+                Object::Pod(pod) => related.add_pod(*pod),
+                Object::Event(event) => related.add_event(*event),
+                Object::TaskResult(result) => related.add_result(*result),
+                Object::Template(template) => related.add_template(&template),
+                Object::Deployment(deployment) => deployments.push(deployment),
+                Object::ConfigMap(config) => {
+                    configs.insert(config.metadata.name.clone(), config);
+                }
+                other => panic!("{}: {other:?}", self.path.display()),
             }
-            other => panic!("{}: {other:?}", self.path.display()),
+            true
         })
         .unwrap();
         for (kind, name) in [(Kind::GcPods, "pods"), (Kind::GcTasks, "workflowartifactgctasks")] {

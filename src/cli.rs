@@ -1,0 +1,86 @@
+//! The command line: flags become a request that can't be invalid, and the request is run.
+
+mod duration;
+mod explain;
+mod inspect;
+mod kube_flags;
+
+use crate::error::{Error, exit};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+
+/// What the process gives the library to talk to.
+pub struct Streams {
+    pub out: Box<dyn Write + Send>,
+    pub err: Box<dyn Write + Send>,
+    pub input: Box<dyn Read + Send>,
+    pub out_is_terminal: bool,
+    pub err_is_terminal: bool,
+    /// Columns of the terminal.
+    pub width: Option<usize>,
+    /// `NO_COLOR` or `TERM=dumb`.
+    pub no_color: bool,
+}
+
+impl Streams {
+    /// Prints a line on standard error; that it can't be printed changes nothing.
+    fn say(&mut self, line: impl std::fmt::Display) {
+        let _ = writeln!(self.err, "{line}");
+    }
+}
+
+/// Shows which artifacts of Argo Workflows lack garbage collection, and why.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Inspect(Box<inspect::Arguments>),
+    Explain(explain::Arguments),
+}
+
+/// Runs a command line; gives the exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams, now: Timestamp) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return help(&error, streams),
+    };
+    let result = match cli.verb {
+        Verb::Inspect(arguments) => arguments.run(streams, now).await,
+        Verb::Explain(arguments) => arguments.run(streams),
+    };
+    let result = result.and_then(|code| {
+        streams.out.flush()?;
+        Ok(code)
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            if error.kind != crate::error::Kind::ClosedPipe {
+                // What was found so far is still worth seeing; the error says that it isn't all.
+                let _ = streams.out.flush();
+                streams.say(&error);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Help and version go to standard output, a wrong command line to standard error.
+fn help(error: &clap::Error, streams: &mut Streams) -> u8 {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let text = error.render();
+    if asked {
+        let written = write!(streams.out, "{text}").and_then(|()| streams.out.flush());
+        return written.map_or_else(|error| Error::from(error).exit_code(), |()| exit::DONE);
+    }
+    let _ = write!(streams.err, "{text}");
+    exit::USAGE
+}

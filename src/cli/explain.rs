@@ -1,0 +1,53 @@
+//! `explain`: the catalogue of reasons.
+
+use super::Streams;
+use crate::error::{Error, exit};
+use crate::gc::Reason;
+use crate::output::{explain, explain_list};
+use clap::Args;
+
+/// Explains a reason code: why it happens, in which versions, what shows it and what mends it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  kubectl argo-gc explain inline-only\n  kubectl argo-gc explain --list")]
+pub(super) struct Arguments {
+    /// Codes as `inspect` shows them.
+    #[arg(value_name = "CODE", required_unless_present = "list")]
+    codes: Vec<String>,
+    /// Lists all codes with their titles.
+    #[arg(long, conflicts_with = "codes")]
+    list: bool,
+}
+
+impl Arguments {
+    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        if self.list {
+            explain_list(&mut streams.out)?;
+            return Ok(exit::DONE);
+        }
+        let reasons: Vec<Reason> = self.codes.iter().map(|code| parse(code)).collect::<Result<_, _>>()?;
+        for (at, reason) in reasons.into_iter().enumerate() {
+            if at > 0 {
+                writeln!(streams.out, "\n")?;
+            }
+            explain(&mut streams.out, reason)?;
+        }
+        Ok(exit::DONE)
+    }
+}
+
+/// Reads a code; an unknown one is answered with those that look like it.
+pub(super) fn parse(code: &str) -> Result<Reason, Error> {
+    Reason::from_code(code).ok_or_else(|| {
+        let error = Error::usage(format!("there is no reason \"{code}\""));
+        let words: Vec<&str> = code.split('-').filter(|word| word.len() > 2).collect();
+        let similar: Vec<&str> = Reason::ALL
+            .iter()
+            .map(|reason| reason.code())
+            .filter(|known| words.iter().any(|word| known.contains(word)))
+            .collect();
+        match similar.is_empty() {
+            true => error.hint("kubectl argo-gc explain --list"),
+            false => error.hint(format!("similar: {}", similar.join(", "))),
+        }
+    })
+}

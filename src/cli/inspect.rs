@@ -1,0 +1,245 @@
+//! `inspect`: which artifacts lack coverage, and why.
+
+mod from_cluster;
+mod from_files;
+mod select;
+
+use super::{Streams, duration, explain, kube_flags::KubeFlags};
+use crate::argo::Version;
+use crate::error::{Error, exit};
+use crate::gc::{Assessment, Gap, Inspection, Reason, Verdict};
+use crate::output::{Format, Origin, Printer, SortKey, View};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use select::Selection;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Lists workflows and shows which artifacts lack garbage collection, and why
+///
+/// For every output artifact, archived logs included: whether Argo will delete it, has deleted it, never
+/// will, or tried and failed; where the chain broke; and what mends it. Never writes anywhere.
+///
+/// Tables show problems only (uncovered, failing, unknown); json, yaml and the tree of named workflows show
+/// everything. Use --verdict to choose.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc inspect                      the context's namespace
+  kubectl argo-gc inspect -A                   the whole cluster
+  kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
+  kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
+  kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
+  kubectl get wf -A -o json | kubectl argo-gc inspect -f -
+  kubectl argo-gc inspect -f examples/cluster --fail-on uncovered
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects
+could not be read; 130 interrupted.")]
+pub(super) struct Arguments {
+    /// Workflows by name [default: all].
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
+    all_namespaces: bool,
+    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
+    #[arg(short, long = "filename", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Descends into directories given with -f.
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// Output format [default: table, tree for named workflows].
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Leaves out headers and headline.
+    #[arg(long)]
+    no_headers: bool,
+    /// What to order a table by.
+    #[arg(long, value_enum, value_name = "KEY")]
+    sort_by: Option<SortKey>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Color,
+    /// Exits with 3 if an artifact has one of these verdicts.
+    #[arg(long, value_delimiter = ',', value_parser = verdict, value_name = "VERDICT")]
+    fail_on: Vec<Verdict>,
+    /// Version of the controller that ran the workflows [default: read from its Deployment].
+    #[arg(long, value_parser = version, value_name = "VERSION")]
+    argo_version: Option<Version>,
+
+    /// Label selector.
+    #[arg(short = 'l', long, conflicts_with = "files", help_heading = "Selection")]
+    selector: Option<String>,
+    /// Field selector; for workflows the server knows metadata.name and metadata.namespace.
+    #[arg(long, conflicts_with = "files", help_heading = "Selection")]
+    field_selector: Option<String>,
+    /// Only these phases, such as Failed,Error.
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
+    status: Vec<String>,
+    /// Only workflows that finished longer ago than this, such as 7d.
+    #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
+          help_heading = "Selection")]
+    older: Option<Duration>,
+    /// Only names with this beginning.
+    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    prefix: Option<String>,
+    /// Only workflows of the controller with this instance ID.
+    #[arg(long, value_name = "ID", help_heading = "Selection")]
+    instanceid: Option<String>,
+    /// Only artifacts with these verdicts: uncovered, failing, unknown, kept, covered, collected, or all.
+    #[arg(long, value_delimiter = ',', value_parser = verdicts, value_name = "VERDICT",
+          help_heading = "Selection")]
+    verdict: Vec<Verdicts>,
+    /// Only artifacts with these reasons.
+    #[arg(long, value_delimiter = ',', value_parser = reason, value_name = "CODE",
+          help_heading = "Selection")]
+    reason: Vec<Reason>,
+
+    #[command(flatten)]
+    kube: KubeFlags,
+    /// Workflows to ask for at a time; 0 for all at once.
+    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Cluster")]
+    chunk_size: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Verdicts {
+    All,
+    One(Verdict),
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
+        let known: Vec<&str> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
+        format!("use one of {}", known.join(", "))
+    })
+}
+
+fn verdicts(text: &str) -> Result<Verdicts, String> {
+    if text == "all" { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
+}
+
+fn reason(code: &str) -> Result<Reason, String> {
+    explain::parse(code).map_err(|error| error.brief().to_owned())
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
+}
+
+impl Arguments {
+    pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        if self.files.is_empty() {
+            from_cluster::run(&self, streams, now).await
+        } else {
+            from_files::run(&self, streams, now)
+        }
+    }
+
+    /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
+    fn selection(&self, now: Timestamp) -> Selection {
+        Selection {
+            names: if self.files.is_empty() { Vec::new() } else { self.names.clone() },
+            namespace: self.kube.namespace.clone().filter(|_| !self.files.is_empty()),
+            phases: self.status.clone(),
+            finished_before: self.older.and_then(|older| now.checked_sub(older).ok()),
+            prefix: self.prefix.clone(),
+            instance_id: self.instanceid.clone(),
+        }
+    }
+
+    fn view(&self, streams: &Streams, now: Timestamp, origin: Origin) -> View {
+        let default = if self.names.is_empty() { Format::Table } else { Format::Tree };
+        let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
+        let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
+            Verdicts::One(verdict) => Some(*verdict),
+            Verdicts::All => None,
+        });
+        let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
+        View {
+            format: self.output.unwrap_or(default),
+            verdicts: (!verdicts.is_empty()).then_some(verdicts),
+            reasons: self.reason.clone(),
+            all_namespaces: origin.namespace.is_none(),
+            no_headers: self.no_headers,
+            sort_by: self.sort_by,
+            color: match self.color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => streams.out_is_terminal && !streams.no_color,
+            },
+            interactive: streams.out_is_terminal,
+            width: streams.width,
+            now,
+            origin,
+        }
+    }
+}
+
+/// An inspection on its way to the output.
+struct Run<'s> {
+    printer: Printer<&'s mut dyn Write>,
+    inspection: Inspection,
+    fail_on: &'s [Verdict],
+    found: bool,
+    /// Objects that could not be read.
+    malformed: usize,
+}
+
+impl<'s> Run<'s> {
+    fn new(out: &'s mut dyn Write, view: View, fail_on: &'s [Verdict]) -> Self {
+        let inspection = Inspection::default();
+        Self { printer: Printer::new(out, view), inspection, fail_on, found: false, malformed: 0 }
+    }
+
+    fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
+        if let Some(assessment) = self.inspection.add(assessment) {
+            self.print(assessment)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, assessment: Assessment) -> Result<(), Error> {
+        let artifacts = assessment.artifacts.iter().map(|artifact| artifact.verdict);
+        let findings = assessment.findings.iter().map(|finding| finding.verdict);
+        self.found |= artifacts.chain(findings).any(|verdict| self.fail_on.contains(&verdict));
+        Ok(self.printer.assessment(assessment)?)
+    }
+
+    fn malformed(&mut self, what: String, why: String) {
+        self.malformed += 1;
+        self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
+    }
+
+    /// Ends the output; the gaps and the exit code remain.
+    fn finish(mut self) -> Result<(Inspection, u8), Error> {
+        for assessment in self.inspection.finish() {
+            self.print(assessment)?;
+        }
+        let code = match (self.found, self.malformed) {
+            (true, _) => exit::FOUND,
+            (false, 0) => exit::DONE,
+            (false, _) => exit::PARTIAL,
+        };
+        self.printer.finish(&self.inspection)?;
+        Ok((self.inspection, code))
+    }
+}
+
+/// Says on standard error what could not be read, and that nothing was found.
+fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
+    for Gap { what, why, effect } in &inspection.gaps {
+        let text = format!("Warning: cannot read {what} ({why}); {effect}");
+        streams.say(crate::output::escape(&text));
+    }
+    if inspection.summary.workflows == 0 {
+        streams.say(format!("No workflows found in {place}."));
+    }
+}

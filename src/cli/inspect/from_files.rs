@@ -1,0 +1,158 @@
+//! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
+
+use super::{Arguments, Run, report};
+use crate::argo::list::Malformed;
+use crate::argo::related::{ConfigMap, Deployment};
+use crate::cli::Streams;
+use crate::error::Error;
+use crate::files::{self, Input, Object};
+use crate::gc::{Context, Controller, Controllers, Gap, Related, assess};
+use crate::output::Origin;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let inputs = files::inputs(&arguments.files, arguments.recursive)?;
+    let selection = arguments.selection(now);
+    let mut beside = Beside::default();
+    for input in inputs.iter().filter(|input| **input != Input::Stdin) {
+        // Damage is reported by the second pass.
+        let _ = files::read(input, &mut std::io::empty(), &mut |object| {
+            beside.add(object);
+            true
+        });
+    }
+    let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
+    beside.settle(&mut context, arguments);
+
+    let origin = Origin {
+        kind: "files",
+        namespace: arguments.kube.namespace.clone(),
+        files: arguments.files.iter().map(|path| path.display().to_string()).collect(),
+        ..Origin::default()
+    };
+    let view = arguments.view(streams, now, origin);
+    let Streams { out, input: stdin, .. } = streams;
+    let mut run = Run::new(&mut **out as &mut dyn Write, view, &arguments.fail_on);
+    let mut others: BTreeMap<String, usize> = BTreeMap::new();
+    for input in &inputs {
+        one(input, &mut **stdin, &selection, &mut context, arguments, &mut run, &mut others)?;
+    }
+    let (inspection, code) = run.finish()?;
+    for (kind, count) in others {
+        streams
+            .say(format!("Note: {count} of kind {kind} left out: inspect looks at workflows that have run"));
+    }
+    report(streams, &inspection, &files_named(&inputs));
+    Ok(code)
+}
+
+/// Reads one input to its end.
+fn one(
+    input: &Input,
+    stdin: &mut dyn Read,
+    selection: &super::Selection,
+    context: &mut Context,
+    arguments: &Arguments,
+    run: &mut Run<'_>,
+    others: &mut BTreeMap<String, usize>,
+) -> Result<(), Error> {
+    let piped = *input == Input::Stdin;
+    let mut beside = Beside::default();
+    let mut late = 0;
+    let mut failure = None;
+    let read = files::read(input, stdin, &mut |object| {
+        match object {
+            Object::Workflow(mut workflow) => {
+                beside.settle(context, arguments);
+                if selection.takes(&workflow) {
+                    failure = run.take(assess(&mut workflow, context)).err();
+                }
+            }
+            Object::Malformed(Malformed { name, error }) => {
+                run.malformed(format!("{name} in {input}"), error)
+            }
+            Object::Other(kind) => *others.entry(kind).or_default() += 1,
+            object if piped => {
+                late += usize::from(run.inspection.summary.workflows > 0);
+                beside.add(object);
+            }
+            // Taken in by the first pass.
+            _ => {}
+        }
+        failure.is_none()
+    });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if late > 0 {
+        run.inspection.gaps.push(Gap {
+            what: format!("{late} objects that came after workflows on standard input"),
+            why: "standard input is read once".to_owned(),
+            effect: "put them first, or use a file".to_owned(),
+        });
+    }
+    if let Err(error) = read {
+        match error {
+            files::InputError::Syntax { .. } => {
+                run.malformed("the rest of the input".to_owned(), error.to_string())
+            }
+            other => return Err(other.into()),
+        }
+    }
+    Ok(())
+}
+
+fn files_named(inputs: &[Input]) -> String {
+    match inputs {
+        [input] => input.to_string(),
+        inputs => format!("{} files", inputs.len()),
+    }
+}
+
+/// Objects beside the workflows, until they can be put together.
+#[derive(Default)]
+struct Beside {
+    related: Vec<Object>,
+    deployments: Vec<Deployment>,
+    configs: BTreeMap<(String, String), ConfigMap>,
+}
+
+impl Beside {
+    fn add(&mut self, object: Object) {
+        match object {
+            Object::Deployment(deployment) => self.deployments.push(*deployment),
+            Object::ConfigMap(config) => {
+                let key = (config.metadata.namespace.clone(), config.metadata.name.clone());
+                self.configs.insert(key, *config);
+            }
+            Object::Workflow(_) | Object::Other(_) | Object::Malformed(_) => {}
+            object => self.related.push(object),
+        }
+    }
+
+    /// Moves what was gathered into the context. Files are never known to be complete.
+    fn settle(&mut self, context: &mut Context, arguments: &Arguments) {
+        for object in self.related.drain(..) {
+            let related = &mut context.related;
+            match object {
+                Object::GcTask(task) => related.add_task(*task),
+                Object::Pod(pod) => related.add_pod(*pod),
+                Object::Event(event) => related.add_event(*event),
+                Object::TaskResult(result) => related.add_result(*result),
+                Object::Template(template) => related.add_template(&template),
+                _ => {}
+            }
+        }
+        for deployment in self.deployments.drain(..) {
+            let Some(mut controller) = Controller::from_deployment(&deployment) else { continue };
+            let name = Controller::config_map_name(&deployment);
+            if let Some(config) = self.configs.get(&(controller.namespace.clone(), name)) {
+                controller.apply_config(config);
+            }
+            context.controllers.seen.push(controller);
+        }
+        context.controllers.version = arguments.argo_version;
+    }
+}

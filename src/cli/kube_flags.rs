@@ -1,0 +1,56 @@
+//! kubectl's own flags.
+
+use super::duration;
+use crate::cluster::Access;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Flags that mean what they mean in kubectl.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct KubeFlags {
+    /// Kubeconfig file to use.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Kubeconfig context to use.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Kubeconfig cluster to use.
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Kubeconfig user to use.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Namespace to look in [default: the context's].
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// User to impersonate.
+    #[arg(long = "as", value_name = "USER")]
+    as_user: Option<String>,
+    /// Group to impersonate; can be given several times.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
+    as_groups: Vec<String>,
+    /// UID to impersonate.
+    #[arg(long, value_name = "UID", requires = "as_user")]
+    as_uid: Option<String>,
+    /// Limit for a single request, such as 30s; 0 for none.
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    request_timeout: Duration,
+}
+
+impl KubeFlags {
+    pub fn access(&self) -> Access {
+        Access {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+            as_user: self.as_user.clone(),
+            as_groups: self.as_groups.clone(),
+            as_uid: self.as_uid.clone(),
+            request_timeout: Some(self.request_timeout),
+        }
+    }
+}
