@@ -5,5 +5,9 @@ mod support;
 
 #[path = "it/cluster.rs"]
 mod cluster;
+#[path = "it/fixture.rs"]
+mod fixture;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/verdicts.rs"]
 mod verdicts;

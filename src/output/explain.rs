@@ -1,6 +1,7 @@
 //! The catalogue's entries for reading.
 
 use crate::gc::Reason;
+use crate::gc::reason::{RELEASE_COMMAND, RELEASE_HINT};
 use std::io::{self, Write};
 
 /// Writes all that is known about a reason.
@@ -18,6 +19,9 @@ pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
     if let Some(yaml) = entry.remedy_yaml {
         writeln!(out)?;
         yaml.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
+    }
+    if entry.release {
+        writeln!(out, "\nREMOVING ONLY THE FINALIZER\n  {RELEASE_COMMAND}\n  {RELEASE_HINT}")?;
     }
     writeln!(out, "\nUPSTREAM")?;
     entry.upstream.iter().try_for_each(|line| writeln!(out, "  {line}"))?;

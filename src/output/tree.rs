@@ -1,8 +1,9 @@
 //! One workflow in full: nodes, artifacts, the broken link of the chain, and the fix.
 
 use super::{View, age, escape, table::style};
+use crate::gc::reason::RELEASE_COMMAND;
 use crate::gc::report::Finalizer;
-use crate::gc::{ArtifactReport, Assessment, Evidence, Note, Reason, When};
+use crate::gc::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict, When};
 use std::io::{self, Write};
 
 /// Writes one workflow.
@@ -25,12 +26,7 @@ pub(super) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &As
     };
     writeln!(out, "  strategy   {strategy}\n  finalizer  {finalizer}")?;
     notes(out, "  ", &wf.notes)?;
-    for finding in &wf.findings {
-        let color = if view.color { style(finding.verdict) } else { Default::default() };
-        let title = finding.reason.entry().title;
-        writeln!(out, "  {color}{}{color:#}  {} — {title}", finding.verdict.as_str(), finding.reason.code())?;
-        evidence(out, "    ", &finding.evidence)?;
-    }
+    let whys = whys(wf);
     let mut node = "";
     for (at, artifact) in wf.artifacts.iter().enumerate() {
         if artifact.node_id != node {
@@ -38,9 +34,62 @@ pub(super) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &As
             head(out, artifact)?;
         }
         let more = wf.artifacts.get(at + 1).is_some_and(|next| next.node_id == node);
-        one(out, view, artifact, more)?;
+        one(out, view, wf, artifact, more, &whys)?;
     }
-    fixes(out, wf)
+    whys.iter().try_for_each(|why| why.write(out, view, wf))
+}
+
+/// A reason met, with the evidence that all its artifacts have in common.
+struct Why<'a> {
+    reason: Reason,
+    verdict: Verdict,
+    common: Vec<&'a Evidence>,
+}
+
+fn whys(wf: &Assessment) -> Vec<Why<'_>> {
+    let mut whys: Vec<Why<'_>> = Vec::new();
+    let artifacts = wf.artifacts.iter().filter_map(|a| Some((a.reason?, a.verdict, &a.evidence)));
+    for (reason, verdict, evidence) in
+        artifacts.chain(wf.findings.iter().map(|f| (f.reason, f.verdict, &f.evidence)))
+    {
+        match whys.iter_mut().find(|why| why.reason == reason) {
+            Some(why) => why.common.retain(|fact| evidence.contains(fact)),
+            None => whys.push(Why { reason, verdict, common: evidence.iter().collect() }),
+        }
+    }
+    whys.sort_by_key(|why| why.verdict);
+    whys
+}
+
+impl Why<'_> {
+    fn write(&self, out: &mut impl Write, view: &View, wf: &Assessment) -> io::Result<()> {
+        let entry = self.reason.entry();
+        let color = if view.color { style(self.verdict) } else { Default::default() };
+        writeln!(
+            out,
+            "\n  {color}{}{color:#} {} — {}",
+            self.verdict.as_str(),
+            self.reason.code(),
+            entry.title
+        )?;
+        evidence(out, "    because  ", self.common.iter().copied())?;
+        if self.verdict.is_problem() {
+            writeln!(out, "    fix      {}", entry.remedy)?;
+            // Names from a file may be anything; only real ones go into a command to be copied.
+            let real = [&wf.namespace, &wf.name].into_iter().all(|name| is_name(name));
+            if entry.release && real && wf.finalizer == Finalizer::Stuck {
+                let command = RELEASE_COMMAND.replace("NAMESPACE", &wf.namespace).replace("NAME", &wf.name);
+                writeln!(out, "    release  {}", escape(&command))?;
+            }
+        }
+        writeln!(out, "    more     kubectl argo-gc explain {}", self.reason.code())
+    }
+}
+
+/// What Kubernetes takes for a name.
+fn is_name(text: &str) -> bool {
+    let ordinary = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    !text.is_empty() && text.bytes().all(ordinary) && !text.starts_with('-')
 }
 
 fn head(out: &mut impl Write, artifact: &ArtifactReport) -> io::Result<()> {
@@ -52,64 +101,57 @@ fn head(out: &mut impl Write, artifact: &ArtifactReport) -> io::Result<()> {
     writeln!(out, "  {}  {}, {template}", escape(name), escape(&artifact.node_type))
 }
 
-fn one(out: &mut impl Write, view: &View, artifact: &ArtifactReport, more: bool) -> io::Result<()> {
+fn one(
+    out: &mut impl Write,
+    view: &View,
+    wf: &Assessment,
+    artifact: &ArtifactReport,
+    more: bool,
+    whys: &[Why<'_>],
+) -> io::Result<()> {
     let (branch, bar) = if more { ("├─", "│ ") } else { ("└─", "  ") };
     let color = if view.color { style(artifact.verdict) } else { Default::default() };
-    let verdict = artifact.verdict.as_str();
     let why = match (artifact.reason, artifact.when) {
-        (Some(reason), _) => format!("  {} — {}", reason.code(), reason.entry().title),
-        (None, Some(When::OnCompletion)) => "  when the workflow completes".to_owned(),
-        (None, Some(When::OnDeletion)) => "  when the workflow is deleted".to_owned(),
-        (None, Some(When::Now)) => "  any moment now".to_owned(),
+        (Some(reason), _) => format!(" {}", reason.code()),
+        (None, Some(When::OnCompletion)) => " when the workflow completes".to_owned(),
+        (None, Some(When::OnDeletion)) => " when the workflow is deleted".to_owned(),
+        (None, Some(When::Now)) => " any moment now".to_owned(),
         (None, None) => String::new(),
     };
-    writeln!(out, "  {branch} {}  {color}{verdict}{color:#}{why}", escape(&artifact.name))?;
-    let pad = format!("  {bar}   ");
     let place = artifact.location.as_ref().map(ToString::to_string);
     let place = place.unwrap_or_else(|| format!("<unknown>: {}", artifact.location_problem));
-    writeln!(out, "{pad}at        {}", escape(&place))?;
-    let account = match artifact.service_account.as_str() {
-        "" => "default",
-        account => account,
-    };
-    match artifact.strategy.as_str() {
-        "" => writeln!(out, "{pad}strategy  <none>")?,
-        strategy => writeln!(
-            out,
-            "{pad}strategy  {} ({}), deleted as service account {}",
-            escape(strategy),
-            artifact.strategy_source.as_str(),
-            escape(account)
-        )?,
+    let verdict = artifact.verdict.as_str();
+    writeln!(
+        out,
+        "  {branch} {}   {color}{verdict}{color:#}{why}   {}",
+        escape(&artifact.name),
+        escape(&place)
+    )?;
+    let pad = format!("  {bar}   ");
+    let strategy = artifact.strategy.as_str();
+    if artifact.strategy != wf.strategy {
+        let account = if artifact.service_account.is_empty() { "default" } else { &artifact.service_account };
+        let source = artifact.strategy_source.as_str();
+        writeln!(out, "{pad}strategy {} ({source}), service account {}", escape(strategy), escape(account))?;
     }
-    evidence(out, &format!("{pad}because   "), &artifact.evidence)?;
+    let common = whys.iter().find(|why| Some(why.reason) == artifact.reason);
+    let own = artifact.evidence.iter().filter(|fact| common.is_some_and(|why| !why.common.contains(fact)));
+    evidence(out, &format!("{pad}because  "), own)?;
     notes(out, &pad, &artifact.notes)
 }
 
-fn evidence(out: &mut impl Write, lead: &str, evidence: &[Evidence]) -> io::Result<()> {
-    evidence
-        .iter()
-        .try_for_each(|fact| writeln!(out, "{lead}{} = {}", escape(&fact.field), escape(&fact.value)))
+fn evidence<'a>(
+    out: &mut impl Write,
+    lead: &str,
+    mut evidence: impl Iterator<Item = &'a Evidence>,
+) -> io::Result<()> {
+    evidence.try_for_each(|fact| writeln!(out, "{lead}{} = {}", escape(&fact.field), escape(&fact.value)))
 }
 
 fn notes(out: &mut impl Write, pad: &str, notes: &[Note]) -> io::Result<()> {
     for Note { reason, detail } in notes {
         let detail = if detail.is_empty() { String::new() } else { format!(" ({})", escape(detail)) };
-        writeln!(out, "{pad}note      {} — {}{detail}", reason.code(), reason.entry().title)?;
-    }
-    Ok(())
-}
-
-/// What mends each reason met.
-fn fixes(out: &mut impl Write, wf: &Assessment) -> io::Result<()> {
-    let artifacts = wf.artifacts.iter().filter(|artifact| artifact.verdict.is_problem());
-    let mut reasons: Vec<Reason> = artifacts.filter_map(|artifact| artifact.reason).collect();
-    reasons.extend(wf.findings.iter().map(|finding| finding.reason));
-    reasons.sort_unstable();
-    reasons.dedup();
-    for reason in reasons {
-        writeln!(out, "  fix for {}: {}", reason.code(), reason.entry().remedy)?;
-        writeln!(out, "    more: kubectl argo-gc explain {}", reason.code())?;
+        writeln!(out, "{pad}note     {} — {}{detail}", reason.code(), reason.entry().title)?;
     }
     Ok(())
 }

@@ -6,50 +6,10 @@ use argo_gc::gc::{
     Assessment, Context, Controller, Controllers, Inspection, Kind, Note, Reason, Related, assess,
 };
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 
-/// One fixture file: its objects, and the lines that say what is expected of them.
-struct Fixture {
-    path: PathBuf,
-    text: String,
-}
+use crate::fixture::{Fixture, normal};
 
 impl Fixture {
-    fn all() -> Vec<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        let mut fixtures = Vec::new();
-        for directory in std::fs::read_dir(&root).unwrap() {
-            for file in std::fs::read_dir(directory.unwrap().path()).unwrap() {
-                let path = file.unwrap().path();
-                let text = std::fs::read_to_string(&path).unwrap();
-                fixtures.push(Self { path, text });
-            }
-        }
-        fixtures.sort_by(|a, b| a.path.cmp(&b.path));
-        fixtures
-    }
-
-    fn code(&self) -> &str {
-        self.path.parent().unwrap().file_name().unwrap().to_str().unwrap()
-    }
-
-    fn is_hit(&self) -> bool {
-        self.path.file_name().unwrap().to_str().unwrap().starts_with("hit")
-    }
-
-    fn lines<'a>(&'a self, name: &str) -> Vec<&'a str> {
-        let prefix = format!("# {name}:");
-        let header = self.text.lines().take_while(|line| line.starts_with('#'));
-        header.filter_map(|line| line.strip_prefix(&prefix)).map(str::trim).collect()
-    }
-
-    fn expected(&self) -> BTreeSet<String> {
-        let rows = self.lines("expect").into_iter().map(normal);
-        let workflows =
-            self.lines("expect-workflow").into_iter().map(|line| format!("workflow {}", normal(line)));
-        rows.chain(workflows).collect()
-    }
-
     /// What the assessment says, in the words of the fixtures.
     fn actual(&self) -> BTreeSet<String> {
         let denied = self.lines("denied");
@@ -144,14 +104,6 @@ fn notes(notes: &[Note]) -> String {
     codes.sort_unstable();
     codes.dedup();
     format!("[{}]", codes.join(","))
-}
-
-/// One spelling for each row: notes sorted, none as `[]`.
-fn normal(line: &str) -> String {
-    let (row, notes) = line.split_once('[').unwrap_or((line, "]"));
-    let mut notes: Vec<&str> = notes.trim_end_matches(']').split(',').map(str::trim).collect();
-    notes.sort_unstable();
-    format!("{} [{}]", row.split_whitespace().collect::<Vec<_>>().join(" "), notes.join(","))
 }
 
 #[test]

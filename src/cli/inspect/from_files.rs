@@ -1,6 +1,7 @@
 //! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
 
 use super::{Arguments, Run, report};
+use crate::argo::Workflow;
 use crate::argo::list::Malformed;
 use crate::argo::related::{ConfigMap, Deployment};
 use crate::cli::Streams;
@@ -42,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
     let (inspection, code) = run.finish()?;
     for (kind, count) in others {
         streams
-            .say(format!("Note: {count} of kind {kind} left out: inspect looks at workflows that have run"));
+            .say(format!("Note: left out {count} of kind {kind}; inspect looks at workflows that have run"));
     }
     report(streams, &inspection, &files_named(&inputs));
     Ok(code)
@@ -64,6 +65,9 @@ fn one(
     let mut failure = None;
     let read = files::read(input, stdin, &mut |object| {
         match object {
+            Object::Workflow(workflow) if has_not_run(&workflow) => {
+                *others.entry("Workflow that has not run".to_owned()).or_default() += 1;
+            }
             Object::Workflow(mut workflow) => {
                 beside.settle(context, arguments);
                 if selection.takes(&workflow) {
@@ -102,6 +106,12 @@ fn one(
         }
     }
     Ok(())
+}
+
+/// A manifest rather than a captured object: verdicts need what the controller recorded.
+fn has_not_run(workflow: &Workflow) -> bool {
+    let status = &workflow.status;
+    status.phase.is_empty() && status.nodes.is_empty() && workflow.metadata.uid.is_empty()
 }
 
 fn files_named(inputs: &[Input]) -> String {

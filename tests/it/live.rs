@@ -1,0 +1,157 @@
+//! The fixtures on a real API server, inspected by the real kubectl with the built plugin.
+
+use crate::fixture::{Fixture, normal};
+use crate::support::kube::{ALICE, ApiServer};
+use crate::support::stdout;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// A live server sets the times of creation and deletion itself and its clock can't be moved, so what rests on
+/// them comes out differently there; `verdicts.rs` holds these to their word.
+const TIME_BOUND: [&str; 7] = [
+    "cron-neighbour",
+    "deleted-while-running",
+    "gc-objects-unread",
+    "gc-pod-pending",
+    "instanceid",
+    "no-artifact-stuck",
+    "overdue",
+];
+
+fn namespace(fixture: &Fixture) -> String {
+    format!("gc-{}", fixture.code().replace('.', "-"))
+}
+
+fn has_controller(fixture: &Fixture) -> bool {
+    fixture.text.contains("\nkind: Deployment")
+}
+
+/// Loads a fixture, with the rights it speaks of.
+fn load(server: &ApiServer, fixture: &Fixture) {
+    server.apply(&fixture.text);
+    let namespace = namespace(fixture);
+    let collects = json!([
+        { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] },
+        { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks/status"], "verbs": ["patch"] },
+    ]);
+    if fixture.lines("access-review") != ["denied"] {
+        let group = format!("system:serviceaccounts:{namespace}");
+        grant(server, &namespace, "collect", &collects, &json!({ "kind": "Group", "name": group }));
+    }
+    let denied = fixture.lines("denied");
+    if !denied.is_empty() {
+        let argo = ["workflows", "workflowartifactgctasks", "workflowtaskresults", "workflowtemplates"];
+        let argo: Vec<_> = argo.iter().filter(|resource| !denied.contains(resource)).collect();
+        let core: Vec<_> =
+            ["pods", "events"].into_iter().filter(|resource| !denied.contains(resource)).collect();
+        let reads = json!([
+            { "apiGroups": ["argoproj.io"], "resources": argo, "verbs": ["list", "get"] },
+            { "apiGroups": [""], "resources": core, "verbs": ["list"] },
+        ]);
+        grant(server, &namespace, "read", &reads, &json!({ "kind": "User", "name": ALICE }));
+    }
+}
+
+fn grant(server: &ApiServer, namespace: &str, name: &str, rules: &Value, subject: &Value) {
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({ "name": name, "namespace": namespace });
+    let mut subject = subject.clone();
+    subject["apiGroup"] = json!(group);
+    server.apply(json!([
+        { "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules },
+        { "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+          "subjects": [subject], "roleRef": { "apiGroup": group, "kind": "Role", "name": name } },
+    ]));
+}
+
+/// `kubectl argo-gc inspect` on the fixture's namespace, as rows in the fixtures' words.
+fn inspect(server: &ApiServer, fixture: &Fixture) -> BTreeSet<String> {
+    let namespace = namespace(fixture);
+    let mut arguments = vec!["argo-gc", "inspect", "-n", &namespace, "-o", "json"];
+    let version = fixture.lines("argo-version");
+    if let Some(version) = version.first().filter(|version| **version != "unknown") {
+        arguments.extend(["--argo-version", version]);
+    }
+    let command = match fixture.lines("denied").is_empty() {
+        true => server.kubectl(arguments),
+        false => server.kubectl_as(ALICE, arguments),
+    };
+    rows(fixture, &document(command))
+}
+
+fn document(command: Command) -> Value {
+    serde_json::from_str(&stdout(command)).expect("an Inspection document")
+}
+
+fn rows(fixture: &Fixture, document: &Value) -> BTreeSet<String> {
+    let mut rows = BTreeSet::new();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    for workflow in document["workflows"].as_array().unwrap() {
+        let name = text(&workflow["name"]);
+        for artifact in workflow["artifacts"].as_array().unwrap() {
+            let id = text(&artifact["nodeId"]);
+            let expects_id = fixture.lines("expect").iter().any(|line| line.split(' ').nth(1) == Some(&id));
+            let node = if expects_id { id } else { text(&artifact["node"]) };
+            let (verdict, reason) = (text(&artifact["verdict"]), text(&artifact["reason"]));
+            let notes = notes(&artifact["notes"]);
+            rows.insert(normal(&format!(
+                "{name} {node} {} {verdict} {reason} {notes}",
+                text(&artifact["name"])
+            )));
+        }
+        let notes = notes(&workflow["notes"]);
+        let findings = workflow["findings"].as_array().unwrap();
+        for finding in findings {
+            let (verdict, reason) = (text(&finding["verdict"]), text(&finding["reason"]));
+            rows.insert(normal(&format!("workflow {name} {verdict} {reason} {notes}")));
+        }
+        if findings.is_empty() && notes != "[]" {
+            rows.insert(normal(&format!("workflow {name} - - {notes}")));
+        }
+    }
+    rows
+}
+
+fn notes(notes: &Value) -> String {
+    let codes: BTreeSet<&str> =
+        notes.as_array().unwrap().iter().filter_map(|note| note["reason"].as_str()).collect();
+    format!("[{}]", codes.into_iter().collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn every_code_is_seen_through_kubectl_on_a_real_server() {
+    let Some(server) = ApiServer::start() else { return };
+    let hit = |fixture: &Fixture| fixture.path.ends_with("hit.yaml") && !has_controller(fixture);
+    let fixtures: Vec<Fixture> = Fixture::all().into_iter().filter(hit).collect();
+    fixtures.iter().for_each(|fixture| load(&server, fixture));
+    let mut wrong = Vec::new();
+    for fixture in &fixtures {
+        let (expected, actual) = (fixture.expected(), inspect(&server, fixture));
+        if expected != actual && !TIME_BOUND.contains(&fixture.code()) {
+            wrong.push(format!("{}: expected {expected:#?}, got {actual:#?}", fixture.code()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // The same cluster at once: as a table with a row for each namespace, and as one document.
+    let table = stdout(server.kubectl(["argo-gc", "inspect", "-A"]));
+    assert!(table.lines().next().unwrap().contains(" workflows leave artifacts behind: "), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("NAMESPACE   ")), "{table}");
+    let all = document(server.kubectl(["argo-gc", "inspect", "-A", "-o", "json", "--chunk-size", "7"]));
+    let workflows = all["workflows"].as_array().unwrap();
+    assert!(workflows.len() >= 60, "{} workflows", workflows.len());
+    assert_eq!(all["summary"]["workflows"], workflows.len());
+    assert_eq!(all["gaps"], json!([]));
+}
+
+#[test]
+fn the_controller_is_read_from_its_deployment() {
+    for fixture in Fixture::all().into_iter().filter(|f| f.path.ends_with("hit.yaml") && has_controller(f)) {
+        let Some(server) = ApiServer::start() else { return };
+        load(&server, &fixture);
+        let namespace = namespace(&fixture);
+        let command = server.kubectl(["argo-gc", "inspect", "-n", &namespace, "-o", "json"]);
+        assert_eq!(rows(&fixture, &document(command)), fixture.expected(), "{}", fixture.code());
+    }
+}
