@@ -29,3 +29,10 @@ pub fn stdout(command: Command) -> String {
     let assert = assert_cmd::Command::from_std(command).timeout(Duration::from_secs(60)).assert().success();
     String::from_utf8(assert.get_output().stdout.clone()).expect("stdout is UTF-8")
 }
+
+/// The built plugin without a cluster, ready to run.
+pub fn plugin<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-argo_gc"));
+    command.args(arguments).env_remove("KUBECONFIG").env("HOME", "/nonexistent").env_remove("RUST_LOG");
+    command
+}

@@ -1,0 +1,99 @@
+//! The rules of the house: the core stays pure, the documents stay in step.
+
+use crate::support::plugin;
+use argo_gc::gc::reason::markdown;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(directory: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_core_knows_no_outside_world() {
+    let mut files = vec![root().join("src/gc.rs")];
+    sources(&root().join("src/gc"), &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for word in ["kube::", "tokio", "std::io", "std::env", "std::fs", "::now("] {
+            assert!(!text.contains(word), "{} names {word}", file.display());
+        }
+    }
+}
+
+/// `UPDATE_DOCS=1` writes the page instead.
+#[test]
+fn the_reasons_page_is_the_catalogue() {
+    let path = root().join("docs/reasons.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, markdown()).unwrap();
+    }
+    let page = std::fs::read_to_string(&path).unwrap();
+    assert!(page == markdown(), "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house");
+}
+
+/// Commands in a page's `sh` blocks that need nothing but the plugin and this checkout are run.
+#[test]
+fn the_readme_shows_what_the_plugin_prints() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut shown = 0;
+    for block in readme.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let (command, output) = block.split_once('\n').unwrap();
+        let arguments = command.strip_prefix("$ kubectl argo-gc ").unwrap().split_whitespace();
+        let ran = plugin(arguments).current_dir(root()).output().unwrap();
+        let printed = String::from_utf8(ran.stdout).unwrap();
+        // Ages move on with the clock.
+        assert_eq!(ageless(&printed), ageless(output), "{command}");
+        shown += 1;
+    }
+    assert!(shown >= 2, "README.md shows {shown} commands with their output");
+}
+
+fn ageless(text: &str) -> Vec<String> {
+    let is_age = |word: &str| {
+        let word = word.trim_end_matches(',');
+        word.len() > 1
+            && word.starts_with(|c: char| c.is_ascii_digit())
+            && word.chars().all(|c| c.is_ascii_digit() || "smhdy".contains(c))
+            && word.ends_with(|c: char| "smhdy".contains(c))
+    };
+    let words =
+        |line: &str| line.split_whitespace().filter(|word| !is_age(word)).collect::<Vec<_>>().join(" ");
+    text.lines().map(words).collect()
+}
+
+#[test]
+fn documents_keep_to_their_schema() {
+    let schema = std::fs::read_to_string(root().join("docs/schema/inspection.v1.json")).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for arguments in [
+        vec!["inspect", "-f", "tests/fixtures", "-R", "-o"],
+        vec!["inspect", "-f", "examples/cluster", "-o"],
+        vec!["inspect", "-f", "examples/cluster", "-n", "none", "-o"],
+    ] {
+        let document = |format: &str| {
+            let ran = plugin(arguments.iter().copied().chain([format])).current_dir(root()).output().unwrap();
+            String::from_utf8(ran.stdout).unwrap()
+        };
+        let json: Value = serde_json::from_str(&document("json")).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&json).map(|error| error.to_string()).take(3).collect();
+        assert!(errors.is_empty(), "{arguments:?}: {errors:#?}");
+        let mut yaml: Value = serde_saphyr::from_str(&document("yaml")).unwrap();
+        yaml["generatedAt"] = json["generatedAt"].clone();
+        assert!(yaml == json, "{arguments:?}: the YAML differs from the JSON");
+    }
+}
