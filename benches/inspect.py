@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Serves generated workflows over loopback HTTP in pages, and times `inspect` against curl and kubectl | jq.
+
+    cargo build --release && benches/inspect.py [--workflows 10000] [--runs 5]
+
+Prints medians and ratios of whole processes: wall seconds, and peak memory of the plugin. curl downloads the very
+pages that the plugin asks for, over one connection, to /dev/null. The jq program asks the same question in its
+crudest form: Pod nodes without a template name that hold artifacts. It needs curl, and for the comparison kubectl
+and jq. `--check` fails when a ratio is beyond the project's bounds.
+"""
+import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+BUCKET = "ml-artifacts"
+
+
+def workflow(name, uid, steps=14):
+    """One finished workflow of about 30 KB: a DAG of containers, every fourth one inline."""
+    templates, tasks, nodes = [], [], {}
+    environment = [{"name": f"SETTING_{n}", "value": "x" * 24} for n in range(12)]
+    root = {"id": name, "name": name, "displayName": name, "type": "DAG", "templateName": "main",
+            "templateScope": f"local/{name}", "phase": "Succeeded", "startedAt": "2026-11-01T02:00:00Z",
+            "finishedAt": "2026-11-01T03:00:00Z", "progress": f"{steps}/{steps}", "children": [],
+            "resourcesDuration": {"cpu": 1200, "memory": 2400}}
+    for n in range(steps):
+        body = {"inputs": {"parameters": [{"name": "day"}, {"name": "shard", "value": str(n)}]},
+                "outputs": {"artifacts": [{"name": "table", "path": "/out/table"}]}, "metadata": {},
+                "container": {"name": "", "image": "registry.example/team/step:2026.11", "env": environment,
+                              "command": ["python", "-m", "step"], "args": ["--day", "{{inputs.parameters.day}}"],
+                              "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}}
+        inline = n % 4 == 3
+        task = {"name": f"step-{n}", "arguments": {"parameters": [{"name": "day", "value": "2026-11-01"}]}}
+        if inline:
+            task["inline"] = body
+        else:
+            task["template"] = f"step-{n}"
+            templates.append({"name": f"step-{n}", **body})
+        tasks.append(task)
+        node_id = f"{name}-{1000000000 + n}"
+        root["children"].append(node_id)
+        key = f"{name}/{node_id}"
+        node = {"id": node_id, "name": f"{name}.step-{n}", "displayName": f"step-{n}", "type": "Pod",
+                "templateScope": f"local/{name}", "phase": "Succeeded", "boundaryID": name,
+                "startedAt": "2026-11-01T02:00:00Z", "finishedAt": "2026-11-01T02:10:00Z", "progress": "1/1",
+                "resourcesDuration": {"cpu": 60, "memory": 120}, "hostNodeName": "gke-pool-1-abcdef",
+                "inputs": {"parameters": [{"name": "day", "value": "2026-11-01"}, {"name": "shard", "value": str(n)}],
+                           "artifacts": [{"name": "in", "path": "/in", "gcs": {"key": f"{key}/in.tgz"}}]},
+                "outputs": {"exitCode": "0", "artifacts": [
+                    {"name": "table", "path": "/out/table", "gcs": {"key": f"{key}/table.tgz"}},
+                    {"name": "main-logs", "gcs": {"key": f"{key}/main.log"}}]}}
+        if not inline:
+            node["templateName"] = f"step-{n}"
+        nodes[node_id] = node
+    templates.append({"name": "main", "inputs": {}, "outputs": {}, "metadata": {}, "dag": {"tasks": tasks}})
+    nodes[name] = root
+    managed = [{"manager": "workflow-controller", "operation": "Update", "apiVersion": "argoproj.io/v1alpha1",
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {f"f:field{n}": {} for n in range(40)}}}]
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
+            "metadata": {"name": name, "namespace": "ml", "uid": uid, "resourceVersion": "1", "generation": 9,
+                         "creationTimestamp": "2026-11-01T02:00:00Z", "managedFields": managed,
+                         "finalizers": ["workflows.argoproj.io/artifact-gc"],
+                         "labels": {"workflows.argoproj.io/completed": "true",
+                                    "workflows.argoproj.io/phase": "Succeeded"}},
+            "spec": {"entrypoint": "main", "arguments": {}, "templates": templates,
+                     "artifactGC": {"strategy": "OnWorkflowDeletion"}},
+            "status": {"phase": "Succeeded", "startedAt": "2026-11-01T02:00:00Z",
+                       "finishedAt": "2026-11-01T03:00:00Z", "progress": f"{steps}/{steps}", "nodes": nodes,
+                       "conditions": [{"type": "Completed", "status": "True"}], "artifactGCStatus": {},
+                       "artifactRepositoryRef": {"default": True, "artifactRepository": {
+                           "archiveLogs": True, "gcs": {"bucket": BUCKET}}}}}
+
+
+def items(count):
+    pattern = json.dumps(workflow("train-NNNNNNNN", "00000000-0000-4000-8000-0000NNNNNNNN"), separators=(",", ":"))
+    return [pattern.replace("NNNNNNNN", f"{n:08}").encode() for n in range(count)]
+
+
+class Api(BaseHTTPRequestHandler):
+    """As much of an API server as kubectl and the plugin ask for."""
+    protocol_version = "HTTP/1.1"
+    objects = []
+    LISTS = {"/api": {"kind": "APIVersions", "versions": ["v1"]},
+             "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+             "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [
+                 {"name": "argoproj.io", "versions": [{"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}],
+                  "preferredVersion": {"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}}]},
+             "/apis/argoproj.io/v1alpha1": {"kind": "APIResourceList", "groupVersion": "argoproj.io/v1alpha1",
+                                            "resources": [{"name": "workflows", "singularName": "workflow",
+                                                           "shortNames": ["wf"], "namespaced": True,
+                                                           "kind": "Workflow", "verbs": ["get", "list"]}]}}
+
+    def do_GET(self):
+        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        if path in self.LISTS:
+            return self.answer([json.dumps(self.LISTS[path]).encode()])
+        if not path.endswith("/workflows"):
+            return self.answer([b'{"apiVersion":"v1","items":[],"kind":"List","metadata":{"resourceVersion":"1"}}\n'])
+        start = int(query.get("continue", ["0"])[0])
+        limit = int(query.get("limit", ["0"])[0]) or len(self.objects)
+        page = b",".join(self.objects[start:start + limit])
+        left = max(0, len(self.objects) - start - limit)
+        token = f'"continue":"{start + limit}","remainingItemCount":{left},' if left else '"continue":"",'
+        self.answer([b'{"apiVersion":"argoproj.io/v1alpha1","items":[', page,
+                     f'],"kind":"WorkflowList","metadata":{{{token}"resourceVersion":"1"}}}}\n'.encode()])
+
+    def answer(self, parts):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(sum(map(len, parts))))
+        self.end_headers()
+        for part in parts:
+            self.wfile.write(part)
+
+    def log_message(self, *_):
+        pass
+
+
+def timed(command, **kwargs):
+    """Wall seconds and peak memory in MiB of one process."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, **kwargs)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{command[0]} failed: {status}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--workflows", type=int, default=10_000)
+    arguments.add_argument("--runs", type=int, default=5)
+    arguments.add_argument("--plugin", default="target/release/kubectl-argo_gc")
+    arguments.add_argument("--check", action="store_true")
+    options = arguments.parse_args()
+    Api.objects = items(options.workflows)
+    bench(options)
+
+
+def serve(pipe):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    os.write(pipe, str(server.server_port).encode())
+    server.serve_forever()
+
+
+def bench(options):
+    # The server is a process of its own: its interpreter must not share a lock with the timing.
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        serve(write)
+        os._exit(0)
+    try:
+        host = f"http://127.0.0.1:{os.read(read, 16).decode()}"
+        compare(options, host)
+    finally:
+        os.kill(child, 15)
+        os.waitpid(child, 0)
+
+
+def compare(options, host):
+    size = sum(map(len, Api.objects))
+    print(f"{options.workflows} workflows, {size / 1e6:.0f} MB, {size / len(Api.objects) / 1e3:.1f} kB each")
+    with tempfile.TemporaryDirectory() as directory:
+        config = os.path.join(directory, "config")
+        with open(config, "w") as file:
+            json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [],
+                       "clusters": [{"name": "c", "cluster": {"server": host}}],
+                       "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}]}, file)
+        environment = {"PATH": os.environ["PATH"], "KUBECONFIG": config, "HOME": directory}
+        base = f"{host}/apis/argoproj.io/v1alpha1/workflows?limit=100"
+        urls = [f"{base}&continue={at}" if at else base for at in range(0, options.workflows, 100)]
+        curl = ["curl", "-sf"] + [word for url in urls for word in ("-o", "/dev/null", url)]
+        plugin = [options.plugin, "inspect", "-A"]
+        quiet = {"stdout": subprocess.DEVNULL, "env": environment}
+        timed(curl, **quiet), timed(plugin, **quiet)
+        pairs = [(timed(curl, **quiet), timed(plugin, **quiet)) for _ in range(options.runs)]
+        ratio = statistics.median(ours[0] / theirs[0] for theirs, ours in pairs)
+        memory = max(ours[1] for _, ours in pairs)
+        print(f"curl            {statistics.median(theirs[0] for theirs, _ in pairs):.2f} s")
+        print(f"inspect -A      {statistics.median(ours[0] for _, ours in pairs):.2f} s, "
+              f"{ratio:.2f} x curl, {memory:.0f} MiB at the most")
+        faster = None
+        if shutil.which("kubectl") and shutil.which("jq"):
+            question = ('[.items[] | select(any(.status.nodes[]?; .type=="Pod" and (.templateName|not) '
+                        'and (.outputs.artifacts|length>0))) | .metadata.name] | length')
+            script = f"kubectl get workflows.argoproj.io -A -o json | jq '{question}'"
+            rival, _ = timed(["sh", "-c", script], **quiet)
+            faster = rival / statistics.median(ours[0] for _, ours in pairs)
+            print(f"kubectl | jq    {rival:.2f} s, {faster:.0f} x inspect")
+        if options.check and (ratio > 1.5 or memory > 150 or (faster is not None and faster < 5)):
+            sys.exit("beyond the bounds: 1.5 x curl, 150 MiB, 5 x faster than kubectl | jq")
+
+
+if __name__ == "__main__":
+    main()
