@@ -1,0 +1,48 @@
+//! Decoding a page of workflows and assessing it, in bytes per second.
+#![allow(clippy::unwrap_used)]
+
+use argo_gc::argo::Workflow;
+use argo_gc::argo::list::{Item, decode};
+use argo_gc::gc::{Context, Controllers, Related, assess};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+
+/// A page of 100 workflows of about 30 kB, many nodes each.
+fn page() -> Vec<u8> {
+    let node = |wf: usize, n: usize| {
+        format!(
+            r#""wf-{wf}-{n}":{{"id":"wf-{wf}-{n}","name":"wf-{wf}.step-{n}","displayName":"step-{n}","type":"Pod","templateName":"step","templateScope":"local/wf-{wf}","phase":"Succeeded","boundaryID":"wf-{wf}","startedAt":"2026-11-01T02:00:00Z","finishedAt":"2026-11-01T02:10:00Z","resourcesDuration":{{"cpu":60}},"inputs":{{"parameters":[{{"name":"day","value":"{}"}}]}},"outputs":{{"artifacts":[{{"name":"table","path":"/out","gcs":{{"key":"wf-{wf}/{n}/table.tgz"}}}},{{"name":"main-logs","gcs":{{"key":"wf-{wf}/{n}/main.log"}}}}]}}}}"#,
+            "x".repeat(1200)
+        )
+    };
+    let workflow = |wf: usize| {
+        let nodes: Vec<String> = (0..14).map(|n| node(wf, n)).collect();
+        format!(
+            r#"{{"metadata":{{"name":"wf-{wf}","namespace":"ml","uid":"u{wf}","finalizers":["workflows.argoproj.io/artifact-gc"]}},"spec":{{"artifactGC":{{"strategy":"OnWorkflowDeletion"}},"templates":[{{"name":"step","outputs":{{"artifacts":[{{"name":"table"}}]}}}}]}},"status":{{"phase":"Succeeded","artifactGCStatus":{{}},"artifactRepositoryRef":{{"artifactRepository":{{"gcs":{{"bucket":"b"}}}}}},"nodes":{{{}}}}}}}"#,
+            nodes.join(",")
+        )
+    };
+    let items: Vec<String> = (0..100).map(workflow).collect();
+    format!(r#"{{"items":[{}],"metadata":{{}}}}"#, items.join(",")).into_bytes()
+}
+
+fn bench(criterion: &mut Criterion) {
+    let page = page();
+    let now = "2026-11-20T00:00:00Z".parse().unwrap();
+    let context = Context { now, controllers: Controllers::default(), related: Related::default() };
+    let mut group = criterion.benchmark_group("page");
+    group.throughput(Throughput::Bytes(page.len() as u64));
+    group.bench_function("decode", |bencher| bencher.iter(|| black_box(decode::<Workflow>(&page).unwrap())));
+    group.bench_function("decode and assess", |bencher| {
+        bencher.iter(|| {
+            for item in decode::<Workflow>(&page).unwrap() {
+                let Item::Object(mut workflow) = item else { unreachable!() };
+                black_box(assess(&mut workflow, &context));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
