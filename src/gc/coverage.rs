@@ -14,7 +14,8 @@ use super::report::{Finalizer, Verdict};
 use super::{ArtifactReport, Assessment, Context, Evidence, Finding, Note, Policy, Reason, When};
 use crate::argo::{ArtifactLocation, NodesError, Strategy, Version, Workflow, names};
 use crate::gc::context::OfWorkflow;
-use records::Record;
+use records::{Record, Records};
+use std::collections::HashMap;
 
 /// Says what becomes of every output artifact of a workflow, and why.
 ///
@@ -29,9 +30,9 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
     }
     let records = case.records();
     let judged: Vec<_> =
-        records.iter().filter_map(|record| Some((record, case.judge(record, &records)?))).collect();
+        records.list.iter().filter_map(|record| Some((record, case.judge(record, &records)?))).collect();
     assessment.findings = case.hangs(&judged);
-    assessment.notes = case.workflow_notes(&records);
+    assessment.notes = case.workflow_notes(&records.list);
     assessment.artifacts = case.merge(judged);
     assessment.artifacts.extend(case.unrecorded());
     assessment.finalizer = case.finalizer(&assessment);
@@ -189,12 +190,10 @@ impl<'a> Case<'a> {
     /// Several records of one object become one report; what one record's collection does is the object's fate.
     fn merge(&self, judged: Vec<(&Record<'a>, Judgement)>) -> Vec<ArtifactReport> {
         let mut reports: Vec<ArtifactReport> = Vec::with_capacity(judged.len());
+        let mut of_place: HashMap<usize, usize> = HashMap::new();
         for (record, judgement) in judged {
-            let location = record.location();
-            let twin = location.and_then(|location| {
-                reports.iter_mut().find(|report| report.location.as_ref() == Some(location))
-            });
-            match twin {
+            let at = *of_place.entry(record.place).or_insert(reports.len());
+            match reports.get_mut(at) {
                 None => reports.push(record.report(judgement)),
                 Some(first) if fate(judgement.verdict) < fate(first.verdict) => {
                     let mut copies = std::mem::take(&mut first.copies);

@@ -78,7 +78,7 @@ impl<'a> Policy<'a> {
     }
 
     /// The GC pod's service account; empty stands for the namespace's `default`, not the workflow's own.
-    pub fn service_account<'b>(&'b self, artifact: &'b Artifact) -> &'b str {
+    pub fn service_account(&self, artifact: &'a Artifact) -> &'a str {
         let own = artifact.artifact_gc.as_ref().map(|block| block.service_account_name.as_str());
         match own {
             Some(name) if !name.is_empty() => name,

@@ -1,6 +1,6 @@
 //! The verdict of one recorded artifact: strategy and finalizer, then on to [`super::collection`].
 
-use super::{Case, Judgement, Record};
+use super::{Case, Judgement, Record, Records};
 use crate::argo::{Strategy, Version, names};
 use crate::gc::location::StorageEngine;
 use crate::gc::{Reason, Source, Verdict};
@@ -10,7 +10,7 @@ pub(super) const S3_DIRECTORIES: &[Version] = &[Version(3, 5, 9), Version(3, 6, 
 
 impl<'a> Case<'a> {
     /// The record's verdict; none where nothing was saved and nothing is asked.
-    pub(super) fn judge(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+    pub(super) fn judge(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let judgement = self.verdict(record, all)?;
         let open = judgement.verdict != Verdict::Collected;
         let uncovered = judgement.verdict == Verdict::Uncovered;
@@ -24,7 +24,7 @@ impl<'a> Case<'a> {
         )
     }
 
-    fn verdict(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+    fn verdict(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let Record { node, artifact, strategy, source, .. } = record;
         if artifact.deleted {
             return Some(self.collected(record));
@@ -176,15 +176,11 @@ impl<'a> Case<'a> {
     }
 
     /// Other nodes of this workflow, no attempts of the same step, write the same key.
-    fn shares_key(&self, record: &Record<'a>, all: &[Record<'a>]) -> bool {
-        let Some(place) = record.location() else { return false };
+    fn shares_key(&self, record: &Record<'a>, all: &Records<'a>) -> bool {
         record.node.is_pod()
-            && all.iter().any(|other| {
-                other.node.is_pod()
-                    && other.location() == Some(place)
-                    && (other.node.id != record.node.id || other.artifact.name != record.artifact.name)
-                    && !is_attempt_of_same(&other.node.name, &record.node.name)
-            })
+            && all
+                .twins(record)
+                .any(|other| other.node.is_pod() && !is_attempt_of_same(&other.node.name, &record.node.name))
     }
 }
 

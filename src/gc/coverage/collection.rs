@@ -1,7 +1,7 @@
 //! Artifacts of a workflow with the finalizer: will the collection succeed, or how did it fail (facts 1.4 to 1.6)?
 
 use super::chain::{S3_DIRECTORIES, is_attempt_of_same};
-use super::{Case, Judgement, Record, pod_infix};
+use super::{Case, Judgement, Record, Records, pod_infix};
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::{Strategy, Version, names};
 use crate::gc::location::{self, StorageEngine, Unlocated};
@@ -19,7 +19,7 @@ const GATED: Version = Version(3, 5, 2);
 
 impl<'a> Case<'a> {
     /// The verdict where a strategy asks and the finalizer is there.
-    pub(super) fn under_finalizer(&self, record: &Record<'a>, all: &[Record<'a>]) -> Judgement {
+    pub(super) fn under_finalizer(&self, record: &Record<'a>, all: &Records<'a>) -> Judgement {
         if let Some(judgement) = self.doomed(record, all) {
             return judgement;
         }
@@ -29,15 +29,13 @@ impl<'a> Case<'a> {
         if let Some(judgement) = self.undeletable(record) {
             return judgement;
         }
-        if let Some(unsaved) =
-            all.iter().find(|other| other.is_unsaved() && self.shares_strategy(record, other))
-        {
+        if let Some(unsaved) = all.unsaved_beside(record) {
             return Judgement::failing(Reason::BatchAbort).because(
                 format!("artifact {} of node {}", unsaved.artifact.name, unsaved.node.id),
                 "never saved",
             );
         }
-        if self.is_too_large(record, all) {
+        if all.task_size(record) > TASK_LIMIT {
             let limit = format!("more than {TASK_LIMIT} bytes");
             return Judgement::failing(Reason::TaskTooLarge).because("WorkflowArtifactGCTask size", limit);
         }
@@ -46,7 +44,7 @@ impl<'a> Case<'a> {
     }
 
     /// The whole strategy fails, whatever the artifact: by version, or by one inline node.
-    fn doomed(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+    fn doomed(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let whole = self.workflow.spec.workflow_template_ref.is_some();
         let referenced = record.node.template_ref.is_some();
         let unresolved = match self.version {
@@ -65,12 +63,7 @@ impl<'a> Case<'a> {
                 Judgement::failing(Reason::LongNames).because("GC pod name length", pod.len().to_string()),
             );
         }
-        let poison = all.iter().find(|other| {
-            other.node.is_pod()
-                && other.node.is_unnamed()
-                && !other.artifact.deleted
-                && other.strategy == record.strategy
-        })?;
+        let poison = all.poison(&record.strategy)?;
         let state = if self.is_processed(&record.strategy) { "true: it has happened" } else { "not yet" };
         let judgement = Judgement::failing(Reason::InlinePoison)
             .because(format!("node {} templateName, templateRef", poison.node.id), "<none>")
@@ -78,16 +71,8 @@ impl<'a> Case<'a> {
         Some(judgement)
     }
 
-    fn shares_strategy(&self, record: &Record<'a>, other: &Record<'a>) -> bool {
-        other.node.is_pod()
-            && !other.artifact.deleted
-            && other.strategy == record.strategy
-            && other.account == record.account
-            && (other.node.id != record.node.id || other.artifact.name != record.artifact.name)
-    }
-
     /// What a leftover task says of this artifact.
-    fn task_result(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+    fn task_result(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let task = self.task_of(record)?;
         let results = task.status.artifact_results_by_node.get(&record.node.id)?;
         let result = results.artifact_results.get(&record.artifact.name)?;
@@ -101,7 +86,7 @@ impl<'a> Case<'a> {
     }
 
     /// The driver found no object of that name.
-    fn why_missing(&self, record: &Record<'a>, all: &[Record<'a>]) -> Reason {
+    fn why_missing(&self, record: &Record<'a>, all: &Records<'a>) -> Reason {
         let Ok(resolved) = &record.resolved else { return Reason::DeleteError };
         let engine = resolved.location.engine;
         if resolved.raw_key != resolved.location.key {
@@ -182,6 +167,9 @@ impl<'a> Case<'a> {
         let taken = self.candidates(record.node.template());
         taken.iter().any(|template| {
             let base = location::base(template.archive_location.as_ref(), self.repository);
+            if base.map(std::ptr::from_ref) == record.base.map(std::ptr::from_ref) {
+                return false;
+            }
             let theirs = location::resolve(&record.artifact.location, base);
             theirs.map_or(true, |theirs| theirs.location != resolved.location)
         })
@@ -191,22 +179,6 @@ impl<'a> Case<'a> {
     fn is_left_to_defaults(&self, record: &Record<'a>) -> bool {
         let own = self.template_of(record.node).and_then(|template| template.archive_location.as_ref());
         own.is_none() && self.archive_location(record.node).is_some()
-    }
-
-    /// A lower bound of the one task's size, from names, IDs and keys alone.
-    fn is_too_large(&self, record: &Record<'a>, all: &[Record<'a>]) -> bool {
-        // Even with the longest keys a task this small fits.
-        if all.len() < 500 {
-            return false;
-        }
-        let mates = all.iter().filter(|other| self.shares_strategy(record, other));
-        let size: usize = mates
-            .map(|other| {
-                let key = other.resolved.as_ref().map_or(0, |resolved| resolved.raw_key.len());
-                other.node.id.len() + 2 * other.artifact.name.len() + key
-            })
-            .sum();
-        size > TASK_LIMIT
     }
 
     /// The strategy was processed and this artifact is still there.
@@ -391,7 +363,7 @@ impl<'a> Case<'a> {
     }
 
     /// What may still go wrong with a covered artifact.
-    fn warn(&self, judgement: Judgement, record: &Record<'a>, all: &[Record<'a>]) -> Judgement {
+    fn warn(&self, judgement: Judgement, record: &Record<'a>, all: &Records<'a>) -> Judgement {
         if judgement.when.is_none() {
             return judgement;
         }
@@ -400,9 +372,7 @@ impl<'a> Case<'a> {
         let slash = record.location().is_some_and(|place| place.key.ends_with('/'));
         let doubtful_s3 =
             unarchived && engine == Some(StorageEngine::S3) && (!slash || self.maybe_before(S3_DIRECTORIES));
-        let both = all.iter().any(|other| {
-            other.strategy == Strategy::OnWorkflowCompletion && !other.artifact.deleted && other.node.is_pod()
-        });
+        let both = all.is_open(&Strategy::OnWorkflowCompletion);
         let early = self.policy.force() && both && record.strategy == Strategy::OnWorkflowDeletion;
         judgement
             .note_if(unarchived && engine == Some(StorageEngine::Gcs), Reason::GcsDirectory)
@@ -412,14 +382,8 @@ impl<'a> Case<'a> {
             .note_if(early, Reason::ForceEarly)
     }
 
-    pub(super) fn has_other_attempt(&self, record: &Record<'a>, all: &[Record<'a>]) -> bool {
-        let place = record.location();
-        let same = |other: &Record<'a>| {
-            place.is_some()
-                && other.location() == place
-                && is_attempt_of_same(&other.node.name, &record.node.name)
-        };
-        all.iter().any(same)
+    pub(super) fn has_other_attempt(&self, record: &Record<'a>, all: &Records<'a>) -> bool {
+        all.twins(record).any(|other| is_attempt_of_same(&other.node.name, &record.node.name))
     }
 
     /// The leftover task that lists the artifact.

@@ -1,6 +1,6 @@
 //! Artifacts that are asked for on a workflow without the finalizer: why it isn't there (facts 1.3).
 
-use super::{Case, Judgement, Record};
+use super::{Case, Judgement, Record, Records};
 use crate::argo::{Artifact, Template, Version, names};
 use crate::gc::Reason;
 
@@ -9,7 +9,7 @@ const SAME_NAMES_WALKED: &[Version] = &[Version(3, 5, 14), Version(3, 6, 3), Ver
 
 impl<'a> Case<'a> {
     /// The verdict where the finalizer is absent; none where it is there.
-    pub(super) fn without_finalizer(&self, record: &Record<'a>, all: &[Record<'a>]) -> Option<Judgement> {
+    pub(super) fn without_finalizer(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         if self.workflow.has_gc_finalizer() {
             return None;
         }
@@ -28,15 +28,12 @@ impl<'a> Case<'a> {
     }
 
     /// The controller's first look found nothing to collect; the reason is what it did not look at.
-    fn not_specified(&self, record: &Record<'a>, all: &[Record<'a>]) -> Judgement {
-        let declared = |other: &&Record<'a>| {
-            other.node.is_pod() && !other.artifact.is_logs() && other.strategy.asks_for_collection()
-        };
-        if !record.artifact.is_logs() || record.node.is_unnamed() && all.iter().any(|other| declared(&other))
-        {
+    fn not_specified(&self, record: &Record<'a>, all: &Records<'a>) -> Judgement {
+        let declared = all.declared();
+        if !record.artifact.is_logs() || record.node.is_unnamed() && declared.is_some() {
             return self.overlooked(record);
         }
-        match all.iter().find(declared) {
+        match declared {
             None => Judgement::uncovered(Reason::LogsOnly).because("declared artifacts to collect", "none"),
             // Archived logs go with the declared artifacts, once the finalizer is there.
             Some(first) => self.overlooked(first),

@@ -5,6 +5,7 @@ use crate::argo::{Strategy, Version};
 use crate::gc::location;
 use crate::gc::report::{ArtifactReport, Evidence, Note, Verdict};
 use crate::gc::{Finding, Reason};
+use std::collections::HashSet;
 
 /// The finalizer goes without any GC pod since #13500.
 const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)];
@@ -16,9 +17,10 @@ impl<'a> Case<'a> {
             return Vec::new();
         }
         let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();
-        let open = judged.iter().any(|(record, judgement)| {
-            asked(record) && judgement.verdict != Verdict::Collected && !self.is_gone(record, judged)
-        });
+        // Collected through any record of the place.
+        let collected = judged.iter().filter(|(_, judgement)| judgement.verdict == Verdict::Collected);
+        let gone: HashSet<usize> = collected.map(|(record, _)| record.place).collect();
+        let open = judged.iter().any(|(record, _)| asked(record) && !gone.contains(&record.place));
         if open {
             return Vec::new();
         }
@@ -37,15 +39,6 @@ impl<'a> Case<'a> {
             None => return Vec::new(),
         };
         vec![finding]
-    }
-
-    /// Another record of the same object was collected.
-    fn is_gone(&self, record: &Record<'a>, judged: &[(&Record<'a>, Judgement)]) -> bool {
-        let place = record.location();
-        let collected = |(other, judgement): &(&Record<'a>, Judgement)| {
-            judgement.verdict == Verdict::Collected && other.location() == place
-        };
-        place.is_some() && judged.iter().any(collected)
     }
 
     fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Finding {
@@ -107,7 +100,7 @@ impl<'a> Case<'a> {
                     continue;
                 }
                 let (strategy, source) = self.policy.strategy(artifact);
-                let base = location::base(node.and_then(|node| self.archive_location(node)), self.repository);
+                let base = node.map_or(self.repository, |node| self.base(node));
                 let placeholder =
                     crate::argo::NodeStatus { id: id.clone(), kind: "Pod".into(), ..Default::default() };
                 let record = Record {
@@ -115,7 +108,9 @@ impl<'a> Case<'a> {
                     artifact,
                     strategy,
                     source,
-                    account: self.policy.service_account(artifact).to_owned(),
+                    account: self.policy.service_account(artifact),
+                    base,
+                    place: 0,
                     resolved: location::resolve(&artifact.location, base),
                 };
                 let judgement = if record.strategy == Strategy::Never {
