@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 BUCKET = "ml-artifacts"
 
 
-def workflow(name, uid, steps=14):
-    """One finished workflow of about 30 KB: a DAG of containers, every fourth one inline."""
+def workflow(name, uid, leaks, steps=14):
+    """One finished workflow of about 30 KB: a DAG of containers; if it leaks, every fourth one is inline."""
     templates, tasks, nodes = [], [], {}
     environment = [{"name": f"SETTING_{n}", "value": "x" * 24} for n in range(12)]
     root = {"id": name, "name": name, "displayName": name, "type": "DAG", "templateName": "main",
@@ -29,7 +29,7 @@ def workflow(name, uid, steps=14):
                 "container": {"name": "", "image": "registry.example/team/step:2026.11", "env": environment,
                               "command": ["python", "-m", "step"], "args": ["--day", "{{inputs.parameters.day}}"],
                               "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}}
-        inline = n % 4 == 3
+        inline = leaks and n % 4 == 3
         task = {"name": f"step-{n}", "arguments": {"parameters": [{"name": "day", "value": "2026-11-01"}]}}
         if inline:
             task["inline"] = body
@@ -71,9 +71,11 @@ def workflow(name, uid, steps=14):
                            "archiveLogs": True, "gcs": {"bucket": BUCKET}}}}}
 
 
-def items(count):
-    pattern = json.dumps(workflow("train-NNNNNNNN", "00000000-0000-4000-8000-0000NNNNNNNN"), separators=(",", ":"))
-    return [pattern.replace("NNNNNNNN", f"{n:08}").encode() for n in range(count)]
+def items(count, every):
+    """So many workflows, of which every so-manyth leaks."""
+    patterns = [json.dumps(workflow("train-NNNNNNNN", "00000000-0000-4000-8000-0000NNNNNNNN", leaks),
+                           separators=(",", ":")) for leaks in (False, True)]
+    return [patterns[n % every == 0].replace("NNNNNNNN", f"{n:08}").encode() for n in range(count)]
 
 
 class Api(BaseHTTPRequestHandler):
@@ -129,11 +131,12 @@ def timed(command, **kwargs):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--workflows", type=int, default=10_000)
+    arguments.add_argument("--leak-every", type=int, default=20, help="one workflow in so many leaks")
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--plugin", default="target/release/kubectl-argo_gc")
     arguments.add_argument("--check", action="store_true")
     options = arguments.parse_args()
-    Api.objects = items(options.workflows)
+    Api.objects = items(options.workflows, options.leak_every)
     bench(options)
 
 

@@ -5,6 +5,10 @@ use argo_gc::error::exit;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 
+/// Reading a cluster is mostly making and dropping small strings.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // One TLS provider for everything; a second call can't happen.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -42,13 +42,14 @@ impl StorageEngine {
 /// A certain place of one object or directory. Equal places are equal values; raw keys are never compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    pub engine: StorageEngine,
-    /// Host, as S3, Azure and OSS need it; a plugin's name; else empty.
-    pub endpoint: String,
-    /// Bucket or container; empty where the engine has none.
-    pub bucket: String,
+    // What tells places apart comes first: comparing goes by this order.
     /// The key as the driver's Save writes it, or the URL, path or repository of engines without keys.
     pub key: String,
+    /// Bucket or container; empty where the engine has none.
+    pub bucket: String,
+    /// Host, as S3, Azure and OSS need it; a plugin's name; else empty.
+    pub endpoint: String,
+    pub engine: StorageEngine,
 }
 
 impl fmt::Display for Location {

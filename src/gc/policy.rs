@@ -77,13 +77,12 @@ impl<'a> Policy<'a> {
         self.strategy(artifact).0.asks_for_collection()
     }
 
-    /// The GC pod's service account; empty stands for the namespace's `default`, not the workflow's own.
-    pub fn service_account(&self, artifact: &'a Artifact) -> &'a str {
-        let own = artifact.artifact_gc.as_ref().map(|block| block.service_account_name.as_str());
-        match own {
-            Some(name) if !name.is_empty() => name,
-            _ => self.block.map_or("", |block| &block.service_account_name),
-        }
+    /// The GC pod's service account; none stands for the namespace's `default`, not the workflow's own.
+    pub fn service_account(&self, artifact: &'a Artifact) -> Option<&'a str> {
+        let named = |block: &'a ArtifactGc| {
+            (!block.service_account_name.is_empty()).then_some(block.service_account_name.as_str())
+        };
+        artifact.artifact_gc.as_ref().and_then(named).or_else(|| self.block.and_then(named))
     }
 
     /// `forceFinalizerRemoval`.

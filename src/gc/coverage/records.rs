@@ -13,7 +13,7 @@ pub(super) struct Record<'a> {
     pub artifact: &'a Artifact,
     pub strategy: Strategy,
     pub source: Source,
-    pub account: &'a str,
+    pub account: Option<&'a str>,
     pub resolved: Result<Resolved, Unlocated>,
     /// What a key-only location was completed from.
     pub base: Option<&'a ArtifactLocation>,
@@ -35,7 +35,7 @@ pub(super) struct Records<'a> {
     /// The first declared artifact a strategy asks for.
     declared: Option<usize>,
     /// Bytes of names, IDs and keys that go into one task, by strategy and service account.
-    sizes: HashMap<(Strategy, &'a str), usize>,
+    sizes: HashMap<(Strategy, Option<&'a str>), usize>,
 }
 
 impl<'a> Records<'a> {
@@ -143,7 +143,7 @@ impl<'a> Record<'a> {
             logs: self.artifact.is_logs(),
             strategy: self.strategy.clone(),
             strategy_source: self.source,
-            service_account: self.account.to_owned(),
+            service_account: self.account.unwrap_or_default().to_owned(),
             verdict,
             reason,
             when,
