@@ -105,8 +105,7 @@ impl Cluster {
             })?;
             let status = response.status();
             let wait = retry_after(response.headers());
-            let collected = response.into_body().collect().await;
-            let body = collected.map_err(|error| (Error::from_kube(&self.host, &error), true))?.to_bytes();
+            let body = collect(response).await.map_err(|error| (Error::from_kube(&self.host, &error), true))?;
             Ok(Answer { status, wait, body })
         };
         match self.timeout {
@@ -128,6 +127,22 @@ impl Cluster {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads a body into one buffer; frames are dropped as they come, since each holds on to a larger read buffer.
+async fn collect(response: http::Response<KubeBody>) -> Result<Bytes, kube::Error> {
+    /// No length is believed beyond this before the bytes are there.
+    const MAX_TRUST: usize = 64 << 20;
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(MAX_TRUST.min(length));
+    let mut body = std::pin::pin!(response.into_body());
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes.into())
 }
 
 /// `Retry-After` in seconds.
