@@ -134,37 +134,39 @@ def main():
     arguments.add_argument("--leak-every", type=int, default=20, help="one workflow in so many leaks")
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--plugin", default="target/release/kubectl-argo_gc")
+    arguments.add_argument("--no-rival", action="store_true", help="leave kubectl | jq out: it takes minutes")
     arguments.add_argument("--check", action="store_true")
     options = arguments.parse_args()
-    Api.objects = items(options.workflows, options.leak_every)
     bench(options)
 
 
-def serve(pipe):
+def serve(pipe, options):
+    Api.objects = items(options.workflows, options.leak_every)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    os.write(pipe, str(server.server_port).encode())
+    size = sum(map(len, Api.objects))
+    os.write(pipe, f"{server.server_port} {size}".encode())
     server.serve_forever()
 
 
 def bench(options):
-    # The server is a process of its own: its interpreter must not share a lock with the timing.
+    # The server is a process of its own: its interpreter must not share a lock with the timing, nor its
+    # objects count as memory of the processes started here.
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(read)
-        serve(write)
+        serve(write, options)
         os._exit(0)
     try:
-        host = f"http://127.0.0.1:{os.read(read, 16).decode()}"
-        compare(options, host)
+        port, size = os.read(read, 64).decode().split()
+        compare(options, f"http://127.0.0.1:{port}", int(size))
     finally:
         os.kill(child, 15)
         os.waitpid(child, 0)
 
 
-def compare(options, host):
-    size = sum(map(len, Api.objects))
-    print(f"{options.workflows} workflows, {size / 1e6:.0f} MB, {size / len(Api.objects) / 1e3:.1f} kB each")
+def compare(options, host, size):
+    print(f"{options.workflows} workflows, {size / 1e6:.0f} MB, {size / options.workflows / 1e3:.1f} kB each")
     with tempfile.TemporaryDirectory() as directory:
         config = os.path.join(directory, "config")
         with open(config, "w") as file:
@@ -185,7 +187,7 @@ def compare(options, host):
         print(f"inspect -A      {statistics.median(ours[0] for _, ours in pairs):.2f} s, "
               f"{ratio:.2f} x curl, {memory:.0f} MiB at the most")
         faster = None
-        if shutil.which("kubectl") and shutil.which("jq"):
+        if not options.no_rival and shutil.which("kubectl") and shutil.which("jq"):
             question = ('[.items[] | select(any(.status.nodes[]?; .type=="Pod" and (.templateName|not) '
                         'and (.outputs.artifacts|length>0))) | .metadata.name] | length')
             script = f"kubectl get workflows.argoproj.io -A -o json | jq '{question}'"

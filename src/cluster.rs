@@ -3,14 +3,15 @@
 //! Everything here only reads. Bodies are handed on as bytes; decoding them is the caller's work.
 
 mod access;
+mod buffer;
 mod pages;
 mod related;
 
 pub use access::Access;
+use buffer::{Buffer, Pool};
 pub use pages::{Body, Scope};
 
 use crate::error::{Error, Kind};
-use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::Client;
@@ -30,13 +31,14 @@ pub struct Cluster {
     host: String,
     context: Option<String>,
     timeout: Option<Duration>,
+    buffers: Pool,
 }
 
 /// The answer to one read.
 struct Answer {
     status: StatusCode,
     wait: Option<Duration>,
-    body: Bytes,
+    body: Buffer,
 }
 
 impl Cluster {
@@ -59,7 +61,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The server can't be reached, answers with an error, or the tries are used up.
-    async fn get(&self, path: &str) -> Result<Bytes, Error> {
+    async fn get(&self, path: &str) -> Result<Buffer, Error> {
         let mut wait = Duration::from_millis(250);
         let mut attempt = 1;
         loop {
@@ -105,7 +107,9 @@ impl Cluster {
             })?;
             let status = response.status();
             let wait = retry_after(response.headers());
-            let body = collect(response).await.map_err(|error| (Error::from_kube(&self.host, &error), true))?;
+            let mut body = self.buffers.take();
+            let collected = collect(response, &mut body.bytes).await;
+            collected.map_err(|error| (Error::from_kube(&self.host, &error), true))?;
             Ok(Answer { status, wait, body })
         };
         match self.timeout {
@@ -130,19 +134,19 @@ impl Cluster {
 }
 
 /// Reads a body into one buffer; frames are dropped as they come, since each holds on to a larger read buffer.
-async fn collect(response: http::Response<KubeBody>) -> Result<Bytes, kube::Error> {
+async fn collect(response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Result<(), kube::Error> {
     /// No length is believed beyond this before the bytes are there.
     const MAX_TRUST: usize = 64 << 20;
     let length = response.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let mut bytes = Vec::with_capacity(MAX_TRUST.min(length));
+    bytes.reserve(MAX_TRUST.min(length));
     let mut body = std::pin::pin!(response.into_body());
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
             bytes.extend_from_slice(&data);
         }
     }
-    Ok(bytes.into())
+    Ok(())
 }
 
 /// `Retry-After` in seconds.

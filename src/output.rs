@@ -93,7 +93,8 @@ pub struct View {
 }
 
 impl View {
-    fn shows(&self, artifact: &ArtifactReport) -> bool {
+    /// Whether an artifact is among what the user wants to see.
+    pub fn shows(&self, artifact: &ArtifactReport) -> bool {
         self.shows_verdict(artifact.verdict) && self.shows_reason(artifact.reason)
     }
 

@@ -104,15 +104,15 @@ struct ArtifactFields {
     optional: bool,
     archive: Option<Archive>,
     gcs: Option<Gcs>,
-    s3: Option<S3>,
-    azure: Option<Azure>,
-    oss: Option<Oss>,
-    hdfs: Option<Hdfs>,
-    http: Option<Http>,
-    artifactory: Option<Artifactory>,
-    git: Option<Git>,
-    raw: Option<Raw>,
-    plugin: Option<Plugin>,
+    s3: Option<Box<S3>>,
+    azure: Option<Box<Azure>>,
+    oss: Option<Box<Oss>>,
+    hdfs: Option<Box<Hdfs>>,
+    http: Option<Box<Http>>,
+    artifactory: Option<Box<Artifactory>>,
+    git: Option<Box<Git>>,
+    raw: Option<Box<Raw>>,
+    plugin: Option<Box<Plugin>>,
 }
 
 impl From<ArtifactFields> for Artifact {
@@ -160,19 +160,21 @@ pub struct Archive {
 }
 
 /// The one-of storage location, of an artifact, a template's `archiveLocation` or a repository.
+///
+/// Boxed, for there may be a hundred thousand in one workflow.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ArtifactLocation {
     pub gcs: Option<Gcs>,
-    pub s3: Option<S3>,
-    pub azure: Option<Azure>,
-    pub oss: Option<Oss>,
-    pub hdfs: Option<Hdfs>,
-    pub http: Option<Http>,
-    pub artifactory: Option<Artifactory>,
-    pub git: Option<Git>,
-    pub raw: Option<Raw>,
-    pub plugin: Option<Plugin>,
+    pub s3: Option<Box<S3>>,
+    pub azure: Option<Box<Azure>>,
+    pub oss: Option<Box<Oss>>,
+    pub hdfs: Option<Box<Hdfs>>,
+    pub http: Option<Box<Http>>,
+    pub artifactory: Option<Box<Artifactory>>,
+    pub git: Option<Box<Git>>,
+    pub raw: Option<Box<Raw>>,
+    pub plugin: Option<Box<Plugin>>,
 }
 
 macro_rules! drivers {

@@ -1,8 +1,11 @@
 //! Lists of Workflows as the API server sends them, decoded without building a tree of values.
 
-use super::{Meta, Workflow, de};
-use serde::{Deserialize, de::DeserializeOwned};
+use super::Meta;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
 
 /// One object of a list.
 #[derive(Debug)]
@@ -21,29 +24,77 @@ pub struct Malformed {
     pub error: String,
 }
 
-/// Decodes the items of one page.
+/// Decodes the items of one page and hands each on before the next is read.
 ///
-/// Items are read straight into `T`; only when one of them does not fit are they taken one by one, so that a
+/// Items are read straight into `T`; from the first that does not fit on they are taken one by one, so that a
 /// malformed object costs itself alone.
 ///
 /// # Errors
-/// The body is no JSON list.
-pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<Item<T>>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct List<T> {
-        #[serde(deserialize_with = "de::or_default", bound(deserialize = "T: DeserializeOwned"))]
-        items: Vec<T>,
-    }
+/// The body is no JSON list. Items before the fault may have been handed on.
+pub fn decode<T: DeserializeOwned>(
+    body: &[u8],
+    mut take: impl FnMut(Item<T>),
+) -> Result<(), serde_json::Error> {
     #[derive(Deserialize)]
     struct RawList<'a> {
         #[serde(borrow)]
         items: Vec<&'a RawValue>,
     }
-    if let Ok(list) = serde_json::from_slice::<List<T>>(body) {
-        return Ok(list.items.into_iter().map(|item| Item::Object(Box::new(item))).collect());
+    let mut taken = 0;
+    let mut good = |item| {
+        taken += 1;
+        take(Item::Object(Box::new(item)));
+    };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if Items(&mut good).deserialize(&mut json).and_then(|()| json.end()).is_ok() {
+        return Ok(());
     }
     let list: RawList<'_> = serde_json::from_slice(body)?;
-    Ok(list.items.into_iter().map(|raw| object(raw.get())).collect())
+    list.items.into_iter().skip(taken).for_each(|raw| take(object(raw.get())));
+    Ok(())
+}
+
+/// Reads the object of a list, or its `items`, handing each item to a function.
+struct Items<'f, T>(&'f mut dyn FnMut(T));
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            if key == "items" {
+                found = true;
+                map.next_value_seed(Items(&mut *self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if found { Ok(()) } else { Err(A::Error::missing_field("items")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.0)(item);
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 /// Decodes one object.
@@ -86,13 +137,16 @@ fn name_of(text: &str) -> String {
     }
 }
 
-/// A page of workflows.
-pub type Workflows = Vec<Item<Workflow>>;
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::argo::Workflow;
+
+    fn workflows(body: &[u8]) -> Result<Vec<Item<Workflow>>, serde_json::Error> {
+        let mut items = Vec::new();
+        decode(body, |item| items.push(item)).map(|()| items)
+    }
 
     #[test]
     fn a_malformed_object_costs_itself_alone() {
@@ -100,7 +154,7 @@ mod tests {
             {"metadata":{"name":"a"}},
             {"metadata":{"name":"b","namespace":"ml"},"status":{"nodes":[]}},
             {"metadata":{"name":"c"},"spec":null}]}"#;
-        let items: Workflows = decode(body).unwrap();
+        let items = workflows(body).unwrap();
         assert_eq!(items.len(), 3);
         assert!(matches!(&items[0], Item::Object(wf) if wf.metadata.name == "a"));
         assert!(matches!(&items[1], Item::Malformed(bad) if bad.name == "ml/b"));
@@ -109,9 +163,9 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_an_error() {
-        assert!(decode::<Workflow>(b"<html>").is_err());
-        assert!(decode::<Workflow>(br#"{"items":[{"metadata":{}}"#).is_err());
-        assert!(decode::<Workflow>(br#"{"items":null}"#).unwrap().is_empty());
+        assert!(workflows(b"<html>").is_err());
+        assert!(workflows(br#"{"items":[{"metadata":{}}"#).is_err());
+        assert!(workflows(br#"{"items":null}"#).unwrap().is_empty());
     }
 
     #[test]
@@ -121,7 +175,7 @@ mod tests {
             r#"{"steps":[[{"inline":"#.repeat(10_000),
             format_args!("null{}", "}]]}".repeat(10_000))
         );
-        let items: Workflows = decode(format!(r#"{{"items":[{deep}]}}"#).as_bytes()).unwrap();
+        let items = workflows(format!(r#"{{"items":[{deep}]}}"#).as_bytes()).unwrap();
         assert!(matches!(&items[0], Item::Malformed(bad) if bad.error.contains("recursion")), "{items:?}");
     }
 }

@@ -207,9 +207,8 @@ impl<'s> Run<'s> {
     }
 
     fn print(&mut self, assessment: Assessment) -> Result<(), Error> {
-        let artifacts = assessment.artifacts.iter().map(|artifact| artifact.verdict);
         let findings = assessment.findings.iter().map(|finding| finding.verdict);
-        self.found |= artifacts.chain(findings).any(|verdict| self.fail_on.contains(&verdict));
+        self.found |= assessment.verdicts().chain(findings).any(|verdict| self.fail_on.contains(&verdict));
         Ok(self.printer.assessment(assessment)?)
     }
 

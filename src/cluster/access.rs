@@ -1,6 +1,7 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
 use super::Cluster;
+use super::buffer::Pool;
 use crate::error::Error;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
@@ -54,7 +55,7 @@ impl Cluster {
             ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&authority, &error))?;
         let client: Client = builder.build();
         let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
-        Ok(Self { client, namespace, host: authority, context, timeout })
+        Ok(Self { client, namespace, host: authority, context, timeout, buffers: Pool::default() })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Pages of workflows, the next one on its way while the last one is decoded.
 
 use super::Cluster;
+use super::buffer::Buffer;
 use crate::error::{Error, Kind};
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
@@ -28,9 +28,9 @@ pub struct Scope {
 #[derive(Debug)]
 pub enum Body {
     /// A list of workflows. After an expired token listing starts over: the reader drops what it has seen.
-    Page(Bytes),
+    Page(Buffer),
     /// One workflow.
-    One(Bytes),
+    One(Buffer),
 }
 
 impl Cluster {

@@ -140,7 +140,7 @@ impl Cluster {
                 other => other?,
             };
             let broken = |error| Error::new(format!("the server's list of {}: {error}", listing.resource));
-            items.extend(decode::<T>(&body).map_err(broken)?);
+            decode::<T>(&body, |item| items.push(item)).map_err(broken)?;
             token = continue_token(&body).map_err(broken)?;
             if token.is_none() {
                 return Ok(items);

@@ -10,6 +10,7 @@ mod hangs;
 mod records;
 mod templates;
 
+use super::inspection::Aside;
 use super::report::{Finalizer, Verdict};
 use super::{ArtifactReport, Assessment, Context, Evidence, Finding, Note, Policy, Reason, When};
 use crate::argo::{ArtifactLocation, NodesError, Strategy, Version, Workflow, names};
@@ -153,6 +154,7 @@ impl<'a> Case<'a> {
             artifacts: Vec::new(),
             findings: Vec::new(),
             notes: Vec::new(),
+            aside: Aside::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The fold of assessments: counts of everything, details only of what a reader asked for.
 
 use super::report::Finalizer;
-use super::{Assessment, Evidence, Note, Reason, Verdict};
+use super::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,6 +32,53 @@ pub struct Summary {
     pub artifacts: BTreeMap<&'static str, u64>,
     /// Artifacts and workflow-level findings by reason code.
     pub reasons: BTreeMap<&'static str, u64>,
+}
+
+/// What remains of artifacts nobody wants to see: enough to count them.
+#[derive(Debug, Clone, Default)]
+pub struct Aside {
+    counts: BTreeMap<(Verdict, Option<Reason>), u64>,
+    /// Hashes of their locations that name no workflow.
+    fixed_keys: Vec<u64>,
+}
+
+impl Assessment {
+    /// Drops the reports nobody wants where they were made, and keeps count. A problem is never dropped:
+    /// what other workflows tell may still change it.
+    pub fn set_aside(&mut self, wanted: impl Fn(&ArtifactReport) -> bool) {
+        let mut aside = std::mem::take(&mut self.aside);
+        let artifacts = std::mem::take(&mut self.artifacts);
+        self.artifacts = artifacts
+            .into_iter()
+            .filter(|artifact| {
+                let keep = artifact.verdict.is_problem() || wanted(artifact);
+                if !keep {
+                    *aside.counts.entry((artifact.verdict, artifact.reason)).or_default() += 1;
+                    aside.fixed_keys.extend(self.fixed_key(artifact));
+                }
+                keep
+            })
+            .collect();
+        self.aside = aside;
+    }
+
+    /// The hash of a location that names neither the workflow nor its UID.
+    fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
+        let place = artifact.location.as_ref()?;
+        let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
+        if own {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        place.hash(&mut hasher);
+        Some(hasher.finish())
+    }
+
+    /// The verdicts of all its artifacts, those set aside included.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        let shown = self.artifacts.iter().map(|artifact| artifact.verdict);
+        shown.chain(self.aside.counts.keys().map(|(verdict, _)| *verdict))
+    }
 }
 
 /// An inspection in progress or done: the counts and the gaps. Assessments themselves pass through to the
@@ -81,13 +128,16 @@ impl Inspection {
         let summary = &mut self.summary;
         summary.workflows += 1;
         let mut leaking = false;
-        for artifact in &assessment.artifacts {
-            *summary.artifacts.entry(artifact.verdict.as_str()).or_default() += 1;
-            leaking |= artifact.verdict <= Verdict::Failing;
-            if let Some(reason) = artifact.reason {
-                *summary.reasons.entry(reason.code()).or_default() += 1;
+        let mut count = |verdict: Verdict, reason: Option<Reason>, times: u64| {
+            *summary.artifacts.entry(verdict.as_str()).or_default() += times;
+            leaking |= verdict <= Verdict::Failing;
+            if let Some(reason) = reason {
+                *summary.reasons.entry(reason.code()).or_default() += times;
             }
-        }
+        };
+        assessment.artifacts.iter().for_each(|artifact| count(artifact.verdict, artifact.reason, 1));
+        let aside = &assessment.aside.counts;
+        aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         for finding in &assessment.findings {
             leaking |= finding.verdict <= Verdict::Failing;
             *summary.reasons.entry(finding.reason.code()).or_default() += 1;
@@ -103,20 +153,19 @@ impl Inspection {
 
     /// Notes keys that an earlier workflow uses too. (The earlier one has been handed on already.)
     fn note_shared_keys(&mut self, assessment: &mut Assessment) {
-        let mut this: Option<Arc<str>> = None;
-        for artifact in &mut assessment.artifacts {
-            let Some(place) = &artifact.location else { continue };
-            let own = place.key.contains(&assessment.name)
-                || !assessment.uid.is_empty() && place.key.contains(&assessment.uid);
-            if own {
-                continue;
-            }
-            let this =
-                this.get_or_insert_with(|| format!("{}/{}", assessment.namespace, assessment.name).into());
-            let mut hasher = DefaultHasher::new();
-            place.hash(&mut hasher);
-            let first = self.fixed_keys.entry(hasher.finish()).or_insert_with(|| Arc::clone(this));
-            if first != this {
+        let keys: Vec<_> =
+            assessment.artifacts.iter().map(|artifact| assessment.fixed_key(artifact)).collect();
+        if assessment.aside.fixed_keys.is_empty() && keys.iter().all(Option::is_none) {
+            return;
+        }
+        let this: Arc<str> = format!("{}/{}", assessment.namespace, assessment.name).into();
+        for key in assessment.aside.fixed_keys.drain(..) {
+            self.fixed_keys.entry(key).or_insert_with(|| Arc::clone(&this));
+        }
+        for (artifact, key) in assessment.artifacts.iter_mut().zip(keys) {
+            let Some(key) = key else { continue };
+            let first = self.fixed_keys.entry(key).or_insert_with(|| Arc::clone(&this));
+            if *first != this {
                 artifact.notes.push(Note { reason: Reason::SharedKey, detail: format!("also {first}") });
             }
         }

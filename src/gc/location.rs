@@ -1,6 +1,6 @@
 //! Where an artifact is: Argo's relocation rule, and the one type in which places are compared (facts 5.4).
 
-use crate::argo::{ArtifactLocation, artifact::Artifactory};
+use crate::argo::ArtifactLocation;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use std::fmt;
 use thiserror::Error;
@@ -274,8 +274,7 @@ impl ArtifactLocation {
             Some(StorageEngine::Hdfs) => self.hdfs.as_ref().is_some_and(|h| !h.addresses.is_empty()),
             Some(StorageEngine::Http) => self.http.as_ref().is_some_and(|h| all(&[&h.url])),
             Some(StorageEngine::Artifactory) => {
-                let full = |a: &Artifactory| !a.url.is_empty() && a.username_secret;
-                self.artifactory.as_ref().is_some_and(full)
+                self.artifactory.as_ref().is_some_and(|a| !a.url.is_empty() && a.username_secret)
             }
             Some(StorageEngine::Git) => self.git.as_ref().is_some_and(|g| all(&[&g.repo])),
             Some(StorageEngine::Raw) => true,

@@ -1,5 +1,6 @@
 //! What an assessment says: the verdict of each artifact and of its workflow, with reasons and evidence.
 
+use super::inspection::Aside;
 use super::{Location, Reason, Source};
 use crate::argo::Strategy;
 use jiff::Timestamp;
@@ -156,4 +157,7 @@ pub struct Assessment {
     pub artifacts: Vec<ArtifactReport>,
     pub findings: Vec<Finding>,
     pub notes: Vec<Note>,
+    /// Artifacts that were only counted.
+    #[serde(skip)]
+    pub aside: Aside,
 }

@@ -8,7 +8,7 @@ use crate::cli::inspect::select::Selection;
 use crate::cluster::{Body, Cluster, Scope};
 use crate::error::Error;
 use crate::gc::{Assessment, Context, assess};
-use crate::output::Origin;
+use crate::output::{Origin, View};
 use futures::stream::{self, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use jiff::Timestamp;
@@ -49,16 +49,18 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
     let view = arguments.view(streams, now, origin);
+    let shown = Arc::new(view.clone());
     let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, &arguments.fail_on);
     run.inspection.gaps = gaps;
     let rest = stream::poll_fn(move |cx| bodies.poll_recv(cx));
     let mut pages = stream::iter(first.map(Ok))
         .chain(rest)
         .map(|body| {
-            let (context, selection) = (Arc::clone(&context), Arc::clone(&selection));
+            let (context, selection, view) =
+                (Arc::clone(&context), Arc::clone(&selection), Arc::clone(&shown));
             async move {
                 let body = body?;
-                let page = tokio::task::spawn_blocking(move || page(&body, &context, &selection));
+                let page = tokio::task::spawn_blocking(move || page(&body, &context, &selection, &view));
                 page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?
             }
         })
@@ -89,17 +91,23 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
 type Assessed = Result<Assessment, Malformed>;
 
 /// Decodes a body and assesses what the selection takes.
-fn page(body: &Body, context: &Context, selection: &Selection) -> Result<Vec<Assessed>, Error> {
-    let items = match body {
-        Body::Page(bytes) => decode::<Workflow>(bytes)
-            .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?,
-        Body::One(bytes) => vec![object(&String::from_utf8_lossy(bytes))],
+fn page(body: &Body, context: &Context, selection: &Selection, view: &View) -> Result<Vec<Assessed>, Error> {
+    let mut assessed = Vec::new();
+    let mut take = |item| match item {
+        Item::Object(mut workflow) if selection.takes(&workflow) => {
+            let mut assessment = assess(&mut workflow, context);
+            assessment.set_aside(|artifact| view.shows(artifact));
+            assessed.push(Ok(assessment));
+        }
+        Item::Object(_) => {}
+        Item::Malformed(malformed) => assessed.push(Err(malformed)),
     };
-    let assessed = items.into_iter().filter_map(|item| match item {
-        Item::Object(mut workflow) => selection.takes(&workflow).then(|| Ok(assess(&mut workflow, context))),
-        Item::Malformed(malformed) => Some(Err(malformed)),
-    });
-    Ok(assessed.collect())
+    match body {
+        Body::Page(bytes) => decode(bytes, take)
+            .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?,
+        Body::One(bytes) => take(object::<Workflow>(&String::from_utf8_lossy(bytes))),
+    }
+    Ok(assessed)
 }
 
 /// UIDs met so far, as hashes: a list that expired starts over, and nothing may count twice.

@@ -1,0 +1,48 @@
+//! Buffers for response bodies that are used again and again: a page is megabytes, and fresh memory is slow.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Spare buffers, as many as were ever needed at a time.
+#[derive(Clone, Default)]
+pub(super) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    /// An empty buffer.
+    pub fn take(&self) -> Buffer {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Buffer { bytes: spare.unwrap_or_default(), pool: self.clone() }
+    }
+}
+
+/// A response body; its memory goes back to the pool.
+pub struct Buffer {
+    pub(super) bytes: Vec<u8>,
+    pool: Pool,
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        /// One giant page must not keep its memory for the rest of the run.
+        const MAX_SPARE: usize = 32 << 20;
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.capacity() <= MAX_SPARE {
+            bytes.clear();
+            self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        }
+    }
+}
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
+}
