@@ -3,6 +3,7 @@
 //! Unknown fields are ignored, and `null` stands for "absent" wherever Go writes it (facts section 4).
 
 pub mod artifact;
+pub mod config;
 pub mod de;
 pub mod list;
 pub mod meta;
@@ -11,6 +12,7 @@ pub mod node;
 pub mod nodes;
 pub mod related;
 pub mod template;
+pub mod uses;
 pub mod version;
 pub mod workflow;
 
@@ -19,5 +21,6 @@ pub use meta::Meta;
 pub use node::{NodeStatus, TemplateRef};
 pub use nodes::{Nodes, NodesError};
 pub use template::Template;
+pub use uses::{Use, Uses};
 pub use version::Version;
 pub use workflow::Workflow;

@@ -4,13 +4,18 @@ mod duration;
 mod explain;
 mod inspect;
 mod kube_flags;
+mod purge;
+mod select;
+mod undo;
 
 use crate::error::{Error, exit};
+use crate::purge::execute::Stop;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 /// What the process gives the library to talk to.
 pub struct Streams {
@@ -19,10 +24,13 @@ pub struct Streams {
     pub input: Box<dyn Read + Send>,
     pub out_is_terminal: bool,
     pub err_is_terminal: bool,
+    pub in_is_terminal: bool,
     /// Columns of the terminal.
     pub width: Option<usize>,
     /// `NO_COLOR` or `TERM=dumb`.
     pub no_color: bool,
+    /// Told of interrupts by the process.
+    pub stop: Arc<Stop>,
 }
 
 impl Streams {
@@ -43,6 +51,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Inspect(Box<inspect::Arguments>),
+    Purge(Box<purge::Arguments>),
+    Undo(undo::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -54,6 +64,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
     };
     let result = match cli.verb {
         Verb::Inspect(arguments) => arguments.run(streams, now).await,
+        Verb::Purge(arguments) => arguments.run(streams, now).await,
+        Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {

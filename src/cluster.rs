@@ -1,15 +1,20 @@
 //! The Kubernetes API server: connecting, raw reads with short retries, pages of workflows, related objects.
 //!
-//! Everything here only reads. Bodies are handed on as bytes; decoding them is the caller's work.
+//! Only [`write`] writes, and only `purge` calls it. Bodies are handed on as bytes; decoding them is the
+//! caller's work.
 
 mod access;
 mod buffer;
 mod pages;
 mod related;
+mod sources;
+mod write;
 
 pub use access::Access;
 use buffer::{Buffer, Pool};
 pub use pages::{Body, Scope};
+pub use sources::{Beside, Unread, template_of};
+pub use write::Patched;
 
 use crate::error::{Error, Kind};
 use http::{Request, StatusCode, header};
@@ -91,12 +96,22 @@ impl Cluster {
     /// Sends one request: a GET, or a POST of a review. The flag of an error says whether another try may help.
     async fn send(&self, path: &str, json: Option<Vec<u8>>) -> Result<Answer, (Error, bool)> {
         let method = if json.is_some() { "POST" } else { "GET" };
+        self.request(method, path, "application/json", json.unwrap_or_default()).await
+    }
+
+    async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, (Error, bool)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(KubeBody::from(json.unwrap_or_default()))
+            .header(header::CONTENT_TYPE, content_type)
+            .body(KubeBody::from(body))
             .map_err(|error| (Error::new(format!("{path}: {error}")), false))?;
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| {

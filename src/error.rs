@@ -18,6 +18,8 @@ pub mod exit {
     pub const FOUND: u8 = 3;
     /// Some objects could not be read; the others were handled.
     pub const PARTIAL: u8 = 4;
+    /// Refused, or not confirmed: nothing was changed.
+    pub const REFUSED: u8 = 5;
     /// Interrupted by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
 }
@@ -30,6 +32,8 @@ pub enum Kind {
     NotFound,
     /// A continue token is too old (HTTP 410).
     Expired,
+    /// A guard said no, or the user did.
+    Refused,
     /// The reader of our output went away.
     ClosedPipe,
     Other,
@@ -55,6 +59,11 @@ impl Error {
         Self::worded(Kind::Usage, format!("error: {message}"))
     }
 
+    /// A guard's no: nothing was changed.
+    pub fn refused(message: impl fmt::Display) -> Self {
+        Self::worded(Kind::Refused, format!("error: {message}"))
+    }
+
     fn worded(kind: Kind, message: String) -> Self {
         Self { kind, message, hints: Vec::new() }
     }
@@ -70,6 +79,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Usage => exit::USAGE,
+            Kind::Refused => exit::REFUSED,
             Kind::ClosedPipe => exit::DONE,
             _ => exit::ERROR,
         }

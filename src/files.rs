@@ -103,14 +103,14 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     Ok(())
 }
 
-/// Reads all objects of an input in order, until `each` says no.
+/// Reads all objects of an input in order, each with its JSON text, until `each` says no.
 ///
 /// # Errors
 /// The input can't be opened, or is damaged from some point on: what came before has been visited.
 pub fn read(
     input: &Input,
     stdin: &mut dyn Read,
-    each: &mut dyn FnMut(Object) -> bool,
+    each: &mut dyn FnMut(Object, &str) -> bool,
 ) -> Result<(), InputError> {
     let name = input.to_string();
     match input {
@@ -129,11 +129,11 @@ pub fn read(
 pub fn read_from(
     name: &str,
     reader: &mut dyn Read,
-    each: &mut dyn FnMut(Object) -> bool,
+    each: &mut dyn FnMut(Object, &str) -> bool,
 ) -> Result<(), InputError> {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let first = first_character(&mut reader).map_err(|error| InputError::Io(name.to_owned(), error))?;
-    let mut raw = |text: &str, list_kind: &str| each(parse(text, list_kind));
+    let mut raw = |text: &str, list_kind: &str| each(parse(text, list_kind), text);
     let result = match first {
         None => Ok(()),
         Some(b'{' | b'[') => json::read(reader, &mut raw),
@@ -206,7 +206,7 @@ mod tests {
 
     fn kinds(text: &str) -> (Vec<String>, Option<String>) {
         let mut seen = Vec::new();
-        let result = read_from("test", &mut text.as_bytes(), &mut |object| {
+        let result = read_from("test", &mut text.as_bytes(), &mut |object, _| {
             seen.push(match object {
                 Object::Workflow(workflow) => workflow.metadata.name,
                 Object::Other(kind) => format!("other {kind}"),

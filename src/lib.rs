@@ -16,3 +16,5 @@ pub mod error;
 pub mod files;
 pub mod gc;
 pub mod output;
+pub mod purge;
+pub mod store;

@@ -7,6 +7,7 @@ mod escape;
 mod explain;
 mod headline;
 mod markdown;
+pub mod plan;
 mod table;
 mod tree;
 

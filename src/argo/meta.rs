@@ -45,4 +45,12 @@ impl Meta {
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
+
+    /// Whether its artifacts are to be kept: `argo-gc/keep: "true"` as a label or annotation.
+    pub fn is_pinned(&self) -> bool {
+        [&self.labels, &self.annotations].into_iter().any(|map| {
+            // Whatever is meant by another value, it isn't consent.
+            map.get(super::names::KEEP).is_some_and(|value| value != "false")
+        })
+    }
 }

@@ -28,3 +28,9 @@ pub const WRONG_INSTANCE_LABEL: &str = "ARGO_INSTANCE_ID";
 pub const CONDITION_GC_ERROR: &str = "ArtifactGCError";
 /// Event reason of a failed collection.
 pub const EVENT_GC_FAILED: &str = "ArtifactGCFailed";
+/// Ours: "true" as a label or annotation of a workflow, its template or its namespace keeps its artifacts.
+pub const KEEP: &str = "argo-gc/keep";
+/// The WorkflowTemplate a workflow was submitted from.
+pub const WORKFLOW_TEMPLATE: &str = "workflows.argoproj.io/workflow-template";
+/// The ClusterWorkflowTemplate a workflow was submitted from.
+pub const CLUSTER_WORKFLOW_TEMPLATE: &str = "workflows.argoproj.io/cluster-workflow-template";

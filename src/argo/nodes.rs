@@ -1,7 +1,8 @@
 //! The node tree as Argo stores it: plain, compressed, or offloaded to SQL (facts section 4.6).
 
-use super::{NodeStatus, Workflow};
+use super::{NodeStatus, Uses, Workflow};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};
 use thiserror::Error;
@@ -44,9 +45,17 @@ impl Workflow {
     }
 }
 
+/// The locations that `status.compressedNodes` names.
+///
+/// # Errors
+/// As [`Workflow::hydrate`].
+pub fn uses(compressed: &str) -> Result<Uses, NodesError> {
+    unpack(compressed)
+}
+
 /// Tells the algorithm by its magic bytes as Argo does, and takes anything else for brotli
 /// (util/file DecompressContent@v4.1.2).
-fn unpack(text: &str) -> Result<Nodes, NodesError> {
+fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, NodesError> {
     let packed = STANDARD.decode(text)?;
     let (format, reader): (_, Box<dyn Read + '_>) = match packed.as_slice() {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::Decoder::new(packed.as_slice()) {

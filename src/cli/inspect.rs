@@ -1,9 +1,9 @@
 //! `inspect`: which artifacts lack coverage, and why.
 
 mod from_cluster;
-mod from_files;
-mod select;
+pub(super) mod from_files;
 
+use super::select::Selection;
 use super::{Streams, duration, explain, kube_flags::KubeFlags};
 use crate::argo::Version;
 use crate::error::{Error, exit};
@@ -11,7 +11,6 @@ use crate::gc::{Assessment, Gap, Inspection, Reason, Verdict};
 use crate::output::{Format, Origin, Printer, SortKey, View};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use select::Selection;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -103,7 +102,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
+pub(super) enum Color {
     Auto,
     Always,
     Never,
@@ -115,7 +114,7 @@ enum Verdicts {
     One(Verdict),
 }
 
-fn verdict(text: &str) -> Result<Verdict, String> {
+pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
         let known: Vec<&str> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
         format!("use one of {}", known.join(", "))
@@ -126,11 +125,11 @@ fn verdicts(text: &str) -> Result<Verdicts, String> {
     if text == "all" { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
 }
 
-fn reason(code: &str) -> Result<Reason, String> {
+pub(super) fn reason(code: &str) -> Result<Reason, String> {
     explain::parse(code).map_err(|error| error.brief().to_owned())
 }
 
-fn version(text: &str) -> Result<Version, String> {
+pub(super) fn version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
 }
 

@@ -16,7 +16,7 @@ const PAGE: &str = "500";
 const MAX_REVIEWS: usize = 50;
 
 /// One kind of object to list.
-struct Listing {
+pub(super) struct Listing {
     kind: Kind,
     /// As RBAC names it.
     resource: &'static str,
@@ -119,7 +119,7 @@ impl Cluster {
     }
 
     /// Reads all objects of a kind. A kind the server doesn't know has none.
-    async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<T: DeserializeOwned>(
         &self,
         listing: &Listing,
         namespace: Option<&str>,
@@ -186,7 +186,7 @@ impl Cluster {
                     Err(error) => gaps.push(config_gap(&name, &controller.namespace, &error.to_string())),
                 },
                 Err(error) if error.kind == ErrorKind::NotFound => {
-                    controller.instance_id = Some(String::new())
+                    controller.apply_config(&ConfigMap::default());
                 }
                 Err(error) => gaps.push(config_gap(&name, &controller.namespace, &why(&error))),
             }

@@ -1,5 +1,6 @@
 //! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
 
+use crate::argo::config::ControllerConfig;
 use crate::argo::{Meta, Version, names, related::*};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,6 +26,8 @@ pub struct Controller {
     pub gc_enabled: Option<bool>,
     /// The one namespace it manages; none for all.
     pub managed_namespace: Option<String>,
+    /// Its ConfigMap's word on repositories and archive: none when that could not be read.
+    pub config: Option<ControllerConfig>,
 }
 
 /// The controllers seen.
@@ -214,6 +217,7 @@ impl Controller {
             instance_id: None,
             gc_enabled,
             managed_namespace,
+            config: None,
         })
     }
 
@@ -226,8 +230,10 @@ impl Controller {
             .unwrap_or_else(|| "workflow-controller-configmap".to_owned())
     }
 
-    /// Takes over what the ConfigMap says: `instanceID`, as its own key or in the older `config` block.
+    /// Takes over what the ConfigMap says: `instanceID`, as its own key or in the older `config` block, and
+    /// the repositories.
     pub fn apply_config(&mut self, config: &ConfigMap) {
+        self.config = ControllerConfig::parse(config).ok();
         let own = config.data.get("instanceID").map(|value| value.trim().to_owned());
         let block = || {
             let lines = config.data.get("config")?.lines();

@@ -15,6 +15,7 @@ use super::report::{Finalizer, Verdict};
 use super::{ArtifactReport, Assessment, Context, Evidence, Finding, Note, Policy, Reason, When};
 use crate::argo::{ArtifactLocation, NodesError, Strategy, Version, Workflow, names};
 use crate::gc::context::OfWorkflow;
+pub use records::pod_artifacts;
 use records::{Record, Records};
 use std::collections::HashMap;
 

@@ -284,6 +284,11 @@ impl ArtifactLocation {
         }
     }
 
+    /// The bucket or container; none where there is none.
+    pub fn bucket(&self) -> Option<String> {
+        Place::of(self).map(|place| place.bucket).filter(|bucket| !bucket.is_empty())
+    }
+
     /// The key, blob, path or URL; none when empty.
     pub fn key(&self) -> Option<&str> {
         let key = match self.kind()? {

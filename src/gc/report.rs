@@ -96,6 +96,9 @@ pub struct ArtifactReport {
     pub node_type: String,
     /// The template the node was made from; empty for an inline one.
     pub template: String,
+    /// Saved as it was, without archiving: perhaps a directory of objects.
+    #[serde(skip)]
+    pub unarchived: bool,
     /// Archived logs rather than a declared output.
     pub logs: bool,
     pub strategy: Strategy,

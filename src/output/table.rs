@@ -109,7 +109,7 @@ fn common_place(artifacts: &[&ArtifactReport]) -> String {
     common_path(&places)
 }
 
-fn common_path(places: &[String]) -> String {
+pub(super) fn common_path(places: &[String]) -> String {
     let Some((first, rest)) = places.split_first() else { return "<none>".into() };
     let mut common: Vec<&str> = first.split('/').collect();
     for place in rest {

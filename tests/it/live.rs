@@ -102,6 +102,8 @@ fn inspect_later(server: &ApiServer, fixture: &Fixture) -> BTreeSet<String> {
         input: Box::new(std::io::empty()),
         out_is_terminal: false,
         err_is_terminal: false,
+        in_is_terminal: false,
+        stop: Default::default(),
         width: None,
         no_color: true,
     };

@@ -17,7 +17,7 @@ impl Fixture {
         let mut related = Related::default();
         let mut deployments = Vec::new();
         let mut configs = HashMap::new();
-        files::read_from("fixture", &mut self.text.as_bytes(), &mut |object| {
+        files::read_from("fixture", &mut self.text.as_bytes(), &mut |object, _| {
             match object {
                 Object::Workflow(workflow) => workflows.push(*workflow),
                 Object::GcTask(_) if denied.contains(&"workflowartifactgctasks") => {}

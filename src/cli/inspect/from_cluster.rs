@@ -4,7 +4,7 @@ use super::{Arguments, Run, report};
 use crate::argo::Workflow;
 use crate::argo::list::{Item, Malformed, decode, object};
 use crate::cli::Streams;
-use crate::cli::inspect::select::Selection;
+use crate::cli::select::Selection;
 use crate::cluster::{Body, Cluster, Scope};
 use crate::error::Error;
 use crate::gc::{Assessment, Context, assess};
@@ -112,7 +112,7 @@ fn page(body: &Body, context: &Context, selection: &Selection, view: &View) -> R
 
 /// UIDs met so far, as hashes: a list that expired starts over, and nothing may count twice.
 #[derive(Default)]
-struct Seen {
+pub(in crate::cli) struct Seen {
     hashes: HashSet<u64>,
     state: RandomState,
 }
@@ -124,7 +124,7 @@ impl Seen {
 }
 
 /// A line on standard error once a second has passed.
-struct Progress {
+pub(in crate::cli) struct Progress {
     bar: Option<ProgressBar>,
     started: Instant,
 }

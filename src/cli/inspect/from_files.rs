@@ -1,10 +1,11 @@
 //! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
 
 use super::{Arguments, Run, report};
-use crate::argo::Workflow;
 use crate::argo::list::Malformed;
 use crate::argo::related::{ConfigMap, Deployment};
+use crate::argo::{Version, Workflow};
 use crate::cli::Streams;
+use crate::cli::select::Selection;
 use crate::error::Error;
 use crate::files::{self, Input, Object};
 use crate::gc::{Context, Controller, Controllers, Gap, Related, assess};
@@ -19,13 +20,13 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
     let mut beside = Beside::default();
     for input in inputs.iter().filter(|input| **input != Input::Stdin) {
         // Damage is reported by the second pass.
-        let _ = files::read(input, &mut std::io::empty(), &mut |object| {
+        let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
             beside.add(object);
             true
         });
     }
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-    beside.settle(&mut context, arguments);
+    beside.settle(&mut context, arguments.argo_version);
 
     let origin = Origin {
         kind: "files",
@@ -53,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
 fn one(
     input: &Input,
     stdin: &mut dyn Read,
-    selection: &super::Selection,
+    selection: &Selection,
     context: &mut Context,
     arguments: &Arguments,
     run: &mut Run<'_>,
@@ -63,13 +64,13 @@ fn one(
     let mut beside = Beside::default();
     let mut late = 0;
     let mut failure = None;
-    let read = files::read(input, stdin, &mut |object| {
+    let read = files::read(input, stdin, &mut |object, _| {
         match object {
             Object::Workflow(workflow) if has_not_run(&workflow) => {
                 *others.entry("Workflow that has not run".to_owned()).or_default() += 1;
             }
             Object::Workflow(mut workflow) => {
-                beside.settle(context, arguments);
+                beside.settle(context, arguments.argo_version);
                 if selection.takes(&workflow) {
                     failure = run.take(assess(&mut workflow, context)).err();
                 }
@@ -123,14 +124,14 @@ fn files_named(inputs: &[Input]) -> String {
 
 /// Objects beside the workflows, until they can be put together.
 #[derive(Default)]
-struct Beside {
+pub(in crate::cli) struct Beside {
     related: Vec<Object>,
     deployments: Vec<Deployment>,
     configs: BTreeMap<(String, String), ConfigMap>,
 }
 
 impl Beside {
-    fn add(&mut self, object: Object) {
+    pub fn add(&mut self, object: Object) {
         match object {
             Object::Deployment(deployment) => self.deployments.push(*deployment),
             Object::ConfigMap(config) => {
@@ -143,7 +144,7 @@ impl Beside {
     }
 
     /// Moves what was gathered into the context. Files are never known to be complete.
-    fn settle(&mut self, context: &mut Context, arguments: &Arguments) {
+    pub fn settle(&mut self, context: &mut Context, version: Option<Version>) {
         for object in self.related.drain(..) {
             let related = &mut context.related;
             match object {
@@ -163,6 +164,6 @@ impl Beside {
             }
             context.controllers.seen.push(controller);
         }
-        context.controllers.version = arguments.argo_version;
+        context.controllers.version = version;
     }
 }

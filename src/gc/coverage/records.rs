@@ -1,10 +1,10 @@
 //! The recorded artifacts of a workflow: what its nodes' outputs say, with the location of each.
 
 use super::{Case, Judgement};
-use crate::argo::{Artifact, ArtifactLocation, NodeStatus, Strategy};
+use crate::argo::{Artifact, ArtifactLocation, NodeStatus, Strategy, Workflow};
 use crate::gc::location::{self, Resolved, Unlocated};
 use crate::gc::report::{ArtifactReport, Note};
-use crate::gc::{Location, Reason, Source};
+use crate::gc::{Context, Location, Reason, Source};
 use std::collections::{HashMap, HashSet};
 
 /// One entry of a node's `outputs.artifacts`.
@@ -140,6 +140,7 @@ impl<'a> Record<'a> {
             node_name: node.name.clone(),
             node_type: node.kind.clone(),
             template: node.template().to_owned(),
+            unarchived: self.artifact.is_unarchived(),
             logs: self.artifact.is_logs(),
             strategy: self.strategy.clone(),
             strategy_source: self.source,
@@ -225,6 +226,21 @@ impl<'a> Case<'a> {
             report.notes.push(Note { reason: Reason::GlobalCopies, detail: String::new() });
         }
     }
+}
+
+/// Each Pod node's artifacts with a certain location: the node's ID, the artifact's place in the list, and
+/// where it is.
+pub fn pod_artifacts(workflow: &Workflow, context: &Context) -> Vec<(String, usize, Location)> {
+    let case = Case::new(workflow, context);
+    let mut found = Vec::new();
+    for (id, node) in workflow.status.nodes.iter().filter(|(_, node)| node.is_pod()) {
+        for (place, record) in case.of_node(node).enumerate() {
+            if let Ok(resolved) = record.resolved {
+                found.push((id.clone(), place, resolved.location));
+            }
+        }
+    }
+    found
 }
 
 impl NodeStatus {

@@ -1,0 +1,363 @@
+//! `purge`: delete what Argo left behind.
+
+mod apply;
+mod from_cluster;
+mod from_files;
+mod storage;
+
+use super::select::Selection;
+use super::{Streams, duration, inspect, kube_flags::KubeFlags};
+use crate::argo::Version;
+use crate::cluster::Unread;
+use crate::error::Error;
+use crate::gc::plan::{Allowed, Class, Rules};
+use crate::gc::{Reason, Verdict};
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+use std::path::PathBuf;
+use std::time::Duration;
+use storage::StateFlags;
+
+pub(super) use storage::StorageFlags;
+
+/// Deletes the objects of artifacts that Argo left behind
+///
+/// Shows which objects of which workflows go, which stay and why, asks, deletes exactly those, looks whether
+/// they are gone, and says what was freed. Nothing that anything visible still refers to is deleted, nothing of
+/// a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
+/// object but the very generation that was shown.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc purge train-x7k2p                     one workflow
+  kubectl argo-gc purge -n ml --older 7d --dry-run      what would go
+  kubectl argo-gc purge -A --older 30d --only logs
+  kubectl argo-gc purge -A --reason inline-poison --release-finalizer
+  kubectl argo-gc purge -A --older 7d --plan-out plan.json
+  kubectl argo-gc purge --plan plan.json --yes
+  kubectl argo-gc purge --resume JOURNAL                finish an interrupted run
+  kubectl argo-gc purge -f workflows.yaml --store-root buckets --all
+
+Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed;
+130 interrupted.")]
+pub(super) struct Arguments {
+    /// Workflows by name.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
+    all_namespaces: bool,
+    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML. Real buckets are then
+    /// only planned for, never deleted from.
+    #[arg(short, long = "filename", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Descends into directories given with -f.
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// Output format of the plan.
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: Format,
+    /// Version of the controller that ran the workflows [default: read from its Deployment].
+    #[arg(long, value_parser = inspect::version, value_name = "VERSION")]
+    argo_version: Option<Version>,
+
+    /// Every workflow of the namespace.
+    #[arg(long, help_heading = "Selection")]
+    all: bool,
+    /// Label selector.
+    #[arg(short = 'l', long, conflicts_with = "files", help_heading = "Selection")]
+    selector: Option<String>,
+    /// Only these phases, such as Failed,Error. Failed workflows are otherwise left alone unless named.
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
+    status: Vec<String>,
+    /// Only workflows that finished longer ago than this, such as 7d.
+    #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
+          help_heading = "Selection")]
+    older: Option<Duration>,
+    /// Only names with this beginning.
+    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    prefix: Option<String>,
+    /// Only workflows of the controller with this instance ID.
+    #[arg(long, value_name = "ID", help_heading = "Selection")]
+    instanceid: Option<String>,
+    /// Artifacts with these verdicts: uncovered, failing, kept.
+    #[arg(long, value_delimiter = ',', value_parser = verdict, default_value = "uncovered,failing",
+          value_name = "VERDICT", help_heading = "Selection")]
+    verdict: Vec<Verdict>,
+    /// Only artifacts with these reasons.
+    #[arg(long, value_delimiter = ',', value_parser = inspect::reason, value_name = "CODE",
+          help_heading = "Selection")]
+    reason: Vec<Reason>,
+    /// Only archived logs, or only other artifacts.
+    #[arg(long, value_enum, value_name = "CLASS", help_heading = "Selection")]
+    only: Option<Only>,
+    /// Only objects in these buckets.
+    #[arg(long, value_delimiter = ',', value_name = "NAME", help_heading = "Selection")]
+    bucket: Vec<String>,
+
+    /// Another place where deleting is allowed, as gs://BUCKET or gs://BUCKET/PREFIX.
+    #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
+    repository: Vec<(String, String)>,
+    /// Goes on although this source of references can't be read.
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
+    accept_unread: Vec<Source>,
+    /// How long after its end a workflow is left alone.
+    #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
+          help_heading = "Safety")]
+    grace: Duration,
+    /// How far an object's time may lie outside its workflow's run.
+    #[arg(long, value_parser = duration::parse, default_value = "10m", value_name = "DURATION",
+          help_heading = "Safety")]
+    margin: Duration,
+    /// Refuses a plan of more objects.
+    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Safety")]
+    max_objects: u64,
+    /// Refuses a plan of more bytes, such as 500GiB.
+    #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = "Safety")]
+    max_bytes: Option<u64>,
+
+    /// Only shows the plan; `server` also asks for the rights to carry it out.
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value = "none",
+          default_missing_value = "client", value_name = "WHERE", help_heading = "Plan")]
+    dry_run: DryRun,
+    /// Saves the plan instead of carrying it out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "resume"], help_heading = "Plan")]
+    plan_out: Option<PathBuf>,
+    /// Carries out a saved plan and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = SELECTING, help_heading = "Plan")]
+    plan: Option<PathBuf>,
+    /// How old a saved plan may be.
+    #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION",
+          help_heading = "Plan")]
+    plan_max_age: Duration,
+    /// Finishes the interrupted run of this journal.
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
+          help_heading = "Plan")]
+    resume: Option<PathBuf>,
+
+    /// Does not ask.
+    #[arg(short, long, help_heading = "Deleting")]
+    yes: bool,
+    /// Releases stuck artifact-gc finalizers of workflows whose artifacts are all gone.
+    #[arg(long, help_heading = "Deleting")]
+    release_finalizer: bool,
+    /// Does not mark the artifacts as deleted in their workflows.
+    #[arg(long, help_heading = "Deleting")]
+    no_record: bool,
+
+    #[command(flatten)]
+    state: StateFlags,
+    #[command(flatten)]
+    storage: StorageFlags,
+    #[command(flatten)]
+    kube: KubeFlags,
+    /// Workflows to ask for at a time; 0 for all at once.
+    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Cluster")]
+    chunk_size: u32,
+}
+
+/// Flags that choose workflows: a saved plan has chosen already.
+const SELECTING: [&str; 13] = [
+    "names",
+    "all_namespaces",
+    "files",
+    "all",
+    "selector",
+    "status",
+    "older",
+    "prefix",
+    "instanceid",
+    "reason",
+    "only",
+    "bucket",
+    "repository",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Wide,
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DryRun {
+    None,
+    Client,
+    Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Only {
+    Logs,
+    Artifacts,
+}
+
+/// Where references come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    Workflows,
+    Nodes,
+    Caches,
+    Templates,
+    ClusterTemplates,
+    CronWorkflows,
+    Sensors,
+    Namespaces,
+    Archive,
+    Pods,
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    match inspect::verdict(text)? {
+        verdict @ (Verdict::Uncovered | Verdict::Failing | Verdict::Kept) => Ok(verdict),
+        Verdict::Covered => Err("Argo will delete those".to_owned()),
+        Verdict::Collected => Err("Argo has deleted those".to_owned()),
+        Verdict::Unknown => Err("what can't be seen is never deleted".to_owned()),
+    }
+}
+
+/// `gs://bucket/prefix` as bucket and prefix.
+fn repository(text: &str) -> Result<(String, String), String> {
+    let rest = text.strip_prefix("gs://").ok_or("use gs://BUCKET or gs://BUCKET/PREFIX")?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    match bucket.is_empty() || prefix.contains("{{") {
+        true => Err("use gs://BUCKET or gs://BUCKET/PREFIX".to_owned()),
+        false => Ok((bucket.to_owned(), prefix.to_owned())),
+    }
+}
+
+/// `500`, `10KiB`, `1.5GiB`, `2TB` as bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size such as 500GiB");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let factor: f64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        "t" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        _ => return Err(wrong()),
+    };
+    Ok((number * factor) as u64)
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+impl Arguments {
+    pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        if let Some(journal) = &self.resume {
+            return apply::resume(&self, journal, streams, now).await;
+        }
+        if let Some(plan) = &self.plan {
+            return apply::saved(&self, plan, streams, now).await;
+        }
+        if !self.selects_anything() {
+            return Err(Error::usage("nothing is selected").hint(
+                "name workflows, or select with -l, --older, --status, --reason, --prefix, -A or --all",
+            ));
+        }
+        match self.files.is_empty() {
+            true => from_cluster::run(&self, streams, now).await,
+            false => from_files::run(&self, streams, now).await,
+        }
+    }
+
+    /// An empty selection must not mean everything (danger 27).
+    fn selects_anything(&self) -> bool {
+        self.all
+            || self.all_namespaces
+            || !self.names.is_empty()
+            || self.selector.is_some()
+            || self.older.is_some()
+            || !self.status.is_empty()
+            || !self.reason.is_empty()
+            || self.prefix.is_some()
+            || self.instanceid.is_some()
+    }
+
+    fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
+        Selection {
+            names: self.names.clone(),
+            namespace,
+            phases: self.status.clone(),
+            finished_before: self.older.and_then(|older| now.checked_sub(older).ok()),
+            prefix: self.prefix.clone(),
+            instance_id: self.instanceid.clone(),
+        }
+    }
+
+    fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
+        for (bucket, prefix) in &self.repository {
+            allowed.add(bucket, prefix);
+        }
+        let failed =
+            |phase: &String| phase.eq_ignore_ascii_case("failed") || phase.eq_ignore_ascii_case("error");
+        Rules {
+            now,
+            grace: signed(self.grace),
+            margin: signed(self.margin),
+            failed_too: self.status.iter().any(failed),
+            verdicts: self.verdict.clone(),
+            reasons: self.reason.clone(),
+            only: self.only.map(|only| match only {
+                Only::Logs => Class::Logs,
+                Only::Artifacts => Class::Artifacts,
+            }),
+            release_finalizer: self.release_finalizer,
+            buckets: self.bucket.clone(),
+            allowed,
+        }
+    }
+
+    /// Refuses to go on while a source of references is unread; gives back what was accepted.
+    fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
+        let accepted = |unread: &Unread| {
+            let names = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
+            names.into_iter().any(|name| name.get_name() == unread.source)
+        };
+        let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
+            unread.iter().partition(|unread| accepted(unread));
+        let Some(first) = missing.first() else {
+            return Ok(fine.iter().map(|unread| format!("{}: {}", unread.source, unread.why)).collect());
+        };
+        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source).collect();
+        sources.dedup();
+        let more = match missing.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        Err(Error::refused(format!(
+            "what else refers to these artifacts can't be told: {}: {}{more}",
+            first.source, first.why
+        ))
+        .hint(format!(
+            "get the right to read it, or take the risk with --accept-unread {}",
+            sources.join(",")
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_repositories_are_read() {
+        assert_eq!(bytes("1.5KiB"), Ok(1536));
+        assert_eq!(bytes("2GB"), Ok(2_000_000_000));
+        assert!(bytes("many").is_err() && bytes("1XB").is_err() && bytes("").is_err());
+        assert_eq!(repository("gs://b/p/q"), Ok(("b".into(), "p/q".into())));
+        assert_eq!(repository("gs://b"), Ok(("b".into(), String::new())));
+        for wrong in ["b/p", "gs://", "s3://b", "gs:///p", "gs://b/{{x}}"] {
+            assert!(repository(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
+
+use super::{Arguments, apply};
+use crate::argo::list::{Malformed, decode};
+use crate::argo::{Meta, Workflow};
+use crate::cli::Streams;
+use crate::cluster::{Body, Cluster, Scope, Unread};
+use crate::error::{Error, Kind};
+use crate::gc::{Context, Kind as ObjectKind, reference::Gathering};
+use crate::purge::document::ClusterIdentity;
+use crate::purge::gather::{Gathered, Terms};
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Pages read at a time.
+const DECODERS: usize = 2;
+
+pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let cluster = Cluster::connect(&arguments.kube.access()).await?;
+    let store = arguments.storage.open()?;
+    let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
+    let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
+
+    let mut gathering = Gathering::default();
+    let beside = cluster.beside(&mut gathering).await;
+    let (mut controllers, related, gaps) = cluster.related(namespace.as_deref()).await;
+    controllers.version = arguments.argo_version;
+    for gap in gaps {
+        streams.say(crate::output::escape(&format!(
+            "Warning: cannot read {} ({}); {}",
+            gap.what, gap.why, gap.effect
+        )));
+    }
+    let mut allowed = cluster.repositories(&controllers).await;
+    if let Some(root) = &arguments.storage.store_root {
+        tracing::debug!(root = %root.display(), "every bucket below the directory is the user's own");
+        allowed = crate::gc::plan::Allowed::everywhere();
+    }
+    let rules = arguments.rules(allowed, now);
+    let mut unread = beside.unread.clone();
+    if controllers
+        .seen
+        .iter()
+        .any(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+    {
+        let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
+        unread.push(Unread { source: "archive", why });
+    }
+    let pods_read = match &namespace {
+        Some(namespace) => related.is_read(ObjectKind::GcPods, namespace),
+        None => related.is_read(ObjectKind::GcPods, ""),
+    };
+    if !pods_read {
+        unread.push(Unread {
+            source: "pods",
+            why: "whether Argo's GC pods are at work can't be told".to_owned(),
+        });
+    }
+    let context = Arc::new(Context { now, controllers, related });
+    let selection = arguments.selection(namespace.clone(), now);
+    let selects = move |workflow: &Workflow| {
+        selection.takes(workflow)
+            && labelled.as_ref().is_none_or(|uids: &HashSet<String>| uids.contains(&workflow.metadata.uid))
+    };
+
+    let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
+    let mut whole = Gathered { gathering, unread, ..Gathered::default() };
+    let mut seen = HashSet::new();
+    // References may come from anywhere, so every namespace is read whatever is selected.
+    let mut scopes = vec![None];
+    while let Some(scope) = scopes.pop() {
+        match read(&cluster, arguments, scope.clone(), &shared, &mut whole, &mut seen).await {
+            Err(error) if error.kind == Kind::Forbidden && scope.is_none() => {
+                let why = "listing them in all namespaces is forbidden".to_owned();
+                whole.unread.push(Unread { source: "workflows", why });
+                arguments.check_unread(&whole.unread)?;
+                match &namespace {
+                    Some(namespace) => scopes.push(Some(namespace.clone())),
+                    None => return Err(error),
+                }
+            }
+            other => other?,
+        }
+    }
+    let (_, rules, ..) = &*shared;
+    if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
+        cluster.ensure_namespace(namespace).await?;
+    }
+    report_names(arguments, &whole)?;
+    let identity = ClusterIdentity {
+        uid: cluster.uid().await,
+        server: cluster.host().to_owned(),
+        context: cluster.context().map(str::to_owned),
+    };
+    let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
+    let target = apply::Target { cluster: Some(&cluster), store: &store, context: &context };
+    apply::run(arguments, plan, &target, streams, now).await
+}
+
+type Shared<S> = (Arc<Context>, crate::gc::plan::Rules, crate::cluster::Beside, Vec<String>, S);
+
+/// Reads the pages of one scope into the gathering.
+async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    namespace: Option<String>,
+    shared: &Arc<Shared<S>>,
+    whole: &mut Gathered,
+    seen: &mut HashSet<String>,
+) -> Result<(), Error> {
+    let mut bodies =
+        cluster.workflows(Scope { namespace, chunk_size: arguments.chunk_size, ..Scope::default() });
+    let mut pages = stream::poll_fn(move |cx| bodies.poll_recv(cx))
+        .map(|body| {
+            let shared = Arc::clone(shared);
+            async move {
+                let body = body?;
+                let page = tokio::task::spawn_blocking(move || page(&body, &shared));
+                page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?
+            }
+        })
+        .buffered(DECODERS);
+    while let Some(page) = pages.next().await {
+        whole.absorb(page?, seen);
+    }
+    Ok(())
+}
+
+fn page<S: Fn(&Workflow) -> bool + Sync>(body: &Body, shared: &Shared<S>) -> Result<Gathered, Error> {
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow)]
+        items: Vec<&'a RawValue>,
+    }
+    let (Body::Page(bytes) | Body::One(bytes)) = body;
+    let list: List<'_> = serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
+    let (context, rules, beside, named, selects) = shared;
+    let terms = Terms { context, rules, beside, named, selects };
+    let mut gathered = Gathered::default();
+    list.items.iter().for_each(|item| gathered.workflow(item.get(), &terms));
+    Ok(gathered)
+}
+
+/// The UIDs that a label selector takes: only the server knows how to read one.
+async fn labelled(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    namespace: Option<&str>,
+) -> Result<Option<HashSet<String>>, Error> {
+    let Some(selector) = &arguments.selector else { return Ok(None) };
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: Meta,
+    }
+    let mut bodies = cluster.workflows(Scope {
+        namespace: namespace.map(str::to_owned),
+        label_selector: Some(selector.clone()),
+        chunk_size: arguments.chunk_size,
+        ..Scope::default()
+    });
+    let mut uids = HashSet::new();
+    while let Some(body) = bodies.recv().await {
+        let (Body::Page(bytes) | Body::One(bytes)) = body?;
+        let mut take = |item| match item {
+            crate::argo::list::Item::Object(object) => {
+                let Object { metadata } = *object;
+                uids.insert(metadata.uid);
+            }
+            crate::argo::list::Item::Malformed(Malformed { .. }) => {}
+        };
+        decode::<Object>(&bytes, &mut take)
+            .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
+    }
+    Ok(Some(uids))
+}
+
+/// A name that isn't there is an error, as with kubectl.
+fn report_names(arguments: &Arguments, whole: &Gathered) -> Result<(), Error> {
+    if !arguments.names.is_empty() && whole.taken == 0 {
+        let names = arguments.names.join("\", \"");
+        return Err(Error::new(format!("workflows \"{names}\" not found")));
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Planning from files: what they hold is all there is.
+
+use super::{Arguments, apply};
+use crate::argo::Workflow;
+use crate::cli::Streams;
+use crate::cli::inspect::from_files::Beside as FilesBeside;
+use crate::cluster::Beside;
+use crate::error::Error;
+use crate::files::{self, Input, Object};
+use crate::gc::plan::Allowed;
+use crate::gc::reference::{Buckets, Gathering};
+use crate::gc::{Context, Controllers, Related};
+use crate::purge::gather::{Gathered, Terms};
+use jiff::Timestamp;
+use std::io::Read;
+
+pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let store = arguments.storage.open()?;
+    let inputs = files::inputs(&arguments.files, arguments.recursive)?;
+    if inputs.contains(&Input::Stdin) && inputs.len() > 1 {
+        return Err(Error::usage("standard input and files can't be purged together"));
+    }
+    // Every input is read whole before anything is decided: what comes last may refer to what came first.
+    let mut texts: Vec<(String, Object)> = Vec::new();
+    let stdin: &mut dyn Read = &mut *streams.input;
+    for input in &inputs {
+        files::read(input, stdin, &mut |object, text| {
+            texts.push((text.to_owned(), object));
+            true
+        })
+        .map_err(|error| Error::refused(error).hint("what can't be read may refer to anything"))?;
+    }
+    let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
+    let mut beside = FilesBeside::default();
+    let mut gathering = Gathering::default();
+    let mut pins = Beside::default();
+    let mut workflows = Vec::new();
+    for (text, object) in texts {
+        match object {
+            Object::Workflow(_) => workflows.push(text),
+            Object::Malformed(malformed) => {
+                return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error))
+                    .hint("what can't be read may refer to anything"));
+            }
+            object => {
+                if let Object::Template(template) = &object
+                    && template.metadata.is_pinned()
+                {
+                    let meta = &template.metadata;
+                    pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
+                }
+                refer(&text, &object, &mut gathering)?;
+                beside.add(object);
+            }
+        }
+    }
+    beside.settle(&mut context, arguments.argo_version);
+    let allowed = match arguments.storage.store_root {
+        Some(_) => Allowed::everywhere(),
+        None => Allowed::default(),
+    };
+    let rules = arguments.rules(allowed, now);
+    let selection = arguments.selection(arguments.kube.namespace.clone(), now);
+    let selects = |workflow: &Workflow| selection.takes(workflow);
+    let terms =
+        Terms { context: &context, rules: &rules, beside: &pins, named: &arguments.names, selects: &selects };
+    let mut whole = Gathered { gathering, ..Gathered::default() };
+    workflows.iter().for_each(|text| whole.workflow(text, &terms));
+    if !arguments.names.is_empty() && whole.taken == 0 {
+        return Err(Error::new(format!("workflows \"{}\" not found", arguments.names.join("\", \""))));
+    }
+    let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
+    let target = apply::Target { cluster: None, store: &store, context: &context };
+    apply::run(arguments, plan, &target, streams, now).await
+}
+
+/// Takes in what an object other than a workflow refers to.
+fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), Error> {
+    let (what, texts) = match object {
+        Object::Template(template) => {
+            (format!("workflow template {}", template.metadata.name), vec![text.to_owned()])
+        }
+        Object::ConfigMap(config)
+            if config.metadata.label("workflows.argoproj.io/configmap-type") == "Cache" =>
+        {
+            (format!("cache {}", config.metadata.name), config.data.values().cloned().collect())
+        }
+        Object::Other(kind) if matches!(kind.as_str(), "CronWorkflow" | "Sensor") => {
+            (kind.clone(), vec![text.to_owned()])
+        }
+        _ => return Ok(()),
+    };
+    let by = gathering.referrer(what.clone(), String::new());
+    for text in texts {
+        let uses: crate::argo::Uses = serde_json::from_str(&text).map_err(|error| {
+            Error::refused(format!("{what}: {error}")).hint("what can't be read may refer to anything")
+        })?;
+        uses.0.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+    }
+    Ok(())
+}

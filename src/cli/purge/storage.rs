@@ -1,0 +1,98 @@
+//! Flags that say where the buckets are, who we are there, and where the journal goes.
+
+use crate::error::Error;
+use crate::store::{Credentials, Gcs, Local, Store, Throttle};
+use clap::Args;
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// Where the buckets are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Storage")]
+pub(in crate::cli) struct StorageFlags {
+    /// Takes the folders of this directory for buckets.
+    #[arg(long, value_name = "DIR")]
+    pub store_root: Option<PathBuf>,
+    /// Google credentials file [default: what gcloud left, else the machine's account].
+    #[arg(long, env = "GOOGLE_APPLICATION_CREDENTIALS", hide_env_values = true, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// Another endpoint of the GCS API: an emulator, asked without credentials.
+    #[arg(long, env = "STORAGE_EMULATOR_HOST", value_name = "URL")]
+    gcs_endpoint: Option<String>,
+    /// Requests to storage at a time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    concurrency: u16,
+    /// Requests to storage a second, at the most.
+    #[arg(long, value_name = "N")]
+    qps: Option<u32>,
+    /// Where gcloud's login is below.
+    #[arg(long, env = "HOME", hide = true)]
+    home: Option<PathBuf>,
+}
+
+impl StorageFlags {
+    /// Opens the storage; nothing is sent yet.
+    pub fn open(&self) -> Result<Store, Error> {
+        if let Some(root) = &self.store_root {
+            return Local::new(root).map(Store::Local).map_err(Error::new);
+        }
+        let throttle = Throttle::new(self.concurrency(), self.qps);
+        let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+        let credentials = match endpoint {
+            Some(_) => Credentials::none(),
+            None => {
+                Credentials::find(self.credentials.as_deref(), self.home.as_deref()).map_err(Error::new)?
+            }
+        };
+        Gcs::new(endpoint, credentials, throttle).map(Store::Gcs).map_err(Error::new)
+    }
+
+    pub fn concurrency(&self) -> usize {
+        self.concurrency.into()
+    }
+
+    /// What tells this storage from another in a saved plan.
+    pub fn name(&self) -> String {
+        match (&self.store_root, &self.gcs_endpoint) {
+            (Some(root), _) => {
+                let root = root.canonicalize().unwrap_or_else(|_| root.clone());
+                format!("directory {}", root.display())
+            }
+            (None, Some(endpoint)) if !endpoint.is_empty() => format!("gcs at {endpoint}"),
+            _ => "gcs".to_owned(),
+        }
+    }
+}
+
+/// Where journals are kept.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Deleting")]
+pub(in crate::cli) struct StateFlags {
+    /// Where to write what is deleted [default: a new file below the user's state folder].
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    #[arg(long, env = "XDG_STATE_HOME", hide = true)]
+    state_home: Option<PathBuf>,
+    #[arg(long = "home-for-state", env = "HOME", hide = true)]
+    home_for_state: Option<PathBuf>,
+}
+
+impl StateFlags {
+    /// The journal of a run that begins now.
+    pub fn journal(&self, hash: &str, now: Timestamp) -> Result<PathBuf, Error> {
+        if let Some(path) = &self.journal {
+            return Ok(path.clone());
+        }
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let state = self.state_home.clone().filter(absolute);
+        let state =
+            state.or_else(|| Some(self.home_for_state.clone().filter(absolute)?.join(".local/state")));
+        let Some(state) = state else {
+            return Err(
+                Error::new("there is no home directory for the journal").hint("name a file with --journal")
+            );
+        };
+        let time = now.strftime("%Y%m%dT%H%M%S%fZ");
+        Ok(state.join("argo-gc").join(format!("purge-{time}-{}.jsonl", hash.get(..8).unwrap_or_default())))
+    }
+}

@@ -1,0 +1,58 @@
+//! `undo`: bring back what a purge deleted, where the bucket still holds it.
+
+use super::Streams;
+use super::purge::StorageFlags;
+use crate::error::{Error, exit};
+use crate::output::escape;
+use crate::purge::journal::{Journal, Record};
+use crate::purge::undo::{Undone, undo};
+use crate::store::Restored;
+use clap::Args;
+use jiff::Timestamp;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Brings back what a purge deleted, where the bucket still holds it
+///
+/// From soft delete, or from noncurrent versions. Where a newer object has taken the name, it is left alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc undo ~/.local/state/argo-gc/purge-20261125T100000Z-1a2b3c4d.jsonl
+
+Exit status: 0 all is back; 1 error; 4 something could not be brought back.")]
+pub(super) struct Arguments {
+    /// The journal that the purge named at its end.
+    #[arg(value_name = "JOURNAL")]
+    journal: PathBuf,
+    #[command(flatten)]
+    storage: StorageFlags,
+}
+
+impl Arguments {
+    pub async fn run(self, streams: &mut Streams, _now: Timestamp) -> Result<u8, Error> {
+        let record = Record::read(&self.journal)?;
+        if record.plan.storage != self.storage.name() {
+            return Err(Error::refused(format!("the journal is of other storage: {}", record.plan.storage)));
+        }
+        let store = self.storage.open()?;
+        let journal = Journal::reopen(&self.journal)?;
+        let undone = undo(&record, &store, &journal, self.storage.concurrency()).await?;
+        let count = |wanted: &Restored| undone.iter().filter(|undone| undone.restored == *wanted).count();
+        let (back, taken, lost) =
+            (count(&Restored::Restored), count(&Restored::Taken), count(&Restored::Lost));
+        let out = &mut streams.out;
+        writeln!(out, "Brought back {back} of {} objects", undone.len())?;
+        if taken > 0 {
+            writeln!(out, "{taken} were left alone: a newer object has their name")?;
+        }
+        if lost > 0 {
+            writeln!(out, "{lost} are gone for good: the bucket holds no copy")?;
+        }
+        for Undone { bucket, key, restored, .. } in &undone {
+            if let Restored::Failed(why) = restored {
+                streams.say(format!("Warning: {}: {}", escape(&format!("gs://{bucket}/{key}")), escape(why)));
+            }
+        }
+        Ok(if back == undone.len() { exit::DONE } else { exit::PARTIAL })
+    }
+}

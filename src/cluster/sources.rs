@@ -1,0 +1,207 @@
+//! What else may refer to an artifact, or pin it: caches, templates, cron workflows, sensors, namespaces.
+
+use super::Cluster;
+use super::pages::continue_token;
+use crate::argo::{Meta, Uses, config, names, related::ConfigMap};
+use crate::error::{Error, Kind};
+use crate::gc::plan::{Allowed, constant_prefix};
+use crate::gc::{Controllers, reference::Buckets, reference::Gathering};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashSet};
+
+const ARGO: &str = "/apis/argoproj.io/v1alpha1";
+
+/// A source of references, or of pins, that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// What `--accept-unread` calls it.
+    pub source: &'static str,
+    pub why: String,
+}
+
+/// All that stands beside the workflows and keeps their artifacts.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Namespaces that are pinned.
+    pub pinned_namespaces: HashSet<String>,
+    /// Templates that are pinned, by `(namespace, name)`; an empty namespace stands for cluster templates.
+    pub pinned_templates: HashSet<(String, String)>,
+    pub unread: Vec<Unread>,
+}
+
+/// One kind that may name locations.
+struct Source {
+    /// What `--accept-unread` calls it.
+    name: &'static str,
+    /// What one of its objects is called in a protection's detail.
+    what: &'static str,
+    path: &'static str,
+    query: &'static [(&'static str, &'static str)],
+}
+
+const SOURCES: [Source; 6] = [
+    Source {
+        name: "caches",
+        what: "cache",
+        path: "/api/v1/configmaps",
+        query: &[("labelSelector", "workflows.argoproj.io/configmap-type=Cache")],
+    },
+    Source {
+        name: "templates",
+        what: "workflow template",
+        path: "/apis/argoproj.io/v1alpha1/workflowtemplates",
+        query: &[],
+    },
+    Source {
+        name: "cluster-templates",
+        what: "cluster workflow template",
+        path: "/apis/argoproj.io/v1alpha1/clusterworkflowtemplates",
+        query: &[],
+    },
+    Source {
+        name: "cron-workflows",
+        what: "cron workflow",
+        path: "/apis/argoproj.io/v1alpha1/cronworkflows",
+        query: &[],
+    },
+    Source { name: "sensors", what: "sensor", path: "/apis/argoproj.io/v1alpha1/sensors", query: &[] },
+    Source { name: "namespaces", what: "namespace", path: "/api/v1/namespaces", query: &[] },
+];
+
+impl Cluster {
+    /// Reads everything beside the workflows that refers to artifacts or pins them, in all namespaces.
+    pub async fn beside(&self, gathering: &mut Gathering) -> Beside {
+        let mut beside = Beside::default();
+        for source in &SOURCES {
+            if let Err(error) = self.source(source, gathering, &mut beside).await {
+                let why = match error.kind {
+                    Kind::Forbidden => "forbidden".to_owned(),
+                    _ => error.brief().to_owned(),
+                };
+                beside.unread.push(Unread { source: source.name, why });
+            }
+        }
+        beside
+    }
+
+    async fn source(
+        &self,
+        source: &Source,
+        gathering: &mut Gathering,
+        beside: &mut Beside,
+    ) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct List<'a> {
+            #[serde(borrow)]
+            items: Vec<&'a RawValue>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Object {
+            metadata: Meta,
+            data: Option<BTreeMap<String, String>>,
+        }
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = source.query.to_vec();
+            query.push(("limit", "500"));
+            query.extend(token.as_deref().map(|token| ("continue", token)));
+            let body = match self.get(&super::with_query(source.path, &query)).await {
+                // A kind the server doesn't know has no objects.
+                Err(error) if error.kind == Kind::NotFound && source.path.starts_with(ARGO) => return Ok(()),
+                other => other?,
+            };
+            let broken = |error: serde_json::Error| {
+                Error::new(format!("the server's list of {}: {error}", source.name))
+            };
+            let list: List<'_> = serde_json::from_slice(&body).map_err(broken)?;
+            for item in list.items {
+                let Object { metadata: meta, data } = serde_json::from_str(item.get()).map_err(broken)?;
+                match source.name {
+                    "namespaces" if meta.is_pinned() => {
+                        beside.pinned_namespaces.insert(meta.name);
+                        continue;
+                    }
+                    "namespaces" => continue,
+                    "templates" | "cluster-templates" if meta.is_pinned() => {
+                        beside.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
+                    }
+                    _ => {}
+                }
+                let name = match meta.namespace.as_str() {
+                    "" => format!("{} {}", source.what, meta.name),
+                    namespace => format!("{} {namespace}/{}", source.what, meta.name),
+                };
+                let by = gathering.referrer(name, String::new());
+                // A cache's entries are JSON within strings.
+                let texts: Vec<&str> = match &data {
+                    Some(data) if source.name == "caches" => data.values().map(String::as_str).collect(),
+                    _ => vec![item.get()],
+                };
+                for text in texts {
+                    let Uses(uses) = serde_json::from_str(text).map_err(broken)?;
+                    uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+                }
+            }
+            token = continue_token(&body).map_err(broken)?;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The repositories of the cluster's own configuration: the controllers' ConfigMaps, and the
+    /// `artifact-repositories` ConfigMaps beside them. A namespace's own is its users' word and not taken.
+    pub async fn repositories(&self, controllers: &Controllers) -> Allowed {
+        let mut allowed = Allowed::default();
+        let mut add = |repository: &config::Repository| {
+            if let Some((bucket, format)) = repository.place() {
+                allowed.add(bucket, constant_prefix(format));
+            }
+        };
+        for controller in &controllers.seen {
+            if let Some(repository) = controller.config.as_ref().and_then(|config| config.repository.as_ref())
+            {
+                add(repository);
+            }
+            let path =
+                format!("/api/v1/namespaces/{}/configmaps/artifact-repositories", controller.namespace);
+            if let Ok(body) = self.get(&path).await
+                && let Ok(config) = serde_json::from_slice::<ConfigMap>(&body)
+            {
+                config::repositories(&config).values().for_each(&mut add);
+            }
+        }
+        allowed
+    }
+
+    /// The UID of the `kube-system` namespace, which tells clusters apart; none when it can't be read.
+    pub async fn uid(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Namespace {
+            metadata: Meta,
+        }
+        let body = self.get("/api/v1/namespaces/kube-system").await.ok()?;
+        let namespace: Namespace = serde_json::from_slice(&body).ok()?;
+        Some(namespace.metadata.uid).filter(|uid| !uid.is_empty())
+    }
+}
+
+/// The template a workflow was made from, as [`Beside::pinned_templates`] names it.
+pub fn template_of(workflow: &crate::argo::Workflow) -> Vec<(String, String)> {
+    let meta = &workflow.metadata;
+    let mut templates = Vec::new();
+    if let Some(reference) = &workflow.spec.workflow_template_ref {
+        let namespace = if reference.cluster_scope { String::new() } else { meta.namespace.clone() };
+        templates.push((namespace, reference.name.clone()));
+    }
+    for (label, namespace) in
+        [(names::WORKFLOW_TEMPLATE, meta.namespace.as_str()), (names::CLUSTER_WORKFLOW_TEMPLATE, "")]
+    {
+        if !meta.label(label).is_empty() {
+            templates.push((namespace.to_owned(), meta.label(label).to_owned()));
+        }
+    }
+    templates
+}

@@ -1,0 +1,110 @@
+//! The only writes: guarded patches of a workflow, and an Event that says what was done.
+
+use super::Cluster;
+use crate::argo::{Meta, names};
+use crate::error::{Error, Kind};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What became of a guarded patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patched {
+    Done,
+    /// The workflow changed in between: read it again and decide anew.
+    Conflict,
+}
+
+impl Cluster {
+    /// One workflow's JSON; none when it does not exist.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn workflow(&self, namespace: &str, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        match self.get(&path(namespace, name)).await {
+            Ok(body) => Ok(Some(body.to_vec())),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies JSON patch operations if the workflow is still the one of `meta`, unchanged.
+    ///
+    /// # Errors
+    /// The server refuses for another reason than that it changed.
+    pub async fn patch(&self, meta: &Meta, mut operations: Vec<Value>) -> Result<Patched, Error> {
+        let guard = [
+            json!({"op": "test", "path": "/metadata/uid", "value": meta.uid}),
+            json!({"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version}),
+        ];
+        operations.splice(0..0, guard);
+        let body = Value::from(operations).to_string().into_bytes();
+        let path = path(&meta.namespace, &meta.name);
+        let sent = self.request("PATCH", &path, "application/json-patch+json", body).await;
+        let answer = sent.map_err(|(error, _)| error)?;
+        match answer.status.as_u16() {
+            200..=299 => Ok(Patched::Done),
+            // A failed test of a JSON patch is 422; a race inside the server 409; a deleted workflow 404.
+            404 | 409 | 422 => Ok(Patched::Conflict),
+            code => Err(Error::from_status(code, &answer.body)),
+        }
+    }
+
+    /// Leaves an Event on a workflow.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn event(&self, meta: &Meta, message: &str, now: Timestamp) -> Result<(), Error> {
+        let time = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let event = json!({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": { "generateName": format!("{}.", meta.name), "namespace": meta.namespace },
+            "involvedObject": {
+                "apiVersion": names::API_VERSION, "kind": "Workflow", "namespace": meta.namespace,
+                "name": meta.name, "uid": meta.uid,
+            },
+            "reason": "ArtifactsPurged",
+            "type": "Normal",
+            "message": message,
+            "source": { "component": "kubectl-argo-gc" },
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        });
+        let path = format!("/api/v1/namespaces/{}/events", meta.namespace);
+        let sent = self.send(&path, Some(event.to_string().into_bytes())).await;
+        let answer = sent.map_err(|(error, _)| error)?;
+        match answer.status.is_success() {
+            true => Ok(()),
+            false => Err(Error::from_status(answer.status.as_u16(), &answer.body)),
+        }
+    }
+
+    /// Whether we may do something to workflows in a namespace; none when nobody could say.
+    pub async fn may_i(&self, verb: &str, namespace: &str) -> Option<bool> {
+        #[derive(Deserialize)]
+        struct Review {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            allowed: bool,
+        }
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": {
+                "namespace": namespace, "verb": verb, "group": "argoproj.io", "resource": "workflows",
+            }},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self.send(path, Some(review.to_string().into_bytes())).await.ok()?;
+        let review: Review = serde_json::from_slice(&answer.body).ok()?;
+        Some(review.status.allowed)
+    }
+}
+
+fn path(namespace: &str, name: &str) -> String {
+    format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows/{name}")
+}

@@ -1,0 +1,445 @@
+//! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
+
+use super::location::StorageEngine;
+use super::reference::{References, Released};
+use super::report::{ArtifactReport, Assessment, Finalizer, When};
+use super::{Location, Protection, Reason, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One object as the storage lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFacts {
+    pub key: String,
+    /// What a delete is pinned by: a GCS generation, or an ETag.
+    pub generation: String,
+    /// Bytes.
+    pub size: u64,
+    pub created: Option<Timestamp>,
+    pub storage_class: String,
+    /// Base64, as GCS gives it; empty when unknown.
+    pub crc32c: String,
+    /// The hold or retention that forbids deletion.
+    pub held: Option<String>,
+}
+
+/// An object to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedObject {
+    pub bucket: String,
+    pub key: String,
+    pub generation: String,
+    /// Bytes.
+    pub size: u64,
+    pub created: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub storage_class: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub crc32c: String,
+    pub artifact: String,
+    pub node_id: String,
+    /// The verdict's reason code.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Something that stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// The object or artifact; empty for a whole workflow.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub location: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub artifact: String,
+    pub protection: Protection,
+    /// What in particular: the referrer, the time, the hold.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// One workflow's share of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedWorkflow {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub phase: String,
+    pub finished_at: Option<Timestamp>,
+    pub delete: Vec<PlannedObject>,
+    pub keep: Vec<Kept>,
+    /// Artifacts of which nothing is left in storage, as `gs://bucket/key`.
+    pub absent: Vec<String>,
+    /// Its stuck finalizer goes once all its artifacts are verifiably gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub release_finalizer: bool,
+}
+
+impl PlannedWorkflow {
+    /// Bytes to be deleted.
+    pub fn bytes(&self) -> u64 {
+        self.delete.iter().map(|object| object.size).sum()
+    }
+}
+
+/// Who may be purged, and how carefully.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub now: Timestamp,
+    /// Time after the end of a run in which a retry is to be expected.
+    pub grace: SignedDuration,
+    /// How far clocks of cluster and storage may be apart, and a late upload may lag.
+    pub margin: SignedDuration,
+    /// Failed runs were asked for by phase or name.
+    pub failed_too: bool,
+    pub verdicts: Vec<Verdict>,
+    /// Only these reasons; empty for all.
+    pub reasons: Vec<Reason>,
+    pub only: Option<Class>,
+    /// Finalizers that nothing else will take away are to be released.
+    pub release_finalizer: bool,
+    /// Only these buckets; empty for all.
+    pub buckets: Vec<String>,
+    pub allowed: Allowed,
+}
+
+/// A class of artifacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Logs,
+    Artifacts,
+}
+
+/// Where deleting is allowed: buckets with a key prefix.
+#[derive(Debug, Clone, Default)]
+pub struct Allowed {
+    /// Bucket and prefix; a prefix that ends in `/`, or is empty, or is a whole key.
+    places: Vec<(String, String)>,
+    /// The user vouches for every place: a local directory of buckets.
+    everywhere: bool,
+}
+
+impl Allowed {
+    /// Every place.
+    pub fn everywhere() -> Self {
+        Self { everywhere: true, ..Self::default() }
+    }
+
+    /// Adds a bucket with the constant beginning of the keys that are written there.
+    pub fn add(&mut self, bucket: impl Into<String>, prefix: impl Into<String>) {
+        self.places.push((bucket.into(), prefix.into()));
+    }
+
+    /// No place at all.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty() && !self.everywhere
+    }
+
+    /// Whether the object may be deleted at all. Prefixes end at a path boundary (danger 2).
+    pub fn covers(&self, bucket: &str, key: &str) -> bool {
+        self.everywhere
+            || self.places.iter().any(|(allowed, prefix)| {
+                let inside = key.strip_prefix(prefix.as_str());
+                let whole = |rest: &str| {
+                    prefix.is_empty() || prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
+                };
+                allowed == bucket && inside.is_some_and(whole)
+            })
+    }
+}
+
+/// The constant beginning of the keys a key format makes, cut at a path boundary.
+pub fn constant_prefix(format: &str) -> &str {
+    let constant = &format[..format.find("{{").unwrap_or(format.len())];
+    &constant[..constant.rfind('/').map_or(0, |at| at + 1)]
+}
+
+/// An artifact the user asked to purge, past all guards that need no storage.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub name: String,
+    pub node_id: String,
+    pub reason: String,
+    pub location: Location,
+    /// Saved as it was, so perhaps a directory.
+    pub unarchived: bool,
+}
+
+/// A selected workflow with its candidates, until storage was asked.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    pub plan: PlannedWorkflow,
+    pub candidates: Vec<Candidate>,
+    /// Locations it gives up besides: what Argo recorded deleted.
+    pub given_up: Vec<Location>,
+    started_at: Option<Timestamp>,
+}
+
+/// What of the workflow is to be known besides its assessment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Circumstances {
+    pub terminal: bool,
+    pub completed_label: Option<bool>,
+    pub started_at: Option<Timestamp>,
+    /// Pinned on it, its template or its namespace: where.
+    pub pinned: Option<&'static str>,
+    /// The user gave its name.
+    pub named: bool,
+    /// A GC pod of it is pending or running.
+    pub gc_pod_at_work: bool,
+}
+
+/// Applies all guards that need the workflow only.
+pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Selected {
+    let mut selected = Selected {
+        plan: PlannedWorkflow {
+            namespace: assessment.namespace.clone(),
+            name: assessment.name.clone(),
+            uid: assessment.uid.clone(),
+            phase: assessment.phase.clone(),
+            finished_at: assessment.finished_at,
+            delete: Vec::new(),
+            keep: Vec::new(),
+            absent: Vec::new(),
+            release_finalizer: false,
+        },
+        candidates: Vec::new(),
+        given_up: Vec::new(),
+        started_at: about.started_at,
+    };
+    let wanted: Vec<&ArtifactReport> =
+        assessment.artifacts.iter().filter(|artifact| rules.wants(artifact)).collect();
+    let unseen = assessment
+        .findings
+        .iter()
+        .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable));
+    if let Some((protection, detail)) = guard(assessment, about, rules, unseen) {
+        if !wanted.is_empty() || unseen {
+            selected.plan.keep.push(Kept {
+                location: String::new(),
+                artifact: String::new(),
+                protection,
+                detail,
+            });
+        }
+        return selected;
+    }
+    selected.plan.release_finalizer = rules.release_finalizer && assessment.finalizer == Finalizer::Stuck;
+    for artifact in &assessment.artifacts {
+        if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
+            selected.given_up.push(location.clone());
+        }
+    }
+    for artifact in wanted {
+        match candidate(artifact, rules) {
+            Ok(candidate) => selected.candidates.push(candidate),
+            Err(None) => {}
+            Err(Some((protection, detail))) => selected.plan.keep.push(Kept {
+                location: artifact.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+                artifact: artifact.name.clone(),
+                protection,
+                detail,
+            }),
+        }
+    }
+    selected
+}
+
+type Objection = (Protection, String);
+
+/// Why nothing of the workflow may go.
+fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
+    let no_detail = |protection| Some((protection, String::new()));
+    if assessment.archived {
+        return no_detail(Protection::Archived);
+    }
+    // The controller sets the label with the phase; where they differ it isn't done with the workflow.
+    if !about.terminal || about.completed_label == Some(false) {
+        let phase = if assessment.phase.is_empty() { "no phase yet" } else { &assessment.phase };
+        return Some((Protection::NotFinished, phase.to_owned()));
+    }
+    let Some(finished) = assessment.finished_at else {
+        return Some((Protection::NotFinished, "no finish time is recorded".to_owned()));
+    };
+    if rules.now.duration_since(finished) < rules.grace {
+        return Some((Protection::JustFinished, format!("finished at {finished}")));
+    }
+    if unseen {
+        return no_detail(Protection::NodesUnseen);
+    }
+    if let Some(place) = about.pinned {
+        return Some((Protection::Pinned, format!("on the {place}")));
+    }
+    if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
+        return no_detail(Protection::FailedRun);
+    }
+    let due = assessment
+        .artifacts
+        .iter()
+        .any(|artifact| artifact.when == Some(When::Now) || artifact.reason == Some(Reason::GcPodPending));
+    if about.gc_pod_at_work || due {
+        return no_detail(Protection::GcActive);
+    }
+    None
+}
+
+/// Makes a candidate of an artifact; no objection stands for one that isn't asked for.
+fn candidate(artifact: &ArtifactReport, rules: &Rules) -> Result<Candidate, Option<Objection>> {
+    let object = |protection, detail: &str| Err(Some((protection, detail.to_owned())));
+    let Some(location) = &artifact.location else {
+        return object(Protection::NoCertainLocation, &artifact.location_problem);
+    };
+    if !rules.buckets.is_empty() && !rules.buckets.contains(&location.bucket) {
+        return Err(None);
+    }
+    for note in &artifact.notes {
+        match note.reason {
+            Reason::MemoHit => return object(Protection::MemoHit, &note.detail),
+            Reason::ResubmitMemoized => return object(Protection::ResubmitMemoized, &note.detail),
+            // The template's archive location is not what it says: neither is ours.
+            Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup => {
+                return object(Protection::NoCertainLocation, note.reason.code());
+            }
+            _ => {}
+        }
+    }
+    if matches!(artifact.reason, Some(Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup)) {
+        return object(Protection::NoCertainLocation, artifact.reason.map_or("", Reason::code));
+    }
+    if location.engine != StorageEngine::Gcs {
+        return object(Protection::UnsupportedEngine, location.engine.as_str());
+    }
+    if !is_safe(&location.key) {
+        return object(Protection::NoCertainLocation, "the key is no plain path");
+    }
+    if !rules.allowed.covers(&location.bucket, &location.key) {
+        return object(Protection::ForeignLocation, "");
+    }
+    Ok(Candidate {
+        name: artifact.name.clone(),
+        node_id: artifact.node_id.clone(),
+        reason: artifact.reason.map_or("", Reason::code).to_owned(),
+        location: location.clone(),
+        unarchived: artifact.unarchived,
+    })
+}
+
+/// A key that is a path below the bucket's root and nothing else (danger 13).
+pub fn is_safe(key: &str) -> bool {
+    !key.is_empty()
+        && !key.contains("{{")
+        && !key.starts_with('/')
+        && !key.contains('\0')
+        && key.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+impl Rules {
+    fn wants(&self, artifact: &ArtifactReport) -> bool {
+        let class = if artifact.logs { Class::Logs } else { Class::Artifacts };
+        self.verdicts.contains(&artifact.verdict)
+            && (self.reasons.is_empty()
+                || artifact.reason.is_some_and(|reason| self.reasons.contains(&reason)))
+            && self.only.is_none_or(|only| only == class)
+    }
+}
+
+impl Selected {
+    /// Whether there is anything to ask storage about.
+    pub fn has_candidates(&self) -> bool {
+        !self.candidates.is_empty()
+    }
+
+    /// Tells the references what this workflow gives up.
+    pub fn release(&self, released: &mut Released) {
+        if self.candidates.is_empty() {
+            return;
+        }
+        let uid = &self.plan.uid;
+        released.workflow(uid);
+        let candidates = self.candidates.iter().map(|candidate| &candidate.location);
+        for location in candidates.chain(&self.given_up) {
+            released.place(uid, &location.bucket, &location.key);
+        }
+    }
+
+    /// Decides about one candidate's objects, as storage showed them.
+    pub fn decide(
+        &mut self,
+        at: usize,
+        objects: Vec<ObjectFacts>,
+        references: &References,
+        released: &Released,
+        rules: &Rules,
+    ) {
+        let Some(candidate) = self.candidates.get(at) else { return };
+        let Location { bucket, key, .. } = &candidate.location;
+        if objects.is_empty() {
+            self.plan.absent.push(candidate.location.to_string());
+            return;
+        }
+        for facts in objects {
+            debug_assert!(is_within(&facts.key, key));
+            let objection = if !is_within(&facts.key, key) || !is_safe(facts.key.trim_end_matches('/')) {
+                Some((
+                    Protection::NoCertainLocation,
+                    "the storage listed it, but it is no part of the artifact".to_owned(),
+                ))
+            } else {
+                self.object(&facts, bucket, references, released, rules)
+            };
+            match objection {
+                Some((protection, detail)) => self.plan.keep.push(Kept {
+                    location: format!("gs://{bucket}/{}", facts.key),
+                    artifact: candidate.name.clone(),
+                    protection,
+                    detail,
+                }),
+                None => self.plan.delete.push(PlannedObject {
+                    bucket: bucket.clone(),
+                    key: facts.key,
+                    generation: facts.generation,
+                    size: facts.size,
+                    created: facts.created,
+                    storage_class: facts.storage_class,
+                    crc32c: facts.crc32c,
+                    artifact: candidate.name.clone(),
+                    node_id: candidate.node_id.clone(),
+                    reason: candidate.reason.clone(),
+                }),
+            }
+        }
+    }
+
+    /// Why the object may not go.
+    fn object(
+        &self,
+        facts: &ObjectFacts,
+        bucket: &str,
+        references: &References,
+        released: &Released,
+        rules: &Rules,
+    ) -> Option<Objection> {
+        if let Some(hold) = &facts.held {
+            return Some((Protection::Held, hold.clone()));
+        }
+        if let Some(holder) = references.holder(bucket, &facts.key, released) {
+            return Some((Protection::Referenced, format!("by {}", holder.name)));
+        }
+        let Some(created) = facts.created else { return Some((Protection::AgeUnknown, String::new())) };
+        let written = || format!("written {created}");
+        if self.plan.finished_at.is_none_or(|end| created.duration_since(end) > rules.margin) {
+            return Some((Protection::NewerThanRun, written()));
+        }
+        if self.started_at.is_none_or(|start| start.duration_since(created) > rules.margin) {
+            return Some((Protection::OlderThanRun, written()));
+        }
+        None
+    }
+}
+
+/// The exact key, or something below it; never a mere beginning (danger 2).
+pub fn is_within(object: &str, key: &str) -> bool {
+    object.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -1,0 +1,284 @@
+//! Who still needs what: every use of a location by anything visible, as hashes.
+//!
+//! A hundred thousand workflows name millions of locations; sixteen bytes each must do. A collision of two
+//! hashes protects an object too many, never too few.
+
+use super::location::clean;
+use crate::argo::Use;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
+
+/// Something that names locations.
+#[derive(Debug, Clone)]
+pub struct Referrer {
+    /// As users know it: `workflow ml/train-x7k2p`, `cache ml/build-cache`.
+    pub name: String,
+    /// The workflow's UID; empty for other kinds.
+    pub uid: String,
+}
+
+/// Number of a [`Referrer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReferrerId(u32);
+
+/// The uses gathered so far.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    referrers: Vec<Referrer>,
+    uses: Vec<Entry>,
+    readers: Vec<Entry>,
+    /// Read by keys with a variable and nothing before it: they may read anything.
+    anything: Vec<ReferrerId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    hash: u64,
+    by: ReferrerId,
+    /// An input rather than an output.
+    read: bool,
+}
+
+/// Where key-only uses of a referrer may lie.
+#[derive(Debug, Clone, Default)]
+pub struct Buckets(pub Vec<String>);
+
+impl Gathering {
+    /// Registers a referrer.
+    pub fn referrer(&mut self, name: String, uid: String) -> ReferrerId {
+        let id = ReferrerId(u32::try_from(self.referrers.len()).unwrap_or(u32::MAX));
+        self.referrers.push(Referrer { name, uid });
+        id
+    }
+
+    /// Takes a use in. A key without a bucket lies in one of `buckets`, or, where there are none, in any.
+    ///
+    /// A read key counts for all objects it is a beginning of: GCS directories are read by bare prefix
+    /// (facts 6.1). Of a read key with a variable the part before it counts, if `open`: a run may come that
+    /// fills it in. Output keys with a variable name nothing yet.
+    pub fn add(&mut self, by: ReferrerId, found: &Use, buckets: &Buckets, open: bool) {
+        let Use { bucket, key, read } = found;
+        let variable = key.find("{{");
+        if (variable.is_some() || bucket.contains("{{")) && !(*read && open) {
+            return;
+        }
+        let bucket = if bucket.contains("{{") { "" } else { bucket.as_str() };
+        let key = match variable {
+            Some(at) => key[..at].to_owned(),
+            None => clean(key),
+        };
+        if key.is_empty() {
+            self.anything.push(by);
+            return;
+        }
+        let known = [bucket.to_owned()];
+        let places: &[String] = if bucket.is_empty() && !buckets.0.is_empty() { &buckets.0 } else { &known };
+        for place in places {
+            let entry = Entry { hash: hash(place, &key), by, read: *read };
+            // An exact read needs no second entry: every beginning of a key is looked up among the readers.
+            if *read { self.readers.push(entry) } else { self.uses.push(entry) }
+        }
+    }
+
+    /// Takes over what was gathered elsewhere.
+    pub fn absorb(&mut self, other: Self) {
+        let offset = u32::try_from(self.referrers.len()).unwrap_or(u32::MAX);
+        let shift = |id: ReferrerId| ReferrerId(id.0.saturating_add(offset));
+        self.referrers.extend(other.referrers);
+        self.uses.extend(other.uses.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
+        self.readers.extend(other.readers.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
+        self.anything.extend(other.anything.into_iter().map(shift));
+    }
+
+    /// Sorts what was gathered, ready to be asked.
+    pub fn finish(mut self) -> References {
+        for entries in [&mut self.uses, &mut self.readers] {
+            entries.sort_unstable();
+            entries.dedup();
+            entries.shrink_to_fit();
+        }
+        self.anything.sort_unstable();
+        self.anything.dedup();
+        References { gathered: self }
+    }
+}
+
+/// All uses, ready to be asked.
+#[derive(Debug, Default)]
+pub struct References {
+    gathered: Gathering,
+}
+
+/// Locations that selected workflows give up, and the workflows themselves.
+#[derive(Debug, Default)]
+pub struct Released {
+    workflows: HashSet<String>,
+    places: HashSet<(String, u64)>,
+}
+
+impl Released {
+    /// A workflow all guards let through: what it merely reads does not count.
+    pub fn workflow(&mut self, uid: &str) {
+        self.workflows.insert(uid.to_owned());
+    }
+
+    /// An artifact the workflow gives up.
+    pub fn place(&mut self, uid: &str, bucket: &str, key: &str) {
+        self.places.insert((uid.to_owned(), hash(bucket, key)));
+        self.places.insert((uid.to_owned(), hash("", key)));
+    }
+}
+
+impl References {
+    /// The first referrer that still needs the object, if any.
+    pub fn holder(&self, bucket: &str, key: &str, released: &Released) -> Option<&Referrer> {
+        let mut hashers = [hasher(bucket), hasher("")];
+        let bytes = key.as_bytes();
+        for (at, byte) in bytes.iter().enumerate() {
+            for hasher in &mut hashers {
+                hasher.write(&[*byte]);
+                let hash = hasher.finish();
+                let whole = bytes.get(at + 1).is_none_or(|next| *next == b'/');
+                let gathered = &self.gathered;
+                let found = find(&gathered.readers, hash)
+                    .chain(find(if whole { &gathered.uses } else { &[] }, hash))
+                    .find(|entry| !self.is_released(entry, released));
+                if let Some(entry) = found {
+                    return self.gathered.referrers.get(entry.by.0 as usize);
+                }
+            }
+        }
+        None
+    }
+
+    /// Those that read keys made of variables alone: what they read can't be told.
+    pub fn readers_of_anything(&self) -> impl Iterator<Item = &Referrer> {
+        self.gathered.anything.iter().filter_map(|id| self.gathered.referrers.get(id.0 as usize))
+    }
+
+    /// Uses held.
+    pub fn len(&self) -> usize {
+        self.gathered.uses.len() + self.gathered.readers.len()
+    }
+
+    /// Nothing refers to anything.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn is_released(&self, entry: &Entry, released: &Released) -> bool {
+        let Some(referrer) = self.gathered.referrers.get(entry.by.0 as usize) else { return false };
+        if referrer.uid.is_empty() {
+            return false;
+        }
+        match entry.read {
+            true => released.workflows.contains(&referrer.uid),
+            false => released.places.contains(&(referrer.uid.clone(), entry.hash)),
+        }
+    }
+}
+
+fn find(entries: &[Entry], hash: u64) -> impl Iterator<Item = &Entry> {
+    let start = entries.partition_point(|entry| entry.hash < hash);
+    entries[start..].iter().take_while(move |entry| entry.hash == hash)
+}
+
+fn hasher(bucket: &str) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bucket.as_bytes());
+    hasher.write(b"\0");
+    hasher
+}
+
+fn hash(bucket: &str, key: &str) -> u64 {
+    let mut hasher = hasher(bucket);
+    hasher.write(key.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn references(uses: &[(&str, &str, bool)]) -> References {
+        let mut gathering = Gathering::default();
+        let by = gathering.referrer("workflow ml/w".into(), "u1".into());
+        for (bucket, key, read) in uses {
+            let found = Use { bucket: (*bucket).into(), key: (*key).into(), read: *read };
+            gathering.add(by, &found, &Buckets(vec!["repo".into()]), true);
+        }
+        gathering.finish()
+    }
+
+    fn held(references: &References, bucket: &str, key: &str) -> bool {
+        references.holder(bucket, key, &Released::default()).is_some()
+    }
+
+    #[test]
+    fn an_output_holds_itself_and_what_lies_below_but_no_neighbour() {
+        let references = references(&[("b", "a/b", false)]);
+        assert!(held(&references, "b", "a/b") && held(&references, "b", "a/b/c"));
+        assert!(
+            !held(&references, "b", "a/bc") && !held(&references, "b", "a") && !held(&references, "c", "a/b")
+        );
+    }
+
+    #[test]
+    fn a_reader_holds_all_that_its_key_begins() {
+        let references = references(&[("b", "a/b", true)]);
+        assert!(held(&references, "b", "a/b") && held(&references, "b", "a/bc"));
+        assert!(!held(&references, "b", "a/c"));
+    }
+
+    #[test]
+    fn a_key_alone_lies_in_the_repository_or_anywhere() {
+        assert!(held(&references(&[("", "k", false)]), "repo", "k"));
+        assert!(!held(&references(&[("", "k", false)]), "other", "k"));
+        let mut gathering = Gathering::default();
+        let by = gathering.referrer("cache ml/c".into(), String::new());
+        gathering.add(
+            by,
+            &Use { bucket: String::new(), key: "k".into(), read: false },
+            &Buckets::default(),
+            true,
+        );
+        assert!(held(&gathering.finish(), "other", "k"));
+    }
+
+    #[test]
+    fn forms_of_one_key_are_one_key() {
+        assert!(held(&references(&[("b", "./a//b/", false)]), "b", "a/b"));
+    }
+
+    #[test]
+    fn variables_hold_what_may_be_read_only() {
+        let with_inputs = references(&[("b", "data/{{x}}", true), ("b", "out/{{x}}", false)]);
+        assert!(held(&with_inputs, "b", "data/1") && !held(&with_inputs, "b", "out/1"));
+        let anything = references(&[("b", "{{x}}", true)]);
+        assert!(!held(&anything, "b", "data/1"));
+        assert_eq!(anything.readers_of_anything().count(), 1);
+    }
+
+    #[test]
+    fn what_a_workflow_gives_up_does_not_hold() {
+        let references = references(&[("b", "k", false), ("b", "in", true), ("b", "kept", false)]);
+        let mut released = Released::default();
+        released.workflow("u1");
+        released.place("u1", "b", "k");
+        assert!(references.holder("b", "k", &released).is_none());
+        assert!(references.holder("b", "in", &released).is_none());
+        assert!(references.holder("b", "kept", &released).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn hashing_by_parts_is_hashing_the_whole(bucket in "[a-z]{0,4}", key in ".{1,30}") {
+            let references = references(&[(&bucket, &key, false)]);
+            let cleaned = clean(&key);
+            let place = if bucket.is_empty() { "repo" } else { &bucket };
+            prop_assume!(!key.contains("{{"));
+            prop_assert!(held(&references, place, &cleaned));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Carrying out a plan: per workflow a fresh look, per object a pinned delete, then verification.
+
+use super::journal::{Journal, Line};
+use crate::argo::{Workflow, names};
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::gc::{PlannedObject, PlannedWorkflow, Protection};
+use crate::store::{Outcome, Store};
+use futures::stream::{self, StreamExt};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Workflows under way at a time; their deletes share the throttle.
+const WORKFLOWS: usize = 8;
+
+/// Whether the user asked to stop.
+#[derive(Debug, Default)]
+pub struct Stop {
+    guarded: AtomicBool,
+    asked: AtomicBool,
+}
+
+impl Stop {
+    /// From now on the first interrupt only asks: what is in flight is finished first.
+    pub fn guard(&self) {
+        self.guarded.store(true, Ordering::SeqCst);
+    }
+
+    /// An interrupt came. False when the process is to end at once.
+    pub fn ask(&self) -> bool {
+        self.guarded.load(Ordering::SeqCst) && !self.asked.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether nothing more is to be started.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// What carries a plan out.
+pub struct Executor<'a> {
+    pub store: &'a Store,
+    /// None when the plan is of files.
+    pub cluster: Option<&'a Cluster>,
+    pub journal: &'a Journal,
+    /// Requests at a time.
+    pub concurrency: usize,
+    pub stop: &'a Stop,
+    /// Hears how many objects are settled.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What became of one planned object.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub object: PlannedObject,
+    pub fate: Fate,
+}
+
+/// Why an object is gone, or still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    Deleted,
+    /// Somebody else had deleted it.
+    Gone,
+    Kept(Protection, String),
+    Failed(String),
+    /// The user stopped the run first.
+    NotReached,
+    /// It was deleted, and is there all the same.
+    StillThere,
+}
+
+impl Fate {
+    /// Whether the planned generation is no longer there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Deleted | Self::Gone)
+    }
+}
+
+/// What became of one workflow's objects.
+#[derive(Debug, Clone)]
+pub struct WorkflowTally {
+    pub plan: PlannedWorkflow,
+    pub objects: Vec<Settled>,
+}
+
+impl WorkflowTally {
+    /// All its planned objects are gone, and that was verified.
+    pub fn is_clear(&self) -> bool {
+        self.objects.iter().all(|settled| settled.fate.is_gone())
+    }
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub workflows: Vec<WorkflowTally>,
+}
+
+impl Tally {
+    /// Objects with such a fate.
+    pub fn count(&self, fate: impl Fn(&Fate) -> bool) -> u64 {
+        self.settled().filter(|settled| fate(&settled.fate)).count() as u64
+    }
+
+    /// Bytes of the objects deleted by us.
+    pub fn bytes(&self) -> u64 {
+        self.settled().filter(|s| s.fate == Fate::Deleted).map(|s| s.object.size).sum()
+    }
+
+    /// All objects.
+    pub fn settled(&self) -> impl Iterator<Item = &Settled> {
+        self.workflows.iter().flat_map(|workflow| &workflow.objects)
+    }
+
+    /// All of the plan is done.
+    pub fn is_complete(&self) -> bool {
+        self.workflows.iter().all(WorkflowTally::is_clear)
+    }
+}
+
+impl Executor<'_> {
+    /// Deletes what the plan says, as far as everything is still as it was, and verifies it.
+    ///
+    /// # Errors
+    /// The journal can't be written. What was deleted until then stands in it.
+    pub async fn run(&self, workflows: Vec<PlannedWorkflow>) -> Result<Tally, Error> {
+        let settled = Mutex::new(0_u64);
+        let count = || {
+            let mut settled = settled.lock().unwrap_or_else(PoisonError::into_inner);
+            *settled += 1;
+            (self.progress)(*settled);
+        };
+        let count = &count;
+        let mut running = stream::iter(workflows.into_iter().map(|plan| async move {
+            let objects = self.workflow(&plan, count).await?;
+            Ok::<_, Error>(WorkflowTally { plan, objects })
+        }))
+        .buffered(WORKFLOWS);
+        let mut tally = Tally::default();
+        let mut failure = None;
+        while let Some(workflow) = running.next().await {
+            match workflow {
+                Ok(workflow) => tally.workflows.push(workflow),
+                // The others in flight are finished: their outcomes are to be told too.
+                Err(error) => {
+                    self.stop.asked.store(true, Ordering::SeqCst);
+                    failure = failure.or(Some(error));
+                }
+            }
+        }
+        drop(running);
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(tally),
+        }
+    }
+
+    async fn workflow(
+        &self,
+        plan: &PlannedWorkflow,
+        count: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Settled>, Error> {
+        let all = |fate: Fate| {
+            let settled =
+                plan.delete.iter().map(|object| Settled { object: object.clone(), fate: fate.clone() });
+            settled.collect::<Vec<_>>()
+        };
+        if plan.delete.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.stop.is_asked() {
+            return Ok(all(Fate::NotReached));
+        }
+        match self.recheck(plan).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Ok(all(Fate::Kept(Protection::Changed, why))),
+            Err(error) => {
+                return Ok(all(Fate::Failed(format!("its workflow can't be read: {}", error.brief()))));
+            }
+        }
+        let deletes = plan.delete.iter().map(|object| async move {
+            let fate = self.object(object).await?;
+            count();
+            Ok(Settled { object: object.clone(), fate })
+        });
+        let done: Vec<Result<Settled, Error>> =
+            stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
+        let mut settled = done.into_iter().collect::<Result<Vec<_>, Error>>()?;
+        self.verify(plan, &mut settled).await;
+        Ok(settled)
+    }
+
+    /// Why the workflow is no longer the one that was planned for; none when it is.
+    async fn recheck(&self, plan: &PlannedWorkflow) -> Result<Option<String>, Error> {
+        let Some(cluster) = self.cluster else { return Ok(None) };
+        let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
+            return Ok(Some("it was deleted".to_owned()));
+        };
+        let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
+        Ok(difference(plan, &workflow))
+    }
+
+    async fn object(&self, object: &PlannedObject) -> Result<Fate, Error> {
+        if self.stop.is_asked() {
+            return Ok(Fate::NotReached);
+        }
+        let PlannedObject { bucket, key, generation, size, crc32c, .. } = object;
+        self.journal.write(&Line::Intent {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            generation: generation.clone(),
+            size: *size,
+            crc32c: crc32c.clone(),
+        })?;
+        let outcome = self.store.delete(bucket, key, generation).await;
+        self.journal.write(&Line::Result {
+            bucket: bucket.clone(),
+            key: key.clone(),
+            generation: generation.clone(),
+            outcome: outcome.clone(),
+        })?;
+        Ok(fate(outcome))
+    }
+
+    /// Looks whether what was deleted is really gone.
+    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) {
+        let looks = settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted).map(
+            |(at, settled)| {
+                let PlannedObject { bucket, key, generation, .. } = settled.object.clone();
+                async move { (at, generation, self.store.head(&bucket, &key).await) }
+            },
+        );
+        let seen: Vec<_> =
+            stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(self.concurrency.max(1)).collect().await;
+        for (at, generation, found) in seen {
+            match found {
+                Ok(Some(object)) if object.generation == generation => settled[at].fate = Fate::StillThere,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(workflow = %plan.name, %error, "could not verify");
+                    settled[at].fate = Fate::Failed(format!("deleted, but not verified: {error}"));
+                }
+            }
+        }
+    }
+}
+
+/// How the workflow differs from the one that was planned for.
+fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
+    if now.metadata.uid != plan.uid {
+        return Some("another workflow has its name now".to_owned());
+    }
+    if !now.is_terminal() || now.metadata.label(names::COMPLETED) == "false" {
+        return Some(format!("it is {} again", now.status.phase));
+    }
+    if now.status.phase != plan.phase || now.status.finished_at != plan.finished_at {
+        return Some("it ran again".to_owned());
+    }
+    now.metadata.is_pinned().then(|| "it was pinned".to_owned())
+}
+
+/// What an outcome means for the plan.
+pub fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Deleted => Fate::Deleted,
+        Outcome::Gone => Fate::Gone,
+        Outcome::Changed => Fate::Kept(Protection::ChangedObject, String::new()),
+        Outcome::Held(detail) => Fate::Kept(Protection::Held, detail),
+        Outcome::Denied(detail) => Fate::Kept(Protection::Denied, detail),
+        Outcome::Failed(detail) => Fate::Failed(detail),
+    }
+}

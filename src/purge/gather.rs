@@ -1,0 +1,151 @@
+//! Reading all workflows once: what is asked to go, and what everything refers to.
+
+use crate::argo::list::Malformed;
+use crate::argo::{NodesError, Uses, Workflow, names, nodes};
+use crate::cluster::{Beside, Unread, template_of};
+use crate::gc::plan::{Circumstances, Rules, Selected, select};
+use crate::gc::reference::{Buckets, Gathering, References};
+use crate::gc::{Context, assess};
+use std::collections::HashSet;
+
+/// What applies to every workflow of a gathering.
+pub struct Terms<'a> {
+    pub context: &'a Context,
+    pub rules: &'a Rules,
+    pub beside: &'a Beside,
+    /// Names the user gave.
+    pub named: &'a [String],
+    pub selects: &'a (dyn Fn(&Workflow) -> bool + Sync),
+}
+
+/// Part of a gathering: what one page, or one file, holds.
+#[derive(Default)]
+pub struct Gathered {
+    pub selected: Vec<Selected>,
+    pub gathering: Gathering,
+    pub unread: Vec<Unread>,
+    /// Workflows read.
+    pub workflows: u64,
+    /// Workflows the selection takes.
+    pub taken: u64,
+}
+
+impl Gathered {
+    /// Takes one workflow in, from its JSON.
+    pub fn workflow(&mut self, text: &str, terms: &Terms) {
+        let mut workflow = match crate::argo::list::object::<Workflow>(text) {
+            crate::argo::list::Item::Object(workflow) => workflow,
+            crate::argo::list::Item::Malformed(malformed) => return self.malformed(malformed),
+        };
+        self.workflows += 1;
+        let meta = &workflow.metadata;
+        let name = format!("{}/{}", meta.namespace, meta.name);
+        let by = self.gathering.referrer(format!("workflow {name}"), meta.uid.clone());
+        // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
+        let open = workflow.status.phase != "Succeeded";
+        let buckets = buckets(&workflow);
+        let mut uses = match serde_json::from_str::<Uses>(text) {
+            Ok(Uses(uses)) => uses,
+            Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
+        };
+        let status = &workflow.status;
+        if !status.compressed_nodes.is_empty() {
+            match nodes::uses(&status.compressed_nodes) {
+                Ok(Uses(more)) => uses.extend(more),
+                Err(error) => self.unread_nodes(&name, &error),
+            }
+        } else if status.nodes.is_empty() && !status.offload_node_status_version.is_empty() {
+            self.unread_nodes(&name, &NodesError::Offloaded(status.offload_node_status_version.clone()));
+        }
+        uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
+        if (terms.selects)(&workflow) {
+            self.taken += 1;
+            let about = circumstances(&workflow, terms);
+            let assessment = assess(&mut workflow, terms.context);
+            let selected = select(&assessment, &about, terms.rules);
+            if selected.has_candidates()
+                || !selected.plan.keep.is_empty()
+                || !selected.given_up.is_empty()
+                || selected.plan.release_finalizer
+            {
+                self.selected.push(selected);
+            }
+        }
+    }
+
+    /// What can't be read may refer to anything.
+    pub fn malformed(&mut self, Malformed { name, error }: Malformed) {
+        self.unread.push(Unread { source: "workflows", why: format!("workflow {name}: {error}") });
+    }
+
+    fn unread_nodes(&mut self, name: &str, error: &NodesError) {
+        self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
+    }
+
+    /// Takes over another part. A workflow met again (a list started over) counts once.
+    pub fn absorb(&mut self, other: Self, seen: &mut HashSet<String>) {
+        self.gathering.absorb(other.gathering);
+        self.unread.extend(other.unread);
+        self.workflows += other.workflows;
+        self.taken += other.taken;
+        let new =
+            |selected: &Selected| selected.plan.uid.is_empty() || seen.insert(selected.plan.uid.clone());
+        self.selected.extend(other.selected.into_iter().filter(new));
+    }
+
+    /// The selected workflows in the order of their names, and all references.
+    pub fn finish(mut self) -> (Vec<Selected>, References, Vec<Unread>) {
+        self.selected
+            .sort_by(|a, b| (&a.plan.namespace, &a.plan.name).cmp(&(&b.plan.namespace, &b.plan.name)));
+        self.unread.sort_by(|a, b| (a.source, &a.why).cmp(&(b.source, &b.why)));
+        self.unread.dedup();
+        (self.selected, self.gathering.finish(), self.unread)
+    }
+}
+
+/// Where keys without a bucket may lie: the repository, and every archive location of its templates.
+fn buckets(workflow: &Workflow) -> Buckets {
+    let status = &workflow.status;
+    let repository =
+        status.artifact_repository_ref.as_ref().and_then(|found| found.artifact_repository.as_ref());
+    let stored = status.stored_workflow_template_spec.as_ref();
+    let templates = workflow.spec.templates.iter().chain(status.stored_templates.values());
+    let templates = templates.chain(stored.into_iter().flat_map(|spec| &spec.templates));
+    let archive = templates.filter_map(|template| template.archive_location.as_ref());
+    // Without a repository nothing is known, whatever the templates say.
+    let Some(first) = repository.and_then(|repository| repository.bucket()) else {
+        return Buckets::default();
+    };
+    let mut buckets = vec![first];
+    for bucket in archive.filter_map(|location| location.bucket()) {
+        if bucket.contains("{{") {
+            return Buckets::default();
+        }
+        if !buckets.contains(&bucket) {
+            buckets.push(bucket);
+        }
+    }
+    Buckets(buckets)
+}
+
+fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+    let meta = &workflow.metadata;
+    let pinned = if meta.is_pinned() {
+        Some("workflow")
+    } else if template_of(workflow).iter().any(|template| terms.beside.pinned_templates.contains(template)) {
+        Some("template")
+    } else {
+        terms.beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
+    };
+    let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
+    Circumstances {
+        terminal: workflow.is_terminal(),
+        completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
+        started_at: workflow.status.started_at,
+        pinned,
+        named: terms.named.contains(&meta.name),
+        gc_pod_at_work: pods
+            .iter()
+            .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
+    }
+}

@@ -1,0 +1,182 @@
+//! After the objects: the workflow's own record, its finalizer, and an Event.
+
+use super::execute::WorkflowTally;
+use super::journal::{Journal, Line};
+use crate::argo::{Workflow, names};
+use crate::cluster::{Cluster, Patched};
+use crate::error::Error;
+use crate::gc::{Context, Location, Verdict, assess};
+use crate::store::Store;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// Times a patch is tried again after the workflow changed in between.
+const TRIES: usize = 3;
+
+/// What is to be done besides deleting.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// Mark the artifacts `deleted: true`, as the controller does.
+    pub record: bool,
+}
+
+/// What was done to a workflow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    pub recorded: u64,
+    pub finalizer_released: bool,
+    /// What was left undone, and why.
+    pub notes: Vec<String>,
+}
+
+/// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event.
+///
+/// # Errors
+/// The cluster can't be read or refuses; the objects are deleted all the same.
+pub async fn settle(
+    tally: &WorkflowTally,
+    wishes: Wishes,
+    cluster: &Cluster,
+    store: &Store,
+    context: &Context,
+    journal: &Journal,
+) -> Result<Settlement, Error> {
+    let plan = &tally.plan;
+    let mut settlement = Settlement::default();
+    for _ in 0..TRIES {
+        let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
+            settlement.notes.push("the workflow is gone".to_owned());
+            return Ok(settlement);
+        };
+        let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
+        let mut workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
+        if workflow.metadata.uid != plan.uid {
+            settlement.notes.push("another workflow has its name now".to_owned());
+            return Ok(settlement);
+        }
+        let patchable = workflow.status.compressed_nodes.is_empty();
+        let had_finalizer = workflow.has_gc_finalizer();
+        let assessment = assess(&mut workflow, context);
+        let absent = absences(&assessment, store).await?;
+        let mut operations = Vec::new();
+        settlement = Settlement::default();
+        if wishes.record && patchable {
+            let gone = &absent.gone;
+            operations.extend(records(&raw, &workflow, context, gone));
+            settlement.recorded = operations.len() as u64;
+        } else if wishes.record {
+            settlement.notes.push("its nodes are compressed, so nothing was recorded in it".to_owned());
+        }
+        if plan.release_finalizer && had_finalizer {
+            match absent.present.first() {
+                None => {
+                    let at = workflow.metadata.finalizers.iter().position(|name| name == names::GC_FINALIZER);
+                    let path = format!("/metadata/finalizers/{}", at.unwrap_or_default());
+                    operations.push(json!({"op": "test", "path": path, "value": names::GC_FINALIZER}));
+                    operations.push(json!({"op": "remove", "path": path}));
+                    settlement.finalizer_released = true;
+                }
+                Some(first) => settlement.notes.push(format!(
+                    "the finalizer stays: {} of its artifacts are still there, {first} for one",
+                    absent.present.len()
+                )),
+            }
+        }
+        if operations.is_empty() {
+            return Ok(settlement);
+        }
+        match cluster.patch(&workflow.metadata, operations).await? {
+            Patched::Conflict => {}
+            Patched::Done => {
+                journal.write(&Line::Workflow {
+                    namespace: plan.namespace.clone(),
+                    name: plan.name.clone(),
+                    uid: plan.uid.clone(),
+                    recorded: settlement.recorded,
+                    finalizer_released: settlement.finalizer_released,
+                })?;
+                return Ok(settlement);
+            }
+        }
+    }
+    let notes = vec!["it kept changing, so nothing was recorded in it".to_owned()];
+    Ok(Settlement { notes, ..Settlement::default() })
+}
+
+/// What of a workflow's artifacts is in storage.
+#[derive(Default)]
+struct Absences {
+    gone: HashSet<Location>,
+    /// Artifacts Argo was asked to collect that are there, or of which it can't be told.
+    present: Vec<String>,
+}
+
+/// Looks for every artifact that some strategy asks to collect.
+async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<Absences, Error> {
+    let mut absences = Absences::default();
+    for finding in assessment.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
+        absences.present.push(finding.reason.code().to_owned());
+    }
+    for artifact in &assessment.artifacts {
+        if artifact.verdict == Verdict::Collected {
+            continue;
+        }
+        let asked = artifact.strategy.asks_for_collection();
+        let Some(location) = &artifact.location else {
+            // Never saved, so there is nothing to be gone; anything else can't be told.
+            if asked && artifact.reason != Some(crate::gc::Reason::UnsavedInOutputs) {
+                absences.present.push(format!("{} (no certain location)", artifact.name));
+            }
+            continue;
+        };
+        // A location of another engine can't be looked at.
+        let looked = location.engine == crate::gc::location::StorageEngine::Gcs;
+        let found = match looked {
+            true => store
+                .objects(&location.bucket, &location.key, artifact.unarchived)
+                .await
+                .map_err(Error::new)?,
+            false => Vec::new(),
+        };
+        if looked && found.is_empty() {
+            absences.gone.insert(location.clone());
+        } else if asked {
+            absences.present.push(location.to_string());
+        }
+    }
+    Ok(absences)
+}
+
+/// Patches that set `deleted: true` on the Pod nodes' artifacts whose objects are gone.
+fn records(raw: &Value, workflow: &Workflow, context: &Context, gone: &HashSet<Location>) -> Vec<Value> {
+    let mut operations = Vec::new();
+    for (id, place, location) in crate::gc::coverage::pod_artifacts(workflow, context) {
+        let artifact = &raw["status"]["nodes"][&id]["outputs"]["artifacts"][place];
+        if gone.contains(&location) && artifact.is_object() && artifact["deleted"] != Value::Bool(true) {
+            let id = id.replace('~', "~0").replace('/', "~1");
+            let path = format!("/status/nodes/{id}/outputs/artifacts/{place}/deleted");
+            operations.push(json!({"op": "add", "path": path, "value": true}));
+        }
+    }
+    operations
+}
+
+/// Says on the workflow what was done. That it can't be said changes nothing.
+pub async fn announce(tally: &WorkflowTally, settlement: &Settlement, cluster: &Cluster, now: Timestamp) {
+    let deleted = tally.objects.iter().filter(|settled| settled.fate.is_gone()).count();
+    if deleted == 0 && !settlement.finalizer_released {
+        return;
+    }
+    let finalizer = if settlement.finalizer_released { "; released the artifact-gc finalizer" } else { "" };
+    let message = format!("kubectl argo-gc deleted {deleted} artifact objects{finalizer}");
+    let meta = crate::argo::Meta {
+        name: tally.plan.name.clone(),
+        namespace: tally.plan.namespace.clone(),
+        uid: tally.plan.uid.clone(),
+        ..crate::argo::Meta::default()
+    };
+    if let Err(error) = cluster.event(&meta, &message, now).await {
+        tracing::debug!(%error, "no event was left");
+    }
+}
