@@ -113,18 +113,24 @@ fn every_request_is_logged_and_an_unpinned_delete_stands_out() {
     http.delete(&format!("/storage/v1/b/bkt/o/a%2Fk?generation={generation}&ifGenerationMatch={generation}"));
     assert!(gcs.unpinned().is_empty());
     http.delete("/storage/v1/b/bkt/o/a%2Fk");
+    let request =
+        http.client.delete(format!("{}/bkt/xml", http.url)).header("x-goog-if-generation-match", "1");
+    assert_eq!(http.runtime.block_on(async { request.send().await }).unwrap().status(), 412);
     http.delete("/bkt/xml");
 
     let log = gcs.log();
     let seen: Vec<_> = log.iter().map(|entry| (entry.method.as_str(), entry.status.unwrap())).collect();
-    assert_eq!(seen, [("GET", 200), ("DELETE", 412), ("DELETE", 204), ("DELETE", 404), ("DELETE", 204)]);
+    assert_eq!(
+        seen,
+        [("GET", 200), ("DELETE", 412), ("DELETE", 204), ("DELETE", 404), ("DELETE", 412), ("DELETE", 204)]
+    );
     assert!(log.is_sorted_by_key(|entry| entry.at));
     assert_eq!(log[0].target, "/storage/v1/b/bkt/o/a%2Fk");
     let delete = &gcs.deletes()[1];
     assert_eq!((delete.bucket.as_deref(), delete.key.as_deref()), (Some("bkt"), Some("a/k")));
     assert_eq!((delete.generation, delete.pin), (Some(generation), Some(generation)));
     let executed: Vec<bool> = gcs.deletes().iter().map(|entry| entry.executed).collect();
-    assert_eq!(executed, [false, true, false, true]);
+    assert_eq!(executed, [false, true, false, false, true]);
     let unpinned: Vec<_> = gcs.unpinned().into_iter().map(|entry| entry.key.unwrap()).collect();
     assert_eq!(unpinned, ["a/k", "xml"]);
     gcs.clear_log();

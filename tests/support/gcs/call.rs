@@ -62,12 +62,20 @@ impl Call {
         self.get(name).map(parse).transpose()
     }
 
+    /// The generation that must be there, which the XML API takes from a header.
+    pub fn pin(&self) -> Result<Option<i64>, Refusal> {
+        let header = self.headers.get("x-goog-if-generation-match").and_then(|value| value.to_str().ok());
+        match (&self.route, header) {
+            (Route::Xml(..), Some(value)) => {
+                value.parse().map(Some).map_err(|_| Refusal::invalid("Invalid generation"))
+            }
+            _ => self.number("ifGenerationMatch"),
+        }
+    }
+
     pub fn conditions(&self) -> Result<Conditions, Refusal> {
         self.refuse(&["ifGenerationNotMatch", "ifMetagenerationNotMatch"])?;
-        Ok(Conditions {
-            generation: self.number("ifGenerationMatch")?,
-            metageneration: self.number("ifMetagenerationMatch")?,
-        })
+        Ok(Conditions { generation: self.pin()?, metageneration: self.number("ifMetagenerationMatch")? })
     }
 
     pub fn refuse(&self, parameters: &[&str]) -> Result<(), Refusal> {

@@ -28,14 +28,13 @@ pub async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Respons
 
 impl Inner {
     async fn answer(self: Arc<Self>, call: Call) -> Option<Response> {
-        let number = |name: &str| call.number(name).ok().flatten();
         let entry = Entry {
             method: call.method.to_string(),
             bucket: call.bucket().map(str::to_owned),
             key: call.key().map(str::to_owned),
             target: call.target.clone(),
-            generation: number("generation"),
-            pin: number("ifGenerationMatch"),
+            generation: call.number("generation").ok().flatten(),
+            pin: call.pin().ok().flatten(),
             status: None,
             executed: false,
             at: self.started.elapsed(),
@@ -50,7 +49,7 @@ impl Inner {
         }
         let mut executed = false;
         let outcome = match (&call.method, &call.route) {
-            (&Method::DELETE, Route::Object(bucket, key) | Route::Xml(bucket, key)) => {
+            (&Method::DELETE, Route::Object(bucket, key) | Route::Xml(bucket, key)) if !key.is_empty() => {
                 let (outcome, deleted) = self.delete(&call, bucket, key).await;
                 executed = deleted;
                 outcome

@@ -165,8 +165,8 @@ impl Inner {
     pub async fn live(&self, bucket: &str, key: &str) -> Result<Option<Value>, Refusal> {
         let answer = self.send(self.client.get(self.object_url(bucket, key))).await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            self.bucket_resource(bucket).await?;
-            return Ok(None);
+            let is_known = self.state().attributes.contains_key(bucket);
+            return if is_known { Ok(None) } else { Err(Refusal::no_bucket()) };
         }
         let object = answer.json().await.map_err(|error| Refusal::upstream(&error))?;
         Ok(Some(self.state().dress(object)))
