@@ -7,6 +7,8 @@ mod support;
 mod cluster;
 #[path = "it/fixture.rs"]
 mod fixture;
+#[path = "it/gcs.rs"]
+mod gcs;
 #[path = "it/house.rs"]
 mod house;
 #[path = "it/live.rs"]

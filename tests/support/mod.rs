@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+pub mod gcs;
 pub mod kube;
 mod objects;
 mod server;
