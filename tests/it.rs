@@ -5,6 +5,8 @@ mod support;
 
 #[path = "it/cluster.rs"]
 mod cluster;
+#[path = "it/dangers.rs"]
+mod dangers;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
@@ -13,5 +15,9 @@ mod gcs;
 mod house;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/purge.rs"]
+mod purge;
+#[path = "it/story.rs"]
+mod story;
 #[path = "it/verdicts.rs"]
 mod verdicts;

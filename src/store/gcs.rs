@@ -206,7 +206,8 @@ impl Gcs {
                     }
                     404 if sent => return Outcome::Deleted,
                     404 => return Outcome::Gone,
-                    412 => return Outcome::Changed,
+                    // A store may answer so for an object that is gone, too.
+                    412 => return self.changed(bucket, key, sent).await,
                     403 if answer.is_hold() => return Outcome::Held(answer.message()),
                     401 | 403 => return Outcome::Denied(answer.message()),
                     _ if answer.is_passing() => sent |= answer.status != 429,
@@ -230,6 +231,15 @@ impl Gcs {
             }
         }
         Outcome::Failed("the storage did not answer, or was too busy, at every try".to_owned())
+    }
+
+    /// What a failed pin means: overwritten, or gone.
+    async fn changed(&self, bucket: &str, key: &str, sent: bool) -> Outcome {
+        match self.head(bucket, key).await {
+            Ok(None) if sent => Outcome::Deleted,
+            Ok(None) => Outcome::Gone,
+            _ => Outcome::Changed,
+        }
     }
 
     pub(super) async fn bucket(&self, bucket: &str) -> Result<BucketFacts, StoreError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub mod gcs;
 pub mod kube;
 mod objects;
+pub mod purge;
 mod server;
 
 /// The program that `tests/run` named in an environment variable.

@@ -1,0 +1,359 @@
+//! The dangers of deletion, each by its number in the list the guards were made from; without any server.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::support::purge::{BUCKET, Folder, ago, deletes, pod, protections, workflow};
+
+/// A folder with one workflow and all its objects.
+fn one(keys: &[&str]) -> Folder {
+    let mut folder = Folder::new();
+    folder.add(workflow("ml", "train", keys));
+    keys.iter().for_each(|key| folder.put(key));
+    folder
+}
+
+#[track_caller]
+fn kept(plan: &Value, protection: &str) {
+    assert_eq!(protections(plan), [protection], "{plan:#}");
+    assert!(deletes(plan).is_empty(), "{plan:#}");
+}
+
+#[test]
+fn without_dangers_the_objects_are_deleted() {
+    let folder = one(&["train/a.tgz", "train/b.tgz"]);
+    let ran = folder.purge(&["train", "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects"), "{}", ran.out);
+    assert!(!folder.has("train/a.tgz") && !folder.has("train/b.tgz"));
+    // Again: nothing is left to do.
+    assert!(folder.purge(&["train", "--yes"]).ends_with(0).out.contains("Nothing to delete"));
+}
+
+#[test]
+fn danger_01_a_shared_key_goes_only_with_its_last_owner() {
+    let mut folder = one(&["latest.tgz"]);
+    folder.add(workflow("other", "build", &["latest.tgz"]));
+    let plan = folder.plan(&["-n", "ml", "--all"]);
+    kept(&plan, "referenced");
+    assert!(plan.to_string().contains("by workflow other/build"), "{plan:#}");
+    assert_eq!(deletes(&folder.plan(&["-A"])), ["latest.tgz"]);
+}
+
+#[test]
+fn danger_01_another_bucket_is_another_object() {
+    let mut folder = one(&["latest.tgz"]);
+    let mut other = workflow("other", "build", &["latest.tgz"]);
+    other["status"]["artifactRepositoryRef"]["artifactRepository"]["gcs"]["bucket"] = json!("else");
+    folder.add(other);
+    assert_eq!(deletes(&folder.plan(&["-n", "ml", "--all"])), ["latest.tgz"]);
+}
+
+#[test]
+fn danger_02_a_neighbour_with_the_same_beginning_stays() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["a/b"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["archive"] = json!({ "none": {} });
+    folder.add(wf);
+    for key in ["a/b/1", "a/b/c/2", "a/bc", "a/b2/3", "a/c"] {
+        folder.put(key);
+    }
+    folder.purge(&["train", "--yes"]).ends_with(0);
+    let left: Vec<bool> = ["a/b/1", "a/b/c/2", "a/bc", "a/b2/3", "a/c"].map(|key| folder.has(key)).to_vec();
+    assert_eq!(left, [false, false, true, true, true]);
+}
+
+#[test]
+fn danger_03_what_has_not_finished_is_left_alone() {
+    for phase in ["Running", "Pending", ""] {
+        let mut folder = Folder::new();
+        let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+        wf["status"]["phase"] = json!(phase);
+        wf["status"]["artifactGCStatus"] = json!({ "notSpecified": true });
+        folder.add(wf);
+        folder.put("train/a.tgz");
+        let plan = folder.plan(&["train"]);
+        assert!(deletes(&plan).is_empty(), "{phase}: {plan:#}");
+    }
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["train"]), "not-finished");
+}
+
+#[test]
+fn danger_04_a_run_that_may_be_retried_is_left_alone() {
+    let mut folder = Folder::new();
+    let mut failed = workflow("ml", "train", &["train/a.tgz"]);
+    failed["status"]["phase"] = json!("Failed");
+    folder.add(failed);
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["--all"]), "failed-run");
+    assert_eq!(deletes(&folder.plan(&["--status", "Failed"])), ["train/a.tgz"]);
+    assert_eq!(deletes(&folder.plan(&["train"])), ["train/a.tgz"], "its name is a choice");
+
+    let mut folder = Folder::new();
+    let mut fresh = workflow("ml", "train", &["train/a.tgz"]);
+    fresh["status"]["finishedAt"] = json!(ago(SignedDuration::from_mins(30)));
+    folder.add(fresh);
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["train"]), "just-finished");
+    assert_eq!(deletes(&folder.plan(&["train", "--grace", "10m"])), ["train/a.tgz"]);
+}
+
+#[test]
+fn danger_05_a_memoized_resubmit_refers_to_the_first_runs_objects() {
+    let mut folder = one(&["train/a.tgz"]);
+    let mut again = workflow("ml", "again", &["train/a.tgz"]);
+    let node = pod(&mut again);
+    node["type"] = json!("Skipped");
+    node["message"] = json!("original pod: train-1");
+    again["metadata"]["labels"]["workflows.argoproj.io/resubmitted-from-workflow"] = json!("train");
+    folder.add(again);
+    kept(&folder.plan(&["train"]), "referenced");
+    // Nor does purging the resubmitted one take them.
+    assert!(deletes(&folder.plan(&["again"])).is_empty());
+}
+
+#[test]
+fn danger_06_an_archived_record_is_not_purged() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["metadata"]["labels"]["workflows.argoproj.io/workflow-archiving-status"] = json!("Persisted");
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    assert!(deletes(&folder.plan(&["train"])).is_empty());
+}
+
+#[test]
+fn danger_07_a_cache_entry_keeps_its_objects_and_a_hit_deletes_nobody_elses() {
+    let mut folder = one(&["train/a.tgz"]);
+    let entry = json!({ "nodeID": "train-1", "outputs": { "artifacts": [
+        { "name": "out", "gcs": { "key": "train/a.tgz" } } ] } });
+    folder.add(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "cache", "namespace": "ml",
+            "labels": { "workflows.argoproj.io/configmap-type": "Cache" } },
+        "data": { "key": entry.to_string() },
+    }));
+    kept(&folder.plan(&["train"]), "referenced");
+
+    let mut folder = Folder::new();
+    let mut hit = workflow("ml", "train", &["first/a.tgz"]);
+    pod(&mut hit)["memoizationStatus"] = json!({ "hit": true, "key": "k", "cacheName": "c" });
+    folder.add(hit);
+    folder.put("first/a.tgz");
+    kept(&folder.plan(&["train"]), "memo-hit");
+}
+
+#[test]
+fn danger_08_a_literal_input_anywhere_keeps_the_object() {
+    let input = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": BUCKET, "key": "train/a.tgz" } }] });
+    let templates = json!([{ "name": "main", "inputs": input, "container": { "image": "x" } }]);
+    let template = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate",
+        "metadata": { "name": "t", "namespace": "x" }, "spec": { "templates": templates } });
+    let cron = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow",
+        "metadata": { "name": "c", "namespace": "x" },
+        "spec": { "workflowSpec": { "arguments": input, "templates": [] } } });
+    let mut reader = workflow("x", "reader", &[]);
+    pod(&mut reader)["inputs"] = input;
+    for referrer in [template, cron, reader] {
+        let mut folder = one(&["train/a.tgz"]);
+        folder.add(referrer);
+        kept(&folder.plan(&["train"]), "referenced");
+    }
+}
+
+#[test]
+fn danger_09_a_directory_that_is_read_takes_its_neighbours_with_it() {
+    let mut folder = one(&["data-2024/a.tgz"]);
+    let mut reader = workflow("x", "reader", &[]);
+    pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "key": "data" } }] });
+    folder.add(reader);
+    kept(&folder.plan(&["train"]), "referenced");
+}
+
+#[test]
+fn danger_10_an_object_that_is_not_of_this_run_stays() {
+    for (age, protection) in [(1, "newer-than-run"), (60, "older-than-run")] {
+        let mut folder = Folder::new();
+        folder.add(workflow("ml", "train", &["train/a.tgz"]));
+        folder.put_at(BUCKET, "train/a.tgz", SignedDuration::from_hours(age));
+        kept(&folder.plan(&["train"]), protection);
+    }
+}
+
+#[test]
+fn danger_11_nothing_is_touched_while_argo_collects() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["metadata"]["finalizers"] = json!(["workflows.argoproj.io/artifact-gc"]);
+    wf["status"]["artifactGCStatus"] = json!({ "strategiesProcessed": { "OnWorkflowCompletion": true } });
+    wf["spec"]["artifactGC"]["strategy"] = json!("OnWorkflowCompletion");
+    folder.add(json!({ "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": "train-artgc-wfcomp-1", "namespace": "ml", "labels": {
+            "workflows.argoproj.io/workflow": "train", "workflows.argoproj.io/component": "artifact-gc" } },
+        "spec": {}, "status": { "phase": "Running" } }));
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    let plan = folder.plan(&["train"]);
+    assert!(deletes(&plan).is_empty(), "{plan:#}");
+}
+
+#[test]
+fn danger_13_a_key_that_is_no_plain_path_is_refused() {
+    for key in ["{{workflow.name}}/a.tgz", "", "/", "../../etc/a.tgz", "a/../../b"] {
+        let folder = one(&[]);
+        let mut folder = folder;
+        folder.add(workflow("ml", "odd", &[key]));
+        let plan = folder.plan(&["odd"]);
+        assert!(deletes(&plan).is_empty(), "{key:?}: {plan:#}");
+    }
+    // What the driver's Save cleans is found under its clean name.
+    let mut folder = Folder::new();
+    folder.add(workflow("ml", "train", &["train//./a.tgz"]));
+    folder.put("train/a.tgz");
+    assert_eq!(deletes(&folder.plan(&["train"])), ["train/a.tgz"]);
+}
+
+#[test]
+fn danger_14_a_key_without_its_repository_is_no_certain_place() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["status"]["artifactRepositoryRef"] = json!({ "default": true });
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["train"]), "no-certain-location");
+}
+
+#[test]
+fn danger_16_what_could_not_be_read_may_refer_to_anything() {
+    let mut folder = one(&["train/a.tgz"]);
+    let mut offloaded = workflow("x", "big", &[]);
+    offloaded["status"]["nodes"] = json!({});
+    offloaded["status"]["offloadNodeStatusVersion"] = json!("fnv:1");
+    folder.add(offloaded);
+    let ran = folder.purge(&["train", "--yes"]).ends_with(5);
+    assert!(ran.err.contains("--accept-unread nodes"), "{}", ran.err);
+    assert!(folder.has("train/a.tgz"));
+    folder.purge(&["train", "--yes", "--accept-unread", "nodes"]).ends_with(0);
+    assert!(!folder.has("train/a.tgz"));
+}
+
+#[test]
+fn danger_17_one_key_in_two_forms_is_one_object() {
+    let mut folder = one(&["train/a.tgz"]);
+    let mut reader = workflow("x", "reader", &[]);
+    let input = json!({ "artifacts": [{ "name": "in", "s3": { "endpoint": "storage.googleapis.com",
+        "bucket": BUCKET, "key": "./train//a.tgz" } }] });
+    pod(&mut reader)["inputs"] = input;
+    folder.add(reader);
+    kept(&folder.plan(&["train"]), "referenced");
+}
+
+#[test]
+fn danger_20_no_way_back_is_said_before_anything_is_asked() {
+    let folder = one(&["train/a.tgz"]);
+    let ran = folder.purge(&["train"]).ends_with(5);
+    assert!(ran.err.contains("can't be brought back"), "{}", ran.err);
+    assert!(folder.has("train/a.tgz"));
+}
+
+#[test]
+fn danger_22_never_is_a_pin_until_it_is_named() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["artifactGC"] = json!({ "strategy": "Never" });
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    assert!(deletes(&folder.plan(&["train"])).is_empty());
+    assert_eq!(deletes(&folder.plan(&["train", "--verdict", "kept"])), ["train/a.tgz"]);
+    for refused in ["unknown", "covered", "collected"] {
+        folder.purge(&["train", "--verdict", refused]).ends_with(2);
+    }
+}
+
+#[test]
+fn danger_22_an_artifact_kept_below_a_directory_stays() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/dir", "train/dir/model"]);
+    let artifacts = &mut pod(&mut wf)["outputs"]["artifacts"];
+    artifacts[0]["archive"] = json!({ "none": {} });
+    artifacts[1]["artifactGC"] = json!({ "strategy": "Never" });
+    folder.add(wf);
+    folder.put("train/dir/model");
+    folder.put("train/dir/rest");
+    assert_eq!(deletes(&folder.plan(&["train"])), ["train/dir/rest"]);
+}
+
+#[test]
+fn danger_23_logs_are_a_class_of_their_own() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz", "train/main.log"]);
+    pod(&mut wf)["outputs"]["artifacts"][1]["name"] = json!("main-logs");
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    folder.put("train/main.log");
+    assert_eq!(deletes(&folder.plan(&["train", "--only", "logs"])), ["train/main.log"]);
+    assert_eq!(deletes(&folder.plan(&["train", "--only", "artifacts"])), ["train/a.tgz"]);
+}
+
+#[test]
+fn danger_27_an_empty_selection_and_a_large_plan_are_refused() {
+    let folder = one(&["train/a.tgz", "train/b.tgz"]);
+    folder.purge(&["--yes"]).ends_with(2);
+    let ran = folder.purge(&["--all", "--yes", "--max-objects", "1"]).ends_with(5);
+    assert!(ran.err.contains("--max-objects 1"), "{}", ran.err);
+    folder.purge(&["--all", "--yes", "--max-bytes", "1"]).ends_with(5);
+    assert!(folder.has("train/a.tgz") && folder.has("train/b.tgz"));
+}
+
+#[test]
+fn danger_30_control_characters_never_reach_the_terminal() {
+    let mut folder = Folder::new();
+    folder.add(workflow("ml", "train", &["train/\u{1b}[31m.tgz"]));
+    folder.put("train/\u{1b}[31m.tgz");
+    for output in ["table", "wide", "json", "yaml"] {
+        let ran = folder.purge(&["train", "--dry-run", "-o", output]);
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn a_pin_on_workflow_or_template_keeps_everything() {
+    for field in ["labels", "annotations"] {
+        let mut folder = Folder::new();
+        let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+        wf["metadata"][field]["argo-gc/keep"] = json!("true");
+        folder.add(wf);
+        folder.put("train/a.tgz");
+        kept(&folder.plan(&["train"]), "pinned");
+    }
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["metadata"]["labels"]["workflows.argoproj.io/workflow-template"] = json!("t");
+    folder.add(wf);
+    folder.add(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate",
+        "metadata": { "name": "t", "namespace": "ml", "labels": { "argo-gc/keep": "true" } }, "spec": {} }));
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["train"]), "pinned");
+}
+
+#[test]
+fn from_files_a_real_bucket_is_only_planned_for() {
+    let Some(gcs) = crate::support::gcs::Gcs::start() else { return };
+    gcs.bucket(BUCKET);
+    gcs.put(BUCKET, "train/a.tgz", "x");
+    gcs.created(BUCKET, "train/a.tgz", &ago(crate::support::purge::within_the_run()));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("wf.json");
+    std::fs::write(&file, workflow("ml", "train", &["train/a.tgz"]).to_string()).unwrap();
+    let mut command =
+        crate::support::plugin(["purge", "train", "--yes", "--repository", "gs://ml-artifacts", "-f"]);
+    command.arg(&file).env("STORAGE_EMULATOR_HOST", gcs.url());
+    let ran = crate::support::purge::Ran::of(command).ends_with(0);
+    assert!(ran.out.contains("To delete: 1 object"), "{}", ran.out);
+    assert!(ran.err.contains("only planned"), "{}", ran.err);
+    assert!(gcs.deletes().is_empty());
+}

@@ -1,0 +1,275 @@
+//! Workflows that left artifacts behind, and places to purge them from.
+
+use std::fs::{self, File};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::gcs::Gcs;
+use super::kube::{ADMIN, ApiServer};
+
+/// When the workflows of [`workflow`] ran: long enough ago for every grace.
+pub const BEGAN: SignedDuration = SignedDuration::from_hours(50);
+pub const ENDED: SignedDuration = SignedDuration::from_hours(48);
+pub const BUCKET: &str = "ml-artifacts";
+
+/// So long ago.
+pub fn ago(time: SignedDuration) -> String {
+    (Timestamp::now() - time).round(jiff::Unit::Second).expect("a time").to_string()
+}
+
+/// When a run's objects were written.
+pub fn within_the_run() -> SignedDuration {
+    SignedDuration::from_hours(49)
+}
+
+/// A finished workflow of one inline step whose outputs have these keys: nobody collects them (row I1).
+pub fn workflow(namespace: &str, name: &str, keys: &[&str]) -> Value {
+    let artifacts: Vec<Value> = keys
+        .iter()
+        .enumerate()
+        .map(|(at, key)| json!({ "name": format!("out-{at}"), "path": "/out", "gcs": { "key": key } }))
+        .collect();
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "name": name, "namespace": namespace, "uid": format!("uid-{namespace}-{name}"),
+            "creationTimestamp": ago(BEGAN),
+            "labels": {
+                "workflows.argoproj.io/completed": "true", "workflows.argoproj.io/phase": "Succeeded",
+            },
+        },
+        "spec": {
+            "entrypoint": "main",
+            "artifactGC": { "strategy": "OnWorkflowDeletion" },
+            "templates": [{ "name": "main", "steps": [[{ "name": "step", "inline": {
+                "container": { "image": "busybox" },
+                "outputs": { "artifacts": [{ "name": "out-0", "path": "/out" }] },
+            }}]] }],
+        },
+        "status": {
+            "phase": "Succeeded", "startedAt": ago(BEGAN), "finishedAt": ago(ENDED),
+            "artifactGCStatus": { "notSpecified": true },
+            "artifactRepositoryRef": { "default": true, "artifactRepository": { "gcs": { "bucket": BUCKET } } },
+            "nodes": {
+                name: {
+                    "id": name, "name": name, "displayName": name, "type": "Steps", "templateName": "main",
+                    "templateScope": format!("local/{name}"), "phase": "Succeeded",
+                    "startedAt": ago(BEGAN), "finishedAt": ago(ENDED), "children": [format!("{name}-1")],
+                },
+                format!("{name}-1"): {
+                    "id": format!("{name}-1"), "name": format!("{name}[0].step"), "displayName": "step",
+                    "type": "Pod", "templateScope": format!("local/{name}"), "phase": "Succeeded",
+                    "boundaryID": name, "startedAt": ago(BEGAN), "finishedAt": ago(ENDED),
+                    "outputs": { "artifacts": artifacts },
+                },
+            },
+        },
+    })
+}
+
+/// The only Pod node of [`workflow`].
+pub fn pod(workflow: &mut Value) -> &mut Value {
+    let name = workflow["metadata"]["name"].as_str().expect("a name").to_owned();
+    &mut workflow["status"]["nodes"][format!("{name}-1")]
+}
+
+/// Output of a command that may fail, with what it printed.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs a command for a minute at most.
+    pub fn of(command: Command) -> Self {
+        let mut command = assert_cmd::Command::from_std(command);
+        let output: Output = command.timeout(Duration::from_secs(60)).output().expect("it runs");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let code = output.status.code().expect("it ends by itself");
+        Self { code, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Requires an exit code.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    /// The plan printed as JSON.
+    #[track_caller]
+    pub fn plan(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+    }
+}
+
+/// Keys that a plan deletes.
+pub fn deletes(plan: &Value) -> Vec<String> {
+    let workflows = plan["workflows"].as_array().expect("workflows");
+    let objects = workflows.iter().flat_map(|workflow| workflow["delete"].as_array().expect("objects"));
+    let mut keys: Vec<String> =
+        objects.map(|object| object["key"].as_str().expect("a key").to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+/// Protections of what a plan keeps, each once.
+pub fn protections(plan: &Value) -> Vec<String> {
+    let workflows = plan["workflows"].as_array().expect("workflows");
+    let kept = workflows.iter().flat_map(|workflow| workflow["keep"].as_array().expect("kept"));
+    let mut codes: Vec<String> =
+        kept.map(|kept| kept["protection"].as_str().expect("a code").to_owned()).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+/// Workflows in a file and buckets in folders: no server at all.
+pub struct Folder {
+    directory: TempDir,
+    objects: Vec<Value>,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        let folder = Self { directory: TempDir::new().expect("a directory"), objects: Vec::new() };
+        fs::create_dir_all(folder.bucket(BUCKET)).expect("a bucket");
+        folder
+    }
+
+    fn bucket(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join("buckets").join(name)
+    }
+
+    pub fn add(&mut self, object: Value) -> &mut Self {
+        self.objects.push(object);
+        self
+    }
+
+    /// Writes an object within the workflows' run.
+    pub fn put(&self, key: &str) {
+        self.put_at(BUCKET, key, within_the_run());
+    }
+
+    /// Writes an object, so long ago.
+    pub fn put_at(&self, bucket: &str, key: &str, age: SignedDuration) {
+        let path = self.bucket(bucket).join(key);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(&path, key).expect("a file");
+        let time = SystemTime::now() - Duration::from_secs(age.as_secs().try_into().expect("past"));
+        File::options().write(true).open(&path).and_then(|file| file.set_modified(time)).expect("a time");
+    }
+
+    /// Whether the object is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.bucket(BUCKET).join(key).is_file()
+    }
+
+    /// Purges with these arguments besides files and storage.
+    pub fn purge(&self, arguments: &[&str]) -> Ran {
+        let file = self.directory.path().join("objects.json");
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": self.objects });
+        fs::write(&file, list.to_string()).expect("a file");
+        let root = self.directory.path().join("buckets");
+        let mut command = super::plugin(["purge", "-f"]);
+        command.arg(&file).arg("--store-root").arg(&root).args(arguments);
+        command
+            .env("XDG_STATE_HOME", self.directory.path().join("state"))
+            .env_remove("STORAGE_EMULATOR_HOST");
+        Ran::of(command)
+    }
+
+    /// The plan for these arguments.
+    #[track_caller]
+    pub fn plan(&self, arguments: &[&str]) -> Value {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--dry-run", "-o", "json"]).collect();
+        self.purge(&arguments).ends_with(0).plan()
+    }
+}
+
+/// The API server that the tests of purge share. Purge reads all namespaces, so what other tests put into
+/// theirs would be in its way.
+fn server() -> Option<&'static ApiServer> {
+    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
+    SERVER.as_ref()
+}
+
+/// A namespace of the real API server, and an object store of the test's own.
+pub struct Live {
+    pub server: &'static ApiServer,
+    pub gcs: Gcs,
+    pub namespace: &'static str,
+    pub directory: TempDir,
+}
+
+impl Live {
+    /// `None`, after saying so, where a server is missing.
+    pub fn start(namespace: &'static str) -> Option<Self> {
+        let (server, gcs) = (server()?, Gcs::start()?);
+        Some(Self { server, gcs, namespace, directory: TempDir::new().expect("a directory") })
+    }
+
+    /// With the plain bucket, and a workflow whose objects are all there.
+    pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Option<Self> {
+        let live = Self::start(namespace)?;
+        live.gcs.bucket(BUCKET);
+        live.server.apply(workflow(namespace, name, keys));
+        keys.iter().for_each(|key| live.put(key));
+        Some(live)
+    }
+
+    /// Writes an object within the workflows' run.
+    pub fn put(&self, key: &str) {
+        self.gcs.put(BUCKET, key, key);
+        self.gcs.created(BUCKET, key, &ago(within_the_run()));
+    }
+
+    /// `kubectl argo-gc VERB` with these arguments, ready to run.
+    pub fn command(&self, verb: &str, arguments: &[&str]) -> Command {
+        let repository = format!("gs://{BUCKET}");
+        let mut command = self.server.kubectl_as(ADMIN, ["argo-gc", verb]);
+        command.args(arguments);
+        if verb == "purge" && !arguments.contains(&"--plan") && !arguments.contains(&"--resume") {
+            command.args(["-n", self.namespace, "--repository", &repository]);
+        }
+        command.env("STORAGE_EMULATOR_HOST", self.gcs.url()).env("XDG_STATE_HOME", self.directory.path());
+        command
+    }
+
+    pub fn purge(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command("purge", arguments))
+    }
+
+    /// A file of the test's own.
+    pub fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// The workflow as it is now.
+    pub fn get(&self, name: &str) -> Value {
+        self.server.get(&self.path(name)).expect("the workflow")
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        format!("/apis/argoproj.io/v1alpha1/namespaces/{}/workflows/{name}", self.namespace)
+    }
+
+    /// Whatever happened: no delete without a pin, and none outside these keys.
+    #[track_caller]
+    pub fn was_careful(&self, planned: &[&str]) {
+        assert!(self.gcs.unpinned().is_empty(), "{:?}", self.gcs.unpinned());
+        for delete in self.gcs.deletes() {
+            assert!(
+                planned.contains(&delete.key.as_deref().unwrap_or_default()),
+                "{delete:?} is not of the plan"
+            );
+        }
+    }
+}
