@@ -9,6 +9,8 @@ mod cluster;
 mod fixture;
 #[path = "it/house.rs"]
 mod house;
+#[path = "it/http.rs"]
+mod http;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/verdicts.rs"]
