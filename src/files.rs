@@ -21,6 +21,16 @@ pub enum Input {
     File(PathBuf),
 }
 
+impl Input {
+    /// Whether a second reading would find nothing: standard input, pipes, `<(...)` of a shell.
+    pub fn is_read_once(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::File(path) => path.metadata().is_ok_and(|metadata| !metadata.is_file()),
+        }
+    }
+}
+
 impl std::fmt::Display for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -6,8 +6,13 @@ use std::io::Read;
 
 /// Reads YAML documents; each is turned into JSON text, so that there is one way to read an object.
 pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
-    let mut text = String::new();
-    reader.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("this is UTF-16 text; convert it to UTF-8".to_owned());
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|error| format!("neither JSON nor YAML: {}", error.utf8_error()))?;
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {
         let place = format!("document {} (line {line})", number + 1);
         let value: Value = serde_saphyr::from_str_with_options(document, options())
