@@ -174,6 +174,7 @@ fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
 /// Reads one object from its JSON text; objects of a list may leave out their kind.
 fn parse(text: &str, list_kind: &str) -> Object {
     #[derive(Deserialize)]
+    #[serde(expecting = "a Kubernetes object")]
     struct TypeMeta {
         kind: Option<String>,
     }

@@ -11,6 +11,8 @@ mod fixture;
 mod house;
 #[path = "it/http.rs"]
 mod http;
+#[path = "it/input.rs"]
+mod input;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/verdicts.rs"]

@@ -29,6 +29,10 @@ fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
 
 fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+    // Some of these the YAML writer leaves as they are; JSON's escapes are good YAML, too.
+    if text.chars().any(|c| c != '\n' && is_dangerous(c)) {
+        return json(value, indent);
+    }
     Ok(text.trim_end().replace('\n', &format!("\n{indent}")))
 }
 

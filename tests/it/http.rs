@@ -1,34 +1,11 @@
 //! The plugin against an API server that refuses, breaks off, stalls, or is none.
 
 use crate::support::stub::{Reply, Seen, Stub, WORKFLOWS, proxy};
-use crate::support::{Ran, plugin};
+use crate::support::{Ran, plugin, workflow};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A finished workflow with one artifact that nobody will delete.
-fn workflow(name: &str) -> Value {
-    json!({
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Workflow",
-        "metadata": {
-            "name": name, "namespace": "ml", "uid": format!("uid-{name}"), "resourceVersion": "1",
-            "creationTimestamp": "2026-11-01T00:00:00Z",
-        },
-        "spec": {},
-        "status": {
-            "phase": "Succeeded",
-            "finishedAt": "2026-11-01T01:00:00Z",
-            "nodes": { name: {
-                "id": name, "name": name, "displayName": name, "type": "Pod", "templateName": "main",
-                "outputs": { "artifacts": [
-                    { "name": "model", "gcs": { "bucket": "b", "key": format!("{name}/model.tgz") } },
-                ] },
-            } },
-        },
-    })
-}
 
 fn page(names: &[&str], token: &str) -> Reply {
     Reply::page(&names.iter().map(|name| workflow(name)).collect::<Vec<_>>(), token)

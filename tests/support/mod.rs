@@ -1,5 +1,6 @@
 //! What the tests share: real servers, brought by `tests/run`, and the built plugin.
 
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,6 +43,29 @@ pub fn plugin<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>)
     command
 }
 
+/// A finished workflow with one artifact that nobody will delete.
+pub fn workflow(name: &str) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "name": name, "namespace": "ml", "uid": format!("uid-{name}"), "resourceVersion": "1",
+            "creationTimestamp": "2026-11-01T00:00:00Z",
+        },
+        "spec": {},
+        "status": {
+            "phase": "Succeeded",
+            "finishedAt": "2026-11-01T01:00:00Z",
+            "nodes": { name: {
+                "id": name, "name": name, "displayName": name, "type": "Pod", "templateName": "main",
+                "outputs": { "artifacts": [
+                    { "name": "model", "gcs": { "bucket": "b", "key": format!("{name}/model.tgz") } },
+                ] },
+            } },
+        },
+    })
+}
+
 /// What a command left behind.
 #[derive(Debug)]
 pub struct Ran {
@@ -80,7 +104,7 @@ impl Ran {
     }
 
     /// The document on stdout.
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
