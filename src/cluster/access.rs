@@ -72,7 +72,7 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
     };
     let file = match &access.kubeconfig {
         Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
+        None => read_default(),
     };
     match file {
         Ok(file) => {
@@ -92,6 +92,17 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
         },
         Err(error) => Err(Error::from_kubeconfig(&error)),
     }
+}
+
+/// As [`Kubeconfig::read`], but passes over files of `KUBECONFIG` that aren't there, as kubectl does.
+fn read_default() -> Result<Kubeconfig, KubeconfigError> {
+    let all = Kubeconfig::read();
+    let (Err(error), Some(list)) = (&all, std::env::var_os("KUBECONFIG")) else { return all };
+    if !is_absent(error) {
+        return all;
+    }
+    let there = std::env::split_paths(&list).filter(|path| path.exists()).map(Kubeconfig::read_from);
+    there.reduce(|merged, next| merged?.merge(next?)).unwrap_or(all)
 }
 
 /// There is no kubeconfig at all, rather than a damaged one.

@@ -540,6 +540,24 @@ fn a_kubeconfig_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_list_of_kubeconfigs_may_name_some_that_are_not_there() {
+    let stub = Stub::listing([page(&["a"], "")]);
+    let missing = stub.path("missing");
+    let config = stub.path("kubeconfig");
+    std::fs::write(&config, stub.config(&json!({})).to_string()).unwrap();
+    for paths in [[&missing, &config], [&config, &missing]] {
+        let mut command = plugin(["inspect", "-o", "name"]);
+        command.env("KUBECONFIG", std::env::join_paths(paths).unwrap());
+        let ran = Ran::of(command);
+        ran.assert(0, "");
+        assert_eq!(ran.out, "workflow.argoproj.io/a\n");
+    }
+    let mut command = plugin(["inspect"]);
+    command.env("KUBECONFIG", &missing);
+    Ran::of(command).assert(1, &format!("error: reading {}: No such file", missing.display()));
+}
+
+#[test]
 fn a_damaged_kubeconfig_is_an_error_in_one_line() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("config");
