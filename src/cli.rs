@@ -34,9 +34,11 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Prints a line on standard error; that it can't be printed changes nothing.
-    fn say(&mut self, line: impl std::fmt::Display) {
-        let _ = writeln!(self.err, "{line}");
+    /// Prints lines on standard error, made harmless for terminals; that they can't be printed changes nothing.
+    fn say(&mut self, text: impl std::fmt::Display) {
+        for line in text.to_string().lines() {
+            let _ = writeln!(self.err, "{}", crate::output::escape(line));
+        }
     }
 }
 

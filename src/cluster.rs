@@ -67,10 +67,15 @@ impl Cluster {
     /// # Errors
     /// The server can't be reached, answers with an error, or the tries are used up.
     async fn get(&self, path: &str) -> Result<Buffer, Error> {
+        self.exchange(path, None).await
+    }
+
+    /// As [`Self::get`]; with a body, a POST of a review, which creates nothing and may be sent again too.
+    async fn exchange(&self, path: &str, json: Option<&[u8]>) -> Result<Buffer, Error> {
         let mut wait = Duration::from_millis(250);
         let mut attempt = 1;
         loop {
-            let (error, asked) = match self.send(path, None).await {
+            let (error, asked) = match self.send(path, json).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer.body),
                 Ok(answer) => {
                     let error = Error::from_status(answer.status.as_u16(), &answer.body);
@@ -94,7 +99,7 @@ impl Cluster {
     }
 
     /// Sends one request: a GET, or a POST of a review. The flag of an error says whether another try may help.
-    async fn send(&self, path: &str, json: Option<Vec<u8>>) -> Result<Answer, (Error, bool)> {
+    async fn send(&self, path: &str, json: Option<&[u8]>) -> Result<Answer, (Error, bool)> {
         let method = if json.is_some() { "POST" } else { "GET" };
         self.request(method, path, "application/json", json.unwrap_or_default()).await
     }
@@ -104,14 +109,14 @@ impl Cluster {
         method: &str,
         path: &str,
         content_type: &str,
-        body: Vec<u8>,
+        body: &[u8],
     ) -> Result<Answer, (Error, bool)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, content_type)
-            .body(KubeBody::from(body))
+            .body(KubeBody::from(body.to_vec()))
             .map_err(|error| (Error::new(format!("{path}: {error}")), false))?;
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| {
@@ -168,6 +173,18 @@ async fn collect(response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Res
 fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// Refuses what can't be one part of a path, as kubectl does; `what` is `resource name` or `namespace`.
+fn check_segment(what: &str, text: &str) -> Result<(), Error> {
+    let ordinary = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let problem = match text.chars().find(|c| !ordinary(*c)) {
+        Some(odd) => format!("may not contain {odd:?}"),
+        None if text.is_empty() => "may not be empty".to_owned(),
+        None if matches!(text, "." | "..") => format!("may not be '{text}'"),
+        None => return Ok(()),
+    };
+    Err(Error::usage(format!("invalid {what} \"{text}\": {problem}")))
 }
 
 /// Appends an encoded query.

@@ -1,6 +1,7 @@
 //! Errors as kubectl words them: what happened, where, what to do.
 
 use crate::files::InputError;
+use kube::client::AuthError;
 use serde::Deserialize;
 use std::error::Error as StdError;
 use std::fmt;
@@ -23,6 +24,9 @@ pub mod exit {
     /// Interrupted by Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
 }
+
+/// client-go's words for a 404 that names no object.
+pub(crate) const NO_RESOURCE: &str = "the server could not find the requested resource";
 
 /// What kind of failure it was, where callers tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,13 +114,16 @@ impl Error {
             return Self::worded(kind, message.into())
                 .hint("the kubeconfig's credentials are missing, wrong or expired");
         }
-        let reason = match status.reason.as_str() {
-            "" => format!("HTTP {code}"),
-            reason => reason.to_owned(),
+        let (usual_reason, usual_message) = usual(code);
+        let reason = match (status.reason.as_str(), usual_reason) {
+            ("", "") => format!("HTTP {code}"),
+            ("", usual) => usual.to_owned(),
+            (reason, _) => reason.to_owned(),
         };
-        let message = match status.message.as_str() {
-            "" => format!("the server answered HTTP {code} without a reason"),
-            message => message.to_owned(),
+        let message = match (status.message.as_str(), usual_message) {
+            ("", "") => format!("the server answered HTTP {code} without a reason"),
+            ("", usual) => usual.to_owned(),
+            (message, _) => message.to_owned(),
         };
         Self::worded(kind, format!("Error from server ({reason}): {message}"))
     }
@@ -152,12 +159,33 @@ impl Error {
                 let body = serde_json::to_vec(status).unwrap_or_default();
                 Self::from_status(status.code, &body)
             }
-            kube::Error::Auth(auth) => Self::new(format!("getting credentials: {}", innermost(auth)))
-                .hint("the kubeconfig's user names the plugin or token that failed"),
+            kube::Error::Auth(auth) => Self::from_auth(auth),
             kube::Error::RustlsTls(tls) => Self::new(format!("setting up TLS: {}", innermost(tls))),
             kube::Error::InferKubeconfig(config) => Self::from_kubeconfig(config),
-            other => Self::from_connection(host, other),
+            // Credentials are renewed on the way to the server.
+            other => match chain(other).into_iter().find_map(|cause| cause.downcast_ref::<AuthError>()) {
+                Some(auth) => Self::from_auth(auth),
+                None => Self::from_connection(host, other),
+            },
         }
+    }
+
+    /// No credentials could be had. Of what a plugin printed only its standard error is shown: the rest may
+    /// be a token.
+    fn from_auth(error: &AuthError) -> Self {
+        let message = match error {
+            AuthError::AuthExecRun { out, .. } => {
+                let words = String::from_utf8_lossy(&out.stderr);
+                let last = words.lines().rfind(|line| !line.trim().is_empty());
+                let last = last.map(|line| format!(": {}", line.trim())).unwrap_or_default();
+                format!("the credential plugin failed with {}{last}", out.status)
+            }
+            AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
+            AuthError::AuthExecStart(cause) => format!("the credential plugin can't be started: {cause}"),
+            AuthError::ReadTokenFile(cause, path) => format!("reading {}: {cause}", path.display()),
+            other => innermost(other),
+        };
+        Self::new(format!("getting credentials: {message}"))
     }
 
     /// The kubeconfig can't be read or makes no sense.
@@ -180,6 +208,23 @@ impl Error {
             }
             other => Self::new(format!("the kubeconfig cannot be used: {}", innermost(other))),
         }
+    }
+}
+
+/// Reason and message that client-go puts in where a server sends none; empty where it has none either.
+fn usual(code: u16) -> (&'static str, &'static str) {
+    match code {
+        403 => ("Forbidden", "forbidden"),
+        404 => ("NotFound", NO_RESOURCE),
+        410 => ("Expired", "the continue token is too old"),
+        429 => (
+            "TooManyRequests",
+            "the server has received too many requests and has asked us to try again later",
+        ),
+        500 => ("InternalError", "an error on the server has prevented the request from succeeding"),
+        503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+        504 => ("Timeout", "the server was unable to return a response in the time allotted"),
+        _ => ("", ""),
     }
 }
 

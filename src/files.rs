@@ -21,6 +21,16 @@ pub enum Input {
     File(PathBuf),
 }
 
+impl Input {
+    /// Whether a second reading would find nothing: standard input, pipes, `<(...)` of a shell.
+    pub fn is_read_once(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::File(path) => path.metadata().is_ok_and(|metadata| !metadata.is_file()),
+        }
+    }
+}
+
 impl std::fmt::Display for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -164,6 +174,7 @@ fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
 /// Reads one object from its JSON text; objects of a list may leave out their kind.
 fn parse(text: &str, list_kind: &str) -> Object {
     #[derive(Deserialize)]
+    #[serde(expecting = "a Kubernetes object")]
     struct TypeMeta {
         kind: Option<String>,
     }

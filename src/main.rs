@@ -6,17 +6,28 @@ use argo_gc::purge::execute::Stop;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Reading a cluster is mostly making and dropping small strings.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Nested templates are decoded by recursion; a main thread's usual share is plenty.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     // One TLS provider for everything; a second call can't happen.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let filter = tracing_subscriber::EnvFilter::from_default_env();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    // kube logs failures as errors even where another try succeeds: nothing is logged unless asked for.
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy();
+    let colour = stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(stderr).init();
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(STACK)
+        .enable_all()
+        .build()
     else {
         return ExitCode::from(exit::ERROR);
     };
@@ -33,9 +44,14 @@ fn main() -> ExitCode {
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
     };
+    // On a thread of its own: a file, pipe or credential plugin it waits for must not hold up Ctrl-C.
+    let handle = runtime.handle().clone();
+    let work = runtime.spawn_blocking(move || {
+        handle.block_on(run(std::env::args_os(), &mut streams, jiff::Timestamp::now()))
+    });
     let code = runtime.block_on(async {
         tokio::select! {
-            code = run(std::env::args_os(), &mut streams, jiff::Timestamp::now()) => code,
+            code = work => code.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
             () = interrupted(&stop) => exit::INTERRUPTED,
         }
     });

@@ -14,6 +14,7 @@ mod tree;
 pub use age::age;
 pub use escape::escape;
 pub use explain::{explain, explain_list};
+pub(crate) use headline::plural;
 
 use crate::gc::{ArtifactReport, Assessment, Inspection, Reason, Verdict};
 use jiff::Timestamp;

@@ -27,6 +27,8 @@ pub enum Store {
 pub enum StoreError {
     #[error("bucket {0} does not exist")]
     NoBucket(String),
+    #[error("the key can't be a path here: {0:?}")]
+    BadKey(String),
     #[error("{what}: permission denied: {message}")]
     Denied { what: String, message: String },
     #[error("{what}: {message}")]

@@ -13,6 +13,10 @@ mod fixture;
 mod gcs;
 #[path = "it/house.rs"]
 mod house;
+#[path = "it/http.rs"]
+mod http;
+#[path = "it/input.rs"]
+mod input;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/purge.rs"]

@@ -24,6 +24,16 @@ pub struct Malformed {
     pub error: String,
 }
 
+/// The name of an object that has none.
+const UNNAMED: &str = "<unnamed>";
+
+impl Malformed {
+    /// Its name; empty when that could not be made out.
+    pub fn known_name(&self) -> &str {
+        if self.name == UNNAMED { "" } else { &self.name }
+    }
+}
+
 /// Decodes the items of one page and hands each on before the next is read.
 ///
 /// Items are read straight into `T`; from the first that does not fit on they are taken one by one, so that a
@@ -131,7 +141,7 @@ fn name_of(text: &str) -> String {
         },
     };
     match (namespace.is_empty(), name.is_empty()) {
-        (_, true) => "<unnamed>".to_owned(),
+        (_, true) => UNNAMED.to_owned(),
         (true, false) => name,
         (false, false) => format!("{namespace}/{name}"),
     }

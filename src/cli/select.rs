@@ -2,6 +2,8 @@
 
 use crate::argo::{Workflow, names};
 use jiff::Timestamp;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 /// Conditions the API server can't apply for us; all must hold.
 #[derive(Debug, Clone, Default)]
@@ -26,5 +28,19 @@ impl Selection {
             && self.finished_before.is_none_or(|limit| status.finished_at.is_some_and(|end| end < limit))
             && self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str()))
             && self.instance_id.as_ref().is_none_or(|id| id == meta.label(names::INSTANCE_ID))
+    }
+}
+
+/// What was met so far, as hashes.
+#[derive(Default)]
+pub(super) struct Seen {
+    hashes: HashSet<u64>,
+    state: RandomState,
+}
+
+impl Seen {
+    /// Whether it is met for the first time; what has no identity always is.
+    pub fn is_new(&mut self, identity: &str) -> bool {
+        identity.is_empty() || self.hashes.insert(self.state.hash_one(identity))
     }
 }

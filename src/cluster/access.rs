@@ -1,10 +1,10 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
-use super::Cluster;
 use super::buffer::Pool;
+use super::{Cluster, check_segment};
 use crate::error::Error;
 use kube::client::{Client, ClientBuilder};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,9 +32,10 @@ impl Cluster {
     /// The kubeconfig is missing, damaged, or lacks what the flags name.
     pub async fn connect(access: &Access) -> Result<Self, Error> {
         let (mut config, context) = configure(access).await?;
-        if let Some(namespace) = &access.namespace {
+        if let Some(namespace) = access.namespace.as_ref().filter(|namespace| !namespace.is_empty()) {
             config.default_namespace.clone_from(namespace);
         }
+        check_segment("namespace", &config.default_namespace)?;
         let auth = &mut config.auth_info;
         if access.as_user.is_some() {
             auth.impersonate.clone_from(&access.as_user);
@@ -51,8 +52,12 @@ impl Cluster {
         // Compressing costs more than it spares where the bytes never leave the machine.
         config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
         let namespace = config.default_namespace.clone();
-        let builder =
-            ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&authority, &error))?;
+        trim_token_file(auth);
+        let plugin = auth.exec.clone();
+        let builder = ClientBuilder::try_from(config).map_err(|error| {
+            let plugin = plugin.filter(|_| matches!(error, kube::Error::Auth(_)));
+            blame(plugin, Error::from_kube(&authority, &error))
+        })?;
         let client: Client = builder.build();
         let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
         Ok(Self { client, namespace, host: authority, context, timeout, buffers: Pool::default() })
@@ -67,20 +72,68 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
     };
     let file = match &access.kubeconfig {
         Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
+        None => read_default(),
     };
     match file {
         Ok(file) => {
+            if let Some(user) = &access.user
+                && !file.auth_infos.iter().any(|named| named.name == *user)
+            {
+                return Err(Error::new(format!("auth info \"{user}\" does not exist")));
+            }
             let context = access.context.clone().or_else(|| file.current_context.clone());
             let config = Config::from_custom_kubeconfig(file, &options).await;
             Ok((config.map_err(|error| Error::from_kubeconfig(&error))?, context))
         }
-        Err(error) if access.kubeconfig.is_none() => match Config::incluster() {
+        Err(error) if access.kubeconfig.is_none() && is_absent(&error) => match Config::incluster() {
             Ok(config) => Ok((config, None)),
             Err(_) => Err(Error::from_kubeconfig(&error)
                 .hint("name a file with --kubeconfig, or inspect files: kubectl argo-gc inspect -f FILE")),
         },
         Err(error) => Err(Error::from_kubeconfig(&error)),
+    }
+}
+
+/// As [`Kubeconfig::read`], but passes over files of `KUBECONFIG` that aren't there, as kubectl does.
+fn read_default() -> Result<Kubeconfig, KubeconfigError> {
+    let all = Kubeconfig::read();
+    let (Err(error), Some(list)) = (&all, std::env::var_os("KUBECONFIG")) else { return all };
+    if !is_absent(error) {
+        return all;
+    }
+    let there = std::env::split_paths(&list).filter(|path| path.exists()).map(Kubeconfig::read_from);
+    there.reduce(|merged, next| merged?.merge(next?)).unwrap_or(all)
+}
+
+/// There is no kubeconfig at all, rather than a damaged one.
+fn is_absent(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(cause, _) => cause.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// Token files commonly end with a newline, which kube would put into the header as it is.
+fn trim_token_file(auth: &mut AuthInfo) {
+    if let (None, Some(path)) = (&auth.token, &auth.token_file)
+        && let Ok(text) = std::fs::read_to_string(path)
+        && text.trim() != text
+    {
+        auth.token = Some(text.trim().to_owned().into());
+    }
+}
+
+/// Names the credential plugin at which connecting may have failed.
+fn blame(plugin: Option<ExecConfig>, error: Error) -> Error {
+    let Some(plugin) = plugin else { return error };
+    let error = match plugin.command {
+        Some(command) => error.hint(format!("the kubeconfig's user gets its credentials from {command}")),
+        None => error,
+    };
+    match plugin.install_hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

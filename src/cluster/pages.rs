@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use super::buffer::Buffer;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, NO_RESOURCE};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
@@ -55,9 +55,12 @@ impl Cluster {
             None => format!("{WORKFLOWS}/workflows"),
         };
         if !scope.names.is_empty() {
+            scope.names.iter().try_for_each(|name| super::check_segment("resource name", name))?;
             for name in &scope.names {
                 let body =
                     self.get(&format!("{base}/{name}")).await.map_err(|error| explain(error, scope))?;
+                serde_json::from_slice::<IgnoredAny>(&body)
+                    .map_err(|error| self.alien("workflow", &error))?;
                 if sender.send(Ok(Body::One(body))).await.is_err() {
                     return Ok(());
                 }
@@ -75,14 +78,20 @@ impl Cluster {
                 }
                 Err(error) => return Err(explain(error, scope)),
             };
-            token = continue_token(&body).map_err(|error| {
-                Error::new(format!("the server {} sent no list of workflows: {error}", self.host))
-            })?;
+            token = continue_token(&body).map_err(|error| self.alien("list of workflows", &error))?;
             let last = token.is_none();
             if sender.send(Ok(Body::Page(body))).await.is_err() || last {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Cluster {
+    /// An answer that is none of Kubernetes'.
+    fn alien(&self, wanted: &str, error: &serde_json::Error) -> Error {
+        Error::new(format!("the server {} sent no {wanted}: {error}", self.host))
+            .hint("is it a Kubernetes API server? proxies and log-in pages answer like this")
     }
 }
 
@@ -104,8 +113,8 @@ fn explain(error: Error, scope: &Scope) -> Error {
         Kind::Forbidden if scope.namespace.is_none() => {
             error.hint("reading all namespaces needs a ClusterRole; name one namespace with -n")
         }
-        // The API server's own words for an unknown resource name no resource at all.
-        Kind::NotFound if error.brief().contains("could not find the requested resource") => {
+        // A list is only missing with its type. For an object the words tell: of a type they name none.
+        Kind::NotFound if scope.names.is_empty() || error.brief().ends_with(NO_RESOURCE) => {
             Error::new("the server doesn't have a resource type \"workflows\"")
                 .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
         }

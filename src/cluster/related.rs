@@ -131,12 +131,18 @@ impl Cluster {
         };
         let mut items = Vec::new();
         let mut token: Option<String> = None;
+        let mut restarted = false;
         loop {
             let mut query = listing.query.to_vec();
             query.push(("limit", PAGE));
             query.extend(token.as_deref().map(|token| ("continue", token)));
             let body = match self.get(&super::with_query(&base, &query)).await {
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(items),
+                Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
+                    items.clear();
+                    (token, restarted) = (None, true);
+                    continue;
+                }
                 other => other?,
             };
             let broken = |error| Error::new(format!("the server's list of {}: {error}", listing.resource));
@@ -245,12 +251,8 @@ impl Cluster {
             allowed: bool,
         }
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let answer =
-            self.send(path, Some(review.to_string().into_bytes())).await.map_err(|(error, _)| error)?;
-        if !answer.status.is_success() {
-            return Err(Error::from_status(answer.status.as_u16(), &answer.body));
-        }
-        let review: Review = serde_json::from_slice(&answer.body).map_err(Error::new)?;
+        let answer = self.exchange(path, Some(review.to_string().as_bytes())).await?;
+        let review: Review = serde_json::from_slice(&answer).map_err(Error::new)?;
         Ok(review.status.allowed)
     }
 }

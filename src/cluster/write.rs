@@ -40,7 +40,7 @@ impl Cluster {
         operations.splice(0..0, guard);
         let body = Value::from(operations).to_string().into_bytes();
         let path = path(&meta.namespace, &meta.name);
-        let sent = self.request("PATCH", &path, "application/json-patch+json", body).await;
+        let sent = self.request("PATCH", &path, "application/json-patch+json", &body).await;
         let answer = sent.map_err(|(error, _)| error)?;
         match answer.status.as_u16() {
             200..=299 => Ok(Patched::Done),
@@ -73,7 +73,7 @@ impl Cluster {
             "count": 1,
         });
         let path = format!("/api/v1/namespaces/{}/events", meta.namespace);
-        let sent = self.send(&path, Some(event.to_string().into_bytes())).await;
+        let sent = self.send(&path, Some(event.to_string().as_bytes())).await;
         let answer = sent.map_err(|(error, _)| error)?;
         match answer.status.is_success() {
             true => Ok(()),
@@ -99,7 +99,7 @@ impl Cluster {
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer = self.send(path, Some(review.to_string().into_bytes())).await.ok()?;
+        let answer = self.send(path, Some(review.to_string().as_bytes())).await.ok()?;
         let review: Review = serde_json::from_slice(&answer.body).ok()?;
         Some(review.status.allowed)
     }

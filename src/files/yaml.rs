@@ -6,16 +6,20 @@ use std::io::Read;
 
 /// Reads YAML documents; each is turned into JSON text, so that there is one way to read an object.
 pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
-    let mut text = String::new();
-    reader.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("this is UTF-16 text; convert it to UTF-8".to_owned());
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|error| format!("neither JSON nor YAML: {}", error.utf8_error()))?;
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {
-        let place = format!("document {} (line {line})", number + 1);
-        let value: Value = serde_saphyr::from_str_with_options(document, options())
-            .map_err(|error| format!("{place}: {}", first_line(&error.to_string())))?;
+        let value: Value = serde_saphyr::from_str_with_options(document, options(document.len()))
+            .map_err(|error| format!("document {}, {}", number + 1, describe(&error, line)))?;
         match value {
             Value::Null => {}
             Value::Object(_) | Value::Array(_) => super::json::read(value.to_string().as_bytes(), each)?,
-            _ => return Err(format!("{place}: not a Kubernetes object")),
+            _ => return Err(format!("document {}, line {line}: not a Kubernetes object", number + 1)),
         }
     }
     Ok(())
@@ -42,17 +46,27 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// A file of one's own may be large; aliases stay bounded, so that a bomb is not unfolded.
-fn options() -> Options {
+fn options(length: usize) -> Options {
+    /// Bytes that aliases may add.
+    const REPEATED: usize = 64 << 20;
     let mut budget = Budget::default();
     budget.max_events = usize::MAX;
     budget.max_nodes = usize::MAX;
-    budget.max_total_scalar_bytes = usize::MAX;
+    budget.max_total_scalar_bytes = length + REPEATED;
     budget.max_depth = 256;
     let mut options = Options::default();
     options.budget = Some(budget);
     options
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// Place and message of an error, the line counted from the file's first; `start` is the document's own.
+fn describe(error: &serde_saphyr::Error, start: usize) -> String {
+    let text = error.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let Some(place) = error.location() else { return format!("line {start}: {text}") };
+    let (line, column) = (place.line(), place.column());
+    let message = text.strip_prefix(&format!("line {line} column {column}: ")).unwrap_or(text);
+    let message = message.replace("budget breached: ", "nested or repeated beyond reason: ");
+    format!("line {} column {column}: {message}", line + start as u64 - 1)
 }

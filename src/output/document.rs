@@ -1,6 +1,7 @@
 //! The Inspection document in JSON and YAML, written workflow by workflow.
 
 use super::View;
+use super::escape::is_dangerous;
 use crate::gc::{Assessment, Inspection};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -10,11 +11,28 @@ const API_VERSION: &str = "argo-gc/v1";
 
 fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
-    Ok(text.replace('\n', &format!("\n{indent}")))
+    let text = text.replace('\n', &format!("\n{indent}"));
+    if text.bytes().all(|byte| byte < 0x7f) {
+        return Ok(text);
+    }
+    // JSON may hold these raw, but only within strings, where an escape says the same.
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_dangerous(c) {
+            harmless.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            harmless.push(c);
+        }
+    }
+    Ok(harmless)
 }
 
 fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+    // Some of these the YAML writer leaves as they are; JSON's escapes are good YAML, too.
+    if text.chars().any(|c| c != '\n' && is_dangerous(c)) {
+        return json(value, indent);
+    }
     Ok(text.trim_end().replace('\n', &format!("\n{indent}")))
 }
 

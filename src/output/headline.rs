@@ -62,6 +62,6 @@ pub(super) fn headline(inspection: &Inspection) -> String {
 }
 
 /// `1 artifact`, `2 artifacts`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub(crate) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

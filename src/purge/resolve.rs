@@ -35,7 +35,7 @@ pub async fn resolve(
         for (at, objects) in found.into_iter().enumerate() {
             match objects {
                 Ok(objects) => selected.decide(at, objects, references, released, rules),
-                Err(error @ StoreError::NoBucket(_)) => {
+                Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_))) => {
                     let candidate = &selected.candidates[at];
                     selected.plan.keep.push(Kept {
                         location: candidate.location.to_string(),

@@ -88,7 +88,7 @@ impl Local {
 
 /// Keys that a path can't hold as they are (empty parts, `..`) are refused rather than changed.
 fn path(key: &str) -> Result<Path, StoreError> {
-    Path::parse(key).map_err(|error| StoreError::Failed { what: key.to_owned(), message: error.to_string() })
+    Path::parse(key).map_err(|_| StoreError::BadKey(key.to_owned()))
 }
 
 fn facts(meta: ObjectMeta) -> ObjectFacts {

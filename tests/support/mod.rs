@@ -1,5 +1,6 @@
 //! What the tests share: real servers, brought by `tests/run`, and the built plugin.
 
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,6 +11,8 @@ pub mod kube;
 mod objects;
 pub mod purge;
 mod server;
+pub use server::free_port;
+pub mod stub;
 
 /// The program that `tests/run` named in an environment variable.
 pub fn program(variable: &str) -> Option<PathBuf> {
@@ -35,6 +38,75 @@ pub fn stdout(command: Command) -> String {
 /// The built plugin without a cluster, ready to run.
 pub fn plugin<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-argo_gc"));
-    command.args(arguments).env_remove("KUBECONFIG").env("HOME", "/nonexistent").env_remove("RUST_LOG");
+    command.args(arguments).env("HOME", "/nonexistent");
+    for variable in ["KUBECONFIG", "RUST_LOG", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        command.env_remove(variable);
+    }
     command
+}
+
+/// A finished workflow with one artifact that nobody will delete.
+pub fn workflow(name: &str) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "name": name, "namespace": "ml", "uid": format!("uid-{name}"), "resourceVersion": "1",
+            "creationTimestamp": "2026-11-01T00:00:00Z",
+        },
+        "spec": {},
+        "status": {
+            "phase": "Succeeded",
+            "finishedAt": "2026-11-01T01:00:00Z",
+            "nodes": { name: {
+                "id": name, "name": name, "displayName": name, "type": "Pod", "templateName": "main",
+                "outputs": { "artifacts": [
+                    { "name": "model", "gcs": { "bucket": "b", "key": format!("{name}/model.tgz") } },
+                ] },
+            } },
+        },
+    })
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// None when a signal ended it.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Runs a command for two minutes at most; it must end by itself and without a panic.
+    pub fn of(command: Command) -> Self {
+        Self::with_input(command, Vec::new())
+    }
+
+    /// As [`Self::of`], with something on its standard input.
+    pub fn with_input(command: Command, input: impl Into<Vec<u8>>) -> Self {
+        let mut command = assert_cmd::Command::from_std(command);
+        let ran = command.timeout(Duration::from_secs(120)).write_stdin(input).output().expect("it starts");
+        Self::from_output(&ran)
+    }
+
+    pub fn from_output(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+        let ran = Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        assert!(ran.code.is_some_and(|code| code != 101), "{ran:#?}");
+        assert!(!ran.err.contains("panicked"), "{ran:#?}");
+        ran
+    }
+
+    /// The exit code is this, and the first line on stderr begins so.
+    #[track_caller]
+    pub fn assert(&self, code: i32, error: &str) -> &Self {
+        assert!(self.code == Some(code) && self.err.starts_with(error), "{code}, {error}: {self:#?}");
+        self
+    }
+
+    /// The document on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
 }

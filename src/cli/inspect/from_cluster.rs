@@ -4,7 +4,7 @@ use super::{Arguments, Run, report};
 use crate::argo::Workflow;
 use crate::argo::list::{Item, Malformed, decode, object};
 use crate::cli::Streams;
-use crate::cli::select::Selection;
+use crate::cli::select::{Seen, Selection};
 use crate::cluster::{Body, Cluster, Scope};
 use crate::error::Error;
 use crate::gc::{Assessment, Context, assess};
@@ -12,8 +12,6 @@ use crate::output::{Origin, View};
 use futures::stream::{self, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use jiff::Timestamp;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,11 +63,13 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             }
         })
         .buffered(DECODERS);
+    // A list that expired starts over, and nothing may count twice.
     let mut seen = Seen::default();
     while let Some(page) = pages.next().await {
         for item in page? {
             match item {
                 Ok(assessment) if seen.is_new(&assessment.uid) => run.take(assessment)?,
+                Err(bad) if !seen.is_new(bad.known_name()) => {}
                 Ok(_) => {}
                 Err(Malformed { name, error }) => run.malformed(format!("workflow {name}"), error),
             }
@@ -108,19 +108,6 @@ fn page(body: &Body, context: &Context, selection: &Selection, view: &View) -> R
         Body::One(bytes) => take(object::<Workflow>(&String::from_utf8_lossy(bytes))),
     }
     Ok(assessed)
-}
-
-/// UIDs met so far, as hashes: a list that expired starts over, and nothing may count twice.
-#[derive(Default)]
-pub(in crate::cli) struct Seen {
-    hashes: HashSet<u64>,
-    state: RandomState,
-}
-
-impl Seen {
-    fn is_new(&mut self, uid: &str) -> bool {
-        uid.is_empty() || self.hashes.insert(self.state.hash_one(uid))
-    }
 }
 
 /// A line on standard error once a second has passed.

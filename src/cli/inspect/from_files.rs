@@ -3,13 +3,14 @@
 use super::{Arguments, Run, report};
 use crate::argo::list::Malformed;
 use crate::argo::related::{ConfigMap, Deployment};
-use crate::argo::{Version, Workflow};
+use crate::argo::{Meta, Version, Workflow};
 use crate::cli::Streams;
+use crate::cli::select::Seen;
 use crate::cli::select::Selection;
 use crate::error::Error;
-use crate::files::{self, Input, Object};
+use crate::files::{self, Input, InputError, Object};
 use crate::gc::{Context, Controller, Controllers, Gap, Related, assess};
-use crate::output::Origin;
+use crate::output::{Origin, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -18,7 +19,7 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
     let inputs = files::inputs(&arguments.files, arguments.recursive)?;
     let selection = arguments.selection(now);
     let mut beside = Beside::default();
-    for input in inputs.iter().filter(|input| **input != Input::Stdin) {
+    for input in inputs.iter().filter(|input| !input.is_read_once()) {
         // Damage is reported by the second pass.
         let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
             beside.add(object);
@@ -37,20 +38,49 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;
     let mut run = Run::new(&mut **out as &mut dyn Write, view, &arguments.fail_on);
-    let mut others: BTreeMap<String, usize> = BTreeMap::new();
+    let mut passed = Passed::default();
     for input in &inputs {
-        one(input, &mut **stdin, &selection, &mut context, arguments, &mut run, &mut others)?;
+        let read = one(input, &mut **stdin, &selection, &mut context, arguments, &mut run, &mut passed);
+        match read? {
+            Some(InputError::Io(name, cause)) if inputs.len() > 1 => run.malformed(name, cause.to_string()),
+            Some(error @ InputError::Syntax { .. }) => {
+                run.malformed("the rest of the input".to_owned(), error.to_string())
+            }
+            Some(error) => return Err(error.into()),
+            None => {}
+        }
     }
     let (inspection, code) = run.finish()?;
-    for (kind, count) in others {
+    for (kind, count) in passed.others {
         streams
             .say(format!("Note: left out {count} of kind {kind}; inspect looks at workflows that have run"));
+    }
+    if passed.repeated > 0 {
+        streams
+            .say(format!("Note: left out {} that came a second time", plural(passed.repeated, "workflow")));
     }
     report(streams, &inspection, &files_named(&inputs));
     Ok(code)
 }
 
-/// Reads one input to its end.
+/// What was passed over.
+#[derive(Default)]
+struct Passed {
+    others: BTreeMap<String, usize>,
+    seen: Seen,
+    repeated: u64,
+}
+
+impl Passed {
+    /// The very same object, as in a file that also stands in a directory; an older state of it is another.
+    fn is_repeated(&mut self, Meta { uid, resource_version, .. }: &Meta) -> bool {
+        let new = uid.is_empty() || self.seen.is_new(&format!("{uid} {resource_version}"));
+        self.repeated += u64::from(!new);
+        !new
+    }
+}
+
+/// Reads one input to its end; gives what kept it from getting there.
 fn one(
     input: &Input,
     stdin: &mut dyn Read,
@@ -58,17 +88,18 @@ fn one(
     context: &mut Context,
     arguments: &Arguments,
     run: &mut Run<'_>,
-    others: &mut BTreeMap<String, usize>,
-) -> Result<(), Error> {
-    let piped = *input == Input::Stdin;
+    passed: &mut Passed,
+) -> Result<Option<InputError>, Error> {
+    let piped = input.is_read_once();
     let mut beside = Beside::default();
     let mut late = 0;
     let mut failure = None;
     let read = files::read(input, stdin, &mut |object, _| {
         match object {
             Object::Workflow(workflow) if has_not_run(&workflow) => {
-                *others.entry("Workflow that has not run".to_owned()).or_default() += 1;
+                *passed.others.entry("Workflow that has not run".to_owned()).or_default() += 1;
             }
+            Object::Workflow(workflow) if passed.is_repeated(&workflow.metadata) => {}
             Object::Workflow(mut workflow) => {
                 beside.settle(context, arguments.argo_version);
                 if selection.takes(&workflow) {
@@ -78,7 +109,7 @@ fn one(
             Object::Malformed(Malformed { name, error }) => {
                 run.malformed(format!("{name} in {input}"), error)
             }
-            Object::Other(kind) => *others.entry(kind).or_default() += 1,
+            Object::Other(kind) => *passed.others.entry(kind).or_default() += 1,
             object if piped => {
                 late += usize::from(run.inspection.summary.workflows > 0);
                 beside.add(object);
@@ -93,20 +124,12 @@ fn one(
     }
     if late > 0 {
         run.inspection.gaps.push(Gap {
-            what: format!("{late} objects that came after workflows on standard input"),
-            why: "standard input is read once".to_owned(),
+            what: format!("{late} objects that came after workflows on {input}"),
+            why: format!("{input} is read once"),
             effect: "put them first, or use a file".to_owned(),
         });
     }
-    if let Err(error) = read {
-        match error {
-            files::InputError::Syntax { .. } => {
-                run.malformed("the rest of the input".to_owned(), error.to_string())
-            }
-            other => return Err(other.into()),
-        }
-    }
-    Ok(())
+    Ok(read.err())
 }
 
 /// A manifest rather than a captured object: verdicts need what the controller recorded.

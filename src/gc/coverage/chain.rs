@@ -54,10 +54,11 @@ impl<'a> Case<'a> {
             let label = format!("metadata.labels[{}]", names::ARCHIVING);
             return Some(Judgement::unknown(Reason::ArchivedStale).because(label, "Persisted"));
         }
-        Some(self.unmanaged().or_else(|| self.without_finalizer(record, all)).unwrap_or_else(|| {
-            let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
-            self.under_finalizer(record, all).note_if(hit, Reason::MemoHit)
-        }))
+        let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
+        let judgement = self.unmanaged().or_else(|| self.without_finalizer(record, all));
+        let judgement = judgement.unwrap_or_else(|| self.under_finalizer(record, all));
+        // Whatever becomes of it, the object is another workflow's.
+        Some(judgement.note_if(hit, Reason::MemoHit))
     }
 
     /// Recorded as deleted; two storage quirks make that doubtful.
