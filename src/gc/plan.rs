@@ -226,7 +226,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         }
         return selected;
     }
-    selected.plan.release_finalizer = rules.release_finalizer && assessment.finalizer == Finalizer::Stuck;
+    selected.plan.release_finalizer = rules.release_finalizer && is_releasable(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
             selected.given_up.push(location.clone());
@@ -245,6 +245,18 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         }
     }
     selected
+}
+
+/// Whether nothing but us will, or need, wait before the finalizer goes: it is stuck, or all was collected.
+fn is_releasable(assessment: &Assessment) -> bool {
+    let open = |artifact: &ArtifactReport| {
+        artifact.strategy.asks_for_collection() && artifact.verdict != Verdict::Collected
+    };
+    match assessment.finalizer {
+        Finalizer::Absent => false,
+        Finalizer::Stuck => true,
+        Finalizer::Present => !assessment.artifacts.iter().any(open),
+    }
 }
 
 type Objection = (Protection, String);

@@ -1,1 +1,463 @@
+//! Purging through the real kubectl, on a real API server and a real object store behind a strict proxy.
 
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::gcs::soft_delete_for_a_week;
+use crate::support::kube::ALICE;
+use crate::support::purge::{Live, Ran, ago, deletes, pod, protections, within_the_run};
+
+const FINALIZER: &str = "workflows.argoproj.io/artifact-gc";
+
+/// The keys `name/0.tgz` and so on.
+fn keys(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("{name}/{at}.tgz")).collect()
+}
+
+/// A workflow with so many objects.
+fn with_objects(namespace: &'static str, count: usize) -> Option<(Live, Vec<String>)> {
+    let keys = keys("train", count);
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    Some((Live::with(namespace, "train", &names)?, keys))
+}
+
+fn all_of(keys: &[String]) -> Vec<&str> {
+    keys.iter().map(String::as_str).collect()
+}
+
+/// Waits until it holds.
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come about");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_shown_is_deleted_and_recorded() {
+    let Some(live) = Live::with("purge-plain", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+    live.put("train/other.tgz");
+    let shown = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert_eq!(deletes(&shown), ["train/a.tgz", "train/b.tgz"]);
+    assert!(live.gcs.deletes().is_empty(), "a dry run deletes nothing");
+    let ran = live.purge(&["train", "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects (22B), verified"), "{}", ran.out);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/other.tgz"]);
+    let now = live.get("train");
+    let artifacts = &now["status"]["nodes"]["train-1"]["outputs"]["artifacts"];
+    assert!(artifacts.as_array().unwrap().iter().all(|artifact| artifact["deleted"] == true), "{artifacts}");
+    let events = live.server.get("/api/v1/namespaces/purge-plain/events").unwrap();
+    let message = events["items"][0]["message"].as_str().unwrap();
+    assert!(message.contains("deleted 2 artifact objects"), "{message}");
+    live.was_careful(&["train/a.tgz", "train/b.tgz"]);
+}
+
+#[test]
+fn an_object_overwritten_between_plan_and_delete_stays() {
+    let Some(live) = Live::with("purge-changed", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+    live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| {
+        gcs.put("purge-changed", "train/a.tgz", "somebody's new work");
+    });
+    let ran = live.purge(&["train", "--yes"]).ends_with(4);
+    assert!(ran.err.contains("train/a.tgz: the object was overwritten"), "{}", ran.err);
+    assert_eq!(live.gcs.bytes(live.namespace, "train/a.tgz").unwrap(), b"somebody's new work");
+    assert!(live.gcs.get(live.namespace, "train/b.tgz").is_none());
+    live.was_careful(&["train/a.tgz", "train/b.tgz"]);
+}
+
+#[test]
+fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects() {
+    let Some(live) = Live::with("purge-retried", "train", &["train/a.tgz"]) else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    assert!(live.gcs.deletes().is_empty());
+    let mut retried = live.workflow("train", &["train/a.tgz"]);
+    retried["status"]["phase"] = json!("Running");
+    retried["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    live.server.apply(retried);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
+    // The test server's replacement keeps the UID, as a retry does.
+    assert!(ran.err.contains("retried, recreated or deleted since the plan"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
+}
+
+#[test]
+fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
+    let Some(live) = Live::with("purge-saved", "train", &["train/a.tgz"]) else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    std::fs::write(&plan, text.replace("train/a.tgz", "other/a.tgz")).unwrap();
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(5);
+    assert!(ran.err.contains("edited"), "{}", ran.err);
+    std::fs::write(&plan, &text).unwrap();
+    let ran = live.purge(&["--plan", &plan, "--plan-max-age", "0s", "--yes"]).ends_with(5);
+    assert!(ran.err.contains("too long ago"), "{}", ran.err);
+    live.purge(&["--plan", &plan, "train"]).ends_with(2);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object"), "{}", ran.out);
+    live.was_careful(&["train/a.tgz"]);
+}
+
+#[test]
+fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
+    let Some((live, keys)) = with_objects("purge-killed", 60) else { return };
+    let journal = live.file("journal.jsonl");
+    live.gcs.latency(Duration::from_millis(40));
+    let arguments = ["train", "--yes", "--concurrency", "4", "--journal", &journal];
+    let mut child =
+        live.command("purge", &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("a delete", || live.gcs.deletes().len() > 10);
+    // kubectl replaces itself by the plugin, so this is the plugin's own process.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = live.gcs.keys(live.namespace).len();
+    assert!(left > 0 && left < keys.len(), "{left}");
+    live.gcs.heal();
+    let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(0);
+    assert!(ran.err.contains("settled already"), "{}", ran.err);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    for key in &keys {
+        let entries = live.gcs.deletes();
+        let done = entries.iter().filter(|entry| entry.key.as_ref() == Some(key) && entry.executed).count();
+        assert_eq!(done, 1, "{key}");
+    }
+    live.was_careful(&all_of(&keys));
+    // Finished is finished.
+    let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(0);
+    assert!(ran.err.contains("60 of 60 objects are settled"), "{}", ran.err);
+}
+
+#[test]
+fn danger_32_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on() {
+    let Some((live, keys)) = with_objects("purge-interrupted", 60) else { return };
+    let journal = live.file("journal.jsonl");
+    live.gcs.latency(Duration::from_millis(40));
+    let arguments = ["train", "--yes", "--concurrency", "4", "--journal", &journal];
+    let mut command = live.command("purge", &arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a delete", || live.gcs.deletes().len() > 10);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(err.contains("Interrupted after") && err.contains("--resume"), "{err}");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let lines =
+        |kind: &str| text.lines().filter(|line| line.contains(&format!("\"line\":\"{kind}\""))).count();
+    assert_eq!(lines("Intent"), lines("Result"), "nothing in flight is left open");
+    live.gcs.heal();
+    live.purge(&["--resume", &journal, "--yes"]).ends_with(0);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    live.was_careful(&all_of(&keys));
+}
+
+#[test]
+fn a_storage_that_stumbles_loses_and_repeats_nothing() {
+    let Some((live, keys)) = with_objects("purge-stumbling", 40) else { return };
+    live.gcs.fail_every(10, 503);
+    live.gcs.fail_after_every(7, 500);
+    let ran = live.purge(&["train", "--yes", "--concurrency", "8"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 40 objects"), "{}{}", ran.out, ran.err);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    live.was_careful(&all_of(&keys));
+
+    let Some((live, keys)) = with_objects("purge-throttled", 20) else { return };
+    live.gcs.fail_every(5, 429);
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    live.was_careful(&all_of(&keys));
+}
+
+#[test]
+fn a_lost_connection_is_settled_by_a_look() {
+    let Some((live, keys)) = with_objects("purge-cut", 12) else { return };
+    live.gcs.cut_after_every(3);
+    let ran = live.purge(&["train", "--yes", "--concurrency", "2"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 12 objects"), "{}{}", ran.out, ran.err);
+    for key in &keys {
+        let entries = live.gcs.deletes();
+        assert_eq!(
+            entries.iter().filter(|entry| entry.key.as_ref() == Some(key)).count(),
+            1,
+            "{key} was sent again"
+        );
+    }
+    live.was_careful(&all_of(&keys));
+}
+
+#[test]
+fn a_stalled_connection_holds_up_its_own_object_only() {
+    let Some((live, keys)) = with_objects("purge-stalled", 10) else { return };
+    live.gcs.stall(4, Duration::from_secs(2));
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    live.was_careful(&all_of(&keys));
+}
+
+#[test]
+fn two_purges_at_once_delete_everything_once() {
+    let Some((live, keys)) = with_objects("purge-twice", 40) else { return };
+    live.gcs.latency(Duration::from_millis(5));
+    let run = || live.purge(&["train", "--yes", "--concurrency", "4"]);
+    let (first, second) = thread::scope(|scope| {
+        let other = scope.spawn(run);
+        (run(), other.join().unwrap())
+    });
+    for ran in [first, second] {
+        ran.ends_with(0);
+    }
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    let executed = live.gcs.deletes().iter().filter(|entry| entry.executed).count();
+    assert_eq!(executed, keys.len());
+    live.was_careful(&all_of(&keys));
+}
+
+#[test]
+fn danger_19_holds_retention_and_refusals_are_told_apart() {
+    let names = ["train/free.tgz", "train/held.tgz", "train/kept.tgz", "train/denied.tgz"];
+    let Some(live) = Live::with("purge-held", "train", &names) else { return };
+    live.gcs.hold(live.namespace, "train/held.tgz");
+    live.gcs.retain(live.namespace, "train/kept.tgz");
+    live.gcs.forbid(live.namespace, "train/denied.tgz");
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert!(protections(&plan).contains(&"held".to_owned()), "{plan:#}");
+    let ran = live.purge(&["train", "--yes"]).ends_with(4);
+    assert!(ran.err.contains("train/denied.tgz: the storage refused the delete"), "{}", ran.err);
+    let mut left = live.gcs.keys(live.namespace);
+    left.sort();
+    assert_eq!(left, ["train/denied.tgz", "train/held.tgz", "train/kept.tgz"]);
+    live.was_careful(&names);
+}
+
+#[test]
+fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights() {
+    let Some(live) = Live::with("purge-held-late", "train", &["train/a.tgz"]) else { return };
+    live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| gcs.hold("purge-held-late", "train/a.tgz"));
+    let ran = live.purge(&["train", "--yes"]).ends_with(4);
+    assert!(ran.err.contains("a hold or retention forbids its deletion"), "{}", ran.err);
+}
+
+#[test]
+fn keys_of_every_kind_hit_their_own_object_only() {
+    let names = [
+        "train/ü/日本 x.tgz",
+        "train/a%2Fb.tgz",
+        "train/a?b#c&d=e+f.tgz",
+        "train/%41.tgz",
+        "train/\u{202e}gzt.a",
+    ];
+    let Some(live) = Live::with("purge-unicode", "train", &names) else { return };
+    // What a wrong encoding or decoding would hit instead.
+    for neighbour in ["train/a/b.tgz", "train/A.tgz", "train/a"] {
+        live.put(neighbour);
+    }
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/A.tgz", "train/a", "train/a/b.tgz"]);
+    live.was_careful(&names);
+}
+
+#[test]
+fn danger_02_a_directory_ends_at_its_slash() {
+    let Some(live) = Live::start("purge-directory") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = live.workflow("train", &["a/b"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["archive"] = json!({ "none": {} });
+    live.server.apply(wf);
+    for key in ["a/b/1", "a/b/2/3", "a/bc", "a/b-1/x"] {
+        live.put(key);
+    }
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert_eq!(live.gcs.keys(live.namespace), ["a/b-1/x", "a/bc"]);
+    live.was_careful(&["a/b/1", "a/b/2/3"]);
+}
+
+#[test]
+fn danger_18_and_20_a_versioned_bucket_loses_its_live_version_and_undo_brings_it_back() {
+    let Some(live) = Live::start("purge-versioned") else { return };
+    live.gcs.bucket_with(live.namespace, json!({ "versioning": { "enabled": true } }));
+    live.server.apply(live.workflow("train", &["train/a.tgz"]));
+    live.put("train/a.tgz");
+    let journal = live.file("journal.jsonl");
+    let ran = live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    assert!(ran.err.contains("versioning is on"), "{}", ran.err);
+    assert!(ran.out.contains("billed until the bucket lets go"), "{}", ran.out);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(undone.out.contains("Brought back 1 of 1"), "{}", undone.out);
+    assert_eq!(live.gcs.bytes(live.namespace, "train/a.tgz").unwrap(), b"train/a.tgz");
+    // What is back needs no second way back.
+    let again = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(again.out.contains("Brought back 0 of 0"), "{}", again.out);
+}
+
+#[test]
+fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
+    let Some(live) = Live::start("purge-undo") else { return };
+    live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
+    live.server.apply(live.workflow("train", &["train/a.tgz", "train/b.tgz"]));
+    live.put("train/a.tgz");
+    live.put("train/b.tgz");
+    let journal = live.file("journal.jsonl");
+    let ran = live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    assert!(ran.err.contains("deleted objects are kept, and billed, for 7 days"), "{}", ran.err);
+    live.gcs.put(live.namespace, "train/a.tgz", "newer");
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(4);
+    assert!(undone.out.contains("Brought back 1 of 2"), "{}", undone.out);
+    assert!(undone.out.contains("1 were left alone: a newer object"), "{}", undone.out);
+    assert_eq!(live.gcs.bytes(live.namespace, "train/a.tgz").unwrap(), b"newer");
+
+    let Some(live) = Live::with("purge-undo-lost", "train", &["train/a.tgz"]) else { return };
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(4);
+    assert!(undone.out.contains("1 are gone for good"), "{}", undone.out);
+}
+
+/// A workflow whose named and inline artifacts share a strategy: GC is poisoned and its finalizer hangs.
+fn poisoned(live: &Live, keys: &[&str]) -> Value {
+    let mut wf = live.workflow("train", keys);
+    wf["metadata"]["finalizers"] = json!(["example.com/other", FINALIZER]);
+    wf["spec"]["templates"][0]["outputs"] = json!({ "artifacts": [{ "name": "x", "path": "/x" }] });
+    wf["status"]["artifactGCStatus"] = json!({ "strategiesProcessed": { "OnWorkflowDeletion": true } });
+    wf["metadata"]["deletionTimestamp"] = json!(ago(within_the_run()));
+    wf
+}
+
+#[test]
+fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects() {
+    let Some(live) = Live::start("purge-finalizer") else { return };
+    live.gcs.bucket(live.namespace);
+    live.server.apply(poisoned(&live, &["train/a.tgz", "train/b.tgz"]));
+    live.put("train/a.tgz");
+    live.put("train/b.tgz");
+    let finalizers = || live.get("train")["metadata"]["finalizers"].clone();
+    live.gcs.before_delete(live.namespace, "train/b.tgz", |gcs| {
+        gcs.put("purge-finalizer", "train/b.tgz", "again");
+    });
+    let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(4);
+    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}", ran.err);
+    assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]));
+    live.put("train/b.tgz");
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]), "nobody asked for its release");
+    let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(0);
+    assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
+    assert_eq!(finalizers(), json!(["example.com/other"]));
+}
+
+#[test]
+fn danger_29_a_location_outside_the_configured_repositories_is_reported_only() {
+    let Some(live) = Live::start("purge-foreign") else { return };
+    live.gcs.bucket(live.namespace);
+    live.gcs.bucket("payroll");
+    let mut wf = live.workflow("train", &["train/a.tgz", "x"]);
+    pod(&mut wf)["outputs"]["artifacts"][1]["gcs"] = json!({ "bucket": "payroll", "key": "salaries.csv" });
+    live.server.apply(wf);
+    live.put("train/a.tgz");
+    live.gcs.put("payroll", "salaries.csv", "secret");
+    live.gcs.created("payroll", "salaries.csv", &ago(within_the_run()));
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert_eq!(deletes(&plan), ["train/a.tgz"]);
+    assert_eq!(protections(&plan), ["foreign-location"]);
+    live.purge(&["train", "--yes"]).ends_with(0);
+    assert_eq!(live.gcs.keys("payroll"), ["salaries.csv"]);
+}
+
+#[test]
+fn danger_16_a_user_who_sees_one_namespace_only_is_refused() {
+    let Some(live) = Live::with("purge-alice", "train", &["train/a.tgz"]) else { return };
+    live.server.apply(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: { name: all, namespace: purge-alice }
+rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: all, namespace: purge-alice }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: all }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
+",
+    );
+    let purge = |arguments: &[&str]| {
+        let mut command =
+            live.server.kubectl_as(ALICE, ["argo-gc", "purge", "train", "-n", "purge-alice", "--yes"]);
+        command.args(["--repository", "gs://purge-alice"]).args(arguments);
+        command.env("STORAGE_EMULATOR_HOST", live.gcs.url()).env("XDG_STATE_HOME", live.directory.path());
+        Ran::of(command)
+    };
+    until("the grant", || {
+        let list = live.server.kubectl_as(ALICE, ["get", "wf", "-n", "purge-alice"]).output().unwrap();
+        list.status.success()
+    });
+    let ran = purge(&[]).ends_with(5);
+    assert!(ran.err.contains("--accept-unread"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
+    let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces";
+    let ran = purge(&["--accept-unread", sources]).ends_with(0);
+    assert!(ran.err.contains("Warning: accepted as unread: workflows"), "{}", ran.err);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+}
+
+#[test]
+fn danger_28_missing_rights_are_found_before_the_first_delete() {
+    let Some(live) = Live::with("purge-rights", "train", &["train/a.tgz"]) else { return };
+    live.gcs.permissions(live.namespace, &["storage.objects.list", "storage.objects.get"]);
+    let ran = live.purge(&["train", "--yes"]).ends_with(5);
+    assert!(ran.err.contains("lacks storage.objects.delete on bucket purge-rights"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
+    live.purge(&["train", "--dry-run=server"]).ends_with(5);
+    live.purge(&["train", "--dry-run"]).ends_with(0);
+}
+
+#[test]
+fn a_pinned_namespace_keeps_everything() {
+    let Some(live) = Live::start("purge-pinned") else { return };
+    live.gcs.bucket(live.namespace);
+    live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "purge-pinned", "labels": { "argo-gc/keep": "true" } } }));
+    live.server.apply(live.workflow("train", &["train/a.tgz"]));
+    live.put("train/a.tgz");
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert_eq!(protections(&plan), ["pinned"]);
+}
+
+#[test]
+fn references_are_found_in_other_namespaces_and_selectors_choose_by_label() {
+    let Some(live) = Live::with("purge-refs", "train", &["shared-refs/a.tgz"]) else { return };
+    let mut reader = live.workflow("reader", &[]);
+    reader["metadata"]["namespace"] = json!("purge-refs-reader");
+    pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": live.namespace, "key": "shared-refs/a.tgz" } }] });
+    live.server.apply(reader);
+    let mut labelled = live.workflow("labelled", &["labelled-refs/a.tgz"]);
+    labelled["metadata"]["labels"]["app"] = json!("etl");
+    live.server.apply(labelled);
+    live.put("labelled-refs/a.tgz");
+    let plan = live.purge(&["--all", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert_eq!(deletes(&plan), ["labelled-refs/a.tgz"]);
+    assert_eq!(protections(&plan), ["referenced"]);
+    let plan = live.purge(&["-l", "app=etl", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert_eq!(deletes(&plan), ["labelled-refs/a.tgz"]);
+    let plan = live.purge(&["-l", "app!=etl", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    assert!(deletes(&plan).is_empty());
+}
+
+#[test]
+fn names_that_are_not_there_and_dead_endpoints_are_errors() {
+    let Some(live) = Live::with("purge-wrong", "train", &["train/a.tgz"]) else { return };
+    let ran = live.purge(&["nosuch", "--yes"]).ends_with(1);
+    assert!(ran.err.contains("\"nosuch\" not found"), "{}", ran.err);
+    let ran = live.purge(&["train"]).ends_with(5);
+    assert!(ran.err.contains("not confirmed"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
+    let ran = live.purge(&["--resume", "/nonexistent"]).ends_with(1);
+    assert!(ran.err.contains("/nonexistent"), "{}", ran.err);
+}

@@ -201,7 +201,8 @@ fn server() -> Option<&'static ApiServer> {
     SERVER.as_ref()
 }
 
-/// A namespace of the real API server, and an object store of the test's own.
+/// A namespace of the real API server, and an object store of the test's own with a bucket of that name:
+/// what a test's workflows name must not be what another's do.
 pub struct Live {
     pub server: &'static ApiServer,
     pub gcs: Gcs,
@@ -219,21 +220,29 @@ impl Live {
     /// With the plain bucket, and a workflow whose objects are all there.
     pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Option<Self> {
         let live = Self::start(namespace)?;
-        live.gcs.bucket(BUCKET);
-        live.server.apply(workflow(namespace, name, keys));
+        live.gcs.bucket(namespace);
+        live.server.apply(live.workflow(name, keys));
         keys.iter().for_each(|key| live.put(key));
         Some(live)
     }
 
     /// Writes an object within the workflows' run.
     pub fn put(&self, key: &str) {
-        self.gcs.put(BUCKET, key, key);
-        self.gcs.created(BUCKET, key, &ago(within_the_run()));
+        self.gcs.put(self.namespace, key, key);
+        self.gcs.created(self.namespace, key, &ago(within_the_run()));
+    }
+
+    /// As [`workflow`], in this namespace and bucket.
+    pub fn workflow(&self, name: &str, keys: &[&str]) -> Value {
+        let mut workflow = workflow(self.namespace, name, keys);
+        workflow["status"]["artifactRepositoryRef"]["artifactRepository"]["gcs"]["bucket"] =
+            json!(self.namespace);
+        workflow
     }
 
     /// `kubectl argo-gc VERB` with these arguments, ready to run.
     pub fn command(&self, verb: &str, arguments: &[&str]) -> Command {
-        let repository = format!("gs://{BUCKET}");
+        let repository = format!("gs://{}", self.namespace);
         let mut command = self.server.kubectl_as(ADMIN, ["argo-gc", verb]);
         command.args(arguments);
         if verb == "purge" && !arguments.contains(&"--plan") && !arguments.contains(&"--resume") {
