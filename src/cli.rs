@@ -31,6 +31,8 @@ pub struct Streams {
     pub no_color: bool,
     /// Told of interrupts by the process.
     pub stop: Arc<Stop>,
+    /// Begins to log, at the level of `-v`.
+    pub log: Box<dyn Fn(u8) + Send>,
 }
 
 impl Streams {
@@ -46,6 +48,16 @@ impl Streams {
 #[derive(Debug, Parser)]
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
 struct Cli {
+    /// Logs what is sent, from 1; to standard error.
+    #[arg(
+        short,
+        long = "v",
+        global = true,
+        default_value_t = 0,
+        value_name = "LEVEL",
+        help_heading = "Output"
+    )]
+    verbosity: u8,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -64,6 +76,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Ok(cli) => cli,
         Err(error) => return help(&error, streams),
     };
+    if cli.verbosity > 0 {
+        (streams.log)(cli.verbosity);
+    }
     let result = match cli.verb {
         Verb::Inspect(arguments) => arguments.run(streams, now).await,
         Verb::Purge(arguments) => arguments.run(streams, now).await,

@@ -126,6 +126,7 @@ impl Cluster {
                 (error, retriable && !refused)
             })?;
             let status = response.status();
+            tracing::debug!(method, path, status = status.as_u16(), "kubernetes");
             let wait = retry_after(response.headers());
             let mut body = self.buffers.take();
             let collected = collect(response, &mut body.bytes).await;

@@ -22,7 +22,10 @@ fn main() -> ExitCode {
     // kube logs failures as errors even where another try succeeds: nothing is logged unless asked for.
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy();
     let colour = stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(stderr);
+    let log = log.with_filter_reloading();
+    let filter = log.reload_handle();
+    log.init();
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_stack_size(STACK)
@@ -40,6 +43,11 @@ fn main() -> ExitCode {
         err_is_terminal: stderr().is_terminal(),
         in_is_terminal: stdin().is_terminal(),
         stop: Arc::clone(&stop),
+        // Of our own words only: what the libraries log may hold headers.
+        log: Box::new(move |level| {
+            let level = if level < 6 { "debug" } else { "trace" };
+            let _ = filter.reload(EnvFilter::new(format!("off,argo_gc={level}")));
+        }),
         width: terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb"),

@@ -2,7 +2,7 @@
 //! tables keep only their rows.
 
 mod age;
-mod document;
+pub mod document;
 mod escape;
 mod explain;
 mod headline;
@@ -213,6 +213,10 @@ fn next(out: &mut impl Write, view: &View, rows: &[table::Row], reasons: &[Reaso
             escape(&row.namespace),
             escape(&row.workflow)
         )?;
+        if files.is_empty() && row.verdict <= Verdict::Failing {
+            let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
+            write!(out, " · kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
+        }
     }
     writeln!(out)
 }

@@ -274,13 +274,12 @@ impl ToldFrom {
     }
 }
 
-/// Removes the artifact-gc finalizer and no other: the `test` fails the patch if another one stands there.
-pub const RELEASE_COMMAND: &str = r#"kubectl patch workflows.argoproj.io NAME -n NAMESPACE --type=json -p '[{"op":"test","path":"/metadata/finalizers/0","value":"workflows.argoproj.io/artifact-gc"},{"op":"remove","path":"/metadata/finalizers/0"}]'"#;
+/// Deletes the objects, verifies that they are gone, and only then removes the artifact-gc finalizer.
+pub const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
 
-/// How to use [`RELEASE_COMMAND`].
-pub const RELEASE_HINT: &str = "The 0 is the finalizer's place in `metadata.finalizers`, counted from 0; the patch is \
-refused if another finalizer stands there. Look first: `kubectl get workflows.argoproj.io NAME -n NAMESPACE -o \
-jsonpath='{.metadata.finalizers}'`.";
+/// What to know about [`RELEASE_COMMAND`].
+pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects that are not in GCS it leaves alone, and the \
+finalizer with them.";
 
 /// What most entries have in common; each names the rest.
 const BASE: Entry = Entry {

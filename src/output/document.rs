@@ -1,4 +1,4 @@
-//! The Inspection document in JSON and YAML, written workflow by workflow.
+//! Documents in JSON and YAML; an Inspection is written workflow by workflow.
 
 use super::View;
 use super::escape::is_dangerous;
@@ -34,6 +34,15 @@ fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
         return json(value, indent);
     }
     Ok(text.trim_end().replace('\n', &format!("\n{indent}")))
+}
+
+/// Writes a whole document, harmless for terminals.
+///
+/// # Errors
+/// Writing failed.
+pub fn write(out: &mut dyn Write, as_yaml: bool, value: &impl Serialize) -> io::Result<()> {
+    let text = if as_yaml { yaml(value, "")? } else { json(value, "")? };
+    writeln!(out, "{text}")
 }
 
 fn json_begin(out: &mut impl Write, view: &View) -> io::Result<()> {

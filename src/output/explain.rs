@@ -21,7 +21,7 @@ pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
         yaml.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
     }
     if entry.release {
-        writeln!(out, "\nREMOVING ONLY THE FINALIZER\n  {RELEASE_COMMAND}\n  {RELEASE_HINT}")?;
+        writeln!(out, "\nRELEASING THE FINALIZER\n  {RELEASE_COMMAND}\n  {RELEASE_HINT}")?;
     }
     writeln!(out, "\nUPSTREAM")?;
     entry.upstream.iter().try_for_each(|line| writeln!(out, "  {line}"))?;

@@ -6,6 +6,7 @@ use crate::purge::execute::{Fate, Tally};
 use crate::purge::{Plan, settle::Settlement};
 use crate::store::BucketFacts;
 use jiff::Timestamp;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use tabled::builder::Builder;
@@ -201,6 +202,49 @@ pub fn tally(
         writeln!(out, "Recorded {} as deleted in their workflows", plural(recorded, "artifact"))?;
     }
     Ok(())
+}
+
+/// `kind: PurgeResult`: what became of a plan, as a document.
+pub fn result(tally: &Tally, settlements: &[(String, Settlement)], journal: String) -> serde_json::Value {
+    let object = |settled: &crate::purge::execute::Settled| {
+        let (outcome, detail) = match &settled.fate {
+            Fate::Deleted => ("deleted", String::new()),
+            Fate::Gone => ("gone", String::new()),
+            Fate::Kept(protection, detail) => (protection.code(), detail.clone()),
+            Fate::Failed(why) => ("failed", why.clone()),
+            Fate::NotReached => ("not-reached", String::new()),
+            Fate::StillThere => ("still-there", String::new()),
+        };
+        let planned = &settled.object;
+        json!({
+            "bucket": planned.bucket, "key": planned.key, "generation": planned.generation, "size": planned.size,
+            "outcome": outcome, "detail": detail,
+        })
+    };
+    let workflows = tally.workflows.iter().map(|workflow| {
+        let plan = &workflow.plan;
+        let name = format!("{}/{}", plan.namespace, plan.name);
+        let settlement = settlements.iter().find(|(of, _)| *of == name).map(|(_, settlement)| settlement);
+        json!({
+            "namespace": plan.namespace, "name": plan.name, "uid": plan.uid,
+            "objects": workflow.objects.iter().map(object).collect::<Vec<_>>(),
+            "recorded": settlement.map_or(0, |settlement| settlement.recorded),
+            "finalizerReleased": settlement.is_some_and(|settlement| settlement.finalizer_released),
+        })
+    });
+    json!({
+        "apiVersion": crate::purge::document::API_VERSION,
+        "kind": "PurgeResult",
+        "complete": tally.is_complete(),
+        "totals": {
+            "deleted": tally.count(|fate| *fate == Fate::Deleted),
+            "gone": tally.count(|fate| *fate == Fate::Gone),
+            "left": tally.count(|fate| !fate.is_gone()),
+            "bytes": tally.bytes(),
+        },
+        "journal": journal,
+        "workflows": workflows.collect::<Vec<_>>(),
+    })
 }
 
 /// Bytes deleted from buckets that hold on to them, or from those that don't.

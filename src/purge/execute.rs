@@ -189,7 +189,7 @@ impl Executor<'_> {
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
         let mut settled = done.into_iter().collect::<Result<Vec<_>, Error>>()?;
-        self.verify(plan, &mut settled).await;
+        self.verify(&mut settled).await;
         Ok(settled)
     }
 
@@ -226,7 +226,7 @@ impl Executor<'_> {
     }
 
     /// Looks whether what was deleted is really gone.
-    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) {
+    async fn verify(&self, settled: &mut [Settled]) {
         let looks = settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted).map(
             |(at, settled)| {
                 let PlannedObject { bucket, key, generation, .. } = settled.object.clone();
@@ -240,7 +240,6 @@ impl Executor<'_> {
                 Ok(Some(object)) if object.generation == generation => settled[at].fate = Fate::StillThere,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(workflow = %plan.name, %error, "could not verify");
                     settled[at].fate = Fate::Failed(format!("deleted, but not verified: {error}"));
                 }
             }

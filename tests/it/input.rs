@@ -556,6 +556,7 @@ fn in_process(input: &str, format: &str) -> (u8, String, String) {
         err_is_terminal: false,
         in_is_terminal: false,
         stop: Default::default(),
+        log: Box::new(|_| ()),
         width: None,
         no_color: true,
     };

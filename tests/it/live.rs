@@ -104,6 +104,7 @@ fn inspect_later(server: &ApiServer, fixture: &Fixture) -> BTreeSet<String> {
         err_is_terminal: false,
         in_is_terminal: false,
         stop: Default::default(),
+        log: Box::new(|_| ()),
         width: None,
         no_color: true,
     };

@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, exit};
 use crate::gc::plan::Rules;
 use crate::gc::{Context, Controllers, Related};
-use crate::output::plan as show;
+use crate::output::{document, plan as show};
 use crate::purge::document::{API_VERSION, ClusterIdentity, Totals};
 use crate::purge::execute::{Executor, Fate, Stop, Tally};
 use crate::purge::journal::{Journal, Line, Record};
@@ -16,7 +16,7 @@ use crate::store::Store;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 /// Above these a name is typed rather than a letter.
@@ -85,7 +85,10 @@ pub(super) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    print(arguments, &plan, streams, now)?;
+    let only_shown = arguments.plan_out.is_some()
+        || arguments.dry_run != DryRun::None
+        || target.cluster.is_none() && arguments.storage.store_root.is_none();
+    print(arguments, &plan, only_shown, streams, now)?;
     if let Some(path) = &arguments.plan_out {
         let text = serde_json::to_string_pretty(&plan).map_err(Error::new)?;
         std::fs::write(path, text + "\n")
@@ -176,7 +179,7 @@ pub(super) async fn resume(
     if record.ended && plan.totals.objects == 0 {
         return Ok(exit::DONE);
     }
-    print(arguments, &plan, streams, now)?;
+    print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     if arguments.dry_run != DryRun::None {
         return Ok(exit::DONE);
@@ -203,15 +206,22 @@ async fn connect(
     Ok((Some(cluster), Context { now, controllers, related }))
 }
 
-fn print(arguments: &Arguments, plan: &Plan, streams: &mut Streams, now: Timestamp) -> Result<(), Error> {
+/// Shows a plan. A plan that is carried out shows as a table where its result is to be the document.
+fn print(
+    arguments: &Arguments,
+    plan: &Plan,
+    only_shown: bool,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<(), Error> {
     let out = &mut streams.out;
     match arguments.output {
         Format::Table => show::plan(out, plan, false, now)?,
         Format::Wide => show::plan(out, plan, true, now)?,
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(plan).map_err(Error::new)?)?,
-        Format::Yaml => write!(out, "{}", serde_saphyr::to_string(plan).map_err(Error::new)?)?,
+        format if only_shown => document::write(out, format == Format::Yaml, plan)?,
+        _ => show::plan(&mut streams.err, plan, false, now)?,
     }
-    out.flush()?;
+    streams.out.flush()?;
     Ok(())
 }
 
@@ -399,12 +409,13 @@ fn finish(
     streams: &mut Streams,
     stop: &Stop,
 ) -> Result<u8, Error> {
-    // Documents on standard output stay documents.
-    let mut text = Vec::new();
-    show::tally(&mut text, tally, settlements, buckets)?;
     match arguments.output {
-        Format::Table | Format::Wide => streams.out.write_all(&text)?,
-        Format::Json | Format::Yaml => streams.err.write_all(&text)?,
+        Format::Table | Format::Wide => show::tally(&mut streams.out, tally, settlements, buckets)?,
+        format => {
+            let journal = journal.path().display().to_string();
+            let result = show::result(tally, settlements, journal);
+            document::write(&mut streams.out, format == Format::Yaml, &result)?;
+        }
     }
     let left = show::leftovers(tally);
     const SHOWN: usize = 20;

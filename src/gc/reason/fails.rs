@@ -21,9 +21,10 @@ pub(super) static INLINE_POISON: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed",
         "metadata.finalizers",
     ],
-    remedy: "Lift every inline body into a named template; values that the body took from the enclosing template go \
-             in as arguments. Or, to save the others, give inline artifacts the strategy `Never` and store no logs \
-             there. For the leftovers, delete all objects of the strategy by hand, then remove only the finalizer.",
+    remedy: "Lift every inline body into a named template; values that the body took from the enclosing \
+             template go in as arguments. Or, to save the others, give inline artifacts the strategy \
+             `Never` and store no logs there. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -52,8 +53,9 @@ pub(super) static PROCESSED_WITH_ERROR: Entry = Entry {
         "no WorkflowArtifactGCTask and no GC pod",
         "metadata.finalizers",
     ],
-    remedy: "Find \"failed to GC artifacts\" in the controller's log, and mend what refused the task or pod. For the \
-             leftovers, delete the objects by hand, then remove only the finalizer.",
+    remedy: "Find \"failed to GC artifacts\" in the controller's log, and mend what refused the task or \
+             pod. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects \
+             from GCS, then the finalizer.",
     upstream: &[
         "argo-workflows#16894 (closed)",
         "argo-workflows#16897 (merged after v4.1.2)",
@@ -74,9 +76,9 @@ pub(super) static TASK_TOO_LARGE: Entry = Entry {
         "status.nodes[*].outputs.artifacts, counted and measured",
         "status.artifactGCStatus.strategiesProcessed",
     ],
-    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or strategies, as \
-             each makes a task of its own. For the leftovers, delete the objects by hand, then remove only the \
-             finalizer.",
+    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or \
+             strategies, as each makes a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The size is a lower bound, but the limit of the cluster may have been raised.",
     ..FAILS
@@ -95,8 +97,8 @@ pub(super) static GC_POD_FAILED: Entry = Entry {
         "Pod <workflow>-artgc-*",
         "status.artifactGCStatus.podsRecouped",
     ],
-    remedy: "Read the log of the GC pod and mend the cause. For the leftovers, delete the objects by hand, then \
-             remove only the finalizer.",
+    remedy: "Read the log of the GC pod and mend the cause. For the leftovers, `kubectl argo-gc purge \
+             NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &["argo-workflows#10019 (v3.4.4)", "argo-workflows#9953 (closed)", AGC],
     ..FAILS
 };
@@ -112,8 +114,9 @@ pub(super) static GC_RBAC: Entry = Entry {
         "access review for the service account: list workflowartifactgctasks, patch workflowartifactgctasks/status",
         "Pod <workflow>-artgc-*",
     ],
-    remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For the \
-             leftovers, delete the objects by hand, then remove only the finalizer.",
+    remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
+             the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer.",
     remedy_yaml: Some(
         "\
 apiVersion: rbac.authorization.k8s.io/v1
@@ -161,9 +164,9 @@ pub(super) static GC_OOM: Entry = Entry {
           written once per task at the end, so objects may be gone that the Workflow still shows as undeleted.",
     versions: "v3.4.0 to v4.1.2 (every release read); the limit can be raised from v3.5.0",
     evidence: &["containerStatuses[main].state.terminated.reason: OOMKilled of Pod <workflow>-artgc-*"],
-    remedy: "Raise the limit by `artifactGC.podSpecPatch` (v3.5.0+; not allowed to users in the Strict and Secure \
-             modes of v3.7.15+, v4.0.6+ and v4.1.0+). For the leftovers, delete the objects by hand, then remove \
-             only the finalizer.",
+    remedy: "Raise the limit by `artifactGC.podSpecPatch` (v3.5.0+; not allowed to users in the Strict \
+             and Secure modes of v3.7.15+, v4.0.6+ and v4.1.0+). For the leftovers, `kubectl argo-gc \
+             purge NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
     remedy_yaml: Some(
         "\
 spec:
@@ -193,8 +196,9 @@ pub(super) static GC_POD_LOST: Entry = Entry {
         "status.artifactGCStatus.podsRecouped without an entry for the strategy",
         "no GC pod",
     ],
-    remedy: "For the leftovers, delete the objects by hand (the task lists them), then remove only the finalizer. \
-             If it recurs, keep GC pods from being evicted, for example by `podMetadata` that your autoscaler heeds.",
+    remedy: "For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer. If it recurs, keep GC pods from being evicted, for example by \
+             `podMetadata` that your autoscaler heeds.",
     remedy_yaml: Some(
         "\
 spec:
@@ -296,8 +300,8 @@ pub(super) static FORCE_NO_POD: Entry = Entry {
         "status.artifactGCStatus.podsRecouped is empty",
         "metadata.finalizers",
     ],
-    remedy: "Do not rely on the setting. Mend what the artifacts' reason says, delete the objects by hand, then \
-             remove only the finalizer.",
+    remedy: "Do not rely on the setting. Mend what the artifacts' reason says, `kubectl argo-gc purge \
+             NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &[
         "argo-workflows#16599 (open)",
         "argo-workflows#16600 (open)",
@@ -319,8 +323,8 @@ pub(super) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
         "status.phase is final",
         "status.artifactGCStatus.strategiesProcessed is empty",
     ],
-    remedy: "Upgrade to v3.5.6 or newer. For the leftovers, delete the objects by hand, then remove only the \
-             finalizer.",
+    remedy: "Upgrade to v3.5.6 or newer. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &[
         "argo-workflows#12615",
         "argo-workflows#12574 (v3.5.6)",
@@ -336,8 +340,8 @@ pub(super) static LONG_NAMES: Entry = Entry {
           server refuses the task, and the strategy is recorded as processed.",
     versions: "v3.4.0; fixed in v3.4.1",
     evidence: &["metadata.name, with -artgc-wfcomp-<hash> or -artgc-wfdel-<hash> after it"],
-    remedy: "Upgrade, or use shorter workflow names. For the leftovers, delete the objects by hand, then remove only \
-             the finalizer.",
+    remedy: "Upgrade, or use shorter workflow names. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &["argo-workflows#9686 (v3.4.1)", "workflow/controller/artifact_gc.go@v3.4.0"],
     ..FAILS
 };
@@ -351,8 +355,8 @@ pub(super) static WFTREF_3_4: Entry = Entry {
           below a `workflowTemplateRef`. Either way nothing is deleted and the finalizer stays.",
     versions: "v3.4.0 to v3.4.3 (workflowTemplateRef or templateRef); v3.4.4 (both together); fixed in v3.4.5",
     evidence: &["spec.workflowTemplateRef", "status.nodes[*].templateRef", "the controller's version"],
-    remedy: "Upgrade to v3.4.5 or newer. For the leftovers, delete the objects by hand, then remove only the \
-             finalizer.",
+    remedy: "Upgrade to v3.4.5 or newer. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &[
         "argo-workflows#10015 (closed)",
         "argo-workflows#10066 (v3.4.4)",
@@ -377,8 +381,9 @@ pub(super) static CRON_NEIGHBOUR: Entry = Entry {
         "metadata.deletionTimestamp",
         "a failing Workflow of the same CronWorkflow",
     ],
-    remedy: "Settle the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If this one does \
-             not go then, delete its objects by hand, then remove only the finalizer.",
+    remedy: "Settle the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If \
+             this one does not go then, `kubectl argo-gc purge NAME --release-finalizer` deletes the \
+             objects from GCS, then the finalizer.",
     upstream: &["argo-workflows#12621 (open)"],
     false_positives: "It rests on one report; the controller may simply be down, see `overdue`.",
     ..FAILS
@@ -396,8 +401,8 @@ pub(super) static FOREGROUND: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed",
         "status.artifactGCStatus.podsRecouped without an entry for the strategy",
     ],
-    remedy: "Delete Workflows with the default, background propagation. For the leftovers, delete the objects by \
-             hand, then remove only the finalizer.",
+    remedy: "Delete Workflows with the default, background propagation. For the leftovers, `kubectl \
+             argo-gc purge NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
     upstream: &[AGC],
     false_positives: "The attempt may have failed before there was a pod, see `processed-with-error`.",
     ..FAILS
@@ -415,9 +420,10 @@ pub(super) static NOT_RECOUPED: Entry = Entry {
         "status.artifactGCStatus.podsRecouped",
         "metadata.finalizers",
     ],
-    remedy: "Inspect the live cluster rather than a file, with leave to read pods, workflowartifactgctasks and \
-             events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the leftovers, delete the objects by hand, \
-             then remove only the finalizer.",
+    remedy: "Inspect the live cluster rather than a file, with leave to read pods, \
+             workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The object itself may be gone: only the record is known to be missing.",
     ..FAILS
@@ -435,9 +441,10 @@ pub(super) static OVERDUE: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed",
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
     ],
-    remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and read its log \
-             for this Workflow; GC then goes on by itself. If there will be no controller any more, delete the \
-             objects by hand, then remove only the finalizer.",
+    remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and \
+             read its log for this Workflow; GC then goes on by itself. If there will be no controller \
+             any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             then the finalizer.",
     upstream: &[CONTROLLER, AGC],
     false_positives: "A controller that was just started works off its backlog first.",
     ..FAILS
@@ -454,8 +461,9 @@ pub(super) static RETRY_AFTER_GC: Entry = Entry {
         "status.nodes[*].startedAt after artifacts of earlier nodes were deleted",
         "metadata.finalizers",
     ],
-    remedy: "Use `argo resubmit` rather than `argo retry` once GC has run, or the strategy `OnWorkflowDeletion`. For \
-             the leftovers, delete the objects by hand, then remove only the finalizer.",
+    remedy: "Use `argo resubmit` rather than `argo retry` once GC has run, or the strategy \
+             `OnWorkflowDeletion`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` \
+             deletes the objects from GCS, then the finalizer.",
     remedy_yaml: Some(
         "\
 spec:
@@ -482,8 +490,9 @@ pub(super) static DELETED_WHILE_RUNNING: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed",
         "metadata.finalizers",
     ],
-    remedy: "Stop a Workflow and let it end before you delete it, or upgrade to v3.5.2 or newer. For the leftovers, \
-             delete the objects by hand, then remove only the finalizer.",
+    remedy: "Stop a Workflow and let it end before you delete it, or upgrade to v3.5.2 or newer. For the \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             then the finalizer.",
     upstream: &[
         "argo-workflows#11947 (v3.5.2)",
         "workflow/controller/artifact_gc.go@v3.4.18",

@@ -16,8 +16,9 @@ pub(super) static DELETE_ERROR: Entry = Entry {
         "status.conditions of type ArtifactGCError",
         "Event with reason ArtifactGCFailed",
     ],
-    remedy: "Read the error: mostly rights on the bucket, a wrong secret or a retention policy. Mend that for future \
-             runs. For the leftovers, delete the objects by hand, then remove only the finalizer.",
+    remedy: "Read the error: mostly rights on the bucket, a wrong secret or a retention policy. Mend that \
+             for future runs. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
+             the objects from GCS, then the finalizer.",
     upstream: &[DELETE, AGC],
     ..STORAGE
 };
@@ -33,7 +34,7 @@ pub(super) static BATCH_ABORT: Entry = Entry {
         "GC pod *-artgc-* in phase Failed",
     ],
     remedy: "Upgrade to v3.5.12, v3.6.0 or newer, where unsaved artifacts are no longer recorded. For the leftovers, \
-             delete by hand what is still there, then remove only the finalizer.",
+             `kubectl argo-gc purge NAME --release-finalizer` deletes what is still there, then the finalizer.",
     upstream: &["argo-workflows#13161 (closed)", "argo-workflows#13583 (closed)", DELETE],
     false_positives: "Some of the objects may be gone already: the pod takes them in no particular order.",
     ..STORAGE
@@ -101,9 +102,9 @@ pub(super) static GCS_DIRECTORY: Entry = Entry {
         "status.nodes[*].outputs.artifacts[*].archive.none with gcs",
         "WorkflowArtifactGCTask status: error that the object doesn't exist",
     ],
-    remedy: "Let directories be archived (the default, tar), or give them the strategy `Never` and delete them by \
-             hand. For the leftovers, delete the objects below `key/`, with the slash, then remove only the \
-             finalizer.",
+    remedy: "Let directories be archived (the default, tar), or give them the strategy `Never` and purge them \
+             with `--verdict kept`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
+             the objects from GCS, then the finalizer.",
     upstream: &["argo-workflows#12857 (closed, s3 only)", GCS],
     false_positives: "As a note: the artifact may be a single file, which is deleted well.",
     ..STORAGE

@@ -17,7 +17,7 @@ pub fn markdown() -> String {
     }
     text += "\n## Removing the finalizer, and only that\n\n";
     let _ =
-        writeln!(text, "After the objects are deleted:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
+        writeln!(text, "Where the finalizer stays on:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
     for group in Group::ALL {
         let _ =
             writeln!(text, "## {}\n\n| code | what it says | verdicts |\n| --- | --- | --- |", group.title());

@@ -70,9 +70,9 @@ pub(super) static NO_STRATEGY: Entry = Entry {
         "status.storedWorkflowTemplateSpec.artifactGC.strategy",
         "status.nodes[*].outputs.artifacts[*].artifactGC.strategy",
     ],
-    remedy: "Set a strategy in the Workflow, in the WorkflowTemplate that `workflowTemplateRef` names, or for all \
-             workflows in the controller's `workflowDefaults`. Setting it on a finished Workflow changes nothing: \
-             delete its objects by hand.",
+    remedy: "Set a strategy in the Workflow, in the WorkflowTemplate that `workflowTemplateRef` names, or \
+             for all workflows in the controller's `workflowDefaults`. Setting it on a finished Workflow \
+             changes nothing: `kubectl argo-gc purge` deletes the objects from GCS.",
     remedy_yaml: Some(STRATEGY_YAML),
     upstream: &[TYPES, OPERATOR],
     ..NOT_COVERED
@@ -86,8 +86,8 @@ pub(super) static WF_NEVER: Entry = Entry {
     why: "The effective workflow-level strategy is `Never` and the artifact sets none of its own. Argo leaves the \
           object for good.",
     evidence: &["spec.artifactGC.strategy", "status.storedWorkflowTemplateSpec.artifactGC.strategy"],
-    remedy: "Nothing, if that is intended. Otherwise set another strategy for future runs, on the Workflow or on \
-             single artifacts, and delete what is left by hand.",
+    remedy: "Nothing, if that is intended. Otherwise set another strategy for future runs, on the \
+             Workflow or on single artifacts, and let `kubectl argo-gc purge` delete what is left.",
     upstream: &[TYPES],
     false_positives: "`Never` may be a forgotten default of `workflowDefaults` rather than a decision.",
     ..NOT_COVERED
@@ -101,8 +101,8 @@ pub(super) static ARTIFACT_NEVER: Entry = Entry {
     why: "The artifact's own strategy is `Never`, which overrides whatever the Workflow asks for. Argo leaves the \
           object for good.",
     evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
-    remedy: "Nothing, if that is intended. Otherwise remove the artifact's own strategy for future runs and delete \
-             what is left by hand.",
+    remedy: "Nothing, if that is intended. Otherwise remove the artifact's own strategy for future runs \
+             and let `kubectl argo-gc purge` delete what is left.",
     upstream: &[TYPES, "test/e2e/artifacts_test.go@v4.1.2"],
     ..NOT_COVERED
 };
@@ -114,7 +114,8 @@ pub(super) static ARTIFACT_BLOCK_WITHOUT_STRATEGY: Entry = Entry {
     why: "The artifact has an `artifactGC` block with only a service account or pod metadata. Such a block says who \
           deletes, not whether: the strategy still comes from the Workflow, which has none, so it is `Never`.",
     evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC", "spec.artifactGC.strategy"],
-    remedy: "Add a strategy to the block or to the Workflow for future runs; delete the leftover objects by hand.",
+    remedy: "Add a strategy to the block or to the Workflow for future runs; `kubectl argo-gc purge` \
+             deletes the leftover objects from GCS.",
     remedy_yaml: Some(
         "\
 spec:
@@ -150,8 +151,8 @@ pub(super) static WFTMPL_LEVEL_IGNORED: Entry = Entry {
         "spec.artifactGC of the WorkflowTemplate",
         "spec.artifactGC.strategy",
     ],
-    remedy: "Set the strategy on the Workflow, or on each artifact in the WorkflowTemplate; delete the leftover \
-             objects by hand.",
+    remedy: "Set the strategy on the Workflow, or on each artifact in the WorkflowTemplate; `kubectl \
+             argo-gc purge` deletes the leftover objects from GCS.",
     remedy_yaml: Some(
         "\
 apiVersion: argoproj.io/v1alpha1
@@ -187,8 +188,8 @@ pub(super) static UNKNOWN_STRATEGY: Entry = Entry {
           ready: nothing is deleted, and the Workflow hangs when it is deleted. Read from the source, not seen \
           reported.",
     evidence: &["spec.artifactGC.strategy", "status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
-    remedy: "Correct the spelling for future runs. For the leftovers, delete the objects by hand, then remove only \
-             the finalizer.",
+    remedy: "Correct the spelling for future runs. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects from GCS, then the finalizer.",
     remedy_yaml: Some(STRATEGY_YAML),
     release: true,
     upstream: &[AGC, TYPES],
@@ -209,8 +210,9 @@ pub(super) static INLINE_ONLY: Entry = Entry {
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
         "status.nodes[*] of type Pod without templateName and templateRef",
     ],
-    remedy: "Lift the inline body into a named template; values that the body took from the enclosing template go in \
-             as arguments. Delete the objects of past runs by hand.",
+    remedy: "Lift the inline body into a named template; values that the body took from the enclosing \
+             template go in as arguments. `kubectl argo-gc purge` deletes the objects of past runs from \
+             GCS.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -238,7 +240,8 @@ pub(super) static LOGS_ONLY: Entry = Entry {
     remedy: "Declare one output artifact in a named template of the Workflow, or of the WorkflowTemplate that \
              `workflowTemplateRef` names. The workaround in the thread is a dummy artifact; that a template which \
              never runs suffices is read from the source. Logs of inline templates need the template named as \
-             well (see `inline-poison`). Delete old logs by hand, or let a lifecycle rule of the bucket do it.",
+             well (see `inline-poison`). `kubectl argo-gc \
+             purge --only logs` deletes old logs; so does a lifecycle rule of the bucket.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &["argo-workflows#13421 (open)", "argo-workflows#13784 (closed as duplicate)", AGC],
     ..NOT_COVERED
@@ -256,8 +259,8 @@ pub(super) static POSTPONED_FIRST: Entry = Entry {
         "status.storedTemplates with output artifacts that have a strategy",
         "no such artifact in spec.templates",
     ],
-    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it need not run. \
-             Delete the objects of past runs by hand.",
+    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[CONTROLLER, OPERATOR, VALIDATE],
     false_positives: "A strategy added after the controller's first look leaves the same trace.",
@@ -276,8 +279,9 @@ pub(super) static DYNAMIC_TEMPLATEREF: Entry = Entry {
         "templateRef with {{...}} in spec.templates or status.storedTemplates",
         "status.nodes[*].templateRef",
     ],
-    remedy: "Use a literal `templateRef`, or give the Workflow one top-level template with an output artifact that \
-             has a strategy; it need not run. Delete the objects of past runs by hand.",
+    remedy: "Use a literal `templateRef`, or give the Workflow one top-level template with an output \
+             artifact that has a strategy; it need not run. `kubectl argo-gc purge` deletes the objects \
+             of past runs from GCS.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[VALIDATE, AGC],
     ..NOT_COVERED
@@ -295,8 +299,8 @@ pub(super) static HOOK_TEMPLATEREF: Entry = Entry {
         "status.nodes[*].name with .hooks.",
         "status.nodes[*].templateRef of that node",
     ],
-    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it need not run. \
-             Delete the objects of past runs by hand.",
+    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[VALIDATE, AGC],
     ..NOT_COVERED
@@ -314,7 +318,8 @@ pub(super) static NAME_COLLISION_UNWALKED: Entry = Entry {
         "status.artifactGCStatus.notSpecified: true",
         "status.storedTemplates with one template name under two scopes",
     ],
-    remedy: "Upgrade, or give the templates distinct names. Delete the objects of past runs by hand.",
+    remedy: "Upgrade, or give the templates distinct names. `kubectl argo-gc purge` deletes the objects \
+             of past runs from GCS.",
     upstream: &["argo-workflows#13763", "argo-workflows#14043 (v3.5.14, v3.6.3, v3.7.0)"],
     false_positives: "Without the controller's version a newer, unaffected one can't be excluded.",
     ..NOT_COVERED
@@ -332,8 +337,8 @@ pub(super) static TEMPLATE_DEFAULTS: Entry = Entry {
         "spec.templateDefaults.outputs.artifacts",
         "spec.templates[*].outputs.artifacts",
     ],
-    remedy: "Declare the artifacts in the templates themselves, and the location in the artifact repository. Delete \
-             the objects of past runs by hand.",
+    remedy: "Declare the artifacts in the templates themselves, and the location in the artifact \
+             repository. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
     remedy_yaml: Some(
         "\
 spec:
@@ -363,8 +368,8 @@ pub(super) static NON_POD_NODE: Entry = Entry {
           Pod only. This artifact is recorded only on a node of another type, such as HTTP or Plugin. It is never \
           put into a task.",
     evidence: &["status.nodes[*].type", "status.nodes[*].outputs.artifacts"],
-    remedy: "Have a pod write the artifact, or cover its key with a lifecycle rule of the bucket. Delete the \
-             leftover objects by hand.",
+    remedy: "Have a pod write the artifact, or cover its key with a lifecycle rule of the bucket. \
+             `kubectl argo-gc purge` deletes the leftover objects from GCS.",
     upstream: &[AGC],
     false_positives: "The node may only repeat an artifact of another workflow, see `memo-hit`; check who owns it.",
     ..NOT_COVERED
@@ -380,7 +385,8 @@ pub(super) static NOT_SPECIFIED: Entry = Entry {
         "status.artifactGCStatus.notSpecified: true",
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
     ],
-    remedy: "Have the strategy in place when the Workflow is submitted. Delete the objects of past runs by hand.",
+    remedy: "Have the strategy in place when the Workflow is submitted. `kubectl argo-gc purge` deletes \
+             the objects of past runs from GCS.",
     remedy_yaml: Some(STRATEGY_YAML),
     upstream: &[AGC],
     ..NOT_COVERED
@@ -397,7 +403,8 @@ pub(super) static FEATURE_OFF: Entry = Entry {
         "ARGO_ARTIFACT_GC_ENABLED in the environment of the workflow-controller Deployment",
     ],
     remedy: "Remove the variable or set it to true; Workflows with the finalizer are then processed. Those that \
-             finished without it are not looked at again: delete their objects by hand.",
+             finished without it are not looked at again: \
+             `kubectl argo-gc purge` deletes their objects.",
     remedy_yaml: Some(
         "\
 # in the container workflow-controller of the controller's Deployment
@@ -419,8 +426,8 @@ pub(super) static CONTROLLER_TOO_OLD: Entry = Entry {
           altogether.",
     versions: "before v3.4.0",
     evidence: &["image of the workflow-controller Deployment", "status.artifactGCStatus is absent"],
-    remedy: "Upgrade the controller together with its CRDs. Workflows that finished before are not collected \
-             afterwards either: delete their objects by hand.",
+    remedy: "Upgrade the controller together with its CRDs. Workflows that finished before are not collected afterwards \
+             either: `kubectl argo-gc purge` deletes their objects.",
     upstream: &["argo-workflows#9255 (v3.4.0)", "argo-workflows#3102 (closed)"],
     ..NOT_COVERED
 };
@@ -436,8 +443,8 @@ pub(super) static UNMANAGED: Entry = Entry {
         "instanceID of each controller's configuration",
         "status.artifactGCStatus is absent",
     ],
-    remedy: "Submit to a controller that runs: set the label to its instance ID, or leave it out for one without. \
-             Delete the objects of past runs by hand.",
+    remedy: "Submit to a controller that runs: set the label to its instance ID, or leave it out for one \
+             without. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
     remedy_yaml: Some(
         "\
 metadata:
@@ -495,7 +502,8 @@ pub(super) static UNRECORDED_OBJECT: Entry = Entry {
     versions: "v3.4.0 to v4.1.2 (every release read); most often before v3.5.2",
     evidence: &["WorkflowTaskResult.outputs.artifacts", "status.nodes[*].outputs.artifacts"],
     remedy: "Run v3.5.2 or newer. Use keys that begin with the workflow's name or UID, so that leftovers can be \
-             found by listing; delete them by hand.",
+             found by listing; `kubectl argo-gc purge` deletes those \
+             that a task result still names.",
     remedy_yaml: Some(
         "\
 # artifact repository, for example in a ConfigMap artifact-repositories

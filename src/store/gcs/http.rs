@@ -61,9 +61,11 @@ impl Call {
         if self.method == Method::POST {
             request = request.header("content-length", "0");
         }
+        let (method, url, query) = (self.method, self.url, self.query);
         let answer = async {
             let response = request.send().await?;
             let status = response.status().as_u16();
+            tracing::debug!(%method, url, ?query, status, "storage");
             Ok(Answer { status, body: response.bytes().await?.to_vec() })
         };
         answer.await.map_err(|error: reqwest::Error| innermost(&error.without_url()))
