@@ -52,6 +52,18 @@ protections! {
     Denied "denied" "the storage refused the delete",
 }
 
+/// The page of protections, for `docs/protections.md`.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Protections\n\nWhy `kubectl argo-gc purge` leaves something alone. Made from the code; a test keeps it in \
+         step.\n\n| code | what it means |\n| --- | --- |\n",
+    );
+    for protection in Protection::ALL {
+        text += &format!("| `{}` | {} |\n", protection.code(), protection.text());
+    }
+    text
+}
+
 impl Serialize for Protection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.code())

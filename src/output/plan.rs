@@ -178,7 +178,7 @@ pub fn tally(
     let deleted = tally.count(|fate| *fate == Fate::Deleted);
     let now: u64 = freed(tally, buckets, false);
     let later: u64 = freed(tally, buckets, true);
-    write!(out, "Deleted {} ({})", plural(deleted, "object"), size(tally.bytes()))?;
+    write!(out, "\nDeleted {} ({})", plural(deleted, "object"), size(tally.bytes()))?;
     match (now, later) {
         (_, 0) => writeln!(out, ", verified")?,
         (0, _) => writeln!(out, ", verified; billed until the bucket lets go of them")?,

@@ -43,22 +43,50 @@ fn the_reasons_page_is_the_catalogue() {
     assert!(page == markdown(), "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house");
 }
 
+/// As above.
+#[test]
+fn the_protections_page_is_the_code() {
+    let path = root().join("docs/protections.md");
+    let page = argo_gc::gc::protection::markdown();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap() == page, "docs/protections.md is out of step");
+}
+
 /// Commands in a page's `sh` blocks that need nothing but the plugin and this checkout are run.
 #[test]
 fn the_readme_shows_what_the_plugin_prints() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    // A folder like a checkout, where a purge may delete.
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).unwrap();
     let mut shown = 0;
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
         let (command, output) = block.split_once('\n').unwrap();
-        let arguments = command.strip_prefix("$ kubectl argo-gc ").unwrap().split_whitespace();
-        let ran = plugin(arguments).current_dir(root()).output().unwrap();
+        let mut run = match command.strip_prefix("$ kubectl argo-gc ") {
+            Some(arguments) => plugin(arguments.split_whitespace()),
+            None => std::process::Command::new(
+                command
+                    .strip_prefix("$ examples/")
+                    .unwrap()
+                    .split(' ')
+                    .next()
+                    .map(|script| root().join("examples").join(script))
+                    .unwrap(),
+            ),
+        };
+        if !command.starts_with("$ kubectl") {
+            run.args(command.split(' ').skip(2));
+        }
+        let ran = run.current_dir(&folder).env("XDG_STATE_HOME", folder.path()).output().unwrap();
         let printed = String::from_utf8(ran.stdout).unwrap();
         // Ages move on with the clock.
         assert_eq!(ageless(&printed), ageless(output), "{command}");
         shown += 1;
     }
-    assert!(shown >= 2, "README.md shows {shown} commands with their output");
+    assert!(shown >= 4, "README.md shows {shown} commands with their output");
 }
 
 fn ageless(text: &str) -> Vec<String> {
