@@ -6,6 +6,8 @@ use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::{Location, Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One object as the storage lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,32 +18,32 @@ pub struct ObjectFacts {
     /// Bytes.
     pub size: u64,
     pub created: Option<Timestamp>,
-    pub storage_class: String,
+    pub storage_class: Arc<str>,
     /// Base64, as GCS gives it; empty when unknown.
     pub crc32c: String,
     /// The hold or retention that forbids deletion.
     pub held: Option<String>,
 }
 
-/// An object to be deleted.
+/// An object to be deleted. There may be a million: what many have in common is shared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedObject {
-    pub bucket: String,
-    pub key: String,
-    pub generation: String,
+    pub bucket: Arc<str>,
+    pub key: Box<str>,
+    pub generation: Box<str>,
     /// Bytes.
     pub size: u64,
     pub created: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub storage_class: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub crc32c: String,
-    pub artifact: String,
-    pub node_id: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub storage_class: Arc<str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub crc32c: Box<str>,
+    pub artifact: Arc<str>,
+    pub node_id: Arc<str>,
     /// The verdict's reason code.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub reason: Cow<'static, str>,
 }
 
 /// Something that stays.
@@ -159,10 +161,12 @@ pub fn constant_prefix(format: &str) -> &str {
 /// An artifact the user asked to purge, past all guards that need no storage.
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    pub name: String,
-    pub node_id: String,
-    pub reason: String,
-    pub location: Location,
+    pub name: Box<str>,
+    pub node_id: Box<str>,
+    /// The verdict's reason code.
+    pub reason: &'static str,
+    pub bucket: Arc<str>,
+    pub key: Box<str>,
     /// Saved as it was, so perhaps a directory.
     pub unarchived: bool,
 }
@@ -232,8 +236,9 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             selected.given_up.push(location.clone());
         }
     }
+    let mut bucket = Arc::from("");
     for artifact in wanted {
-        match candidate(artifact, rules) {
+        match candidate(artifact, rules, &mut bucket) {
             Ok(candidate) => selected.candidates.push(candidate),
             Err(None) => {}
             Err(Some((protection, detail))) => selected.plan.keep.push(Kept {
@@ -298,7 +303,11 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
 }
 
 /// Makes a candidate of an artifact; no objection stands for one that isn't asked for.
-fn candidate(artifact: &ArtifactReport, rules: &Rules) -> Result<Candidate, Option<Objection>> {
+fn candidate(
+    artifact: &ArtifactReport,
+    rules: &Rules,
+    bucket: &mut Arc<str>,
+) -> Result<Candidate, Option<Objection>> {
     let object = |protection, detail: &str| Err(Some((protection, detail.to_owned())));
     let Some(location) = &artifact.location else {
         return object(Protection::NoCertainLocation, &artifact.location_problem);
@@ -329,11 +338,15 @@ fn candidate(artifact: &ArtifactReport, rules: &Rules) -> Result<Candidate, Opti
     if !rules.allowed.covers(&location.bucket, &location.key) {
         return object(Protection::ForeignLocation, "");
     }
+    if **bucket != *location.bucket {
+        *bucket = Arc::from(location.bucket.as_str());
+    }
     Ok(Candidate {
-        name: artifact.name.clone(),
-        node_id: artifact.node_id.clone(),
-        reason: artifact.reason.map_or("", Reason::code).to_owned(),
-        location: location.clone(),
+        name: artifact.name.as_str().into(),
+        node_id: artifact.node_id.as_str().into(),
+        reason: artifact.reason.map_or("", Reason::code),
+        bucket: Arc::clone(bucket),
+        key: location.key.as_str().into(),
         unarchived: artifact.unarchived,
     })
 }
@@ -357,6 +370,13 @@ impl Rules {
     }
 }
 
+impl Candidate {
+    /// `gs://bucket/key`.
+    pub fn uri(&self) -> String {
+        format!("gs://{}/{}", self.bucket, self.key)
+    }
+}
+
 impl Selected {
     /// Whether there is anything to ask storage about.
     pub fn has_candidates(&self) -> bool {
@@ -370,8 +390,10 @@ impl Selected {
         }
         let uid = &self.plan.uid;
         released.workflow(uid);
-        let candidates = self.candidates.iter().map(|candidate| &candidate.location);
-        for location in candidates.chain(&self.given_up) {
+        for candidate in &self.candidates {
+            released.place(uid, &candidate.bucket, &candidate.key);
+        }
+        for location in &self.given_up {
             released.place(uid, &location.bucket, &location.key);
         }
     }
@@ -386,11 +408,13 @@ impl Selected {
         rules: &Rules,
     ) {
         let Some(candidate) = self.candidates.get(at) else { return };
-        let Location { bucket, key, .. } = &candidate.location;
+        let Candidate { bucket, key, .. } = candidate;
         if objects.is_empty() {
-            self.plan.absent.push(candidate.location.to_string());
+            self.plan.absent.push(candidate.uri());
             return;
         }
+        let (artifact, node_id): (Arc<str>, Arc<str>) =
+            (candidate.name.as_ref().into(), candidate.node_id.as_ref().into());
         for facts in objects {
             debug_assert!(is_within(&facts.key, key));
             let objection = if !is_within(&facts.key, key) || !is_safe(facts.key.trim_end_matches('/')) {
@@ -404,21 +428,21 @@ impl Selected {
             match objection {
                 Some((protection, detail)) => self.plan.keep.push(Kept {
                     location: format!("gs://{bucket}/{}", facts.key),
-                    artifact: candidate.name.clone(),
+                    artifact: candidate.name.to_string(),
                     protection,
                     detail,
                 }),
                 None => self.plan.delete.push(PlannedObject {
-                    bucket: bucket.clone(),
-                    key: facts.key,
-                    generation: facts.generation,
+                    bucket: Arc::clone(bucket),
+                    key: facts.key.into(),
+                    generation: facts.generation.into(),
                     size: facts.size,
                     created: facts.created,
                     storage_class: facts.storage_class,
-                    crc32c: facts.crc32c,
-                    artifact: candidate.name.clone(),
-                    node_id: candidate.node_id.clone(),
-                    reason: candidate.reason.clone(),
+                    crc32c: facts.crc32c.into(),
+                    artifact: Arc::clone(&artifact),
+                    node_id: Arc::clone(&node_id),
+                    reason: candidate.reason.into(),
                 }),
             }
         }

@@ -114,12 +114,18 @@ pub struct References {
 pub struct Released {
     workflows: HashSet<String>,
     places: HashSet<(String, u64)>,
+    whole: HashSet<String>,
 }
 
 impl Released {
     /// A workflow all guards let through: what it merely reads does not count.
     pub fn workflow(&mut self, uid: &str) {
         self.workflows.insert(uid.to_owned());
+    }
+
+    /// A workflow of a plan already made: whatever of it was to be kept is not in the plan.
+    pub fn whole(&mut self, uid: &str) {
+        self.whole.insert(uid.to_owned());
     }
 
     /// An artifact the workflow gives up.
@@ -170,6 +176,9 @@ impl References {
         let Some(referrer) = self.gathered.referrers.get(entry.by.0 as usize) else { return false };
         if referrer.uid.is_empty() {
             return false;
+        }
+        if released.whole.contains(&referrer.uid) {
+            return true;
         }
         match entry.read {
             true => released.workflows.contains(&referrer.uid),

@@ -88,7 +88,7 @@ fn none(text: &str) -> String {
 }
 
 fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
-    let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| object.reason.as_str()).collect();
+    let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| &*object.reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
     let places: Vec<String> =

@@ -1,7 +1,8 @@
 //! The plan as it is shown, saved and applied: `kind: PurgePlan`.
 
 use crate::error::Error;
-use crate::gc::{PlannedObject, PlannedWorkflow};
+use crate::gc::reference::{References, Released};
+use crate::gc::{Kept, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -62,16 +63,19 @@ impl Plan {
             totals.absent += workflow.absent.len() as u64;
         }
         self.totals = totals;
+        self.hash = String::new();
         self.hash = self.digest();
         self
     }
 
-    /// The hash over everything but the hash.
+    /// The hash over everything, the field of the hash being empty.
     fn digest(&self) -> String {
-        let bare = Self { hash: String::new(), ..self.clone() };
-        // Serialising our own strings and numbers to memory can't fail.
-        let text = serde_json::to_vec(&bare).unwrap_or_default();
-        Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+        debug_assert!(self.hash.is_empty());
+        let mut hasher = std::io::BufWriter::with_capacity(1 << 16, Sha256::new());
+        // Neither our own strings and numbers nor a hash can fail to be written.
+        let _ = serde_json::to_writer(&mut hasher, self);
+        let hasher = hasher.into_inner().unwrap_or_default();
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Reads a saved plan and checks that it may be applied.
@@ -85,7 +89,7 @@ impl Plan {
         max_age: SignedDuration,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let plan: Self = serde_json::from_str(text)
+        let mut plan: Self = serde_json::from_str(text)
             .map_err(|error| Error::refused(format!("this is no saved plan: {error}")))?;
         if plan.api_version != API_VERSION || plan.kind != "PurgePlan" {
             return Err(Error::refused(format!(
@@ -93,7 +97,10 @@ impl Plan {
                 plan.kind, plan.api_version
             )));
         }
-        if plan.digest() != plan.hash {
+        let hash = std::mem::take(&mut plan.hash);
+        let digest = plan.digest();
+        plan.hash = hash;
+        if digest != plan.hash {
             return Err(Error::refused("the plan was edited after it was made")
                 .hint("make a new one with --plan-out"));
         }
@@ -123,6 +130,29 @@ impl Plan {
             return Err(Error::refused(format!("the plan is of other storage: {}", plan.storage)));
         }
         Ok(plan)
+    }
+
+    /// Keeps what something refers to by now; gives their number.
+    pub fn keep_referenced(&mut self, references: &References) -> usize {
+        let mut released = Released::default();
+        self.workflows.iter().for_each(|workflow| released.whole(&workflow.uid));
+        let mut kept = 0;
+        for PlannedWorkflow { delete, keep, .. } in &mut self.workflows {
+            delete.retain(|object| {
+                let Some(holder) = references.holder(&object.bucket, &object.key, &released) else {
+                    return true;
+                };
+                kept += 1;
+                keep.push(Kept {
+                    location: format!("gs://{}/{}", object.bucket, object.key),
+                    artifact: object.artifact.to_string(),
+                    protection: Protection::Referenced,
+                    detail: format!("by {}", holder.name),
+                });
+                false
+            });
+        }
+        kept
     }
 
     /// All objects to be deleted.

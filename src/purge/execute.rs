@@ -82,6 +82,7 @@ impl Fate {
 /// What became of one workflow's objects.
 #[derive(Debug, Clone)]
 pub struct WorkflowTally {
+    /// Without its objects.
     pub plan: PlannedWorkflow,
     pub objects: Vec<Settled>,
 }
@@ -134,8 +135,9 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
-        let mut running = stream::iter(workflows.into_iter().map(|plan| async move {
-            let objects = self.workflow(&plan, count).await?;
+        let mut running = stream::iter(workflows.into_iter().map(|mut plan| async move {
+            let objects = std::mem::take(&mut plan.delete);
+            let objects = self.workflow(&plan, objects, count).await?;
             Ok::<_, Error>(WorkflowTally { plan, objects })
         }))
         .buffered(WORKFLOWS);
@@ -161,30 +163,30 @@ impl Executor<'_> {
     async fn workflow(
         &self,
         plan: &PlannedWorkflow,
+        objects: Vec<PlannedObject>,
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
-        let all = |fate: Fate| {
-            let settled =
-                plan.delete.iter().map(|object| Settled { object: object.clone(), fate: fate.clone() });
-            settled.collect::<Vec<_>>()
+        let all = |objects: Vec<PlannedObject>, fate: Fate| {
+            objects.into_iter().map(|object| Settled { object, fate: fate.clone() }).collect()
         };
-        if plan.delete.is_empty() {
+        if objects.is_empty() {
             return Ok(Vec::new());
         }
         if self.stop.is_asked() {
-            return Ok(all(Fate::NotReached));
+            return Ok(all(objects, Fate::NotReached));
         }
         match self.recheck(plan).await {
             Ok(None) => {}
-            Ok(Some(why)) => return Ok(all(Fate::Kept(Protection::Changed, why))),
+            Ok(Some(why)) => return Ok(all(objects, Fate::Kept(Protection::Changed, why))),
             Err(error) => {
-                return Ok(all(Fate::Failed(format!("its workflow can't be read: {}", error.brief()))));
+                let why = format!("its workflow can't be read: {}", error.brief());
+                return Ok(all(objects, Fate::Failed(why)));
             }
         }
-        let deletes = plan.delete.iter().map(|object| async move {
-            let fate = self.object(object).await?;
+        let deletes = objects.into_iter().map(|object| async move {
+            let fate = self.object(&object).await?;
             count();
-            Ok(Settled { object: object.clone(), fate })
+            Ok(Settled { object, fate })
         });
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
@@ -227,18 +229,16 @@ impl Executor<'_> {
 
     /// Looks whether what was deleted is really gone.
     async fn verify(&self, settled: &mut [Settled]) {
-        let looks = settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted).map(
-            |(at, settled)| {
-                let PlannedObject { bucket, key, generation, .. } = settled.object.clone();
-                async move { (at, generation, self.store.head(&bucket, &key).await) }
-            },
-        );
-        let seen: Vec<_> =
-            stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(self.concurrency.max(1)).collect().await;
-        for (at, generation, found) in seen {
-            match found {
-                Ok(Some(object)) if object.generation == generation => settled[at].fate = Fate::StillThere,
-                Ok(_) => {}
+        let looks = settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted);
+        let looks = looks.map(|(at, settled)| async move {
+            let found = self.store.head(&settled.object.bucket, &settled.object.key).await;
+            (at, found.map(|found| found.is_some_and(|now| *now.generation == *settled.object.generation)))
+        });
+        let seen: Vec<_> = stream::iter(looks).buffer_unordered(self.concurrency.max(1)).collect().await;
+        for (at, is_there) in seen {
+            match is_there {
+                Ok(true) => settled[at].fate = Fate::StillThere,
+                Ok(false) => {}
                 Err(error) => {
                     settled[at].fate = Fate::Failed(format!("deleted, but not verified: {error}"));
                 }

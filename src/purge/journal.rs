@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,13 +20,13 @@ pub enum Line {
     Begin { time: Timestamp, identity: String, plan: Box<Plan> },
     /// A delete is about to be sent.
     #[serde(rename_all = "camelCase")]
-    Intent { bucket: String, key: String, generation: String, size: u64, crc32c: String },
+    Intent { bucket: Arc<str>, key: Box<str>, generation: Box<str>, size: u64, crc32c: Box<str> },
     /// What became of it.
     #[serde(rename_all = "camelCase")]
     Result {
-        bucket: String,
-        key: String,
-        generation: String,
+        bucket: Arc<str>,
+        key: Box<str>,
+        generation: Box<str>,
         #[serde(flatten)]
         outcome: Outcome,
     },
@@ -59,8 +59,21 @@ impl Journal {
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
         let journal = Self { path: path.to_owned(), file: Mutex::new(file) };
-        let begin = Line::Begin { time: now, identity: identity.to_owned(), plan: Box::new(plan.clone()) };
-        journal.write(&begin)?;
+        #[derive(Serialize)]
+        struct Begin<'a> {
+            line: &'static str,
+            time: Timestamp,
+            identity: &'a str,
+            plan: &'a Plan,
+        }
+        // As Line::Begin, but without a copy of a plan that may be large.
+        let begin = Begin { line: "Begin", time: now, identity, plan };
+        {
+            let mut file = journal.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = std::io::BufWriter::with_capacity(1 << 16, &mut *file);
+            serde_json::to_writer(&mut writer, &begin).map_err(|error| failed(error.into()))?;
+            writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(failed)?;
+        }
         // Without the plan on disk there must be no delete.
         journal.sync()?;
         Ok(journal)
@@ -141,7 +154,7 @@ impl Record {
             // A later run goes on after a torn line, on a line of its own.
             match serde_json::from_str::<Line>(&line) {
                 Ok(Line::Result { bucket, key, generation, outcome }) => {
-                    record.outcomes.insert((bucket, key, generation), outcome);
+                    record.outcomes.insert((bucket.to_string(), key.into(), generation.into()), outcome);
                 }
                 Ok(Line::Restored { bucket, key, generation }) => {
                     record.restored.push((bucket, key, generation))
@@ -158,7 +171,7 @@ impl Record {
 
     /// Whether the object was settled: gone, or kept for a reason that will not pass.
     pub fn is_settled(&self, object: &PlannedObject) -> bool {
-        let key = (object.bucket.clone(), object.key.clone(), object.generation.clone());
+        let key = (object.bucket.to_string(), object.key.to_string(), object.generation.to_string());
         self.outcomes.get(&key).is_some_and(|outcome| !matches!(outcome, Outcome::Failed(_)))
     }
 }

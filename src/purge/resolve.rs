@@ -7,6 +7,7 @@ use crate::gc::{Kept, PlannedWorkflow, Protection};
 use crate::store::{BucketFacts, Store, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 /// Workflows whose objects are looked up at a time; the throttle bounds the requests.
 const WORKFLOWS: usize = 16;
@@ -25,11 +26,10 @@ pub async fn resolve(
     selected.iter().for_each(|selected| selected.release(&mut released));
     let released = &released;
     let mut workflows = stream::iter(selected.into_iter().map(|mut selected| async move {
-        let lookups = selected.candidates.iter().map(|candidate| {
-            let location = candidate.location.clone();
-            let unarchived = candidate.unarchived;
-            async move { store.objects(&location.bucket, &location.key, unarchived).await }
-        });
+        let lookups = selected
+            .candidates
+            .iter()
+            .map(|candidate| store.objects(&candidate.bucket, &candidate.key, candidate.unarchived));
         let found: Vec<Result<Vec<ObjectFacts>, StoreError>> =
             stream::iter(lookups).buffered(WORKFLOWS).collect().await;
         for (at, objects) in found.into_iter().enumerate() {
@@ -38,8 +38,8 @@ pub async fn resolve(
                 Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_))) => {
                     let candidate = &selected.candidates[at];
                     selected.plan.keep.push(Kept {
-                        location: candidate.location.to_string(),
-                        artifact: candidate.name.clone(),
+                        location: candidate.uri(),
+                        artifact: candidate.name.to_string(),
                         protection: Protection::NoCertainLocation,
                         detail: error.to_string(),
                     });
@@ -51,10 +51,12 @@ pub async fn resolve(
     }))
     .buffered(WORKFLOWS);
     let mut plans = Vec::new();
-    let mut planned = HashSet::new();
+    // As hashes: two that collide cost a delete, never make one.
+    let mut planned: HashSet<u64> = HashSet::new();
+    let hash = RandomState::new();
     while let Some(plan) = workflows.next().await {
         let mut plan = plan?;
-        plan.delete.retain(|object| planned.insert((object.bucket.clone(), object.key.clone())));
+        plan.delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
         if !plan.delete.is_empty()
             || !plan.keep.is_empty()
             || !plan.absent.is_empty()
@@ -72,7 +74,7 @@ pub async fn resolve(
 /// A bucket is gone, or storage can't be asked.
 pub async fn buckets(workflows: &[PlannedWorkflow], store: &Store) -> Result<Vec<BucketFacts>, Error> {
     let names: BTreeSet<&str> =
-        workflows.iter().flat_map(|workflow| &workflow.delete).map(|object| object.bucket.as_str()).collect();
+        workflows.iter().flat_map(|workflow| &workflow.delete).map(|object| &*object.bucket).collect();
     let mut buckets = Vec::new();
     for name in names {
         buckets.push(store.bucket(name).await.map_err(Error::new)?);

@@ -11,7 +11,7 @@ use crate::gc::plan::ObjectFacts;
 use http::{Answer, Call};
 use reqwest::Method;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The rights a purge needs on a bucket.
 const RIGHTS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
@@ -102,11 +102,18 @@ impl From<Object> for ObjectFacts {
             generation: object.generation.text(),
             size: object.size.number(),
             created: time(&object.time_created),
-            storage_class: object.storage_class,
+            storage_class: storage_class(&object.storage_class),
             crc32c: object.crc32c,
             held,
         }
     }
+}
+
+/// Nearly all objects are of one of these classes; each is held once.
+fn storage_class(name: &str) -> Arc<str> {
+    static KNOWN: LazyLock<[Arc<str>; 4]> =
+        LazyLock::new(|| ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"].map(Arc::from));
+    KNOWN.iter().find(|known| &***known == name).map_or_else(|| name.into(), Arc::clone)
 }
 
 impl Gcs {

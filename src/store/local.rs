@@ -97,7 +97,7 @@ fn facts(meta: ObjectMeta) -> ObjectFacts {
         generation: meta.e_tag.unwrap_or_default(),
         size: meta.size,
         created: Timestamp::from_second(meta.last_modified.timestamp()).ok(),
-        storage_class: String::new(),
+        storage_class: "".into(),
         crc32c: String::new(),
         held: None,
     }

@@ -105,6 +105,20 @@ fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
 }
 
 #[test]
+fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says() {
+    let Some(live) = Live::with("purge-since", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    let mut reader = live.workflow("reader", &[]);
+    pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "key": "train/a.tgz" } }] });
+    live.server.apply(reader);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.err.contains("1 objects of the plan are referred to by now"), "{}", ran.err);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
+    live.was_careful(&["train/b.tgz"]);
+}
+
+#[test]
 fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
     let Some((live, keys)) = with_objects("purge-killed", 60) else { return };
     let journal = live.file("journal.jsonl");

@@ -142,6 +142,7 @@ pub(super) async fn saved(
         None => None,
     };
     let plan = Plan::read(&text, identity.as_ref(), &storage, max_age, now)?;
+    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     run(arguments, plan, &target, streams, now).await
 }
@@ -175,10 +176,12 @@ pub(super) async fn resume(
         workflow.delete.retain(|object| !record.is_settled(object));
     }
     let plan = plan.sealed();
-    streams.say(format!("{} of {planned} objects are settled already.", planned - plan.totals.objects));
+    let settled = planned - plan.totals.objects;
+    streams.say(format!("{settled} of {planned} objects are settled already."));
     if record.ended && plan.totals.objects == 0 {
         return Ok(exit::DONE);
     }
+    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     if arguments.dry_run != DryRun::None {
@@ -188,6 +191,23 @@ pub(super) async fn resume(
     confirm(arguments, &plan, &target, streams)?;
     let journal = Journal::reopen(path)?;
     carry_out(arguments, plan, &target, &journal, streams, now).await
+}
+
+/// Looks again who refers to what: a plan may be hours old.
+async fn refresh(
+    arguments: &Arguments,
+    mut plan: Plan,
+    cluster: Option<&Cluster>,
+    context: &Context,
+    streams: &mut Streams,
+) -> Result<Plan, Error> {
+    let Some(cluster) = cluster else { return Ok(plan) };
+    let kept = super::from_cluster::keep_referenced(cluster, arguments, context, &mut plan).await?;
+    if kept > 0 {
+        streams.say(format!("Note: {kept} objects of the plan are referred to by now, and stay."));
+        plan = plan.sealed();
+    }
+    Ok(plan)
 }
 
 /// The cluster of a plan, with what verdicts need; nothing for files.

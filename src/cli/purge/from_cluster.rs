@@ -7,6 +7,7 @@ use crate::cli::Streams;
 use crate::cluster::{Body, Cluster, Scope, Unread};
 use crate::error::{Error, Kind};
 use crate::gc::{Context, Kind as ObjectKind, reference::Gathering};
+use crate::purge::Plan;
 use crate::purge::document::ClusterIdentity;
 use crate::purge::gather::{Gathered, Terms};
 use futures::stream::{self, StreamExt};
@@ -68,24 +69,8 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
-    let mut whole = Gathered { gathering, unread, ..Gathered::default() };
-    let mut seen = HashSet::new();
-    // References may come from anywhere, so every namespace is read whatever is selected.
-    let mut scopes = vec![None];
-    while let Some(scope) = scopes.pop() {
-        match read(&cluster, arguments, scope.clone(), &shared, &mut whole, &mut seen).await {
-            Err(error) if error.kind == Kind::Forbidden && scope.is_none() => {
-                let why = "listing them in all namespaces is forbidden".to_owned();
-                whole.unread.push(Unread { source: "workflows", why });
-                arguments.check_unread(&whole.unread)?;
-                match &namespace {
-                    Some(namespace) => scopes.push(Some(namespace.clone())),
-                    None => return Err(error),
-                }
-            }
-            other => other?,
-        }
-    }
+    let start = Gathered { gathering, unread, ..Gathered::default() };
+    let whole = everything(&cluster, arguments, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
@@ -99,6 +84,50 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
     let target = apply::Target { cluster: Some(&cluster), store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
+}
+
+/// Keeps what something has come to refer to since a plan was made; says how much that is.
+pub(super) async fn keep_referenced(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    context: &Context,
+    plan: &mut Plan,
+) -> Result<usize, Error> {
+    let mut gathering = Gathering::default();
+    let beside = cluster.beside(&mut gathering).await;
+    let start = Gathered { gathering, unread: beside.unread.clone(), ..Gathered::default() };
+    let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
+    let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), |_: &Workflow| false));
+    let namespace = Some(cluster.namespace());
+    let (_, references, unread) = everything(cluster, arguments, namespace, &shared, start).await?.finish();
+    // What was accepted as unread when the plan was made is so still.
+    let news: Vec<Unread> = unread
+        .into_iter()
+        .filter(|unread| !plan.unread.iter().any(|old| old.starts_with(unread.source)))
+        .collect();
+    arguments.check_unread(&news)?;
+    Ok(plan.keep_referenced(&references))
+}
+
+/// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted.
+async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    namespace: Option<&str>,
+    shared: &Arc<Shared<S>>,
+    mut whole: Gathered,
+) -> Result<Gathered, Error> {
+    let mut seen = HashSet::new();
+    match read(cluster, arguments, None, shared, &mut whole, &mut seen).await {
+        Err(error) if error.kind == Kind::Forbidden => {
+            let why = "listing them in all namespaces is forbidden".to_owned();
+            whole.unread.push(Unread { source: "workflows", why });
+            let Some(namespace) = namespace else { return Err(error) };
+            read(cluster, arguments, Some(namespace.to_owned()), shared, &mut whole, &mut seen).await?;
+        }
+        other => other?,
+    }
+    Ok(whole)
 }
 
 type Shared<S> = (Arc<Context>, crate::gc::plan::Rules, crate::cluster::Beside, Vec<String>, S);
