@@ -4,15 +4,19 @@ use super::journal::{Journal, Line};
 use crate::argo::{Workflow, names};
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::gc::plan::ObjectFacts;
 use crate::gc::{PlannedObject, PlannedWorkflow, Protection};
-use crate::store::{Outcome, Store};
-use futures::stream::{self, StreamExt};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use crate::store::{Outcome, Store, StoreError};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Workflows under way at a time; their deletes share the throttle.
 const WORKFLOWS: usize = 8;
+
+/// Up to so many objects are looked for one by one.
+const FEW: usize = 4;
 
 /// Whether the user asked to stop.
 #[derive(Debug, Default)]
@@ -191,7 +195,7 @@ impl Executor<'_> {
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
         let mut settled = done.into_iter().collect::<Result<Vec<_>, Error>>()?;
-        self.verify(&mut settled).await;
+        self.verify(plan, &mut settled).await;
         Ok(settled)
     }
 
@@ -227,24 +231,56 @@ impl Executor<'_> {
         Ok(fate(outcome))
     }
 
-    /// Looks whether what was deleted is really gone.
-    async fn verify(&self, settled: &mut [Settled]) {
-        let looks = settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted);
-        let looks = looks.map(|(at, settled)| async move {
-            let found = self.store.head(&settled.object.bucket, &settled.object.key).await;
-            (at, found.map(|found| found.is_some_and(|now| *now.generation == *settled.object.generation)))
-        });
-        let seen: Vec<_> = stream::iter(looks).buffer_unordered(self.concurrency.max(1)).collect().await;
-        for (at, is_there) in seen {
-            match is_there {
-                Ok(true) => settled[at].fate = Fate::StillThere,
-                Ok(false) => {}
-                Err(error) => {
-                    settled[at].fate = Fate::Failed(format!("deleted, but not verified: {error}"));
+    /// Looks whether what was deleted is really gone: by one listing where the objects have a folder of the
+    /// workflow's own, else one by one.
+    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) {
+        let mut by_bucket: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+        for (at, _) in settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted) {
+            by_bucket.entry(Arc::clone(&settled[at].object.bucket)).or_default().push(at);
+        }
+        for (bucket, places) in by_bucket {
+            let keys = places.iter().map(|at| &*settled[*at].object.key);
+            let folder = common_folder(keys).filter(|folder| {
+                let own = |part: &str| part == plan.name || part == plan.uid;
+                places.len() > FEW && folder.split('/').any(own)
+            });
+            let left: Result<HashSet<(String, String)>, StoreError> = match folder {
+                Some(folder) => self.store.list(&bucket, &folder).await.map(|objects| {
+                    objects.into_iter().map(|object| (object.key, object.generation)).collect()
+                }),
+                None => {
+                    let looks = places.iter().map(|at| self.store.head(&bucket, &settled[*at].object.key));
+                    let found = stream::iter(looks).buffered(self.concurrency.max(1));
+                    let found: Result<Vec<Option<ObjectFacts>>, StoreError> = found.try_collect().await;
+                    found.map(|found| {
+                        found.into_iter().flatten().map(|object| (object.key, object.generation)).collect()
+                    })
+                }
+            };
+            for at in places {
+                let Settled { object, fate } = &mut settled[at];
+                match &left {
+                    Ok(left) if left.contains(&(object.key.to_string(), object.generation.to_string())) => {
+                        *fate = Fate::StillThere;
+                    }
+                    Ok(_) => {}
+                    Err(error) => *fate = Fate::Failed(format!("deleted, but not verified: {error}")),
                 }
             }
         }
     }
+}
+
+/// The longest folder that holds all keys, with its slash; none when that is the whole bucket.
+fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> {
+    let first = keys.next()?;
+    let mut length = first.len();
+    for key in keys {
+        length = first.bytes().zip(key.bytes()).take(length).take_while(|(a, b)| a == b).count();
+    }
+    // A slash is one byte, so the cut is between characters.
+    let slash = first.as_bytes()[..length].iter().rposition(|byte| *byte == b'/')?;
+    Some(first[..=slash].to_owned())
 }
 
 /// How the workflow differs from the one that was planned for.
@@ -270,5 +306,20 @@ pub fn fate(outcome: Outcome) -> Fate {
         Outcome::Held(detail) => Fate::Kept(Protection::Held, detail),
         Outcome::Denied(detail) => Fate::Kept(Protection::Denied, detail),
         Outcome::Failed(detail) => Fate::Failed(detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_folder;
+
+    #[test]
+    fn a_folder_ends_at_a_slash() {
+        let folder = |keys: &[&str]| common_folder(keys.iter().copied());
+        assert_eq!(folder(&["wf/a/1", "wf/a/2"]).as_deref(), Some("wf/a/"));
+        assert_eq!(folder(&["wf-1/a", "wf-10/a"]), None);
+        assert_eq!(folder(&["wf/ü", "wf/ö"]).as_deref(), Some("wf/"));
+        assert_eq!(folder(&["wf/a"]).as_deref(), Some("wf/"));
+        assert_eq!(folder(&[]), None);
     }
 }

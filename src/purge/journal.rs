@@ -66,8 +66,8 @@ impl Journal {
             identity: &'a str,
             plan: &'a Plan,
         }
-        // As Line::Begin, but without a copy of a plan that may be large.
-        let begin = Begin { line: "Begin", time: now, identity, plan };
+        // As [`Line::Begin`] is read, but without a copy of a plan that may be large.
+        let begin = Begin { line: "begin", time: now, identity, plan };
         {
             let mut file = journal.file.lock().unwrap_or_else(PoisonError::into_inner);
             let mut writer = std::io::BufWriter::with_capacity(1 << 16, &mut *file);
