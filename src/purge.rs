@@ -10,9 +10,10 @@ pub mod gather;
 pub mod journal;
 pub mod resolve;
 pub mod settle;
+pub mod spill;
 pub mod undo;
 
-pub use document::Plan;
+pub use document::{Draft, Plan};
 pub use execute::{Executor, Tally};
 pub use gather::Gathered;
 pub use journal::Journal;

@@ -6,7 +6,6 @@ use crate::error::{Error, exit};
 use crate::output::escape;
 use crate::purge::journal::{Journal, Record};
 use crate::purge::undo::{Undone, undo};
-use crate::store::Restored;
 use clap::Args;
 use jiff::Timestamp;
 use std::io::Write;
@@ -31,28 +30,30 @@ pub(super) struct Arguments {
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, _now: Timestamp) -> Result<u8, Error> {
         let record = Record::read(&self.journal)?;
-        if record.plan.storage != self.storage.name() {
-            return Err(Error::refused(format!("the journal is of other storage: {}", record.plan.storage)));
+        if record.plan.head.storage != self.storage.name() {
+            return Err(Error::refused(format!(
+                "the journal is of other storage: {}",
+                record.plan.head.storage
+            )));
         }
         let store = self.storage.open()?;
         let journal = Journal::reopen(&self.journal)?;
         let undone = undo(&record, &store, &journal, self.storage.concurrency()).await?;
-        let count = |wanted: &Restored| undone.iter().filter(|undone| undone.restored == *wanted).count();
-        let (back, taken, lost) =
-            (count(&Restored::Restored), count(&Restored::Taken), count(&Restored::Lost));
+        let Undone { objects, restored, taken, lost, failures, failed } = undone;
         let out = &mut streams.out;
-        writeln!(out, "Brought back {back} of {} objects", undone.len())?;
+        writeln!(out, "Brought back {restored} of {objects} objects")?;
         if taken > 0 {
             writeln!(out, "{taken} were left alone: a newer object has their name")?;
         }
         if lost > 0 {
             writeln!(out, "{lost} are gone for good: the bucket holds no copy")?;
         }
-        for Undone { bucket, key, restored, .. } in &undone {
-            if let Restored::Failed(why) = restored {
-                streams.say(format!("Warning: {}: {}", escape(&format!("gs://{bucket}/{key}")), escape(why)));
-            }
+        for failure in &failures {
+            streams.say(format!("Warning: {}", escape(failure)));
         }
-        Ok(if back == undone.len() { exit::DONE } else { exit::PARTIAL })
+        if failed > failures.len() as u64 {
+            streams.say(format!("Warning: and {} more", failed - failures.len() as u64));
+        }
+        Ok(if restored == objects { exit::DONE } else { exit::PARTIAL })
     }
 }

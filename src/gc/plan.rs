@@ -159,12 +159,12 @@ pub fn constant_prefix(format: &str) -> &str {
 }
 
 /// An artifact the user asked to purge, past all guards that need no storage.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Candidate {
     pub name: Box<str>,
     pub node_id: Box<str>,
     /// The verdict's reason code.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     pub bucket: Arc<str>,
     pub key: Box<str>,
     /// Saved as it was, so perhaps a directory.
@@ -172,11 +172,12 @@ pub struct Candidate {
 }
 
 /// A selected workflow with its candidates, until storage was asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Selected {
     pub plan: PlannedWorkflow,
     pub candidates: Vec<Candidate>,
     /// Locations it gives up besides: what Argo recorded deleted.
+    #[serde(skip)]
     pub given_up: Vec<Location>,
     started_at: Option<Timestamp>,
 }
@@ -344,7 +345,7 @@ fn candidate(
     Ok(Candidate {
         name: artifact.name.as_str().into(),
         node_id: artifact.node_id.as_str().into(),
-        reason: artifact.reason.map_or("", Reason::code),
+        reason: artifact.reason.map_or("", Reason::code).into(),
         bucket: Arc::clone(bucket),
         key: location.key.as_str().into(),
         unarchived: artifact.unarchived,
@@ -442,7 +443,7 @@ impl Selected {
                     crc32c: facts.crc32c.into(),
                     artifact: Arc::clone(&artifact),
                     node_id: Arc::clone(&node_id),
-                    reason: candidate.reason.into(),
+                    reason: candidate.reason.clone(),
                 }),
             }
         }

@@ -113,7 +113,8 @@ pub struct References {
 #[derive(Debug, Default)]
 pub struct Released {
     workflows: HashSet<String>,
-    places: HashSet<(String, u64)>,
+    /// Hashes of UID and place, sorted; eight bytes each, for there may be millions.
+    places: Vec<u64>,
     whole: HashSet<String>,
 }
 
@@ -130,8 +131,18 @@ impl Released {
 
     /// An artifact the workflow gives up.
     pub fn place(&mut self, uid: &str, bucket: &str, key: &str) {
-        self.places.insert((uid.to_owned(), hash(bucket, key)));
-        self.places.insert((uid.to_owned(), hash("", key)));
+        self.places.extend([place_of(uid, hash(bucket, key)), place_of(uid, hash("", key))]);
+    }
+
+    /// Sorts what was added, ready to be asked.
+    pub fn finish(&mut self) {
+        self.places.sort_unstable();
+        self.places.dedup();
+        self.places.shrink_to_fit();
+    }
+
+    fn has(&self, uid: &str, hash: u64) -> bool {
+        self.places.binary_search(&place_of(uid, hash)).is_ok()
     }
 }
 
@@ -182,7 +193,7 @@ impl References {
         }
         match entry.read {
             true => released.workflows.contains(&referrer.uid),
-            false => released.places.contains(&(referrer.uid.clone(), entry.hash)),
+            false => released.has(&referrer.uid, entry.hash),
         }
     }
 }
@@ -190,6 +201,12 @@ impl References {
 fn find(entries: &[Entry], hash: u64) -> impl Iterator<Item = &Entry> {
     let start = entries.partition_point(|entry| entry.hash < hash);
     entries[start..].iter().take_while(move |entry| entry.hash == hash)
+}
+
+fn place_of(uid: &str, hash: u64) -> u64 {
+    let mut hasher = hasher(uid);
+    hasher.write_u64(hash);
+    hasher.finish()
 }
 
 fn hasher(bucket: &str) -> DefaultHasher {
@@ -275,6 +292,7 @@ mod tests {
         let mut released = Released::default();
         released.workflow("u1");
         released.place("u1", "b", "k");
+        released.finish();
         assert!(references.holder("b", "k", &released).is_none());
         assert!(references.holder("b", "in", &released).is_none());
         assert!(references.holder("b", "kept", &released).is_some());

@@ -2,8 +2,10 @@
 
 use super::View;
 use super::escape::is_dangerous;
+use crate::error::Error;
 use crate::gc::{Assessment, Inspection};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// Version of the documents.
@@ -36,13 +38,36 @@ fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
     Ok(text.trim_end().replace('\n', &format!("\n{indent}")))
 }
 
-/// Writes a whole document, harmless for terminals.
+/// Writes a document with a long list at its end, item by item, harmless for terminals.
 ///
 /// # Errors
-/// Writing failed.
-pub fn write(out: &mut dyn Write, as_yaml: bool, value: &impl Serialize) -> io::Result<()> {
-    let text = if as_yaml { yaml(value, "")? } else { json(value, "")? };
-    writeln!(out, "{text}")
+/// Writing failed, or an item can't be had.
+pub fn write<T: Serialize>(
+    out: &mut dyn Write,
+    as_yaml: bool,
+    head: &Value,
+    list: &str,
+    items: impl Iterator<Item = Result<T, Error>>,
+) -> Result<(), Error> {
+    if as_yaml {
+        let mut empty = true;
+        write!(out, "{}\n{list}:", yaml(head, "")?)?;
+        for item in items {
+            write!(out, "\n- {}", yaml(&item?, "  ")?)?;
+            empty = false;
+        }
+        writeln!(out, "{}", if empty { " []" } else { "" })?;
+        return Ok(());
+    }
+    let text = json(head, "")?;
+    write!(out, "{},\n  \"{list}\": [", text.trim_end_matches(['\n', '}']))?;
+    let mut separator = "";
+    for item in items {
+        write!(out, "{separator}\n    {}", json(&item?, "    ")?)?;
+        separator = ",";
+    }
+    writeln!(out, "{}]\n}}", if separator.is_empty() { "" } else { "\n  " })?;
+    Ok(())
 }
 
 fn json_begin(out: &mut impl Write, view: &View) -> io::Result<()> {

@@ -1,9 +1,10 @@
 //! A purge's plan and its outcome, as tables.
 
 use super::{age, escape, headline::plural};
+use crate::error::Error;
 use crate::gc::PlannedWorkflow;
-use crate::purge::execute::{Fate, Tally};
-use crate::purge::{Plan, settle::Settlement};
+use crate::purge::Plan;
+use crate::purge::execute::{Fate, Settled, Tally, WorkflowTally};
 use crate::store::BucketFacts;
 use jiff::Timestamp;
 use serde_json::json;
@@ -39,10 +40,9 @@ fn span(seconds: u64) -> String {
 /// Shows a plan: what goes, a row per workflow or object; then what stays, and why.
 ///
 /// # Errors
-/// Writing failed.
-pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> io::Result<()> {
-    let totals = &plan.totals;
-    let workflows = plan.workflows.iter().filter(|workflow| !workflow.delete.is_empty()).count() as u64;
+/// Writing failed, or the plan can't be read.
+pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
+    let totals = &plan.tail.totals;
     match totals.objects {
         0 => writeln!(out, "Nothing to delete")?,
         objects => writeln!(
@@ -50,37 +50,70 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> io:
             "To delete: {} ({}) of {}",
             plural(objects, "object"),
             size(totals.bytes),
-            plural(workflows, "workflow")
+            plural(totals.workflows, "workflow")
         )?,
     }
-    let rows: Vec<Vec<String>> = plan
-        .workflows
-        .iter()
-        .filter(|workflow| !workflow.delete.is_empty() || workflow.release_finalizer)
-        .flat_map(|workflow| if wide { objects(workflow, now) } else { vec![row(workflow, now)] })
-        .collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut kept: Vec<Vec<String>> = Vec::new();
+    let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for workflow in plan.workflows()? {
+        let workflow = workflow?;
+        if !workflow.delete.is_empty() || workflow.release_finalizer {
+            if wide { rows.extend(objects(&workflow, now)) } else { rows.push(row(&workflow, now)) }
+        }
+        kept.extend(keeps(&workflow));
+        for object in &workflow.delete {
+            if let Some(days) = minimum_days(&object.storage_class)
+                && object.created.is_some_and(|created| now.duration_since(created).as_secs() < days * 86_400)
+            {
+                let fee = fees.entry(object.storage_class.to_string()).or_default();
+                *fee = (fee.0 + 1, fee.1 + object.size);
+            }
+        }
+    }
     let columns: &[&str] = match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
         false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
     };
     table(out, columns, rows)?;
-    let mut kept: BTreeMap<(&str, &str, &str), (u64, &str, &str)> = BTreeMap::new();
-    for workflow in &plan.workflows {
-        for keep in &workflow.keep {
-            let key = (workflow.namespace.as_str(), workflow.name.as_str(), keep.protection.code());
-            let entry = kept.entry(key).or_insert((0, keep.location.as_str(), keep.detail.as_str()));
-            entry.0 += 1;
-        }
+    for (class, (objects, bytes)) in fees {
+        let days = minimum_days(&class).unwrap_or_default();
+        writeln!(
+            out,
+            "\n{} ({}) of class {class} are younger than {days} days: deleting them early is charged as if they stayed",
+            plural(objects, "object"),
+            size(bytes)
+        )?;
     }
     if !kept.is_empty() {
         writeln!(out, "\nTo keep:")?;
-        let rows = kept.iter().map(|((namespace, name, code), (count, location, detail))| {
-            let cells = [namespace, name, count.to_string().as_str(), code, location, detail].map(none);
-            cells.to_vec()
-        });
-        table(out, &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"], rows.collect())?;
+        table(out, &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"], kept)?;
     }
     Ok(())
+}
+
+/// Days an object of the class is charged for at the least (cloud.google.com/storage/docs/storage-classes).
+fn minimum_days(class: &str) -> Option<i64> {
+    match class {
+        "NEARLINE" => Some(30),
+        "COLDLINE" => Some(90),
+        "ARCHIVE" => Some(365),
+        _ => None,
+    }
+}
+
+/// A row per protection.
+fn keeps(workflow: &PlannedWorkflow) -> Vec<Vec<String>> {
+    let mut kept: BTreeMap<&str, (u64, &str, &str)> = BTreeMap::new();
+    for keep in &workflow.keep {
+        let entry = kept.entry(keep.protection.code()).or_insert((0, &keep.location, &keep.detail));
+        entry.0 += 1;
+    }
+    let rows = kept.into_iter().map(|(code, (count, location, detail))| {
+        let count = count.to_string();
+        [&workflow.namespace, &workflow.name, count.as_str(), code, location, detail].map(none).to_vec()
+    });
+    rows.collect()
 }
 
 fn none(text: &str) -> String {
@@ -169,16 +202,14 @@ pub fn bucket(facts: &BucketFacts) -> String {
 ///
 /// # Errors
 /// Writing failed.
-pub fn tally(
-    out: &mut dyn Write,
-    tally: &Tally,
-    settlements: &[(String, Settlement)],
-    buckets: &[BucketFacts],
-) -> io::Result<()> {
-    let deleted = tally.count(|fate| *fate == Fate::Deleted);
-    let now: u64 = freed(tally, buckets, false);
-    let later: u64 = freed(tally, buckets, true);
-    write!(out, "\nDeleted {} ({})", plural(deleted, "object"), size(tally.bytes()))?;
+pub fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
+    let holds = |name: &str| {
+        buckets.iter().any(|bucket| bucket.name == name && (bucket.has_undo() || bucket.unread.is_some()))
+    };
+    let bytes: u64 = tally.bytes.values().sum();
+    let later: u64 = tally.bytes.iter().filter(|(name, _)| holds(name)).map(|(_, bytes)| bytes).sum();
+    let now = bytes - later;
+    write!(out, "\nDeleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
     match (now, later) {
         (_, 0) => writeln!(out, ", verified")?,
         (0, _) => writeln!(out, ", verified; billed until the bucket lets go of them")?,
@@ -189,31 +220,28 @@ pub fn tally(
             size(later)
         )?,
     }
-    let gone = tally.count(|fate| *fate == Fate::Gone);
-    if gone > 0 {
-        writeln!(out, "{} had been deleted by someone else", plural(gone, "object"))?;
+    if tally.gone > 0 {
+        writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;
     }
-    let released = settlements.iter().filter(|(_, settlement)| settlement.finalizer_released).count() as u64;
-    if released > 0 {
-        writeln!(out, "Released {}", plural(released, "finalizer"))?;
+    if tally.finalizers > 0 {
+        writeln!(out, "Released {}", plural(tally.finalizers, "finalizer"))?;
     }
-    let recorded: u64 = settlements.iter().map(|(_, settlement)| settlement.recorded).sum();
-    if recorded > 0 {
-        writeln!(out, "Recorded {} as deleted in their workflows", plural(recorded, "artifact"))?;
+    if tally.recorded > 0 {
+        writeln!(out, "Recorded {} as deleted in their workflows", plural(tally.recorded, "artifact"))?;
     }
     Ok(())
 }
 
-/// `kind: PurgeResult`: what became of a plan, as a document.
-pub fn result(tally: &Tally, settlements: &[(String, Settlement)], journal: String) -> serde_json::Value {
-    let object = |settled: &crate::purge::execute::Settled| {
+/// One workflow of `kind: PurgeResult`.
+pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
+    let object = |settled: &Settled| {
         let (outcome, detail) = match &settled.fate {
-            Fate::Deleted => ("deleted", String::new()),
-            Fate::Gone => ("gone", String::new()),
-            Fate::Kept(protection, detail) => (protection.code(), detail.clone()),
-            Fate::Failed(why) => ("failed", why.clone()),
-            Fate::NotReached => ("not-reached", String::new()),
-            Fate::StillThere => ("still-there", String::new()),
+            Fate::Deleted => ("deleted", ""),
+            Fate::Gone => ("gone", ""),
+            Fate::Kept(protection, detail) => (protection.code(), detail.as_str()),
+            Fate::Failed(why) => ("failed", why.as_str()),
+            Fate::NotReached => ("not-reached", ""),
+            Fate::StillThere => ("still-there", ""),
         };
         let planned = &settled.object;
         json!({
@@ -221,56 +249,44 @@ pub fn result(tally: &Tally, settlements: &[(String, Settlement)], journal: Stri
             "outcome": outcome, "detail": detail,
         })
     };
-    let workflows = tally.workflows.iter().map(|workflow| {
-        let plan = &workflow.plan;
-        let name = format!("{}/{}", plan.namespace, plan.name);
-        let settlement = settlements.iter().find(|(of, _)| *of == name).map(|(_, settlement)| settlement);
-        json!({
-            "namespace": plan.namespace, "name": plan.name, "uid": plan.uid,
-            "objects": workflow.objects.iter().map(object).collect::<Vec<_>>(),
-            "recorded": settlement.map_or(0, |settlement| settlement.recorded),
-            "finalizerReleased": settlement.is_some_and(|settlement| settlement.finalizer_released),
-        })
-    });
+    let plan = &workflow.plan;
     json!({
-        "apiVersion": crate::purge::document::API_VERSION,
-        "kind": "PurgeResult",
-        "complete": tally.is_complete(),
-        "totals": {
-            "deleted": tally.count(|fate| *fate == Fate::Deleted),
-            "gone": tally.count(|fate| *fate == Fate::Gone),
-            "left": tally.count(|fate| !fate.is_gone()),
-            "bytes": tally.bytes(),
-        },
-        "journal": journal,
-        "workflows": workflows.collect::<Vec<_>>(),
+        "namespace": plan.namespace, "name": plan.name, "uid": plan.uid,
+        "objects": workflow.objects.iter().map(object).collect::<Vec<_>>(),
+        "recorded": workflow.settlement.recorded,
+        "finalizerReleased": workflow.settlement.finalizer_released,
+        "notes": workflow.settlement.notes,
     })
 }
 
-/// Bytes deleted from buckets that hold on to them, or from those that don't.
-fn freed(tally: &Tally, buckets: &[BucketFacts], later: bool) -> u64 {
-    let keeps = |name: &str| {
-        buckets.iter().any(|bucket| bucket.name == name && (bucket.has_undo() || bucket.unread.is_some()))
-    };
-    let deleted = tally.settled().filter(|settled| settled.fate == Fate::Deleted);
-    deleted.filter(|settled| keeps(&settled.object.bucket) == later).map(|settled| settled.object.size).sum()
+/// `kind: PurgeResult` but for its workflows: what became of a plan, as a document.
+pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
+    json!({
+        "apiVersion": crate::purge::document::API_VERSION,
+        "kind": "PurgeResult",
+        "plan": plan,
+        "complete": tally.left == 0,
+        "totals": {
+            "deleted": tally.deleted, "gone": tally.gone, "left": tally.left,
+            "bytes": tally.bytes.values().sum::<u64>(),
+            "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
+        },
+        "journal": journal,
+    })
 }
 
-/// One line for everything of the plan that is still there.
-pub fn leftovers(tally: &Tally) -> Vec<String> {
-    let line = |settled: &crate::purge::execute::Settled| {
-        let place = format!("gs://{}/{}", settled.object.bucket, settled.object.key);
-        let why = match &settled.fate {
-            Fate::Deleted | Fate::Gone => return None,
-            Fate::Kept(protection, detail) if detail.is_empty() => protection.text().to_owned(),
-            Fate::Kept(protection, detail) => format!("{}: {detail}", protection.text()),
-            Fate::Failed(why) => format!("failed: {why}"),
-            Fate::NotReached => "not reached".to_owned(),
-            Fate::StillThere => "deleted, but it is still there".to_owned(),
-        };
-        Some(escape(&format!("{place}: {why}")).into_owned())
+/// Why the object is still there, in one line; none when it is gone.
+pub fn leftover(settled: &Settled) -> Option<String> {
+    let place = format!("gs://{}/{}", settled.object.bucket, settled.object.key);
+    let why = match &settled.fate {
+        Fate::Deleted | Fate::Gone => return None,
+        Fate::Kept(protection, detail) if detail.is_empty() => protection.text().to_owned(),
+        Fate::Kept(protection, detail) => format!("{}: {detail}", protection.text()),
+        Fate::Failed(why) => format!("failed: {why}"),
+        Fate::NotReached => "not reached".to_owned(),
+        Fate::StillThere => "deleted, but it is still there".to_owned(),
     };
-    tally.settled().filter_map(line).collect()
+    Some(escape(&format!("{place}: {why}")).into_owned())
 }
 
 #[cfg(test)]

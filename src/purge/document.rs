@@ -1,20 +1,29 @@
-//! The plan as it is shown, saved and applied: `kind: PurgePlan`.
+//! The plan as it is saved, shown and applied: `kind: PurgePlan`, one JSON document with a line for each workflow.
+//!
+//! A plan may have a million objects, so it lives in a file and is read line by line: the head, the workflows,
+//! the tail. The hash is of every byte before it.
 
 use crate::error::Error;
 use crate::gc::reference::{References, Released};
-use crate::gc::{Kept, PlannedObject, PlannedWorkflow, Protection};
+use crate::gc::{Kept, PlannedWorkflow, Protection};
 use crate::store::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 /// Version of the documents.
 pub const API_VERSION: &str = "argo-gc/v1";
+/// What stands between the tail and the hash.
+const HASH: &str = ",\"hash\":\"";
 
-/// Which objects go, which stay and why, in which cluster and storage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What is known before the first workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Plan {
+pub struct Head {
     pub api_version: String,
     pub kind: String,
     pub created_at: Timestamp,
@@ -22,13 +31,16 @@ pub struct Plan {
     pub cluster: Option<ClusterIdentity>,
     /// Where the buckets are: an endpoint or a directory.
     pub storage: String,
-    pub buckets: Vec<BucketFacts>,
     /// Sources of references that were not read, and accepted so.
     pub unread: Vec<String>,
-    pub workflows: Vec<PlannedWorkflow>,
+}
+
+/// What is known after the last one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The buckets that objects are deleted from.
+    pub buckets: Vec<BucketFacts>,
     pub totals: Totals,
-    /// SHA-256 of this document with an empty hash, as hexadecimal digits.
-    pub hash: String,
 }
 
 /// What tells one cluster from another.
@@ -41,103 +53,285 @@ pub struct ClusterIdentity {
     pub context: Option<String>,
 }
 
+impl ClusterIdentity {
+    /// Whether both are one cluster. Without a UID on both sides only the address is left to compare.
+    pub fn is(&self, other: &Self) -> bool {
+        match (&self.uid, &other.uid) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.server == other.server,
+        }
+    }
+}
+
 /// Sums over a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Totals {
     pub objects: u64,
     pub bytes: u64,
+    /// Workflows that lose objects.
+    pub workflows: u64,
     pub kept: u64,
     pub absent: u64,
+    /// Finalizers to be released.
+    pub finalizers: u64,
+}
+
+/// Which objects go, which stay and why, in which cluster and storage.
+#[derive(Debug)]
+pub struct Plan {
+    pub head: Head,
+    pub tail: Tail,
+    /// SHA-256 of the text before it, as hexadecimal digits.
+    pub hash: String,
+    file: File,
+    length: u64,
+}
+
+impl Head {
+    /// The head of a plan made now.
+    pub fn new(
+        now: Timestamp,
+        cluster: Option<ClusterIdentity>,
+        storage: String,
+        unread: Vec<String>,
+    ) -> Self {
+        let (api_version, kind) = (API_VERSION.to_owned(), "PurgePlan".to_owned());
+        Self { api_version, kind, created_at: now, cluster, storage, unread }
+    }
+}
+
+/// A plan being written.
+pub struct Draft {
+    writer: Hashing,
+    head: Head,
+    totals: Totals,
+    buckets: BTreeSet<Arc<str>>,
+    lines: u64,
+}
+
+impl Draft {
+    /// Begins a plan in a file that vanishes with it.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn new(head: Head) -> Result<Self, Error> {
+        let file = tempfile::tempfile().map_err(unwritten)?;
+        let mut writer = Hashing::new(file);
+        let text = serde_json::to_string(&head).map_err(Error::new)?;
+        // The document's brace stays open for what comes after.
+        let open = text.strip_suffix('}').unwrap_or(&text);
+        writeln!(writer, "{open},\"workflows\":[").map_err(unwritten)?;
+        Ok(Self { writer, head, totals: Totals::default(), buckets: BTreeSet::new(), lines: 0 })
+    }
+
+    /// Adds a workflow; one of which there is nothing to say is left out.
+    ///
+    /// # Errors
+    /// There is no more room for temporary files.
+    pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
+        let PlannedWorkflow { delete, keep, absent, release_finalizer, .. } = workflow;
+        if delete.is_empty() && keep.is_empty() && absent.is_empty() && !release_finalizer {
+            return Ok(());
+        }
+        let totals = &mut self.totals;
+        totals.objects += delete.len() as u64;
+        totals.bytes += workflow.bytes();
+        totals.workflows += u64::from(!delete.is_empty());
+        totals.kept += keep.len() as u64;
+        totals.absent += absent.len() as u64;
+        totals.finalizers += u64::from(*release_finalizer);
+        for object in
+            delete.iter().filter(|object| !self.buckets.contains(&object.bucket)).collect::<Vec<_>>()
+        {
+            self.buckets.insert(Arc::clone(&object.bucket));
+        }
+        let comma = if self.lines == 0 { "" } else { "," };
+        self.lines += 1;
+        write!(self.writer, "{comma}").map_err(unwritten)?;
+        serde_json::to_writer(&mut self.writer, workflow).map_err(|error| unwritten(error.into()))?;
+        writeln!(self.writer).map_err(unwritten)
+    }
+
+    /// The buckets that objects are deleted from.
+    pub fn buckets(&self) -> impl Iterator<Item = &str> {
+        self.buckets.iter().map(|bucket| &**bucket)
+    }
+
+    /// Sums up and seals the plan.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn seal(self, buckets: Vec<BucketFacts>) -> Result<Plan, Error> {
+        let Self { mut writer, head, totals, .. } = self;
+        let tail = Tail { buckets, totals };
+        let text = serde_json::to_string(&tail).map_err(Error::new)?;
+        let inner = text.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
+        write!(writer, "],{inner}{HASH}").map_err(unwritten)?;
+        let hash = hexadecimal(writer.hasher.clone());
+        writeln!(writer, "{hash}\"}}").map_err(unwritten)?;
+        let length = writer.length;
+        let file = writer.inner.into_inner().map_err(|error| unwritten(error.into_error()))?;
+        Ok(Plan { head, tail, hash, file, length })
+    }
 }
 
 impl Plan {
-    /// Sums up and seals a plan.
-    #[must_use]
-    pub fn sealed(mut self) -> Self {
-        let mut totals = Totals::default();
-        for workflow in &self.workflows {
-            totals.objects += workflow.delete.len() as u64;
-            totals.bytes += workflow.bytes();
-            totals.kept += workflow.keep.len() as u64;
-            totals.absent += workflow.absent.len() as u64;
-        }
-        self.totals = totals;
-        self.hash = String::new();
-        self.hash = self.digest();
-        self
-    }
-
-    /// The hash over everything, the field of the hash being empty.
-    fn digest(&self) -> String {
-        debug_assert!(self.hash.is_empty());
-        let mut hasher = std::io::BufWriter::with_capacity(1 << 16, Sha256::new());
-        // Neither our own strings and numbers nor a hash can fail to be written.
-        let _ = serde_json::to_writer(&mut hasher, self);
-        let hasher = hasher.into_inner().unwrap_or_default();
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// Reads a saved plan and checks that it may be applied.
     ///
     /// # Errors
     /// It is no plan, was edited, is past `max_age`, or is of another cluster or storage.
     pub fn read(
-        text: &str,
+        file: File,
         cluster: Option<&ClusterIdentity>,
         storage: &str,
         max_age: SignedDuration,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let mut plan: Self = serde_json::from_str(text)
-            .map_err(|error| Error::refused(format!("this is no saved plan: {error}")))?;
-        if plan.api_version != API_VERSION || plan.kind != "PurgePlan" {
-            return Err(Error::refused(format!(
-                "this is a {} of {}, not a plan",
-                plan.kind, plan.api_version
-            )));
-        }
-        let hash = std::mem::take(&mut plan.hash);
-        let digest = plan.digest();
-        plan.hash = hash;
-        if digest != plan.hash {
-            return Err(Error::refused("the plan was edited after it was made")
-                .hint("make a new one with --plan-out"));
-        }
-        let age = now.duration_since(plan.created_at);
+        let plan = Self::open(file)?;
+        let age = now.duration_since(plan.head.created_at);
         if age > max_age {
             return Err(Error::refused(format!(
                 "the plan was made at {}, which is too long ago",
-                plan.created_at
+                plan.head.created_at
             ))
             .hint("make a new one, or allow its age with --plan-max-age"));
         }
-        let same = match (&plan.cluster, cluster) {
-            (None, None) => true,
-            (Some(then), Some(now)) => match (&then.uid, &now.uid) {
-                (Some(then), Some(now)) => then == now,
-                // Without a UID on both sides only the address is left to compare.
-                _ => then.server == now.server,
-            },
-            _ => false,
-        };
-        if !same {
-            let place = plan.cluster.as_ref().map_or("files", |cluster| &cluster.server);
-            return Err(Error::refused(format!("the plan is of another cluster: {place}"))
-                .hint("choose it with --context"));
-        }
-        if plan.storage != storage {
-            return Err(Error::refused(format!("the plan is of other storage: {}", plan.storage)));
-        }
+        plan.check_place(cluster, storage)?;
         Ok(plan)
     }
 
-    /// Keeps what something refers to by now; gives their number.
-    pub fn keep_referenced(&mut self, references: &References) -> usize {
+    /// Refuses a plan of another cluster or storage (danger 25).
+    ///
+    /// # Errors
+    /// It is of another.
+    pub fn check_place(&self, cluster: Option<&ClusterIdentity>, storage: &str) -> Result<(), Error> {
+        let same = match (&self.head.cluster, cluster) {
+            (None, None) => true,
+            (Some(then), Some(now)) => then.is(now),
+            _ => false,
+        };
+        if !same {
+            let place = self.head.cluster.as_ref().map_or("files", |cluster| &cluster.server);
+            return Err(Error::refused(format!("the plan is of another cluster: {place}"))
+                .hint("choose it with --context"));
+        }
+        match self.head.storage == storage {
+            true => Ok(()),
+            false => Err(Error::refused(format!("the plan is of other storage: {}", self.head.storage))),
+        }
+    }
+
+    /// Opens the plan at the beginning of a file; a journal goes on after it.
+    ///
+    /// # Errors
+    /// It is no plan, or was edited.
+    pub fn open(file: File) -> Result<Self, Error> {
+        let no_plan = |why: &str| Error::refused(format!("this is no saved plan: {why}"));
+        let unread = |error: io::Error| no_plan(&error.to_string());
+        let mut reader = BufReader::with_capacity(1 << 16, &file);
+        let mut hasher = Sha256::new();
+        let mut line = String::new();
+        let mut length = 0;
+        let mut head = None;
+        loop {
+            line.clear();
+            length += reader.read_line(&mut line).map_err(unread)? as u64;
+            if line.is_empty() {
+                return Err(no_plan("it is cut short"));
+            }
+            let Some(first) = &head else {
+                let open = line.trim_end().strip_suffix(",\"workflows\":[");
+                let open = open.ok_or_else(|| no_plan("it does not begin as one"))?;
+                let read: Head = serde_json::from_str(&format!("{open}}}"))
+                    .map_err(|error| no_plan(&error.to_string()))?;
+                if read.api_version != API_VERSION || read.kind != "PurgePlan" {
+                    return Err(no_plan(&format!("it is a {} of {}", read.kind, read.api_version)));
+                }
+                hasher.update(&line);
+                head = Some(read);
+                continue;
+            };
+            if !line.starts_with(']') {
+                hasher.update(&line);
+                continue;
+            }
+            let (before, hash) =
+                line.trim_end().rsplit_once(HASH).ok_or_else(|| no_plan("it has no hash"))?;
+            hasher.update(before);
+            hasher.update(HASH);
+            let hash = hash.trim_end_matches("\"}").to_owned();
+            if hexadecimal(hasher) != hash {
+                return Err(Error::refused("the plan was edited after it was made")
+                    .hint("make a new one with --plan-out"));
+            }
+            let inner = before.trim_start_matches("],");
+            let tail =
+                serde_json::from_str(&format!("{{{inner}}}")).map_err(|error| no_plan(&error.to_string()))?;
+            let head = first.clone();
+            drop(reader);
+            return Ok(Self { head, tail, hash, file, length });
+        }
+    }
+
+    /// The workflows, read from the file one by one.
+    ///
+    /// # Errors
+    /// The file can't be read any more.
+    pub fn workflows(&self) -> Result<impl Iterator<Item = Result<PlannedWorkflow, Error>> + use<>, Error> {
+        let lines = self.text()?.lines().skip(1);
+        Ok(lines.take_while(|line| !line.as_ref().is_ok_and(|line| line.starts_with(']'))).map(|line| {
+            let line = line.map_err(unwritten)?;
+            serde_json::from_str(line.trim_start_matches(',')).map_err(Error::new)
+        }))
+    }
+
+    /// Bytes of the document; a journal goes on after them.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The document's text from its beginning.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn text(&self) -> Result<BufReader<io::Take<File>>, Error> {
+        // Both handles share one position, so only one reader may be at work at a time.
+        let mut file = self.file.try_clone().map_err(unwritten)?;
+        file.seek(SeekFrom::Start(0)).map_err(unwritten)?;
+        Ok(BufReader::with_capacity(1 << 16, file.take(self.length)))
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.tail.totals.objects == 0 && self.tail.totals.finalizers == 0
+    }
+
+    /// The plan with every workflow changed.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn map(&self, mut change: impl FnMut(&mut PlannedWorkflow)) -> Result<Self, Error> {
+        let mut draft = Draft::new(self.head.clone())?;
+        for workflow in self.workflows()? {
+            let mut workflow = workflow?;
+            change(&mut workflow);
+            draft.add(&workflow)?;
+        }
+        draft.seal(self.tail.buckets.clone())
+    }
+
+    /// Keeps what something refers to by now; gives the number of such objects too.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn keep_referenced(&self, references: &References) -> Result<(Self, usize), Error> {
         let mut released = Released::default();
-        self.workflows.iter().for_each(|workflow| released.whole(&workflow.uid));
+        for workflow in self.workflows()? {
+            released.whole(&workflow?.uid);
+        }
         let mut kept = 0;
-        for PlannedWorkflow { delete, keep, .. } in &mut self.workflows {
+        let plan = self.map(|PlannedWorkflow { delete, keep, .. }| {
             delete.retain(|object| {
                 let Some(holder) = references.holder(&object.bucket, &object.key, &released) else {
                     return true;
@@ -151,14 +345,43 @@ impl Plan {
                 });
                 false
             });
-        }
-        kept
+        })?;
+        Ok((plan, kept))
+    }
+}
+
+/// Counts and hashes what is written.
+struct Hashing {
+    inner: BufWriter<File>,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl Hashing {
+    fn new(file: File) -> Self {
+        Self { inner: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new(), length: 0 }
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.length += written as u64;
+        Ok(written)
     }
 
-    /// All objects to be deleted.
-    pub fn objects(&self) -> impl Iterator<Item = &PlannedObject> {
-        self.workflows.iter().flat_map(|workflow| &workflow.delete)
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unwritten(error: io::Error) -> Error {
+    Error::new(format!("the plan's file: {error}"))
 }
 
 #[cfg(test)]
@@ -166,41 +389,74 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn plan() -> Plan {
-        let identity = ClusterIdentity { uid: Some("u".into()), server: "s".into(), context: None };
-        Plan {
-            api_version: API_VERSION.into(),
-            kind: "PurgePlan".into(),
-            created_at: "2026-11-01T00:00:00Z".parse().unwrap(),
-            cluster: Some(identity),
-            storage: "gcs".into(),
-            buckets: Vec::new(),
-            unread: Vec::new(),
-            workflows: Vec::new(),
-            totals: Totals::default(),
-            hash: String::new(),
+    fn identity(uid: &str, server: &str) -> ClusterIdentity {
+        ClusterIdentity { uid: Some(uid.into()), server: server.into(), context: None }
+    }
+
+    fn workflow(name: &str) -> PlannedWorkflow {
+        PlannedWorkflow {
+            namespace: "ml".into(),
+            name: name.into(),
+            uid: format!("uid-{name}"),
+            phase: "Succeeded".into(),
+            finished_at: None,
+            delete: Vec::new(),
+            keep: Vec::new(),
+            absent: vec!["gs://b/k".into()],
+            release_finalizer: false,
         }
-        .sealed()
+    }
+
+    fn plan() -> String {
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft =
+            Draft::new(Head::new(now, Some(identity("u", "s")), "gcs".into(), Vec::new())).unwrap();
+        draft.add(&workflow("a")).unwrap();
+        draft.add(&workflow("b")).unwrap();
+        let plan = draft.seal(Vec::new()).unwrap();
+        let mut text = String::new();
+        plan.text().unwrap().read_to_string(&mut text).unwrap();
+        text
     }
 
     fn read(text: &str, uid: &str, now: &str) -> Result<Plan, String> {
-        let cluster =
-            ClusterIdentity { uid: Some(uid.into()), server: "other address".into(), context: None };
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let cluster = identity(uid, "other address");
         let day = SignedDuration::from_hours(24);
-        Plan::read(text, Some(&cluster), "gcs", day, now.parse().unwrap()).map_err(|error| error.to_string())
+        Plan::read(file, Some(&cluster), "gcs", day, now.parse().unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn danger_25_a_stale_edited_or_foreign_plan_is_refused() {
-        let text = serde_json::to_string(&plan()).unwrap();
+        let text = plan();
         let soon = "2026-11-01T01:00:00Z";
-        assert_eq!(read(&text, "u", soon).unwrap(), plan());
+        assert!(read(&text, "u", soon).is_ok());
         assert!(read(&text, "v", soon).unwrap_err().contains("another cluster"));
         assert!(read(&text, "u", "2026-11-02T01:00:00Z").unwrap_err().contains("too long ago"));
-        let edited = text.replace("\"gcs\"", "\"gcS\"");
-        assert!(read(&edited, "u", soon).unwrap_err().contains("edited"));
-        assert!(read("{}", "u", soon).unwrap_err().contains("no saved plan"));
-        let pretty = serde_json::to_string_pretty(&plan()).unwrap();
-        assert!(read(&pretty, "u", soon).is_ok(), "white space is no edit");
+        for (from, to) in [("\"gcs\"", "\"gcS\""), ("uid-a", "uid-x"), ("\"absent\":2", "\"absent\":3")] {
+            assert!(text.contains(from));
+            assert!(read(&text.replace(from, to), "u", soon).unwrap_err().contains("edited"), "{from}");
+        }
+        let (lines, _) = text.split_once("\n,{").unwrap();
+        for other in ["", "{}", "{\"kind\":\"List\",\"items\":[]}", lines] {
+            assert!(read(other, "u", soon).unwrap_err().contains("no saved plan"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_one_json_document_and_comes_back_as_it_was() {
+        let text = plan();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["workflows"][1]["name"], "b");
+        assert_eq!(document["totals"]["absent"], 2);
+        let plan = read(&format!("{text}{{\"line\":\"begin\"}}\n"), "u", "2026-11-01T01:00:00Z").unwrap();
+        let workflows: Vec<PlannedWorkflow> = plan.workflows().unwrap().map(Result::unwrap).collect();
+        assert_eq!(workflows, [workflow("a"), workflow("b")]);
+        // A change makes another plan with a seal of its own.
+        let changed = plan.map(|workflow| workflow.absent.clear()).unwrap();
+        assert_eq!(changed.workflows().unwrap().count(), 0);
+        assert_ne!(changed.hash, plan.hash);
     }
 }

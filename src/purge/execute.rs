@@ -1,11 +1,13 @@
 //! Carrying out a plan: per workflow a fresh look, per object a pinned delete, then verification.
 
+use super::Plan;
 use super::journal::{Journal, Line};
+use super::settle::{Settlement, announce, settle};
 use crate::argo::{Workflow, names};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::gc::plan::ObjectFacts;
-use crate::gc::{PlannedObject, PlannedWorkflow, Protection};
+use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Outcome, Store, StoreError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashSet};
@@ -51,6 +53,9 @@ pub struct Executor<'a> {
     /// Requests at a time.
     pub concurrency: usize,
     pub stop: &'a Stop,
+    pub context: &'a Context,
+    /// Mark artifacts whose objects are gone `deleted: true` in their workflow, as the controller does.
+    pub record: bool,
     /// Hears how many objects are settled.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -83,55 +88,60 @@ impl Fate {
     }
 }
 
-/// What became of one workflow's objects.
+/// What became of one workflow's objects, and what was done to the workflow after.
 #[derive(Debug, Clone)]
 pub struct WorkflowTally {
     /// Without its objects.
     pub plan: PlannedWorkflow,
     pub objects: Vec<Settled>,
-}
-
-impl WorkflowTally {
-    /// All its planned objects are gone, and that was verified.
-    pub fn is_clear(&self) -> bool {
-        self.objects.iter().all(|settled| settled.fate.is_gone())
-    }
+    pub settlement: Settlement,
 }
 
 /// What became of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    pub workflows: Vec<WorkflowTally>,
+    pub deleted: u64,
+    /// Bytes deleted by us, by bucket.
+    pub bytes: BTreeMap<Arc<str>, u64>,
+    /// Somebody else had deleted them.
+    pub gone: u64,
+    /// Of the plan, and still there.
+    pub left: u64,
+    pub reached: u64,
+    pub recorded: u64,
+    pub finalizers: u64,
 }
 
 impl Tally {
-    /// Objects with such a fate.
-    pub fn count(&self, fate: impl Fn(&Fate) -> bool) -> u64 {
-        self.settled().filter(|settled| fate(&settled.fate)).count() as u64
-    }
-
-    /// Bytes of the objects deleted by us.
-    pub fn bytes(&self) -> u64 {
-        self.settled().filter(|s| s.fate == Fate::Deleted).map(|s| s.object.size).sum()
-    }
-
-    /// All objects.
-    pub fn settled(&self) -> impl Iterator<Item = &Settled> {
-        self.workflows.iter().flat_map(|workflow| &workflow.objects)
-    }
-
-    /// All of the plan is done.
-    pub fn is_complete(&self) -> bool {
-        self.workflows.iter().all(WorkflowTally::is_clear)
+    /// Counts a workflow in.
+    fn add(&mut self, workflow: &WorkflowTally) {
+        for Settled { object, fate } in &workflow.objects {
+            self.reached += u64::from(*fate != Fate::NotReached);
+            match fate {
+                Fate::Deleted => {
+                    self.deleted += 1;
+                    *self.bytes.entry(Arc::clone(&object.bucket)).or_default() += object.size;
+                }
+                Fate::Gone => self.gone += 1,
+                _ => self.left += 1,
+            }
+        }
+        self.recorded += workflow.settlement.recorded;
+        self.finalizers += u64::from(workflow.settlement.finalizer_released);
     }
 }
 
 impl Executor<'_> {
-    /// Deletes what the plan says, as far as everything is still as it was, and verifies it.
+    /// Deletes what the plan says, as far as everything is still as it was, verifies it, and settles each
+    /// workflow; `each` hears of every one.
     ///
     /// # Errors
-    /// The journal can't be written. What was deleted until then stands in it.
-    pub async fn run(&self, workflows: Vec<PlannedWorkflow>) -> Result<Tally, Error> {
+    /// The journal can't be written, or the plan not be read. What was deleted until then stands in the journal.
+    pub async fn run(
+        &self,
+        plan: &Plan,
+        each: &mut (dyn FnMut(&WorkflowTally) -> Result<(), Error> + Send),
+    ) -> Result<Tally, Error> {
         let settled = Mutex::new(0_u64);
         let count = || {
             let mut settled = settled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,22 +149,25 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
-        let mut running = stream::iter(workflows.into_iter().map(|mut plan| async move {
+        let mut running = stream::iter(plan.workflows()?.map(|plan| async move {
+            let mut plan = plan?;
             let objects = std::mem::take(&mut plan.delete);
             let objects = self.workflow(&plan, objects, count).await?;
-            Ok::<_, Error>(WorkflowTally { plan, objects })
+            let settlement = self.settle(&plan, &objects).await?;
+            Ok::<_, Error>(WorkflowTally { plan, objects, settlement })
         }))
         .buffered(WORKFLOWS);
         let mut tally = Tally::default();
         let mut failure = None;
         while let Some(workflow) = running.next().await {
-            match workflow {
-                Ok(workflow) => tally.workflows.push(workflow),
-                // The others in flight are finished: their outcomes are to be told too.
-                Err(error) => {
-                    self.stop.asked.store(true, Ordering::SeqCst);
-                    failure = failure.or(Some(error));
-                }
+            let told = workflow.and_then(|workflow| {
+                tally.add(&workflow);
+                each(&workflow)
+            });
+            // The others in flight are finished: their outcomes are to be told too.
+            if let Err(error) = told {
+                self.stop.asked.store(true, Ordering::SeqCst);
+                failure = failure.or(Some(error));
             }
         }
         drop(running);
@@ -162,6 +175,37 @@ impl Executor<'_> {
             Some(error) => Err(error),
             None => Ok(tally),
         }
+    }
+
+    /// Settles a workflow of which something is gone, or whose finalizer is to go.
+    async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<Settlement, Error> {
+        let Some(cluster) = self.cluster else { return Ok(Settlement::default()) };
+        let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
+        let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
+        if !due || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
+            return Ok(Settlement::default());
+        }
+        let settled = settle(plan, self.record, cluster, self.store, self.context).await;
+        let settlement = settled.unwrap_or_else(|error| Settlement {
+            notes: vec![format!(
+                "its objects are deleted, but that could not be recorded: {}",
+                error.brief()
+            )],
+            ..Settlement::default()
+        });
+        if settlement.recorded > 0 || settlement.finalizer_released {
+            self.journal.write(&Line::Workflow {
+                namespace: plan.namespace.clone(),
+                name: plan.name.clone(),
+                uid: plan.uid.clone(),
+                recorded: settlement.recorded,
+                finalizer_released: settlement.finalizer_released,
+            })?;
+        }
+        if gone > 0 || settlement.finalizer_released {
+            announce(plan, gone, &settlement, cluster, self.context.now).await;
+        }
+        Ok(settlement)
     }
 
     async fn workflow(

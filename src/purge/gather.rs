@@ -1,10 +1,12 @@
 //! Reading all workflows once: what is asked to go, and what everything refers to.
 
+use super::spill::Spill;
 use crate::argo::list::Malformed;
 use crate::argo::{NodesError, Uses, Workflow, names, nodes};
 use crate::cluster::{Beside, Unread, template_of};
+use crate::error::Error;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
-use crate::gc::reference::{Buckets, Gathering, References};
+use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
 use std::collections::HashSet;
 
@@ -81,25 +83,51 @@ impl Gathered {
     fn unread_nodes(&mut self, name: &str, error: &NodesError) {
         self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
     }
+}
 
-    /// Takes over another part. A workflow met again (a list started over) counts once.
-    pub fn absorb(&mut self, other: Self, seen: &mut HashSet<String>) {
-        self.gathering.absorb(other.gathering);
-        self.unread.extend(other.unread);
-        self.workflows += other.workflows;
-        self.taken += other.taken;
-        let new =
-            |selected: &Selected| selected.plan.uid.is_empty() || seen.insert(selected.plan.uid.clone());
-        self.selected.extend(other.selected.into_iter().filter(new));
+/// All parts together. What is selected waits on disk until every reference is known.
+#[derive(Default)]
+pub struct Whole {
+    selected: Spill<Selected>,
+    released: Released,
+    gathering: Gathering,
+    pub unread: Vec<Unread>,
+    /// Workflows the selection takes.
+    pub taken: u64,
+    /// UIDs of the selected.
+    seen: HashSet<String>,
+}
+
+impl Whole {
+    /// Begins with what was read beside the workflows.
+    pub fn new(gathering: Gathering, unread: Vec<Unread>) -> Self {
+        Self { gathering, unread, ..Self::default() }
     }
 
-    /// The selected workflows in the order of their names, and all references.
-    pub fn finish(mut self) -> (Vec<Selected>, References, Vec<Unread>) {
-        self.selected
-            .sort_by(|a, b| (&a.plan.namespace, &a.plan.name).cmp(&(&b.plan.namespace, &b.plan.name)));
+    /// Takes over a part. A workflow met again (a list started over) counts once.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn absorb(&mut self, part: Gathered) -> Result<(), Error> {
+        self.gathering.absorb(part.gathering);
+        self.unread.extend(part.unread);
+        self.taken += part.taken;
+        for selected in part.selected {
+            let uid = &selected.plan.uid;
+            if uid.is_empty() || self.seen.insert(uid.clone()) {
+                selected.release(&mut self.released);
+                self.selected.push(&selected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The selected workflows, what they give up, and all references.
+    pub fn finish(mut self) -> (Spill<Selected>, Released, References, Vec<Unread>) {
         self.unread.sort_by(|a, b| (a.source, &a.why).cmp(&(b.source, &b.why)));
         self.unread.dedup();
-        (self.selected, self.gathering.finish(), self.unread)
+        self.released.finish();
+        (self.selected, self.released, self.gathering.finish(), self.unread)
     }
 }
 

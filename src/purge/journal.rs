@@ -1,4 +1,5 @@
-//! The journal: what was to be done, and what was, as JSON lines that survive a killed process.
+//! The journal: the plan's document, and after it what was to be done and what was, as JSON lines that survive a
+//! killed process.
 
 use super::Plan;
 use crate::error::Error;
@@ -6,18 +7,19 @@ use crate::gc::PlannedObject;
 use crate::store::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One line.
+/// One line after the plan.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "line")]
 pub enum Line {
-    /// The first: the plan, and who carries it out.
-    Begin { time: Timestamp, identity: String, plan: Box<Plan> },
+    /// The first: who carries the plan out.
+    Begin { time: Timestamp, identity: String },
     /// A delete is about to be sent.
     #[serde(rename_all = "camelCase")]
     Intent { bucket: Arc<str>, key: Box<str>, generation: Box<str>, size: u64, crc32c: Box<str> },
@@ -35,7 +37,7 @@ pub enum Line {
     Workflow { namespace: String, name: String, uid: String, recorded: u64, finalizer_released: bool },
     /// A deleted object was brought back.
     #[serde(rename_all = "camelCase")]
-    Restored { bucket: String, key: String, generation: String },
+    Restored { bucket: Arc<str>, key: Box<str>, generation: Box<str> },
     /// The run ended by itself.
     End { time: Timestamp },
 }
@@ -57,23 +59,10 @@ impl Journal {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
+        let mut file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
+        std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
         let journal = Self { path: path.to_owned(), file: Mutex::new(file) };
-        #[derive(Serialize)]
-        struct Begin<'a> {
-            line: &'static str,
-            time: Timestamp,
-            identity: &'a str,
-            plan: &'a Plan,
-        }
-        // As [`Line::Begin`] is read, but without a copy of a plan that may be large.
-        let begin = Begin { line: "begin", time: now, identity, plan };
-        {
-            let mut file = journal.file.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut writer = std::io::BufWriter::with_capacity(1 << 16, &mut *file);
-            serde_json::to_writer(&mut writer, &begin).map_err(|error| failed(error.into()))?;
-            writer.write_all(b"\n").and_then(|()| writer.flush()).map_err(failed)?;
-        }
+        journal.write(&Line::Begin { time: now, identity: identity.to_owned() })?;
         // Without the plan on disk there must be no delete.
         journal.sync()?;
         Ok(journal)
@@ -120,58 +109,90 @@ impl Journal {
     }
 }
 
-/// A journal read back.
+/// A journal read back. Objects are held as hashes.
 #[derive(Debug)]
 pub struct Record {
     pub plan: Plan,
-    pub identity: String,
-    /// Outcomes by bucket, key and generation.
-    pub outcomes: HashMap<(String, String, String), Outcome>,
-    /// Objects brought back already.
-    pub restored: Vec<(String, String, String)>,
-    /// The run ended by itself.
-    pub ended: bool,
+    path: PathBuf,
+    settled: HashSet<u64>,
+    restored: HashSet<u64>,
+    random: RandomState,
 }
 
 impl Record {
-    /// Reads a journal; a torn last line is what a killed process leaves, and no error.
+    /// Reads a journal; a torn line is what a killed process leaves, and no error.
     ///
     /// # Errors
     /// The file can't be read, or is no journal.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let failed = |what: String| Error::new(format!("the journal {}: {what}", path.display()));
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        let mut lines = BufReader::new(file).lines();
-        let first = lines.next().transpose().map_err(|error| failed(error.to_string()))?.unwrap_or_default();
-        let Ok(Line::Begin { identity, plan, .. }) = serde_json::from_str(&first) else {
-            return Err(failed("it does not begin with a plan, so it is no journal of a purge".to_owned()));
+        let failed = |what: &str| Error::new(format!("the journal {}: {what}", path.display()));
+        let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
+        let plan = Plan::open(file).map_err(|error| failed(error.brief()))?;
+        let mut record = Self {
+            plan,
+            path: path.to_owned(),
+            settled: HashSet::new(),
+            restored: HashSet::new(),
+            random: RandomState::new(),
         };
-        let mut record =
-            Self { plan: *plan, identity, outcomes: HashMap::new(), restored: Vec::new(), ended: false };
-        let mut torn = None;
-        for (number, line) in lines.enumerate() {
-            let line = line.map_err(|error| failed(error.to_string()))?;
-            // A later run goes on after a torn line, on a line of its own.
-            match serde_json::from_str::<Line>(&line) {
-                Ok(Line::Result { bucket, key, generation, outcome }) => {
-                    record.outcomes.insert((bucket.to_string(), key.into(), generation.into()), outcome);
+        let (mut settled, mut restored) = (HashSet::new(), HashSet::new());
+        for line in record.lines()? {
+            match line? {
+                // What failed is to be tried again; all else is gone, or kept for a reason that will not pass.
+                Line::Result { bucket, key, generation, outcome }
+                    if !matches!(outcome, Outcome::Failed(_)) =>
+                {
+                    settled.insert(record.hash(&bucket, &key, &generation));
                 }
-                Ok(Line::Restored { bucket, key, generation }) => {
-                    record.restored.push((bucket, key, generation))
+                Line::Restored { bucket, key, generation } => {
+                    restored.insert(record.hash(&bucket, &key, &generation));
                 }
-                Ok(Line::End { .. }) => record.ended = true,
-                Ok(_) => {}
-                Err(_) if line.is_empty() => {}
-                Err(error) if torn.is_none() => torn = Some((number + 2, error)),
-                Err(error) => return Err(failed(format!("line {}: {error}", number + 2))),
+                _ => {}
             }
         }
+        (record.settled, record.restored) = (settled, restored);
         Ok(record)
+    }
+
+    /// The lines after the plan, without torn ones.
+    fn lines(&self) -> Result<impl Iterator<Item = Result<Line, Error>> + use<>, Error> {
+        let path = self.path.clone();
+        let failed =
+            move |error: std::io::Error| Error::new(format!("the journal {}: {error}", path.display()));
+        let mut file = File::open(&self.path).map_err(&failed)?;
+        file.seek(SeekFrom::Start(self.plan.length())).map_err(&failed)?;
+        let lines = BufReader::with_capacity(1 << 16, file).lines();
+        Ok(lines.filter_map(move |line| match line {
+            Ok(line) => serde_json::from_str(&line).ok().map(Ok),
+            Err(error) => Some(Err(failed(error))),
+        }))
+    }
+
+    fn hash(&self, bucket: &str, key: &str, generation: &str) -> u64 {
+        self.random.hash_one((bucket, key, generation))
     }
 
     /// Whether the object was settled: gone, or kept for a reason that will not pass.
     pub fn is_settled(&self, object: &PlannedObject) -> bool {
-        let key = (object.bucket.to_string(), object.key.to_string(), object.generation.to_string());
-        self.outcomes.get(&key).is_some_and(|outcome| !matches!(outcome, Outcome::Failed(_)))
+        self.settled.contains(&self.hash(&object.bucket, &object.key, &object.generation))
+    }
+
+    /// What was deleted and isn't back: bucket, key and generation.
+    ///
+    /// # Errors
+    /// The file can't be read any more.
+    #[allow(clippy::type_complexity)]
+    pub fn deleted(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(Arc<str>, Box<str>, Box<str>), Error>> + '_, Error> {
+        Ok(self.lines()?.filter_map(|line| match line {
+            Ok(Line::Result { bucket, key, generation, outcome: Outcome::Deleted })
+                if !self.restored.contains(&self.hash(&bucket, &key, &generation)) =>
+            {
+                Some(Ok((bucket, key, generation)))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }))
     }
 }

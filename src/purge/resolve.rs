@@ -1,37 +1,41 @@
 //! Asking storage what an artifact's objects are, and deciding about each.
 
+use super::Draft;
+use super::spill::Spill;
 use crate::error::Error;
 use crate::gc::plan::{ObjectFacts, Rules, Selected};
 use crate::gc::reference::{References, Released};
-use crate::gc::{Kept, PlannedWorkflow, Protection};
+use crate::gc::{Kept, Protection};
 use crate::store::{BucketFacts, Store, StoreError};
 use futures::stream::{self, StreamExt};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-/// Workflows whose objects are looked up at a time; the throttle bounds the requests.
-const WORKFLOWS: usize = 16;
+/// Workflows looked up at a time, and lookups of each; the throttle bounds the requests.
+const WORKFLOWS: usize = 8;
+const LOOKUPS: usize = 32;
 
-/// Looks up every candidate and decides. The order of workflows stays; each object is planned once.
+/// Looks up every candidate, decides, and adds to the plan. The order of workflows stays; each object is planned
+/// once.
 ///
 /// # Errors
 /// Storage can't be asked: a plan with holes would look whole.
 pub async fn resolve(
-    selected: Vec<Selected>,
+    selected: Spill<Selected>,
+    released: &Released,
     references: &References,
     rules: &Rules,
     store: &Store,
-) -> Result<Vec<PlannedWorkflow>, Error> {
-    let mut released = Released::default();
-    selected.iter().for_each(|selected| selected.release(&mut released));
-    let released = &released;
-    let mut workflows = stream::iter(selected.into_iter().map(|mut selected| async move {
+    draft: &mut Draft,
+) -> Result<(), Error> {
+    let mut workflows = stream::iter(selected.into_values()?.map(|selected| async move {
+        let mut selected = selected?;
         let lookups = selected
             .candidates
             .iter()
             .map(|candidate| store.objects(&candidate.bucket, &candidate.key, candidate.unarchived));
         let found: Vec<Result<Vec<ObjectFacts>, StoreError>> =
-            stream::iter(lookups).buffered(WORKFLOWS).collect().await;
+            stream::iter(lookups).buffered(LOOKUPS).collect().await;
         for (at, objects) in found.into_iter().enumerate() {
             match objects {
                 Ok(objects) => selected.decide(at, objects, references, released, rules),
@@ -50,33 +54,24 @@ pub async fn resolve(
         Ok(selected.plan)
     }))
     .buffered(WORKFLOWS);
-    let mut plans = Vec::new();
     // As hashes: two that collide cost a delete, never make one.
     let mut planned: HashSet<u64> = HashSet::new();
     let hash = RandomState::new();
     while let Some(plan) = workflows.next().await {
         let mut plan = plan?;
         plan.delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
-        if !plan.delete.is_empty()
-            || !plan.keep.is_empty()
-            || !plan.absent.is_empty()
-            || plan.release_finalizer
-        {
-            plans.push(plan);
-        }
+        draft.add(&plan)?;
     }
-    Ok(plans)
+    Ok(())
 }
 
 /// The settings of all buckets that objects are to be deleted from.
 ///
 /// # Errors
 /// A bucket is gone, or storage can't be asked.
-pub async fn buckets(workflows: &[PlannedWorkflow], store: &Store) -> Result<Vec<BucketFacts>, Error> {
-    let names: BTreeSet<&str> =
-        workflows.iter().flat_map(|workflow| &workflow.delete).map(|object| &*object.bucket).collect();
+pub async fn buckets(draft: &Draft, store: &Store) -> Result<Vec<BucketFacts>, Error> {
     let mut buckets = Vec::new();
-    for name in names {
+    for name in draft.buckets() {
         buckets.push(store.bucket(name).await.map_err(Error::new)?);
     }
     Ok(buckets)

@@ -1,11 +1,9 @@
 //! After the objects: the workflow's own record, its finalizer, and an Event.
 
-use super::execute::WorkflowTally;
-use super::journal::{Journal, Line};
 use crate::argo::{Workflow, names};
 use crate::cluster::{Cluster, Patched};
 use crate::error::Error;
-use crate::gc::{Context, Location, Verdict, assess};
+use crate::gc::{Context, Location, PlannedWorkflow, Verdict, assess};
 use crate::store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,13 +11,6 @@ use std::collections::HashSet;
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
-
-/// What is to be done besides deleting.
-#[derive(Debug, Clone, Copy)]
-pub struct Wishes {
-    /// Mark the artifacts `deleted: true`, as the controller does.
-    pub record: bool,
-}
 
 /// What was done to a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +26,12 @@ pub struct Settlement {
 /// # Errors
 /// The cluster can't be read or refuses; the objects are deleted all the same.
 pub async fn settle(
-    tally: &WorkflowTally,
-    wishes: Wishes,
+    plan: &PlannedWorkflow,
+    record: bool,
     cluster: &Cluster,
     store: &Store,
     context: &Context,
-    journal: &Journal,
 ) -> Result<Settlement, Error> {
-    let plan = &tally.plan;
     let mut settlement = Settlement::default();
     for _ in 0..TRIES {
         let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
@@ -61,11 +50,11 @@ pub async fn settle(
         let absent = absences(&assessment, store).await?;
         let mut operations = Vec::new();
         settlement = Settlement::default();
-        if wishes.record && patchable {
+        if record && patchable {
             let gone = &absent.gone;
             operations.extend(records(&raw, &workflow, context, gone));
             settlement.recorded = operations.len() as u64;
-        } else if wishes.record {
+        } else if record {
             settlement.notes.push("its nodes are compressed, so nothing was recorded in it".to_owned());
         }
         if plan.release_finalizer && had_finalizer {
@@ -88,16 +77,7 @@ pub async fn settle(
         }
         match cluster.patch(&workflow.metadata, operations).await? {
             Patched::Conflict => {}
-            Patched::Done => {
-                journal.write(&Line::Workflow {
-                    namespace: plan.namespace.clone(),
-                    name: plan.name.clone(),
-                    uid: plan.uid.clone(),
-                    recorded: settlement.recorded,
-                    finalizer_released: settlement.finalizer_released,
-                })?;
-                return Ok(settlement);
-            }
+            Patched::Done => return Ok(settlement),
         }
     }
     let notes = vec!["it kept changing, so nothing was recorded in it".to_owned()];
@@ -163,17 +143,19 @@ fn records(raw: &Value, workflow: &Workflow, context: &Context, gone: &HashSet<L
 }
 
 /// Says on the workflow what was done. That it can't be said changes nothing.
-pub async fn announce(tally: &WorkflowTally, settlement: &Settlement, cluster: &Cluster, now: Timestamp) {
-    let deleted = tally.objects.iter().filter(|settled| settled.fate.is_gone()).count();
-    if deleted == 0 && !settlement.finalizer_released {
-        return;
-    }
+pub async fn announce(
+    plan: &PlannedWorkflow,
+    deleted: usize,
+    settlement: &Settlement,
+    cluster: &Cluster,
+    now: Timestamp,
+) {
     let finalizer = if settlement.finalizer_released { "; released the artifact-gc finalizer" } else { "" };
     let message = format!("kubectl argo-gc deleted {deleted} artifact objects{finalizer}");
     let meta = crate::argo::Meta {
-        name: tally.plan.name.clone(),
-        namespace: tally.plan.namespace.clone(),
-        uid: tally.plan.uid.clone(),
+        name: plan.name.clone(),
+        namespace: plan.namespace.clone(),
+        uid: plan.uid.clone(),
         ..crate::argo::Meta::default()
     };
     if let Err(error) = cluster.event(&meta, &message, now).await {

@@ -2,47 +2,59 @@
 
 use super::journal::{Journal, Line, Record};
 use crate::error::Error;
-use crate::store::{Outcome, Restored, Store};
+use crate::store::{Restored, Store};
 use futures::stream::{self, StreamExt};
 
-/// One object's way back.
-#[derive(Debug, Clone)]
+/// How many objects found their way back, and why others didn't.
+#[derive(Debug, Clone, Default)]
 pub struct Undone {
-    pub bucket: String,
-    pub key: String,
-    pub generation: String,
-    pub restored: Restored,
+    pub objects: u64,
+    pub restored: u64,
+    /// A newer object has the name.
+    pub taken: u64,
+    /// The bucket holds no copy any more.
+    pub lost: u64,
+    /// The first failures, in words.
+    pub failures: Vec<String>,
+    pub failed: u64,
 }
 
 /// Brings back everything the journal says was deleted and that isn't back yet.
 ///
 /// # Errors
-/// The journal can't be written.
+/// The journal can't be read or written.
 pub async fn undo(
     record: &Record,
     store: &Store,
     journal: &Journal,
     concurrency: usize,
-) -> Result<Vec<Undone>, Error> {
-    let mut deleted: Vec<_> = record
-        .outcomes
-        .iter()
-        .filter(|(object, outcome)| **outcome == Outcome::Deleted && !record.restored.contains(object))
-        .map(|(object, _)| object.clone())
-        .collect();
-    deleted.sort();
-    let mut running = stream::iter(deleted.into_iter().map(|(bucket, key, generation)| async move {
+) -> Result<Undone, Error> {
+    /// Failures told in words.
+    const TOLD: usize = 20;
+    let mut running = stream::iter(record.deleted()?.map(|deleted| async move {
+        let (bucket, key, generation) = deleted?;
         let restored = store.restore(&bucket, &key, &generation).await;
-        Undone { bucket, key, generation, restored }
+        Ok::<_, Error>((bucket, key, generation, restored))
     }))
     .buffered(concurrency.max(1));
-    let mut all = Vec::new();
-    while let Some(undone) = running.next().await {
-        if undone.restored == Restored::Restored {
-            let Undone { bucket, key, generation, .. } = undone.clone();
-            journal.write(&Line::Restored { bucket, key, generation })?;
+    let mut undone = Undone::default();
+    while let Some(one) = running.next().await {
+        let (bucket, key, generation, restored) = one?;
+        undone.objects += 1;
+        match restored {
+            Restored::Restored => {
+                journal.write(&Line::Restored { bucket, key, generation })?;
+                undone.restored += 1;
+            }
+            Restored::Taken => undone.taken += 1,
+            Restored::Lost => undone.lost += 1,
+            Restored::Failed(why) => {
+                undone.failed += 1;
+                if undone.failures.len() < TOLD {
+                    undone.failures.push(format!("gs://{bucket}/{key}: {why}"));
+                }
+            }
         }
-        all.push(undone);
     }
-    Ok(all)
+    Ok(undone)
 }

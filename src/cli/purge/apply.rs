@@ -6,22 +6,26 @@ use crate::cluster::Cluster;
 use crate::error::{Error, exit};
 use crate::gc::plan::Rules;
 use crate::gc::{Context, Controllers, Related};
-use crate::output::{document, plan as show};
-use crate::purge::document::{API_VERSION, ClusterIdentity, Totals};
-use crate::purge::execute::{Executor, Fate, Stop, Tally};
+use crate::output::{document, escape, plan as show};
+use crate::purge::document::{ClusterIdentity, Head};
+use crate::purge::execute::{Executor, WorkflowTally};
+use crate::purge::gather::Whole;
 use crate::purge::journal::{Journal, Line, Record};
-use crate::purge::settle::{Settlement, Wishes, announce, settle};
-use crate::purge::{Gathered, Plan, resolve};
+use crate::purge::spill::Spill;
+use crate::purge::{Draft, Plan, resolve};
 use crate::store::Store;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Above these a name is typed rather than a letter.
 const MANY_OBJECTS: u64 = 1_000;
 const MANY_BYTES: u64 = 100 << 30;
+/// Objects that are still there are named up to this number.
+const TOLD: u64 = 20;
 
 /// What a plan is carried out on.
 pub(super) struct Target<'a> {
@@ -34,7 +38,7 @@ pub(super) struct Target<'a> {
 /// Asks storage about everything gathered and seals the plan.
 pub(super) async fn make(
     arguments: &Arguments,
-    whole: Gathered,
+    whole: Whole,
     rules: &Rules,
     store: &Store,
     cluster: Option<ClusterIdentity>,
@@ -42,39 +46,28 @@ pub(super) async fn make(
     now: Timestamp,
 ) -> Result<Plan, Error> {
     let taken = whole.taken;
-    let (selected, references, unread) = whole.finish();
+    let (selected, released, references, unread) = whole.finish();
     let unread = arguments.check_unread(&unread)?;
     for accepted in &unread {
-        streams.say(crate::output::escape(&format!("Warning: accepted as unread: {accepted}")));
+        streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
     }
     let anything: BTreeSet<&str> =
         references.readers_of_anything().map(|referrer| referrer.name.as_str()).collect();
     if let Some(first) = anything.first() {
         let more =
             if anything.len() > 1 { format!(" and {} more", anything.len() - 1) } else { String::new() };
-        streams.say(crate::output::escape(&format!(
+        streams.say(escape(&format!(
             "Warning: {first}{more} reads keys made of parameters alone; pin what it needs with the label argo-gc/keep=true"
         )));
     }
     tracing::debug!(references = references.len(), "gathered");
-    let workflows = resolve::resolve(selected, &references, rules, store).await?;
-    let buckets = resolve::buckets(&workflows, store).await?;
     if taken == 0 {
         streams.say("No workflows selected.");
     }
-    let plan = Plan {
-        api_version: API_VERSION.to_owned(),
-        kind: "PurgePlan".to_owned(),
-        created_at: now,
-        cluster,
-        storage: arguments.storage.name(),
-        buckets,
-        unread,
-        workflows,
-        totals: Totals::default(),
-        hash: String::new(),
-    };
-    Ok(plan.sealed())
+    let mut draft = Draft::new(Head::new(now, cluster, arguments.storage.name(), unread))?;
+    resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
+    let buckets = resolve::buckets(&draft, store).await?;
+    draft.seal(buckets)
 }
 
 /// Shows a plan and, unless it is only to be shown or saved, asks and carries it out.
@@ -90,14 +83,13 @@ pub(super) async fn run(
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
     print(arguments, &plan, only_shown, streams, now)?;
     if let Some(path) = &arguments.plan_out {
-        let text = serde_json::to_string_pretty(&plan).map_err(Error::new)?;
-        std::fs::write(path, text + "\n")
-            .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
+        let mut file = std::fs::File::create(path).map_err(failed)?;
+        std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
         streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
         return Ok(exit::DONE);
     }
-    let idle = plan.totals.objects == 0 && !plan.workflows.iter().any(|workflow| workflow.release_finalizer);
-    if idle {
+    if plan.is_idle() {
         return Ok(exit::DONE);
     }
     check_caps(arguments, &plan)?;
@@ -125,23 +117,15 @@ pub(super) async fn saved(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+    let open =
+        || std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())));
     let max_age = signed(arguments.plan_max_age);
-    let storage = arguments.storage.name();
     let store = arguments.storage.open()?;
     // A plan of files names no cluster, and then none is asked.
-    let of_files = serde_json::from_str::<Plan>(&text).is_ok_and(|plan| plan.cluster.is_none());
+    let of_files = Plan::open(open()?)?.head.cluster.is_none();
     let (cluster, context) = connect(arguments, of_files, now).await?;
-    let identity = match &cluster {
-        Some(cluster) => Some(ClusterIdentity {
-            uid: cluster.uid().await,
-            server: cluster.host().to_owned(),
-            context: cluster.context().map(str::to_owned),
-        }),
-        None => None,
-    };
-    let plan = Plan::read(&text, identity.as_ref(), &storage, max_age, now)?;
+    let identity = identity(cluster.as_ref()).await;
+    let plan = Plan::read(open()?, identity.as_ref(), &arguments.storage.name(), max_age, now)?;
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     run(arguments, plan, &target, streams, now).await
@@ -155,30 +139,23 @@ pub(super) async fn resume(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let record = Record::read(path)?;
-    let mut plan = record.plan.clone();
     let store = arguments.storage.open()?;
-    if plan.storage != arguments.storage.name() {
-        return Err(Error::refused(format!("the journal is of other storage: {}", plan.storage)));
-    }
-    let (cluster, context) = connect(arguments, plan.cluster.is_none(), now).await?;
-    if let (Some(cluster), Some(then)) = (&cluster, &plan.cluster) {
-        let same = match (&then.uid, cluster.uid().await) {
-            (Some(then), Some(now)) => *then == now,
-            _ => then.server == cluster.host(),
-        };
-        if !same {
-            return Err(Error::refused(format!("the journal is of another cluster: {}", then.server))
-                .hint("choose it with --context"));
-        }
-    }
-    let planned = plan.totals.objects;
-    for workflow in &mut plan.workflows {
-        workflow.delete.retain(|object| !record.is_settled(object));
-    }
-    let plan = plan.sealed();
-    let settled = planned - plan.totals.objects;
+    let (cluster, context) = connect(arguments, record.plan.head.cluster.is_none(), now).await?;
+    record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
+    let planned = record.plan.tail.totals.objects;
+    let plan = record.plan.map(|workflow| {
+        let absent = &mut workflow.absent;
+        workflow.delete.retain(|object| {
+            let settled = record.is_settled(object);
+            if settled {
+                absent.push(format!("gs://{}/{}", object.bucket, object.key));
+            }
+            !settled
+        });
+    })?;
+    let settled = planned - plan.tail.totals.objects;
     streams.say(format!("{settled} of {planned} objects are settled already."));
-    if record.ended && plan.totals.objects == 0 {
+    if plan.is_idle() {
         return Ok(exit::DONE);
     }
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
@@ -196,18 +173,24 @@ pub(super) async fn resume(
 /// Looks again who refers to what: a plan may be hours old.
 async fn refresh(
     arguments: &Arguments,
-    mut plan: Plan,
+    plan: Plan,
     cluster: Option<&Cluster>,
     context: &Context,
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let kept = super::from_cluster::keep_referenced(cluster, arguments, context, &mut plan).await?;
+    let references = super::from_cluster::references(cluster, arguments, context, &plan).await?;
+    let (plan, kept) = plan.keep_referenced(&references)?;
     if kept > 0 {
         streams.say(format!("Note: {kept} objects of the plan are referred to by now, and stay."));
-        plan = plan.sealed();
     }
     Ok(plan)
+}
+
+async fn identity(cluster: Option<&Cluster>) -> Option<ClusterIdentity> {
+    let cluster = cluster?;
+    let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
+    Some(ClusterIdentity { uid: cluster.uid().await, server, context })
 }
 
 /// The cluster of a plan, with what verdicts need; nothing for files.
@@ -238,7 +221,15 @@ fn print(
     match arguments.output {
         Format::Table => show::plan(out, plan, false, now)?,
         Format::Wide => show::plan(out, plan, true, now)?,
-        format if only_shown => document::write(out, format == Format::Yaml, plan)?,
+        format if only_shown => {
+            let mut head = serde_json::to_value(&plan.head).map_err(Error::new)?;
+            let tail = serde_json::to_value(&plan.tail).map_err(Error::new)?;
+            if let (Some(head), serde_json::Value::Object(tail)) = (head.as_object_mut(), tail) {
+                head.extend(tail);
+                head.insert("hash".to_owned(), plan.hash.as_str().into());
+            }
+            document::write(out, format == Format::Yaml, &head, "workflows", plan.workflows()?)?;
+        }
         _ => show::plan(&mut streams.err, plan, false, now)?,
     }
     streams.out.flush()?;
@@ -247,7 +238,7 @@ fn print(
 
 /// A plan larger than expected is a mistake until the user says otherwise (danger 27).
 fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
-    let totals = &plan.totals;
+    let totals = &plan.tail.totals;
     if totals.objects > arguments.max_objects {
         return Err(Error::refused(format!(
             "the plan has {} objects, more than --max-objects {}",
@@ -268,7 +259,7 @@ fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
 
 /// Asks for every right before the first delete, so that nothing is left half done for want of one.
 async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
-    for bucket in &plan.buckets {
+    for bucket in &plan.tail.buckets {
         let missing = target.store.missing_rights(&bucket.name).await.map_err(Error::new)?;
         if !missing.is_empty() {
             return Err(Error::refused(format!(
@@ -281,14 +272,15 @@ async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> R
         }
     }
     let Some(cluster) = target.cluster else { return Ok(()) };
-    let namespaces: BTreeSet<&str> = plan
-        .workflows
-        .iter()
-        .filter(|workflow| !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer)
-        .map(|workflow| workflow.namespace.as_str())
-        .collect();
+    let mut namespaces: BTreeSet<String> = BTreeSet::new();
+    for workflow in plan.workflows()? {
+        let workflow = workflow?;
+        if !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer {
+            namespaces.insert(workflow.namespace);
+        }
+    }
     for namespace in namespaces {
-        if cluster.may_i("patch", namespace).await == Some(false) {
+        if cluster.may_i("patch", &namespace).await == Some(false) {
             return Err(Error::refused(format!("you may not patch workflows in \"{namespace}\"")).hint(
                 "--no-record deletes without marking the artifacts as deleted; releasing finalizers needs the right",
             ));
@@ -305,17 +297,14 @@ fn confirm(
     streams: &mut Streams,
 ) -> Result<(), Error> {
     streams.say("");
-    for bucket in &plan.buckets {
+    for bucket in &plan.tail.buckets {
         streams.say(show::bucket(bucket));
     }
-    let place = match &plan.cluster {
+    let place = match &plan.head.cluster {
         Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
         None => "files".to_owned(),
     };
-    streams.say(crate::output::escape(&format!(
-        "Workflows of {place}; deleting as {}.",
-        target.store.identity()
-    )));
+    streams.say(escape(&format!("Workflows of {place}; deleting as {}.", target.store.identity())));
     if arguments.yes {
         return Ok(());
     }
@@ -323,17 +312,17 @@ fn confirm(
         return Err(Error::refused("not confirmed: there is no terminal to ask on")
             .hint("--yes goes on without asking"));
     }
-    let totals = &plan.totals;
-    let no_way_back = plan.buckets.iter().any(|bucket| !bucket.has_undo());
+    let totals = &plan.tail.totals;
+    let no_way_back = plan.tail.buckets.iter().any(|bucket| !bucket.has_undo());
     let large = totals.objects > MANY_OBJECTS || totals.bytes > MANY_BYTES;
-    let first = plan.buckets.first().filter(|_| large || no_way_back);
+    let first = plan.tail.buckets.first().filter(|_| large || no_way_back);
     let (question, wanted) = match first {
         Some(bucket) => {
             (format!("Type the name of the bucket ({}) to delete", bucket.name), bucket.name.as_str())
         }
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
-    let _ = write!(streams.err, "{}: ", crate::output::escape(&question));
+    let _ = write!(streams.err, "{}: ", escape(&question));
     let _ = streams.err.flush();
     let mut answer = String::new();
     // One byte at a time would be needed to leave the rest alone; nothing reads it after us.
@@ -352,10 +341,10 @@ async fn carry_out(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    let stop: &Stop = &streams.stop.clone();
+    let stop = Arc::clone(&streams.stop);
     stop.guard();
     let bar = match streams.err_is_terminal {
-        true => ProgressBar::with_draw_target(Some(plan.totals.objects), ProgressDrawTarget::stderr())
+        true => ProgressBar::with_draw_target(Some(plan.tail.totals.objects), ProgressDrawTarget::stderr())
             .with_style(ProgressStyle::default_bar()),
         false => ProgressBar::hidden(),
     };
@@ -365,94 +354,50 @@ async fn carry_out(
         cluster: target.cluster,
         journal,
         concurrency: arguments.storage.concurrency(),
-        stop,
+        stop: &stop,
+        context: target.context,
+        record: !arguments.no_record,
         progress: &progress,
     };
-    let buckets = plan.buckets;
-    let outcome = executor.run(plan.workflows).await;
+    let as_document = matches!(arguments.output, Format::Json | Format::Yaml);
+    let mut items = Spill::default();
+    let mut told = 0_u64;
+    let err = &mut streams.err;
+    let mut each = |workflow: &WorkflowTally| {
+        for note in &workflow.settlement.notes {
+            let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
+            let _ = bar.suspend(|| writeln!(err, "{}", escape(&format!("Note: {name}: {note}"))));
+        }
+        for line in workflow.objects.iter().filter_map(show::leftover) {
+            told += 1;
+            if told <= TOLD {
+                let _ = bar.suspend(|| writeln!(err, "Warning: {line}"));
+            }
+        }
+        if as_document { items.push(&show::result_item(workflow)) } else { Ok(()) }
+    };
+    let outcome = executor.run(&plan, &mut each).await;
     bar.finish_and_clear();
-    let tally = outcome.map_err(|error| {
-        error.hint(format!("go on with: kubectl argo-gc purge --resume {}", journal.path().display()))
-    })?;
-    let mut settlements = Vec::new();
-    if let Some(cluster) = target.cluster {
-        settlements = settle_all(arguments, &tally, cluster, target, journal, streams, now).await?;
-    }
+    let go_on = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
     if !stop.is_asked() {
         journal.write(&Line::End { time: now })?;
     }
     journal.sync()?;
-    finish(&tally, &settlements, &buckets, arguments, journal, streams, stop)
-}
-
-async fn settle_all(
-    arguments: &Arguments,
-    tally: &Tally,
-    cluster: &Cluster,
-    target: &Target<'_>,
-    journal: &Journal,
-    streams: &mut Streams,
-    now: Timestamp,
-) -> Result<Vec<(String, Settlement)>, Error> {
-    let mut settlements = Vec::new();
-    let wishes = Wishes { record: !arguments.no_record };
-    for workflow in &tally.workflows {
-        let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
-        let touched = workflow.objects.iter().any(|settled| settled.fate.is_gone());
-        let due = touched && wishes.record || workflow.plan.release_finalizer;
-        if !due || streams.stop.is_asked() {
-            continue;
-        }
-        match settle(workflow, wishes, cluster, target.store, target.context, journal).await {
-            Ok(settlement) => {
-                for note in &settlement.notes {
-                    streams.say(crate::output::escape(&format!("Note: {name}: {note}")));
-                }
-                announce(workflow, &settlement, cluster, now).await;
-                settlements.push((name, settlement));
-            }
-            Err(error) => streams.say(crate::output::escape(&format!(
-                "Warning: workflow {name}: its objects are deleted, but that could not be recorded: {}",
-                error.brief()
-            ))),
-        }
+    if told > TOLD {
+        streams.say(format!("Warning: and {} more", told - TOLD));
     }
-    Ok(settlements)
-}
-
-fn finish(
-    tally: &Tally,
-    settlements: &[(String, Settlement)],
-    buckets: &[crate::store::BucketFacts],
-    arguments: &Arguments,
-    journal: &Journal,
-    streams: &mut Streams,
-    stop: &Stop,
-) -> Result<u8, Error> {
-    match arguments.output {
-        Format::Table | Format::Wide => show::tally(&mut streams.out, tally, settlements, buckets)?,
-        format => {
-            let journal = journal.path().display().to_string();
-            let result = show::result(tally, settlements, journal);
-            document::write(&mut streams.out, format == Format::Yaml, &result)?;
-        }
-    }
-    let left = show::leftovers(tally);
-    const SHOWN: usize = 20;
-    for line in left.iter().take(SHOWN) {
-        streams.say(format!("Warning: {line}"));
-    }
-    if left.len() > SHOWN {
-        streams.say(format!("Warning: and {} more", left.len() - SHOWN));
+    if as_document {
+        let result = show::result(&tally, &plan.hash, journal.path().display().to_string());
+        let as_yaml = arguments.output == Format::Yaml;
+        document::write(&mut streams.out, as_yaml, &result, "workflows", items.into_values()?)?;
+    } else {
+        show::tally(&mut streams.out, &tally, &plan.tail.buckets)?;
     }
     streams.say(format!("Journal: {}", journal.path().display()));
     if stop.is_asked() {
-        let reached = tally.count(|fate| *fate != Fate::NotReached);
-        streams.say(format!(
-            "Interrupted after {reached} objects; go on with: kubectl argo-gc purge --resume {}",
-            journal.path().display()
-        ));
+        streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
         return Ok(exit::INTERRUPTED);
     }
-    Ok(if tally.is_complete() { exit::DONE } else { exit::PARTIAL })
+    Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
 }

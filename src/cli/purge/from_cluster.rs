@@ -6,10 +6,13 @@ use crate::argo::{Meta, Workflow};
 use crate::cli::Streams;
 use crate::cluster::{Body, Cluster, Scope, Unread};
 use crate::error::{Error, Kind};
-use crate::gc::{Context, Kind as ObjectKind, reference::Gathering};
+use crate::gc::{
+    Context, Kind as ObjectKind,
+    reference::{Gathering, References},
+};
 use crate::purge::Plan;
 use crate::purge::document::ClusterIdentity;
-use crate::purge::gather::{Gathered, Terms};
+use crate::purge::gather::{Gathered, Terms, Whole};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -69,7 +72,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
-    let start = Gathered { gathering, unread, ..Gathered::default() };
+    let start = Whole::new(gathering, unread);
     let whole = everything(&cluster, arguments, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
@@ -86,27 +89,26 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     apply::run(arguments, plan, &target, streams, now).await
 }
 
-/// Keeps what something has come to refer to since a plan was made; says how much that is.
-pub(super) async fn keep_referenced(
+/// Everything that refers to anything by now; nothing is selected.
+pub(super) async fn references(
     cluster: &Cluster,
     arguments: &Arguments,
     context: &Context,
-    plan: &mut Plan,
-) -> Result<usize, Error> {
+    plan: &Plan,
+) -> Result<References, Error> {
     let mut gathering = Gathering::default();
     let beside = cluster.beside(&mut gathering).await;
-    let start = Gathered { gathering, unread: beside.unread.clone(), ..Gathered::default() };
+    let start = Whole::new(gathering, beside.unread.clone());
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
     let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), |_: &Workflow| false));
     let namespace = Some(cluster.namespace());
-    let (_, references, unread) = everything(cluster, arguments, namespace, &shared, start).await?.finish();
+    let (_, _, references, unread) =
+        everything(cluster, arguments, namespace, &shared, start).await?.finish();
     // What was accepted as unread when the plan was made is so still.
-    let news: Vec<Unread> = unread
-        .into_iter()
-        .filter(|unread| !plan.unread.iter().any(|old| old.starts_with(unread.source)))
-        .collect();
+    let accepted = |unread: &Unread| plan.head.unread.iter().any(|old| old.starts_with(unread.source));
+    let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     arguments.check_unread(&news)?;
-    Ok(plan.keep_referenced(&references))
+    Ok(references)
 }
 
 /// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted.
@@ -115,15 +117,14 @@ async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     arguments: &Arguments,
     namespace: Option<&str>,
     shared: &Arc<Shared<S>>,
-    mut whole: Gathered,
-) -> Result<Gathered, Error> {
-    let mut seen = HashSet::new();
-    match read(cluster, arguments, None, shared, &mut whole, &mut seen).await {
+    mut whole: Whole,
+) -> Result<Whole, Error> {
+    match read(cluster, arguments, None, shared, &mut whole).await {
         Err(error) if error.kind == Kind::Forbidden => {
             let why = "listing them in all namespaces is forbidden".to_owned();
             whole.unread.push(Unread { source: "workflows", why });
             let Some(namespace) = namespace else { return Err(error) };
-            read(cluster, arguments, Some(namespace.to_owned()), shared, &mut whole, &mut seen).await?;
+            read(cluster, arguments, Some(namespace.to_owned()), shared, &mut whole).await?;
         }
         other => other?,
     }
@@ -138,8 +139,7 @@ async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     arguments: &Arguments,
     namespace: Option<String>,
     shared: &Arc<Shared<S>>,
-    whole: &mut Gathered,
-    seen: &mut HashSet<String>,
+    whole: &mut Whole,
 ) -> Result<(), Error> {
     let mut bodies =
         cluster.workflows(Scope { namespace, chunk_size: arguments.chunk_size, ..Scope::default() });
@@ -154,7 +154,7 @@ async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
         })
         .buffered(DECODERS);
     while let Some(page) = pages.next().await {
-        whole.absorb(page?, seen);
+        whole.absorb(page?)?;
     }
     Ok(())
 }
@@ -209,7 +209,7 @@ async fn labelled(
 }
 
 /// A name that isn't there is an error, as with kubectl.
-fn report_names(arguments: &Arguments, whole: &Gathered) -> Result<(), Error> {
+fn report_names(arguments: &Arguments, whole: &Whole) -> Result<(), Error> {
     if !arguments.names.is_empty() && whole.taken == 0 {
         let names = arguments.names.join("\", \"");
         return Err(Error::new(format!("workflows \"{names}\" not found")));

@@ -10,7 +10,7 @@ use crate::files::{self, Input, Object};
 use crate::gc::plan::Allowed;
 use crate::gc::reference::{Buckets, Gathering};
 use crate::gc::{Context, Controllers, Related};
-use crate::purge::gather::{Gathered, Terms};
+use crate::purge::gather::{Gathered, Terms, Whole};
 use jiff::Timestamp;
 use std::io::Read;
 
@@ -64,8 +64,12 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let selects = |workflow: &Workflow| selection.takes(workflow);
     let terms =
         Terms { context: &context, rules: &rules, beside: &pins, named: &arguments.names, selects: &selects };
-    let mut whole = Gathered { gathering, ..Gathered::default() };
-    workflows.iter().for_each(|text| whole.workflow(text, &terms));
+    let mut whole = Whole::new(gathering, Vec::new());
+    for text in &workflows {
+        let mut part = Gathered::default();
+        part.workflow(text, &terms);
+        whole.absorb(part)?;
+    }
     if !arguments.names.is_empty() && whole.taken == 0 {
         return Err(Error::new(format!("workflows \"{}\" not found", arguments.names.join("\", \""))));
     }
