@@ -480,3 +480,176 @@ impl Selected {
 pub fn is_within(object: &str, key: &str) -> bool {
     object.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argo::Use;
+    use crate::gc::reference::{Buckets, Gathering};
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3600;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(hours * HOUR)
+    }
+
+    /// A run from hour 100 to hour 102.
+    fn selected(keys: &[String]) -> Selected {
+        let candidates = keys.iter().map(|key| Candidate {
+            name: "out".into(),
+            node_id: "n".into(),
+            reason: "inline-only".into(),
+            bucket: "b".into(),
+            key: key.as_str().into(),
+            unarchived: true,
+        });
+        Selected {
+            plan: PlannedWorkflow {
+                namespace: "ml".into(),
+                name: "w".into(),
+                uid: "own".into(),
+                phase: "Succeeded".into(),
+                finished_at: Some(at(102)),
+                delete: Vec::new(),
+                keep: Vec::new(),
+                absent: Vec::new(),
+                release_finalizer: false,
+            },
+            candidates: candidates.collect(),
+            given_up: Vec::new(),
+            started_at: Some(at(100)),
+        }
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            now: at(200),
+            grace: SignedDuration::from_hours(1),
+            margin: SignedDuration::from_mins(10),
+            failed_too: false,
+            verdicts: vec![Verdict::Uncovered, Verdict::Failing],
+            reasons: Vec::new(),
+            only: None,
+            release_finalizer: false,
+            buckets: Vec::new(),
+            allowed: Allowed::everywhere(),
+        }
+    }
+
+    #[test]
+    fn danger_29_allowed_prefixes_end_at_a_boundary() {
+        let mut allowed = Allowed::default();
+        assert!(!allowed.covers("b", "x"));
+        allowed.add("b", "team/a");
+        allowed.add("c", "team/");
+        for (bucket, key, covered) in [
+            ("b", "team/a", true),
+            ("b", "team/a/x", true),
+            ("b", "team/ab", false),
+            ("b", "team", false),
+            ("c", "team/x", true),
+            ("c", "other/x", false),
+            ("d", "team/a", false),
+        ] {
+            assert_eq!(allowed.covers(bucket, key), covered, "{bucket} {key}");
+        }
+        assert_eq!(constant_prefix("argo/{{workflow.name}}/x"), "argo/");
+        assert_eq!(constant_prefix("argo-{{workflow.name}}"), "");
+        assert_eq!(constant_prefix("{{workflow.name}}"), "");
+    }
+
+    prop_compose! {
+        fn key()(parts in prop::collection::vec("[ab]{1,2}", 1..4)) -> String { parts.join("/") }
+    }
+
+    prop_compose! {
+        fn object()(key in key(), hours in 95_i64..107, held in prop::bool::weighted(0.1), known in prop::bool::weighted(0.9))
+            -> ObjectFacts
+        {
+            ObjectFacts {
+                key,
+                generation: "1".into(),
+                size: 1,
+                created: known.then(|| at(hours)),
+                storage_class: "".into(),
+                crc32c: String::new(),
+                held: held.then(|| "hold".to_owned()),
+            }
+        }
+    }
+
+    proptest! {
+        /// Plan and kept partition what storage listed; nothing protected is ever deleted, and nothing outside
+        /// the candidate's own key.
+        #[test]
+        fn what_is_deleted_was_unprotected_in_every_way(
+            own in key(),
+            objects in prop::collection::vec(object(), 0..12),
+            others in prop::collection::vec((key(), any::<bool>(), any::<bool>()), 0..4),
+        ) {
+            let mut gathering = Gathering::default();
+            let this = gathering.referrer("workflow ml/w".into(), "own".into());
+            let other = gathering.referrer("workflow x/y".into(), "other".into());
+            let none = Buckets::default();
+            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), read: false }, &none, true);
+            for (key, read, bare) in &others {
+                let bucket = if *bare { String::new() } else { "b".into() };
+                gathering.add(other, &Use { bucket, key: key.clone(), read: *read }, &none, true);
+            }
+            let references = gathering.finish();
+            let mut selected = selected(std::slice::from_ref(&own));
+            let mut released = Released::default();
+            selected.release(&mut released);
+            released.finish();
+            let listed: Vec<ObjectFacts> =
+                objects.into_iter().filter(|object| is_within(&object.key, &own)).collect();
+            selected.decide(0, listed.clone(), &references, &released, &rules());
+
+            let Selected { plan, .. } = &selected;
+            prop_assert_eq!(plan.delete.len() + plan.keep.len(), listed.len());
+            prop_assert_eq!(plan.absent.len(), usize::from(listed.is_empty()));
+            for object in &plan.delete {
+                prop_assert!(is_within(&object.key, &own));
+                let referred = others.iter().any(|(key, read, _)| match read {
+                    true => object.key.starts_with(key.as_str()),
+                    false => is_within(&object.key, key),
+                });
+                prop_assert!(!referred, "{} is referred to", object.key);
+                let created = object.created;
+                prop_assert!(created.is_some_and(|created| created >= at(100) - SignedDuration::from_mins(10)));
+                prop_assert!(created.is_some_and(|created| created <= at(102) + SignedDuration::from_mins(10)));
+                prop_assert!(listed.iter().any(|facts| *facts.key == *object.key && facts.held.is_none()));
+            }
+            for keep in &plan.keep {
+                prop_assert!(Protection::ALL.contains(&keep.protection));
+            }
+        }
+
+        /// The same facts give the same plan.
+        #[test]
+        fn deciding_is_deterministic(own in key(), objects in prop::collection::vec(object(), 0..8)) {
+            let objects: Vec<ObjectFacts> =
+                objects.into_iter().filter(|object| is_within(&object.key, &own)).collect();
+            let decide = || {
+                let mut selected = selected(std::slice::from_ref(&own));
+                let mut released = Released::default();
+                selected.release(&mut released);
+                released.finish();
+                selected.decide(0, objects.clone(), &References::default(), &released, &rules());
+                selected.plan
+            };
+            prop_assert_eq!(decide(), decide());
+        }
+
+        /// What a key climbs over or leaves open is never safe.
+        #[test]
+        fn only_plain_paths_are_safe(key in "[a./{ ]{0,8}") {
+            if is_safe(&key) {
+                prop_assert_eq!(crate::gc::location::clean(&key), key.clone());
+                prop_assert!(!key.contains("{{") && !key.starts_with('/'), "{}", key);
+                prop_assert!(key.split('/').all(|part| part != ".."), "{}", key);
+            }
+        }
+    }
+}
