@@ -19,8 +19,10 @@ pub use write::Patched;
 use crate::error::{Error, Kind};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body as KubeBody;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Attempts in all at one read.
@@ -37,6 +39,8 @@ pub struct Cluster {
     context: Option<String>,
     timeout: Option<Duration>,
     buffers: Pool,
+    /// The server's time at its first answer.
+    first_answer: Arc<OnceLock<Timestamp>>,
 }
 
 /// The answer to one read.
@@ -50,6 +54,11 @@ impl Cluster {
     /// The namespace of the flag, else of the context, else `default`.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The server's time at its first answer; none before, or where it doesn't say.
+    pub fn first_answer(&self) -> Option<Timestamp> {
+        self.first_answer.get().copied()
     }
 
     /// Host and port of the server.
@@ -126,6 +135,9 @@ impl Cluster {
                 (error, retriable && !refused)
             })?;
             let status = response.status();
+            if let Some(time) = date(response.headers()) {
+                let _ = self.first_answer.set(time);
+            }
             tracing::debug!(method, path, status = status.as_u16(), "kubernetes");
             let wait = retry_after(response.headers());
             let mut body = self.buffers.take();
@@ -168,6 +180,12 @@ async fn collect(response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Res
         }
     }
     Ok(())
+}
+
+/// When the server answered, by its own clock.
+fn date(headers: &http::HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 /// `Retry-After` in seconds.

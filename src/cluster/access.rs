@@ -6,6 +6,7 @@ use crate::error::Error;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What kubectl's flags of the same names say.
@@ -60,7 +61,15 @@ impl Cluster {
         })?;
         let client: Client = builder.build();
         let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
-        Ok(Self { client, namespace, host: authority, context, timeout, buffers: Pool::default() })
+        Ok(Self {
+            client,
+            namespace,
+            host: authority,
+            context,
+            timeout,
+            buffers: Pool::default(),
+            first_answer: Arc::default(),
+        })
     }
 }
 

@@ -60,7 +60,7 @@ pub fn write<T: Serialize>(
         return Ok(());
     }
     let text = json(head, "")?;
-    write!(out, "{},\n  \"{list}\": [", text.trim_end_matches(['\n', '}']))?;
+    write!(out, "{},\n  \"{list}\": [", text.strip_suffix("\n}").unwrap_or(&text))?;
     let mut separator = "";
     for item in items {
         write!(out, "{separator}\n    {}", json(&item?, "    ")?)?;

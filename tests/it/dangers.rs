@@ -357,3 +357,30 @@ fn from_files_a_real_bucket_is_only_planned_for() {
     assert!(ran.err.contains("only planned"), "{}", ran.err);
     assert!(gcs.deletes().is_empty());
 }
+
+fn keeps_to(schema: &str, document: &Value) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema").join(schema);
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+}
+
+#[test]
+fn plan_and_result_are_documents_of_their_schemas() {
+    let mut folder = one(&["train/a.tgz", "train/b.tgz"]);
+    folder.add(workflow("other", "reader", &["train/b.tgz"]));
+    let plan = folder.plan(&["-n", "ml", "--all"]);
+    keeps_to("purge-plan.v1.json", &plan);
+    let yaml = folder.purge(&["-n", "ml", "--all", "--dry-run", "-o", "yaml"]).ends_with(0);
+    let mut yaml: Value = serde_saphyr::from_str(&yaml.out).unwrap();
+    keeps_to("purge-plan.v1.json", &yaml);
+    for moment in ["createdAt", "hash"] {
+        yaml[moment] = plan[moment].clone();
+    }
+    assert_eq!(yaml, plan);
+    let ran = folder.purge(&["-n", "ml", "--all", "--yes", "-o", "json"]).ends_with(0);
+    keeps_to("purge-result.v1.json", &ran.plan());
+    assert_eq!(ran.plan()["totals"]["deleted"], 1);
+    assert!(ran.err.contains("To delete: 1 object"), "the plan is shown all the same: {}", ran.err);
+}

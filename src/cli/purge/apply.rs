@@ -394,6 +394,7 @@ async fn carry_out(
     } else {
         show::tally(&mut streams.out, &tally, &plan.tail.buckets)?;
     }
+    streams.out.flush()?;
     streams.say(format!("Journal: {}", journal.path().display()));
     if stop.is_asked() {
         streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));

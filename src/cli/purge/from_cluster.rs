@@ -26,6 +26,7 @@ const DECODERS: usize = 2;
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let store = arguments.storage.open()?;
+    check_clock(&cluster, arguments, now).await?;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
@@ -87,6 +88,25 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
     let target = apply::Target { cluster: Some(&cluster), store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
+}
+
+/// Refuses to judge ages by a clock that is wrong (danger 26).
+async fn check_clock(cluster: &Cluster, arguments: &Arguments, now: Timestamp) -> Result<(), Error> {
+    // Any answer tells the server's time.
+    let _ = cluster.uid().await;
+    let margin = i64::try_from(arguments.margin.as_secs()).unwrap_or(i64::MAX);
+    let ahead = cluster.first_answer().map(|time| time.duration_since(now).as_secs());
+    match ahead {
+        Some(ahead) if ahead.abs() > margin => {
+            let side = if ahead > 0 { "behind" } else { "ahead of" };
+            Err(Error::refused(format!(
+                "this machine's clock is {} seconds {side} the API server's, so ages can't be judged",
+                ahead.abs()
+            ))
+            .hint("set it, or allow more with --margin"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Everything that refers to anything by now; nothing is selected.
