@@ -380,7 +380,7 @@ fn plan_and_result_are_documents_of_their_schemas() {
     }
     assert_eq!(yaml, plan);
     let ran = folder.purge(&["-n", "ml", "--all", "--yes", "-o", "json"]).ends_with(0);
-    keeps_to("purge-result.v1.json", &ran.plan());
-    assert_eq!(ran.plan()["totals"]["deleted"], 1);
+    keeps_to("purge-result.v1.json", &ran.json());
+    assert_eq!(ran.json()["totals"]["deleted"], 1);
     assert!(ran.err.contains("To delete: 1 object"), "the plan is shown all the same: {}", ran.err);
 }

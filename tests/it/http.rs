@@ -657,3 +657,19 @@ fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!(std::io::read_to_string(stderr).unwrap(), "", "{format}");
     }
 }
+
+// Purge.
+
+#[test]
+fn danger_26_ages_are_not_judged_by_a_wrong_clock() {
+    let namespace = json!({ "metadata": { "name": "kube-system", "uid": "u" } });
+    let reply = Reply::json(200, &namespace).header("date", "Fri, 01 Jan 2100 00:00:00 GMT");
+    let stub = Stub::start([("/api/v1/namespaces/kube-system".to_owned(), vec![reply])]);
+    let (config, root) = (stub.path("config"), tempfile::tempdir().unwrap());
+    std::fs::write(&config, stub.config(&json!({})).to_string()).unwrap();
+    let mut command = plugin(["purge", "--all", "--yes"]);
+    command.arg("--kubeconfig").arg(config).arg("--store-root").arg(root.path());
+    let ran = Ran::of(command);
+    assert_eq!(ran.code, Some(5), "{ran:#?}");
+    assert!(ran.err.contains("seconds behind the API server's"), "{ran:#?}");
+}

@@ -42,7 +42,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 fn what_is_shown_is_deleted_and_recorded() {
     let Some(live) = Live::with("purge-plain", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
     live.put("train/other.tgz");
-    let shown = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let shown = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(deletes(&shown), ["train/a.tgz", "train/b.tgz"]);
     assert!(live.gcs.deletes().is_empty(), "a dry run deletes nothing");
     let ran = live.purge(&["train", "--yes"]).ends_with(0);
@@ -241,7 +241,7 @@ fn danger_19_holds_retention_and_refusals_are_told_apart() {
     live.gcs.hold(live.namespace, "train/held.tgz");
     live.gcs.retain(live.namespace, "train/kept.tgz");
     live.gcs.forbid(live.namespace, "train/denied.tgz");
-    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert!(protections(&plan).contains(&"held".to_owned()), "{plan:#}");
     let ran = live.purge(&["train", "--yes"]).ends_with(4);
     assert!(ran.err.contains("train/denied.tgz: the storage refused the delete"), "{}", ran.err);
@@ -378,7 +378,7 @@ fn danger_29_a_location_outside_the_configured_repositories_is_reported_only() {
     live.put("train/a.tgz");
     live.gcs.put("payroll", "salaries.csv", "secret");
     live.gcs.created("payroll", "salaries.csv", &ago(within_the_run()));
-    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(deletes(&plan), ["train/a.tgz"]);
     assert_eq!(protections(&plan), ["foreign-location"]);
     live.purge(&["train", "--yes"]).ends_with(0);
@@ -441,7 +441,7 @@ fn a_pinned_namespace_keeps_everything() {
         "metadata": { "name": "purge-pinned", "labels": { "argo-gc/keep": "true" } } }));
     live.server.apply(live.workflow("train", &["train/a.tgz"]));
     live.put("train/a.tgz");
-    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(protections(&plan), ["pinned"]);
 }
 
@@ -456,12 +456,12 @@ fn references_are_found_in_other_namespaces_and_selectors_choose_by_label() {
     labelled["metadata"]["labels"]["app"] = json!("etl");
     live.server.apply(labelled);
     live.put("labelled-refs/a.tgz");
-    let plan = live.purge(&["--all", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["--all", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(deletes(&plan), ["labelled-refs/a.tgz"]);
     assert_eq!(protections(&plan), ["referenced"]);
-    let plan = live.purge(&["-l", "app=etl", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["-l", "app=etl", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(deletes(&plan), ["labelled-refs/a.tgz"]);
-    let plan = live.purge(&["-l", "app!=etl", "--dry-run", "-o", "json"]).ends_with(0).plan();
+    let plan = live.purge(&["-l", "app!=etl", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert!(deletes(&plan).is_empty());
 }
 

@@ -90,6 +90,13 @@ impl Ran {
         Self::from_output(&ran)
     }
 
+    /// Requires an exit code.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
     pub fn from_output(output: &std::process::Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
         let ran = Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };

@@ -1,7 +1,7 @@
 //! Workflows that left artifacts behind, and places to purge them from.
 
 use std::fs::{self, File};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use super::Ran;
 use super::gcs::Gcs;
 use super::kube::{ADMIN, ApiServer};
 
@@ -77,37 +78,6 @@ pub fn workflow(namespace: &str, name: &str, keys: &[&str]) -> Value {
 pub fn pod(workflow: &mut Value) -> &mut Value {
     let name = workflow["metadata"]["name"].as_str().expect("a name").to_owned();
     &mut workflow["status"]["nodes"][format!("{name}-1")]
-}
-
-/// Output of a command that may fail, with what it printed.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ran {
-    /// Runs a command for a minute at most.
-    pub fn of(command: Command) -> Self {
-        let mut command = assert_cmd::Command::from_std(command);
-        let output: Output = command.timeout(Duration::from_secs(60)).output().expect("it runs");
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        let code = output.status.code().expect("it ends by itself");
-        Self { code, out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    /// Requires an exit code.
-    #[track_caller]
-    pub fn ends_with(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        self
-    }
-
-    /// The plan printed as JSON.
-    #[track_caller]
-    pub fn plan(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
-    }
 }
 
 /// Keys that a plan deletes.
@@ -190,7 +160,7 @@ impl Folder {
     #[track_caller]
     pub fn plan(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--dry-run", "-o", "json"]).collect();
-        self.purge(&arguments).ends_with(0).plan()
+        self.purge(&arguments).ends_with(0).json()
     }
 }
 
