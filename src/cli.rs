@@ -6,6 +6,7 @@ mod inspect;
 mod kube_flags;
 mod purge;
 mod select;
+mod storage;
 mod undo;
 
 use crate::error::{Error, exit};

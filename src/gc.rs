@@ -12,6 +12,7 @@ pub mod protection;
 pub mod reason;
 pub mod reference;
 pub mod report;
+pub mod stored;
 
 pub use context::{Context, Controller, Controllers, Kind, Related};
 pub use coverage::assess;

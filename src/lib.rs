@@ -10,6 +10,7 @@
 //! [`cli::run`]. Environment variables are read by clap and for kube's configuration alone.
 
 pub mod argo;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod error;

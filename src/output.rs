@@ -5,9 +5,11 @@ mod age;
 pub mod document;
 mod escape;
 mod explain;
+mod groups;
 mod headline;
 mod markdown;
 pub mod plan;
+mod prices;
 mod table;
 mod tree;
 
@@ -15,7 +17,9 @@ pub use age::age;
 pub use escape::escape;
 pub use explain::{explain, explain_list};
 pub(crate) use headline::plural;
+pub use prices::Prices;
 
+use self::groups::Groups;
 use crate::gc::{ArtifactReport, Assessment, Inspection, Reason, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -56,6 +60,28 @@ pub enum SortKey {
     Reason,
     /// Oldest first.
     Age,
+    /// Most bytes first, with --check.
+    Size,
+}
+
+/// What totals are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum GroupBy {
+    Namespace,
+    Template,
+    Reason,
+    Bucket,
+}
+
+impl GroupBy {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Namespace => "NAMESPACE",
+            Self::Template => "TEMPLATE",
+            Self::Reason => "REASON",
+            Self::Bucket => "BUCKET",
+        }
+    }
 }
 
 /// What was inspected, for documents.
@@ -85,6 +111,11 @@ pub struct View {
     pub all_namespaces: bool,
     pub no_headers: bool,
     pub sort_by: Option<SortKey>,
+    /// Totals instead of rows.
+    pub group_by: Option<GroupBy>,
+    /// Storage was looked up.
+    pub checked: bool,
+    pub prices: Prices,
     pub color: bool,
     /// A person reads along: fit the width, say what comes next.
     pub interactive: bool,
@@ -132,6 +163,7 @@ pub struct Printer<W> {
     view: View,
     /// Rows of a table, or nothing.
     rows: Vec<table::Row>,
+    groups: Groups,
     /// Reasons met, for what comes after the rows.
     reasons: Vec<Reason>,
     written: usize,
@@ -140,7 +172,7 @@ pub struct Printer<W> {
 impl<W: Write> Printer<W> {
     /// Begins the output.
     pub fn new(out: W, view: View) -> Self {
-        Self { out, view, rows: Vec::new(), reasons: Vec::new(), written: 0 }
+        Self { out, view, rows: Vec::new(), groups: Groups::default(), reasons: Vec::new(), written: 0 }
     }
 
     /// Shows one assessment, as far as the view wants it.
@@ -150,6 +182,11 @@ impl<W: Write> Printer<W> {
     pub fn assessment(&mut self, assessment: Assessment) -> io::Result<()> {
         let Some(assessment) = self.view.cut(assessment) else { return Ok(()) };
         match self.view.format {
+            Format::Table | Format::Wide if self.view.group_by.is_some() => {
+                if let Some(by) = self.view.group_by {
+                    self.groups.add(by, &assessment, &self.view.prices);
+                }
+            }
             Format::Table | Format::Markdown => self.rows.extend(table::groups(&assessment)),
             Format::Wide => self.rows.extend(table::artifacts(&assessment)),
             Format::Json => document::json_item(&mut self.out, &self.view, self.written, &assessment)?,
@@ -182,18 +219,21 @@ impl<W: Write> Printer<W> {
             Format::Markdown => markdown::write(out, view, &self.rows, &self.reasons, inspection)?,
             Format::Tree => {
                 if self.written > 1 && !view.no_headers {
-                    writeln!(out, "\n{}", headline::headline(inspection))?;
+                    writeln!(out, "\n{}", headline::headline(inspection, &view.prices))?;
                 }
                 next(out, view, &self.rows, &self.reasons)?;
             }
             Format::Table | Format::Wide => {
                 if !view.no_headers && inspection.summary.workflows > 0 {
-                    writeln!(out, "{}", headline::headline(inspection))?;
+                    writeln!(out, "{}", headline::headline(inspection, &view.prices))?;
                     if !self.rows.is_empty() {
                         writeln!(out)?;
                     }
                 }
-                table::write(out, view, &self.rows)?;
+                match view.group_by {
+                    Some(by) => self.groups.write(out, by, view.checked)?,
+                    None => table::write(out, view, &self.rows)?,
+                }
                 next(out, view, &self.rows, &self.reasons)?;
             }
         }

@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "it/check.rs"]
+mod check;
 #[path = "it/cluster.rs"]
 mod cluster;
 #[path = "it/dangers.rs"]

@@ -4,11 +4,13 @@ mod from_cluster;
 pub(super) mod from_files;
 
 use super::select::Selection;
+use super::storage::StorageFlags;
 use super::{Streams, duration, explain, kube_flags::KubeFlags};
 use crate::argo::Version;
 use crate::error::{Error, exit};
 use crate::gc::{Assessment, Gap, Inspection, Reason, Verdict};
-use crate::output::{Format, Origin, Printer, SortKey, View};
+use crate::output::{Format, GroupBy, Origin, Prices, Printer, SortKey, View};
+use crate::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::io::Write;
@@ -94,6 +96,17 @@ pub(super) struct Arguments {
           help_heading = "Selection")]
     reason: Vec<Reason>,
 
+    /// Looks up in storage what is there, how large, and what it costs.
+    #[arg(long, help_heading = "Storage")]
+    check: bool,
+    /// Totals instead of workflows.
+    #[arg(long, value_enum, value_name = "KEY")]
+    group_by: Option<GroupBy>,
+    /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices].
+    #[arg(long, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
+    price: Option<f64>,
+    #[command(flatten)]
+    storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
     /// Workflows to ask for at a time; 0 for all at once.
@@ -138,8 +151,16 @@ impl Arguments {
         if self.files.is_empty() {
             from_cluster::run(&self, streams, now).await
         } else {
-            from_files::run(&self, streams, now)
+            from_files::run(&self, streams, now).await
         }
+    }
+
+    /// The storage to check against; none without --check.
+    fn store(&self) -> Result<Option<Store>, Error> {
+        if self.sort_by == Some(SortKey::Size) && !self.check {
+            return Err(Error::usage("sizes are only known with --check"));
+        }
+        self.check.then(|| self.storage.open()).transpose()
     }
 
     /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
@@ -169,6 +190,9 @@ impl Arguments {
             all_namespaces: origin.namespace.is_none(),
             no_headers: self.no_headers,
             sort_by: self.sort_by,
+            group_by: self.group_by,
+            checked: self.check,
+            prices: Prices::new(self.price),
             color: match self.color {
                 Color::Always => true,
                 Color::Never => false,
@@ -190,15 +214,21 @@ struct Run<'s> {
     found: bool,
     /// Objects that could not be read.
     malformed: usize,
+    /// Waits for what storage tells, where that is asked after everything was read.
+    held: Option<Vec<Assessment>>,
 }
 
 impl<'s> Run<'s> {
     fn new(out: &'s mut dyn Write, view: View, fail_on: &'s [Verdict]) -> Self {
         let inspection = Inspection::default();
-        Self { printer: Printer::new(out, view), inspection, fail_on, found: false, malformed: 0 }
+        Self { printer: Printer::new(out, view), inspection, fail_on, found: false, malformed: 0, held: None }
     }
 
     fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
+        if let Some(held) = &mut self.held {
+            held.push(assessment);
+            return Ok(());
+        }
         if let Some(assessment) = self.inspection.add(assessment) {
             self.print(assessment)?;
         }
@@ -209,6 +239,15 @@ impl<'s> Run<'s> {
         let findings = assessment.findings.iter().map(|finding| finding.verdict);
         self.found |= assessment.verdicts().chain(findings).any(|verdict| self.fail_on.contains(&verdict));
         Ok(self.printer.assessment(assessment)?)
+    }
+
+    /// Takes gaps in, each once.
+    fn gaps(&mut self, gaps: Vec<Gap>) {
+        for gap in gaps {
+            if !self.inspection.gaps.contains(&gap) {
+                self.inspection.gaps.push(gap);
+            }
+        }
     }
 
     fn malformed(&mut self, what: String, why: String) {

@@ -3,9 +3,9 @@
 mod apply;
 mod from_cluster;
 mod from_files;
-mod storage;
 
 use super::select::Selection;
+use super::storage::{StateFlags, StorageFlags};
 use super::{Streams, duration, inspect, kube_flags::KubeFlags};
 use crate::argo::Version;
 use crate::cluster::Unread;
@@ -16,9 +16,6 @@ use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
-use storage::StateFlags;
-
-pub(super) use storage::StorageFlags;
 
 /// Deletes the objects of artifacts that Argo left behind
 ///

@@ -1,7 +1,7 @@
 //! `undo`: bring back what a purge deleted, where the bucket still holds it.
 
 use super::Streams;
-use super::purge::StorageFlags;
+use super::storage::StorageFlags;
 use crate::error::{Error, exit};
 use crate::output::escape;
 use crate::purge::journal::{Journal, Record};

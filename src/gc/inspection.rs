@@ -1,6 +1,7 @@
 //! The fold of assessments: counts of everything, details only of what a reader asked for.
 
 use super::report::Finalizer;
+use super::stored::Stored;
 use super::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +33,9 @@ pub struct Summary {
     pub artifacts: BTreeMap<&'static str, u64>,
     /// Artifacts and workflow-level findings by reason code.
     pub reasons: BTreeMap<&'static str, u64>,
+    /// What storage holds of uncovered and failing artifacts; none when it wasn't looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
 }
 
 /// What remains of artifacts nobody wants to see: enough to count them.
@@ -138,6 +142,12 @@ impl Inspection {
         assessment.artifacts.iter().for_each(|artifact| count(artifact.verdict, artifact.reason, 1));
         let aside = &assessment.aside.counts;
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
+        let stored = &mut summary.stored;
+        for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
+            if let Some(found) = &artifact.stored {
+                stored.get_or_insert_default().add(found);
+            }
+        }
         for finding in &assessment.findings {
             leaking |= finding.verdict <= Verdict::Failing;
             *summary.reasons.entry(finding.reason.code()).or_default() += 1;

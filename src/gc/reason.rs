@@ -100,6 +100,8 @@ reasons! {
     WrongBucketDeleted "wrong-bucket-deleted" looks_covered::WRONG_BUCKET_DELETED,
     TtlVanished "ttl-vanished" looks_covered::TTL_VANISHED,
     ArchivedStale "archived-stale" looks_covered::ARCHIVED_STALE,
+    DeletedButPresent "deleted-but-present" looks_covered::DELETED_BUT_PRESENT,
+    RecordedButMissing "recorded-but-missing" looks_covered::RECORDED_BUT_MISSING,
     VersionedBucket "versioned-bucket" looks_covered::VERSIONED_BUCKET,
     MemoHit "memo-hit" hazard::MEMO_HIT,
     ResubmitMemoized "resubmit-memoized" hazard::RESUBMIT_MEMOIZED,
@@ -266,9 +268,7 @@ impl ToldFrom {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Objects => "Kubernetes objects.",
-            Self::Bucket => {
-                "Only the bucket shows it, which is not read yet: described here, never reported."
-            }
+            Self::Bucket => "The bucket, with `inspect --check`.",
             Self::Nothing => "Nothing this plugin reads shows it: described here, never reported.",
         }
     }

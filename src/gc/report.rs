@@ -1,6 +1,7 @@
 //! What an assessment says: the verdict of each artifact and of its workflow, with reasons and evidence.
 
 use super::inspection::Aside;
+use super::stored::Stored;
 use super::{Location, Reason, Source};
 use crate::argo::Strategy;
 use jiff::Timestamp;
@@ -117,6 +118,9 @@ pub struct ArtifactReport {
     /// IDs of other nodes whose outputs show the same object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<String>,
+    /// What storage holds of it; none when it wasn't looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
 }
 
 /// Something wrong with a workflow itself rather than with one of its artifacts.

@@ -1,9 +1,11 @@
 //! The one sentence that answers the question.
 
+use super::plan::size;
+use super::prices::{Prices, dollars};
 use crate::gc::{Inspection, Verdict};
 
 /// What was found over all that was inspected, whatever of it is shown.
-pub(super) fn headline(inspection: &Inspection) -> String {
+pub(super) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let summary = &inspection.summary;
     let count = |verdict| inspection.artifacts(verdict);
     let (uncovered, failing, unknown) =
@@ -49,6 +51,10 @@ pub(super) fn headline(inspection: &Inspection) -> String {
     }
     if unseen > 0 {
         text += &format!("; the nodes of {} can't be seen", plural(unseen, "workflow"));
+    }
+    if let Some(stored) = &summary.stored {
+        let month = dollars(prices.month(&stored.classes));
+        text += &format!("; {}, {}, {month} a month", plural(stored.objects, "object"), size(stored.bytes));
     }
     match summary.stuck_finalizers {
         0 => {}

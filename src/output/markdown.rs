@@ -12,7 +12,7 @@ pub(super) fn write(
     inspection: &Inspection,
 ) -> io::Result<()> {
     if !view.no_headers {
-        writeln!(out, "{}\n", cell(&headline(inspection)))?;
+        writeln!(out, "{}\n", cell(&headline(inspection, &view.prices)))?;
     }
     if rows.is_empty() {
         return Ok(());

@@ -155,7 +155,8 @@ fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
     workflow.delete.iter().map(row).collect()
 }
 
-fn table(out: &mut dyn Write, columns: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+/// A table below an empty line; nothing where there are no rows.
+pub(super) fn table(out: &mut dyn Write, columns: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }

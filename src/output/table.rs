@@ -1,5 +1,6 @@
 //! Tables: a row per workflow and reason, or per artifact.
 
+use super::plan::size;
 use super::{SortKey, View, age, escape};
 use crate::gc::report::Finalizer;
 use crate::gc::{ArtifactReport, Assessment, Verdict};
@@ -21,6 +22,8 @@ pub(super) struct Row {
     pub reason: &'static str,
     pub notes: String,
     pub location: String,
+    /// Bytes in storage; none when that wasn't looked up.
+    pub bytes: Option<u64>,
     pub since: Option<Timestamp>,
     pub remark: String,
 }
@@ -37,6 +40,7 @@ pub(super) fn groups(assessment: &Assessment) -> Vec<Row> {
         .map(|((verdict, reason), artifacts)| Row {
             artifacts: artifacts.len(),
             location: common_place(&artifacts),
+            bytes: bytes(&artifacts),
             ..row(assessment, verdict, reason)
         })
         .collect();
@@ -60,6 +64,7 @@ pub(super) fn artifacts(assessment: &Assessment) -> Vec<Row> {
                 artifacts: 1,
                 notes: if notes.is_empty() { "<none>".into() } else { notes.join(",") },
                 location: place(artifact),
+                bytes: bytes(&[artifact]),
                 ..row(assessment, artifact.verdict, code(artifact))
             }
         })
@@ -81,9 +86,15 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
         reason,
         notes: "<none>".into(),
         location: "<none>".into(),
+        bytes: None,
         since: assessment.finished_at.or(assessment.created_at),
         remark: remark(assessment),
     }
+}
+
+fn bytes(artifacts: &[&ArtifactReport]) -> Option<u64> {
+    let stored = artifacts.iter().filter_map(|artifact| artifact.stored.as_ref());
+    stored.map(|stored| stored.bytes).reduce(|a, b| a + b)
 }
 
 fn code(artifact: &ArtifactReport) -> &'static str {
@@ -134,6 +145,7 @@ pub(super) fn sort(rows: &mut [Row], key: Option<SortKey>) {
         Some(SortKey::Artifacts) => rows.sort_by_key(|row| std::cmp::Reverse(row.artifacts)),
         Some(SortKey::Verdict) => rows.sort_by_key(|row| row.verdict),
         Some(SortKey::Reason) => rows.sort_by_key(|row| row.reason),
+        Some(SortKey::Size) => rows.sort_by_key(|row| std::cmp::Reverse(row.bytes)),
         Some(SortKey::Age) => rows.sort_by_key(|row| (row.since.is_none(), row.since)),
     }
 }
@@ -151,6 +163,9 @@ pub(super) fn cells(view: &View, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<St
     if per_artifact {
         columns.push("NOTES");
     }
+    if view.checked {
+        columns.push("SIZE");
+    }
     columns.extend(["LOCATION", "AGE"]);
     let cells = rows.iter().map(|row| {
         let mut cells = Vec::with_capacity(columns.len() + 1);
@@ -165,6 +180,9 @@ pub(super) fn cells(view: &View, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<St
         cells.extend([row.verdict.as_str().to_owned(), row.reason.to_owned()]);
         if per_artifact {
             cells.push(row.notes.clone());
+        }
+        if view.checked {
+            cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));
         }
         cells.extend([escape(&row.location).into_owned(), age(row.since, view.now)]);
         cells.push(row.remark.clone());

@@ -316,7 +316,7 @@ impl Executor<'_> {
 }
 
 /// The longest folder that holds all keys, with its slash; none when that is the whole bucket.
-fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> {
+pub fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> {
     let first = keys.next()?;
     let mut length = first.len();
     for key in keys {

@@ -144,11 +144,16 @@ impl Folder {
 
     /// Purges with these arguments besides files and storage.
     pub fn purge(&self, arguments: &[&str]) -> Ran {
+        self.run("purge", arguments)
+    }
+
+    /// `purge` or `inspect --check` with these arguments.
+    pub fn run(&self, verb: &str, arguments: &[&str]) -> Ran {
         let file = self.directory.path().join("objects.json");
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": self.objects });
         fs::write(&file, list.to_string()).expect("a file");
         let root = self.directory.path().join("buckets");
-        let mut command = super::plugin(["purge", "-f"]);
+        let mut command = super::plugin([verb, "-f"]);
         command.arg(&file).arg("--store-root").arg(&root).args(arguments);
         command
             .env("XDG_STATE_HOME", self.directory.path().join("state"))

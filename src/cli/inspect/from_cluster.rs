@@ -3,6 +3,7 @@
 use super::{Arguments, Run, report};
 use crate::argo::Workflow;
 use crate::argo::list::{Item, Malformed, decode, object};
+use crate::check::check;
 use crate::cli::Streams;
 use crate::cli::select::{Seen, Selection};
 use crate::cluster::{Body, Cluster, Scope};
@@ -16,10 +17,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Workflows looked up in storage at a time; the throttle bounds the requests.
+const CHECKS: usize = 16;
 /// Pages decoded at a time: one while the other is printed.
 const DECODERS: usize = 2;
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let store = arguments.store()?;
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let mut bodies = cluster.workflows(Scope {
@@ -56,17 +60,39 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         .map(|body| {
             let (context, selection, view) =
                 (Arc::clone(&context), Arc::clone(&selection), Arc::clone(&shown));
+            let store = store.clone();
             async move {
                 let body = body?;
-                let page = tokio::task::spawn_blocking(move || page(&body, &context, &selection, &view));
-                page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?
+                let shown = Arc::clone(&view);
+                // What storage tells may make a problem of anything.
+                let all = store.is_some();
+                let page = tokio::task::spawn_blocking(move || page(&body, &context, &selection, &view, all));
+                let mut page =
+                    page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))??;
+                let mut gaps = Vec::new();
+                if let Some(store) = &store {
+                    let found: Vec<_> = page.iter_mut().filter_map(|item| item.as_mut().ok()).collect();
+                    let mut checks = stream::iter(found)
+                        .map(|assessment| async move {
+                            let gaps = check(assessment, store).await;
+                            (assessment, gaps)
+                        })
+                        .buffer_unordered(CHECKS);
+                    while let Some((assessment, more)) = checks.next().await {
+                        assessment.set_aside(|artifact| shown.shows(artifact));
+                        gaps.extend(more);
+                    }
+                }
+                Ok::<_, Error>((page, gaps))
             }
         })
         .buffered(DECODERS);
     // A list that expired starts over, and nothing may count twice.
     let mut seen = Seen::default();
     while let Some(page) = pages.next().await {
-        for item in page? {
+        let (page, gaps) = page?;
+        run.gaps(gaps);
+        for item in page {
             match item {
                 Ok(assessment) if seen.is_new(&assessment.uid) => run.take(assessment)?,
                 Err(bad) if !seen.is_new(bad.known_name()) => {}
@@ -91,12 +117,20 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
 type Assessed = Result<Assessment, Malformed>;
 
 /// Decodes a body and assesses what the selection takes.
-fn page(body: &Body, context: &Context, selection: &Selection, view: &View) -> Result<Vec<Assessed>, Error> {
+fn page(
+    body: &Body,
+    context: &Context,
+    selection: &Selection,
+    view: &View,
+    all: bool,
+) -> Result<Vec<Assessed>, Error> {
     let mut assessed = Vec::new();
     let mut take = |item| match item {
         Item::Object(mut workflow) if selection.takes(&workflow) => {
             let mut assessment = assess(&mut workflow, context);
-            assessment.set_aside(|artifact| view.shows(artifact));
+            if !all {
+                assessment.set_aside(|artifact| view.shows(artifact));
+            }
             assessed.push(Ok(assessment));
         }
         Item::Object(_) => {}

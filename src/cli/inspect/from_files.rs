@@ -4,6 +4,7 @@ use super::{Arguments, Run, report};
 use crate::argo::list::Malformed;
 use crate::argo::related::{ConfigMap, Deployment};
 use crate::argo::{Meta, Version, Workflow};
+use crate::check::check;
 use crate::cli::Streams;
 use crate::cli::select::Seen;
 use crate::cli::select::Selection;
@@ -15,7 +16,8 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let store = arguments.store()?;
     let inputs = files::inputs(&arguments.files, arguments.recursive)?;
     let selection = arguments.selection(now);
     let mut beside = Beside::default();
@@ -38,6 +40,7 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;
     let mut run = Run::new(&mut **out as &mut dyn Write, view, &arguments.fail_on);
+    run.held = store.is_some().then(Vec::new);
     let mut passed = Passed::default();
     for input in &inputs {
         let read = one(input, &mut **stdin, &selection, &mut context, arguments, &mut run, &mut passed);
@@ -48,6 +51,13 @@ pub(super) fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) 
             }
             Some(error) => return Err(error.into()),
             None => {}
+        }
+    }
+    if let (Some(store), Some(held)) = (&store, run.held.take()) {
+        for mut assessment in held {
+            let gaps = check(&mut assessment, store).await;
+            run.gaps(gaps);
+            run.take(assessment)?;
         }
     }
     let (inspection, code) = run.finish()?;

@@ -153,6 +153,7 @@ impl<'a> Record<'a> {
             evidence,
             notes,
             copies: Vec::new(),
+            stored: None,
         }
     }
 }

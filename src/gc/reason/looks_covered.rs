@@ -99,3 +99,34 @@ pub(super) static VERSIONED_BUCKET: Entry = Entry {
     told_from: ToldFrom::Bucket,
     ..DOUBT
 };
+
+pub(super) static DELETED_BUT_PRESENT: Entry = Entry {
+    reason: Reason::DeletedButPresent,
+    title: "Recorded deleted, but it is there",
+    why: "The controller marked the artifact `deleted: true`, and storage holds objects at its key or below. Argo will \
+          not look at it again. It comes of a directory that the driver could not delete, of a delete in another \
+          bucket, or of an object that was written again after it was deleted.",
+    evidence: &["status.nodes[*].outputs.artifacts[*].deleted", "the object, in storage"],
+    remedy: "Look when the object was written: if later than the run, something else uses the key. `kubectl argo-gc \
+             purge` goes by the record and leaves it alone; delete it by hand.",
+    upstream: &["argo-workflows#14387 (open)", AGC],
+    false_positives: "A key that several runs share: the object may be a later run's.",
+    told_from: ToldFrom::Bucket,
+    link: Link::Record,
+    ..LOOKS
+};
+
+pub(super) static RECORDED_BUT_MISSING: Entry = Entry {
+    reason: Reason::RecordedButMissing,
+    title: "Recorded as saved, but nothing is there",
+    why: "The workflow's status names the artifact and does not say it was deleted, and storage holds nothing at its \
+          key or below: a lifecycle rule, a person, or another workflow with the same key deleted it. On GCS Argo's own \
+          delete then fails, because the driver takes a missing object for an error.",
+    evidence: &["status.nodes[*].outputs.artifacts[*]", "no object, in storage"],
+    remedy: "There is nothing to delete. `kubectl argo-gc purge NAME --release-finalizer` releases a finalizer that waits \
+             for it.",
+    upstream: &[AGC],
+    false_positives: "An artifact that was listed before it was uploaded, or never (see `unsaved-in-outputs`).",
+    told_from: ToldFrom::Bucket,
+    ..DOUBT
+};

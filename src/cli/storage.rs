@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Where the buckets are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
-pub(in crate::cli) struct StorageFlags {
+pub(super) struct StorageFlags {
     /// Takes the folders of this directory for buckets.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl StorageFlags {
 /// Where journals are kept.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deleting")]
-pub(in crate::cli) struct StateFlags {
+pub(super) struct StateFlags {
     /// Where to write what is deleted [default: a new file below the user's state folder].
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,

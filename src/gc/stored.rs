@@ -1,0 +1,133 @@
+//! What storage holds of an artifact, and what that makes of its verdict.
+
+use super::plan::{ObjectFacts, is_within};
+use super::report::ArtifactReport;
+use super::{Evidence, Note, Reason, Verdict};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The objects of one artifact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    /// 0 when nothing is there.
+    pub objects: u64,
+    pub bytes: u64,
+    /// When the newest was written.
+    pub newest: Option<Timestamp>,
+    /// Bytes by storage class.
+    pub classes: BTreeMap<String, u64>,
+}
+
+impl Stored {
+    /// Sums up.
+    pub fn add(&mut self, other: &Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.newest = self.newest.max(other.newest);
+        for (class, bytes) in &other.classes {
+            *self.classes.entry(class.clone()).or_default() += bytes;
+        }
+    }
+}
+
+impl ArtifactReport {
+    /// Takes in what was found under its location: the exact key, and all below it.
+    pub fn confirm<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
+        let mut stored = Stored::default();
+        let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
+        for object in objects.into_iter().filter(|object| is_within(&object.key, key)) {
+            stored.objects += 1;
+            stored.bytes += object.size;
+            stored.newest = stored.newest.max(object.created);
+            let class = if object.storage_class.is_empty() { "STANDARD" } else { &*object.storage_class };
+            *stored.classes.entry(class.to_owned()).or_default() += object.size;
+        }
+        let present = stored.objects > 0;
+        match self.verdict {
+            // Argo is done with it, so nobody will delete what is still there.
+            Verdict::Collected if present => {
+                self.verdict = Verdict::Uncovered;
+                self.reason = Some(Reason::DeletedButPresent);
+                let found = format!("{} objects, {} bytes", stored.objects, stored.bytes);
+                self.evidence.push(Evidence::new("storage", found));
+            }
+            Verdict::Collected => {}
+            _ if !present => {
+                self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() })
+            }
+            _ => {}
+        }
+        self.stored = Some(stored);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argo::Strategy;
+    use crate::gc::location::StorageEngine;
+    use crate::gc::{Location, Source};
+
+    fn artifact(verdict: Verdict) -> ArtifactReport {
+        ArtifactReport {
+            name: "out".into(),
+            node: String::new(),
+            node_id: String::new(),
+            node_name: String::new(),
+            node_type: "Pod".into(),
+            template: String::new(),
+            unarchived: true,
+            logs: false,
+            strategy: Strategy::Unset,
+            strategy_source: Source::Default,
+            service_account: String::new(),
+            verdict,
+            reason: None,
+            when: None,
+            location: Some(Location {
+                key: "a/b".into(),
+                bucket: "b".into(),
+                endpoint: String::new(),
+                engine: StorageEngine::Gcs,
+            }),
+            location_problem: String::new(),
+            evidence: Vec::new(),
+            notes: Vec::new(),
+            copies: Vec::new(),
+            stored: None,
+        }
+    }
+
+    fn object(key: &str, size: u64) -> ObjectFacts {
+        ObjectFacts {
+            key: key.into(),
+            generation: "1".into(),
+            size,
+            created: None,
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_deleted_and_is_there_is_uncovered() {
+        let mut report = artifact(Verdict::Collected);
+        report.confirm(&[object("a/b/1", 2), object("a/b/2", 3), object("a/bc", 100)]);
+        assert_eq!((report.verdict, report.reason), (Verdict::Uncovered, Some(Reason::DeletedButPresent)));
+        assert_eq!(report.stored.as_ref().map(|stored| (stored.objects, stored.bytes)), Some((2, 5)));
+        let mut report = artifact(Verdict::Collected);
+        report.confirm(&[object("a/bc", 100)]);
+        assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
+    }
+
+    #[test]
+    fn what_is_not_there_keeps_its_verdict_and_gets_a_note() {
+        let mut report = artifact(Verdict::Uncovered);
+        report.confirm([]);
+        assert_eq!(report.verdict, Verdict::Uncovered);
+        assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
+    }
+}

@@ -1,0 +1,58 @@
+//! What stored bytes cost: the one table, and the flag that overrules it.
+
+use std::collections::BTreeMap;
+
+/// US dollars for a GiB and month, by storage class: list prices of us-central1
+/// (cloud.google.com/storage/pricing, read in November 2026 from the published table; soft-deleted and noncurrent
+/// bytes cost the same).
+const PRICES: [(&str, f64); 4] =
+    [("STANDARD", 0.020), ("NEARLINE", 0.010), ("COLDLINE", 0.004), ("ARCHIVE", 0.0012)];
+
+/// Prices by storage class.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    /// Holds for all classes.
+    flat: Option<f64>,
+}
+
+impl Prices {
+    /// `flat` dollars for a GiB and month, else the table's.
+    pub fn new(flat: Option<f64>) -> Self {
+        Self { flat }
+    }
+
+    /// Dollars a month for bytes by class; a class that isn't in the table costs as STANDARD.
+    pub fn month(&self, classes: &BTreeMap<String, u64>) -> f64 {
+        classes.iter().map(|(class, bytes)| self.of(class) * *bytes as f64 / f64::from(1 << 30)).sum()
+    }
+
+    fn of(&self, class: &str) -> f64 {
+        let listed = PRICES.iter().find(|(name, _)| *name == class).unwrap_or(&PRICES[0]);
+        self.flat.unwrap_or(listed.1)
+    }
+}
+
+/// `$0.02`, `$12`, `<$0.01`.
+pub fn dollars(amount: f64) -> String {
+    match amount {
+        0.0 => "$0".to_owned(),
+        small if small < 0.01 => "<$0.01".to_owned(),
+        small if small < 10.0 => format!("${small:.2}"),
+        large => format!("${large:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_priced_by_class() {
+        let classes = BTreeMap::from([("STANDARD".to_owned(), 1 << 30), ("ARCHIVE".to_owned(), 10 << 30)]);
+        assert!((Prices::new(None).month(&classes) - 0.032).abs() < 1e-9);
+        assert!((Prices::new(Some(1.0)).month(&classes) - 11.0).abs() < 1e-9);
+        for (amount, want) in [(0.0, "$0"), (0.001, "<$0.01"), (0.5, "$0.50"), (123.4, "$123")] {
+            assert_eq!(dollars(amount), want);
+        }
+    }
+}

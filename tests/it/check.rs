@@ -1,0 +1,120 @@
+//! `inspect --check`: what the cluster records beside what the bucket holds.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::support::Ran;
+use crate::support::purge::{BUCKET, Folder, Live, pod, workflow};
+
+fn artifact<'d>(document: &'d Value, name: &str) -> &'d Value {
+    let artifacts = document["workflows"][0]["artifacts"].as_array().unwrap();
+    artifacts.iter().find(|artifact| artifact["name"] == name).unwrap()
+}
+
+#[test]
+fn sizes_come_from_the_exact_key_and_what_is_below_it() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/dir", "train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["archive"] = json!({ "none": {} });
+    folder.add(wf);
+    for key in ["train/dir/1", "train/dir/2/3", "train/directory", "train/a.tgz", "train/a.tgz.bak"] {
+        folder.put(key);
+    }
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    let stored = |name: &str| {
+        (&artifact(&document, name)["stored"]["objects"], &artifact(&document, name)["stored"]["bytes"])
+    };
+    assert_eq!(stored("out-0"), (&json!(2), &json!("train/dir/1train/dir/2/3".len())));
+    assert_eq!(stored("out-1"), (&json!(1), &json!("train/a.tgz".len())));
+    assert_eq!(document["summary"]["stored"]["objects"], 3);
+    let table = folder.run("inspect", &["--check"]).ends_with(0).out;
+    assert!(table.contains("; 3 objects, 35B, <$0.01 a month"), "{table}");
+}
+
+#[test]
+fn the_record_and_the_bucket_are_held_against_each_other() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz", "train/b.tgz", "train/c.tgz"]);
+    let artifacts = &mut pod(&mut wf)["outputs"]["artifacts"];
+    artifacts[0]["deleted"] = json!(true);
+    artifacts[1]["deleted"] = json!(true);
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    let said = |name: &str| (&artifact(&document, name)["verdict"], &artifact(&document, name)["reason"]);
+    assert_eq!(said("out-0"), (&json!("uncovered"), &json!("deleted-but-present")));
+    assert_eq!(said("out-1"), (&json!("collected"), &json!(null)));
+    assert_eq!(said("out-2").0, &json!("uncovered"));
+    assert_eq!(artifact(&document, "out-2")["notes"][0]["reason"], "recorded-but-missing");
+    // It counts for pipelines, too.
+    folder
+        .run("inspect", &["--check", "--reason", "deleted-but-present", "--fail-on", "uncovered"])
+        .ends_with(3);
+}
+
+#[test]
+fn totals_are_by_what_is_asked_for_and_largest_first() {
+    let mut folder = Folder::new();
+    folder.add(workflow("small", "one", &["one/a.tgz"])).add(workflow(
+        "large",
+        "two",
+        &["two/a.tgz", "two/bbbb.tgz"],
+    ));
+    for key in ["one/a.tgz", "two/a.tgz", "two/bbbb.tgz"] {
+        folder.put_at(BUCKET, key, SignedDuration::from_hours(49));
+    }
+    let totals = |by: &str| {
+        let ran = folder.run("inspect", &["--check", "--price", "1073741824", "--group-by", by]).ends_with(0);
+        ran.out
+            .lines()
+            .skip(2)
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        totals("namespace"),
+        [
+            "NAMESPACE WORKFLOWS ARTIFACTS OBJECTS SIZE COST/MONTH",
+            "large 1 2 2 21B $21",
+            "small 1 1 1 9B $9.00"
+        ]
+    );
+    assert_eq!(totals("bucket")[1], "ml-artifacts 2 3 3 30B $30");
+    assert_eq!(totals("reason")[1], "inline-only 2 3 3 30B $30");
+    assert_eq!(totals("template")[1], "<inline> 2 3 3 30B $30");
+    folder.run("inspect", &["--sort-by", "size"]).ends_with(2);
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_a_gap_not_an_absence() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    wf["status"]["artifactRepositoryRef"]["artifactRepository"]["gcs"]["bucket"] = json!("elsewhere");
+    folder.add(wf);
+    let ran = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0);
+    assert!(
+        ran.err.contains("Warning: cannot read bucket elsewhere (bucket elsewhere does not exist)"),
+        "{}",
+        ran.err
+    );
+    let document = ran.json();
+    assert_eq!(document["gaps"].as_array().unwrap().len(), 1);
+    assert!(artifact(&document, "out-0").get("stored").is_none());
+    assert!(artifact(&document, "out-0")["notes"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_real_bucket_is_only_read_and_a_workflows_own_folder_listed_once() {
+    let keys = ["train/0.tgz", "train/1.tgz", "train/2.tgz", "train/3.tgz", "train/4.tgz"];
+    let Some(live) = Live::with("check-live", "train", &keys) else { return };
+    let inspect = |arguments: &[&str]| {
+        let mut command = live.command("inspect", arguments);
+        command.args(["-n", "check-live"]);
+        Ran::of(command)
+    };
+    let document = inspect(&["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(document["summary"]["stored"]["objects"], 5);
+    let log = live.gcs.log();
+    assert!(log.iter().all(|entry| entry.method == "GET"), "{log:?}");
+    assert_eq!(log.len(), 1, "{log:?}");
+}
