@@ -4,6 +4,7 @@ mod duration;
 mod explain;
 mod inspect;
 mod kube_flags;
+mod orphans;
 mod purge;
 mod select;
 mod storage;
@@ -68,6 +69,7 @@ enum Verb {
     Inspect(Box<inspect::Arguments>),
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
+    Orphans(Box<orphans::Arguments>),
     Explain(explain::Arguments),
 }
 
@@ -84,6 +86,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Inspect(arguments) => arguments.run(streams, now).await,
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
+        Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {

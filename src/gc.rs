@@ -6,6 +6,7 @@ pub mod context;
 pub mod coverage;
 pub mod inspection;
 pub mod location;
+pub mod orphans;
 pub mod plan;
 pub mod policy;
 pub mod protection;

@@ -8,6 +8,7 @@ mod explain;
 mod groups;
 mod headline;
 mod markdown;
+pub mod orphans;
 pub mod plan;
 mod prices;
 mod table;

@@ -9,6 +9,7 @@ pub use local::Local;
 pub use throttle::Throttle;
 
 use crate::gc::plan::ObjectFacts;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -136,6 +137,18 @@ impl Store {
         match self {
             Self::Gcs(gcs) => gcs.list(bucket, prefix).await,
             Self::Local(local) => local.list(bucket, prefix).await,
+        }
+    }
+
+    /// As [`Self::list`], page by page; local files come in no order.
+    pub fn pages(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        match self {
+            Self::Gcs(gcs) => gcs.pages(bucket, prefix),
+            Self::Local(local) => local.pages(bucket, prefix),
         }
     }
 

@@ -21,6 +21,8 @@ mod http;
 mod input;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/orphans.rs"]
+mod orphans;
 #[path = "it/purge.rs"]
 mod purge;
 #[path = "it/story.rs"]

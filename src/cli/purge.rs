@@ -1,8 +1,8 @@
 //! `purge`: delete what Argo left behind.
 
 mod apply;
-mod from_cluster;
-mod from_files;
+pub(super) mod from_cluster;
+pub(super) mod from_files;
 
 use super::select::Selection;
 use super::storage::{StateFlags, StorageFlags};
@@ -215,7 +215,7 @@ fn verdict(text: &str) -> Result<Verdict, String> {
 }
 
 /// `gs://bucket/prefix` as bucket and prefix.
-fn repository(text: &str) -> Result<(String, String), String> {
+pub(super) fn repository(text: &str) -> Result<(String, String), String> {
     let rest = text.strip_prefix("gs://").ok_or("use gs://BUCKET or gs://BUCKET/PREFIX")?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     match bucket.is_empty() || prefix.contains("{{") {
@@ -244,7 +244,7 @@ fn bytes(text: &str) -> Result<u64, String> {
     Ok((number * factor) as u64)
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

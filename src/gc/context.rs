@@ -182,6 +182,11 @@ impl Controllers {
         })
     }
 
+    /// Whether one of them keeps finished workflows in the archive.
+    pub fn archives(&self) -> bool {
+        self.seen.iter().any(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+    }
+
     /// The version that ran the workflow, when all that may manage it agree on one.
     pub fn version_for(&self, namespace: &str, instance_id: &str) -> Option<Version> {
         if self.version.is_some() {

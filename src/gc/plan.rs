@@ -74,6 +74,9 @@ pub struct PlannedWorkflow {
     pub keep: Vec<Kept>,
     /// Artifacts of which nothing is left in storage, as `gs://bucket/key`.
     pub absent: Vec<String>,
+    /// No workflow at all: objects that no record refers to, by the name in their keys.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub orphans: bool,
     /// Its stuck finalizer goes once all its artifacts are verifiably gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub release_finalizer: bool,
@@ -208,6 +211,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             delete: Vec::new(),
             keep: Vec::new(),
             absent: Vec::new(),
+            orphans: false,
             release_finalizer: false,
         },
         candidates: Vec::new(),
@@ -362,6 +366,22 @@ pub fn is_safe(key: &str) -> bool {
 }
 
 impl Rules {
+    /// Rules under which nothing goes: for gathering references alone.
+    pub fn none(now: Timestamp) -> Self {
+        Self {
+            now,
+            grace: SignedDuration::MAX,
+            margin: SignedDuration::ZERO,
+            failed_too: false,
+            verdicts: Vec::new(),
+            reasons: Vec::new(),
+            only: None,
+            release_finalizer: false,
+            buckets: Vec::new(),
+            allowed: Allowed::default(),
+        }
+    }
+
     fn wants(&self, artifact: &ArtifactReport) -> bool {
         let class = if artifact.logs { Class::Logs } else { Class::Artifacts };
         self.verdicts.contains(&artifact.verdict)
@@ -514,6 +534,7 @@ mod tests {
                 delete: Vec::new(),
                 keep: Vec::new(),
                 absent: Vec::new(),
+                orphans: false,
                 release_finalizer: false,
             },
             candidates: candidates.collect(),

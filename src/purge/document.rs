@@ -403,6 +403,7 @@ mod tests {
             delete: Vec::new(),
             keep: Vec::new(),
             absent: vec!["gs://b/k".into()],
+            orphans: false,
             release_finalizer: false,
         }
     }

@@ -179,7 +179,7 @@ impl Executor<'_> {
 
     /// Settles a workflow of which something is gone, or whose finalizer is to go.
     async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<Settlement, Error> {
-        let Some(cluster) = self.cluster else { return Ok(Settlement::default()) };
+        let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(Settlement::default()) };
         let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
         let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
         if !due || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
@@ -245,7 +245,8 @@ impl Executor<'_> {
 
     /// Why the workflow is no longer the one that was planned for; none when it is.
     async fn recheck(&self, plan: &PlannedWorkflow) -> Result<Option<String>, Error> {
-        let Some(cluster) = self.cluster else { return Ok(None) };
+        // Orphans have no workflow; that none refers to them was looked up again just before.
+        let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(None) };
         let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
             return Ok(Some("it was deleted".to_owned()));
         };

@@ -26,10 +26,10 @@ pub struct Gathered {
     pub selected: Vec<Selected>,
     pub gathering: Gathering,
     pub unread: Vec<Unread>,
-    /// Workflows read.
-    pub workflows: u64,
     /// Workflows the selection takes.
     pub taken: u64,
+    /// Names of all workflows.
+    pub names: Vec<String>,
 }
 
 impl Gathered {
@@ -39,9 +39,9 @@ impl Gathered {
             crate::argo::list::Item::Object(workflow) => workflow,
             crate::argo::list::Item::Malformed(malformed) => return self.malformed(malformed),
         };
-        self.workflows += 1;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
+        self.names.push(meta.name.clone());
         let by = self.gathering.referrer(format!("workflow {name}"), meta.uid.clone());
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
@@ -94,6 +94,8 @@ pub struct Whole {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
+    /// Names of all workflows.
+    pub names: HashSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
 }
@@ -112,6 +114,7 @@ impl Whole {
         self.gathering.absorb(part.gathering);
         self.unread.extend(part.unread);
         self.taken += part.taken;
+        self.names.extend(part.names);
         for selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {

@@ -8,6 +8,7 @@ pub use credentials::Credentials;
 use super::throttle::Throttle;
 use super::{BucketFacts, Outcome, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use http::{Answer, Call};
 use reqwest::Method;
 use serde::Deserialize;
@@ -162,6 +163,33 @@ impl Gcs {
     }
 
     pub(super) async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
+        self.pages(bucket, prefix).try_concat().await
+    }
+
+    pub(super) fn pages(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let (gcs, bucket, prefix) = (self.clone(), bucket.to_owned(), prefix.to_owned());
+        stream::try_unfold(Some(String::new()), move |token| {
+            let (gcs, bucket, prefix) = (gcs.clone(), bucket.clone(), prefix.clone());
+            async move {
+                let Some(token) = token else { return Ok(None) };
+                let (objects, next) = gcs.page(&bucket, &prefix, &token).await?;
+                Ok(Some((objects, Some(next).filter(|next| !next.is_empty()))))
+            }
+        })
+        .boxed()
+    }
+
+    /// One page, with the token of the next; empty when it was the last.
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        token: &str,
+    ) -> Result<(Vec<ObjectFacts>, String), StoreError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Page {
@@ -172,27 +200,19 @@ impl Gcs {
         }
         let fields = format!("nextPageToken,items({FIELDS})");
         let url = self.url(bucket, "/o");
-        let mut objects = Vec::new();
-        let mut token = String::new();
-        loop {
-            let mut call = Call::new(Method::GET, &url)
-                .query("prefix", prefix)
-                .query("maxResults", "1000")
-                .query("fields", &fields);
-            if !token.is_empty() {
-                call = call.query("pageToken", &token);
-            }
-            let answer = self.call(call).await?;
-            if answer.status == 404 {
-                return Err(StoreError::NoBucket(bucket.to_owned()));
-            }
-            let page: Page = answer.read(&format!("gs://{bucket}/{prefix}"))?;
-            objects.extend(page.items.into_iter().map(ObjectFacts::from));
-            if page.next_page_token.is_empty() {
-                return Ok(objects);
-            }
-            token = page.next_page_token;
+        let mut call = Call::new(Method::GET, &url)
+            .query("prefix", prefix)
+            .query("maxResults", "1000")
+            .query("fields", &fields);
+        if !token.is_empty() {
+            call = call.query("pageToken", token);
         }
+        let answer = self.call(call).await?;
+        if answer.status == 404 {
+            return Err(StoreError::NoBucket(bucket.to_owned()));
+        }
+        let page: Page = answer.read(&format!("gs://{bucket}/{prefix}"))?;
+        Ok((page.items.into_iter().map(ObjectFacts::from).collect(), page.next_page_token))
     }
 
     pub(super) async fn delete(&self, bucket: &str, key: &str, generation: &str) -> Outcome {

@@ -3,6 +3,7 @@
 use super::{BucketFacts, Outcome, StoreError};
 use crate::gc::plan::ObjectFacts;
 use futures::TryStreamExt;
+use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -62,6 +63,26 @@ impl Local {
         objects.retain(|object| object.key.starts_with(prefix));
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    pub(super) fn pages(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let (local, bucket, prefix) = (self.clone(), bucket.to_owned(), prefix.to_owned());
+        let listed = async move {
+            match prefix.is_empty() {
+                true => local.list_all(&bucket).await,
+                false => local.list(&bucket, &prefix).await,
+            }
+        };
+        stream::once(listed).boxed()
+    }
+
+    async fn list_all(&self, bucket: &str) -> Result<Vec<ObjectFacts>, StoreError> {
+        let listed: Result<Vec<ObjectMeta>, _> = self.open(bucket)?.list(None).try_collect().await;
+        Ok(listed.map_err(|error| failed(bucket, &error))?.into_iter().map(facts).collect())
     }
 
     /// Files know no conditional delete: the pin is checked just before.

@@ -47,11 +47,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     }
     let rules = arguments.rules(allowed, now);
     let mut unread = beside.unread.clone();
-    if controllers
-        .seen
-        .iter()
-        .any(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
-    {
+    if controllers.archives() {
         let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
         unread.push(Unread { source: "archive", why });
     }
@@ -74,7 +70,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
     let start = Whole::new(gathering, unread);
-    let whole = everything(&cluster, arguments, namespace.as_deref(), &shared, start).await?;
+    let whole = everything(&cluster, arguments.chunk_size, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
@@ -123,7 +119,7 @@ pub(super) async fn references(
     let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), |_: &Workflow| false));
     let namespace = Some(cluster.namespace());
     let (_, _, references, unread) =
-        everything(cluster, arguments, namespace, &shared, start).await?.finish();
+        everything(cluster, arguments.chunk_size, namespace, &shared, start).await?.finish();
     // What was accepted as unread when the plan was made is so still.
     let accepted = |unread: &Unread| plan.head.unread.iter().any(|old| old.starts_with(unread.source));
     let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
@@ -132,37 +128,37 @@ pub(super) async fn references(
 }
 
 /// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted.
-async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
+pub(in crate::cli) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     cluster: &Cluster,
-    arguments: &Arguments,
+    chunk_size: u32,
     namespace: Option<&str>,
     shared: &Arc<Shared<S>>,
     mut whole: Whole,
 ) -> Result<Whole, Error> {
-    match read(cluster, arguments, None, shared, &mut whole).await {
+    match read(cluster, chunk_size, None, shared, &mut whole).await {
         Err(error) if error.kind == Kind::Forbidden => {
             let why = "listing them in all namespaces is forbidden".to_owned();
             whole.unread.push(Unread { source: "workflows", why });
             let Some(namespace) = namespace else { return Err(error) };
-            read(cluster, arguments, Some(namespace.to_owned()), shared, &mut whole).await?;
+            read(cluster, chunk_size, Some(namespace.to_owned()), shared, &mut whole).await?;
         }
         other => other?,
     }
     Ok(whole)
 }
 
-type Shared<S> = (Arc<Context>, crate::gc::plan::Rules, crate::cluster::Beside, Vec<String>, S);
+pub(in crate::cli) type Shared<S> =
+    (Arc<Context>, crate::gc::plan::Rules, crate::cluster::Beside, Vec<String>, S);
 
 /// Reads the pages of one scope into the gathering.
 async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     cluster: &Cluster,
-    arguments: &Arguments,
+    chunk_size: u32,
     namespace: Option<String>,
     shared: &Arc<Shared<S>>,
     whole: &mut Whole,
 ) -> Result<(), Error> {
-    let mut bodies =
-        cluster.workflows(Scope { namespace, chunk_size: arguments.chunk_size, ..Scope::default() });
+    let mut bodies = cluster.workflows(Scope { namespace, chunk_size, ..Scope::default() });
     let mut pages = stream::poll_fn(move |cx| bodies.poll_recv(cx))
         .map(|body| {
             let shared = Arc::clone(shared);

@@ -1,7 +1,7 @@
 //! Planning from files: what they hold is all there is.
 
 use super::{Arguments, apply};
-use crate::argo::Workflow;
+use crate::argo::{Version, Workflow};
 use crate::cli::Streams;
 use crate::cli::inspect::from_files::Beside as FilesBeside;
 use crate::cluster::Beside;
@@ -13,48 +13,12 @@ use crate::gc::{Context, Controllers, Related};
 use crate::purge::gather::{Gathered, Terms, Whole};
 use jiff::Timestamp;
 use std::io::Read;
+use std::path::PathBuf;
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
-    let inputs = files::inputs(&arguments.files, arguments.recursive)?;
-    if inputs.contains(&Input::Stdin) && inputs.len() > 1 {
-        return Err(Error::usage("standard input and files can't be purged together"));
-    }
-    // Every input is read whole before anything is decided: what comes last may refer to what came first.
-    let mut texts: Vec<(String, Object)> = Vec::new();
-    let stdin: &mut dyn Read = &mut *streams.input;
-    for input in &inputs {
-        files::read(input, stdin, &mut |object, text| {
-            texts.push((text.to_owned(), object));
-            true
-        })
-        .map_err(|error| Error::refused(error).hint("what can't be read may refer to anything"))?;
-    }
-    let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-    let mut beside = FilesBeside::default();
-    let mut gathering = Gathering::default();
-    let mut pins = Beside::default();
-    let mut workflows = Vec::new();
-    for (text, object) in texts {
-        match object {
-            Object::Workflow(_) => workflows.push(text),
-            Object::Malformed(malformed) => {
-                return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error))
-                    .hint("what can't be read may refer to anything"));
-            }
-            object => {
-                if let Object::Template(template) = &object
-                    && template.metadata.is_pinned()
-                {
-                    let meta = &template.metadata;
-                    pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
-                }
-                refer(&text, &object, &mut gathering)?;
-                beside.add(object);
-            }
-        }
-    }
-    beside.settle(&mut context, arguments.argo_version);
+    let Loaded { context, gathering, pins, workflows } =
+        load(&arguments.files, arguments.recursive, arguments.argo_version, &mut *streams.input, now)?;
     let allowed = match arguments.storage.store_root {
         Some(_) => Allowed::everywhere(),
         None => Allowed::default(),
@@ -76,6 +40,67 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
     let target = apply::Target { cluster: None, store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
+}
+
+/// What files hold.
+pub(in crate::cli) struct Loaded {
+    pub context: Context,
+    /// What other objects than workflows refer to.
+    pub gathering: Gathering,
+    pub pins: Beside,
+    /// JSON of each workflow.
+    pub workflows: Vec<String>,
+}
+
+/// Reads every input whole before anything is decided: what comes last may refer to what came first.
+///
+/// # Errors
+/// An input can't be read; it may refer to anything.
+pub(in crate::cli) fn load(
+    paths: &[PathBuf],
+    recursive: bool,
+    version: Option<Version>,
+    stdin: &mut dyn Read,
+    now: Timestamp,
+) -> Result<Loaded, Error> {
+    const HINT: &str = "what can't be read may refer to anything";
+    let inputs = files::inputs(paths, recursive)?;
+    if inputs.contains(&Input::Stdin) && inputs.len() > 1 {
+        return Err(Error::usage("standard input can't be read together with files here"));
+    }
+    let mut texts: Vec<(String, Object)> = Vec::new();
+    for input in &inputs {
+        let read = files::read(input, stdin, &mut |object, text| {
+            texts.push((text.to_owned(), object));
+            true
+        });
+        read.map_err(|error| Error::refused(error).hint(HINT))?;
+    }
+    let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
+    let mut beside = FilesBeside::default();
+    let mut gathering = Gathering::default();
+    let mut pins = Beside::default();
+    let mut workflows = Vec::new();
+    for (text, object) in texts {
+        match object {
+            Object::Workflow(_) => workflows.push(text),
+            Object::Malformed(malformed) => {
+                return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error)).hint(HINT));
+            }
+            object => {
+                if let Object::Template(template) = &object
+                    && template.metadata.is_pinned()
+                {
+                    let meta = &template.metadata;
+                    pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
+                }
+                refer(&text, &object, &mut gathering)?;
+                beside.add(object);
+            }
+        }
+    }
+    beside.settle(&mut context, version);
+    Ok(Loaded { context, gathering, pins, workflows })
 }
 
 /// Takes in what an object other than a workflow refers to.

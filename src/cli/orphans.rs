@@ -1,0 +1,279 @@
+//! `orphans`: objects in a bucket that no record refers to.
+
+use super::purge::from_cluster::everything;
+use super::purge::from_files::{Loaded, load};
+use super::purge::{repository, signed};
+use super::storage::StorageFlags;
+use super::{Streams, duration, kube_flags::KubeFlags};
+use crate::argo::{Use, Workflow};
+use crate::cluster::{Cluster, Unread};
+use crate::error::{Error, exit};
+use crate::gc::orphans::{Found, Search};
+use crate::gc::plan::Rules;
+use crate::gc::reference::{Buckets, Gathering, References};
+use crate::gc::{Context, PlannedWorkflow};
+use crate::output::{document, escape, orphans as show};
+use crate::purge::document::{ClusterIdentity, Head};
+use crate::purge::gather::{Gathered, Terms, Whole};
+use crate::purge::spill::Spill;
+use crate::purge::{Draft, resolve};
+use clap::{Args, ValueEnum};
+use futures::StreamExt;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Finds objects in a bucket that no record refers to
+///
+/// Lists what lies below a repository's prefix, takes away everything that a workflow, template, cache, cron
+/// workflow or sensor refers to and what was written lately, and shows what is left, by the workflow its key names.
+///
+/// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
+/// Nothing is offered for deletion unless every source of references was read and --exclusive says that nobody
+/// else writes below the prefix.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc orphans --repository gs://ml-artifacts/argo
+  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
+  kubectl argo-gc purge --plan plan.json
+  kubectl argo-gc orphans --repository gs://shared --also other-cluster.json
+
+Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused.")]
+pub(super) struct Arguments {
+    /// Where to look, as gs://BUCKET or gs://BUCKET/PREFIX.
+    #[arg(long, required = true, value_parser = repository, value_name = "URL")]
+    repository: Vec<(String, String)>,
+    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
+    #[arg(short, long = "filename", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Descends into directories given with -f.
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// Only objects written longer ago than this.
+    #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
+    older: Duration,
+    /// Nobody else writes below the prefixes: no other cluster, no other tool.
+    #[arg(long)]
+    exclusive: bool,
+    /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
+    #[arg(long, value_name = "FILE")]
+    also: Vec<PathBuf>,
+    /// Saves a plan that deletes them, for purge --plan.
+    #[arg(long, value_name = "FILE", requires = "exclusive")]
+    plan_out: Option<PathBuf>,
+    /// Output format.
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: Format,
+
+    #[command(flatten)]
+    storage: StorageFlags,
+    #[command(flatten)]
+    kube: KubeFlags,
+    /// Workflows to ask for at a time; 0 for all at once.
+    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Cluster")]
+    chunk_size: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// Everything that is known of the records.
+struct Records {
+    references: References,
+    /// Names of all workflows.
+    names: HashSet<String>,
+    unread: Vec<Unread>,
+    cluster: Option<ClusterIdentity>,
+}
+
+impl Arguments {
+    pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        let store = self.storage.open()?;
+        let records = self.records(streams, now).await?;
+        let refusal = self.refusal(&records.unread);
+        let mut planned: Spill<PlannedWorkflow> = Spill::default();
+        let mut found: Vec<(String, Found)> = Vec::new();
+        for (bucket, prefix) in &self.repository {
+            let place = (bucket.as_str(), prefix.as_str());
+            let mut search = Search::new(&records.references, &records.names, place, now, signed(self.older));
+            let mut pages = store.pages(bucket, &search.prefix);
+            while let Some(page) = pages.next().await {
+                let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
+                for object in page.map_err(Error::new)? {
+                    let Some((name, object)) = search.judge(object) else { continue };
+                    let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
+                    group.delete.push(object);
+                }
+                if refusal.is_none() && self.plan_out.is_some() {
+                    groups.values().try_for_each(|group| planned.push(group))?;
+                }
+            }
+            found.push((format!("gs://{bucket}/{}", search.prefix), search.finish()));
+        }
+        let out = &mut streams.out;
+        match self.output {
+            Format::Table => show::table(out, &found, now)?,
+            format => {
+                let head = serde_json::json!({
+                    "apiVersion": crate::purge::document::API_VERSION,
+                    "kind": "Orphans",
+                    "generatedAt": now,
+                    "unread": records.unread.iter().map(words).collect::<Vec<_>>(),
+                    "offered": refusal.is_none(),
+                });
+                let items = found.iter().map(|(place, found)| {
+                    let mut item = serde_json::to_value(found).map_err(Error::new)?;
+                    item["repository"] = place.as_str().into();
+                    Ok(item)
+                });
+                document::write(out, format == Format::Yaml, &head, "repositories", items)?;
+            }
+        }
+        out.flush()?;
+        if let Some(refusal) = refusal {
+            streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));
+            return match &self.plan_out {
+                Some(_) => Err(Error::refused("no plan was saved")),
+                None => Ok(exit::DONE),
+            };
+        }
+        let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
+        let mut draft = Draft::new(Head::new(now, records.cluster, self.storage.name(), Vec::new()))?;
+        for group in planned.into_values()? {
+            draft.add(&group?)?;
+        }
+        let buckets = resolve::buckets(&draft, &store).await?;
+        let plan = draft.seal(buckets)?;
+        let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
+        let mut file = std::fs::File::create(path).map_err(failed)?;
+        std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
+        streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
+        Ok(exit::DONE)
+    }
+
+    /// Why nothing may be offered for deletion (dangers 15 and 16).
+    fn refusal(&self, unread: &[Unread]) -> Option<String> {
+        if let Some(first) = unread.first() {
+            return Some(format!("what refers to these objects can't be told: {}", words(first)));
+        }
+        (!self.exclusive)
+            .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())
+    }
+
+    async fn records(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
+        let rules = Rules::none(now);
+        let selects = |_: &Workflow| false;
+        let (mut whole, cluster) = if self.files.is_empty() {
+            let cluster = Cluster::connect(&self.kube.access()).await?;
+            let mut gathering = Gathering::default();
+            let beside = cluster.beside(&mut gathering).await;
+            let (controllers, related, _) = cluster.related(None).await;
+            let mut unread = beside.unread.clone();
+            if controllers.archives() {
+                let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
+                unread.push(Unread { source: "archive", why });
+            }
+            let context = Context { now, controllers, related };
+            let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
+            let namespace = Some(cluster.namespace());
+            let start = Whole::new(gathering, unread);
+            let whole = everything(&cluster, self.chunk_size, namespace, &shared, start).await?;
+            let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
+            (whole, Some(ClusterIdentity { uid: cluster.uid().await, server, context }))
+        } else {
+            let Loaded { context, gathering, pins, workflows } =
+                load(&self.files, self.recursive, None, &mut *streams.input, now)?;
+            let terms =
+                Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
+            let mut whole = Whole::new(gathering, Vec::new());
+            for text in &workflows {
+                let mut part = Gathered::default();
+                part.workflow(text, &terms);
+                whole.absorb(part)?;
+            }
+            (whole, None)
+        };
+        for path in &self.also {
+            let mut part = Gathered::default();
+            inspection(path, &mut part)?;
+            whole.absorb(part)?;
+        }
+        let names = std::mem::take(&mut whole.names);
+        let (_, _, references, unread) = whole.finish();
+        Ok(Records { references, names, unread, cluster })
+    }
+}
+
+fn words(unread: &Unread) -> String {
+    format!("{}: {}", unread.source, unread.why)
+}
+
+fn orphans(name: String) -> PlannedWorkflow {
+    PlannedWorkflow {
+        namespace: String::new(),
+        name,
+        uid: String::new(),
+        phase: String::new(),
+        finished_at: None,
+        delete: Vec::new(),
+        keep: Vec::new(),
+        absent: Vec::new(),
+        orphans: true,
+        release_finalizer: false,
+    }
+}
+
+/// Takes in what an inspection of another cluster names.
+fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Document {
+        kind: String,
+        workflows: Vec<Inspected>,
+        gaps: Vec<serde::de::IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Inspected {
+        name: String,
+        artifacts: Vec<Artifact>,
+    }
+    #[derive(Deserialize)]
+    struct Artifact {
+        location: Option<Location>,
+        verdict: String,
+    }
+    #[derive(Deserialize)]
+    struct Location {
+        bucket: String,
+        key: String,
+    }
+    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let document: Document = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("this is no inspection (inspect -A -o json): {error}")))?;
+    if document.kind != "Inspection" {
+        return Err(wrong(format!("this is a {}, not an Inspection", document.kind)));
+    }
+    if !document.gaps.is_empty() {
+        let why = format!("the inspection {} has gaps", path.display());
+        part.unread.push(Unread { source: "also", why });
+    }
+    for workflow in document.workflows {
+        let by = part
+            .gathering
+            .referrer(format!("workflow {} of {}", workflow.name, path.display()), String::new());
+        for artifact in workflow.artifacts.into_iter().filter(|artifact| artifact.verdict != "collected") {
+            if let Some(Location { bucket, key }) = artifact.location {
+                part.gathering.add(by, &Use { bucket, key, read: false }, &Buckets::default(), false);
+            }
+        }
+        part.names.push(workflow.name);
+    }
+    Ok(())
+}
