@@ -46,7 +46,7 @@ impl Streams {
     }
 }
 
-/// Shows which artifacts of Argo Workflows lack garbage collection, and why.
+/// Shows which artifacts of Argo Workflows lack garbage collection, and why, and deletes them safely.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
 struct Cli {
