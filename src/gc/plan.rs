@@ -320,15 +320,11 @@ fn candidate(
         match note.reason {
             Reason::MemoHit => return object(Protection::MemoHit, &note.detail),
             Reason::ResubmitMemoized => return object(Protection::ResubmitMemoized, &note.detail),
-            // The template's archive location is not what it says: neither is ours.
-            Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup => {
-                return object(Protection::NoCertainLocation, note.reason.code());
-            }
             _ => {}
         }
     }
-    if matches!(artifact.reason, Some(Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup)) {
-        return object(Protection::NoCertainLocation, artifact.reason.map_or("", Reason::code));
+    if let Some(reason) = uncertainty(artifact) {
+        return object(Protection::NoCertainLocation, reason.code());
     }
     if location.engine != StorageEngine::Gcs {
         return object(Protection::UnsupportedEngine, location.engine.as_str());
@@ -350,6 +346,15 @@ fn candidate(
         key: location.key.as_str().into(),
         unarchived: artifact.unarchived,
     })
+}
+
+/// Why the artifact may lie elsewhere than its location says: the template's archive location is not what it
+/// says, so neither is ours.
+pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
+    let noted = artifact.notes.iter().map(|note| note.reason);
+    let uncertain =
+        |reason: &Reason| matches!(reason, Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup);
+    noted.chain(artifact.reason).find(uncertain)
 }
 
 /// A key that is a path below the bucket's root and nothing else (danger 13).

@@ -182,7 +182,9 @@ impl Executor<'_> {
         let Some(cluster) = self.cluster else { return Ok(Settlement::default()) };
         let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
         let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
-        if !due || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
+        // A workflow without objects is not begun once the user asked to stop.
+        let unbegun = objects.is_empty() && self.stop.is_asked();
+        if !due || unbegun || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
             return Ok(Settlement::default());
         }
         let settled = settle(plan, self.record, cluster, self.store, self.context).await;
@@ -328,7 +330,7 @@ fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> 
 }
 
 /// How the workflow differs from the one that was planned for.
-fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
+pub(super) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
     if now.metadata.uid != plan.uid {
         return Some("another workflow has its name now".to_owned());
     }

@@ -1,5 +1,6 @@
 //! After the objects: the workflow's own record, its finalizer, and an Event.
 
+use super::execute::difference;
 use crate::argo::{Workflow, names};
 use crate::cluster::{Cluster, Patched};
 use crate::error::Error;
@@ -40,8 +41,9 @@ pub async fn settle(
         };
         let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
         let mut workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
-        if workflow.metadata.uid != plan.uid {
-            settlement.notes.push("another workflow has its name now".to_owned());
+        // A run that goes on needs its finalizer, and its record is the controller's to write.
+        if let Some(why) = difference(plan, &workflow) {
+            settlement.notes.push(format!("it was left as it is: {why}"));
             return Ok(settlement);
         }
         let patchable = workflow.status.compressed_nodes.is_empty();
@@ -110,8 +112,9 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
             }
             continue;
         };
-        // A location of another engine can't be looked at.
-        let looked = location.engine == crate::gc::location::StorageEngine::Gcs;
+        // A location of another engine can't be looked at, and at an uncertain one absence proves nothing.
+        let looked = location.engine == crate::gc::location::StorageEngine::Gcs
+            && crate::gc::plan::uncertainty(artifact).is_none();
         let found = match looked {
             true => store
                 .objects(&location.bucket, &location.key, artifact.unarchived)

@@ -368,6 +368,75 @@ fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects() {
 }
 
 #[test]
+fn danger_24_a_workflow_that_runs_again_since_the_plan_keeps_its_finalizer() {
+    let Some(live) = Live::start("purge-finalizer-rerun") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    wf["metadata"].as_object_mut().unwrap().remove("deletionTimestamp");
+    live.server.apply(wf.clone());
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--release-finalizer", "--plan-out", &plan]).ends_with(0);
+    // A retry: the node that wrote the artifact is to run again.
+    wf["status"]["phase"] = json!("Running");
+    wf["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    wf["status"]["nodes"] = json!({});
+    live.server.apply(wf);
+    let ran = live.purge(&["--plan", &plan, "--yes"]);
+    assert_eq!(live.get("train")["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]));
+    assert!(ran.err.contains("it is Running again"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn danger_24_an_uncertain_location_proves_no_absence() {
+    let Some(live) = Live::start("purge-finalizer-mixup") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    wf["status"]["artifactGCStatus"] = json!({});
+    wf["status"]["nodes"].as_object_mut().unwrap()["train"] = json!(null);
+    let archive = |bucket: &str| json!({ "gcs": { "bucket": bucket, "key": "{{workflow.name}}" } });
+    let template = |bucket: &str| json!({ "name": "export", "archiveLocation": archive(bucket) });
+    wf["spec"]["templates"] = json!([{ "name": "main" }, template("elsewhere")]);
+    wf["status"]["storedTemplates"] = json!({ "namespaced/t/export": template("purge-finalizer-mixup") });
+    wf["status"]["nodes"].as_object_mut().unwrap().remove("train");
+    pod(&mut wf)["templateRef"] = json!({ "name": "t", "template": "export" });
+    live.server.apply(wf);
+    live.purge(&["train", "--yes", "--release-finalizer"]);
+    let now = live.get("train");
+    assert_eq!(now["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]), "{now:#}");
+    let artifact = &now["status"]["nodes"]["train-1"]["outputs"]["artifacts"][0];
+    assert_ne!(artifact["deleted"], json!(true), "{now:#}");
+}
+
+#[test]
+fn danger_32_an_interrupt_begins_no_more_finalizers() {
+    let Some((live, _)) = with_objects("purge-finalizer-interrupt", 60) else { return };
+    for at in 0..20 {
+        let mut wf = live.workflow(&format!("x-{at:02}"), &[]);
+        pod(&mut wf)["outputs"]["artifacts"] =
+            json!([{ "name": "out", "gcs": { "key": format!("x/{at}") } }]);
+        wf["metadata"]["finalizers"] = json!([FINALIZER]);
+        wf["status"]["artifactGCStatus"] = json!({ "strategiesProcessed": { "OnWorkflowDeletion": true } });
+        wf["metadata"]["deletionTimestamp"] = json!(ago(within_the_run()));
+        wf["metadata"]["finalizers"] = json!(["example.com/other", FINALIZER]);
+        live.server.apply(wf);
+    }
+    live.gcs.latency(Duration::from_millis(40));
+    let arguments = ["--all", "--yes", "--release-finalizer", "--no-record", "--concurrency", "4"];
+    let child =
+        live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a delete", || live.gcs.deletes().len() > 10);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let left = (0..20).filter(|at| {
+        let finalizers = live.get(&format!("x-{at:02}"))["metadata"]["finalizers"].clone();
+        finalizers.as_array().unwrap().contains(&json!(FINALIZER))
+    });
+    assert!(left.count() >= 12);
+}
+
+#[test]
 fn danger_29_a_location_outside_the_configured_repositories_is_reported_only() {
     let Some(live) = Live::start("purge-foreign") else { return };
     live.gcs.bucket(live.namespace);
