@@ -326,7 +326,7 @@ impl Arguments {
         let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
             unread.iter().partition(|unread| accepted(unread));
         let Some(first) = missing.first() else {
-            return Ok(fine.iter().map(|unread| format!("{}: {}", unread.source, unread.why)).collect());
+            return Ok(fine.iter().map(ToString::to_string).collect());
         };
         let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source).collect();
         sources.dedup();

@@ -9,6 +9,7 @@ use crate::gc::{Controllers, reference::Buckets, reference::Gathering};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 const ARGO: &str = "/apis/argoproj.io/v1alpha1";
 
@@ -20,8 +21,14 @@ pub struct Unread {
     pub why: String,
 }
 
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.why)
+    }
+}
+
 /// All that stands beside the workflows and keeps their artifacts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Namespaces that are pinned.
     pub pinned_namespaces: HashSet<String>,

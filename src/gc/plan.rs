@@ -1,7 +1,7 @@
 //! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
 
 use super::location::StorageEngine;
-use super::reference::{References, Released};
+use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::{Location, Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,17 @@ pub struct PlannedObject {
     /// The verdict's reason code.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Cow<'static, str>,
+    /// Other selected workflows that refer to it, and give it up: none of them may have run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Sharer>,
+}
+
+/// A workflow that shares an object with the one it is planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sharer {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
 }
 
 /// Something that stays.
@@ -439,6 +450,7 @@ impl Selected {
                     detail,
                 }),
                 None => self.plan.delete.push(PlannedObject {
+                    shared_with: sharers(references, bucket, &facts.key, &self.plan.uid),
                     bucket: Arc::clone(bucket),
                     key: facts.key.into(),
                     generation: facts.generation.into(),
@@ -479,6 +491,16 @@ impl Selected {
         }
         None
     }
+}
+
+/// The other workflows that refer to an object.
+fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
+    let others = references.others(bucket, key, uid).into_iter();
+    let sharer = |other: &Referrer| {
+        let (namespace, name) = other.workflow()?;
+        Some(Sharer { namespace: namespace.to_owned(), name: name.to_owned(), uid: other.uid.clone() })
+    };
+    others.filter_map(sharer).collect()
 }
 
 /// The exact key, or something below it; never a mere beginning (danger 2).

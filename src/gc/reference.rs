@@ -17,6 +17,16 @@ pub struct Referrer {
     pub uid: String,
 }
 
+impl Referrer {
+    /// Namespace and name, if it is a workflow.
+    pub fn workflow(&self) -> Option<(&str, &str)> {
+        self.name.strip_prefix(WORKFLOW)?.split_once('/')
+    }
+}
+
+/// What the names of workflows begin with.
+const WORKFLOW: &str = "workflow ";
+
 /// Number of a [`Referrer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReferrerId(u32);
@@ -44,6 +54,11 @@ struct Entry {
 pub struct Buckets(pub Vec<String>);
 
 impl Gathering {
+    /// Registers a workflow as a referrer.
+    pub fn workflow(&mut self, namespace: &str, name: &str, uid: &str) -> ReferrerId {
+        self.referrer(format!("{WORKFLOW}{namespace}/{name}"), uid.to_owned())
+    }
+
     /// Registers a referrer.
     pub fn referrer(&mut self, name: String, uid: String) -> ReferrerId {
         let id = ReferrerId(u32::try_from(self.referrers.len()).unwrap_or(u32::MAX));
@@ -149,6 +164,27 @@ impl Released {
 impl References {
     /// The first referrer that still needs the object, if any.
     pub fn holder(&self, bucket: &str, key: &str, released: &Released) -> Option<&Referrer> {
+        self.find(bucket, key, &mut |entry| !self.is_released(entry, released))
+    }
+
+    /// Other workflows than the one with this UID that refer to the object, whether they give it up or not.
+    pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<&Referrer> {
+        let mut others: Vec<&Referrer> = Vec::new();
+        self.find(bucket, key, &mut |entry| {
+            if let Some(referrer) = self.gathered.referrers.get(entry.by.0 as usize)
+                && !referrer.uid.is_empty()
+                && referrer.uid != uid
+                && others.iter().all(|other| other.uid != referrer.uid)
+            {
+                others.push(referrer);
+            }
+            false
+        });
+        others
+    }
+
+    /// The first referrer to the object of whose entries one is wanted.
+    fn find(&self, bucket: &str, key: &str, wanted: &mut dyn FnMut(&Entry) -> bool) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let bytes = key.as_bytes();
         for (at, byte) in bytes.iter().enumerate() {
@@ -159,7 +195,7 @@ impl References {
                 let gathered = &self.gathered;
                 let found = find(&gathered.readers, hash)
                     .chain(find(if whole { &gathered.uses } else { &[] }, hash))
-                    .find(|entry| !self.is_released(entry, released));
+                    .find(|entry| wanted(entry));
                 if let Some(entry) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }

@@ -6,11 +6,12 @@ use super::settle::{Settlement, announce, settle};
 use crate::argo::{Workflow, names};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::gc::plan::ObjectFacts;
+use crate::gc::plan::{ObjectFacts, Sharer};
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Outcome, Store, StoreError};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use std::collections::{BTreeMap, HashSet};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -149,10 +150,11 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
+        let made = plan.head.created_at;
         let mut running = stream::iter(plan.workflows()?.map(|plan| async move {
             let mut plan = plan?;
             let objects = std::mem::take(&mut plan.delete);
-            let objects = self.workflow(&plan, objects, count).await?;
+            let objects = self.workflow(&plan, objects, made, count).await?;
             let settlement = self.settle(&plan, &objects).await?;
             Ok::<_, Error>(WorkflowTally { plan, objects, settlement })
         }))
@@ -214,6 +216,7 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
+        made: Timestamp,
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let all = |objects: Vec<PlannedObject>, fate: Fate| {
@@ -233,8 +236,18 @@ impl Executor<'_> {
                 return Ok(all(objects, Fate::Failed(why)));
             }
         }
+        let rerun = &match self.sharers(&objects, made).await {
+            Ok(rerun) => rerun,
+            Err(error) => {
+                let why = format!("a workflow it is shared with can't be read: {}", error.brief());
+                return Ok(all(objects, Fate::Failed(why)));
+            }
+        };
         let deletes = objects.into_iter().map(|object| async move {
-            let fate = self.object(&object).await?;
+            let fate = match object.shared_with.iter().find_map(|sharer| rerun.get(&sharer.uid)) {
+                Some(why) => Fate::Kept(Protection::Changed, why.clone()),
+                None => self.object(&object).await?,
+            };
             count();
             Ok(Settled { object, fate })
         });
@@ -253,6 +266,27 @@ impl Executor<'_> {
         };
         let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
         Ok(difference(plan, &workflow))
+    }
+
+    /// Which workflows that share objects run, or ran, since the plan was made.
+    async fn sharers(
+        &self,
+        objects: &[PlannedObject],
+        made: Timestamp,
+    ) -> Result<HashMap<String, String>, Error> {
+        let mut rerun_since = HashMap::new();
+        let Some(cluster) = self.cluster else { return Ok(rerun_since) };
+        let sharers: HashSet<&Sharer> = objects.iter().flat_map(|object| &object.shared_with).collect();
+        for Sharer { namespace, name, uid } in sharers {
+            let Some(text) = cluster.workflow(namespace, name).await? else { continue };
+            let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
+            if workflow.metadata.uid == *uid
+                && let Some(why) = rerun(&workflow, made)
+            {
+                rerun_since.insert(uid.clone(), format!("it is shared with {namespace}/{name}: {why}"));
+            }
+        }
+        Ok(rerun_since)
     }
 
     async fn object(&self, object: &PlannedObject) -> Result<Fate, Error> {
@@ -341,6 +375,17 @@ pub(super) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<Strin
         return Some("it ran again".to_owned());
     }
     now.metadata.is_pinned().then(|| "it was pinned".to_owned())
+}
+
+/// How the workflow shows that it ran, or was pinned, since a time at which it was over.
+pub fn rerun(workflow: &Workflow, since: Timestamp) -> Option<String> {
+    if !workflow.is_terminal() || workflow.metadata.label(names::COMPLETED) == "false" {
+        return Some(format!("it is {} again", workflow.status.phase));
+    }
+    if workflow.status.finished_at.is_none_or(|end| end > since) {
+        return Some("it ran again".to_owned());
+    }
+    workflow.metadata.is_pinned().then(|| "it was pinned".to_owned())
 }
 
 /// What an outcome means for the plan.

@@ -42,7 +42,7 @@ impl Gathered {
         self.workflows += 1;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
-        let by = self.gathering.referrer(format!("workflow {name}"), meta.uid.clone());
+        let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
         let buckets = buckets(&workflow);
@@ -156,15 +156,21 @@ fn buckets(workflow: &Workflow) -> Buckets {
     Buckets(buckets)
 }
 
-fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+/// Where a pin keeps all of the workflow, if one does.
+pub fn pinned(workflow: &Workflow, beside: &Beside) -> Option<&'static str> {
     let meta = &workflow.metadata;
-    let pinned = if meta.is_pinned() {
+    if meta.is_pinned() {
         Some("workflow")
-    } else if template_of(workflow).iter().any(|template| terms.beside.pinned_templates.contains(template)) {
+    } else if template_of(workflow).iter().any(|template| beside.pinned_templates.contains(template)) {
         Some("template")
     } else {
-        terms.beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
-    };
+        beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
+    }
+}
+
+fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+    let meta = &workflow.metadata;
+    let pinned = pinned(workflow, terms.beside);
     let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
     Circumstances {
         terminal: workflow.is_terminal(),

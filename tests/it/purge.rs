@@ -118,6 +118,61 @@ fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says() {
     live.was_careful(&["train/b.tgz"]);
 }
 
+/// Two workflows of one namespace with one key, both selected.
+fn sharing(namespace: &'static str) -> Option<Live> {
+    let live = Live::with(namespace, "train", &["shared/a.tgz"])?;
+    live.server.apply(live.workflow("other", &["shared/a.tgz"]));
+    Some(live)
+}
+
+#[test]
+fn danger_01_an_object_shared_by_two_of_a_saved_plan_goes_with_it() {
+    let Some(live) = sharing("purge-shared") else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan() {
+    let Some(live) = Live::start("purge-shared-rerun") else { return };
+    live.gcs.bucket(live.namespace);
+    let keys = |name: &str| [format!("{name}/own.tgz"), "shared/a.tgz".to_owned()];
+    let wf = |name: &str| live.workflow(name, &all_of(&keys(name)));
+    live.put("shared/a.tgz");
+    for name in ["train", "other"] {
+        live.server.apply(wf(name));
+        live.put(&keys(name)[0]);
+    }
+    let plan = live.file("plan.json");
+    live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    assert!(text.contains(r#""sharedWith":[{"namespace":"purge-shared-rerun","name":"#), "{text}");
+    // Whichever of the two the object was planned for, the other keeps it.
+    for name in ["train", "other"] {
+        let mut retried = wf(name);
+        retried["status"]["phase"] = json!("Running");
+        retried["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+        live.server.apply(retried);
+        let ran = live.purge(&["--plan", &plan, "--yes"]);
+        assert!(live.gcs.get(live.namespace, "shared/a.tgz").is_some(), "{}{}", ran.out, ran.err);
+        live.server.apply(wf(name));
+    }
+}
+
+#[test]
+fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything() {
+    let Some(live) = Live::with("purge-pinned-since", "train", &["train/a.tgz"]) else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "purge-pinned-since", "labels": { "argo-gc/keep": "true" } } }));
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("pinned"), "{}{}", ran.out, ran.err);
+    assert!(live.gcs.deletes().is_empty());
+}
+
 #[test]
 fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
     let Some((live, keys)) = with_objects("purge-killed", 60) else { return };

@@ -179,10 +179,10 @@ async fn refresh(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let references = super::from_cluster::references(cluster, arguments, context, &plan).await?;
-    let (plan, kept) = plan.keep_referenced(&references)?;
+    let (references, since) = super::from_cluster::references(cluster, arguments, context, &plan).await?;
+    let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
-        streams.say(format!("Note: {kept} objects of the plan are referred to by now, and stay."));
+        streams.say(format!("Note: {kept} objects of the plan are referred to by now, or pinned, and stay."));
     }
     Ok(plan)
 }
