@@ -440,7 +440,7 @@ impl Selected {
                     "the storage listed it, but it is no part of the artifact".to_owned(),
                 ))
             } else {
-                self.object(&facts, bucket, references, released, rules)
+                self.object(&facts, (bucket, key), references, released, rules)
             };
             match objection {
                 Some((protection, detail)) => self.plan.keep.push(Kept {
@@ -470,7 +470,7 @@ impl Selected {
     fn object(
         &self,
         facts: &ObjectFacts,
-        bucket: &str,
+        (bucket, artifact): (&str, &str),
         references: &References,
         released: &Released,
         rules: &Rules,
@@ -478,7 +478,7 @@ impl Selected {
         if let Some(hold) = &facts.held {
             return Some((Protection::Held, hold.clone()));
         }
-        if let Some(holder) = references.holder(bucket, &facts.key, released) {
+        if let Some(holder) = references.holder_within(bucket, &facts.key, artifact, released) {
             return Some((Protection::Referenced, format!("by {}", holder.name)));
         }
         let Some(created) = facts.created else { return Some((Protection::AgeUnknown, String::new())) };
@@ -619,10 +619,10 @@ mod tests {
             let this = gathering.referrer("workflow ml/w".into(), "own".into());
             let other = gathering.referrer("workflow x/y".into(), "other".into());
             let none = Buckets::default();
-            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), read: false }, &none, true);
+            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), ..Use::default() }, &none, true);
             for (key, read, bare) in &others {
                 let bucket = if *bare { String::new() } else { "b".into() };
-                gathering.add(other, &Use { bucket, key: key.clone(), read: *read }, &none, true);
+                gathering.add(other, &Use { bucket, key: key.clone(), read: *read, ..Use::default() }, &none, true);
             }
             let references = gathering.finish();
             let mut selected = selected(std::slice::from_ref(&own));

@@ -2,7 +2,7 @@
 
 use super::spill::Spill;
 use crate::argo::list::Malformed;
-use crate::argo::{NodesError, Uses, Workflow, names, nodes};
+use crate::argo::{ArtifactLocation, NodesError, Template, Uses, Workflow, names, nodes};
 use crate::cluster::{Beside, Unread, template_of};
 use crate::error::Error;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
@@ -137,15 +137,22 @@ fn buckets(workflow: &Workflow) -> Buckets {
     let repository =
         status.artifact_repository_ref.as_ref().and_then(|found| found.artifact_repository.as_ref());
     let stored = status.stored_workflow_template_spec.as_ref();
-    let templates = workflow.spec.templates.iter().chain(status.stored_templates.values());
-    let templates = templates.chain(stored.into_iter().flat_map(|spec| &spec.templates));
-    let archive = templates.filter_map(|template| template.archive_location.as_ref());
+    let specs = || std::iter::once(&workflow.spec).chain(stored);
+    let mut templates: Vec<&Template> = status.stored_templates.values().collect();
+    templates.extend(specs().flat_map(|spec| &spec.templates));
+    let mut archive: Vec<&ArtifactLocation> = Vec::new();
+    while let Some(template) = templates.pop() {
+        archive.extend(&template.archive_location);
+        templates.extend(template.children().filter_map(|child| child.inline.as_deref()));
+    }
+    let defaults = specs().filter_map(|spec| spec.template_defaults.as_ref());
+    archive.extend(defaults.filter_map(|defaults| defaults.archive_location.as_ref()));
     // Without a repository nothing is known, whatever the templates say.
     let Some(first) = repository.and_then(|repository| repository.bucket()) else {
         return Buckets::default();
     };
     let mut buckets = vec![first];
-    for bucket in archive.filter_map(|location| location.bucket()) {
+    for bucket in archive.into_iter().filter_map(|location| location.bucket()) {
         if bucket.contains("{{") {
             return Buckets::default();
         }

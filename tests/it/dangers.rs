@@ -253,6 +253,59 @@ fn danger_17_one_key_in_two_forms_is_one_object() {
 }
 
 #[test]
+fn danger_17_an_address_in_any_text_keeps_its_object() {
+    let inputs = [
+        json!({ "parameters": [{ "name": "in", "value": format!("gs://{BUCKET}/train/a.tgz") }] }),
+        json!({ "artifacts": [{ "name": "in", "http": { "url":
+            format!("https://storage.googleapis.com/{BUCKET}/train%2Fa.tgz?X-Goog-Expires=1") } }] }),
+    ];
+    for input in inputs {
+        let mut folder = one(&["train/a.tgz"]);
+        let mut reader = workflow("x", "reader", &[]);
+        pod(&mut reader)["inputs"] = input.clone();
+        folder.add(reader);
+        kept(&folder.plan(&["train"]), "referenced");
+        // What a workflow says of itself does not keep it.
+        let mut folder = Folder::new();
+        let mut own = workflow("ml", "train", &["train/a.tgz"]);
+        own["spec"]["arguments"] = input;
+        folder.add(own);
+        folder.put("train/a.tgz");
+        assert_eq!(deletes(&folder.plan(&["train"])), ["train/a.tgz"]);
+    }
+}
+
+#[test]
+fn danger_08_a_workflow_made_by_another_ones_manifest_keeps_its_inputs() {
+    let manifest = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  arguments:\n    artifacts:\n    - name: in\n      gcs:\n        bucket: {BUCKET}\n        key: train/a.tgz\n"
+    );
+    let mut folder = one(&["train/a.tgz"]);
+    folder.add(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate",
+        "metadata": { "name": "t", "namespace": "x" },
+        "spec": { "templates": [{ "name": "make", "resource": { "action": "create", "manifest": manifest } }] } }));
+    kept(&folder.plan(&["train"]), "referenced");
+}
+
+#[test]
+fn danger_01_a_key_completed_from_an_inline_archive_location_is_shared_too() {
+    let archive = json!({ "gcs": { "bucket": BUCKET, "key": "{{workflow.name}}" } });
+    for inline in [true, false] {
+        let mut folder = one(&["latest.tgz"]);
+        let mut other = workflow("other", "build", &["latest.tgz"]);
+        other["status"]["artifactRepositoryRef"]["artifactRepository"]["gcs"]["bucket"] = json!("else");
+        match inline {
+            true => {
+                other["spec"]["templates"][0]["steps"][0][0]["inline"]["archiveLocation"] = archive.clone()
+            }
+            false => other["spec"]["templateDefaults"] = json!({ "archiveLocation": archive }),
+        }
+        folder.add(other);
+        kept(&folder.plan(&["-n", "ml", "--all"]), "referenced");
+    }
+}
+
+#[test]
 fn danger_20_no_way_back_is_said_before_anything_is_asked() {
     let folder = one(&["train/a.tgz"]);
     let ran = folder.purge(&["train"]).ends_with(5);
