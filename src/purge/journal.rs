@@ -2,12 +2,13 @@
 //! killed process.
 
 use super::Plan;
+use super::execute::{Fate, fate};
 use crate::error::Error;
-use crate::gc::PlannedObject;
+use crate::gc::{PlannedObject, Protection};
 use crate::store::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -114,7 +115,9 @@ impl Journal {
 pub struct Record {
     pub plan: Plan,
     path: PathBuf,
-    settled: HashSet<u64>,
+    gone: HashSet<u64>,
+    /// What was left alone for a reason that will not pass.
+    kept: HashMap<u64, Fate>,
     restored: HashSet<u64>,
     random: RandomState,
 }
@@ -131,18 +134,27 @@ impl Record {
         let mut record = Self {
             plan,
             path: path.to_owned(),
-            settled: HashSet::new(),
+            gone: HashSet::new(),
+            kept: HashMap::new(),
             restored: HashSet::new(),
             random: RandomState::new(),
         };
-        let (mut settled, mut restored) = (HashSet::new(), HashSet::new());
+        let (mut gone, mut kept, mut restored) = (HashSet::new(), HashMap::new(), HashSet::new());
         for line in record.lines()? {
             match line? {
-                // What failed is to be tried again; all else is gone, or kept for a reason that will not pass.
-                Line::Result { bucket, key, generation, outcome }
-                    if !matches!(outcome, Outcome::Failed(_)) =>
-                {
-                    settled.insert(record.hash(&bucket, &key, &generation));
+                Line::Result { bucket, key, generation, outcome } => {
+                    let hash = record.hash(&bucket, &key, &generation);
+                    match fate(outcome) {
+                        Fate::Deleted | Fate::Gone => {
+                            gone.insert(hash);
+                        }
+                        // A missing right may be given, and what failed may go well: both are tried again.
+                        Fate::Kept(Protection::Denied, _) => {}
+                        fate @ Fate::Kept(..) => {
+                            kept.insert(hash, fate);
+                        }
+                        _ => {}
+                    }
                 }
                 Line::Restored { bucket, key, generation } => {
                     restored.insert(record.hash(&bucket, &key, &generation));
@@ -150,7 +162,7 @@ impl Record {
                 _ => {}
             }
         }
-        (record.settled, record.restored) = (settled, restored);
+        (record.gone, record.kept, record.restored) = (gone, kept, restored);
         Ok(record)
     }
 
@@ -161,9 +173,10 @@ impl Record {
             move |error: std::io::Error| Error::new(format!("the journal {}: {error}", path.display()));
         let mut file = File::open(&self.path).map_err(&failed)?;
         file.seek(SeekFrom::Start(self.plan.length())).map_err(&failed)?;
-        let lines = BufReader::with_capacity(1 << 16, file).lines();
+        // A line may be torn within a character.
+        let lines = BufReader::with_capacity(1 << 16, file).split(b'\n');
         Ok(lines.filter_map(move |line| match line {
-            Ok(line) => serde_json::from_str(&line).ok().map(Ok),
+            Ok(line) => serde_json::from_slice(&line).ok().map(Ok),
             Err(error) => Some(Err(failed(error))),
         }))
     }
@@ -172,9 +185,13 @@ impl Record {
         self.random.hash_one((bucket, key, generation))
     }
 
-    /// Whether the object was settled: gone, or kept for a reason that will not pass.
-    pub fn is_settled(&self, object: &PlannedObject) -> bool {
-        self.settled.contains(&self.hash(&object.bucket, &object.key, &object.generation))
+    /// What became of the object, if it is settled: gone, or kept for a reason that will not pass.
+    pub fn settled(&self, object: &PlannedObject) -> Option<Fate> {
+        let hash = self.hash(&object.bucket, &object.key, &object.generation);
+        match self.gone.contains(&hash) {
+            true => Some(Fate::Gone),
+            false => self.kept.get(&hash).cloned(),
+        }
     }
 
     /// What was deleted and isn't back: bucket, key and generation.
@@ -194,5 +211,36 @@ impl Record {
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::purge::Draft;
+    use crate::purge::document::Head;
+
+    #[test]
+    fn a_line_torn_within_a_character_costs_itself_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let deleted = |key: &str| Line::Result {
+            bucket: "b".into(),
+            key: key.into(),
+            generation: "1".into(),
+            outcome: Outcome::Deleted,
+        };
+        journal.write(&deleted("one")).unwrap();
+        let torn = serde_json::to_vec(&deleted("ü")).unwrap();
+        let within = torn.iter().position(|byte| !byte.is_ascii()).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&torn[..=within]).unwrap();
+        Journal::reopen(&path).unwrap().write(&deleted("two")).unwrap();
+        let record = Record::read(&path).unwrap();
+        let keys: Vec<_> = record.deleted().unwrap().map(|one| one.unwrap().1).collect();
+        assert_eq!(keys, ["one".into(), "two".into()] as [Box<str>; 2]);
     }
 }

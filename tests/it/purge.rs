@@ -307,6 +307,20 @@ fn danger_19_holds_retention_and_refusals_are_told_apart() {
 }
 
 #[test]
+fn danger_32_resume_does_not_call_done_what_was_left_alone() {
+    let names = ["train/free.tgz", "train/held.tgz"];
+    let Some(live) = Live::with("purge-resume-held", "train", &names) else { return };
+    live.gcs.before_delete(live.namespace, "train/held.tgz", |gcs| {
+        gcs.hold("purge-resume-held", "train/held.tgz")
+    });
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(4);
+    let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(4);
+    assert!(ran.err.contains("1 of them were left alone, and are still there"), "{}", ran.err);
+    live.purge(&["-l", "", "--yes"]).ends_with(2);
+}
+
+#[test]
 fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights() {
     let Some(live) = Live::with("purge-held-late", "train", &["train/a.tgz"]) else { return };
     live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| gcs.hold("purge-held-late", "train/a.tgz"));
