@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Selection")]
     all: bool,
     /// Label selector.
-    #[arg(short = 'l', long, conflicts_with = "files", help_heading = "Selection")]
+    #[arg(short = 'l', long, value_parser = not_blank, conflicts_with = "files", help_heading = "Selection")]
     selector: Option<String>,
     /// Only these phases, such as Failed,Error. Failed workflows are otherwise left alone unless named.
     #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
@@ -74,7 +74,7 @@ pub(super) struct Arguments {
           help_heading = "Selection")]
     older: Option<Duration>,
     /// Only names with this beginning.
-    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
@@ -214,6 +214,14 @@ fn verdict(text: &str) -> Result<Verdict, String> {
         Verdict::Covered => Err("Argo will delete those".to_owned()),
         Verdict::Collected => Err("Argo has deleted those".to_owned()),
         Verdict::Unknown => Err("what can't be seen is never deleted".to_owned()),
+    }
+}
+
+/// An unset variable of a script must not select everything (danger 27).
+fn not_blank(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it is empty, and would select everything".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 

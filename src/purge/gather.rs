@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What applies to every workflow of a gathering.
 pub struct Terms<'a> {
@@ -30,6 +30,8 @@ pub struct Gathered {
     pub workflows: u64,
     /// Workflows the selection takes.
     pub taken: u64,
+    /// Names the user gave that are there.
+    pub found: BTreeSet<String>,
 }
 
 impl Gathered {
@@ -62,6 +64,9 @@ impl Gathered {
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
         if (terms.selects)(&workflow) {
             self.taken += 1;
+            if terms.named.contains(&workflow.metadata.name) {
+                self.found.insert(workflow.metadata.name.clone());
+            }
             let about = circumstances(&workflow, terms);
             let assessment = assess(&mut workflow, terms.context);
             let selected = select(&assessment, &about, terms.rules);
@@ -94,6 +99,7 @@ pub struct Whole {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
+    found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
 }
@@ -112,6 +118,7 @@ impl Whole {
         self.gathering.absorb(part.gathering);
         self.unread.extend(part.unread);
         self.taken += part.taken;
+        self.found.extend(part.found);
         for selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -120,6 +127,19 @@ impl Whole {
             }
         }
         Ok(())
+    }
+
+    /// A name that isn't there is an error, as with kubectl.
+    ///
+    /// # Errors
+    /// At least one isn't.
+    pub fn ensure_found(&self, named: &[String]) -> Result<(), Error> {
+        let missing: Vec<&str> =
+            named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(format!("workflows \"{}\" not found", missing.join("\", \"")))),
+        }
     }
 
     /// The selected workflows, what they give up, and all references.

@@ -363,6 +363,44 @@ fn danger_27_an_empty_selection_and_a_large_plan_are_refused() {
 }
 
 #[test]
+fn danger_27_an_unset_variable_selects_nothing() {
+    let folder = one(&["train/a.tgz"]);
+    folder.purge(&["--prefix", "", "--yes"]).ends_with(2);
+    assert!(folder.has("train/a.tgz"));
+}
+
+#[test]
+fn danger_27_a_misspelt_name_ends_it_before_anything_is_deleted() {
+    let folder = one(&["train/a.tgz"]);
+    let ran = folder.purge(&["train", "trian", "--yes"]).ends_with(1);
+    assert!(ran.err.contains("\"trian\" not found"), "{}", ran.err);
+    assert!(folder.has("train/a.tgz"));
+}
+
+#[test]
+fn a_place_saved_once_as_file_and_once_as_directory_is_looked_for_as_both() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/out", "train/out"]);
+    pod(&mut wf)["outputs"]["artifacts"][1]["archive"] = json!({ "none": {} });
+    folder.add(wf);
+    folder.put("train/out/x");
+    assert_eq!(deletes(&folder.plan(&["train"])), ["train/out/x"]);
+}
+
+#[test]
+fn danger_28_a_signed_url_is_never_shown() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0] = json!({ "name": "out", "path": "/out", "http": { "url": "https://u:hunter2@h/a?X-Goog-Signature=s3cr3t" } });
+    folder.add(wf);
+    for output in ["table", "wide", "json", "yaml"] {
+        let ran = folder.purge(&["train", "--dry-run", "-o", output]).ends_with(0);
+        assert!(ran.out.contains("https://h/a"), "{}", ran.out);
+        assert!(!ran.out.contains("s3cr3t") && !ran.out.contains("hunter2"), "{}", ran.out);
+    }
+}
+
+#[test]
 fn danger_30_control_characters_never_reach_the_terminal() {
     let mut folder = Folder::new();
     folder.add(workflow("ml", "train", &["train/\u{1b}[31m.tgz"]));

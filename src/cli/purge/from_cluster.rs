@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
     }
-    report_names(arguments, &whole)?;
+    whole.ensure_found(&arguments.names)?;
     let identity = ClusterIdentity {
         uid: cluster.uid().await,
         server: cluster.host().to_owned(),
@@ -225,13 +225,4 @@ async fn labelled(
             .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
     }
     Ok(Some(uids))
-}
-
-/// A name that isn't there is an error, as with kubectl.
-fn report_names(arguments: &Arguments, whole: &Whole) -> Result<(), Error> {
-    if !arguments.names.is_empty() && whole.taken == 0 {
-        let names = arguments.names.join("\", \"");
-        return Err(Error::new(format!("workflows \"{names}\" not found")));
-    }
-    Ok(())
 }

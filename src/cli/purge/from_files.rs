@@ -70,9 +70,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         part.workflow(text, &terms);
         whole.absorb(part)?;
     }
-    if !arguments.names.is_empty() && whole.taken == 0 {
-        return Err(Error::new(format!("workflows \"{}\" not found", arguments.names.join("\", \""))));
-    }
+    whole.ensure_found(&arguments.names)?;
     let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
     let target = apply::Target { cluster: None, store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
