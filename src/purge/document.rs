@@ -229,7 +229,9 @@ impl Plan {
     pub fn open(file: File) -> Result<Self, Error> {
         let no_plan = |why: &str| Error::refused(format!("this is no saved plan: {why}"));
         let unread = |error: io::Error| no_plan(&error.to_string());
-        let mut reader = BufReader::with_capacity(1 << 16, &file);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        // What is checked is carried out, whatever is written to the file meanwhile.
+        let mut copy = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(unwritten)?);
         let mut hasher = Sha256::new();
         let mut line = String::new();
         let mut length = 0;
@@ -240,6 +242,7 @@ impl Plan {
             if line.is_empty() {
                 return Err(no_plan("it is cut short"));
             }
+            copy.write_all(line.as_bytes()).map_err(unwritten)?;
             let Some(first) = &head else {
                 let open = line.trim_end().strip_suffix(",\"workflows\":[");
                 let open = open.ok_or_else(|| no_plan("it does not begin as one"))?;
@@ -269,7 +272,7 @@ impl Plan {
             let tail =
                 serde_json::from_str(&format!("{{{inner}}}")).map_err(|error| no_plan(&error.to_string()))?;
             let head = first.clone();
-            drop(reader);
+            let file = copy.into_inner().map_err(|error| unwritten(error.into_error()))?;
             return Ok(Self { head, tail, hash, file, length });
         }
     }
