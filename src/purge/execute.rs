@@ -191,10 +191,10 @@ impl Executor<'_> {
         }
         let settled = settle(plan, self.record, cluster, self.store, self.context).await;
         let settlement = settled.unwrap_or_else(|error| Settlement {
-            notes: vec![format!(
-                "its objects are deleted, but that could not be recorded: {}",
-                error.brief()
-            )],
+            notes: vec![match gone {
+                0 => format!("it was left as it is: {}", error.brief()),
+                _ => format!("its objects are deleted, but that could not be recorded: {}", error.brief()),
+            }],
             ..Settlement::default()
         });
         if settlement.recorded > 0 || settlement.finalizer_released {
