@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::gcs::soft_delete_for_a_week;
@@ -477,6 +478,24 @@ fn danger_24_an_uncertain_location_proves_no_absence() {
 }
 
 #[test]
+fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes() {
+    let Some(live) = Live::start("purge-finalizer-false") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    live.server.apply(wf);
+    live.put("train/a.tgz");
+    let finalizers = || live.get("train")["metadata"]["finalizers"].clone();
+    let ran = live.purge(&["train", "--yes", "--release-finalizer"]);
+    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}{}", ran.out, ran.err);
+    assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]));
+    // Written there since by somebody else, it is no reason to stay.
+    live.gcs.created(live.namespace, "train/a.tgz", &ago(SignedDuration::from_hours(1)));
+    live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(0);
+    assert_eq!(finalizers(), json!(["example.com/other"]));
+}
+
+#[test]
 fn danger_32_an_interrupt_begins_no_more_finalizers() {
     let Some((live, _)) = with_objects("purge-finalizer-interrupt", 60) else { return };
     for at in 0..20 {
@@ -554,7 +573,22 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     let ran = purge(&[]).ends_with(5);
     assert!(ran.err.contains("--accept-unread"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
-    let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces";
+    let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces,archive";
+    // What one can read counts, though the rest is accepted as unread.
+    let entry = json!({ "outputs": { "artifacts": [{ "name": "out", "gcs": { "key": "train/a.tgz" } }] } });
+    let cache = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "cache", "namespace": "purge-alice",
+            "labels": { "workflows.argoproj.io/configmap-type": "Cache" } },
+        "data": { "key": entry.to_string() },
+    });
+    live.server.apply(cache.clone());
+    let ran = purge(&["--accept-unread", sources]).ends_with(0);
+    assert!(ran.out.contains("cache purge-alice/cache"), "{}", ran.out);
+    assert!(live.gcs.deletes().is_empty());
+    let mut emptied = cache;
+    emptied["data"] = json!({});
+    live.server.apply(emptied);
     let ran = purge(&["--accept-unread", sources]).ends_with(0);
     assert!(ran.err.contains("Warning: accepted as unread: workflows"), "{}", ran.err);
     assert!(live.gcs.keys(live.namespace).is_empty());

@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
     let mut gathering = Gathering::default();
-    let beside = cluster.beside(&mut gathering).await;
+    let beside = cluster.beside(namespace.as_deref(), &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace.as_deref()).await;
     controllers.version = arguments.argo_version;
     for gap in gaps {
@@ -47,14 +47,14 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     }
     let rules = arguments.rules(allowed, now);
     let mut unread = beside.unread.clone();
-    if controllers
-        .seen
-        .iter()
-        .any(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
-    {
-        let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
-        unread.push(Unread { source: "archive", why });
-    }
+    let configs = || controllers.seen.iter().map(|controller| controller.config.as_ref());
+    let archive = if configs().flatten().any(|config| config.archives) {
+        Some("the controller archives workflows, and the archive can't be read yet")
+    } else {
+        let unknown = !controllers.complete || configs().any(|config| config.is_none());
+        unknown.then_some("whether a controller archives workflows can't be told")
+    };
+    unread.extend(archive.map(|why| Unread { source: "archive", why: why.to_owned() }));
     let pods_read = match &namespace {
         Some(namespace) => related.is_read(ObjectKind::GcPods, namespace),
         None => related.is_read(ObjectKind::GcPods, ""),
@@ -98,7 +98,7 @@ pub(super) async fn references(
     plan: &Plan,
 ) -> Result<(References, Since), Error> {
     let mut gathering = Gathering::default();
-    let beside = cluster.beside(&mut gathering).await;
+    let beside = cluster.beside(Some(cluster.namespace()), &mut gathering).await;
     let start = Whole::new(gathering, beside.unread.clone());
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
     let (planned, made) = (plan.uids()?, plan.head.created_at);
