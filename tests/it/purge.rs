@@ -575,7 +575,8 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     assert!(live.gcs.deletes().is_empty());
     let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces,archive";
     // What one can read counts, though the rest is accepted as unread.
-    let entry = json!({ "outputs": { "artifacts": [{ "name": "out", "gcs": { "key": "train/a.tgz" } }] } });
+    let place = json!({ "bucket": "purge-alice", "key": "train/a.tgz" });
+    let entry = json!({ "outputs": { "artifacts": [{ "name": "out", "gcs": place }] } });
     let cache = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "name": "cache", "namespace": "purge-alice",
