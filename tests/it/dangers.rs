@@ -432,6 +432,24 @@ fn a_pin_on_workflow_or_template_keeps_everything() {
 }
 
 #[test]
+fn a_pin_on_the_namespace_keeps_everything_from_files_too() {
+    let mut folder = one(&["train/a.tgz"]);
+    folder.add(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "ml", "annotations": { "argo-gc/keep": "true" } } }));
+    kept(&folder.plan(&["train"]), "pinned");
+}
+
+#[test]
+fn danger_08_an_event_binding_keeps_what_it_passes_on() {
+    let mut folder = one(&["train/a.tgz"]);
+    let input = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": BUCKET, "key": "train/a.tgz" } }] });
+    folder.add(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowEventBinding",
+        "metadata": { "name": "on-push", "namespace": "x" },
+        "spec": { "event": { "selector": "true" }, "submit": { "arguments": input } } }));
+    kept(&folder.plan(&["train"]), "referenced");
+}
+
+#[test]
 fn from_files_a_real_bucket_is_only_planned_for() {
     let Some(gcs) = crate::support::gcs::Gcs::start() else { return };
     gcs.bucket(BUCKET);

@@ -43,6 +43,12 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
                     .hint("what can't be read may refer to anything"));
             }
             object => {
+                if matches!(&object, Object::Other(kind) if kind == "Namespace") {
+                    let namespace: Named = serde_json::from_str(&text).map_err(Error::new)?;
+                    if namespace.metadata.is_pinned() {
+                        pins.pinned_namespaces.insert(namespace.metadata.name);
+                    }
+                }
                 if let Object::Template(template) = &object
                     && template.metadata.is_pinned()
                 {
@@ -76,6 +82,12 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     apply::run(arguments, plan, &target, streams, now).await
 }
 
+/// An object of which its name and pins matter only.
+#[derive(serde::Deserialize)]
+struct Named {
+    metadata: crate::argo::Meta,
+}
+
 /// Takes in what an object other than a workflow refers to.
 fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), Error> {
     let (what, texts) = match object {
@@ -87,7 +99,9 @@ fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), E
         {
             (format!("cache {}", config.metadata.name), config.data.values().cloned().collect())
         }
-        Object::Other(kind) if matches!(kind.as_str(), "CronWorkflow" | "Sensor") => {
+        Object::Other(kind)
+            if matches!(kind.as_str(), "CronWorkflow" | "Sensor" | "WorkflowEventBinding") =>
+        {
             (kind.clone(), vec![text.to_owned()])
         }
         _ => return Ok(()),
