@@ -405,6 +405,33 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
     assert!(undone.out.contains("1 are gone for good"), "{}", undone.out);
 }
 
+#[test]
+fn danger_32_undo_brings_back_what_a_killed_run_deleted_without_writing_it_down() {
+    let Some(live) = Live::start("purge-undo-killed") else { return };
+    live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
+    live.server.apply(live.workflow("train", &["train/a.tgz"]));
+    live.put("train/a.tgz");
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let killed: Vec<&str> = text.lines().filter(|line| !line.contains(r#""line":"result""#)).collect();
+    std::fs::write(&journal, killed.join("\n")).unwrap();
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(undone.out.contains("Brought back 1 of 1"), "{}", undone.out);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
+    // Nothing was deleted: nothing is to be brought back.
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let untouched: Vec<&str> = text.lines().filter(|line| !line.contains(r#""line":"restored""#)).collect();
+    let now = live.gcs.get(live.namespace, "train/a.tgz").unwrap()["generation"].as_str().unwrap().to_owned();
+    let old = text.split(r#""generation":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (plan, lines) =
+        untouched.split_at(untouched.iter().position(|line| line.starts_with(']')).unwrap() + 1);
+    let lines: Vec<String> = lines.iter().map(|line| line.replace(&old, &now)).collect();
+    std::fs::write(&journal, format!("{}\n{}\n", plan.join("\n"), lines.join("\n"))).unwrap();
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(undone.out.contains("Brought back 0 of 0"), "{}", undone.out);
+}
+
 /// A workflow whose named and inline artifacts share a strategy: GC is poisoned and its finalizer hangs.
 fn poisoned(live: &Live, keys: &[&str]) -> Value {
     let mut wf = live.workflow("train", keys);
