@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Workflows under way at a time; their deletes share the throttle.
 const WORKFLOWS: usize = 8;
 
+/// After so many objects their workflow is looked at again.
+const BATCH: usize = 500;
+
 /// Up to so many objects are looked for one by one.
 const FEW: usize = 4;
 
@@ -220,29 +223,55 @@ impl Executor<'_> {
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let all = |objects: Vec<PlannedObject>, fate: Fate| {
-            objects.into_iter().map(|object| Settled { object, fate: fate.clone() }).collect()
+            objects.into_iter().map(move |object| Settled { object, fate: fate.clone() })
         };
-        if objects.is_empty() {
-            return Ok(Vec::new());
+        let mut settled = Vec::with_capacity(objects.len());
+        let mut rest = objects.into_iter();
+        loop {
+            let batch: Vec<PlannedObject> = rest.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            // Thousands of deletes take their time, and a retry may come between any two of them.
+            match self.obstacle(plan, &batch, made).await {
+                Ok(rerun) => settled.extend(self.batch(batch, &rerun, count).await?),
+                Err(fate) => {
+                    settled.extend(all(batch, fate.clone()));
+                    settled.extend(all(rest.collect(), fate));
+                    break;
+                }
+            }
         }
+        self.verify(plan, &mut settled).await;
+        Ok(settled)
+    }
+
+    /// What keeps a batch of a workflow's objects as a whole; else the workflows that keep what they share.
+    async fn obstacle(
+        &self,
+        plan: &PlannedWorkflow,
+        batch: &[PlannedObject],
+        made: Timestamp,
+    ) -> Result<HashMap<String, String>, Fate> {
         if self.stop.is_asked() {
-            return Ok(all(objects, Fate::NotReached));
+            return Err(Fate::NotReached);
         }
+        let unread =
+            |what: &str, error: Error| Fate::Failed(format!("{what} can't be read: {}", error.brief()));
         match self.recheck(plan).await {
             Ok(None) => {}
-            Ok(Some(why)) => return Ok(all(objects, Fate::Kept(Protection::Changed, why))),
-            Err(error) => {
-                let why = format!("its workflow can't be read: {}", error.brief());
-                return Ok(all(objects, Fate::Failed(why)));
-            }
+            Ok(Some(why)) => return Err(Fate::Kept(Protection::Changed, why)),
+            Err(error) => return Err(unread("its workflow", error)),
         }
-        let rerun = &match self.sharers(&objects, made).await {
-            Ok(rerun) => rerun,
-            Err(error) => {
-                let why = format!("a workflow it is shared with can't be read: {}", error.brief());
-                return Ok(all(objects, Fate::Failed(why)));
-            }
-        };
+        self.sharers(batch, made).await.map_err(|error| unread("a workflow it is shared with", error))
+    }
+
+    async fn batch(
+        &self,
+        objects: Vec<PlannedObject>,
+        rerun: &HashMap<String, String>,
+        count: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Settled>, Error> {
         let deletes = objects.into_iter().map(|object| async move {
             let fate = match object.shared_with.iter().find_map(|sharer| rerun.get(&sharer.uid)) {
                 Some(why) => Fate::Kept(Protection::Changed, why.clone()),
@@ -253,9 +282,7 @@ impl Executor<'_> {
         });
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
-        let mut settled = done.into_iter().collect::<Result<Vec<_>, Error>>()?;
-        self.verify(plan, &mut settled).await;
-        Ok(settled)
+        done.into_iter().collect()
     }
 
     /// Why the workflow is no longer the one that was planned for; none when it is.

@@ -88,6 +88,24 @@ fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects() {
 }
 
 #[test]
+fn danger_04_a_workflow_retried_during_the_deletes_keeps_the_rest() {
+    let Some((live, keys)) = with_objects("purge-retried-meanwhile", 600) else { return };
+    live.gcs.latency(Duration::from_millis(10));
+    let arguments = ["train", "--yes", "--concurrency", "8"];
+    let child =
+        live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a delete", || !live.gcs.deletes().is_empty());
+    let mut retried = live.workflow("train", &all_of(&keys));
+    retried["status"]["phase"] = json!("Running");
+    retried["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    live.server.apply(retried);
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert_eq!(live.gcs.keys(live.namespace).len(), 100, "{err}");
+}
+
+#[test]
 fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
     let Some(live) = Live::with("purge-saved", "train", &["train/a.tgz"]) else { return };
     let plan = live.file("plan.json");
