@@ -9,27 +9,21 @@ use std::collections::BTreeMap;
 #[serde(default)]
 pub struct Repository {
     gcs: Option<Bucket>,
-    s3: Option<Bucket>,
-    oss: Option<Bucket>,
-    azure: Option<Bucket>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Bucket {
-    #[serde(alias = "container")]
     bucket: String,
-    #[serde(alias = "blobNameFormat")]
     key_format: String,
-    key_prefix: String,
 }
 
 impl Repository {
-    /// Bucket and key format; none when it names no bucket.
+    /// Bucket and key format; none when it names no bucket of GCS. That another storage has a bucket of some name
+    /// says nothing of who owns the name there.
     pub fn place(&self) -> Option<(&str, &str)> {
-        let bucket = [&self.gcs, &self.s3, &self.oss, &self.azure].into_iter().flatten().next()?;
-        let format = if bucket.key_format.is_empty() { &bucket.key_prefix } else { &bucket.key_format };
-        (!bucket.bucket.is_empty()).then_some((bucket.bucket.as_str(), format.as_str()))
+        let Bucket { bucket, key_format } = self.gcs.as_ref()?;
+        (!bucket.is_empty()).then_some((bucket.as_str(), key_format.as_str()))
     }
 }
 
@@ -105,7 +99,7 @@ mod tests {
         assert_eq!(own.repository.unwrap().place(), Some(("b", "argo/{{workflow.name}}/{{pod.name}}")));
         let block = "instanceID: x\nartifactRepository:\n  s3: {bucket: c, keyPrefix: p}\npersistence: {archive: true}\n";
         let old = ControllerConfig::parse(&map("config", block)).unwrap();
-        assert_eq!(old.repository.unwrap().place(), Some(("c", "p")));
+        assert_eq!(old.repository.unwrap().place(), None, "a bucket of S3 is none of GCS");
         assert!(old.archives);
         assert!(ControllerConfig::parse(&map("artifactRepository", "[")).is_err());
     }

@@ -173,12 +173,11 @@ impl Arguments {
         let (mut whole, cluster) = if self.files.is_empty() {
             let cluster = Cluster::connect(&self.kube.access()).await?;
             let mut gathering = Gathering::default();
-            let beside = cluster.beside(&mut gathering).await;
+            let beside = cluster.beside(None, &mut gathering).await;
             let (controllers, related, _) = cluster.related(None).await;
             let mut unread = beside.unread.clone();
-            if controllers.archives() {
-                let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
-                unread.push(Unread { source: "archive", why });
+            if let Some(why) = controllers.unread_archive() {
+                unread.push(Unread { source: "archive", why: why.to_owned() });
             }
             let context = Context { now, controllers, related };
             let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
@@ -270,7 +269,12 @@ fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
             .referrer(format!("workflow {} of {}", workflow.name, path.display()), String::new());
         for artifact in workflow.artifacts.into_iter().filter(|artifact| artifact.verdict != "collected") {
             if let Some(Location { bucket, key }) = artifact.location {
-                part.gathering.add(by, &Use { bucket, key, read: false }, &Buckets::default(), false);
+                part.gathering.add(
+                    by,
+                    &Use { bucket, key, read: false, mentioned: false },
+                    &Buckets::default(),
+                    false,
+                );
             }
         }
         part.names.push(workflow.name);

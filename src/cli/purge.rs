@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Selection")]
     all: bool,
     /// Label selector.
-    #[arg(short = 'l', long, conflicts_with = "files", help_heading = "Selection")]
+    #[arg(short = 'l', long, value_parser = not_blank, conflicts_with = "files", help_heading = "Selection")]
     selector: Option<String>,
     /// Only these phases, such as Failed,Error. Failed workflows are otherwise left alone unless named.
     #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
@@ -71,7 +71,7 @@ pub(super) struct Arguments {
           help_heading = "Selection")]
     older: Option<Duration>,
     /// Only names with this beginning.
-    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
@@ -214,6 +214,14 @@ fn verdict(text: &str) -> Result<Verdict, String> {
     }
 }
 
+/// An unset variable of a script must not select everything (danger 27).
+fn not_blank(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it is empty, and would select everything".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// `gs://bucket/prefix` as bucket and prefix.
 pub(super) fn repository(text: &str) -> Result<(String, String), String> {
     let rest = text.strip_prefix("gs://").ok_or("use gs://BUCKET or gs://BUCKET/PREFIX")?;
@@ -323,7 +331,7 @@ impl Arguments {
         let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
             unread.iter().partition(|unread| accepted(unread));
         let Some(first) = missing.first() else {
-            return Ok(fine.iter().map(|unread| format!("{}: {}", unread.source, unread.why)).collect());
+            return Ok(fine.iter().map(ToString::to_string).collect());
         };
         let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source).collect();
         sources.dedup();

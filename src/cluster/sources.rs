@@ -9,6 +9,7 @@ use crate::gc::{Controllers, reference::Buckets, reference::Gathering};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 const ARGO: &str = "/apis/argoproj.io/v1alpha1";
 
@@ -20,8 +21,14 @@ pub struct Unread {
     pub why: String,
 }
 
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.why)
+    }
+}
+
 /// All that stands beside the workflows and keeps their artifacts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Namespaces that are pinned.
     pub pinned_namespaces: HashSet<String>,
@@ -36,58 +43,113 @@ struct Source {
     name: &'static str,
     /// What one of its objects is called in a protection's detail.
     what: &'static str,
-    path: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    namespaced: bool,
     query: &'static [(&'static str, &'static str)],
 }
 
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
     Source {
         name: "caches",
         what: "cache",
-        path: "/api/v1/configmaps",
+        group: "/api/v1",
+        resource: "configmaps",
+        namespaced: true,
         query: &[("labelSelector", "workflows.argoproj.io/configmap-type=Cache")],
     },
     Source {
         name: "templates",
         what: "workflow template",
-        path: "/apis/argoproj.io/v1alpha1/workflowtemplates",
+        group: ARGO,
+        resource: "workflowtemplates",
+        namespaced: true,
         query: &[],
     },
     Source {
         name: "cluster-templates",
         what: "cluster workflow template",
-        path: "/apis/argoproj.io/v1alpha1/clusterworkflowtemplates",
+        group: ARGO,
+        resource: "clusterworkflowtemplates",
+        namespaced: false,
         query: &[],
     },
     Source {
         name: "cron-workflows",
         what: "cron workflow",
-        path: "/apis/argoproj.io/v1alpha1/cronworkflows",
+        group: ARGO,
+        resource: "cronworkflows",
+        namespaced: true,
         query: &[],
     },
-    Source { name: "sensors", what: "sensor", path: "/apis/argoproj.io/v1alpha1/sensors", query: &[] },
-    Source { name: "namespaces", what: "namespace", path: "/api/v1/namespaces", query: &[] },
+    Source {
+        name: "sensors",
+        what: "sensor",
+        group: ARGO,
+        resource: "sensors",
+        namespaced: true,
+        query: &[],
+    },
+    // Like sensors, they submit workflows with arguments of their own.
+    Source {
+        name: "sensors",
+        what: "workflow event binding",
+        group: ARGO,
+        resource: "workfloweventbindings",
+        namespaced: true,
+        query: &[],
+    },
+    Source {
+        name: "namespaces",
+        what: "namespace",
+        group: "/api/v1",
+        resource: "namespaces",
+        namespaced: false,
+        query: &[],
+    },
 ];
 
 impl Cluster {
-    /// Reads everything beside the workflows that refers to artifacts or pins them, in all namespaces.
-    pub async fn beside(&self, gathering: &mut Gathering) -> Beside {
+    /// Reads everything beside the workflows that refers to artifacts or pins them, in all namespaces. Where all
+    /// are forbidden that is a gap, and still the one namespace is read.
+    pub async fn beside(&self, namespace: Option<&str>, gathering: &mut Gathering) -> Beside {
         let mut beside = Beside::default();
         for source in &SOURCES {
-            if let Err(error) = self.source(source, gathering, &mut beside).await {
-                let why = match error.kind {
-                    Kind::Forbidden => "forbidden".to_owned(),
-                    _ => error.brief().to_owned(),
-                };
+            let Err(error) = self.source(source, None, gathering, &mut beside).await else { continue };
+            let forbidden = error.kind == Kind::Forbidden;
+            let why = if forbidden { "forbidden".to_owned() } else { error.brief().to_owned() };
+            beside.unread.push(Unread { source: source.name, why });
+            let Some(namespace) = namespace.filter(|_| forbidden) else { continue };
+            let one = match source.name {
+                "namespaces" => self.namespace_pin(namespace, &mut beside).await,
+                _ if source.namespaced => self.source(source, Some(namespace), gathering, &mut beside).await,
+                _ => continue,
+            };
+            if let Err(error) = one {
+                let why = format!("nor in \"{namespace}\": {}", error.brief());
                 beside.unread.push(Unread { source: source.name, why });
             }
         }
         beside
     }
 
+    async fn namespace_pin(&self, namespace: &str, beside: &mut Beside) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Namespace {
+            metadata: Meta,
+        }
+        let body = self.get(&format!("/api/v1/namespaces/{namespace}")).await?;
+        let Namespace { metadata } = serde_json::from_slice(&body).map_err(Error::new)?;
+        if metadata.is_pinned() {
+            beside.pinned_namespaces.insert(metadata.name);
+        }
+        Ok(())
+    }
+
     async fn source(
         &self,
         source: &Source,
+        namespace: Option<&str>,
         gathering: &mut Gathering,
         beside: &mut Beside,
     ) -> Result<(), Error> {
@@ -102,14 +164,18 @@ impl Cluster {
             metadata: Meta,
             data: Option<BTreeMap<String, String>>,
         }
+        let path = match namespace {
+            None => format!("{}/{}", source.group, source.resource),
+            Some(namespace) => format!("{}/namespaces/{namespace}/{}", source.group, source.resource),
+        };
         let mut token: Option<String> = None;
         loop {
             let mut query = source.query.to_vec();
             query.push(("limit", "500"));
             query.extend(token.as_deref().map(|token| ("continue", token)));
-            let body = match self.get(&super::with_query(source.path, &query)).await {
+            let body = match self.get(&super::with_query(&path, &query)).await {
                 // A kind the server doesn't know has no objects.
-                Err(error) if error.kind == Kind::NotFound && source.path.starts_with(ARGO) => return Ok(()),
+                Err(error) if error.kind == Kind::NotFound && source.group == ARGO => return Ok(()),
                 other => other?,
             };
             let broken = |error: serde_json::Error| {

@@ -182,9 +182,14 @@ impl Controllers {
         })
     }
 
-    /// Whether one of them keeps finished workflows in the archive.
-    pub fn archives(&self) -> bool {
-        self.seen.iter().any(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+    /// Why what the archive refers to is not known; none when no controller keeps an archive.
+    pub fn unread_archive(&self) -> Option<&'static str> {
+        let configs = || self.seen.iter().map(|controller| controller.config.as_ref());
+        if configs().flatten().any(|config| config.archives) {
+            return Some("the controller archives workflows, and the archive can't be read yet");
+        }
+        let unknown = !self.complete || configs().any(|config| config.is_none());
+        unknown.then_some("whether a controller archives workflows can't be told")
     }
 
     /// The version that ran the workflow, when all that may manage it agree on one.

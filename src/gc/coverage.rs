@@ -196,15 +196,21 @@ impl<'a> Case<'a> {
         let mut of_place: HashMap<usize, usize> = HashMap::new();
         for (record, judgement) in judged {
             let at = *of_place.entry(record.place).or_insert(reports.len());
+            let unarchived = record.artifact.is_unarchived();
             match reports.get_mut(at) {
                 None => reports.push(record.report(judgement)),
                 Some(first) if fate(judgement.verdict) < fate(first.verdict) => {
+                    let was = first.unarchived;
                     let mut copies = std::mem::take(&mut first.copies);
                     copies.push(std::mem::take(&mut first.node_id));
                     *first = record.report(judgement);
-                    first.copies = copies;
+                    (first.copies, first.unarchived) = (copies, first.unarchived || was);
                 }
                 Some(first) => first.copies.push(record.node.id.clone()),
+            }
+            // Saved as a directory by any of them, it is looked for as one.
+            if let Some(report) = reports.get_mut(at) {
+                report.unarchived |= unarchived;
             }
         }
         self.add_copies(&mut reports);

@@ -2,6 +2,7 @@
 
 use crate::argo::ArtifactLocation;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
+use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
 
@@ -52,6 +53,28 @@ pub struct Location {
     pub engine: StorageEngine,
 }
 
+impl Location {
+    /// The key without what a URL may hold of secrets.
+    fn public_key(&self) -> Cow<'_, str> {
+        match self.engine {
+            StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git => public(&self.key),
+            _ => Cow::Borrowed(&self.key),
+        }
+    }
+}
+
+/// A URL without user, password and query: either may be a credential or a signature.
+fn public(url: &str) -> Cow<'_, str> {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let start = url.find("://").map_or(0, |at| at + 3).min(end);
+    let host = url[start..end].find('/').map_or(end, |at| start + at);
+    match url[start..host].rfind('@') {
+        // The user of `git@host:path` is no secret.
+        Some(at) if start > 0 => Cow::Owned(format!("{}{}", &url[..start], &url[start + at + 1..end])),
+        _ => Cow::Borrowed(&url[..end]),
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, endpoint, bucket, key } = self;
@@ -63,7 +86,9 @@ impl fmt::Display for Location {
             StorageEngine::Hdfs => write!(f, "hdfs://{endpoint}{key}"),
             StorageEngine::Plugin => write!(f, "plugin://{endpoint}/{key}"),
             StorageEngine::Raw => f.write_str("raw:"),
-            StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git => f.write_str(key),
+            StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git => {
+                f.write_str(&public(key))
+            }
         }
     }
 }
@@ -78,7 +103,7 @@ impl Serialize for Location {
             fields.serialize_field("endpoint", &self.endpoint)?;
         }
         fields.serialize_field("bucket", &self.bucket)?;
-        fields.serialize_field("key", &self.key)?;
+        fields.serialize_field("key", &self.public_key())?;
         fields.serialize_field("uri", &self.to_string())?;
         fields.end()
     }
@@ -360,6 +385,22 @@ mod tests {
     fn the_base_decides_the_type() {
         let repository = r#"{"gcs":{"bucket":"b"}}"#;
         assert_eq!(resolved(r#"{"s3":{"key":"k"}}"#, repository).unwrap(), "gs://b/k");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, want) in [
+            ("https://h/a?X-Goog-Signature=s", "https://h/a"),
+            ("https://user:pass@h/a@b#f", "https://h/a@b"),
+            ("git@github.com:org/repo.git", "git@github.com:org/repo.git"),
+            ("https://h", "https://h"),
+        ] {
+            let place = resolved(&format!(r#"{{"http":{{"url":"{url}"}}}}"#), "{}").unwrap();
+            assert_eq!(place, want);
+            let own = location(&format!(r#"{{"http":{{"url":"{url}"}}}}"#));
+            let json = serde_json::to_string(&resolve(&own, None).unwrap().location).unwrap();
+            assert!(!json.contains("Signature") && !json.contains("pass"), "{json}");
+        }
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl<'a> Search<'a> {
                 artifact: "".into(),
                 node_id: "".into(),
                 reason: cause.as_str().into(),
+                shared_with: Vec::new(),
             };
             (name, object)
         })
@@ -191,7 +192,7 @@ mod tests {
         let mut objects = Vec::new();
         for at in 0..900 {
             let key = format!("argo/live/{at}.tgz");
-            let found = Use { bucket: "b".into(), key: key.clone(), read: false };
+            let found = Use { bucket: "b".into(), key: key.clone(), read: false, mentioned: false };
             gathering.add(by, &found, &Buckets::default(), false);
             objects.push(object(key, 500));
         }

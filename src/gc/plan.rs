@@ -1,7 +1,7 @@
 //! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
 
 use super::location::StorageEngine;
-use super::reference::{References, Released};
+use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::{Location, Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,17 @@ pub struct PlannedObject {
     /// The verdict's reason code.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Cow<'static, str>,
+    /// Other selected workflows that refer to it, and give it up: none of them may have run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Sharer>,
+}
+
+/// A workflow that shares an object with the one it is planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sharer {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
 }
 
 /// Something that stays.
@@ -324,15 +335,11 @@ fn candidate(
         match note.reason {
             Reason::MemoHit => return object(Protection::MemoHit, &note.detail),
             Reason::ResubmitMemoized => return object(Protection::ResubmitMemoized, &note.detail),
-            // The template's archive location is not what it says: neither is ours.
-            Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup => {
-                return object(Protection::NoCertainLocation, note.reason.code());
-            }
             _ => {}
         }
     }
-    if matches!(artifact.reason, Some(Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup)) {
-        return object(Protection::NoCertainLocation, artifact.reason.map_or("", Reason::code));
+    if let Some(reason) = uncertainty(artifact) {
+        return object(Protection::NoCertainLocation, reason.code());
     }
     if location.engine != StorageEngine::Gcs {
         return object(Protection::UnsupportedEngine, location.engine.as_str());
@@ -354,6 +361,15 @@ fn candidate(
         key: location.key.as_str().into(),
         unarchived: artifact.unarchived,
     })
+}
+
+/// Why the artifact may lie elsewhere than its location says: the template's archive location is not what it
+/// says, so neither is ours.
+pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
+    let noted = artifact.notes.iter().map(|note| note.reason);
+    let uncertain =
+        |reason: &Reason| matches!(reason, Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup);
+    noted.chain(artifact.reason).find(uncertain)
 }
 
 /// A key that is a path below the bucket's root and nothing else (danger 13).
@@ -444,7 +460,7 @@ impl Selected {
                     "the storage listed it, but it is no part of the artifact".to_owned(),
                 ))
             } else {
-                self.object(&facts, bucket, references, released, rules)
+                self.object(&facts, (bucket, key), references, released, rules)
             };
             match objection {
                 Some((protection, detail)) => self.plan.keep.push(Kept {
@@ -454,6 +470,7 @@ impl Selected {
                     detail,
                 }),
                 None => self.plan.delete.push(PlannedObject {
+                    shared_with: sharers(references, bucket, &facts.key, &self.plan.uid),
                     bucket: Arc::clone(bucket),
                     key: facts.key.into(),
                     generation: facts.generation.into(),
@@ -473,7 +490,7 @@ impl Selected {
     fn object(
         &self,
         facts: &ObjectFacts,
-        bucket: &str,
+        (bucket, artifact): (&str, &str),
         references: &References,
         released: &Released,
         rules: &Rules,
@@ -481,7 +498,7 @@ impl Selected {
         if let Some(hold) = &facts.held {
             return Some((Protection::Held, hold.clone()));
         }
-        if let Some(holder) = references.holder(bucket, &facts.key, released) {
+        if let Some(holder) = references.holder_within(bucket, &facts.key, artifact, released) {
             return Some((Protection::Referenced, format!("by {}", holder.name)));
         }
         let Some(created) = facts.created else { return Some((Protection::AgeUnknown, String::new())) };
@@ -494,6 +511,16 @@ impl Selected {
         }
         None
     }
+}
+
+/// The other workflows that refer to an object.
+fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
+    let others = references.others(bucket, key, uid).into_iter();
+    let sharer = |other: &Referrer| {
+        let (namespace, name) = other.workflow()?;
+        Some(Sharer { namespace: namespace.to_owned(), name: name.to_owned(), uid: other.uid.clone() })
+    };
+    others.filter_map(sharer).collect()
 }
 
 /// The exact key, or something below it; never a mere beginning (danger 2).
@@ -613,10 +640,10 @@ mod tests {
             let this = gathering.referrer("workflow ml/w".into(), "own".into());
             let other = gathering.referrer("workflow x/y".into(), "other".into());
             let none = Buckets::default();
-            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), read: false }, &none, true);
+            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), ..Use::default() }, &none, true);
             for (key, read, bare) in &others {
                 let bucket = if *bare { String::new() } else { "b".into() };
-                gathering.add(other, &Use { bucket, key: key.clone(), read: *read }, &none, true);
+                gathering.add(other, &Use { bucket, key: key.clone(), read: *read, ..Use::default() }, &none, true);
             }
             let references = gathering.finish();
             let mut selected = selected(std::slice::from_ref(&own));

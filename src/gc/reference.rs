@@ -17,6 +17,16 @@ pub struct Referrer {
     pub uid: String,
 }
 
+impl Referrer {
+    /// Namespace and name, if it is a workflow.
+    pub fn workflow(&self) -> Option<(&str, &str)> {
+        self.name.strip_prefix(WORKFLOW)?.split_once('/')
+    }
+}
+
+/// What the names of workflows begin with.
+const WORKFLOW: &str = "workflow ";
+
 /// Number of a [`Referrer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReferrerId(u32);
@@ -27,6 +37,8 @@ pub struct Gathering {
     referrers: Vec<Referrer>,
     uses: Vec<Entry>,
     readers: Vec<Entry>,
+    /// Addresses in texts.
+    mentions: Vec<Entry>,
     /// Read by keys with a variable and nothing before it: they may read anything.
     anything: Vec<ReferrerId>,
 }
@@ -44,6 +56,11 @@ struct Entry {
 pub struct Buckets(pub Vec<String>);
 
 impl Gathering {
+    /// Registers a workflow as a referrer.
+    pub fn workflow(&mut self, namespace: &str, name: &str, uid: &str) -> ReferrerId {
+        self.referrer(format!("{WORKFLOW}{namespace}/{name}"), uid.to_owned())
+    }
+
     /// Registers a referrer.
     pub fn referrer(&mut self, name: String, uid: String) -> ReferrerId {
         let id = ReferrerId(u32::try_from(self.referrers.len()).unwrap_or(u32::MAX));
@@ -57,18 +74,21 @@ impl Gathering {
     /// (facts 6.1). Of a read key with a variable the part before it counts, if `open`: a run may come that
     /// fills it in. Output keys with a variable name nothing yet.
     pub fn add(&mut self, by: ReferrerId, found: &Use, buckets: &Buckets, open: bool) {
-        let Use { bucket, key, read } = found;
+        let Use { bucket, key, read, mentioned } = found;
         let variable = key.find("{{");
         if (variable.is_some() || bucket.contains("{{")) && !(*read && open) {
             return;
         }
         let bucket = if bucket.contains("{{") { "" } else { bucket.as_str() };
         let key = match variable {
-            Some(at) => key[..at].to_owned(),
-            None => clean(key),
+            Some(at) => beginning(key, at),
+            // No object's key begins with a slash or climbs, but a driver may make one of such a key.
+            None => clean(key).trim_start_matches('/').to_owned(),
         };
-        if key.is_empty() {
-            self.anything.push(by);
+        if matches!(key.as_str(), "" | "." | "..") || key.starts_with("../") {
+            if *read {
+                self.anything.push(by);
+            }
             return;
         }
         let known = [bucket.to_owned()];
@@ -76,7 +96,11 @@ impl Gathering {
         for place in places {
             let entry = Entry { hash: hash(place, &key), by, read: *read };
             // An exact read needs no second entry: every beginning of a key is looked up among the readers.
-            if *read { self.readers.push(entry) } else { self.uses.push(entry) }
+            match (*mentioned, *read) {
+                (true, _) => self.mentions.push(entry),
+                (false, true) => self.readers.push(entry),
+                (false, false) => self.uses.push(entry),
+            }
         }
     }
 
@@ -87,12 +111,13 @@ impl Gathering {
         self.referrers.extend(other.referrers);
         self.uses.extend(other.uses.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
         self.readers.extend(other.readers.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
+        self.mentions.extend(other.mentions.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
         self.anything.extend(other.anything.into_iter().map(shift));
     }
 
     /// Sorts what was gathered, ready to be asked.
     pub fn finish(mut self) -> References {
-        for entries in [&mut self.uses, &mut self.readers] {
+        for entries in [&mut self.uses, &mut self.readers, &mut self.mentions] {
             entries.sort_unstable();
             entries.dedup();
             entries.shrink_to_fit();
@@ -149,6 +174,45 @@ impl Released {
 impl References {
     /// The first referrer that still needs the object, if any.
     pub fn holder(&self, bucket: &str, key: &str, released: &Released) -> Option<&Referrer> {
+        self.holder_within(bucket, key, key, released)
+    }
+
+    /// As [`Self::holder`], for an object of the artifact with a key: an address in some text counts from there
+    /// on. One of a folder above names whatever is written there, and holds nothing in particular.
+    pub fn holder_within(
+        &self,
+        bucket: &str,
+        key: &str,
+        artifact: &str,
+        released: &Released,
+    ) -> Option<&Referrer> {
+        self.find(bucket, key, artifact.len(), &mut |entry| !self.is_released(entry, released))
+    }
+
+    /// Other workflows than the one with this UID that refer to the object, whether they give it up or not.
+    pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<&Referrer> {
+        let mut others: Vec<&Referrer> = Vec::new();
+        self.find(bucket, key, key.len(), &mut |entry| {
+            if let Some(referrer) = self.gathered.referrers.get(entry.by.0 as usize)
+                && !referrer.uid.is_empty()
+                && referrer.uid != uid
+                && others.iter().all(|other| other.uid != referrer.uid)
+            {
+                others.push(referrer);
+            }
+            false
+        });
+        others
+    }
+
+    /// The first referrer to the object of whose entries one is wanted.
+    fn find(
+        &self,
+        bucket: &str,
+        key: &str,
+        artifact: usize,
+        wanted: &mut dyn FnMut(&Entry) -> bool,
+    ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let bytes = key.as_bytes();
         for (at, byte) in bytes.iter().enumerate() {
@@ -159,7 +223,8 @@ impl References {
                 let gathered = &self.gathered;
                 let found = find(&gathered.readers, hash)
                     .chain(find(if whole { &gathered.uses } else { &[] }, hash))
-                    .find(|entry| !self.is_released(entry, released));
+                    .chain(find(if whole && at + 1 >= artifact { &gathered.mentions } else { &[] }, hash))
+                    .find(|entry| wanted(entry));
                 if let Some(entry) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }
@@ -175,7 +240,7 @@ impl References {
 
     /// Uses held.
     pub fn len(&self) -> usize {
-        self.gathered.uses.len() + self.gathered.readers.len()
+        self.gathered.uses.len() + self.gathered.readers.len() + self.gathered.mentions.len()
     }
 
     /// Nothing refers to anything.
@@ -195,6 +260,20 @@ impl References {
             true => released.workflows.contains(&referrer.uid),
             false => released.has(&referrer.uid, entry.hash),
         }
+    }
+}
+
+/// The constant beginning of a key with a variable at this place; empty when it may lie anywhere.
+fn beginning(key: &str, variable: usize) -> String {
+    let (constant, rest) = key.split_at(variable);
+    if rest.contains("/..") {
+        return String::new();
+    }
+    let constant = constant.trim_start_matches('/');
+    let Some((folder, last)) = constant.rsplit_once('/') else { return constant.to_owned() };
+    match clean(folder).as_str() {
+        "." => last.to_owned(),
+        folder => format!("{folder}/{last}"),
     }
 }
 
@@ -231,7 +310,7 @@ mod tests {
         let mut gathering = Gathering::default();
         let by = gathering.referrer("workflow ml/w".into(), "u1".into());
         for (bucket, key, read) in uses {
-            let found = Use { bucket: (*bucket).into(), key: (*key).into(), read: *read };
+            let found = Use { bucket: (*bucket).into(), key: (*key).into(), read: *read, ..Use::default() };
             gathering.add(by, &found, &Buckets(vec!["repo".into()]), true);
         }
         gathering.finish()
@@ -263,18 +342,35 @@ mod tests {
         assert!(!held(&references(&[("", "k", false)]), "other", "k"));
         let mut gathering = Gathering::default();
         let by = gathering.referrer("cache ml/c".into(), String::new());
-        gathering.add(
-            by,
-            &Use { bucket: String::new(), key: "k".into(), read: false },
-            &Buckets::default(),
-            true,
-        );
+        gathering.add(by, &Use { key: "k".into(), ..Use::default() }, &Buckets::default(), true);
         assert!(held(&gathering.finish(), "other", "k"));
     }
 
     #[test]
     fn forms_of_one_key_are_one_key() {
         assert!(held(&references(&[("b", "./a//b/", false)]), "b", "a/b"));
+    }
+
+    #[test]
+    fn forms_of_a_read_beginning_are_one_too() {
+        for key in ["data//{{x}}", "./data/{{x}}", "/data/{{x}}", "a/../data/{{x}}/y", "/data/1"] {
+            assert!(held(&references(&[("b", key, true)]), "b", "data/1"), "{key}");
+        }
+        for key in ["./{{x}}", "/{{x}}", "../{{x}}", "data/{{x}}/../../other", "/"] {
+            assert_eq!(references(&[("b", key, true)]).readers_of_anything().count(), 1, "{key}");
+        }
+    }
+
+    #[test]
+    fn an_address_holds_its_object_or_the_artifact_it_lies_in_but_no_folder_above() {
+        let mut gathering = Gathering::default();
+        let by = gathering.referrer("workflow template x/t".into(), String::new());
+        let found = Use { bucket: "b".into(), key: "argo/dir".into(), read: true, mentioned: true };
+        gathering.add(by, &found, &Buckets::default(), true);
+        let (references, released) = (gathering.finish(), Released::default());
+        let held = |key, artifact| references.holder_within("b", key, artifact, &released).is_some();
+        assert!(held("argo/dir/x", "argo/dir") && held("argo/dir", "argo/dir") && held("argo/dir/x", "argo"));
+        assert!(!held("argo/dir/x", "argo/dir/x") && !held("argo/dirx", "argo/dirx"));
     }
 
     #[test]
@@ -304,7 +400,8 @@ mod tests {
             let references = references(&[(&bucket, &key, false)]);
             let cleaned = clean(&key);
             let place = if bucket.is_empty() { "repo" } else { &bucket };
-            prop_assume!(!key.contains("{{"));
+            // No other key is ever deleted.
+            prop_assume!(crate::gc::plan::is_safe(&cleaned));
             prop_assert!(held(&references, place, &cleaned));
         }
     }

@@ -10,7 +10,7 @@ use crate::store::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -229,7 +229,9 @@ impl Plan {
     pub fn open(file: File) -> Result<Self, Error> {
         let no_plan = |why: &str| Error::refused(format!("this is no saved plan: {why}"));
         let unread = |error: io::Error| no_plan(&error.to_string());
-        let mut reader = BufReader::with_capacity(1 << 16, &file);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        // What is checked is carried out, whatever is written to the file meanwhile.
+        let mut copy = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(unwritten)?);
         let mut hasher = Sha256::new();
         let mut line = String::new();
         let mut length = 0;
@@ -240,6 +242,7 @@ impl Plan {
             if line.is_empty() {
                 return Err(no_plan("it is cut short"));
             }
+            copy.write_all(line.as_bytes()).map_err(unwritten)?;
             let Some(first) = &head else {
                 let open = line.trim_end().strip_suffix(",\"workflows\":[");
                 let open = open.ok_or_else(|| no_plan("it does not begin as one"))?;
@@ -269,7 +272,7 @@ impl Plan {
             let tail =
                 serde_json::from_str(&format!("{{{inner}}}")).map_err(|error| no_plan(&error.to_string()))?;
             let head = first.clone();
-            drop(reader);
+            let file = copy.into_inner().map_err(|error| unwritten(error.into_error()))?;
             return Ok(Self { head, tail, hash, file, length });
         }
     }
@@ -321,33 +324,65 @@ impl Plan {
         draft.seal(self.tail.buckets.clone())
     }
 
-    /// Keeps what something refers to by now; gives the number of such objects too.
+    /// UIDs of all workflows that give up what is planned.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn uids(&self) -> Result<HashSet<String>, Error> {
+        let mut uids = HashSet::new();
+        for workflow in self.workflows()? {
+            let PlannedWorkflow { uid, delete, .. } = workflow?;
+            uids.insert(uid);
+            uids.extend(delete.into_iter().flat_map(|object| object.shared_with).map(|sharer| sharer.uid));
+        }
+        Ok(uids)
+    }
+
+    /// Keeps what something refers to by now, or what is pinned; gives the number of such objects too.
     ///
     /// # Errors
     /// As [`Self::map`].
-    pub fn keep_referenced(&self, references: &References) -> Result<(Self, usize), Error> {
+    pub fn keep_needed(&self, references: &References, since: &Since) -> Result<(Self, usize), Error> {
         let mut released = Released::default();
-        for workflow in self.workflows()? {
-            released.whole(&workflow?.uid);
+        for uid in self.uids()?.iter().filter(|uid| !since.altered.contains(*uid)) {
+            released.whole(uid);
         }
         let mut kept = 0;
-        let plan = self.map(|PlannedWorkflow { delete, keep, .. }| {
+        let plan = self.map(|PlannedWorkflow { uid, delete, keep, release_finalizer, .. }| {
+            let pinned = since.pinned.get(uid);
+            // What runs again refers to its own objects; that it does is found out, and told, at the delete.
+            let altered = pinned.is_none() && since.altered.contains(uid);
             delete.retain(|object| {
-                let Some(holder) = references.holder(&object.bucket, &object.key, &released) else {
-                    return true;
+                let holder = references.holder(&object.bucket, &object.key, &released);
+                let (protection, detail) = match (pinned, holder) {
+                    (Some(place), _) => (Protection::Pinned, format!("on the {place}")),
+                    (None, Some(holder)) if !altered || holder.uid != *uid => {
+                        (Protection::Referenced, format!("by {}", holder.name))
+                    }
+                    _ => return true,
                 };
                 kept += 1;
                 keep.push(Kept {
                     location: format!("gs://{}/{}", object.bucket, object.key),
                     artifact: object.artifact.to_string(),
-                    protection: Protection::Referenced,
-                    detail: format!("by {}", holder.name),
+                    protection,
+                    detail,
                 });
                 false
             });
+            *release_finalizer &= pinned.is_none();
         })?;
         Ok((plan, kept))
     }
+}
+
+/// What became of a plan's workflows since it was made, by UID.
+#[derive(Debug, Default)]
+pub struct Since {
+    /// They are no longer as they were: what they refer to counts again.
+    pub altered: HashSet<String>,
+    /// A pin keeps all of them: where.
+    pub pinned: HashMap<String, &'static str>,
 }
 
 /// Counts and hashes what is written.

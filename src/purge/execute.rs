@@ -6,16 +6,20 @@ use super::settle::{Settlement, announce, settle};
 use crate::argo::{Workflow, names};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::gc::plan::ObjectFacts;
+use crate::gc::plan::{ObjectFacts, Sharer};
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Outcome, Store, StoreError};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use std::collections::{BTreeMap, HashSet};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Workflows under way at a time; their deletes share the throttle.
 const WORKFLOWS: usize = 8;
+
+/// After so many objects their workflow is looked at again.
+const BATCH: usize = 500;
 
 /// Up to so many objects are looked for one by one.
 const FEW: usize = 4;
@@ -149,10 +153,11 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
+        let made = plan.head.created_at;
         let mut running = stream::iter(plan.workflows()?.map(|plan| async move {
             let mut plan = plan?;
             let objects = std::mem::take(&mut plan.delete);
-            let objects = self.workflow(&plan, objects, count).await?;
+            let objects = self.workflow(&plan, objects, made, count).await?;
             let settlement = self.settle(&plan, &objects).await?;
             Ok::<_, Error>(WorkflowTally { plan, objects, settlement })
         }))
@@ -182,15 +187,17 @@ impl Executor<'_> {
         let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(Settlement::default()) };
         let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
         let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
-        if !due || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
+        // A workflow without objects is not begun once the user asked to stop.
+        let unbegun = objects.is_empty() && self.stop.is_asked();
+        if !due || unbegun || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
             return Ok(Settlement::default());
         }
         let settled = settle(plan, self.record, cluster, self.store, self.context).await;
         let settlement = settled.unwrap_or_else(|error| Settlement {
-            notes: vec![format!(
-                "its objects are deleted, but that could not be recorded: {}",
-                error.brief()
-            )],
+            notes: vec![match gone {
+                0 => format!("it was left as it is: {}", error.brief()),
+                _ => format!("its objects are deleted, but that could not be recorded: {}", error.brief()),
+            }],
             ..Settlement::default()
         });
         if settlement.recorded > 0 || settlement.finalizer_released {
@@ -212,35 +219,70 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
+        made: Timestamp,
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let all = |objects: Vec<PlannedObject>, fate: Fate| {
-            objects.into_iter().map(|object| Settled { object, fate: fate.clone() }).collect()
+            objects.into_iter().map(move |object| Settled { object, fate: fate.clone() })
         };
-        if objects.is_empty() {
-            return Ok(Vec::new());
-        }
-        if self.stop.is_asked() {
-            return Ok(all(objects, Fate::NotReached));
-        }
-        match self.recheck(plan).await {
-            Ok(None) => {}
-            Ok(Some(why)) => return Ok(all(objects, Fate::Kept(Protection::Changed, why))),
-            Err(error) => {
-                let why = format!("its workflow can't be read: {}", error.brief());
-                return Ok(all(objects, Fate::Failed(why)));
+        let mut settled = Vec::with_capacity(objects.len());
+        let mut rest = objects.into_iter();
+        loop {
+            let batch: Vec<PlannedObject> = rest.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            // Thousands of deletes take their time, and a retry may come between any two of them.
+            match self.obstacle(plan, &batch, made).await {
+                Ok(rerun) => settled.extend(self.batch(batch, &rerun, count).await?),
+                Err(fate) => {
+                    settled.extend(all(batch, fate.clone()));
+                    settled.extend(all(rest.collect(), fate));
+                    break;
+                }
             }
         }
+        self.verify(plan, &mut settled).await;
+        Ok(settled)
+    }
+
+    /// What keeps a batch of a workflow's objects as a whole; else the workflows that keep what they share.
+    async fn obstacle(
+        &self,
+        plan: &PlannedWorkflow,
+        batch: &[PlannedObject],
+        made: Timestamp,
+    ) -> Result<HashMap<String, String>, Fate> {
+        if self.stop.is_asked() {
+            return Err(Fate::NotReached);
+        }
+        let unread =
+            |what: &str, error: Error| Fate::Failed(format!("{what} can't be read: {}", error.brief()));
+        match self.recheck(plan).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(Fate::Kept(Protection::Changed, why)),
+            Err(error) => return Err(unread("its workflow", error)),
+        }
+        self.sharers(batch, made).await.map_err(|error| unread("a workflow it is shared with", error))
+    }
+
+    async fn batch(
+        &self,
+        objects: Vec<PlannedObject>,
+        rerun: &HashMap<String, String>,
+        count: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Settled>, Error> {
         let deletes = objects.into_iter().map(|object| async move {
-            let fate = self.object(&object).await?;
+            let fate = match object.shared_with.iter().find_map(|sharer| rerun.get(&sharer.uid)) {
+                Some(why) => Fate::Kept(Protection::Changed, why.clone()),
+                None => self.object(&object).await?,
+            };
             count();
             Ok(Settled { object, fate })
         });
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
-        let mut settled = done.into_iter().collect::<Result<Vec<_>, Error>>()?;
-        self.verify(plan, &mut settled).await;
-        Ok(settled)
+        done.into_iter().collect()
     }
 
     /// Why the workflow is no longer the one that was planned for; none when it is.
@@ -252,6 +294,27 @@ impl Executor<'_> {
         };
         let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
         Ok(difference(plan, &workflow))
+    }
+
+    /// Which workflows that share objects run, or ran, since the plan was made.
+    async fn sharers(
+        &self,
+        objects: &[PlannedObject],
+        made: Timestamp,
+    ) -> Result<HashMap<String, String>, Error> {
+        let mut rerun_since = HashMap::new();
+        let Some(cluster) = self.cluster else { return Ok(rerun_since) };
+        let sharers: HashSet<&Sharer> = objects.iter().flat_map(|object| &object.shared_with).collect();
+        for Sharer { namespace, name, uid } in sharers {
+            let Some(text) = cluster.workflow(namespace, name).await? else { continue };
+            let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
+            if workflow.metadata.uid == *uid
+                && let Some(why) = rerun(&workflow, made)
+            {
+                rerun_since.insert(uid.clone(), format!("it is shared with {namespace}/{name}: {why}"));
+            }
+        }
+        Ok(rerun_since)
     }
 
     async fn object(&self, object: &PlannedObject) -> Result<Fate, Error> {
@@ -329,7 +392,7 @@ pub fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<Stri
 }
 
 /// How the workflow differs from the one that was planned for.
-fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
+pub(super) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
     if now.metadata.uid != plan.uid {
         return Some("another workflow has its name now".to_owned());
     }
@@ -340,6 +403,17 @@ fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
         return Some("it ran again".to_owned());
     }
     now.metadata.is_pinned().then(|| "it was pinned".to_owned())
+}
+
+/// How the workflow shows that it ran, or was pinned, since a time at which it was over.
+pub fn rerun(workflow: &Workflow, since: Timestamp) -> Option<String> {
+    if !workflow.is_terminal() || workflow.metadata.label(names::COMPLETED) == "false" {
+        return Some(format!("it is {} again", workflow.status.phase));
+    }
+    if workflow.status.finished_at.is_none_or(|end| end > since) {
+        return Some("it ran again".to_owned());
+    }
+    workflow.metadata.is_pinned().then(|| "it was pinned".to_owned())
 }
 
 /// What an outcome means for the plan.

@@ -2,13 +2,13 @@
 
 use super::spill::Spill;
 use crate::argo::list::Malformed;
-use crate::argo::{NodesError, Uses, Workflow, names, nodes};
+use crate::argo::{ArtifactLocation, NodesError, Template, Uses, Workflow, names, nodes};
 use crate::cluster::{Beside, Unread, template_of};
 use crate::error::Error;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What applies to every workflow of a gathering.
 pub struct Terms<'a> {
@@ -30,6 +30,8 @@ pub struct Gathered {
     pub taken: u64,
     /// Names of all workflows.
     pub names: Vec<String>,
+    /// Names the user gave that are there.
+    pub found: BTreeSet<String>,
 }
 
 impl Gathered {
@@ -42,7 +44,7 @@ impl Gathered {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
-        let by = self.gathering.referrer(format!("workflow {name}"), meta.uid.clone());
+        let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
         let buckets = buckets(&workflow);
@@ -62,6 +64,9 @@ impl Gathered {
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
         if (terms.selects)(&workflow) {
             self.taken += 1;
+            if terms.named.contains(&workflow.metadata.name) {
+                self.found.insert(workflow.metadata.name.clone());
+            }
             let about = circumstances(&workflow, terms);
             let assessment = assess(&mut workflow, terms.context);
             let selected = select(&assessment, &about, terms.rules);
@@ -96,6 +101,7 @@ pub struct Whole {
     pub taken: u64,
     /// Names of all workflows.
     pub names: HashSet<String>,
+    found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
 }
@@ -115,6 +121,7 @@ impl Whole {
         self.unread.extend(part.unread);
         self.taken += part.taken;
         self.names.extend(part.names);
+        self.found.extend(part.found);
         for selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -123,6 +130,19 @@ impl Whole {
             }
         }
         Ok(())
+    }
+
+    /// A name that isn't there is an error, as with kubectl.
+    ///
+    /// # Errors
+    /// At least one isn't.
+    pub fn ensure_found(&self, named: &[String]) -> Result<(), Error> {
+        let missing: Vec<&str> =
+            named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(format!("workflows \"{}\" not found", missing.join("\", \"")))),
+        }
     }
 
     /// The selected workflows, what they give up, and all references.
@@ -140,15 +160,22 @@ fn buckets(workflow: &Workflow) -> Buckets {
     let repository =
         status.artifact_repository_ref.as_ref().and_then(|found| found.artifact_repository.as_ref());
     let stored = status.stored_workflow_template_spec.as_ref();
-    let templates = workflow.spec.templates.iter().chain(status.stored_templates.values());
-    let templates = templates.chain(stored.into_iter().flat_map(|spec| &spec.templates));
-    let archive = templates.filter_map(|template| template.archive_location.as_ref());
+    let specs = || std::iter::once(&workflow.spec).chain(stored);
+    let mut templates: Vec<&Template> = status.stored_templates.values().collect();
+    templates.extend(specs().flat_map(|spec| &spec.templates));
+    let mut archive: Vec<&ArtifactLocation> = Vec::new();
+    while let Some(template) = templates.pop() {
+        archive.extend(&template.archive_location);
+        templates.extend(template.children().filter_map(|child| child.inline.as_deref()));
+    }
+    let defaults = specs().filter_map(|spec| spec.template_defaults.as_ref());
+    archive.extend(defaults.filter_map(|defaults| defaults.archive_location.as_ref()));
     // Without a repository nothing is known, whatever the templates say.
     let Some(first) = repository.and_then(|repository| repository.bucket()) else {
         return Buckets::default();
     };
     let mut buckets = vec![first];
-    for bucket in archive.filter_map(|location| location.bucket()) {
+    for bucket in archive.into_iter().filter_map(|location| location.bucket()) {
         if bucket.contains("{{") {
             return Buckets::default();
         }
@@ -159,15 +186,21 @@ fn buckets(workflow: &Workflow) -> Buckets {
     Buckets(buckets)
 }
 
-fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+/// Where a pin keeps all of the workflow, if one does.
+pub fn pinned(workflow: &Workflow, beside: &Beside) -> Option<&'static str> {
     let meta = &workflow.metadata;
-    let pinned = if meta.is_pinned() {
+    if meta.is_pinned() {
         Some("workflow")
-    } else if template_of(workflow).iter().any(|template| terms.beside.pinned_templates.contains(template)) {
+    } else if template_of(workflow).iter().any(|template| beside.pinned_templates.contains(template)) {
         Some("template")
     } else {
-        terms.beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
-    };
+        beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
+    }
+}
+
+fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+    let meta = &workflow.metadata;
+    let pinned = pinned(workflow, terms.beside);
     let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
     Circumstances {
         terminal: workflow.is_terminal(),

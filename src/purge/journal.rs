@@ -2,12 +2,13 @@
 //! killed process.
 
 use super::Plan;
+use super::execute::{Fate, fate};
 use crate::error::Error;
-use crate::gc::PlannedObject;
+use crate::gc::{PlannedObject, Protection};
 use crate::store::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -109,12 +110,28 @@ impl Journal {
     }
 }
 
+/// An object to be brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    pub bucket: Arc<str>,
+    pub key: Box<str>,
+    pub generation: Box<str>,
+    /// The journal says that it was deleted, not only that it was to be.
+    pub certain: bool,
+}
+
 /// A journal read back. Objects are held as hashes.
 #[derive(Debug)]
 pub struct Record {
     pub plan: Plan,
     path: PathBuf,
-    settled: HashSet<u64>,
+    gone: HashSet<u64>,
+    /// What was left alone for a reason that will not pass.
+    kept: HashMap<u64, Fate>,
+    /// A delete was sent, and what became of it was never written down: the process was killed, or no answer came.
+    open: HashSet<u64>,
+    /// Found gone after such a delete.
+    gone_after: HashSet<u64>,
     restored: HashSet<u64>,
     random: RandomState,
 }
@@ -131,18 +148,43 @@ impl Record {
         let mut record = Self {
             plan,
             path: path.to_owned(),
-            settled: HashSet::new(),
+            gone: HashSet::new(),
+            kept: HashMap::new(),
+            open: HashSet::new(),
+            gone_after: HashSet::new(),
             restored: HashSet::new(),
             random: RandomState::new(),
         };
-        let (mut settled, mut restored) = (HashSet::new(), HashSet::new());
+        let (mut gone, mut kept, mut restored) = (HashSet::new(), HashMap::new(), HashSet::new());
+        let (mut sent, mut open, mut gone_after) = (HashSet::new(), HashSet::new(), HashSet::new());
         for line in record.lines()? {
             match line? {
-                // What failed is to be tried again; all else is gone, or kept for a reason that will not pass.
-                Line::Result { bucket, key, generation, outcome }
-                    if !matches!(outcome, Outcome::Failed(_)) =>
-                {
-                    settled.insert(record.hash(&bucket, &key, &generation));
+                Line::Intent { bucket, key, generation, .. } => {
+                    let hash = record.hash(&bucket, &key, &generation);
+                    if !sent.insert(hash) {
+                        open.insert(hash);
+                    }
+                }
+                Line::Result { bucket, key, generation, outcome } => {
+                    let hash = record.hash(&bucket, &key, &generation);
+                    let fate = fate(outcome);
+                    if !matches!(fate, Fate::Failed(_)) {
+                        sent.remove(&hash);
+                        if open.remove(&hash) && fate == Fate::Gone {
+                            gone_after.insert(hash);
+                        }
+                    }
+                    match fate {
+                        Fate::Deleted | Fate::Gone => {
+                            gone.insert(hash);
+                        }
+                        // A missing right may be given, and what failed may go well: both are tried again.
+                        Fate::Kept(Protection::Denied, _) => {}
+                        fate @ Fate::Kept(..) => {
+                            kept.insert(hash, fate);
+                        }
+                        _ => {}
+                    }
                 }
                 Line::Restored { bucket, key, generation } => {
                     restored.insert(record.hash(&bucket, &key, &generation));
@@ -150,7 +192,9 @@ impl Record {
                 _ => {}
             }
         }
-        (record.settled, record.restored) = (settled, restored);
+        (record.gone, record.kept, record.restored) = (gone, kept, restored);
+        open.extend(sent);
+        (record.open, record.gone_after) = (open, gone_after);
         Ok(record)
     }
 
@@ -161,9 +205,10 @@ impl Record {
             move |error: std::io::Error| Error::new(format!("the journal {}: {error}", path.display()));
         let mut file = File::open(&self.path).map_err(&failed)?;
         file.seek(SeekFrom::Start(self.plan.length())).map_err(&failed)?;
-        let lines = BufReader::with_capacity(1 << 16, file).lines();
+        // A line may be torn within a character.
+        let lines = BufReader::with_capacity(1 << 16, file).split(b'\n');
         Ok(lines.filter_map(move |line| match line {
-            Ok(line) => serde_json::from_str(&line).ok().map(Ok),
+            Ok(line) => serde_json::from_slice(&line).ok().map(Ok),
             Err(error) => Some(Err(failed(error))),
         }))
     }
@@ -172,27 +217,101 @@ impl Record {
         self.random.hash_one((bucket, key, generation))
     }
 
-    /// Whether the object was settled: gone, or kept for a reason that will not pass.
-    pub fn is_settled(&self, object: &PlannedObject) -> bool {
-        self.settled.contains(&self.hash(&object.bucket, &object.key, &object.generation))
+    /// What became of the object, if it is settled: gone, or kept for a reason that will not pass.
+    pub fn settled(&self, object: &PlannedObject) -> Option<Fate> {
+        let hash = self.hash(&object.bucket, &object.key, &object.generation);
+        match self.gone.contains(&hash) {
+            true => Some(Fate::Gone),
+            false => self.kept.get(&hash).cloned(),
+        }
     }
 
-    /// What was deleted and isn't back: bucket, key and generation.
+    /// What was deleted and isn't back, and what may have been.
     ///
     /// # Errors
     /// The file can't be read any more.
-    #[allow(clippy::type_complexity)]
-    pub fn deleted(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(Arc<str>, Box<str>, Box<str>), Error>> + '_, Error> {
-        Ok(self.lines()?.filter_map(|line| match line {
-            Ok(Line::Result { bucket, key, generation, outcome: Outcome::Deleted })
-                if !self.restored.contains(&self.hash(&bucket, &key, &generation)) =>
-            {
-                Some(Ok((bucket, key, generation)))
-            }
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
+    pub fn deleted(&self) -> Result<impl Iterator<Item = Result<Lost, Error>> + '_, Error> {
+        let mut met = HashSet::new();
+        Ok(self.lines()?.filter_map(move |line| {
+            let (bucket, key, generation, outcome) = match line {
+                Ok(Line::Result { bucket, key, generation, outcome }) => {
+                    (bucket, key, generation, Some(outcome))
+                }
+                Ok(Line::Intent { bucket, key, generation, .. }) => (bucket, key, generation, None),
+                Ok(_) => return None,
+                Err(error) => return Some(Err(error)),
+            };
+            let hash = self.hash(&bucket, &key, &generation);
+            let certain = match outcome {
+                Some(Outcome::Deleted) => true,
+                Some(Outcome::Gone) if self.gone_after.contains(&hash) => true,
+                None if self.open.contains(&hash) => false,
+                _ => return None,
+            };
+            let new = !self.restored.contains(&hash) && met.insert(hash);
+            new.then_some(Ok(Lost { bucket, key, generation, certain }))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::purge::Draft;
+    use crate::purge::document::Head;
+
+    #[test]
+    fn a_line_torn_within_a_character_costs_itself_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let deleted = |key: &str| Line::Result {
+            bucket: "b".into(),
+            key: key.into(),
+            generation: "1".into(),
+            outcome: Outcome::Deleted,
+        };
+        journal.write(&deleted("one")).unwrap();
+        let torn = serde_json::to_vec(&deleted("ü")).unwrap();
+        let within = torn.iter().position(|byte| !byte.is_ascii()).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&torn[..=within]).unwrap();
+        Journal::reopen(&path).unwrap().write(&deleted("two")).unwrap();
+        let record = Record::read(&path).unwrap();
+        let keys: Vec<_> = record.deleted().unwrap().map(|one| one.unwrap().key).collect();
+        assert_eq!(keys, ["one".into(), "two".into()] as [Box<str>; 2]);
+    }
+
+    #[test]
+    fn a_delete_without_an_answer_may_have_happened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let (bucket, generation): (Arc<str>, Box<str>) = ("b".into(), "1".into());
+        let intent = |key: &str| {
+            let (bucket, generation) = (bucket.clone(), generation.clone());
+            let line =
+                Line::Intent { bucket, key: key.into(), generation, size: 1, crc32c: Default::default() };
+            journal.write(&line).unwrap();
+        };
+        let result = |key: &str, outcome| {
+            let (bucket, generation) = (bucket.clone(), generation.clone());
+            journal.write(&Line::Result { bucket, key: key.into(), generation, outcome }).unwrap();
+        };
+        ["killed", "resumed", "others", "done", "failed"].into_iter().for_each(intent);
+        result("others", Outcome::Gone);
+        result("done", Outcome::Deleted);
+        result("failed", Outcome::Failed("no answer".into()));
+        intent("resumed");
+        result("resumed", Outcome::Gone);
+        let record = Record::read(&path).unwrap();
+        let mut lost: Vec<_> = record.deleted().unwrap().map(Result::unwrap).collect();
+        lost.sort_by(|a, b| a.key.cmp(&b.key));
+        let lost: Vec<_> = lost.iter().map(|lost| (&*lost.key, lost.certain)).collect();
+        assert_eq!(lost, [("done", true), ("failed", false), ("killed", false), ("resumed", true)]);
     }
 }

@@ -1,16 +1,20 @@
 //! After the objects: the workflow's own record, its finalizer, and an Event.
 
+use super::execute::difference;
 use crate::argo::{Workflow, names};
 use crate::cluster::{Cluster, Patched};
 use crate::error::Error;
 use crate::gc::{Context, Location, PlannedWorkflow, Verdict, assess};
 use crate::store::Store;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
+
+/// How far the clocks of cluster and storage may be apart.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What was done to a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +44,9 @@ pub async fn settle(
         };
         let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
         let mut workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
-        if workflow.metadata.uid != plan.uid {
-            settlement.notes.push("another workflow has its name now".to_owned());
+        // A run that goes on needs its finalizer, and its record is the controller's to write.
+        if let Some(why) = difference(plan, &workflow) {
+            settlement.notes.push(format!("it was left as it is: {why}"));
             return Ok(settlement);
         }
         let patchable = workflow.status.compressed_nodes.is_empty();
@@ -99,27 +104,35 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
         absences.present.push(finding.reason.code().to_owned());
     }
     for artifact in &assessment.artifacts {
-        if artifact.verdict == Verdict::Collected {
-            continue;
-        }
         let asked = artifact.strategy.asks_for_collection();
+        let collected = artifact.verdict == Verdict::Collected;
         let Some(location) = &artifact.location else {
             // Never saved, so there is nothing to be gone; anything else can't be told.
-            if asked && artifact.reason != Some(crate::gc::Reason::UnsavedInOutputs) {
+            if asked && !collected && artifact.reason != Some(crate::gc::Reason::UnsavedInOutputs) {
                 absences.present.push(format!("{} (no certain location)", artifact.name));
             }
             continue;
         };
-        // A location of another engine can't be looked at.
-        let looked = location.engine == crate::gc::location::StorageEngine::Gcs;
-        let found = match looked {
+        // A location of another engine can't be looked at, and at an uncertain one absence proves nothing.
+        let looked = location.engine == crate::gc::location::StorageEngine::Gcs
+            && crate::gc::plan::uncertainty(artifact).is_none();
+        let mut found = match looked {
             true => store
                 .objects(&location.bucket, &location.key, artifact.unarchived)
                 .await
                 .map_err(Error::new)?,
             false => Vec::new(),
         };
-        if looked && found.is_empty() {
+        if collected {
+            // Argo says it is gone: what was written there after the run is another's.
+            let ours = |created: Timestamp| {
+                assessment.finished_at.is_none_or(|end| created.duration_since(end) <= CLOCKS)
+            };
+            found.retain(|object| object.created.is_none_or(ours));
+            if asked && !found.is_empty() {
+                absences.present.push(location.to_string());
+            }
+        } else if looked && found.is_empty() {
             absences.gone.insert(location.clone());
         } else if asked {
             absences.present.push(location.to_string());

@@ -1,6 +1,6 @@
 //! Undo: what a journal says was deleted is brought back, where the bucket still holds it.
 
-use super::journal::{Journal, Line, Record};
+use super::journal::{Journal, Line, Lost, Record};
 use crate::error::Error;
 use crate::store::{Restored, Store};
 use futures::stream::{self, StreamExt};
@@ -19,7 +19,7 @@ pub struct Undone {
     pub failed: u64,
 }
 
-/// Brings back everything the journal says was deleted and that isn't back yet.
+/// Brings back everything the journal says was deleted, or may have been, and that isn't back yet.
 ///
 /// # Errors
 /// The journal can't be read or written.
@@ -32,14 +32,20 @@ pub async fn undo(
     /// Failures told in words.
     const TOLD: usize = 20;
     let mut running = stream::iter(record.deleted()?.map(|deleted| async move {
-        let (bucket, key, generation) = deleted?;
-        let restored = store.restore(&bucket, &key, &generation).await;
+        let Lost { bucket, key, generation, certain } = deleted?;
+        // It may still be there: then it was never deleted, and no newer object has its name.
+        let there = !certain
+            && matches!(store.head(&bucket, &key).await, Ok(Some(now)) if *now.generation == *generation);
+        let restored = match there {
+            true => None,
+            false => Some(store.restore(&bucket, &key, &generation).await),
+        };
         Ok::<_, Error>((bucket, key, generation, restored))
     }))
     .buffered(concurrency.max(1));
     let mut undone = Undone::default();
     while let Some(one) = running.next().await {
-        let (bucket, key, generation, restored) = one?;
+        let (bucket, key, generation, Some(restored)) = one? else { continue };
         undone.objects += 1;
         match restored {
             Restored::Restored => {

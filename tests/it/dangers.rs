@@ -253,6 +253,59 @@ fn danger_17_one_key_in_two_forms_is_one_object() {
 }
 
 #[test]
+fn danger_17_an_address_in_any_text_keeps_its_object() {
+    let inputs = [
+        json!({ "parameters": [{ "name": "in", "value": format!("gs://{BUCKET}/train/a.tgz") }] }),
+        json!({ "artifacts": [{ "name": "in", "http": { "url":
+            format!("https://storage.googleapis.com/{BUCKET}/train%2Fa.tgz?X-Goog-Expires=1") } }] }),
+    ];
+    for input in inputs {
+        let mut folder = one(&["train/a.tgz"]);
+        let mut reader = workflow("x", "reader", &[]);
+        pod(&mut reader)["inputs"] = input.clone();
+        folder.add(reader);
+        kept(&folder.plan(&["train"]), "referenced");
+        // What a workflow says of itself does not keep it.
+        let mut folder = Folder::new();
+        let mut own = workflow("ml", "train", &["train/a.tgz"]);
+        own["spec"]["arguments"] = input;
+        folder.add(own);
+        folder.put("train/a.tgz");
+        assert_eq!(deletes(&folder.plan(&["train"])), ["train/a.tgz"]);
+    }
+}
+
+#[test]
+fn danger_08_a_workflow_made_by_another_ones_manifest_keeps_its_inputs() {
+    let manifest = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  arguments:\n    artifacts:\n    - name: in\n      gcs:\n        bucket: {BUCKET}\n        key: train/a.tgz\n"
+    );
+    let mut folder = one(&["train/a.tgz"]);
+    folder.add(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate",
+        "metadata": { "name": "t", "namespace": "x" },
+        "spec": { "templates": [{ "name": "make", "resource": { "action": "create", "manifest": manifest } }] } }));
+    kept(&folder.plan(&["train"]), "referenced");
+}
+
+#[test]
+fn danger_01_a_key_completed_from_an_inline_archive_location_is_shared_too() {
+    let archive = json!({ "gcs": { "bucket": BUCKET, "key": "{{workflow.name}}" } });
+    for inline in [true, false] {
+        let mut folder = one(&["latest.tgz"]);
+        let mut other = workflow("other", "build", &["latest.tgz"]);
+        other["status"]["artifactRepositoryRef"]["artifactRepository"]["gcs"]["bucket"] = json!("else");
+        match inline {
+            true => {
+                other["spec"]["templates"][0]["steps"][0][0]["inline"]["archiveLocation"] = archive.clone()
+            }
+            false => other["spec"]["templateDefaults"] = json!({ "archiveLocation": archive }),
+        }
+        folder.add(other);
+        kept(&folder.plan(&["-n", "ml", "--all"]), "referenced");
+    }
+}
+
+#[test]
 fn danger_20_no_way_back_is_said_before_anything_is_asked() {
     let folder = one(&["train/a.tgz"]);
     let ran = folder.purge(&["train"]).ends_with(5);
@@ -310,6 +363,44 @@ fn danger_27_an_empty_selection_and_a_large_plan_are_refused() {
 }
 
 #[test]
+fn danger_27_an_unset_variable_selects_nothing() {
+    let folder = one(&["train/a.tgz"]);
+    folder.purge(&["--prefix", "", "--yes"]).ends_with(2);
+    assert!(folder.has("train/a.tgz"));
+}
+
+#[test]
+fn danger_27_a_misspelt_name_ends_it_before_anything_is_deleted() {
+    let folder = one(&["train/a.tgz"]);
+    let ran = folder.purge(&["train", "trian", "--yes"]).ends_with(1);
+    assert!(ran.err.contains("\"trian\" not found"), "{}", ran.err);
+    assert!(folder.has("train/a.tgz"));
+}
+
+#[test]
+fn a_place_saved_once_as_file_and_once_as_directory_is_looked_for_as_both() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/out", "train/out"]);
+    pod(&mut wf)["outputs"]["artifacts"][1]["archive"] = json!({ "none": {} });
+    folder.add(wf);
+    folder.put("train/out/x");
+    assert_eq!(deletes(&folder.plan(&["train"])), ["train/out/x"]);
+}
+
+#[test]
+fn danger_28_a_signed_url_is_never_shown() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0] = json!({ "name": "out", "path": "/out", "http": { "url": "https://u:hunter2@h/a?X-Goog-Signature=s3cr3t" } });
+    folder.add(wf);
+    for output in ["table", "wide", "json", "yaml"] {
+        let ran = folder.purge(&["train", "--dry-run", "-o", output]).ends_with(0);
+        assert!(ran.out.contains("https://h/a"), "{}", ran.out);
+        assert!(!ran.out.contains("s3cr3t") && !ran.out.contains("hunter2"), "{}", ran.out);
+    }
+}
+
+#[test]
 fn danger_30_control_characters_never_reach_the_terminal() {
     let mut folder = Folder::new();
     folder.add(workflow("ml", "train", &["train/\u{1b}[31m.tgz"]));
@@ -338,6 +429,24 @@ fn a_pin_on_workflow_or_template_keeps_everything() {
         "metadata": { "name": "t", "namespace": "ml", "labels": { "argo-gc/keep": "true" } }, "spec": {} }));
     folder.put("train/a.tgz");
     kept(&folder.plan(&["train"]), "pinned");
+}
+
+#[test]
+fn a_pin_on_the_namespace_keeps_everything_from_files_too() {
+    let mut folder = one(&["train/a.tgz"]);
+    folder.add(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "ml", "annotations": { "argo-gc/keep": "true" } } }));
+    kept(&folder.plan(&["train"]), "pinned");
+}
+
+#[test]
+fn danger_08_an_event_binding_keeps_what_it_passes_on() {
+    let mut folder = one(&["train/a.tgz"]);
+    let input = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": BUCKET, "key": "train/a.tgz" } }] });
+    folder.add(json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowEventBinding",
+        "metadata": { "name": "on-push", "namespace": "x" },
+        "spec": { "event": { "selector": "true" }, "submit": { "arguments": input } } }));
+    kept(&folder.plan(&["train"]), "referenced");
 }
 
 #[test]

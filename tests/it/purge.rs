@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::gcs::soft_delete_for_a_week;
@@ -87,6 +88,24 @@ fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects() {
 }
 
 #[test]
+fn danger_04_a_workflow_retried_during_the_deletes_keeps_the_rest() {
+    let Some((live, keys)) = with_objects("purge-retried-meanwhile", 600) else { return };
+    live.gcs.latency(Duration::from_millis(10));
+    let arguments = ["train", "--yes", "--concurrency", "8"];
+    let child =
+        live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a delete", || !live.gcs.deletes().is_empty());
+    let mut retried = live.workflow("train", &all_of(&keys));
+    retried["status"]["phase"] = json!("Running");
+    retried["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    live.server.apply(retried);
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert_eq!(live.gcs.keys(live.namespace).len(), 100, "{err}");
+}
+
+#[test]
 fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
     let Some(live) = Live::with("purge-saved", "train", &["train/a.tgz"]) else { return };
     let plan = live.file("plan.json");
@@ -116,6 +135,61 @@ fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says() {
     assert!(ran.err.contains("1 objects of the plan are referred to by now"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
     live.was_careful(&["train/b.tgz"]);
+}
+
+/// Two workflows of one namespace with one key, both selected.
+fn sharing(namespace: &'static str) -> Option<Live> {
+    let live = Live::with(namespace, "train", &["shared/a.tgz"])?;
+    live.server.apply(live.workflow("other", &["shared/a.tgz"]));
+    Some(live)
+}
+
+#[test]
+fn danger_01_an_object_shared_by_two_of_a_saved_plan_goes_with_it() {
+    let Some(live) = sharing("purge-shared") else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan() {
+    let Some(live) = Live::start("purge-shared-rerun") else { return };
+    live.gcs.bucket(live.namespace);
+    let keys = |name: &str| [format!("{name}/own.tgz"), "shared/a.tgz".to_owned()];
+    let wf = |name: &str| live.workflow(name, &all_of(&keys(name)));
+    live.put("shared/a.tgz");
+    for name in ["train", "other"] {
+        live.server.apply(wf(name));
+        live.put(&keys(name)[0]);
+    }
+    let plan = live.file("plan.json");
+    live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    assert!(text.contains(r#""sharedWith":[{"namespace":"purge-shared-rerun","name":"#), "{text}");
+    // Whichever of the two the object was planned for, the other keeps it.
+    for name in ["train", "other"] {
+        let mut retried = wf(name);
+        retried["status"]["phase"] = json!("Running");
+        retried["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+        live.server.apply(retried);
+        let ran = live.purge(&["--plan", &plan, "--yes"]);
+        assert!(live.gcs.get(live.namespace, "shared/a.tgz").is_some(), "{}{}", ran.out, ran.err);
+        live.server.apply(wf(name));
+    }
+}
+
+#[test]
+fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything() {
+    let Some(live) = Live::with("purge-pinned-since", "train", &["train/a.tgz"]) else { return };
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "purge-pinned-since", "labels": { "argo-gc/keep": "true" } } }));
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("pinned"), "{}{}", ran.out, ran.err);
+    assert!(live.gcs.deletes().is_empty());
 }
 
 #[test]
@@ -252,6 +326,20 @@ fn danger_19_holds_retention_and_refusals_are_told_apart() {
 }
 
 #[test]
+fn danger_32_resume_does_not_call_done_what_was_left_alone() {
+    let names = ["train/free.tgz", "train/held.tgz"];
+    let Some(live) = Live::with("purge-resume-held", "train", &names) else { return };
+    live.gcs.before_delete(live.namespace, "train/held.tgz", |gcs| {
+        gcs.hold("purge-resume-held", "train/held.tgz")
+    });
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(4);
+    let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(4);
+    assert!(ran.err.contains("1 of them were left alone, and are still there"), "{}", ran.err);
+    live.purge(&["-l", "", "--yes"]).ends_with(2);
+}
+
+#[test]
 fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights() {
     let Some(live) = Live::with("purge-held-late", "train", &["train/a.tgz"]) else { return };
     live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| gcs.hold("purge-held-late", "train/a.tgz"));
@@ -335,6 +423,33 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
     assert!(undone.out.contains("1 are gone for good"), "{}", undone.out);
 }
 
+#[test]
+fn danger_32_undo_brings_back_what_a_killed_run_deleted_without_writing_it_down() {
+    let Some(live) = Live::start("purge-undo-killed") else { return };
+    live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
+    live.server.apply(live.workflow("train", &["train/a.tgz"]));
+    live.put("train/a.tgz");
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let killed: Vec<&str> = text.lines().filter(|line| !line.contains(r#""line":"result""#)).collect();
+    std::fs::write(&journal, killed.join("\n")).unwrap();
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(undone.out.contains("Brought back 1 of 1"), "{}", undone.out);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
+    // Nothing was deleted: nothing is to be brought back.
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let untouched: Vec<&str> = text.lines().filter(|line| !line.contains(r#""line":"restored""#)).collect();
+    let now = live.gcs.get(live.namespace, "train/a.tgz").unwrap()["generation"].as_str().unwrap().to_owned();
+    let old = text.split(r#""generation":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (plan, lines) =
+        untouched.split_at(untouched.iter().position(|line| line.starts_with(']')).unwrap() + 1);
+    let lines: Vec<String> = lines.iter().map(|line| line.replace(&old, &now)).collect();
+    std::fs::write(&journal, format!("{}\n{}\n", plan.join("\n"), lines.join("\n"))).unwrap();
+    let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(undone.out.contains("Brought back 0 of 0"), "{}", undone.out);
+}
+
 /// A workflow whose named and inline artifacts share a strategy: GC is poisoned and its finalizer hangs.
 fn poisoned(live: &Live, keys: &[&str]) -> Value {
     let mut wf = live.workflow("train", keys);
@@ -365,6 +480,93 @@ fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects() {
     let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(0);
     assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
     assert_eq!(finalizers(), json!(["example.com/other"]));
+}
+
+#[test]
+fn danger_24_a_workflow_that_runs_again_since_the_plan_keeps_its_finalizer() {
+    let Some(live) = Live::start("purge-finalizer-rerun") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    wf["metadata"].as_object_mut().unwrap().remove("deletionTimestamp");
+    live.server.apply(wf.clone());
+    let plan = live.file("plan.json");
+    live.purge(&["train", "--release-finalizer", "--plan-out", &plan]).ends_with(0);
+    // A retry: the node that wrote the artifact is to run again.
+    wf["status"]["phase"] = json!("Running");
+    wf["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
+    wf["status"]["nodes"] = json!({});
+    live.server.apply(wf);
+    let ran = live.purge(&["--plan", &plan, "--yes"]);
+    assert_eq!(live.get("train")["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]));
+    assert!(ran.err.contains("it is Running again"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn danger_24_an_uncertain_location_proves_no_absence() {
+    let Some(live) = Live::start("purge-finalizer-mixup") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    wf["status"]["artifactGCStatus"] = json!({});
+    wf["status"]["nodes"].as_object_mut().unwrap()["train"] = json!(null);
+    let archive = |bucket: &str| json!({ "gcs": { "bucket": bucket, "key": "{{workflow.name}}" } });
+    let template = |bucket: &str| json!({ "name": "export", "archiveLocation": archive(bucket) });
+    wf["spec"]["templates"] = json!([{ "name": "main" }, template("elsewhere")]);
+    wf["status"]["storedTemplates"] = json!({ "namespaced/t/export": template("purge-finalizer-mixup") });
+    wf["status"]["nodes"].as_object_mut().unwrap().remove("train");
+    pod(&mut wf)["templateRef"] = json!({ "name": "t", "template": "export" });
+    live.server.apply(wf);
+    live.purge(&["train", "--yes", "--release-finalizer"]);
+    let now = live.get("train");
+    assert_eq!(now["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]), "{now:#}");
+    let artifact = &now["status"]["nodes"]["train-1"]["outputs"]["artifacts"][0];
+    assert_ne!(artifact["deleted"], json!(true), "{now:#}");
+}
+
+#[test]
+fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes() {
+    let Some(live) = Live::start("purge-finalizer-false") else { return };
+    live.gcs.bucket(live.namespace);
+    let mut wf = poisoned(&live, &["train/a.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    live.server.apply(wf);
+    live.put("train/a.tgz");
+    let finalizers = || live.get("train")["metadata"]["finalizers"].clone();
+    let ran = live.purge(&["train", "--yes", "--release-finalizer"]);
+    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}{}", ran.out, ran.err);
+    assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]));
+    // Written there since by somebody else, it is no reason to stay.
+    live.gcs.created(live.namespace, "train/a.tgz", &ago(SignedDuration::from_hours(1)));
+    live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(0);
+    assert_eq!(finalizers(), json!(["example.com/other"]));
+}
+
+#[test]
+fn danger_32_an_interrupt_begins_no_more_finalizers() {
+    let Some((live, _)) = with_objects("purge-finalizer-interrupt", 60) else { return };
+    for at in 0..20 {
+        let mut wf = live.workflow(&format!("x-{at:02}"), &[]);
+        pod(&mut wf)["outputs"]["artifacts"] =
+            json!([{ "name": "out", "gcs": { "key": format!("x/{at}") } }]);
+        wf["metadata"]["finalizers"] = json!([FINALIZER]);
+        wf["status"]["artifactGCStatus"] = json!({ "strategiesProcessed": { "OnWorkflowDeletion": true } });
+        wf["metadata"]["deletionTimestamp"] = json!(ago(within_the_run()));
+        wf["metadata"]["finalizers"] = json!(["example.com/other", FINALIZER]);
+        live.server.apply(wf);
+    }
+    live.gcs.latency(Duration::from_millis(40));
+    let arguments = ["--all", "--yes", "--release-finalizer", "--no-record", "--concurrency", "4"];
+    let child =
+        live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a delete", || live.gcs.deletes().len() > 10);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let left = (0..20).filter(|at| {
+        let finalizers = live.get(&format!("x-{at:02}"))["metadata"]["finalizers"].clone();
+        finalizers.as_array().unwrap().contains(&json!(FINALIZER))
+    });
+    assert!(left.count() >= 12);
 }
 
 #[test]
@@ -416,7 +618,23 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     let ran = purge(&[]).ends_with(5);
     assert!(ran.err.contains("--accept-unread"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
-    let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces";
+    let sources = "workflows,caches,templates,cluster-templates,cron-workflows,sensors,namespaces,archive";
+    // What one can read counts, though the rest is accepted as unread.
+    let place = json!({ "bucket": "purge-alice", "key": "train/a.tgz" });
+    let entry = json!({ "outputs": { "artifacts": [{ "name": "out", "gcs": place }] } });
+    let cache = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "cache", "namespace": "purge-alice",
+            "labels": { "workflows.argoproj.io/configmap-type": "Cache" } },
+        "data": { "key": entry.to_string() },
+    });
+    live.server.apply(cache.clone());
+    let ran = purge(&["--accept-unread", sources]).ends_with(0);
+    assert!(ran.out.contains("cache purge-alice/cache"), "{}", ran.out);
+    assert!(live.gcs.deletes().is_empty());
+    let mut emptied = cache;
+    emptied["data"] = json!({});
+    live.server.apply(emptied);
     let ran = purge(&["--accept-unread", sources]).ends_with(0);
     assert!(ran.err.contains("Warning: accepted as unread: workflows"), "{}", ran.err);
     assert!(live.gcs.keys(live.namespace).is_empty());

@@ -5,10 +5,10 @@ use crate::cli::Streams;
 use crate::cluster::Cluster;
 use crate::error::{Error, exit};
 use crate::gc::plan::Rules;
-use crate::gc::{Context, Controllers, Related};
+use crate::gc::{Context, Controllers, Kept, PlannedWorkflow, Related};
 use crate::output::{document, escape, plan as show};
 use crate::purge::document::{ClusterIdentity, Head};
-use crate::purge::execute::{Executor, WorkflowTally};
+use crate::purge::execute::{Executor, Fate, WorkflowTally};
 use crate::purge::gather::Whole;
 use crate::purge::journal::{Journal, Line, Record};
 use crate::purge::spill::Spill;
@@ -143,20 +143,29 @@ pub(super) async fn resume(
     let (cluster, context) = connect(arguments, record.plan.head.cluster.is_none(), now).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
-    let plan = record.plan.map(|workflow| {
-        let absent = &mut workflow.absent;
-        workflow.delete.retain(|object| {
-            let settled = record.is_settled(object);
-            if settled {
-                absent.push(format!("gs://{}/{}", object.bucket, object.key));
+    let mut left = 0_u64;
+    let plan = record.plan.map(|PlannedWorkflow { delete, keep, absent, .. }| {
+        delete.retain(|object| {
+            let location = format!("gs://{}/{}", object.bucket, object.key);
+            match record.settled(object) {
+                None => return true,
+                Some(Fate::Kept(protection, detail)) => {
+                    left += 1;
+                    keep.push(Kept { location, artifact: object.artifact.to_string(), protection, detail });
+                }
+                Some(_) => absent.push(location),
             }
-            !settled
+            false
         });
     })?;
     let settled = planned - plan.tail.totals.objects;
     streams.say(format!("{settled} of {planned} objects are settled already."));
+    if left > 0 {
+        streams.say(format!("Warning: {left} of them were left alone, and are still there."));
+    }
+    let ended = |code| if code == exit::DONE && left > 0 { exit::PARTIAL } else { code };
     if plan.is_idle() {
-        return Ok(exit::DONE);
+        return Ok(ended(exit::DONE));
     }
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
@@ -167,7 +176,7 @@ pub(super) async fn resume(
     preflight(arguments, &plan, &target).await?;
     confirm(arguments, &plan, &target, streams)?;
     let journal = Journal::reopen(path)?;
-    carry_out(arguments, plan, &target, &journal, streams, now).await
+    carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)
 }
 
 /// Looks again who refers to what: a plan may be hours old.
@@ -179,10 +188,10 @@ async fn refresh(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let references = super::from_cluster::references(cluster, arguments, context, &plan).await?;
-    let (plan, kept) = plan.keep_referenced(&references)?;
+    let (references, since) = super::from_cluster::references(cluster, arguments, context, &plan).await?;
+    let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
-        streams.say(format!("Note: {kept} objects of the plan are referred to by now, and stay."));
+        streams.say(format!("Note: {kept} objects of the plan are referred to by now, or pinned, and stay."));
     }
     Ok(plan)
 }

@@ -11,14 +11,15 @@ use crate::gc::{
     reference::{Gathering, References},
 };
 use crate::purge::Plan;
-use crate::purge::document::ClusterIdentity;
-use crate::purge::gather::{Gathered, Terms, Whole};
+use crate::purge::document::{ClusterIdentity, Since};
+use crate::purge::execute::rerun;
+use crate::purge::gather::{Gathered, Terms, Whole, pinned};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pages read at a time.
 const DECODERS: usize = 2;
@@ -31,7 +32,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
     let mut gathering = Gathering::default();
-    let beside = cluster.beside(&mut gathering).await;
+    let beside = cluster.beside(namespace.as_deref(), &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace.as_deref()).await;
     controllers.version = arguments.argo_version;
     for gap in gaps {
@@ -47,9 +48,8 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     }
     let rules = arguments.rules(allowed, now);
     let mut unread = beside.unread.clone();
-    if controllers.archives() {
-        let why = "the controller archives workflows, and the archive can't be read yet".to_owned();
-        unread.push(Unread { source: "archive", why });
+    if let Some(why) = controllers.unread_archive() {
+        unread.push(Unread { source: "archive", why: why.to_owned() });
     }
     let pods_read = match &namespace {
         Some(namespace) => related.is_read(ObjectKind::GcPods, namespace),
@@ -75,7 +75,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
     }
-    report_names(arguments, &whole)?;
+    whole.ensure_found(&arguments.names)?;
     let identity = ClusterIdentity {
         uid: cluster.uid().await,
         server: cluster.host().to_owned(),
@@ -105,26 +105,44 @@ async fn check_clock(cluster: &Cluster, arguments: &Arguments, now: Timestamp) -
     }
 }
 
-/// Everything that refers to anything by now; nothing is selected.
+/// Everything that refers to anything by now, and what became of the plan's workflows; nothing is selected.
 pub(super) async fn references(
     cluster: &Cluster,
     arguments: &Arguments,
     context: &Context,
     plan: &Plan,
-) -> Result<References, Error> {
+) -> Result<(References, Since), Error> {
     let mut gathering = Gathering::default();
-    let beside = cluster.beside(&mut gathering).await;
+    let beside = cluster.beside(Some(cluster.namespace()), &mut gathering).await;
     let start = Whole::new(gathering, beside.unread.clone());
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
-    let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), |_: &Workflow| false));
+    let (planned, made) = (plan.uids()?, plan.head.created_at);
+    let since = Arc::new(Mutex::new(Since::default()));
+    let (found, pins) = (Arc::clone(&since), beside.clone());
+    let look = move |workflow: &Workflow| {
+        let uid = &workflow.metadata.uid;
+        if planned.contains(uid) {
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            if rerun(workflow, made).is_some() {
+                found.altered.insert(uid.clone());
+            }
+            if let Some(place) = pinned(workflow, &pins) {
+                found.altered.insert(uid.clone());
+                found.pinned.insert(uid.clone(), place);
+            }
+        }
+        false
+    };
+    let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), look));
     let namespace = Some(cluster.namespace());
     let (_, _, references, unread) =
         everything(cluster, arguments.chunk_size, namespace, &shared, start).await?.finish();
-    // What was accepted as unread when the plan was made is so still.
-    let accepted = |unread: &Unread| plan.head.unread.iter().any(|old| old.starts_with(unread.source));
+    // What was accepted as unread when the plan was made is so still; what can't be read since then is not.
+    let accepted = |unread: &Unread| plan.head.unread.contains(&unread.to_string());
     let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     arguments.check_unread(&news)?;
-    Ok(references)
+    let since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((references, since))
 }
 
 /// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted.
@@ -222,13 +240,4 @@ async fn labelled(
             .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
     }
     Ok(Some(uids))
-}
-
-/// A name that isn't there is an error, as with kubectl.
-fn report_names(arguments: &Arguments, whole: &Whole) -> Result<(), Error> {
-    if !arguments.names.is_empty() && whole.taken == 0 {
-        let names = arguments.names.join("\", \"");
-        return Err(Error::new(format!("workflows \"{names}\" not found")));
-    }
-    Ok(())
 }

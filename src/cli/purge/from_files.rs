@@ -34,9 +34,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         part.workflow(text, &terms);
         whole.absorb(part)?;
     }
-    if !arguments.names.is_empty() && whole.taken == 0 {
-        return Err(Error::new(format!("workflows \"{}\" not found", arguments.names.join("\", \""))));
-    }
+    whole.ensure_found(&arguments.names)?;
     let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
     let target = apply::Target { cluster: None, store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
@@ -88,6 +86,12 @@ pub(in crate::cli) fn load(
                 return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error)).hint(HINT));
             }
             object => {
+                if matches!(&object, Object::Other(kind) if kind == "Namespace") {
+                    let namespace: Named = serde_json::from_str(&text).map_err(Error::new)?;
+                    if namespace.metadata.is_pinned() {
+                        pins.pinned_namespaces.insert(namespace.metadata.name);
+                    }
+                }
                 if let Object::Template(template) = &object
                     && template.metadata.is_pinned()
                 {
@@ -103,6 +107,12 @@ pub(in crate::cli) fn load(
     Ok(Loaded { context, gathering, pins, workflows })
 }
 
+/// An object of which its name and pins matter only.
+#[derive(serde::Deserialize)]
+struct Named {
+    metadata: crate::argo::Meta,
+}
+
 /// Takes in what an object other than a workflow refers to.
 fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), Error> {
     let (what, texts) = match object {
@@ -114,7 +124,9 @@ fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), E
         {
             (format!("cache {}", config.metadata.name), config.data.values().cloned().collect())
         }
-        Object::Other(kind) if matches!(kind.as_str(), "CronWorkflow" | "Sensor") => {
+        Object::Other(kind)
+            if matches!(kind.as_str(), "CronWorkflow" | "Sensor" | "WorkflowEventBinding") =>
+        {
             (kind.clone(), vec![text.to_owned()])
         }
         _ => return Ok(()),
