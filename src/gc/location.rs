@@ -116,6 +116,10 @@ pub enum Unlocated {
     NotSaved,
     #[error("only a key is recorded, and the workflow holds no repository to complete it from")]
     NoRepository,
+    #[error(
+        "only a key is recorded, and of the archive locations that may complete it none is certainly the one"
+    )]
+    NoTemplate,
     #[error("the key is empty")]
     EmptyKey,
     #[error("the key climbs out of the bucket: {0}")]

@@ -228,6 +228,19 @@ fn danger_14_a_key_without_its_repository_is_no_certain_place() {
 }
 
 #[test]
+fn danger_14_a_key_whose_template_is_not_there_may_lie_at_another_archive_location() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    pod(&mut wf)["templateRef"] = json!({ "name": "t", "template": "export" });
+    let archive = json!({ "gcs": { "bucket": "elsewhere", "key": "{{workflow.name}}" } });
+    wf["status"]["storedTemplates"] =
+        json!({ "namespaced/t/other": { "name": "other", "archiveLocation": archive } });
+    folder.add(wf);
+    folder.put("train/a.tgz");
+    kept(&folder.plan(&["train"]), "no-certain-location");
+}
+
+#[test]
 fn danger_16_what_could_not_be_read_may_refer_to_anything() {
     let mut folder = one(&["train/a.tgz"]);
     let mut offloaded = workflow("x", "big", &[]);

@@ -181,7 +181,7 @@ impl<'a> Case<'a> {
     }
 
     fn of_node(&self, node: &'a NodeStatus) -> impl Iterator<Item = Record<'a>> {
-        let mut base = None;
+        let (mut base, mut untold) = (None, None);
         node.outputs.artifacts.iter().map(move |artifact| {
             let (strategy, source) = self.policy.strategy(artifact);
             let account = self.policy.service_account(artifact);
@@ -191,6 +191,10 @@ impl<'a> Case<'a> {
                 false => *base.get_or_insert_with(|| self.base(node)),
             };
             let resolved = location::resolve(&artifact.location, base);
+            let resolved = resolved.and_then(|resolved| {
+                let lost = resolved.relocated && *untold.get_or_insert_with(|| self.lacks_template(node));
+                if lost { Err(Unlocated::NoTemplate) } else { Ok(resolved) }
+            });
             Record { node, artifact, strategy, source, account, resolved, base, place: 0 }
         })
     }

@@ -16,6 +16,31 @@ impl<'a> Case<'a> {
         own.or_else(|| defaults.and_then(|defaults| defaults.archive_location.as_ref()))
     }
 
+    /// Whether the node's template can't be found although templates here have archive locations: the outputs
+    /// may be at any of them.
+    pub(super) fn lacks_template(&self, node: &NodeStatus) -> bool {
+        if self.template_of(node).is_some() {
+            return false;
+        }
+        let status = &self.workflow.status;
+        let stored = status.stored_workflow_template_spec.iter().flat_map(|spec| &spec.templates);
+        let mut templates: Vec<&Template> = self
+            .workflow
+            .spec
+            .templates
+            .iter()
+            .chain(stored)
+            .chain(status.stored_templates.values())
+            .collect();
+        while let Some(template) = templates.pop() {
+            if template.archive_location.is_some() {
+                return true;
+            }
+            templates.extend(template.children().filter_map(|child| child.inline.as_deref()));
+        }
+        false
+    }
+
     /// The template the node was made from, inline bodies included.
     pub(super) fn template_of(&self, node: &NodeStatus) -> Option<&'a Template> {
         self.template_within(node, 0)
