@@ -190,6 +190,13 @@ impl Plan {
     ) -> Result<Self, Error> {
         let plan = Self::open(file)?;
         let age = now.duration_since(plan.head.created_at);
+        // Clocks may differ a little.
+        if age < -SignedDuration::from_mins(10) {
+            return Err(Error::refused(format!(
+                "the plan is dated {}, which is yet to come",
+                plan.head.created_at
+            )));
+        }
         if age > max_age {
             return Err(Error::refused(format!(
                 "the plan was made at {}, which is too long ago",
@@ -471,6 +478,7 @@ mod tests {
         assert!(read(&text, "u", soon).is_ok());
         assert!(read(&text, "v", soon).unwrap_err().contains("another cluster"));
         assert!(read(&text, "u", "2026-11-02T01:00:00Z").unwrap_err().contains("too long ago"));
+        assert!(read(&text, "u", "2026-10-31T23:00:00Z").unwrap_err().contains("yet to come"));
         for (from, to) in [("\"gcs\"", "\"gcS\""), ("uid-a", "uid-x"), ("\"absent\":2", "\"absent\":3")] {
             assert!(text.contains(from));
             assert!(read(&text.replace(from, to), "u", soon).unwrap_err().contains("edited"), "{from}");

@@ -20,7 +20,10 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+/// How long a shown plan may wait for its answer: what refers to its objects was looked up before.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Above these a name is typed rather than a letter.
 const MANY_OBJECTS: u64 = 1_000;
 const MANY_BYTES: u64 = 100 << 30;
@@ -333,9 +336,14 @@ fn confirm(
     };
     let _ = write!(streams.err, "{}: ", escape(&question));
     let _ = streams.err.flush();
+    let asked = Instant::now();
     let mut answer = String::new();
     // One byte at a time would be needed to leave the rest alone; nothing reads it after us.
     BufReader::new(&mut *streams.input).read_line(&mut answer).map_err(Error::new)?;
+    if asked.elapsed() > PATIENCE {
+        return Err(Error::refused("the answer took so long that the plan may be out of date")
+            .hint("run it again, or save a plan with --plan-out and carry that out"));
+    }
     let answer = answer.trim();
     let agreed = if wanted == "y" { matches!(answer, "y" | "Y" | "yes") } else { answer == wanted };
     if agreed { Ok(()) } else { Err(Error::refused("not confirmed: nothing was deleted")) }
