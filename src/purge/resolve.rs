@@ -5,7 +5,7 @@ use super::spill::Spill;
 use crate::error::Error;
 use crate::gc::plan::{ObjectFacts, Rules, Selected};
 use crate::gc::reference::{References, Released};
-use crate::gc::{Kept, Protection};
+use crate::gc::{Kept, PlannedWorkflow, Protection};
 use crate::store::{BucketFacts, Store, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::HashSet;
@@ -54,12 +54,19 @@ pub async fn resolve(
         Ok(selected.plan)
     }))
     .buffered(WORKFLOWS);
-    // As hashes: two that collide cost a delete, never make one.
+    // As hashes: two that collide cost a delete, never make one. A key that names its workflow is planned for
+    // no other, and need not be remembered.
     let mut planned: HashSet<u64> = HashSet::new();
     let hash = RandomState::new();
     while let Some(plan) = workflows.next().await {
         let mut plan = plan?;
-        plan.delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
+        let mut own: HashSet<u64> = HashSet::new();
+        let PlannedWorkflow { name, uid, delete, .. } = &mut plan;
+        delete.retain(|object| {
+            let names_it = object.key.split('/').any(|part| part == name || part == uid);
+            let known = if names_it { &mut own } else { &mut planned };
+            known.insert(hash.hash_one((&object.bucket, &object.key)))
+        });
         draft.add(&plan)?;
     }
     Ok(())
