@@ -506,3 +506,31 @@ fn plan_and_result_are_documents_of_their_schemas() {
     assert_eq!(ran.json()["totals"]["deleted"], 1);
     assert!(ran.err.contains("To delete: 1 object"), "the plan is shown all the same: {}", ran.err);
 }
+
+#[test]
+fn danger_28_credentials_we_can_not_use_are_named_without_their_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let objects = directory.path().join("wf.json");
+    std::fs::write(&objects, workflow("ml", "train", &["train/a.tgz"]).to_string()).unwrap();
+    let file = directory.path().join("key.json");
+    for (content, words) in [
+        (
+            r#"{"type": "external_account", "x": "s3cret"}"#,
+            "credentials of type external_account are not supported",
+        ),
+        (
+            r#"{"type": "impersonated_service_account", "x": "s3cret"}"#,
+            "impersonated_service_account are not supported",
+        ),
+        (r#"{"type": "other", "x": "s3cret"}"#, "credentials of type \"other\" are not known"),
+        (r#"{"type": "service_account", "private_key": "s3cret", "client_email": "a@b"}"#, "credentials: "),
+        ("s3cret", "is not a credentials file"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let mut command = crate::support::plugin(["purge", "train", "--yes", "-f"]);
+        command.arg(&objects).arg("--credentials").arg(&file).env_remove("STORAGE_EMULATOR_HOST");
+        let ran = crate::support::Ran::of(command).ends_with(1);
+        assert!(ran.err.contains(words), "{content}: {}", ran.err);
+        assert!(!ran.err.contains("s3cret"), "{}", ran.err);
+    }
+}
