@@ -11,6 +11,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use tabled::builder::Builder;
+use tabled::grid::util::string::get_text_width;
 use tabled::settings::{Padding, Style as Borders};
 
 /// Bytes for people: binary units, one decimal below ten.
@@ -53,15 +54,18 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             plural(totals.workflows, "workflow")
         )?,
     }
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut kept: Vec<Vec<String>> = Vec::new();
+    // Rows are made twice, to be measured and to be written: held, those of a large plan would be most of memory.
+    let columns: &[&str] = match wide {
+        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
+        false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
+    };
+    let mut goes = Columns::new(columns);
+    let mut stays = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
-        if !workflow.delete.is_empty() || workflow.release_finalizer {
-            if wide { rows.extend(objects(&workflow, now)) } else { rows.push(row(&workflow, now)) }
-        }
-        kept.extend(keeps(&workflow));
+        rows(&workflow, wide, now).iter().for_each(|row| goes.measure(row));
+        keeps(&workflow).iter().for_each(|row| stays.measure(row));
         for object in &workflow.delete {
             if let Some(days) = minimum_days(&object.storage_class)
                 && object.created.is_some_and(|created| now.duration_since(created).as_secs() < days * 86_400)
@@ -71,11 +75,12 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             }
         }
     }
-    let columns: &[&str] = match wide {
-        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
-        false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
-    };
-    table(out, columns, rows)?;
+    if goes.rows > 0 {
+        goes.header(out)?;
+        for workflow in plan.workflows()? {
+            rows(&workflow?, wide, now).iter().try_for_each(|row| goes.row(out, row))?;
+        }
+    }
     for (class, (objects, bytes)) in fees {
         let days = minimum_days(&class).unwrap_or_default();
         writeln!(
@@ -85,11 +90,57 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             size(bytes)
         )?;
     }
-    if !kept.is_empty() {
+    if stays.rows > 0 {
         writeln!(out, "\nTo keep:")?;
-        table(out, &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"], kept)?;
+        stays.header(out)?;
+        for workflow in plan.workflows()? {
+            keeps(&workflow?).iter().try_for_each(|row| stays.row(out, row))?;
+        }
     }
     Ok(())
+}
+
+/// The columns of a table whose rows come one by one.
+struct Columns<'c> {
+    names: &'c [&'c str],
+    widths: Vec<usize>,
+    rows: u64,
+}
+
+impl<'c> Columns<'c> {
+    fn new(names: &'c [&'c str]) -> Self {
+        Self { names, widths: names.iter().map(|name| name.len()).collect(), rows: 0 }
+    }
+
+    fn measure(&mut self, row: &[String]) {
+        self.rows += 1;
+        self.widths.iter_mut().zip(row).for_each(|(width, cell)| *width = get_text_width(cell).max(*width));
+    }
+
+    /// An empty line and the names.
+    fn header(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out)?;
+        self.row(out, self.names)
+    }
+
+    fn row(&self, out: &mut dyn Write, row: &[impl AsRef<str>]) -> io::Result<()> {
+        let mut line = String::new();
+        for (at, cell) in row.iter().map(AsRef::as_ref).enumerate() {
+            line.push_str(cell);
+            let width = self.widths.get(at).copied().unwrap_or_default();
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(get_text_width(cell)) + 3));
+        }
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// What of a workflow goes: one row, or one for each object.
+fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Vec<Vec<String>> {
+    match workflow.delete.is_empty() && !workflow.release_finalizer {
+        true => Vec::new(),
+        false if wide => objects(workflow, now),
+        false => vec![row(workflow, now)],
+    }
 }
 
 /// Days an object of the class is charged for at the least (cloud.google.com/storage/docs/storage-classes).
