@@ -133,6 +133,8 @@ pub struct Record {
     /// Found gone after such a delete.
     gone_after: HashSet<u64>,
     restored: HashSet<u64>,
+    /// The run ended by itself: its workflows are settled too.
+    pub ended: bool,
     random: RandomState,
 }
 
@@ -153,12 +155,14 @@ impl Record {
             open: HashSet::new(),
             gone_after: HashSet::new(),
             restored: HashSet::new(),
+            ended: false,
             random: RandomState::new(),
         };
         let (mut gone, mut kept, mut restored) = (HashSet::new(), HashMap::new(), HashSet::new());
         let (mut sent, mut open, mut gone_after) = (HashSet::new(), HashSet::new(), HashSet::new());
         for line in record.lines()? {
             match line? {
+                Line::End { .. } => record.ended = true,
                 Line::Intent { bucket, key, generation, .. } => {
                     let hash = record.hash(&bucket, &key, &generation);
                     if !sent.insert(hash) {

@@ -222,6 +222,29 @@ fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
 }
 
 #[test]
+fn danger_32_a_run_killed_before_it_told_the_workflow_does_so_on_resume() {
+    let Some(live) = Live::with("purge-untold", "train", &["train/a.tgz"]) else { return };
+    let journal = live.file("journal.jsonl");
+    live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
+    // As if it had been killed after its last delete.
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let told = |line: &&str| !line.contains("\"line\":\"workflow\"") && !line.contains("\"line\":\"end\"");
+    std::fs::write(&journal, text.lines().filter(told).map(|line| format!("{line}\n")).collect::<String>())
+        .unwrap();
+    let mut untold = live.get("train");
+    pod(&mut untold)["outputs"]["artifacts"][0]["deleted"] = json!(false);
+    live.server.apply(untold);
+    let ran = live.purge(&["--resume", &journal]).ends_with(0);
+    assert!(ran.out.contains("Recorded 1 artifact as deleted"), "{}{}", ran.out, ran.err);
+    let now = live.get("train");
+    assert_eq!(now["status"]["nodes"]["train-1"]["outputs"]["artifacts"][0]["deleted"], true);
+    // Told once is enough.
+    let ran = live.purge(&["--resume", &journal]).ends_with(0);
+    assert!(!ran.out.contains("Recorded"), "{}", ran.out);
+    live.was_careful(&["train/a.tgz"]);
+}
+
+#[test]
 fn danger_32_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on() {
     let Some((live, keys)) = with_objects("purge-interrupted", 60) else { return };
     let journal = live.file("journal.jsonl");

@@ -167,12 +167,17 @@ pub(super) async fn resume(
         streams.say(format!("Warning: {left} of them were left alone, and are still there."));
     }
     let ended = |code| if code == exit::DONE && left > 0 { exit::PARTIAL } else { code };
-    if plan.is_idle() {
+    if plan.is_idle() && (record.ended || arguments.dry_run != DryRun::None) {
         return Ok(ended(exit::DONE));
+    }
+    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
+    if plan.is_idle() {
+        // Nothing more is deleted, so there is nothing to ask; only the workflows have not been told.
+        let journal = Journal::reopen(path)?;
+        return carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended);
     }
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     if arguments.dry_run != DryRun::None {
         return Ok(exit::DONE);
     }
