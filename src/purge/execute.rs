@@ -242,7 +242,7 @@ impl Executor<'_> {
                 }
             }
         }
-        self.verify(plan, &mut settled).await;
+        self.verify(plan, &mut settled).await?;
         Ok(settled)
     }
 
@@ -341,7 +341,7 @@ impl Executor<'_> {
 
     /// Looks whether what was deleted is really gone: by one listing where the objects have a folder of the
     /// workflow's own, else one by one.
-    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) {
+    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) -> Result<(), Error> {
         let mut by_bucket: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
         for (at, _) in settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted) {
             by_bucket.entry(Arc::clone(&settled[at].object.bucket)).or_default().push(at);
@@ -374,8 +374,21 @@ impl Executor<'_> {
                     Ok(_) => {}
                     Err(error) => *fate = Fate::Failed(format!("deleted, but not verified: {error}")),
                 }
+                // A run that goes on later must not take the storage's word for it.
+                let why = match fate {
+                    Fate::StillThere => "deleted, but it is still there".to_owned(),
+                    Fate::Failed(why) => why.clone(),
+                    _ => continue,
+                };
+                self.journal.write(&Line::Result {
+                    bucket: Arc::clone(&object.bucket),
+                    key: object.key.clone(),
+                    generation: object.generation.clone(),
+                    outcome: Outcome::Failed(why),
+                })?;
             }
         }
+        Ok(())
     }
 }
 

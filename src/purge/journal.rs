@@ -187,7 +187,10 @@ impl Record {
                         fate @ Fate::Kept(..) => {
                             kept.insert(hash, fate);
                         }
-                        _ => {}
+                        // Written after a deletion when it could not be verified.
+                        _ => {
+                            gone.remove(&hash);
+                        }
                     }
                 }
                 Line::Restored { bucket, key, generation } => {
