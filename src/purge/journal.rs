@@ -321,4 +321,23 @@ mod tests {
         let lost: Vec<_> = lost.iter().map(|lost| (&*lost.key, lost.certain)).collect();
         assert_eq!(lost, [("done", true), ("failed", false), ("killed", false), ("resumed", true)]);
     }
+
+    #[test]
+    fn what_was_deleted_but_not_verified_is_not_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let object: PlannedObject = serde_json::from_value(serde_json::json!({
+            "bucket": "b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+        }))
+        .unwrap();
+        let result =
+            |outcome| Line::Result { bucket: "b".into(), key: "k".into(), generation: "1".into(), outcome };
+        journal.write(&result(Outcome::Deleted)).unwrap();
+        assert!(Record::read(&path).unwrap().settled(&object).is_some());
+        journal.write(&result(Outcome::Failed("deleted, but it is still there".into()))).unwrap();
+        assert!(Record::read(&path).unwrap().settled(&object).is_none());
+    }
 }
