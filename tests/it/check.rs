@@ -53,6 +53,31 @@ fn the_record_and_the_bucket_are_held_against_each_other() {
 }
 
 #[test]
+fn what_another_run_wrote_later_was_not_left_by_this_one() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["latest.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    folder.add(wf);
+    folder.put_at(BUCKET, "latest.tgz", SignedDuration::from_hours(2));
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(artifact(&document, "out-0")["verdict"], "collected");
+    assert_eq!(artifact(&document, "out-0")["stored"]["objects"], 1);
+}
+
+#[test]
+fn what_lies_below_an_archive_is_another_artifacts_however_many_there_are() {
+    let mut folder = Folder::new();
+    let keys = ["train/a", "train/a/b", "train/c", "train/d", "train/e"];
+    let mut wf = workflow("ml", "train", &keys);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    folder.add(wf);
+    keys[1..].iter().for_each(|key| folder.put(key));
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(artifact(&document, "out-0")["verdict"], "collected");
+    assert_eq!(document["summary"]["stored"]["objects"], 4);
+}
+
+#[test]
 fn totals_are_by_what_is_asked_for_and_largest_first() {
     let mut folder = Folder::new();
     folder.add(workflow("small", "one", &["one/a.tgz"])).add(workflow(
