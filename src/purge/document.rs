@@ -4,6 +4,7 @@
 //! the tail. The hash is of every byte before it.
 
 use crate::error::Error;
+use crate::gc::orphans::{Guarded, below, referrer};
 use crate::gc::reference::{References, Released};
 use crate::gc::{Kept, PlannedWorkflow, Protection};
 use crate::store::BucketFacts;
@@ -331,6 +332,19 @@ impl Plan {
         draft.seal(self.tail.buckets.clone())
     }
 
+    /// Whether it is of orphans, of which nobody else keeps watch.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn has_orphans(&self) -> Result<bool, Error> {
+        for workflow in self.workflows()? {
+            if workflow?.orphans {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// UIDs of all workflows that give up what is planned.
     ///
     /// # Errors
@@ -355,30 +369,39 @@ impl Plan {
             released.whole(uid);
         }
         let mut kept = 0;
-        let plan = self.map(|PlannedWorkflow { uid, delete, keep, release_finalizer, .. }| {
-            let pinned = since.pinned.get(uid);
-            // What runs again refers to its own objects; that it does is found out, and told, at the delete.
-            let altered = pinned.is_none() && since.altered.contains(uid);
-            delete.retain(|object| {
-                let holder = references.holder(&object.bucket, &object.key, &released);
-                let (protection, detail) = match (pinned, holder) {
-                    (Some(place), _) => (Protection::Pinned, format!("on the {place}")),
-                    (None, Some(holder)) if !altered || holder.uid != *uid => {
-                        (Protection::Referenced, format!("by {}", holder.name))
-                    }
-                    _ => return true,
-                };
-                kept += 1;
-                keep.push(Kept {
-                    location: format!("gs://{}/{}", object.bucket, object.key),
-                    artifact: object.artifact.to_string(),
-                    protection,
-                    detail,
+        let plan =
+            self.map(|PlannedWorkflow { uid, name, orphans, delete, keep, release_finalizer, .. }| {
+                let pinned = since.pinned.get(uid);
+                // What runs again refers to its own objects; that it does is found out, and told, at the delete.
+                let altered = pinned.is_none() && since.altered.contains(uid);
+                delete.retain(|object| {
+                    let (bucket, key) = (&object.bucket, &object.key);
+                    let holder = match orphans {
+                        true => referrer(references, bucket, key, name),
+                        false => references.holder(bucket, key, &released),
+                    };
+                    let guard = since.guarded.holder(below(key, name)).filter(|_| *orphans);
+                    let (protection, detail) = match (pinned, holder, guard) {
+                        (None, None, Some(guard)) => {
+                            (Protection::Pinned, format!("{guard} is pinned, or not finished"))
+                        }
+                        (Some(place), ..) => (Protection::Pinned, format!("on the {place}")),
+                        (None, Some(holder), _) if !altered || holder.uid != *uid => {
+                            (Protection::Referenced, format!("by {}", holder.name))
+                        }
+                        _ => return true,
+                    };
+                    kept += 1;
+                    keep.push(Kept {
+                        location: format!("gs://{}/{}", object.bucket, object.key),
+                        artifact: object.artifact.to_string(),
+                        protection,
+                        detail,
+                    });
+                    false
                 });
-                false
-            });
-            *release_finalizer &= pinned.is_none();
-        })?;
+                *release_finalizer &= pinned.is_none();
+            })?;
         Ok((plan, kept))
     }
 }
@@ -390,6 +413,8 @@ pub struct Since {
     pub altered: HashSet<String>,
     /// A pin keeps all of them: where.
     pub pinned: HashMap<String, &'static str>,
+    /// Where nothing is an orphan.
+    pub guarded: Guarded,
 }
 
 /// Counts and hashes what is written.
