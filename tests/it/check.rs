@@ -78,6 +78,18 @@ fn what_lies_below_an_archive_is_another_artifacts_however_many_there_are() {
 }
 
 #[test]
+fn an_object_that_many_workflows_write_is_there_once() {
+    let mut folder = Folder::new();
+    for name in ["one", "two", "three"] {
+        folder.add(workflow("ml", name, &["latest.tgz"]));
+    }
+    folder.put("latest.tgz");
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(document["summary"]["stored"]["objects"], 1);
+    assert_eq!(document["summary"]["artifacts"]["uncovered"], 3);
+}
+
+#[test]
 fn totals_are_by_what_is_asked_for_and_largest_first() {
     let mut folder = Folder::new();
     folder.add(workflow("small", "one", &["one/a.tgz"])).add(workflow(
