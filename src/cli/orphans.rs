@@ -92,6 +92,8 @@ struct Records {
     names: HashSet<String>,
     guarded: Guarded,
     unread: Vec<Unread>,
+    /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
+    as_of: Timestamp,
     cluster: Option<ClusterIdentity>,
 }
 
@@ -107,7 +109,8 @@ impl Arguments {
         for (bucket, prefix) in &self.repository {
             let place = (bucket.as_str(), prefix.as_str());
             let known = (&records.names, &records.guarded);
-            let mut search = Search::new(&records.references, known, place, now, signed(self.older));
+            let mut search =
+                Search::new(&records.references, known, place, records.as_of, signed(self.older));
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
@@ -224,15 +227,16 @@ impl Arguments {
             }
             (whole, pins.pinned_namespaces, None)
         };
+        let mut as_of = now;
         for path in &self.also {
             let mut part = Gathered::default();
-            inspection(path, &mut part)?;
+            as_of = as_of.min(inspection(path, &mut part)?);
             whole.absorb(part)?;
         }
         let (names, mut guarded) = (std::mem::take(&mut whole.names), std::mem::take(&mut whole.guarded));
         pins.iter().for_each(|name| guarded.namespace(name));
         let (_, _, references, unread) = whole.finish();
-        Ok(Records { references, names, guarded, unread, cluster })
+        Ok(Records { references, names, guarded, unread, as_of, cluster })
     }
 }
 
@@ -258,11 +262,13 @@ fn orphans(name: String) -> PlannedWorkflow {
     }
 }
 
-/// Takes in what an inspection of another cluster names.
-fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
+/// Takes in what an inspection of another cluster names; gives the time it was made.
+fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<Timestamp, Error> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Document {
         kind: String,
+        generated_at: Timestamp,
         source: Origin,
         summary: Summary,
         workflows: Vec<Inspected>,
@@ -338,5 +344,5 @@ fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
         part.guarded.workflow(&workflow.name, &workflow.uid);
         part.names.push(workflow.name);
     }
-    Ok(())
+    Ok(document.generated_at)
 }

@@ -177,6 +177,11 @@ fn danger_15_an_inspection_of_a_part_of_a_cluster_offers_nothing_and_guards_all_
     let save =
         ["--repository", "gs://ml-artifacts/argo", "--exclusive", "--also", &also, "--plan-out", &plan];
     folder.run("orphans", &save).ends_with(0);
+    // What was written since it was made may be recorded there by now.
+    let mut early: Value = serde_json::from_str(&std::fs::read_to_string(&also).unwrap()).unwrap();
+    early["generatedAt"] = json!(ago(OLD - SignedDuration::from_hours(24)));
+    std::fs::write(&also, early.to_string()).unwrap();
+    assert_eq!(names(&folder, &["--also", &also]), [""; 0]);
     let parts: [&[&str]; 6] = [
         &["-n", "x"],
         &["--older", "1h"],
@@ -267,4 +272,17 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     let ran = orphans(&live, ALICE, &["--exclusive", "--plan-out", &plan]).ends_with(5);
     assert!(ran.err.contains("Nothing is offered for deletion"), "{}", ran.err);
     assert!(!std::path::Path::new(&plan).exists());
+    // Nor does another's plan go through, whatever is accepted.
+    live.gcs.put(live.namespace, "argo/gone/1/a.tgz", "x");
+    live.gcs.created(live.namespace, "argo/gone/1/a.tgz", &ago(OLD));
+    orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
+    let mut command = live.server.kubectl_as(ALICE, ["argo-gc", "purge", "--plan", &plan, "--yes"]);
+    command.args([
+        "--accept-unread",
+        "workflows,nodes,caches,templates,cluster-templates,cron-workflows,sensors,namespaces,archive,pods",
+    ]);
+    command.env("STORAGE_EMULATOR_HOST", live.gcs.url()).env("XDG_STATE_HOME", live.directory.path());
+    let ran = Ran::of(command).ends_with(5);
+    assert!(ran.err.contains("whether these are orphans still can't be told"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
 }
