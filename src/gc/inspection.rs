@@ -67,7 +67,7 @@ impl Assessment {
     }
 
     /// The hash of a location that names neither the workflow nor its UID.
-    fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
+    pub(crate) fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
         let place = artifact.location.as_ref()?;
         let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
         if own {

@@ -87,6 +87,9 @@ fn an_object_that_many_workflows_write_is_there_once() {
     let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
     assert_eq!(document["summary"]["stored"]["objects"], 1);
     assert_eq!(document["summary"]["artifacts"]["uncovered"], 3);
+    let table = folder.run("inspect", &["--check", "--group-by", "bucket"]).ends_with(0).out;
+    let row = table.lines().last().unwrap_or_default();
+    assert_eq!(row.split_whitespace().take(4).collect::<Vec<_>>(), [BUCKET, "3", "3", "1"], "{table}");
 }
 
 #[test]
