@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
@@ -109,6 +110,9 @@ pub struct Draft {
     totals: Totals,
     buckets: BTreeSet<Arc<str>>,
     lines: u64,
+    /// Names of orphans met, as hashes: a name's objects may stand on several lines.
+    orphans: HashSet<u64>,
+    state: RandomState,
 }
 
 impl Draft {
@@ -123,7 +127,15 @@ impl Draft {
         // The document's brace stays open for what comes after.
         let open = text.strip_suffix('}').unwrap_or(&text);
         writeln!(writer, "{open},\"workflows\":[").map_err(unwritten)?;
-        Ok(Self { writer, head, totals: Totals::default(), buckets: BTreeSet::new(), lines: 0 })
+        Ok(Self {
+            writer,
+            head,
+            totals: Totals::default(),
+            buckets: BTreeSet::new(),
+            lines: 0,
+            orphans: HashSet::new(),
+            state: RandomState::new(),
+        })
     }
 
     /// Adds a workflow; one of which there is nothing to say is left out.
@@ -135,10 +147,12 @@ impl Draft {
         if delete.is_empty() && keep.is_empty() && absent.is_empty() && !release_finalizer {
             return Ok(());
         }
+        let counts = !delete.is_empty()
+            && (!workflow.orphans || self.orphans.insert(self.state.hash_one(&workflow.name)));
         let totals = &mut self.totals;
         totals.objects += delete.len() as u64;
         totals.bytes += workflow.bytes();
-        totals.workflows += u64::from(!delete.is_empty());
+        totals.workflows += u64::from(counts);
         totals.kept += keep.len() as u64;
         totals.absent += absent.len() as u64;
         totals.finalizers += u64::from(*release_finalizer);
@@ -455,6 +469,7 @@ fn unwritten(error: io::Error) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::gc::PlannedObject;
 
     fn identity(uid: &str, server: &str) -> ClusterIdentity {
         ClusterIdentity { uid: Some(uid.into()), server: server.into(), context: None }
@@ -512,6 +527,30 @@ mod tests {
         for other in ["", "{}", "{\"kind\":\"List\",\"items\":[]}", lines] {
             assert!(read(other, "u", soon).unwrap_err().contains("no saved plan"), "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_of_orphans_on_several_lines_counts_once() {
+        let object = PlannedObject {
+            bucket: "b".into(),
+            key: "argo/gone/1".into(),
+            generation: "1".into(),
+            size: 1,
+            created: None,
+            storage_class: "".into(),
+            crc32c: "".into(),
+            artifact: "".into(),
+            node_id: "".into(),
+            reason: "".into(),
+            shared_with: Vec::new(),
+        };
+        let line = PlannedWorkflow { delete: vec![object], orphans: true, ..workflow("gone") };
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft = Draft::new(Head::new(now, None, "gcs".into(), Vec::new())).unwrap();
+        draft.add(&line).unwrap();
+        draft.add(&line).unwrap();
+        let totals = draft.seal(Vec::new()).unwrap().tail.totals;
+        assert_eq!((totals.workflows, totals.objects), (1, 2));
     }
 
     #[test]
