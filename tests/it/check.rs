@@ -78,6 +78,29 @@ fn what_lies_below_an_archive_is_another_artifacts_however_many_there_are() {
 }
 
 #[test]
+fn where_an_artifact_lies_elsewhere_perhaps_it_is_not_said_to_be_missing() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    let archive = json!({ "gcs": { "bucket": "elsewhere", "key": "{{workflow.name}}" } });
+    let gc = json!({ "strategy": "OnWorkflowDeletion" });
+    pod(&mut wf)["templateRef"] = json!({ "name": "t", "template": "export" });
+    pod(&mut wf)["outputs"]["artifacts"][0]["artifactGC"] = gc.clone();
+    wf["status"]["artifactGCStatus"] = json!({});
+    wf["metadata"]["finalizers"] = json!(["workflows.argoproj.io/artifact-gc"]);
+    wf["status"]["storedTemplates"] = json!({
+        "namespaced/t/export": {
+            "name": "export", "outputs": { "artifacts": [{ "name": "out-0", "artifactGC": gc }] },
+        },
+        "namespaced/u/export": { "name": "export", "archiveLocation": archive },
+    });
+    folder.add(wf);
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    let out = artifact(&document, "out-0");
+    assert!(!out.to_string().contains("recorded-but-missing"), "{out:#}");
+    assert!(out.to_string().contains("archive-location-mixup"), "{out:#}");
+}
+
+#[test]
 fn an_object_that_many_workflows_write_is_there_once() {
     let mut folder = Folder::new();
     for name in ["one", "two", "three"] {
