@@ -1,8 +1,8 @@
 //! `inspect --check`: looks in storage for the artifacts of an assessment, with as few requests as will do.
 
 use crate::gc::location::StorageEngine;
-use crate::gc::plan::ObjectFacts;
-use crate::gc::{ArtifactReport, Assessment, Gap};
+use crate::gc::plan::{ObjectFacts, uncertainty};
+use crate::gc::{ArtifactReport, Assessment, Gap, Location};
 use crate::purge::execute::common_folder;
 use crate::store::{Store, StoreError};
 use futures::stream::{self, StreamExt};
@@ -17,8 +17,9 @@ const LOOKUPS: usize = 16;
 pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
     let mut by_bucket: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
-        if let Some(location) = artifact.location.as_ref().filter(|found| found.engine == StorageEngine::Gcs)
-        {
+        let certain = |_: &&Location| uncertainty(artifact).is_none();
+        let location = artifact.location.as_ref().filter(certain);
+        if let Some(location) = location.filter(|found| found.engine == StorageEngine::Gcs) {
             by_bucket.entry(location.bucket.clone()).or_default().push(at);
         }
     }
@@ -48,7 +49,10 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
         };
         match found {
             Ok(found) => {
-                found.into_iter().for_each(|(at, objects)| assessment.artifacts[at].confirm(&objects));
+                let finished = assessment.finished_at;
+                for (at, objects) in found {
+                    assessment.artifacts[at].confirm(&objects, finished);
+                }
             }
             Err(error) => gaps.push(Gap {
                 what: format!("bucket {bucket}"),
@@ -64,7 +68,8 @@ fn key(artifact: &ArtifactReport) -> &str {
     artifact.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default()
 }
 
-/// Gives each artifact the objects of a sorted listing that lie at its key or below.
+/// Gives each artifact the objects of a sorted listing that lie at its key or, for one that may be a directory,
+/// below: what lies below an archive's key is another artifact's.
 fn split(
     places: &[usize],
     artifacts: &[ArtifactReport],
@@ -73,11 +78,11 @@ fn split(
     places
         .iter()
         .map(|at| {
-            let key = key(&artifacts[*at]);
+            let (key, whole) = (key(&artifacts[*at]), !artifacts[*at].unarchived);
             // All that begin with the key stand together; `confirm` tells neighbours apart.
             let start = objects.partition_point(|object| object.key.as_str() < key);
             let mine = objects[start..].iter().take_while(|object| object.key.starts_with(key));
-            (*at, mine.cloned().collect())
+            (*at, mine.filter(|object| !whole || object.key == key).cloned().collect())
         })
         .collect()
 }

@@ -97,6 +97,9 @@ pub struct Origin {
     pub server: Option<String>,
     /// The namespace; none for all.
     pub namespace: Option<String>,
+    /// Workflows were left out as not selected.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub filtered: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
 }

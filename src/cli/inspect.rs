@@ -175,6 +175,17 @@ impl Arguments {
         }
     }
 
+    /// Whether workflows are left out that stand in the same place.
+    fn is_filtered(&self) -> bool {
+        !self.names.is_empty()
+            || self.selector.is_some()
+            || self.field_selector.is_some()
+            || !self.status.is_empty()
+            || self.older.is_some()
+            || self.prefix.is_some()
+            || self.instanceid.is_some()
+    }
+
     fn view(&self, streams: &Streams, now: Timestamp, origin: Origin) -> View {
         let default = if self.names.is_empty() { Format::Table } else { Format::Tree };
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));

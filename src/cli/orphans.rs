@@ -1,6 +1,7 @@
 //! `orphans`: objects in a bucket that no record refers to.
 
-use super::purge::from_cluster::everything;
+use super::purge::apply::warn_of_readers;
+use super::purge::from_cluster::{archive, check_clock, everything};
 use super::purge::from_files::{Loaded, load};
 use super::purge::{repository, signed};
 use super::storage::StorageFlags;
@@ -8,7 +9,7 @@ use super::{Streams, duration, kube_flags::KubeFlags};
 use crate::argo::{Use, Workflow};
 use crate::cluster::{Cluster, Unread};
 use crate::error::{Error, exit};
-use crate::gc::orphans::{Found, Search};
+use crate::gc::orphans::{Found, Guarded, Search};
 use crate::gc::plan::Rules;
 use crate::gc::reference::{Buckets, Gathering, References};
 use crate::gc::{Context, PlannedWorkflow};
@@ -19,7 +20,7 @@ use crate::purge::spill::Spill;
 use crate::purge::{Draft, resolve};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub(super) struct Arguments {
     /// Only objects written longer ago than this.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
-    /// Nobody else writes below the prefixes: no other cluster, no other tool.
+    /// Nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
     #[arg(long)]
     exclusive: bool,
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
@@ -89,20 +90,27 @@ struct Records {
     references: References,
     /// Names of all workflows.
     names: HashSet<String>,
+    guarded: Guarded,
     unread: Vec<Unread>,
+    /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
+    as_of: Timestamp,
     cluster: Option<ClusterIdentity>,
 }
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        self.ensure_apart()?;
         let store = self.storage.open()?;
         let records = self.records(streams, now).await?;
+        warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let mut planned: Spill<PlannedWorkflow> = Spill::default();
         let mut found: Vec<(String, Found)> = Vec::new();
         for (bucket, prefix) in &self.repository {
             let place = (bucket.as_str(), prefix.as_str());
-            let mut search = Search::new(&records.references, &records.names, place, now, signed(self.older));
+            let known = (&records.names, &records.guarded);
+            let mut search =
+                Search::new(&records.references, known, place, records.as_of, signed(self.older));
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
@@ -158,6 +166,23 @@ impl Arguments {
         Ok(exit::DONE)
     }
 
+    /// An object below two prefixes would be counted and planned twice.
+    fn ensure_apart(&self) -> Result<(), Error> {
+        let places: Vec<String> =
+            self.repository.iter().map(|(bucket, prefix)| format!("{bucket}/{prefix}")).collect();
+        let folder = |place: &str| format!("{}/", place.trim_end_matches('/'));
+        for (at, place) in places.iter().enumerate() {
+            let overlaps = |other: &&String| {
+                let (one, other) = (folder(place), folder(other));
+                one.starts_with(&other) || other.starts_with(&one)
+            };
+            if let Some(other) = places[at + 1..].iter().find(overlaps) {
+                return Err(Error::usage(format!("gs://{place} and gs://{other} overlap")));
+            }
+        }
+        Ok(())
+    }
+
     /// Why nothing may be offered for deletion (dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
@@ -170,25 +195,28 @@ impl Arguments {
     async fn records(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
         let rules = Rules::none(now);
         let selects = |_: &Workflow| false;
-        let (mut whole, cluster) = if self.files.is_empty() {
+        let (mut whole, pins, cluster) = if self.files.is_empty() {
             let cluster = Cluster::connect(&self.kube.access()).await?;
             let mut gathering = Gathering::default();
+            check_clock(&cluster, CLOCKS, now).await?;
             let beside = cluster.beside(None, &mut gathering).await;
             let (controllers, related, _) = cluster.related(None).await;
             let mut unread = beside.unread.clone();
-            if let Some(why) = controllers.unread_archive() {
-                unread.push(Unread { source: "archive", why: why.to_owned() });
-            }
+            unread.extend(controllers.unread_archive().map(archive));
+            // Before the workflows: what is recorded meanwhile stands in either.
+            unread.extend(cluster.results(&mut gathering).await);
+            let pins = beside.pinned_namespaces.clone();
             let context = Context { now, controllers, related };
             let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
             let namespace = Some(cluster.namespace());
             let start = Whole::new(gathering, unread);
             let whole = everything(&cluster, self.chunk_size, namespace, &shared, start).await?;
             let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
-            (whole, Some(ClusterIdentity { uid: cluster.uid().await, server, context }))
+            (whole, pins, Some(ClusterIdentity { uid: cluster.uid().await, server, context }))
         } else {
-            let Loaded { context, gathering, pins, workflows } =
+            let Loaded { context, mut gathering, results, pins, workflows } =
                 load(&self.files, self.recursive, None, &mut *streams.input, now)?;
+            gathering.absorb(results);
             let terms =
                 Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
             let mut whole = Whole::new(gathering, Vec::new());
@@ -197,18 +225,23 @@ impl Arguments {
                 part.workflow(text, &terms);
                 whole.absorb(part)?;
             }
-            (whole, None)
+            (whole, pins.pinned_namespaces, None)
         };
+        let mut as_of = now;
         for path in &self.also {
             let mut part = Gathered::default();
-            inspection(path, &mut part)?;
+            as_of = as_of.min(inspection(path, &mut part)?);
             whole.absorb(part)?;
         }
-        let names = std::mem::take(&mut whole.names);
+        let (names, mut guarded) = (std::mem::take(&mut whole.names), std::mem::take(&mut whole.guarded));
+        pins.iter().for_each(|name| guarded.namespace(name));
         let (_, _, references, unread) = whole.finish();
-        Ok(Records { references, names, unread, cluster })
+        Ok(Records { references, names, guarded, unread, as_of, cluster })
     }
 }
+
+/// How far this machine's clock may be from the API server's.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 
 fn words(unread: &Unread) -> String {
     format!("{}: {}", unread.source, unread.why)
@@ -229,17 +262,33 @@ fn orphans(name: String) -> PlannedWorkflow {
     }
 }
 
-/// Takes in what an inspection of another cluster names.
-fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
+/// Takes in what an inspection of another cluster names; gives the time it was made.
+fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<Timestamp, Error> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Document {
         kind: String,
+        generated_at: Timestamp,
+        source: Origin,
+        summary: Summary,
         workflows: Vec<Inspected>,
         gaps: Vec<serde::de::IgnoredAny>,
     }
     #[derive(Deserialize)]
+    struct Origin {
+        namespace: Option<String>,
+        #[serde(default)]
+        filtered: bool,
+    }
+    #[derive(Deserialize)]
+    struct Summary {
+        workflows: usize,
+        artifacts: BTreeMap<String, usize>,
+    }
+    #[derive(Deserialize)]
     struct Inspected {
         name: String,
+        uid: String,
         artifacts: Vec<Artifact>,
     }
     #[derive(Deserialize)]
@@ -259,8 +308,22 @@ fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
     if document.kind != "Inspection" {
         return Err(wrong(format!("this is a {}, not an Inspection", document.kind)));
     }
-    if !document.gaps.is_empty() {
-        let why = format!("the inspection {} has gaps", path.display());
+    let listed: usize = document.workflows.iter().map(|workflow| workflow.artifacts.len()).sum();
+    let partial = document.source.namespace.is_some()
+        || document.source.filtered
+        || document.summary.workflows != document.workflows.len()
+        || document.summary.artifacts.values().sum::<usize>() != listed;
+    let nowhere = |artifact: &Artifact| artifact.location.is_none() && artifact.verdict != "collected";
+    let faults = [
+        (!document.gaps.is_empty(), "has gaps"),
+        (partial, "is not of a whole cluster (inspect -A -o json, and nothing else)"),
+        (
+            document.workflows.iter().flat_map(|workflow| &workflow.artifacts).any(nowhere),
+            "has artifacts that may lie anywhere",
+        ),
+    ];
+    for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
+        let why = format!("the inspection {} {fault}", path.display());
         part.unread.push(Unread { source: "also", why });
     }
     for workflow in document.workflows {
@@ -277,7 +340,9 @@ fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<(), Error> {
                 );
             }
         }
+        // An inspection lists no inputs, nor what runs have yet to record.
+        part.guarded.workflow(&workflow.name, &workflow.uid);
         part.names.push(workflow.name);
     }
-    Ok(())
+    Ok(document.generated_at)
 }

@@ -1,6 +1,6 @@
 //! `purge`: delete what Argo left behind.
 
-mod apply;
+pub(super) mod apply;
 pub(super) mod from_cluster;
 pub(super) mod from_files;
 

@@ -109,7 +109,23 @@ const SOURCES: [Source; 7] = [
     },
 ];
 
+/// What pods report before their nodes record it.
+const RESULTS: Source = Source {
+    name: "nodes",
+    what: "task result",
+    group: ARGO,
+    resource: "workflowtaskresults",
+    namespaced: true,
+    query: &[],
+};
+
 impl Cluster {
+    /// Reads what pods report and no node may record yet; what can't be read may name anything.
+    pub async fn results(&self, gathering: &mut Gathering) -> Option<Unread> {
+        let error = self.source(&RESULTS, None, gathering, &mut Beside::default()).await.err()?;
+        Some(Unread { source: RESULTS.name, why: format!("task results: {}", error.brief()) })
+    }
+
     /// Reads everything beside the workflows that refers to artifacts or pins them, in all namespaces. Where all
     /// are forbidden that is a gap, and still the one namespace is read.
     pub async fn beside(&self, namespace: Option<&str>, gathering: &mut Gathering) -> Beside {

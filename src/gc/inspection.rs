@@ -4,7 +4,7 @@ use super::report::Finalizer;
 use super::stored::Stored;
 use super::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl Assessment {
     }
 
     /// The hash of a location that names neither the workflow nor its UID.
-    fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
+    pub(crate) fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
         let place = artifact.location.as_ref()?;
         let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
         if own {
@@ -94,6 +94,8 @@ pub struct Inspection {
     /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
     /// ever shared, and they are few.
     fixed_keys: HashMap<u64, Arc<str>>,
+    /// Those of them whose objects are summed up already.
+    summed: HashSet<u64>,
     /// The first failing workflow of each CronWorkflow.
     failing_crons: HashMap<(String, String), String>,
     /// Workflows whose finalizer hangs for no reason of their own; a neighbour seen later may explain it.
@@ -144,7 +146,9 @@ impl Inspection {
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
         for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
-            if let Some(found) = &artifact.stored {
+            let Some(found) = &artifact.stored else { continue };
+            // Objects that many workflows write are there once.
+            if assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key)) {
                 stored.get_or_insert_default().add(found);
             }
         }

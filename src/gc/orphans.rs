@@ -1,7 +1,7 @@
 //! Objects that no record refers to, grouped by the workflow their key would belong to.
 
-use super::plan::{ObjectFacts, PlannedObject, is_safe};
-use super::reference::{References, Released};
+use super::plan::{ObjectFacts, PlannedObject, is_safe, is_within};
+use super::reference::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -9,6 +9,60 @@ use std::sync::Arc;
 
 /// Where the Argo server puts files uploaded in its UI (docs, "Abandoned Upload Cleanup").
 const UPLOADS: &str = "uploads/";
+
+/// Folders in which nothing is an orphan yet: a run may still read what no record names, or a pin keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Names of workflows; their pods' begin with them.
+    workflows: HashSet<String>,
+    /// UIDs, and pinned namespaces.
+    others: HashSet<String>,
+}
+
+impl Guarded {
+    /// Guards what carries the name of a workflow, or its UID.
+    pub fn workflow(&mut self, name: &str, uid: &str) {
+        self.workflows.insert(name.to_owned());
+        self.others.insert(uid.to_owned());
+    }
+
+    /// Guards what carries the name of a namespace.
+    pub fn namespace(&mut self, name: &str) {
+        self.others.insert(name.to_owned());
+    }
+
+    /// Takes over what others guard.
+    pub fn absorb(&mut self, other: Self) {
+        self.workflows.extend(other.workflows);
+        self.others.extend(other.others);
+    }
+
+    /// The part of a path that keeps it from being an orphan.
+    pub fn holder<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let of_workflow = |part: &str| {
+            let ends = part.match_indices('-').map(|(at, _)| at).chain([part.len()]);
+            ends.into_iter().any(|end| self.workflows.contains(&part[..end]))
+        };
+        path.split('/')
+            .filter(|part| !part.is_empty())
+            .find(|part| self.others.contains(*part) || of_workflow(part))
+    }
+}
+
+/// What of an orphan's key the name it was planned under begins; the whole key where it stands nowhere.
+pub fn below<'k>(key: &'k str, name: &str) -> &'k str {
+    let starts = key.match_indices(name).map(|(at, _)| at);
+    let whole = |at: &usize| (*at == 0 || key[..*at].ends_with('/')) && is_within(&key[*at..], name);
+    starts.into_iter().find(whole).map_or(key, |at| &key[at..])
+}
+
+/// What still refers to an object planned as an orphan under a name. An address of its folder counts: nothing
+/// tells where the artifact begins that was meant.
+pub fn referrer<'r>(references: &'r References, bucket: &str, key: &str, name: &str) -> Option<&'r Referrer> {
+    let above = key.len() - below(key, name).len();
+    let folder = &key[..(above + name.len()).min(key.len())];
+    references.holder_within(bucket, key, folder, &Released::default())
+}
 
 /// How an orphan may have come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,6 +107,8 @@ pub struct Found {
     pub orphans: Vec<Orphans>,
     /// Objects something refers to.
     pub referenced: u64,
+    /// Objects in folders of workflows that are unfinished, pinned or another cluster's, or of pinned namespaces.
+    pub guarded: u64,
     /// Objects written too recently to judge.
     pub young: u64,
     /// Objects whose key or age can't be judged.
@@ -64,6 +120,7 @@ pub struct Search<'a> {
     pub references: &'a References,
     /// Names of all workflows that exist.
     pub workflows: &'a HashSet<String>,
+    pub guarded: &'a Guarded,
     pub bucket: Arc<str>,
     /// Ends in `/`, or is empty.
     pub prefix: String,
@@ -77,7 +134,7 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     pub fn new(
         references: &'a References,
-        workflows: &'a HashSet<String>,
+        (workflows, guarded): (&'a HashSet<String>, &'a Guarded),
         (bucket, prefix): (&str, &str),
         now: Timestamp,
         margin: SignedDuration,
@@ -86,6 +143,7 @@ impl<'a> Search<'a> {
         Self {
             references,
             workflows,
+            guarded,
             bucket: bucket.into(),
             prefix: format!("{prefix}{slash}"),
             now,
@@ -101,8 +159,17 @@ impl<'a> Search<'a> {
             self.found.unclear += 1;
             return None;
         };
-        if self.references.holder(&self.bucket, &facts.key, &Released::default()).is_some() {
+        let upload = rest.strip_prefix(UPLOADS);
+        let name = match upload {
+            Some(upload) => format!("{UPLOADS}{}", folder(upload)),
+            None => folder(rest).to_owned(),
+        };
+        if referrer(self.references, &self.bucket, &facts.key, &name).is_some() {
             self.found.referenced += 1;
+            return None;
+        }
+        if self.guarded.holder(below(&facts.key, &name)).is_some() {
+            self.found.guarded += 1;
             return None;
         }
         // Argo's keys have a folder for each workflow; what lies beside those is somebody else's.
@@ -115,14 +182,10 @@ impl<'a> Search<'a> {
             self.found.young += 1;
             return None;
         }
-        let (name, cause) = match rest.strip_prefix(UPLOADS) {
-            Some(upload) => (format!("{UPLOADS}{}", folder(upload)), Cause::AbandonedUpload),
-            None => {
-                let name = folder(rest).to_owned();
-                let cause =
-                    if self.workflows.contains(&name) { Cause::Unrecorded } else { Cause::WorkflowGone };
-                (name, cause)
-            }
+        let cause = match upload {
+            Some(_) => Cause::AbandonedUpload,
+            None if self.workflows.contains(&name) => Cause::Unrecorded,
+            None => Cause::WorkflowGone,
         };
         let group = self.groups.entry((cause, name.clone())).or_insert_with(|| Orphans {
             name: name.clone(),
@@ -174,6 +237,27 @@ mod tests {
     use crate::argo::Use;
     use crate::gc::reference::{Buckets, Gathering};
 
+    #[test]
+    fn a_guarded_name_guards_its_pods_and_no_neighbour() {
+        let mut guarded = Guarded::default();
+        guarded.workflow("train", "u1");
+        guarded.namespace("ml");
+        for path in ["train/1/a", "x/train-main-123/a", "x/u1/a", "ml/gone/a"] {
+            assert!(guarded.holder(path).is_some(), "{path}");
+        }
+        for path in ["trainer/1/a", "ml-train/a", "retrain/a", "gone//a"] {
+            assert!(guarded.holder(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_an_orphan_begins_at_its_name() {
+        assert_eq!(below("argo/gone/1/a", "gone"), "gone/1/a");
+        assert_eq!(below("argone/gone/1/a", "gone"), "gone/1/a");
+        assert_eq!(below("a/a/b", "a"), "a/a/b");
+        assert_eq!(below("argo/x", "gone"), "argo/x");
+    }
+
     /// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
     #[test]
     fn of_a_thousand_objects_exactly_the_orphans_are_reported() {
@@ -205,7 +289,8 @@ mod tests {
         let references = gathering.finish();
         let workflows = HashSet::from(["live".to_owned()]);
         let week = SignedDuration::from_hours(168);
-        let mut search = Search::new(&references, &workflows, ("b", "argo"), now, week);
+        let guarded = Guarded::default();
+        let mut search = Search::new(&references, (&workflows, &guarded), ("b", "argo"), now, week);
         let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
         let found = search.finish();
         assert_eq!((offered, found.referenced, found.young, found.unclear), (60, 900, 20, 20));

@@ -3,9 +3,12 @@
 use super::plan::{ObjectFacts, is_within};
 use super::report::ArtifactReport;
 use super::{Evidence, Note, Reason, Verdict};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// How long after its end a run's objects may still be written, by clocks that differ.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The objects of one artifact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -33,11 +36,19 @@ impl Stored {
 }
 
 impl ArtifactReport {
-    /// Takes in what was found under its location: the exact key, and all below it.
-    pub fn confirm<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
+    /// Takes in what was found under its location: the exact key, and all below it. What was written after the
+    /// run had `finished` was left by another, and says nothing of a deletion recorded here.
+    pub fn confirm<'o>(
+        &mut self,
+        objects: impl IntoIterator<Item = &'o ObjectFacts>,
+        finished: Option<Timestamp>,
+    ) {
         let mut stored = Stored::default();
+        let mut own = 0_u64;
+        let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
         for object in objects.into_iter().filter(|object| is_within(&object.key, key)) {
+            own += u64::from(!object.created.is_some_and(later));
             stored.objects += 1;
             stored.bytes += object.size;
             stored.newest = stored.newest.max(object.created);
@@ -47,10 +58,14 @@ impl ArtifactReport {
         let present = stored.objects > 0;
         match self.verdict {
             // Argo is done with it, so nobody will delete what is still there.
-            Verdict::Collected if present => {
+            Verdict::Collected if own > 0 => {
                 self.verdict = Verdict::Uncovered;
                 self.reason = Some(Reason::DeletedButPresent);
                 let found = format!("{} objects, {} bytes", stored.objects, stored.bytes);
+                self.evidence.push(Evidence::new("storage", found));
+            }
+            Verdict::Collected if present => {
+                let found = format!("{} objects, written after this run", stored.objects);
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
@@ -115,18 +130,18 @@ mod tests {
     #[test]
     fn what_was_recorded_deleted_and_is_there_is_uncovered() {
         let mut report = artifact(Verdict::Collected);
-        report.confirm(&[object("a/b/1", 2), object("a/b/2", 3), object("a/bc", 100)]);
+        report.confirm(&[object("a/b/1", 2), object("a/b/2", 3), object("a/bc", 100)], None);
         assert_eq!((report.verdict, report.reason), (Verdict::Uncovered, Some(Reason::DeletedButPresent)));
         assert_eq!(report.stored.as_ref().map(|stored| (stored.objects, stored.bytes)), Some((2, 5)));
         let mut report = artifact(Verdict::Collected);
-        report.confirm(&[object("a/bc", 100)]);
+        report.confirm(&[object("a/bc", 100)], None);
         assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
     }
 
     #[test]
     fn what_is_not_there_keeps_its_verdict_and_gets_a_note() {
         let mut report = artifact(Verdict::Uncovered);
-        report.confirm([]);
+        report.confirm([], None);
         assert_eq!(report.verdict, Verdict::Uncovered);
         assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
     }

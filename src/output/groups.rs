@@ -4,7 +4,7 @@ use super::plan::{size, table};
 use super::prices::{Prices, dollars};
 use super::{GroupBy, escape};
 use crate::gc::{ArtifactReport, Assessment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 /// One line of totals.
@@ -15,6 +15,8 @@ struct Total {
     objects: u64,
     bytes: u64,
     month: f64,
+    /// Keys of several workflows, by hash, whose objects are counted already.
+    summed: HashSet<u64>,
 }
 
 /// The totals so far.
@@ -29,7 +31,9 @@ impl Groups {
             let name = name(by, assessment, artifact);
             let total = self.0.entry(name.clone()).or_default();
             total.artifacts += 1;
-            if let Some(stored) = &artifact.stored {
+            if let Some(stored) = &artifact.stored
+                && assessment.fixed_key(artifact).is_none_or(|key| total.summed.insert(key))
+            {
                 total.objects += stored.objects;
                 total.bytes += stored.bytes;
                 total.month += prices.month(&stored.classes);

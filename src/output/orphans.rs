@@ -17,6 +17,9 @@ pub fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> 
         let objects: u64 = found.orphans.iter().map(|orphans| orphans.objects).sum();
         let bytes: u64 = found.orphans.iter().map(|orphans| orphans.bytes).sum();
         let mut rest = vec![format!("{} referenced", found.referenced)];
+        if found.guarded > 0 {
+            rest.push(format!("{} of unfinished or pinned workflows", found.guarded));
+        }
         if found.young > 0 {
             rest.push(format!("{} too young", found.young));
         }

@@ -4,6 +4,7 @@
 //! the tail. The hash is of every byte before it.
 
 use crate::error::Error;
+use crate::gc::orphans::{Guarded, below, referrer};
 use crate::gc::reference::{References, Released};
 use crate::gc::{Kept, PlannedWorkflow, Protection};
 use crate::store::BucketFacts;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
@@ -108,6 +110,9 @@ pub struct Draft {
     totals: Totals,
     buckets: BTreeSet<Arc<str>>,
     lines: u64,
+    /// Names of orphans met, as hashes: a name's objects may stand on several lines.
+    orphans: HashSet<u64>,
+    state: RandomState,
 }
 
 impl Draft {
@@ -122,7 +127,15 @@ impl Draft {
         // The document's brace stays open for what comes after.
         let open = text.strip_suffix('}').unwrap_or(&text);
         writeln!(writer, "{open},\"workflows\":[").map_err(unwritten)?;
-        Ok(Self { writer, head, totals: Totals::default(), buckets: BTreeSet::new(), lines: 0 })
+        Ok(Self {
+            writer,
+            head,
+            totals: Totals::default(),
+            buckets: BTreeSet::new(),
+            lines: 0,
+            orphans: HashSet::new(),
+            state: RandomState::new(),
+        })
     }
 
     /// Adds a workflow; one of which there is nothing to say is left out.
@@ -134,10 +147,12 @@ impl Draft {
         if delete.is_empty() && keep.is_empty() && absent.is_empty() && !release_finalizer {
             return Ok(());
         }
+        let counts = !delete.is_empty()
+            && (!workflow.orphans || self.orphans.insert(self.state.hash_one(&workflow.name)));
         let totals = &mut self.totals;
         totals.objects += delete.len() as u64;
         totals.bytes += workflow.bytes();
-        totals.workflows += u64::from(!delete.is_empty());
+        totals.workflows += u64::from(counts);
         totals.kept += keep.len() as u64;
         totals.absent += absent.len() as u64;
         totals.finalizers += u64::from(*release_finalizer);
@@ -331,6 +346,19 @@ impl Plan {
         draft.seal(self.tail.buckets.clone())
     }
 
+    /// Whether it is of orphans, of which nobody else keeps watch.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn has_orphans(&self) -> Result<bool, Error> {
+        for workflow in self.workflows()? {
+            if workflow?.orphans {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// UIDs of all workflows that give up what is planned.
     ///
     /// # Errors
@@ -355,30 +383,39 @@ impl Plan {
             released.whole(uid);
         }
         let mut kept = 0;
-        let plan = self.map(|PlannedWorkflow { uid, delete, keep, release_finalizer, .. }| {
-            let pinned = since.pinned.get(uid);
-            // What runs again refers to its own objects; that it does is found out, and told, at the delete.
-            let altered = pinned.is_none() && since.altered.contains(uid);
-            delete.retain(|object| {
-                let holder = references.holder(&object.bucket, &object.key, &released);
-                let (protection, detail) = match (pinned, holder) {
-                    (Some(place), _) => (Protection::Pinned, format!("on the {place}")),
-                    (None, Some(holder)) if !altered || holder.uid != *uid => {
-                        (Protection::Referenced, format!("by {}", holder.name))
-                    }
-                    _ => return true,
-                };
-                kept += 1;
-                keep.push(Kept {
-                    location: format!("gs://{}/{}", object.bucket, object.key),
-                    artifact: object.artifact.to_string(),
-                    protection,
-                    detail,
+        let plan =
+            self.map(|PlannedWorkflow { uid, name, orphans, delete, keep, release_finalizer, .. }| {
+                let pinned = since.pinned.get(uid);
+                // What runs again refers to its own objects; that it does is found out, and told, at the delete.
+                let altered = pinned.is_none() && since.altered.contains(uid);
+                delete.retain(|object| {
+                    let (bucket, key) = (&object.bucket, &object.key);
+                    let holder = match orphans {
+                        true => referrer(references, bucket, key, name),
+                        false => references.holder(bucket, key, &released),
+                    };
+                    let guard = since.guarded.holder(below(key, name)).filter(|_| *orphans);
+                    let (protection, detail) = match (pinned, holder, guard) {
+                        (None, None, Some(guard)) => {
+                            (Protection::Pinned, format!("{guard} is pinned, or not finished"))
+                        }
+                        (Some(place), ..) => (Protection::Pinned, format!("on the {place}")),
+                        (None, Some(holder), _) if !altered || holder.uid != *uid => {
+                            (Protection::Referenced, format!("by {}", holder.name))
+                        }
+                        _ => return true,
+                    };
+                    kept += 1;
+                    keep.push(Kept {
+                        location: format!("gs://{}/{}", object.bucket, object.key),
+                        artifact: object.artifact.to_string(),
+                        protection,
+                        detail,
+                    });
+                    false
                 });
-                false
-            });
-            *release_finalizer &= pinned.is_none();
-        })?;
+                *release_finalizer &= pinned.is_none();
+            })?;
         Ok((plan, kept))
     }
 }
@@ -390,6 +427,8 @@ pub struct Since {
     pub altered: HashSet<String>,
     /// A pin keeps all of them: where.
     pub pinned: HashMap<String, &'static str>,
+    /// Where nothing is an orphan.
+    pub guarded: Guarded,
 }
 
 /// Counts and hashes what is written.
@@ -430,6 +469,7 @@ fn unwritten(error: io::Error) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::gc::PlannedObject;
 
     fn identity(uid: &str, server: &str) -> ClusterIdentity {
         ClusterIdentity { uid: Some(uid.into()), server: server.into(), context: None }
@@ -487,6 +527,30 @@ mod tests {
         for other in ["", "{}", "{\"kind\":\"List\",\"items\":[]}", lines] {
             assert!(read(other, "u", soon).unwrap_err().contains("no saved plan"), "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_of_orphans_on_several_lines_counts_once() {
+        let object = PlannedObject {
+            bucket: "b".into(),
+            key: "argo/gone/1".into(),
+            generation: "1".into(),
+            size: 1,
+            created: None,
+            storage_class: "".into(),
+            crc32c: "".into(),
+            artifact: "".into(),
+            node_id: "".into(),
+            reason: "".into(),
+            shared_with: Vec::new(),
+        };
+        let line = PlannedWorkflow { delete: vec![object], orphans: true, ..workflow("gone") };
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft = Draft::new(Head::new(now, None, "gcs".into(), Vec::new())).unwrap();
+        draft.add(&line).unwrap();
+        draft.add(&line).unwrap();
+        let totals = draft.seal(Vec::new()).unwrap().tail.totals;
+        assert_eq!((totals.workflows, totals.objects), (1, 2));
     }
 
     #[test]

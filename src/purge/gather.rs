@@ -5,6 +5,7 @@ use crate::argo::list::Malformed;
 use crate::argo::{ArtifactLocation, NodesError, Template, Uses, Workflow, names, nodes};
 use crate::cluster::{Beside, Unread, template_of};
 use crate::error::Error;
+use crate::gc::orphans::Guarded;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
@@ -30,6 +31,8 @@ pub struct Gathered {
     pub taken: u64,
     /// Names of all workflows.
     pub names: Vec<String>,
+    /// Of them those that are not over, or pinned.
+    pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
 }
@@ -44,6 +47,10 @@ impl Gathered {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
+        let over = workflow.is_terminal() && meta.label(names::COMPLETED) != "false";
+        if !over || pinned(&workflow, terms.beside).is_some() {
+            self.guarded.workflow(&meta.name, &meta.uid);
+        }
         let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
@@ -101,6 +108,8 @@ pub struct Whole {
     pub taken: u64,
     /// Names of all workflows.
     pub names: HashSet<String>,
+    /// Of them those that are not over, or pinned.
+    pub guarded: Guarded,
     found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
@@ -121,6 +130,7 @@ impl Whole {
         self.unread.extend(part.unread);
         self.taken += part.taken;
         self.names.extend(part.names);
+        self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
         for selected in part.selected {
             let uid = &selected.plan.uid;

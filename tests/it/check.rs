@@ -53,6 +53,69 @@ fn the_record_and_the_bucket_are_held_against_each_other() {
 }
 
 #[test]
+fn what_another_run_wrote_later_was_not_left_by_this_one() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["latest.tgz"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    folder.add(wf);
+    folder.put_at(BUCKET, "latest.tgz", SignedDuration::from_hours(2));
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(artifact(&document, "out-0")["verdict"], "collected");
+    assert_eq!(artifact(&document, "out-0")["stored"]["objects"], 1);
+}
+
+#[test]
+fn what_lies_below_an_archive_is_another_artifacts_however_many_there_are() {
+    let mut folder = Folder::new();
+    let keys = ["train/a", "train/a/b", "train/c", "train/d", "train/e"];
+    let mut wf = workflow("ml", "train", &keys);
+    pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    folder.add(wf);
+    keys[1..].iter().for_each(|key| folder.put(key));
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(artifact(&document, "out-0")["verdict"], "collected");
+    assert_eq!(document["summary"]["stored"]["objects"], 4);
+}
+
+#[test]
+fn where_an_artifact_lies_elsewhere_perhaps_it_is_not_said_to_be_missing() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/a.tgz"]);
+    let archive = json!({ "gcs": { "bucket": "elsewhere", "key": "{{workflow.name}}" } });
+    let gc = json!({ "strategy": "OnWorkflowDeletion" });
+    pod(&mut wf)["templateRef"] = json!({ "name": "t", "template": "export" });
+    pod(&mut wf)["outputs"]["artifacts"][0]["artifactGC"] = gc.clone();
+    wf["status"]["artifactGCStatus"] = json!({});
+    wf["metadata"]["finalizers"] = json!(["workflows.argoproj.io/artifact-gc"]);
+    wf["status"]["storedTemplates"] = json!({
+        "namespaced/t/export": {
+            "name": "export", "outputs": { "artifacts": [{ "name": "out-0", "artifactGC": gc }] },
+        },
+        "namespaced/u/export": { "name": "export", "archiveLocation": archive },
+    });
+    folder.add(wf);
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    let out = artifact(&document, "out-0");
+    assert!(!out.to_string().contains("recorded-but-missing"), "{out:#}");
+    assert!(out.to_string().contains("archive-location-mixup"), "{out:#}");
+}
+
+#[test]
+fn an_object_that_many_workflows_write_is_there_once() {
+    let mut folder = Folder::new();
+    for name in ["one", "two", "three"] {
+        folder.add(workflow("ml", name, &["latest.tgz"]));
+    }
+    folder.put("latest.tgz");
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(document["summary"]["stored"]["objects"], 1);
+    assert_eq!(document["summary"]["artifacts"]["uncovered"], 3);
+    let table = folder.run("inspect", &["--check", "--group-by", "bucket"]).ends_with(0).out;
+    let row = table.lines().last().unwrap_or_default();
+    assert_eq!(row.split_whitespace().take(4).collect::<Vec<_>>(), [BUCKET, "3", "3", "1"], "{table}");
+}
+
+#[test]
 fn totals_are_by_what_is_asked_for_and_largest_first() {
     let mut folder = Folder::new();
     folder.add(workflow("small", "one", &["one/a.tgz"])).add(workflow(

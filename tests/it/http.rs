@@ -667,9 +667,11 @@ fn danger_26_ages_are_not_judged_by_a_wrong_clock() {
     let stub = Stub::start([("/api/v1/namespaces/kube-system".to_owned(), vec![reply])]);
     let (config, root) = (stub.path("config"), tempfile::tempdir().unwrap());
     std::fs::write(&config, stub.config(&json!({})).to_string()).unwrap();
-    let mut command = plugin(["purge", "--all", "--yes"]);
-    command.arg("--kubeconfig").arg(config).arg("--store-root").arg(root.path());
-    let ran = Ran::of(command);
-    assert_eq!(ran.code, Some(5), "{ran:#?}");
-    assert!(ran.err.contains("seconds behind the API server's"), "{ran:#?}");
+    for words in [&["purge", "--all", "--yes"][..], &["orphans", "--repository", "gs://b"]] {
+        let mut command = plugin(words);
+        command.arg("--kubeconfig").arg(&config).arg("--store-root").arg(root.path());
+        let ran = Ran::of(command);
+        assert_eq!(ran.code, Some(5), "{ran:#?}");
+        assert!(ran.err.contains("seconds behind the API server's"), "{ran:#?}");
+    }
 }

@@ -84,6 +84,128 @@ fn danger_15_inspections_of_other_clusters_count() {
     assert!(ran.err.contains("this is no inspection"), "{}", ran.err);
 }
 
+fn names(folder: &Folder, more: &[&str]) -> Vec<String> {
+    let arguments = ["--repository", "gs://ml-artifacts/argo", "-o", "json"];
+    let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
+    let document = folder.run("orphans", &arguments).ends_with(0).json();
+    found(&document).into_iter().map(|(name, ..)| name).collect()
+}
+
+#[test]
+fn danger_3_nothing_of_an_unfinished_or_pinned_workflow_is_an_orphan() {
+    let names = |change: &dyn Fn(&mut Value)| {
+        let mut train = workflow("ml", "train", &["argo/train/1/a.tgz"]);
+        change(&mut train);
+        let mut folder = Folder::new();
+        folder.add(train);
+        for key in ["argo/train/lost/a.tgz", "argo/2026/train-main-7/a.tgz", "argo/gone/1/a.tgz"] {
+            folder.put_at(BUCKET, key, OLD);
+        }
+        names(&folder, &[])
+    };
+    assert_eq!(names(&|_| {}), ["2026", "gone", "train"]);
+    for phase in ["", "Pending", "Running", "Paused"] {
+        assert_eq!(names(&|train| train["status"]["phase"] = json!(phase)), ["gone"], "{phase}");
+    }
+    let completed = "workflows.argoproj.io/completed";
+    assert_eq!(names(&|train| train["metadata"]["labels"][completed] = json!("false")), ["gone"]);
+    assert_eq!(names(&|train| train["metadata"]["labels"]["argo-gc/keep"] = json!("true")), ["gone"]);
+}
+
+#[test]
+fn danger_8_an_address_of_a_folder_keeps_what_lies_in_it() {
+    let mut folder = folder();
+    assert_eq!(names(&folder, &[]), ["gone", "train", "uploads/ml"]);
+    folder.add(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow",
+        "metadata": { "name": "nightly", "namespace": "ml" },
+        "spec": { "workflowSpec": { "arguments": { "parameters": [
+            { "name": "all", "value": "gs://ml-artifacts/argo" },
+            { "name": "model", "value": "gs://ml-artifacts/argo/gone/1/" },
+        ] } } },
+    }));
+    assert_eq!(names(&folder, &[]), ["train", "uploads/ml"]);
+}
+
+#[test]
+fn what_pods_reported_counts_though_no_node_records_it() {
+    let mut folder = folder();
+    folder.add(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTaskResult",
+        "metadata": {
+            "name": "train-9", "namespace": "ml", "labels": { "workflows.argoproj.io/workflow": "train" },
+        },
+        "outputs": { "artifacts": [{ "name": "out", "gcs": { "key": "argo/train/lost/a.tgz" } }] },
+    }));
+    assert_eq!(names(&folder, &[]), ["gone", "uploads/ml"]);
+}
+
+#[test]
+fn an_object_is_not_planned_twice_for_prefixes_that_overlap() {
+    let folder = folder();
+    for other in ["gs://ml-artifacts", "gs://ml-artifacts/argo/", "gs://ml-artifacts/argo/gone"] {
+        folder
+            .run("orphans", &["--repository", "gs://ml-artifacts/argo", "--repository", other])
+            .ends_with(2);
+    }
+    folder
+        .run(
+            "orphans",
+            &["--repository", "gs://ml-artifacts/argo", "--repository", "gs://ml-artifacts/argon"],
+        )
+        .ends_with(0);
+}
+
+#[test]
+fn danger_15_an_inspection_of_a_part_of_a_cluster_offers_nothing_and_guards_all_it_names() {
+    let folder = folder();
+    folder.put_at(BUCKET, "argo/other/unrecorded/a.tgz", OLD);
+    folder.put_at(BUCKET, "argo/done/1/a.tgz", OLD);
+    let mut other = Folder::new();
+    let mut done = workflow("x", "done", &["argo/done/1/a.tgz"]);
+    crate::support::purge::pod(&mut done)["outputs"]["artifacts"][0]["deleted"] = json!(true);
+    other.add(workflow("x", "other", &["argo/other/1/a.tgz"])).add(done);
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (also, plan) = (path("other.json"), path("plan.json"));
+    let inspect = |arguments: &[&str]| {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
+        std::fs::write(&also, other.run("inspect", &arguments).ends_with(0).out).unwrap();
+    };
+    inspect(&[]);
+    assert_eq!(names(&folder, &["--also", &also]), ["gone", "train", "uploads/ml"]);
+    let save =
+        ["--repository", "gs://ml-artifacts/argo", "--exclusive", "--also", &also, "--plan-out", &plan];
+    folder.run("orphans", &save).ends_with(0);
+    // What was written since it was made may be recorded there by now.
+    let mut early: Value = serde_json::from_str(&std::fs::read_to_string(&also).unwrap()).unwrap();
+    early["generatedAt"] = json!(ago(OLD - SignedDuration::from_hours(24)));
+    std::fs::write(&also, early.to_string()).unwrap();
+    assert_eq!(names(&folder, &["--also", &also]), [""; 0]);
+    let parts: [&[&str]; 6] = [
+        &["-n", "x"],
+        &["--older", "1h"],
+        &["--status", "Succeeded"],
+        &["other"],
+        &["--prefix", ""],
+        &["--verdict", "uncovered"],
+    ];
+    for part in parts {
+        inspect(part);
+        let ran = folder.run("orphans", &save).ends_with(5);
+        assert!(ran.err.contains("is not of a whole cluster"), "{part:?} {}", ran.err);
+    }
+}
+
+/// As it is applied: without what the server adds.
+fn pruned(workflow: &Value) -> Value {
+    let mut workflow = workflow.clone();
+    for field in ["resourceVersion", "managedFields", "generation"] {
+        workflow["metadata"].as_object_mut().unwrap().remove(field);
+    }
+    workflow
+}
+
 fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
     let mut command = live.server.kubectl_as(user, ["argo-gc", "orphans"]);
     command.args(["--repository", &format!("gs://{}/argo", live.namespace)]).args(arguments);
@@ -110,6 +232,14 @@ fn orphans_go_by_the_same_plan_pins_and_journal() {
     crate::support::purge::pod(&mut reader)["inputs"] =
         json!({ "artifacts": [{ "name": "in", "gcs": { "key": "argo/gone/1/b.tgz" } }] });
     live.server.apply(reader);
+    // And a workflow whose folder holds another is pinned, until it no longer is.
+    let mut train = live.get("train");
+    train["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    live.server.apply(pruned(&train));
+    let ran = live.purge(&["--plan", &plan, "--dry-run=server", "-o", "json"]).ends_with(0);
+    assert_eq!(deletes(&ran.json()), ["argo/gone/1/a.tgz"], "{}", ran.err);
+    train["metadata"]["labels"]["argo-gc/keep"] = json!("false");
+    live.server.apply(pruned(&train));
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
     assert!(ran.out.contains("Deleted 2 objects"), "{}{}", ran.out, ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["argo/gone/1/b.tgz", "argo/train/1/a.tgz", "elsewhere/x/y"]);
@@ -142,4 +272,17 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     let ran = orphans(&live, ALICE, &["--exclusive", "--plan-out", &plan]).ends_with(5);
     assert!(ran.err.contains("Nothing is offered for deletion"), "{}", ran.err);
     assert!(!std::path::Path::new(&plan).exists());
+    // Nor does another's plan go through, whatever is accepted.
+    live.gcs.put(live.namespace, "argo/gone/1/a.tgz", "x");
+    live.gcs.created(live.namespace, "argo/gone/1/a.tgz", &ago(OLD));
+    orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
+    let mut command = live.server.kubectl_as(ALICE, ["argo-gc", "purge", "--plan", &plan, "--yes"]);
+    command.args([
+        "--accept-unread",
+        "workflows,nodes,caches,templates,cluster-templates,cron-workflows,sensors,namespaces,archive,pods",
+    ]);
+    command.env("STORAGE_EMULATOR_HOST", live.gcs.url()).env("XDG_STATE_HOME", live.directory.path());
+    let ran = Ran::of(command).ends_with(5);
+    assert!(ran.err.contains("whether these are orphans still can't be told"), "{}", ran.err);
+    assert!(live.gcs.deletes().is_empty());
 }

@@ -47,6 +47,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         context: cluster.context().map(str::to_owned),
         server: Some(cluster.host().to_owned()),
         namespace: namespace.clone(),
+        filtered: arguments.is_filtered(),
         files: Vec::new(),
     };
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);

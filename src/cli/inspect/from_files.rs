@@ -34,6 +34,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let origin = Origin {
         kind: "files",
         namespace: arguments.kube.namespace.clone(),
+        filtered: arguments.is_filtered(),
         files: arguments.files.iter().map(|path| path.display().to_string()).collect(),
         ..Origin::default()
     };

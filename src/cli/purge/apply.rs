@@ -5,6 +5,7 @@ use crate::cli::Streams;
 use crate::cluster::Cluster;
 use crate::error::{Error, exit};
 use crate::gc::plan::Rules;
+use crate::gc::reference::References;
 use crate::gc::{Context, Controllers, Kept, PlannedWorkflow, Related};
 use crate::output::{document, escape, plan as show};
 use crate::purge::document::{ClusterIdentity, Head};
@@ -54,6 +55,19 @@ pub(super) async fn make(
     for accepted in &unread {
         streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
     }
+    warn_of_readers(&references, streams);
+    tracing::debug!(references = references.len(), "gathered");
+    if taken == 0 {
+        streams.say("No workflows selected.");
+    }
+    let mut draft = Draft::new(Head::new(now, cluster, arguments.storage.name(), unread))?;
+    resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
+    let buckets = resolve::buckets(&draft, store).await?;
+    draft.seal(buckets)
+}
+
+/// Names those whose reads can't be told (danger 8).
+pub(in crate::cli) fn warn_of_readers(references: &References, streams: &mut Streams) {
     let anything: BTreeSet<&str> =
         references.readers_of_anything().map(|referrer| referrer.name.as_str()).collect();
     if let Some(first) = anything.first() {
@@ -63,14 +77,6 @@ pub(super) async fn make(
             "Warning: {first}{more} reads keys made of parameters alone; pin what it needs with the label argo-gc/keep=true"
         )));
     }
-    tracing::debug!(references = references.len(), "gathered");
-    if taken == 0 {
-        streams.say("No workflows selected.");
-    }
-    let mut draft = Draft::new(Head::new(now, cluster, arguments.storage.name(), unread))?;
-    resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
-    let buckets = resolve::buckets(&draft, store).await?;
-    draft.seal(buckets)
 }
 
 /// Shows a plan and, unless it is only to be shown or saved, asks and carries it out.

@@ -1,6 +1,6 @@
 //! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
 
-use super::{Arguments, apply};
+use super::{Arguments, apply, signed};
 use crate::argo::list::{Malformed, decode};
 use crate::argo::{Meta, Workflow};
 use crate::cli::Streams;
@@ -15,7 +15,7 @@ use crate::purge::document::{ClusterIdentity, Since};
 use crate::purge::execute::rerun;
 use crate::purge::gather::{Gathered, Terms, Whole, pinned};
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ const DECODERS: usize = 2;
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let store = arguments.storage.open()?;
-    check_clock(&cluster, arguments, now).await?;
+    check_clock(&cluster, signed(arguments.margin), now).await?;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
@@ -48,9 +48,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     }
     let rules = arguments.rules(allowed, now);
     let mut unread = beside.unread.clone();
-    if let Some(why) = controllers.unread_archive() {
-        unread.push(Unread { source: "archive", why: why.to_owned() });
-    }
+    unread.extend(controllers.unread_archive().map(archive));
     let pods_read = match &namespace {
         Some(namespace) => related.is_read(ObjectKind::GcPods, namespace),
         None => related.is_read(ObjectKind::GcPods, ""),
@@ -86,11 +84,19 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     apply::run(arguments, plan, &target, streams, now).await
 }
 
+pub(in crate::cli) fn archive(why: &str) -> Unread {
+    Unread { source: "archive", why: why.to_owned() }
+}
+
 /// Refuses to judge ages by a clock that is wrong (danger 26).
-async fn check_clock(cluster: &Cluster, arguments: &Arguments, now: Timestamp) -> Result<(), Error> {
+pub(in crate::cli) async fn check_clock(
+    cluster: &Cluster,
+    margin: SignedDuration,
+    now: Timestamp,
+) -> Result<(), Error> {
     // Any answer tells the server's time.
     let _ = cluster.uid().await;
-    let margin = i64::try_from(arguments.margin.as_secs()).unwrap_or(i64::MAX);
+    let margin = margin.as_secs();
     let ahead = cluster.first_answer().map(|time| time.duration_since(now).as_secs());
     match ahead {
         Some(ahead) if ahead.abs() > margin => {
@@ -99,7 +105,7 @@ async fn check_clock(cluster: &Cluster, arguments: &Arguments, now: Timestamp) -
                 "this machine's clock is {} seconds {side} the API server's, so ages can't be judged",
                 ahead.abs()
             ))
-            .hint("set it, or allow more with --margin"))
+            .hint("set it; purge allows more with --margin"))
         }
         _ => Ok(()),
     }
@@ -114,7 +120,14 @@ pub(super) async fn references(
 ) -> Result<(References, Since), Error> {
     let mut gathering = Gathering::default();
     let beside = cluster.beside(Some(cluster.namespace()), &mut gathering).await;
-    let start = Whole::new(gathering, beside.unread.clone());
+    let mut unread = beside.unread.clone();
+    let orphans = plan.has_orphans()?;
+    if orphans {
+        unread.extend(cluster.results(&mut gathering).await);
+        unread.extend(context.controllers.unread_archive().map(archive));
+    }
+    let pinned_namespaces = beside.pinned_namespaces.clone();
+    let start = Whole::new(gathering, unread);
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
     let (planned, made) = (plan.uids()?, plan.head.created_at);
     let since = Arc::new(Mutex::new(Since::default()));
@@ -135,13 +148,19 @@ pub(super) async fn references(
     };
     let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), look));
     let namespace = Some(cluster.namespace());
-    let (_, _, references, unread) =
-        everything(cluster, arguments.chunk_size, namespace, &shared, start).await?.finish();
+    let mut whole = everything(cluster, arguments.chunk_size, namespace, &shared, start).await?;
+    let mut guarded = std::mem::take(&mut whole.guarded);
+    pinned_namespaces.iter().for_each(|name| guarded.namespace(name));
+    let (_, _, references, unread) = whole.finish();
+    if let Some(first) = unread.first().filter(|_| orphans) {
+        return Err(Error::refused(format!("whether these are orphans still can't be told: {first}")));
+    }
     // What was accepted as unread when the plan was made is so still; what can't be read since then is not.
     let accepted = |unread: &Unread| plan.head.unread.contains(&unread.to_string());
     let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     arguments.check_unread(&news)?;
-    let since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
+    since.guarded = guarded;
     Ok((references, since))
 }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
-    let Loaded { context, gathering, pins, workflows } =
+    let Loaded { context, gathering, pins, workflows, .. } =
         load(&arguments.files, arguments.recursive, arguments.argo_version, &mut *streams.input, now)?;
     let allowed = match arguments.storage.store_root {
         Some(_) => Allowed::everywhere(),
@@ -45,6 +45,8 @@ pub(in crate::cli) struct Loaded {
     pub context: Context,
     /// What other objects than workflows refer to.
     pub gathering: Gathering,
+    /// What pods reported, whether nodes record it or not.
+    pub results: Gathering,
     pub pins: Beside,
     /// JSON of each workflow.
     pub workflows: Vec<String>,
@@ -77,6 +79,7 @@ pub(in crate::cli) fn load(
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
     let mut beside = FilesBeside::default();
     let mut gathering = Gathering::default();
+    let mut results = Gathering::default();
     let mut pins = Beside::default();
     let mut workflows = Vec::new();
     for (text, object) in texts {
@@ -98,13 +101,14 @@ pub(in crate::cli) fn load(
                     let meta = &template.metadata;
                     pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
                 }
-                refer(&text, &object, &mut gathering)?;
+                let reported = matches!(object, Object::TaskResult(_));
+                refer(&text, &object, if reported { &mut results } else { &mut gathering })?;
                 beside.add(object);
             }
         }
     }
     beside.settle(&mut context, version);
-    Ok(Loaded { context, gathering, pins, workflows })
+    Ok(Loaded { context, gathering, results, pins, workflows })
 }
 
 /// An object of which its name and pins matter only.
@@ -118,6 +122,9 @@ fn refer(text: &str, object: &Object, gathering: &mut Gathering) -> Result<(), E
     let (what, texts) = match object {
         Object::Template(template) => {
             (format!("workflow template {}", template.metadata.name), vec![text.to_owned()])
+        }
+        Object::TaskResult(result) => {
+            (format!("task result {}", result.metadata.name), vec![text.to_owned()])
         }
         Object::ConfigMap(config)
             if config.metadata.label("workflows.argoproj.io/configmap-type") == "Cache" =>
