@@ -1,16 +1,14 @@
 //! `inspect -f` with files that are cut off, something else, enormous, or made to do harm.
 
 use crate::fixture::Fixture;
-use crate::support::{Ran, plugin, workflow};
+use crate::support::{Ran, in_process, plugin, workflow};
 use argo_gc::argo::Workflow;
-use argo_gc::cli::{Streams, run};
 use argo_gc::files::{self, Object};
 use argo_gc::gc::{Context, Controllers, Inspection, Related, Verdict, assess};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
-use std::io::{self, Write};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 use tempfile::TempDir;
 
 const FORMATS: [&str; 7] = ["table", "wide", "json", "yaml", "name", "markdown", "tree"];
@@ -525,50 +523,14 @@ static FIXTURES: LazyLock<Vec<Value>> = LazyLock::new(|| {
     Fixture::all().iter().map(objects).collect()
 });
 
-/// A stream's end that can be looked at.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Written {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-/// Runs the command line in this process; gives the exit code, stdout and stderr.
-fn in_process(input: &str, format: &str) -> (u8, String, String) {
-    let (out, err) = (Written::default(), Written::default());
-    let mut streams = Streams {
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        input: Box::new(io::Cursor::new(input.to_owned())),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        in_is_terminal: false,
-        stop: Default::default(),
-        log: Box::new(|_| ()),
-        width: None,
-        no_color: true,
-    };
+/// Inspects standard input in this process; gives the exit code, stdout and stderr.
+fn inspected(input: &str, format: &str) -> (u8, String, String) {
     let mut arguments = vec!["kubectl-argo_gc", "inspect", "-f", "-", "-o", format];
     if format != "json" {
         arguments.extend(["--verdict", "all"]);
     }
     let now = "2026-12-01T00:00:00Z".parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let code = runtime.block_on(run(arguments.into_iter().map(Into::into), &mut streams, now));
-    drop(streams);
-    (code, out.text(), err.text())
+    in_process(arguments, input, now)
 }
 
 /// The counts of a document equal what it lists.
@@ -620,12 +582,12 @@ proptest! {
     #[test]
     fn objects_changed_anywhere_give_a_document_that_adds_up(which in any::<Index>(), changes in changes()) {
         let objects = mutated(which.get(&FIXTURES).clone(), &changes).to_string();
-        let (code, out, err) = in_process(&objects, "json");
+        let (code, out, err) = inspected(&objects, "json");
         prop_assert!(matches!(code, 0 | 4), "{} {}", code, err);
         let document: Value = serde_json::from_str(&out).unwrap();
         assert_adds_up(&document);
         prop_assert_eq!(code == 4, document["gaps"].as_array().unwrap().iter().any(|gap| gap["effect"] == "it was left out"));
-        prop_assert_eq!(&in_process(&objects, "json"), &(code, out.clone(), err.clone()));
+        prop_assert_eq!(&inspected(&objects, "json"), &(code, out.clone(), err.clone()));
         let mut read = 0_usize;
         files::read_from("test", &mut objects.as_bytes(), &mut |object, _| {
             read += usize::from(matches!(object, Object::Workflow(_)));
@@ -641,7 +603,7 @@ proptest! {
     fn objects_changed_anywhere_are_shown_in_every_format(which in any::<Index>(), changes in changes()) {
         let objects = mutated(which.get(&FIXTURES).clone(), &changes).to_string();
         for format in FORMATS {
-            let (code, out, err) = in_process(&objects, format);
+            let (code, out, err) = inspected(&objects, format);
             prop_assert!(matches!(code, 0 | 4), "{} {} {}", format, code, err);
             assert_harmless(&out);
             assert_harmless(&err);

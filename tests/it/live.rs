@@ -2,14 +2,11 @@
 
 use crate::fixture::{Fixture, normal};
 use crate::support::kube::{ALICE, ApiServer};
-use crate::support::stdout;
-use argo_gc::cli::{Streams, run};
+use crate::support::{in_process, stdout};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 /// A live server sets creation and deletion times itself: these need hours to pass after that ...
 const NEEDS_TIME: [&str; 3] = ["cron-neighbour", "gc-pod-pending", "no-artifact-stuck"];
@@ -85,37 +82,13 @@ fn arguments(fixture: &Fixture) -> Vec<String> {
 
 /// The same through the library, three hours from now.
 fn inspect_later(server: &ApiServer, fixture: &Fixture) -> BTreeSet<String> {
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-    impl Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let (out, err) = (Buffer::default(), Buffer::default());
-    let mut streams = Streams {
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        input: Box::new(std::io::empty()),
-        out_is_terminal: false,
-        err_is_terminal: false,
-        in_is_terminal: false,
-        stop: Default::default(),
-        log: Box::new(|_| ()),
-        width: None,
-        no_color: true,
-    };
     let mut arguments = arguments(fixture);
     arguments.extend(["--kubeconfig".to_owned(), server.kubeconfig().display().to_string()]);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let later = Timestamp::now() + SignedDuration::from_hours(3);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let code = runtime.block_on(run(arguments.into_iter().map(Into::into), &mut streams, later));
-    assert_eq!(code, 0, "{}", String::from_utf8_lossy(&err.0.lock().unwrap()));
-    let document = serde_json::from_slice(&out.0.lock().unwrap()).unwrap();
+    let (code, out, err) = in_process(arguments, "", later);
+    assert_eq!(code, 0, "{err}");
+    let document = serde_json::from_str(&out).unwrap();
     rows(fixture, &document)
 }
 

@@ -1,9 +1,13 @@
 //! What the tests share: real servers, brought by `tests/run`, and the built plugin.
 
+use argo_gc::cli::Streams;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub mod gcs;
@@ -43,6 +47,51 @@ pub fn plugin<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>)
         command.env_remove(variable);
     }
     command
+}
+
+/// A stream's end that can be looked at.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no writer panics").clone()).expect("UTF-8")
+    }
+}
+
+/// Runs a command line in this process, at any time; gives the exit code, stdout and stderr.
+pub fn in_process<S: Into<OsString>>(
+    arguments: impl IntoIterator<Item = S>,
+    input: &str,
+    now: Timestamp,
+) -> (u8, String, String) {
+    let (out, err) = (Written::default(), Written::default());
+    let mut streams = Streams {
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        input: Box::new(io::Cursor::new(input.to_owned())),
+        out_is_terminal: false,
+        err_is_terminal: false,
+        in_is_terminal: false,
+        stop: Default::default(),
+        log: Box::new(|_| ()),
+        width: None,
+        no_color: true,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let code = runtime.block_on(argo_gc::cli::run(arguments.into_iter().map(Into::into), &mut streams, now));
+    drop(streams);
+    (code, out.text(), err.text())
 }
 
 /// A finished workflow with one artifact that nobody will delete.
