@@ -1,9 +1,8 @@
 //! `inspect --check`: looks in storage for the artifacts of an assessment, with as few requests as will do.
 
-use crate::gc::location::StorageEngine;
+use crate::gc::location::{StorageEngine, own_folder};
 use crate::gc::plan::{ObjectFacts, uncertainty};
 use crate::gc::{ArtifactReport, Assessment, Gap, Location};
-use crate::purge::execute::common_folder;
 use crate::store::{Store, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeMap;
@@ -26,11 +25,8 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for (bucket, places) in by_bucket {
         let artifacts = &assessment.artifacts;
-        let folder = common_folder(places.iter().map(|at| key(&artifacts[*at]))).filter(|folder| {
-            // A folder that others share may hold anything.
-            let own = |part: &str| part == assessment.name || part == assessment.uid;
-            places.len() > FEW && folder.split('/').any(own)
-        });
+        let keys = places.iter().map(|at| key(&artifacts[*at]));
+        let folder = own_folder(keys, &assessment.name, &assessment.uid).filter(|_| places.len() > FEW);
         let found: Result<Vec<(usize, Vec<ObjectFacts>)>, StoreError> = match folder {
             Some(folder) => {
                 store.list(&bucket, &folder).await.map(|objects| split(&places, artifacts, objects))

@@ -129,6 +129,11 @@ impl Workflow {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed" | "Error")
     }
 
+    /// Final, and the controller does not say that it isn't done with it: the label is set with the phase.
+    pub fn is_over(&self) -> bool {
+        self.is_terminal() && self.metadata.label(names::COMPLETED) != "false"
+    }
+
     /// A row of the archive rather than a live object (facts 3.3 `archived-stale`).
     pub fn is_archived_record(&self) -> bool {
         self.metadata.label(names::ARCHIVING) == "Persisted"

@@ -37,6 +37,9 @@ pub(super) struct KubeFlags {
     /// Limit for a single request, such as 30s; 0 for none.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
     request_timeout: Duration,
+    /// Workflows to ask for at a time; 0 for all at once.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub chunk_size: u32,
 }
 
 impl KubeFlags {

@@ -1,6 +1,6 @@
 //! `orphans`: objects in a bucket that no record refers to.
 
-use super::purge::apply::warn_of_readers;
+use super::purge::apply::{save, warn_of_readers};
 use super::purge::from_cluster::{archive, check_clock, everything};
 use super::purge::from_files::{Loaded, load};
 use super::purge::{repository, signed};
@@ -10,7 +10,7 @@ use crate::argo::{Use, Workflow};
 use crate::cluster::{Cluster, Unread};
 use crate::error::{Error, exit};
 use crate::gc::orphans::{Found, Guarded, Search};
-use crate::gc::plan::Rules;
+use crate::gc::plan::{CLOCKS, Rules};
 use crate::gc::reference::{Buckets, Gathering, References};
 use crate::gc::{Context, PlannedWorkflow};
 use crate::output::{document, escape, orphans as show};
@@ -20,7 +20,7 @@ use crate::purge::spill::Spill;
 use crate::purge::{Draft, resolve};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -73,9 +73,6 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
-    /// Workflows to ask for at a time; 0 for all at once.
-    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Cluster")]
-    chunk_size: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -159,10 +156,7 @@ impl Arguments {
         }
         let buckets = resolve::buckets(&draft, &store).await?;
         let plan = draft.seal(buckets)?;
-        let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
-        let mut file = std::fs::File::create(path).map_err(failed)?;
-        std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
-        streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
+        save(&plan, path, streams)?;
         Ok(exit::DONE)
     }
 
@@ -198,7 +192,8 @@ impl Arguments {
         let (mut whole, pins, cluster) = if self.files.is_empty() {
             let cluster = Cluster::connect(&self.kube.access()).await?;
             let mut gathering = Gathering::default();
-            check_clock(&cluster, CLOCKS, now).await?;
+            let identity = ClusterIdentity::of(&cluster).await;
+            check_clock(&cluster, CLOCKS, now)?;
             let beside = cluster.beside(None, &mut gathering).await;
             let (controllers, related, _) = cluster.related(None).await;
             let mut unread = beside.unread.clone();
@@ -210,9 +205,8 @@ impl Arguments {
             let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
             let namespace = Some(cluster.namespace());
             let start = Whole::new(gathering, unread);
-            let whole = everything(&cluster, self.chunk_size, namespace, &shared, start).await?;
-            let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
-            (whole, pins, Some(ClusterIdentity { uid: cluster.uid().await, server, context }))
+            let whole = everything(&cluster, self.kube.chunk_size, namespace, &shared, start).await?;
+            (whole, pins, Some(identity))
         } else {
             let Loaded { context, mut gathering, results, pins, workflows } =
                 load(&self.files, self.recursive, None, &mut *streams.input, now)?;
@@ -220,11 +214,7 @@ impl Arguments {
             let terms =
                 Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
             let mut whole = Whole::new(gathering, Vec::new());
-            for text in &workflows {
-                let mut part = Gathered::default();
-                part.workflow(text, &terms);
-                whole.absorb(part)?;
-            }
+            workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
             (whole, pins.pinned_namespaces, None)
         };
         let mut as_of = now;
@@ -239,9 +229,6 @@ impl Arguments {
         Ok(Records { references, names, guarded, unread, as_of, cluster })
     }
 }
-
-/// How far this machine's clock may be from the API server's.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 
 fn words(unread: &Unread) -> String {
     format!("{}: {}", unread.source, unread.why)

@@ -147,9 +147,6 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
-    /// Workflows to ask for at a time; 0 for all at once.
-    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Cluster")]
-    chunk_size: u32,
 }
 
 /// Flags that choose workflows: a saved plan has chosen already.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// How far the clocks of this machine, the cluster and storage may be apart.
+pub const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
+
 /// One object as the storage lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFacts {

@@ -3,10 +3,12 @@
 //! A plan may have a million objects, so it lives in a file and is read line by line: the head, the workflows,
 //! the tail. The hash is of every byte before it.
 
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::gc::orphans::{Guarded, below, referrer};
+use crate::gc::plan::CLOCKS;
 use crate::gc::reference::{References, Released};
-use crate::gc::{Kept, PlannedWorkflow, Protection};
+use crate::gc::{Kept, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,12 @@ pub struct ClusterIdentity {
 }
 
 impl ClusterIdentity {
+    /// Asks a cluster who it is.
+    pub async fn of(cluster: &Cluster) -> Self {
+        let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
+        Self { uid: cluster.uid().await, server, context }
+    }
+
     /// Whether both are one cluster. Without a UID on both sides only the address is left to compare.
     pub fn is(&self, other: &Self) -> bool {
         match (&self.uid, &other.uid) {
@@ -156,10 +164,10 @@ impl Draft {
         totals.kept += keep.len() as u64;
         totals.absent += absent.len() as u64;
         totals.finalizers += u64::from(*release_finalizer);
-        for object in
-            delete.iter().filter(|object| !self.buckets.contains(&object.bucket)).collect::<Vec<_>>()
-        {
-            self.buckets.insert(Arc::clone(&object.bucket));
+        for PlannedObject { bucket, .. } in delete {
+            if !self.buckets.contains(bucket) {
+                self.buckets.insert(Arc::clone(bucket));
+            }
         }
         let comma = if self.lines == 0 { "" } else { "," };
         self.lines += 1;
@@ -192,35 +200,21 @@ impl Draft {
 }
 
 impl Plan {
-    /// Reads a saved plan and checks that it may be applied.
+    /// Refuses a plan that is past `max_age`, or dated later than now (danger 25).
     ///
     /// # Errors
-    /// It is no plan, was edited, is past `max_age`, or is of another cluster or storage.
-    pub fn read(
-        file: File,
-        cluster: Option<&ClusterIdentity>,
-        storage: &str,
-        max_age: SignedDuration,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        let plan = Self::open(file)?;
-        let age = now.duration_since(plan.head.created_at);
-        // Clocks may differ a little.
-        if age < -SignedDuration::from_mins(10) {
-            return Err(Error::refused(format!(
-                "the plan is dated {}, which is yet to come",
-                plan.head.created_at
-            )));
+    /// It is.
+    pub fn check_age(&self, max_age: SignedDuration, now: Timestamp) -> Result<(), Error> {
+        let made = self.head.created_at;
+        let age = now.duration_since(made);
+        if age < -CLOCKS {
+            return Err(Error::refused(format!("the plan is dated {made}, which is yet to come")));
         }
         if age > max_age {
-            return Err(Error::refused(format!(
-                "the plan was made at {}, which is too long ago",
-                plan.head.created_at
-            ))
-            .hint("make a new one, or allow its age with --plan-max-age"));
+            return Err(Error::refused(format!("the plan was made at {made}, which is too long ago"))
+                .hint("make a new one, or allow its age with --plan-max-age"));
         }
-        plan.check_place(cluster, storage)?;
-        Ok(plan)
+        Ok(())
     }
 
     /// Refuses a plan of another cluster or storage (danger 25).
@@ -508,7 +502,11 @@ mod tests {
         file.seek(SeekFrom::Start(0)).unwrap();
         let cluster = identity(uid, "other address");
         let day = SignedDuration::from_hours(24);
-        Plan::read(file, Some(&cluster), "gcs", day, now.parse().unwrap()).map_err(|error| error.to_string())
+        let checked = Plan::open(file).and_then(|plan| {
+            plan.check_age(day, now.parse().unwrap())?;
+            plan.check_place(Some(&cluster), "gcs").map(|()| plan)
+        });
+        checked.map_err(|error| error.to_string())
     }
 
     #[test]

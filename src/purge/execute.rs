@@ -3,9 +3,10 @@
 use super::Plan;
 use super::journal::{Journal, Line};
 use super::settle::{Settlement, announce, settle};
-use crate::argo::{Workflow, names};
+use crate::argo::Workflow;
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::gc::location::own_folder;
 use crate::gc::plan::{ObjectFacts, Sharer};
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Outcome, Store, StoreError};
@@ -348,10 +349,7 @@ impl Executor<'_> {
         }
         for (bucket, places) in by_bucket {
             let keys = places.iter().map(|at| &*settled[*at].object.key);
-            let folder = common_folder(keys).filter(|folder| {
-                let own = |part: &str| part == plan.name || part == plan.uid;
-                places.len() > FEW && folder.split('/').any(own)
-            });
+            let folder = own_folder(keys, &plan.name, &plan.uid).filter(|_| places.len() > FEW);
             let left: Result<HashSet<(String, String)>, StoreError> = match folder {
                 Some(folder) => self.store.list(&bucket, &folder).await.map(|objects| {
                     objects.into_iter().map(|object| (object.key, object.generation)).collect()
@@ -392,38 +390,24 @@ impl Executor<'_> {
     }
 }
 
-/// The longest folder that holds all keys, with its slash; none when that is the whole bucket.
-pub fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> {
-    let first = keys.next()?;
-    let mut length = first.len();
-    for key in keys {
-        length = first.bytes().zip(key.bytes()).take(length).take_while(|(a, b)| a == b).count();
-    }
-    // A slash is one byte, so the cut is between characters.
-    let slash = first.as_bytes()[..length].iter().rposition(|byte| *byte == b'/')?;
-    Some(first[..=slash].to_owned())
-}
-
 /// How the workflow differs from the one that was planned for.
 pub(super) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
     if now.metadata.uid != plan.uid {
         return Some("another workflow has its name now".to_owned());
     }
-    if !now.is_terminal() || now.metadata.label(names::COMPLETED) == "false" {
-        return Some(format!("it is {} again", now.status.phase));
-    }
-    if now.status.phase != plan.phase || now.status.finished_at != plan.finished_at {
-        return Some("it ran again".to_owned());
-    }
-    now.metadata.is_pinned().then(|| "it was pinned".to_owned())
+    disturbed(now, now.status.phase != plan.phase || now.status.finished_at != plan.finished_at)
 }
 
 /// How the workflow shows that it ran, or was pinned, since a time at which it was over.
 pub fn rerun(workflow: &Workflow, since: Timestamp) -> Option<String> {
-    if !workflow.is_terminal() || workflow.metadata.label(names::COMPLETED) == "false" {
+    disturbed(workflow, workflow.status.finished_at.is_none_or(|end| end > since))
+}
+
+fn disturbed(workflow: &Workflow, reran: bool) -> Option<String> {
+    if !workflow.is_over() {
         return Some(format!("it is {} again", workflow.status.phase));
     }
-    if workflow.status.finished_at.is_none_or(|end| end > since) {
+    if reran {
         return Some("it ran again".to_owned());
     }
     workflow.metadata.is_pinned().then(|| "it was pinned".to_owned())
@@ -438,20 +422,5 @@ pub fn fate(outcome: Outcome) -> Fate {
         Outcome::Held(detail) => Fate::Kept(Protection::Held, detail),
         Outcome::Denied(detail) => Fate::Kept(Protection::Denied, detail),
         Outcome::Failed(detail) => Fate::Failed(detail),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::common_folder;
-
-    #[test]
-    fn a_folder_ends_at_a_slash() {
-        let folder = |keys: &[&str]| common_folder(keys.iter().copied());
-        assert_eq!(folder(&["wf/a/1", "wf/a/2"]).as_deref(), Some("wf/a/"));
-        assert_eq!(folder(&["wf-1/a", "wf-10/a"]), None);
-        assert_eq!(folder(&["wf/ü", "wf/ö"]).as_deref(), Some("wf/"));
-        assert_eq!(folder(&["wf/a"]).as_deref(), Some("wf/"));
-        assert_eq!(folder(&[]), None);
     }
 }

@@ -47,8 +47,7 @@ impl Gathered {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
-        let over = workflow.is_terminal() && meta.label(names::COMPLETED) != "false";
-        if !over || pinned(&workflow, terms.beside).is_some() {
+        if !workflow.is_over() || pinned(&workflow, terms.beside).is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
         }
         let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
@@ -119,6 +118,16 @@ impl Whole {
     /// Begins with what was read beside the workflows.
     pub fn new(gathering: Gathering, unread: Vec<Unread>) -> Self {
         Self { gathering, unread, ..Self::default() }
+    }
+
+    /// Takes one workflow in, from its JSON.
+    ///
+    /// # Errors
+    /// As [`Self::absorb`].
+    pub fn workflow(&mut self, text: &str, terms: &Terms) -> Result<(), Error> {
+        let mut part = Gathered::default();
+        part.workflow(text, terms);
+        self.absorb(part)
     }
 
     /// Takes over a part. A workflow met again (a list started over) counts once.

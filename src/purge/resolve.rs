@@ -3,6 +3,7 @@
 use super::Draft;
 use super::spill::Spill;
 use crate::error::Error;
+use crate::gc::location::names_workflow;
 use crate::gc::plan::{ObjectFacts, Rules, Selected};
 use crate::gc::reference::{References, Released};
 use crate::gc::{Kept, PlannedWorkflow, Protection};
@@ -63,7 +64,7 @@ pub async fn resolve(
         let mut own: HashSet<u64> = HashSet::new();
         let PlannedWorkflow { name, uid, delete, .. } = &mut plan;
         delete.retain(|object| {
-            let names_it = object.key.split('/').any(|part| part == name || part == uid);
+            let names_it = names_workflow(&object.key, name, uid);
             let known = if names_it { &mut own } else { &mut planned };
             known.insert(hash.hash_one((&object.bucket, &object.key)))
         });

@@ -4,17 +4,15 @@ use super::execute::difference;
 use crate::argo::{Workflow, names};
 use crate::cluster::{Cluster, Patched};
 use crate::error::Error;
+use crate::gc::plan::CLOCKS;
 use crate::gc::{Context, Location, PlannedWorkflow, Verdict, assess};
 use crate::store::Store;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
-
-/// How far the clocks of cluster and storage may be apart.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What was done to a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         names: arguments.names.clone(),
         label_selector: arguments.selector.clone(),
         field_selector: arguments.field_selector.clone(),
-        chunk_size: arguments.chunk_size,
+        chunk_size: arguments.kube.chunk_size,
     });
     // The first page tells whether there is a cluster to talk to; the rest waits for what stands beside it.
     let (first, (mut controllers, related, gaps)) =

@@ -92,10 +92,7 @@ pub(super) async fn run(
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
     print(arguments, &plan, only_shown, streams, now)?;
     if let Some(path) = &arguments.plan_out {
-        let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
-        let mut file = std::fs::File::create(path).map_err(failed)?;
-        std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
-        streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
+        save(&plan, path, streams)?;
         return Ok(exit::DONE);
     }
     if plan.is_idle() {
@@ -119,6 +116,15 @@ pub(super) async fn run(
     carry_out(arguments, plan, target, &journal, streams, now).await
 }
 
+/// Saves a plan, and says how to go on.
+pub(in crate::cli) fn save(plan: &Plan, path: &Path, streams: &mut Streams) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
+    let mut file = std::fs::File::create(path).map_err(failed)?;
+    std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
+    streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
+    Ok(())
+}
+
 /// Carries out a saved plan.
 pub(super) async fn saved(
     arguments: &Arguments,
@@ -126,15 +132,14 @@ pub(super) async fn saved(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    let open =
-        || std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())));
-    let max_age = signed(arguments.plan_max_age);
+    let file =
+        std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
     let store = arguments.storage.open()?;
+    let plan = Plan::open(file)?;
     // A plan of files names no cluster, and then none is asked.
-    let of_files = Plan::open(open()?)?.head.cluster.is_none();
-    let (cluster, context) = connect(arguments, of_files, now).await?;
-    let identity = identity(cluster.as_ref()).await;
-    let plan = Plan::read(open()?, identity.as_ref(), &arguments.storage.name(), max_age, now)?;
+    let (cluster, context) = connect(arguments, plan.head.cluster.is_none(), now).await?;
+    plan.check_age(signed(arguments.plan_max_age), now)?;
+    plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     run(arguments, plan, &target, streams, now).await
@@ -211,9 +216,7 @@ async fn refresh(
 }
 
 async fn identity(cluster: Option<&Cluster>) -> Option<ClusterIdentity> {
-    let cluster = cluster?;
-    let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
-    Some(ClusterIdentity { uid: cluster.uid().await, server, context })
+    Some(ClusterIdentity::of(cluster?).await)
 }
 
 /// The cluster of a plan, with what verdicts need; nothing for files.

@@ -27,7 +27,8 @@ const DECODERS: usize = 2;
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let store = arguments.storage.open()?;
-    check_clock(&cluster, signed(arguments.margin), now).await?;
+    let identity = ClusterIdentity::of(&cluster).await;
+    check_clock(&cluster, signed(arguments.margin), now)?;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
@@ -49,11 +50,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let rules = arguments.rules(allowed, now);
     let mut unread = beside.unread.clone();
     unread.extend(controllers.unread_archive().map(archive));
-    let pods_read = match &namespace {
-        Some(namespace) => related.is_read(ObjectKind::GcPods, namespace),
-        None => related.is_read(ObjectKind::GcPods, ""),
-    };
-    if !pods_read {
+    if !related.is_read(ObjectKind::GcPods, namespace.as_deref().unwrap_or_default()) {
         unread.push(Unread {
             source: "pods",
             why: "whether Argo's GC pods are at work can't be told".to_owned(),
@@ -68,17 +65,12 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
     let start = Whole::new(gathering, unread);
-    let whole = everything(&cluster, arguments.chunk_size, namespace.as_deref(), &shared, start).await?;
+    let whole = everything(&cluster, arguments.kube.chunk_size, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
     }
     whole.ensure_found(&arguments.names)?;
-    let identity = ClusterIdentity {
-        uid: cluster.uid().await,
-        server: cluster.host().to_owned(),
-        context: cluster.context().map(str::to_owned),
-    };
     let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
     let target = apply::Target { cluster: Some(&cluster), store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
@@ -88,14 +80,12 @@ pub(in crate::cli) fn archive(why: &str) -> Unread {
     Unread { source: "archive", why: why.to_owned() }
 }
 
-/// Refuses to judge ages by a clock that is wrong (danger 26).
-pub(in crate::cli) async fn check_clock(
+/// Refuses to judge ages by a clock that is wrong (danger 26). The cluster must have answered something before.
+pub(in crate::cli) fn check_clock(
     cluster: &Cluster,
     margin: SignedDuration,
     now: Timestamp,
 ) -> Result<(), Error> {
-    // Any answer tells the server's time.
-    let _ = cluster.uid().await;
     let margin = margin.as_secs();
     let ahead = cluster.first_answer().map(|time| time.duration_since(now).as_secs());
     match ahead {
@@ -148,7 +138,7 @@ pub(super) async fn references(
     };
     let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), look));
     let namespace = Some(cluster.namespace());
-    let mut whole = everything(cluster, arguments.chunk_size, namespace, &shared, start).await?;
+    let mut whole = everything(cluster, arguments.kube.chunk_size, namespace, &shared, start).await?;
     let mut guarded = std::mem::take(&mut whole.guarded);
     pinned_namespaces.iter().for_each(|name| guarded.namespace(name));
     let (_, _, references, unread) = whole.finish();
@@ -242,7 +232,7 @@ async fn labelled(
     let mut bodies = cluster.workflows(Scope {
         namespace: namespace.map(str::to_owned),
         label_selector: Some(selector.clone()),
-        chunk_size: arguments.chunk_size,
+        chunk_size: arguments.kube.chunk_size,
         ..Scope::default()
     });
     let mut uids = HashSet::new();

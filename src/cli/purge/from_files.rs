@@ -10,7 +10,7 @@ use crate::files::{self, Input, Object};
 use crate::gc::plan::Allowed;
 use crate::gc::reference::{Buckets, Gathering};
 use crate::gc::{Context, Controllers, Related};
-use crate::purge::gather::{Gathered, Terms, Whole};
+use crate::purge::gather::{Terms, Whole};
 use jiff::Timestamp;
 use std::io::Read;
 use std::path::PathBuf;
@@ -29,11 +29,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let terms =
         Terms { context: &context, rules: &rules, beside: &pins, named: &arguments.names, selects: &selects };
     let mut whole = Whole::new(gathering, Vec::new());
-    for text in &workflows {
-        let mut part = Gathered::default();
-        part.workflow(text, &terms);
-        whole.absorb(part)?;
-    }
+    workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
     whole.ensure_found(&arguments.names)?;
     let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
     let target = apply::Target { cluster: None, store: &store, context: &context };
