@@ -217,8 +217,11 @@ fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
 
 #[test]
 fn orphans_go_by_the_same_plan_pins_and_journal() {
-    let Some(live) = Live::with("orphans-live", "train", &["argo/train/1/a.tgz"]) else { return };
-    let old = ["argo/gone/1/a.tgz", "argo/gone/1/b.tgz", "argo/train/lost/a.tgz", "elsewhere/x/y"];
+    // No other test has workflows of these names: theirs would be guarded in every namespace.
+    let Some(live) = Live::with("orphans-live", "wreck", &["argo/wreck/1/a.tgz"]) else {
+        return;
+    };
+    let old = ["argo/vanished/1/a.tgz", "argo/vanished/1/b.tgz", "argo/wreck/lost/a.tgz", "elsewhere/x/y"];
     for key in old {
         live.gcs.put(live.namespace, key, key);
         live.gcs.created(live.namespace, key, &ago(OLD));
@@ -230,19 +233,22 @@ fn orphans_go_by_the_same_plan_pins_and_journal() {
     // One of them is referred to by the time the plan is applied.
     let mut reader = live.workflow("reader", &[]);
     crate::support::purge::pod(&mut reader)["inputs"] =
-        json!({ "artifacts": [{ "name": "in", "gcs": { "key": "argo/gone/1/b.tgz" } }] });
+        json!({ "artifacts": [{ "name": "in", "gcs": { "key": "argo/vanished/1/b.tgz" } }] });
     live.server.apply(reader);
     // And a workflow whose folder holds another is pinned, until it no longer is.
-    let mut train = live.get("train");
-    train["metadata"]["labels"]["argo-gc/keep"] = json!("true");
-    live.server.apply(pruned(&train));
+    let mut owner = live.get("wreck");
+    owner["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    live.server.apply(pruned(&owner));
     let ran = live.purge(&["--plan", &plan, "--dry-run=server", "-o", "json"]).ends_with(0);
-    assert_eq!(deletes(&ran.json()), ["argo/gone/1/a.tgz"], "{}", ran.err);
-    train["metadata"]["labels"]["argo-gc/keep"] = json!("false");
-    live.server.apply(pruned(&train));
+    assert_eq!(deletes(&ran.json()), ["argo/vanished/1/a.tgz"], "{}", ran.err);
+    owner["metadata"]["labels"]["argo-gc/keep"] = json!("false");
+    live.server.apply(pruned(&owner));
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
     assert!(ran.out.contains("Deleted 2 objects"), "{}{}", ran.out, ran.err);
-    assert_eq!(live.gcs.keys(live.namespace), ["argo/gone/1/b.tgz", "argo/train/1/a.tgz", "elsewhere/x/y"]);
+    assert_eq!(
+        live.gcs.keys(live.namespace),
+        ["argo/vanished/1/b.tgz", "argo/wreck/1/a.tgz", "elsewhere/x/y"]
+    );
     live.was_careful(&old[..3]);
 }
 
@@ -273,8 +279,8 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     assert!(ran.err.contains("Nothing is offered for deletion"), "{}", ran.err);
     assert!(!std::path::Path::new(&plan).exists());
     // Nor does another's plan go through, whatever is accepted.
-    live.gcs.put(live.namespace, "argo/gone/1/a.tgz", "x");
-    live.gcs.created(live.namespace, "argo/gone/1/a.tgz", &ago(OLD));
+    live.gcs.put(live.namespace, "argo/vanished/1/a.tgz", "x");
+    live.gcs.created(live.namespace, "argo/vanished/1/a.tgz", &ago(OLD));
     orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
     let mut command = live.server.kubectl_as(ALICE, ["argo-gc", "purge", "--plan", &plan, "--yes"]);
     command.args([
