@@ -1,6 +1,6 @@
 //! `inspect --check`: looks in storage for the artifacts of an assessment, with as few requests as will do.
 
-use crate::gc::location::{StorageEngine, own_folder};
+use crate::gc::location::{Bucket, own_folder};
 use crate::gc::plan::{ObjectFacts, uncertainty};
 use crate::gc::{ArtifactReport, Assessment, Gap, Location};
 use crate::store::{Store, StoreError};
@@ -14,12 +14,12 @@ const LOOKUPS: usize = 16;
 
 /// Confirms every artifact whose place is certain; says which buckets could not be read.
 pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
-    let mut by_bucket: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut by_bucket: BTreeMap<Bucket, Vec<usize>> = BTreeMap::new();
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let certain = |_: &&Location| uncertainty(artifact).is_none();
         let location = artifact.location.as_ref().filter(certain);
-        if let Some(location) = location.filter(|found| found.engine == StorageEngine::Gcs) {
-            by_bucket.entry(location.bucket.clone()).or_default().push(at);
+        if let Some(bucket) = location.and_then(Location::bucket) {
+            by_bucket.entry(bucket).or_default().push(at);
         }
     }
     let mut gaps = Vec::new();
@@ -51,7 +51,7 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
                 }
             }
             Err(error) => gaps.push(Gap {
-                what: format!("bucket {bucket}"),
+                what: bucket.to_string(),
                 why: error.to_string(),
                 effect: "what of its artifacts is there, and how large they are, is not known".to_owned(),
             }),

@@ -1,15 +1,24 @@
-//! Object storage: looking at objects, and deleting exactly one generation of one.
+//! Object storage: looking at objects, and deleting exactly the one that was planned.
 
+mod azure;
+mod cloud;
 mod gcs;
-mod local;
+mod http;
+mod plain;
+mod remote;
+mod s3;
 mod throttle;
 
-pub use gcs::{Credentials, Gcs};
-pub use local::Local;
+pub use cloud::{Cloud, Override};
+pub use gcs::Credentials;
+pub use plain::Plain;
+pub use s3::AwsChain;
 pub use throttle::Throttle;
 
+use crate::gc::location::Bucket;
 use crate::gc::plan::ObjectFacts;
-use futures::stream::BoxStream;
+use futures::TryStreamExt;
+use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -17,17 +26,17 @@ use thiserror::Error;
 /// Where buckets are.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// Google Cloud Storage, or an emulator.
-    Gcs(Gcs),
-    /// Buckets are the folders of a local directory.
-    Local(Local),
+    /// Google's, AWS's and Azure's storage, their relatives and emulators.
+    Cloud(Cloud),
+    /// Folders of a local directory, or memory.
+    Plain(Plain),
 }
 
 /// A look at storage failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
     #[error("bucket {0} does not exist")]
-    NoBucket(String),
+    NoBucket(Bucket),
     #[error("the key can't be a path here: {0:?}")]
     BadKey(String),
     #[error("{what}: permission denied: {message}")]
@@ -36,6 +45,11 @@ pub enum StoreError {
     Failed { what: String, message: String },
     #[error("credentials: {0}")]
     Credentials(String),
+    #[error(
+        "{0} is not asked for: only workflows name its host, and it would be sent credentials; \
+         --endpoint-override {host}=URL allows it", host = crate::gc::location::host(.0.endpoint())
+    )]
+    Untrusted(Bucket),
 }
 
 /// What became of one pinned delete.
@@ -64,10 +78,10 @@ impl Outcome {
 }
 
 /// What a bucket's settings mean for a deletion.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketFacts {
-    pub name: String,
+    pub bucket: Bucket,
     /// Seconds a deleted object can be restored for, and is billed for; 0 when off.
     pub soft_delete_seconds: u64,
     /// Deleted objects stay as noncurrent versions, and are billed.
@@ -76,12 +90,33 @@ pub struct BucketFacts {
     pub retention_seconds: u64,
     /// Number of lifecycle rules.
     pub lifecycle_rules: usize,
+    /// The server may not heed pins, so each object is looked at just before its delete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looked_at: bool,
     /// Its settings could not be read; why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
 
 impl BucketFacts {
+    /// A bucket without any settings.
+    pub fn of(bucket: &Bucket) -> Self {
+        Self {
+            bucket: bucket.clone(),
+            soft_delete_seconds: 0,
+            versioning: false,
+            retention_seconds: 0,
+            lifecycle_rules: 0,
+            looked_at: false,
+            unread: None,
+        }
+    }
+
+    /// One whose settings can't be read.
+    pub fn unread(bucket: &Bucket, why: String) -> Self {
+        Self { unread: Some(why), ..Self::of(bucket) }
+    }
+
     /// Whether a delete can be taken back.
     pub fn has_undo(&self) -> bool {
         self.soft_delete_seconds > 0 || self.versioning
@@ -107,7 +142,7 @@ impl Store {
     /// Storage can't be asked; that nothing is there is no error.
     pub async fn objects(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         key: &str,
         directory: bool,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
@@ -122,10 +157,10 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::objects`].
-    pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
+    pub async fn head(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
         match self {
-            Self::Gcs(gcs) => gcs.head(bucket, key).await,
-            Self::Local(local) => local.head(bucket, key).await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.head(key).await,
+            Self::Plain(plain) => plain.head(bucket, key).await,
         }
     }
 
@@ -133,30 +168,36 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::objects`].
-    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
-        match self {
-            Self::Gcs(gcs) => gcs.list(bucket, prefix).await,
-            Self::Local(local) => local.list(bucket, prefix).await,
-        }
+    pub async fn list(&self, bucket: &Bucket, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
+        let mut objects: Vec<ObjectFacts> = self.pages(bucket, prefix).try_concat().await?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
     }
 
-    /// As [`Self::list`], page by page; local files come in no order.
+    /// As [`Self::list`], page by page, in no order.
     pub fn pages(
         &self,
-        bucket: &str,
+        bucket: &Bucket,
         prefix: &str,
     ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
         match self {
-            Self::Gcs(gcs) => gcs.pages(bucket, prefix),
-            Self::Local(local) => local.pages(bucket, prefix),
+            Self::Cloud(cloud) => {
+                let (cloud, bucket, prefix) = (cloud.clone(), bucket.clone(), prefix.to_owned());
+                let opened = async move { Ok(cloud.open(&bucket).await?.pages(&prefix)) };
+                stream::once(opened).try_flatten().boxed()
+            }
+            Self::Plain(plain) => plain.pages(bucket, prefix),
         }
     }
 
-    /// Deletes one generation of one object, and no other.
-    pub async fn delete(&self, bucket: &str, key: &str, generation: &str) -> Outcome {
+    /// Deletes the object with this pin, and no other.
+    pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
         match self {
-            Self::Gcs(gcs) => gcs.delete(bucket, key, generation).await,
-            Self::Local(local) => local.delete(bucket, key, generation).await,
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.delete(key, pin).await,
+                Err(error) => Outcome::Failed(error.to_string()),
+            },
+            Self::Plain(plain) => plain.delete(bucket, key, pin).await,
         }
     }
 
@@ -164,37 +205,43 @@ impl Store {
     ///
     /// # Errors
     /// The bucket does not exist, or storage can't be reached.
-    pub async fn bucket(&self, bucket: &str) -> Result<BucketFacts, StoreError> {
+    pub async fn bucket(&self, bucket: &Bucket) -> Result<BucketFacts, StoreError> {
         match self {
-            Self::Gcs(gcs) => gcs.bucket(bucket).await,
-            Self::Local(local) => local.bucket(bucket).await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.bucket().await,
+            Self::Plain(plain) => plain.bucket(bucket),
         }
     }
 
-    /// Which of the rights a purge needs are missing on the bucket.
+    /// Which of the rights a purge needs are missing on the bucket, where its storage can tell.
     ///
     /// # Errors
     /// Storage can't be asked.
-    pub async fn missing_rights(&self, bucket: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_rights(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Gcs(gcs) => gcs.missing_rights(bucket).await,
-            Self::Local(_) => Ok(Vec::new()),
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_rights().await,
+            Self::Plain(_) => Ok(Vec::new()),
         }
     }
 
-    /// Brings a deleted generation back, if no newer object has the name.
-    pub async fn restore(&self, bucket: &str, key: &str, generation: &str) -> Restored {
+    /// Brings a deleted object back, if no newer one has the name.
+    pub async fn restore(&self, bucket: &Bucket, key: &str, pin: &str) -> Restored {
         match self {
-            Self::Gcs(gcs) => gcs.restore(bucket, key, generation).await,
-            Self::Local(_) => Restored::Lost,
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.restore(key, pin).await,
+                Err(error) => Restored::Failed(error.to_string()),
+            },
+            Self::Plain(_) => Restored::Lost,
         }
     }
 
-    /// Who deletes, for people to recognise.
-    pub fn identity(&self) -> String {
+    /// Who deletes from the bucket, for people to recognise.
+    pub async fn identity(&self, bucket: &Bucket) -> String {
         match self {
-            Self::Gcs(gcs) => gcs.identity().to_owned(),
-            Self::Local(local) => format!("local files below {}", local.root().display()),
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.identity().await,
+                Err(error) => format!("nobody ({error})"),
+            },
+            Self::Plain(plain) => plain.identity(),
         }
     }
 }
@@ -202,4 +249,12 @@ impl Store {
 /// A time as JSON APIs write it.
 fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
+}
+
+/// The innermost cause: what lies around it names addresses and internals.
+fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
+    }
 }

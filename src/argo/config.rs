@@ -1,5 +1,6 @@
 //! What the controller's configuration says about artifact repositories and the archive.
 
+use super::artifact::{ArtifactLocation, Azure, Gcs, S3};
 use super::related::ConfigMap;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -8,22 +9,47 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Repository {
-    gcs: Option<Bucket>,
+    azure: Option<Engine>,
+    gcs: Option<Engine>,
+    s3: Option<Engine>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Bucket {
+struct Engine {
+    endpoint: String,
+    #[serde(alias = "container")]
     bucket: String,
+    #[serde(alias = "blobNameFormat")]
     key_format: String,
+    key_prefix: String,
 }
 
 impl Repository {
-    /// Bucket and key format; none when it names no bucket of GCS. That another storage has a bucket of some name
-    /// says nothing of who owns the name there.
-    pub fn place(&self) -> Option<(&str, &str)> {
-        let Bucket { bucket, key_format } = self.gcs.as_ref()?;
-        (!bucket.is_empty()).then_some((bucket.as_str(), key_format.as_str()))
+    /// The location without a key, of the engine that counts, and the format of the keys (facts 5.2).
+    pub fn place(&self) -> Option<(ArtifactLocation, String)> {
+        let Self { azure, gcs, s3 } = self;
+        let engine = azure.as_ref().or(gcs.as_ref()).or(s3.as_ref())?;
+        let (endpoint, bucket, key) = (engine.endpoint.clone(), engine.bucket.clone(), String::new());
+        let location = match (azure, gcs) {
+            (Some(_), _) => ArtifactLocation {
+                azure: Some(Azure { endpoint, container: bucket, blob: key }.into()),
+                ..ArtifactLocation::default()
+            },
+            (None, Some(_)) => {
+                ArtifactLocation { gcs: Some(Gcs { bucket, key }), ..ArtifactLocation::default() }
+            }
+            (None, None) => ArtifactLocation {
+                s3: Some(S3 { endpoint, bucket, key }.into()),
+                ..ArtifactLocation::default()
+            },
+        };
+        let format = match (engine.key_format.as_str(), engine.key_prefix.trim_end_matches('/')) {
+            ("", "") => String::new(),
+            ("", prefix) => format!("{prefix}/"),
+            (format, _) => format.to_owned(),
+        };
+        Some((location, format))
     }
 }
 
@@ -96,10 +122,18 @@ mod tests {
         let repository =
             "archiveLogs: true\ngcs:\n  bucket: b\n  keyFormat: argo/{{workflow.name}}/{{pod.name}}\n";
         let own = ControllerConfig::parse(&map("artifactRepository", repository)).unwrap();
-        assert_eq!(own.repository.unwrap().place(), Some(("b", "argo/{{workflow.name}}/{{pod.name}}")));
-        let block = "instanceID: x\nartifactRepository:\n  s3: {bucket: c, keyPrefix: p}\npersistence: {archive: true}\n";
+        let (location, format) = own.repository.unwrap().place().unwrap();
+        assert_eq!(location.gcs.unwrap().bucket, "b");
+        assert_eq!(format, "argo/{{workflow.name}}/{{pod.name}}");
+        let block = "instanceID: x\nartifactRepository:\n  s3: {endpoint: e, bucket: c, keyPrefix: p}\npersistence: {archive: true}\n";
         let old = ControllerConfig::parse(&map("config", block)).unwrap();
-        assert_eq!(old.repository.unwrap().place(), None, "a bucket of S3 is none of GCS");
+        let (location, format) = old.repository.unwrap().place().unwrap();
+        assert_eq!(location.s3.map(|s3| (s3.endpoint, s3.bucket)).unwrap(), ("e".into(), "c".into()));
+        assert_eq!(format, "p/");
+        let azure = "azure: {endpoint: https://a.example, container: c, blobNameFormat: 'x/{{pod.name}}'}";
+        let own = ControllerConfig::parse(&map("artifactRepository", azure)).unwrap();
+        let (location, format) = own.repository.unwrap().place().unwrap();
+        assert_eq!((location.azure.unwrap().container.as_str(), format.as_str()), ("c", "x/{{pod.name}}"));
         assert!(old.archives);
         assert!(ControllerConfig::parse(&map("artifactRepository", "[")).is_err());
     }

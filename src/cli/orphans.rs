@@ -9,6 +9,7 @@ use super::{Streams, duration, kube_flags::KubeFlags};
 use crate::argo::{Use, Workflow};
 use crate::cluster::{Cluster, Unread};
 use crate::error::{Error, exit};
+use crate::gc::location::Bucket;
 use crate::gc::orphans::{Found, Guarded, Search};
 use crate::gc::plan::{CLOCKS, Rules};
 use crate::gc::reference::{Buckets, Gathering, References};
@@ -44,9 +45,9 @@ use std::time::Duration;
 
 Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused.")]
 pub(super) struct Arguments {
-    /// Where to look, as gs://BUCKET or gs://BUCKET/PREFIX.
+    /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
-    repository: Vec<(String, String)>,
+    repository: Vec<(Bucket, String)>,
     /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
     #[arg(short, long = "filename", value_name = "PATH")]
     files: Vec<PathBuf>,
@@ -104,7 +105,7 @@ impl Arguments {
         let mut planned: Spill<PlannedWorkflow> = Spill::default();
         let mut found: Vec<(String, Found)> = Vec::new();
         for (bucket, prefix) in &self.repository {
-            let place = (bucket.as_str(), prefix.as_str());
+            let place = (bucket, prefix.as_str());
             let known = (&records.names, &records.guarded);
             let mut search =
                 Search::new(&records.references, known, place, records.as_of, signed(self.older));
@@ -120,7 +121,7 @@ impl Arguments {
                     groups.values().try_for_each(|group| planned.push(group))?;
                 }
             }
-            found.push((format!("gs://{bucket}/{}", search.prefix), search.finish()));
+            found.push((bucket.uri(&search.prefix), search.finish()));
         }
         let out = &mut streams.out;
         match self.output {
@@ -171,7 +172,7 @@ impl Arguments {
                 one.starts_with(&other) || other.starts_with(&one)
             };
             if let Some(other) = places[at + 1..].iter().find(overlaps) {
-                return Err(Error::usage(format!("gs://{place} and gs://{other} overlap")));
+                return Err(Error::usage(format!("{place} and {other} overlap")));
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::{Streams, duration, inspect, kube_flags::KubeFlags};
 use crate::argo::Version;
 use crate::cluster::Unread;
 use crate::error::Error;
+use crate::gc::location::Bucket;
 use crate::gc::plan::{Allowed, Class, Rules};
 use crate::gc::{Reason, Verdict};
 use clap::{Args, ValueEnum};
@@ -93,7 +94,7 @@ pub(super) struct Arguments {
 
     /// Another place where deleting is allowed, as gs://BUCKET or gs://BUCKET/PREFIX.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
-    repository: Vec<(String, String)>,
+    repository: Vec<(Bucket, String)>,
     /// Goes on although this source of references can't be read.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
     accept_unread: Vec<Source>,
@@ -219,13 +220,21 @@ fn not_blank(text: &str) -> Result<String, String> {
     }
 }
 
-/// `gs://bucket/prefix` as bucket and prefix.
-pub(super) fn repository(text: &str) -> Result<(String, String), String> {
-    let rest = text.strip_prefix("gs://").ok_or("use gs://BUCKET or gs://BUCKET/PREFIX")?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    match bucket.is_empty() || prefix.contains("{{") {
-        true => Err("use gs://BUCKET or gs://BUCKET/PREFIX".to_owned()),
-        false => Ok((bucket.to_owned(), prefix.to_owned())),
+/// `gs://bucket/prefix` and the like as bucket and prefix.
+pub(super) fn repository(text: &str) -> Result<(Bucket, String), String> {
+    // The container is the first part of an Azure URL's path; emulators have the account before it.
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let parts = match scheme {
+        "https" => 2,
+        "http" => 3,
+        _ => 1,
+    };
+    let bucket: String = rest.split_inclusive('/').take(parts).collect();
+    let prefix = &rest[bucket.len()..];
+    let bucket: Bucket = format!("{scheme}://{}", bucket.trim_end_matches('/')).parse()?;
+    match prefix.contains("{{") {
+        true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
+        false => Ok((bucket, prefix.to_owned())),
     }
 }
 
@@ -298,7 +307,7 @@ impl Arguments {
 
     fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
         for (bucket, prefix) in &self.repository {
-            allowed.add(bucket, prefix);
+            allowed.add(bucket.clone(), prefix);
         }
         let failed =
             |phase: &String| phase.eq_ignore_ascii_case("failed") || phase.eq_ignore_ascii_case("error");
@@ -349,6 +358,7 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
     use super::*;
 
     #[test]
@@ -356,9 +366,16 @@ mod tests {
         assert_eq!(bytes("1.5KiB"), Ok(1536));
         assert_eq!(bytes("2GB"), Ok(2_000_000_000));
         assert!(bytes("many").is_err() && bytes("1XB").is_err() && bytes("").is_err());
-        assert_eq!(repository("gs://b/p/q"), Ok(("b".into(), "p/q".into())));
-        assert_eq!(repository("gs://b"), Ok(("b".into(), String::new())));
-        for wrong in ["b/p", "gs://", "s3://b", "gs:///p", "gs://b/{{x}}"] {
+        for (text, bucket, prefix) in [
+            ("gs://b/p/q", "gs://b", "p/q"),
+            ("gs://b", "gs://b", ""),
+            ("s3://b@minio:9000/p", "s3://b@minio:9000", "p"),
+            ("https://a.blob.core.windows.net/c/p/q", "https://a.blob.core.windows.net/c", "p/q"),
+            ("http://127.0.0.1:10000/account/c/p", "http://127.0.0.1:10000/account/c", "p"),
+        ] {
+            assert_eq!(repository(text), Ok((bucket.parse().expect("a bucket"), prefix.to_owned())));
+        }
+        for wrong in ["b/p", "gs://", "oss://b", "https://host", "gs:///p", "gs://b/{{x}}"] {
             assert!(repository(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,7 +1,7 @@
 //! Flags that say where the buckets are, who we are there, and where the journal goes.
 
 use crate::error::Error;
-use crate::store::{Credentials, Gcs, Local, Store, Throttle};
+use crate::store::{Cloud, Credentials, Override, Plain, Store, Throttle};
 use clap::Args;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -19,6 +19,10 @@ pub(super) struct StorageFlags {
     /// Another endpoint of the GCS API: an emulator, asked without credentials.
     #[arg(long, env = "STORAGE_EMULATOR_HOST", value_name = "URL")]
     gcs_endpoint: Option<String>,
+    /// Where a host that workflows name is reached, and that it may be asked; with {bucket} in the URL for buckets
+    /// in host names.
+    #[arg(long, value_name = "HOST=URL")]
+    endpoint_override: Vec<Override>,
     /// Requests to storage at a time.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
@@ -34,7 +38,7 @@ impl StorageFlags {
     /// Opens the storage; nothing is sent yet.
     pub fn open(&self) -> Result<Store, Error> {
         if let Some(root) = &self.store_root {
-            return Local::new(root).map(Store::Local).map_err(Error::new);
+            return Plain::directory(root).map(Store::Plain).map_err(Error::new);
         }
         let throttle = Throttle::new(self.concurrency(), self.qps);
         let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
@@ -44,7 +48,9 @@ impl StorageFlags {
                 Credentials::find(self.credentials.as_deref(), self.home.as_deref()).map_err(Error::new)?
             }
         };
-        Gcs::new(endpoint, credentials, throttle).map(Store::Gcs).map_err(Error::new)
+        Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
+            .map(Store::Cloud)
+            .map_err(Error::new)
     }
 
     pub fn concurrency(&self) -> usize {
@@ -59,7 +65,7 @@ impl StorageFlags {
                 format!("directory {}", root.display())
             }
             (None, Some(endpoint)) if !endpoint.is_empty() => format!("gcs at {endpoint}"),
-            _ => "gcs".to_owned(),
+            _ => "cloud".to_owned(),
         }
     }
 }

@@ -238,8 +238,10 @@ impl Cluster {
     pub async fn repositories(&self, controllers: &Controllers) -> Allowed {
         let mut allowed = Allowed::default();
         let mut add = |repository: &config::Repository| {
-            if let Some((bucket, format)) = repository.place() {
-                allowed.add(bucket, constant_prefix(format));
+            if let Some((location, format)) = repository.place()
+                && let Some(bucket) = location.place()
+            {
+                allowed.add(bucket, constant_prefix(&format));
             }
         };
         for controller in &controllers.seen {

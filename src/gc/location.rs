@@ -1,5 +1,10 @@
 //! Where an artifact is: Argo's relocation rule, and the one type in which places are compared (facts 5.4).
 
+mod bucket;
+
+pub use bucket::Bucket;
+pub(crate) use bucket::host;
+
 use crate::argo::ArtifactLocation;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use std::borrow::Cow;
@@ -54,6 +59,11 @@ pub struct Location {
 }
 
 impl Location {
+    /// The bucket of an engine whose objects we can look at and delete.
+    pub fn bucket(&self) -> Option<Bucket> {
+        Bucket::new(self.engine, &self.endpoint, &self.bucket)
+    }
+
     /// The key without what a URL may hold of secrets.
     fn public_key(&self) -> Cow<'_, str> {
         match self.engine {
@@ -78,10 +88,13 @@ fn public(url: &str) -> Cow<'_, str> {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, endpoint, bucket, key } = self;
+        if let Some(bucket) = self.bucket() {
+            return write!(f, "{bucket}/{key}");
+        }
         match engine {
-            StorageEngine::Gcs => write!(f, "gs://{bucket}/{key}"),
-            StorageEngine::S3 => write!(f, "s3://{bucket}/{key}"),
-            StorageEngine::Oss => write!(f, "oss://{bucket}/{key}"),
+            StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Oss => {
+                write!(f, "{}://{bucket}/{key}", engine.as_str())
+            }
             StorageEngine::Azure => write!(f, "{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
             StorageEngine::Hdfs => write!(f, "hdfs://{endpoint}{key}"),
             StorageEngine::Plugin => write!(f, "plugin://{endpoint}/{key}"),
@@ -335,7 +348,12 @@ impl ArtifactLocation {
         }
     }
 
-    /// The bucket or container; none where there is none.
+    /// The bucket of an engine whose objects we can look at and delete.
+    pub fn place(&self) -> Option<Bucket> {
+        Place::of(self).and_then(|place| Bucket::new(place.engine, &place.endpoint, &place.bucket))
+    }
+
+    /// The bucket's or container's name; none where there is none.
     pub fn bucket(&self) -> Option<String> {
         Place::of(self).map(|place| place.bucket).filter(|bucket| !bucket.is_empty())
     }
@@ -404,7 +422,7 @@ mod tests {
     #[test]
     fn an_incomplete_location_loses_its_bucket() {
         let repository = r#"{"s3":{"endpoint":"e","bucket":"repo"}}"#;
-        assert_eq!(resolved(r#"{"s3":{"bucket":"own","key":"k"}}"#, repository).unwrap(), "s3://repo/k");
+        assert_eq!(resolved(r#"{"s3":{"bucket":"own","key":"k"}}"#, repository).unwrap(), "s3://repo@e/k");
     }
 
     #[test]

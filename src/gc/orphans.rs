@@ -1,11 +1,11 @@
 //! Objects that no record refers to, grouped by the workflow their key would belong to.
 
+use super::location::Bucket;
 use super::plan::{ObjectFacts, PlannedObject, is_safe, is_within};
 use super::reference::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 /// Where the Argo server puts files uploaded in its UI (docs, "Abandoned Upload Cleanup").
 const UPLOADS: &str = "uploads/";
@@ -93,7 +93,7 @@ impl Cause {
 pub struct Orphans {
     /// The part of the key after the prefix: the workflow's name in Argo's default key format.
     pub name: String,
-    pub bucket: String,
+    pub bucket: Bucket,
     pub cause: Cause,
     pub objects: u64,
     pub bytes: u64,
@@ -121,7 +121,7 @@ pub struct Search<'a> {
     /// Names of all workflows that exist.
     pub workflows: &'a HashSet<String>,
     pub guarded: &'a Guarded,
-    pub bucket: Arc<str>,
+    pub bucket: Bucket,
     /// Ends in `/`, or is empty.
     pub prefix: String,
     pub now: Timestamp,
@@ -135,7 +135,7 @@ impl<'a> Search<'a> {
     pub fn new(
         references: &'a References,
         (workflows, guarded): (&'a HashSet<String>, &'a Guarded),
-        (bucket, prefix): (&str, &str),
+        (bucket, prefix): (&Bucket, &str),
         now: Timestamp,
         margin: SignedDuration,
     ) -> Self {
@@ -144,7 +144,7 @@ impl<'a> Search<'a> {
             references,
             workflows,
             guarded,
-            bucket: bucket.into(),
+            bucket: bucket.clone(),
             prefix: format!("{prefix}{slash}"),
             now,
             margin,
@@ -164,7 +164,7 @@ impl<'a> Search<'a> {
             Some(upload) => format!("{UPLOADS}{}", folder(upload)),
             None => folder(rest).to_owned(),
         };
-        if referrer(self.references, &self.bucket, &facts.key, &name).is_some() {
+        if referrer(self.references, self.bucket.name(), &facts.key, &name).is_some() {
             self.found.referenced += 1;
             return None;
         }
@@ -189,7 +189,7 @@ impl<'a> Search<'a> {
         };
         let group = self.groups.entry((cause, name.clone())).or_insert_with(|| Orphans {
             name: name.clone(),
-            bucket: self.bucket.to_string(),
+            bucket: self.bucket.clone(),
             cause,
             objects: 0,
             bytes: 0,
@@ -201,7 +201,7 @@ impl<'a> Search<'a> {
         let deletable = facts.held.is_none();
         deletable.then(|| {
             let object = PlannedObject {
-                bucket: Arc::clone(&self.bucket),
+                bucket: self.bucket.clone(),
                 key: facts.key.into(),
                 generation: facts.generation.into(),
                 size: facts.size,
@@ -233,6 +233,8 @@ fn folder(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+    use super::super::location::StorageEngine;
     use super::*;
     use crate::argo::Use;
     use crate::gc::reference::{Buckets, Gathering};
@@ -290,7 +292,8 @@ mod tests {
         let workflows = HashSet::from(["live".to_owned()]);
         let week = SignedDuration::from_hours(168);
         let guarded = Guarded::default();
-        let mut search = Search::new(&references, (&workflows, &guarded), ("b", "argo"), now, week);
+        let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
+        let mut search = Search::new(&references, (&workflows, &guarded), (&bucket, "argo"), now, week);
         let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
         let found = search.finish();
         assert_eq!((offered, found.referenced, found.young, found.unclear), (60, 900, 20, 20));

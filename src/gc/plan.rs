@@ -1,6 +1,6 @@
 //! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
 
-use super::location::StorageEngine;
+use super::location::Bucket;
 use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::{Location, Protection, Reason, Verdict};
@@ -16,7 +16,7 @@ pub const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFacts {
     pub key: String,
-    /// What a delete is pinned by: a GCS generation, or an ETag.
+    /// What a delete is pinned by: a GCS generation, or an ETag (of S3 with the time it was written).
     pub generation: String,
     /// Bytes.
     pub size: u64,
@@ -32,7 +32,7 @@ pub struct ObjectFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedObject {
-    pub bucket: Arc<str>,
+    pub bucket: Bucket,
     pub key: Box<str>,
     pub generation: Box<str>,
     /// Bytes.
@@ -86,7 +86,7 @@ pub struct PlannedWorkflow {
     pub finished_at: Option<Timestamp>,
     pub delete: Vec<PlannedObject>,
     pub keep: Vec<Kept>,
-    /// Artifacts of which nothing is left in storage, as `gs://bucket/key`.
+    /// Addresses of artifacts of which nothing is left in storage.
     pub absent: Vec<String>,
     /// No workflow at all: objects that no record refers to, by the name in their keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -119,7 +119,7 @@ pub struct Rules {
     pub only: Option<Class>,
     /// Finalizers that nothing else will take away are to be released.
     pub release_finalizer: bool,
-    /// Only these buckets; empty for all.
+    /// Only buckets of these names; empty for all.
     pub buckets: Vec<String>,
     pub allowed: Allowed,
 }
@@ -134,8 +134,8 @@ pub enum Class {
 /// Where deleting is allowed: buckets with a key prefix.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// Bucket and prefix; a prefix that ends in `/`, or is empty, or is a whole key.
-    places: Vec<(String, String)>,
+    /// A prefix ends in `/`, or is empty, or is a whole key.
+    places: Vec<(Bucket, String)>,
     /// The user vouches for every place: a local directory of buckets.
     everywhere: bool,
 }
@@ -147,8 +147,8 @@ impl Allowed {
     }
 
     /// Adds a bucket with the constant beginning of the keys that are written there.
-    pub fn add(&mut self, bucket: impl Into<String>, prefix: impl Into<String>) {
-        self.places.push((bucket.into(), prefix.into()));
+    pub fn add(&mut self, bucket: Bucket, prefix: impl Into<String>) {
+        self.places.push((bucket, prefix.into()));
     }
 
     /// No place at all.
@@ -157,7 +157,7 @@ impl Allowed {
     }
 
     /// Whether the object may be deleted at all. Prefixes end at a path boundary (danger 2).
-    pub fn covers(&self, bucket: &str, key: &str) -> bool {
+    pub fn covers(&self, bucket: &Bucket, key: &str) -> bool {
         self.everywhere
             || self.places.iter().any(|(allowed, prefix)| {
                 let inside = key.strip_prefix(prefix.as_str());
@@ -182,7 +182,7 @@ pub struct Candidate {
     pub node_id: Box<str>,
     /// The verdict's reason code.
     pub reason: Cow<'static, str>,
-    pub bucket: Arc<str>,
+    pub bucket: Bucket,
     pub key: Box<str>,
     /// Saved as it was, so perhaps a directory.
     pub unarchived: bool,
@@ -255,9 +255,9 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             selected.given_up.push(location.clone());
         }
     }
-    let mut bucket = Arc::from("");
     for artifact in wanted {
-        match candidate(artifact, rules, &mut bucket) {
+        let last = selected.candidates.last().map(|candidate| &candidate.bucket);
+        match candidate(artifact, rules, last) {
             Ok(candidate) => selected.candidates.push(candidate),
             Err(None) => {}
             Err(Some((protection, detail))) => selected.plan.keep.push(Kept {
@@ -321,11 +321,12 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     None
 }
 
-/// Makes a candidate of an artifact; no objection stands for one that isn't asked for.
+/// Makes a candidate of an artifact; no objection stands for one that isn't asked for. There may be many in one
+/// bucket, `last`, whose name is held once.
 fn candidate(
     artifact: &ArtifactReport,
     rules: &Rules,
-    bucket: &mut Arc<str>,
+    last: Option<&Bucket>,
 ) -> Result<Candidate, Option<Objection>> {
     let object = |protection, detail: &str| Err(Some((protection, detail.to_owned())));
     let Some(location) = &artifact.location else {
@@ -344,25 +345,24 @@ fn candidate(
     if let Some(reason) = uncertainty(artifact) {
         return object(Protection::NoCertainLocation, reason.code());
     }
-    if location.engine != StorageEngine::Gcs {
+    let Some(bucket) = location.bucket() else {
         return object(Protection::UnsupportedEngine, location.engine.as_str());
-    }
-    if !is_safe(&location.key) {
+    };
+    // A directory of S3 may be named with its slash.
+    let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+    if !is_safe(key) {
         return object(Protection::NoCertainLocation, "the key is no plain path");
     }
-    if !rules.allowed.covers(&location.bucket, &location.key) {
+    if !rules.allowed.covers(&bucket, key) {
         return object(Protection::ForeignLocation, "");
-    }
-    if **bucket != *location.bucket {
-        *bucket = Arc::from(location.bucket.as_str());
     }
     Ok(Candidate {
         name: artifact.name.as_str().into(),
         node_id: artifact.node_id.as_str().into(),
         reason: artifact.reason.map_or("", Reason::code).into(),
-        bucket: Arc::clone(bucket),
-        key: location.key.as_str().into(),
-        unarchived: artifact.unarchived,
+        bucket: last.filter(|last| **last == bucket).cloned().unwrap_or(bucket),
+        key: key.into(),
+        unarchived: artifact.unarchived || key != location.key,
     })
 }
 
@@ -411,9 +411,9 @@ impl Rules {
 }
 
 impl Candidate {
-    /// `gs://bucket/key`.
+    /// Its address.
     pub fn uri(&self) -> String {
-        format!("gs://{}/{}", self.bucket, self.key)
+        self.bucket.uri(&self.key)
     }
 }
 
@@ -431,7 +431,7 @@ impl Selected {
         let uid = &self.plan.uid;
         released.workflow(uid);
         for candidate in &self.candidates {
-            released.place(uid, &candidate.bucket, &candidate.key);
+            released.place(uid, candidate.bucket.name(), &candidate.key);
         }
         for location in &self.given_up {
             released.place(uid, &location.bucket, &location.key);
@@ -463,18 +463,18 @@ impl Selected {
                     "the storage listed it, but it is no part of the artifact".to_owned(),
                 ))
             } else {
-                self.object(&facts, (bucket, key), references, released, rules)
+                self.object(&facts, (bucket.name(), key), references, released, rules)
             };
             match objection {
                 Some((protection, detail)) => self.plan.keep.push(Kept {
-                    location: format!("gs://{bucket}/{}", facts.key),
+                    location: bucket.uri(&facts.key),
                     artifact: candidate.name.to_string(),
                     protection,
                     detail,
                 }),
                 None => self.plan.delete.push(PlannedObject {
-                    shared_with: sharers(references, bucket, &facts.key, &self.plan.uid),
-                    bucket: Arc::clone(bucket),
+                    shared_with: sharers(references, bucket.name(), &facts.key, &self.plan.uid),
+                    bucket: bucket.clone(),
                     key: facts.key.into(),
                     generation: facts.generation.into(),
                     size: facts.size,
@@ -533,6 +533,7 @@ pub fn is_within(object: &str, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
     use super::*;
     use crate::argo::Use;
     use crate::gc::reference::{Buckets, Gathering};
@@ -550,7 +551,7 @@ mod tests {
             name: "out".into(),
             node_id: "n".into(),
             reason: "inline-only".into(),
-            bucket: "b".into(),
+            bucket: "gs://b".parse().expect("a bucket"),
             key: key.as_str().into(),
             unarchived: true,
         });
@@ -591,9 +592,11 @@ mod tests {
     #[test]
     fn danger_29_allowed_prefixes_end_at_a_boundary() {
         let mut allowed = Allowed::default();
-        assert!(!allowed.covers("b", "x"));
-        allowed.add("b", "team/a");
-        allowed.add("c", "team/");
+        let named =
+            |name: &str| Bucket::new(super::super::location::StorageEngine::Gcs, "", name).expect("a bucket");
+        assert!(!allowed.covers(&named("b"), "x"));
+        allowed.add(named("b"), "team/a");
+        allowed.add(named("c"), "team/");
         for (bucket, key, covered) in [
             ("b", "team/a", true),
             ("b", "team/a/x", true),
@@ -603,8 +606,10 @@ mod tests {
             ("c", "other/x", false),
             ("d", "team/a", false),
         ] {
-            assert_eq!(allowed.covers(bucket, key), covered, "{bucket} {key}");
+            assert_eq!(allowed.covers(&named(bucket), key), covered, "{bucket} {key}");
         }
+        let elsewhere = "s3://c".parse().expect("a bucket");
+        assert!(!allowed.covers(&elsewhere, "team/x"), "another storage's bucket of that name");
         assert_eq!(constant_prefix("argo/{{workflow.name}}/x"), "argo/");
         assert_eq!(constant_prefix("argo-{{workflow.name}}"), "");
         assert_eq!(constant_prefix("{{workflow.name}}"), "");

@@ -40,7 +40,7 @@ pub fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> 
                 orphans.objects.to_string(),
                 size(orphans.bytes),
                 orphans.cause.as_str().to_owned(),
-                escape(&orphans.bucket).into_owned(),
+                escape(&orphans.bucket.to_string()).into_owned(),
                 age(orphans.newest, now),
             ]
         }));

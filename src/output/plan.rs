@@ -3,6 +3,7 @@
 use super::{age, escape, headline::plural};
 use crate::error::Error;
 use crate::gc::PlannedWorkflow;
+use crate::gc::location::Bucket;
 use crate::purge::Plan;
 use crate::purge::execute::{Fate, Settled, Tally, WorkflowTally};
 use crate::store::BucketFacts;
@@ -175,8 +176,7 @@ fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
     let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| &*object.reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let places: Vec<String> =
-        workflow.delete.iter().map(|object| format!("gs://{}/{}", object.bucket, object.key)).collect();
+    let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
     let mut cells = vec![
         none(&workflow.namespace),
         none(&workflow.name),
@@ -198,7 +198,7 @@ fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
             none(&object.artifact),
             none(&object.reason),
             size(object.size),
-            escape(&format!("gs://{}/{}", object.bucket, object.key)).into_owned(),
+            escape(&object.bucket.uri(&object.key)).into_owned(),
             none(&object.generation),
             age(object.created, now),
         ]
@@ -222,25 +222,35 @@ pub(super) fn table(out: &mut dyn Write, columns: &[&str], rows: Vec<Vec<String>
 
 /// What becomes of the bytes in a bucket, and whether there is a way back: one sentence.
 pub fn bucket(facts: &BucketFacts) -> String {
-    let BucketFacts { name, soft_delete_seconds, versioning, retention_seconds, lifecycle_rules, unread } =
-        facts;
-    let name = escape(name);
+    let BucketFacts {
+        bucket,
+        soft_delete_seconds,
+        versioning,
+        retention_seconds,
+        lifecycle_rules,
+        looked_at,
+        unread,
+    } = facts;
+    let name = escape(&bucket.to_string()).into_owned();
     let mut text = match (unread, soft_delete_seconds, versioning) {
         (Some(why), ..) => {
-            format!("gs://{name}: its settings can't be read ({}), so there may be no way back", escape(why))
+            format!("{name}: its settings can't be read ({}), so there may be no way back", escape(why))
         }
         (None, 0, false) => {
-            format!("gs://{name}: no soft delete and no versioning, so what is deleted can't be brought back")
+            format!("{name}: no soft delete and no versioning, so what is deleted can't be brought back")
         }
         (None, 0, true) => format!(
-            "gs://{name}: versioning is on, so deleted objects stay as noncurrent versions, and are billed, until a \
+            "{name}: versioning is on, so deleted objects stay as noncurrent versions, and are billed, until a \
              lifecycle rule removes them"
         ),
         (None, seconds, versioning) => {
             let versions = if *versioning { ", and as noncurrent versions" } else { "" };
-            format!("gs://{name}: deleted objects are kept, and billed, for {}{versions}", span(*seconds))
+            format!("{name}: deleted objects are kept, and billed, for {}{versions}", span(*seconds))
         }
     };
+    if *looked_at {
+        text += "; its server may heed no pin, so each object is looked at just before its delete";
+    }
     if *retention_seconds > 0 {
         text += &format!("; objects are retained for {} after they were written", span(*retention_seconds));
     }
@@ -255,8 +265,8 @@ pub fn bucket(facts: &BucketFacts) -> String {
 /// # Errors
 /// Writing failed.
 pub fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
-    let holds = |name: &str| {
-        buckets.iter().any(|bucket| bucket.name == name && (bucket.has_undo() || bucket.unread.is_some()))
+    let holds = |name: &Bucket| {
+        buckets.iter().any(|bucket| bucket.bucket == *name && (bucket.has_undo() || bucket.unread.is_some()))
     };
     let bytes: u64 = tally.bytes.values().sum();
     let later: u64 = tally.bytes.iter().filter(|(name, _)| holds(name)).map(|(_, bytes)| bytes).sum();
@@ -329,7 +339,7 @@ pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
 
 /// Why the object is still there, in one line; none when it is gone.
 pub fn leftover(settled: &Settled) -> Option<String> {
-    let place = format!("gs://{}/{}", settled.object.bucket, settled.object.key);
+    let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
         Fate::Deleted | Fate::Gone => return None,
         Fate::Kept(protection, detail) if detail.is_empty() => protection.text().to_owned(),

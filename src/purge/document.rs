@@ -5,6 +5,7 @@
 
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::gc::location::Bucket;
 use crate::gc::orphans::{Guarded, below, referrer};
 use crate::gc::plan::CLOCKS;
 use crate::gc::reference::{References, Released};
@@ -17,7 +18,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
 
 /// Version of the documents.
 pub const API_VERSION: &str = "argo-gc/v1";
@@ -116,7 +116,7 @@ pub struct Draft {
     writer: Hashing,
     head: Head,
     totals: Totals,
-    buckets: BTreeSet<Arc<str>>,
+    buckets: BTreeSet<Bucket>,
     lines: u64,
     /// Names of orphans met, as hashes: a name's objects may stand on several lines.
     orphans: HashSet<u64>,
@@ -166,7 +166,7 @@ impl Draft {
         totals.finalizers += u64::from(*release_finalizer);
         for PlannedObject { bucket, .. } in delete {
             if !self.buckets.contains(bucket) {
-                self.buckets.insert(Arc::clone(bucket));
+                self.buckets.insert(bucket.clone());
             }
         }
         let comma = if self.lines == 0 { "" } else { "," };
@@ -177,8 +177,8 @@ impl Draft {
     }
 
     /// The buckets that objects are deleted from.
-    pub fn buckets(&self) -> impl Iterator<Item = &str> {
-        self.buckets.iter().map(|bucket| &**bucket)
+    pub fn buckets(&self) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter()
     }
 
     /// Sums up and seals the plan.
@@ -383,7 +383,7 @@ impl Plan {
                 // What runs again refers to its own objects; that it does is found out, and told, at the delete.
                 let altered = pinned.is_none() && since.altered.contains(uid);
                 delete.retain(|object| {
-                    let (bucket, key) = (&object.bucket, &object.key);
+                    let (bucket, key) = (object.bucket.name(), &object.key);
                     let holder = match orphans {
                         true => referrer(references, bucket, key, name),
                         false => references.holder(bucket, key, &released),
@@ -401,7 +401,7 @@ impl Plan {
                     };
                     kept += 1;
                     keep.push(Kept {
-                        location: format!("gs://{}/{}", object.bucket, object.key),
+                        location: object.bucket.uri(&object.key),
                         artifact: object.artifact.to_string(),
                         protection,
                         detail,
@@ -530,7 +530,7 @@ mod tests {
     #[test]
     fn a_name_of_orphans_on_several_lines_counts_once() {
         let object = PlannedObject {
-            bucket: "b".into(),
+            bucket: "gs://b".parse().unwrap(),
             key: "argo/gone/1".into(),
             generation: "1".into(),
             size: 1,

@@ -6,7 +6,7 @@ use super::settle::{Settlement, announce, settle};
 use crate::argo::Workflow;
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::gc::location::own_folder;
+use crate::gc::location::{Bucket, own_folder};
 use crate::gc::plan::{ObjectFacts, Sharer};
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Outcome, Store, StoreError};
@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Workflows under way at a time; their deletes share the throttle.
 const WORKFLOWS: usize = 8;
@@ -107,7 +107,7 @@ pub struct WorkflowTally {
 pub struct Tally {
     pub deleted: u64,
     /// Bytes deleted by us, by bucket.
-    pub bytes: BTreeMap<Arc<str>, u64>,
+    pub bytes: BTreeMap<Bucket, u64>,
     /// Somebody else had deleted them.
     pub gone: u64,
     /// Of the plan, and still there.
@@ -125,7 +125,7 @@ impl Tally {
             match fate {
                 Fate::Deleted => {
                     self.deleted += 1;
-                    *self.bytes.entry(Arc::clone(&object.bucket)).or_default() += object.size;
+                    *self.bytes.entry(object.bucket.clone()).or_default() += object.size;
                 }
                 Fate::Gone => self.gone += 1,
                 _ => self.left += 1,
@@ -343,9 +343,9 @@ impl Executor<'_> {
     /// Looks whether what was deleted is really gone: by one listing where the objects have a folder of the
     /// workflow's own, else one by one.
     async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) -> Result<(), Error> {
-        let mut by_bucket: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+        let mut by_bucket: BTreeMap<Bucket, Vec<usize>> = BTreeMap::new();
         for (at, _) in settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted) {
-            by_bucket.entry(Arc::clone(&settled[at].object.bucket)).or_default().push(at);
+            by_bucket.entry(settled[at].object.bucket.clone()).or_default().push(at);
         }
         for (bucket, places) in by_bucket {
             let keys = places.iter().map(|at| &*settled[*at].object.key);
@@ -379,7 +379,7 @@ impl Executor<'_> {
                     _ => continue,
                 };
                 self.journal.write(&Line::Result {
-                    bucket: Arc::clone(&object.bucket),
+                    bucket: object.bucket.clone(),
                     key: object.key.clone(),
                     generation: object.generation.clone(),
                     outcome: Outcome::Failed(why),

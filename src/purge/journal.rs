@@ -4,6 +4,7 @@
 use super::Plan;
 use super::execute::{Fate, fate};
 use crate::error::Error;
+use crate::gc::location::Bucket;
 use crate::gc::{PlannedObject, Protection};
 use crate::store::Outcome;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// One line after the plan.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,11 +24,11 @@ pub enum Line {
     Begin { time: Timestamp, identity: String },
     /// A delete is about to be sent.
     #[serde(rename_all = "camelCase")]
-    Intent { bucket: Arc<str>, key: Box<str>, generation: Box<str>, size: u64, crc32c: Box<str> },
+    Intent { bucket: Bucket, key: Box<str>, generation: Box<str>, size: u64, crc32c: Box<str> },
     /// What became of it.
     #[serde(rename_all = "camelCase")]
     Result {
-        bucket: Arc<str>,
+        bucket: Bucket,
         key: Box<str>,
         generation: Box<str>,
         #[serde(flatten)]
@@ -38,7 +39,7 @@ pub enum Line {
     Workflow { namespace: String, name: String, uid: String, recorded: u64, finalizer_released: bool },
     /// A deleted object was brought back.
     #[serde(rename_all = "camelCase")]
-    Restored { bucket: Arc<str>, key: Box<str>, generation: Box<str> },
+    Restored { bucket: Bucket, key: Box<str>, generation: Box<str> },
     /// The run ended by itself.
     End { time: Timestamp },
 }
@@ -113,7 +114,7 @@ impl Journal {
 /// An object to be brought back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    pub bucket: Arc<str>,
+    pub bucket: Bucket,
     pub key: Box<str>,
     pub generation: Box<str>,
     /// The journal says that it was deleted, not only that it was to be.
@@ -220,7 +221,7 @@ impl Record {
         }))
     }
 
-    fn hash(&self, bucket: &str, key: &str, generation: &str) -> u64 {
+    fn hash(&self, bucket: &Bucket, key: &str, generation: &str) -> u64 {
         self.random.hash_one((bucket, key, generation))
     }
 
@@ -276,7 +277,7 @@ mod tests {
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
         let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
         let deleted = |key: &str| Line::Result {
-            bucket: "b".into(),
+            bucket: "gs://b".parse().unwrap(),
             key: key.into(),
             generation: "1".into(),
             outcome: Outcome::Deleted,
@@ -298,7 +299,7 @@ mod tests {
         let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
         let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
-        let (bucket, generation): (Arc<str>, Box<str>) = ("b".into(), "1".into());
+        let (bucket, generation): (Bucket, Box<str>) = ("gs://b".parse().unwrap(), "1".into());
         let intent = |key: &str| {
             let (bucket, generation) = (bucket.clone(), generation.clone());
             let line =
@@ -330,11 +331,15 @@ mod tests {
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
         let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
         let object: PlannedObject = serde_json::from_value(serde_json::json!({
-            "bucket": "b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+            "bucket": "gs://b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
         }))
         .unwrap();
-        let result =
-            |outcome| Line::Result { bucket: "b".into(), key: "k".into(), generation: "1".into(), outcome };
+        let result = |outcome| Line::Result {
+            bucket: "gs://b".parse().unwrap(),
+            key: "k".into(),
+            generation: "1".into(),
+            outcome,
+        };
         journal.write(&result(Outcome::Deleted)).unwrap();
         assert!(Record::read(&path).unwrap().settled(&object).is_some());
         journal.write(&result(Outcome::Failed("deleted, but it is still there".into()))).unwrap();

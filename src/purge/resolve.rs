@@ -40,7 +40,7 @@ pub async fn resolve(
         for (at, objects) in found.into_iter().enumerate() {
             match objects {
                 Ok(objects) => selected.decide(at, objects, references, released, rules),
-                Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_))) => {
+                Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
                     let candidate = &selected.candidates[at];
                     selected.plan.keep.push(Kept {
                         location: candidate.uri(),
@@ -79,8 +79,8 @@ pub async fn resolve(
 /// A bucket is gone, or storage can't be asked.
 pub async fn buckets(draft: &Draft, store: &Store) -> Result<Vec<BucketFacts>, Error> {
     let mut buckets = Vec::new();
-    for name in draft.buckets() {
-        buckets.push(store.bucket(name).await.map_err(Error::new)?);
+    for bucket in draft.buckets() {
+        buckets.push(store.bucket(bucket).await.map_err(Error::new)?);
     }
     Ok(buckets)
 }

@@ -112,14 +112,13 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
             continue;
         };
         // A location of another engine can't be looked at, and at an uncertain one absence proves nothing.
-        let looked = location.engine == crate::gc::location::StorageEngine::Gcs
-            && crate::gc::plan::uncertainty(artifact).is_none();
-        let mut found = match looked {
-            true => store
-                .objects(&location.bucket, &location.key, artifact.unarchived)
-                .await
-                .map_err(Error::new)?,
-            false => Vec::new(),
+        let bucket = location.bucket().filter(|_| crate::gc::plan::uncertainty(artifact).is_none());
+        let looked = bucket.is_some();
+        let mut found = match bucket {
+            Some(bucket) => {
+                store.objects(&bucket, &location.key, artifact.unarchived).await.map_err(Error::new)?
+            }
+            None => Vec::new(),
         };
         if collected {
             // Argo says it is gone: what was written there after the run is another's.

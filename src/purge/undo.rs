@@ -57,7 +57,7 @@ pub async fn undo(
             Restored::Failed(why) => {
                 undone.failed += 1;
                 if undone.failures.len() < TOLD {
-                    undone.failures.push(format!("gs://{bucket}/{key}: {why}"));
+                    undone.failures.push(format!("{}: {why}", bucket.uri(&key)));
                 }
             }
         }

@@ -1,17 +1,16 @@
 //! The GCS JSON API, for what object_store can't do: generation pins, holds, soft delete, bucket settings.
 
 mod credentials;
-mod http;
 
 pub use credentials::Credentials;
 
-use super::throttle::Throttle;
-use super::{BucketFacts, Outcome, Restored, StoreError, time};
+use super::http::{Answer, Call, encoded};
+use super::remote::{Page, Range, Remote, Said, unreadable};
+use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use http::{Answer, Call};
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::{Arc, LazyLock};
 
 /// The rights a purge needs on a bucket.
@@ -20,18 +19,12 @@ const RIGHTS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "stora
 const FIELDS: &str = "name,generation,size,timeCreated,storageClass,crc32c,temporaryHold,eventBasedHold,\
                       retentionExpirationTime,retention";
 
-/// One endpoint with one identity.
-#[derive(Debug, Clone)]
-pub struct Gcs {
-    inner: Arc<Inner>,
-}
-
+/// One bucket of Google's, or of an emulator's.
 #[derive(Debug)]
-struct Inner {
-    client: reqwest::Client,
-    endpoint: String,
+pub(super) struct Gcs {
+    /// `…/storage/v1/b/BUCKET`.
+    url: String,
     credentials: Credentials,
-    throttle: Throttle,
 }
 
 /// An object resource (cloud.google.com/storage/docs/json_api/v1/objects#resource).
@@ -117,159 +110,137 @@ fn storage_class(name: &str) -> Arc<str> {
     KNOWN.iter().find(|known| &***known == name).map_or_else(|| name.into(), Arc::clone)
 }
 
+/// The error body of the API.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    error: ErrorInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorInfo {
+    message: String,
+    errors: Vec<ErrorItem>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorItem {
+    reason: String,
+}
+
+impl ErrorInfo {
+    fn of(answer: &Answer) -> Self {
+        serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error
+    }
+
+    fn says(&self, words: &str) -> bool {
+        self.message.to_lowercase().contains(words)
+    }
+
+    /// A 403 that comes of a hold or of retention rather than of missing rights.
+    fn is_hold(&self) -> bool {
+        let reasons =
+            ["retentionPolicyNotMet", "objectUnderActiveHold", "objectHold", "underObjectRetention"];
+        self.errors.iter().any(|item| reasons.contains(&item.reason.as_str()))
+            || ["active temporary hold", "active event-based hold", "retention"]
+                .iter()
+                .any(|words| self.says(words))
+    }
+}
+
 impl Gcs {
-    /// Nothing is sent yet. An `endpoint` is an emulator's; none is Google's.
-    ///
-    /// # Errors
-    /// No HTTP client can be made.
-    pub fn new(
-        endpoint: Option<&str>,
-        credentials: Credentials,
-        throttle: Throttle,
-    ) -> Result<Self, StoreError> {
-        let client = http::client().map_err(|error| StoreError::Failed {
-            what: "HTTP client".to_owned(),
-            message: error.to_string(),
-        })?;
+    /// An `endpoint` is an emulator's; none is Google's.
+    pub fn new(endpoint: Option<&str>, bucket: &str, credentials: Credentials) -> Self {
         let endpoint = match endpoint {
             None => "https://storage.googleapis.com".to_owned(),
             Some(host) if host.contains("://") => host.trim_end_matches('/').to_owned(),
             Some(host) => format!("http://{}", host.trim_end_matches('/')),
         };
-        Ok(Self { inner: Arc::new(Inner { client, endpoint, credentials, throttle }) })
+        Self { url: format!("{endpoint}/storage/v1/b/{}", encoded(bucket, false)), credentials }
     }
 
-    /// Who deletes.
     pub fn identity(&self) -> &str {
-        self.inner.credentials.identity()
+        self.credentials.identity()
     }
 
-    fn url(&self, bucket: &str, rest: &str) -> String {
-        format!("{}/storage/v1/b/{}{rest}", self.inner.endpoint, segment(bucket))
+    pub async fn sign(&self, call: &Call) -> Result<reqwest::Request, String> {
+        let url = call.full_url().parse().map_err(|_| "the address is no URL".to_owned())?;
+        let mut request = reqwest::Request::new(call.method.clone(), url);
+        if let Some(token) = self.credentials.token().await? {
+            let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| "the token is no header".to_owned())?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(http::header::AUTHORIZATION, value);
+        }
+        Ok(request)
     }
 
-    fn object_url(&self, bucket: &str, key: &str) -> String {
-        self.url(bucket, &format!("/o/{}", segment(key)))
+    fn object_url(&self, key: &str) -> String {
+        format!("{}/o/{}", self.url, encoded(key, false))
     }
 
-    pub(super) async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
-        let url = self.object_url(bucket, key);
-        let answer = self.call(Call::new(Method::GET, &url).query("fields", FIELDS)).await?;
-        match answer.status {
-            404 if answer.says("bucket does not exist") => Err(StoreError::NoBucket(bucket.to_owned())),
-            404 => Ok(None),
-            _ => Ok(Some(answer.read::<Object>(&format!("gs://{bucket}/{key}"))?.into())),
+    pub fn head(&self, key: &str) -> Call {
+        Call::new(Method::GET, self.object_url(key)).query("fields", FIELDS)
+    }
+
+    pub fn read_head(&self, _key: &str, answer: &Answer) -> Result<ObjectFacts, String> {
+        read::<Object>(answer).map(ObjectFacts::from)
+    }
+
+    pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
+        let call = Call::new(Method::GET, format!("{}/o", self.url))
+            .query("prefix", &range.prefix)
+            .query("maxResults", "1000")
+            .query("fields", &format!("nextPageToken,items({FIELDS})"));
+        // The offset is where to begin, not what to begin after.
+        let call = match &range.after {
+            Some(after) => call.query("startOffset", after),
+            None => call,
+        };
+        match token {
+            Some(token) => call.query("pageToken", token),
+            None => call,
         }
     }
 
-    pub(super) async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
-        self.pages(bucket, prefix).try_concat().await
-    }
-
-    pub(super) fn pages(
-        &self,
-        bucket: &str,
-        prefix: &str,
-    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
-        let (gcs, bucket, prefix) = (self.clone(), bucket.to_owned(), prefix.to_owned());
-        stream::try_unfold(Some(String::new()), move |token| {
-            let (gcs, bucket, prefix) = (gcs.clone(), bucket.clone(), prefix.clone());
-            async move {
-                let Some(token) = token else { return Ok(None) };
-                let (objects, next) = gcs.page(&bucket, &prefix, &token).await?;
-                Ok(Some((objects, Some(next).filter(|next| !next.is_empty()))))
-            }
-        })
-        .boxed()
-    }
-
-    /// One page, with the token of the next; empty when it was the last.
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        token: &str,
-    ) -> Result<(Vec<ObjectFacts>, String), StoreError> {
+    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Page {
+        struct Objects {
             #[serde(default)]
             items: Vec<Object>,
-            #[serde(default)]
-            next_page_token: String,
+            next_page_token: Option<String>,
         }
-        let fields = format!("nextPageToken,items({FIELDS})");
-        let url = self.url(bucket, "/o");
-        let mut call = Call::new(Method::GET, &url)
-            .query("prefix", prefix)
-            .query("maxResults", "1000")
-            .query("fields", &fields);
-        if !token.is_empty() {
-            call = call.query("pageToken", token);
-        }
-        let answer = self.call(call).await?;
-        if answer.status == 404 {
-            return Err(StoreError::NoBucket(bucket.to_owned()));
-        }
-        let page: Page = answer.read(&format!("gs://{bucket}/{prefix}"))?;
-        Ok((page.items.into_iter().map(ObjectFacts::from).collect(), page.next_page_token))
+        let Objects { items, next_page_token } = read(answer)?;
+        let token = next_page_token.filter(|token| !token.is_empty());
+        Ok((items.into_iter().map(ObjectFacts::from).collect(), token))
     }
 
-    pub(super) async fn delete(&self, bucket: &str, key: &str, generation: &str) -> Outcome {
+    pub fn delete(&self, key: &str, generation: &str) -> Option<Call> {
         // Without a generation there is no pin, and "0" would mean "must not exist".
-        if generation.is_empty() || generation == "0" {
-            return Outcome::Failed("its generation is not known".to_owned());
-        }
-        let url = self.object_url(bucket, key);
-        let mut sent = false;
-        for pause in http::pauses() {
-            let call = Call::new(Method::DELETE, &url).query("ifGenerationMatch", generation);
-            match self.once(call).await {
-                Ok(answer) => match answer.status {
-                    200..=299 => return Outcome::Deleted,
-                    // An earlier try whose answer was lost has done it.
-                    404 if answer.says("bucket does not exist") => {
-                        return Outcome::Failed("the bucket is gone".to_owned());
-                    }
-                    404 if sent => return Outcome::Deleted,
-                    404 => return Outcome::Gone,
-                    // A store may answer so for an object that is gone, too.
-                    412 => return self.changed(bucket, key, sent).await,
-                    403 if answer.is_hold() => return Outcome::Held(answer.message()),
-                    401 | 403 => return Outcome::Denied(answer.message()),
-                    _ if answer.is_passing() => sent |= answer.status != 429,
-                    _ => return Outcome::Failed(answer.message()),
-                },
-                Err(error) => {
-                    sent = true;
-                    // Settled by a look, not by a guess.
-                    match self.head(bucket, key).await {
-                        Ok(None) => return Outcome::Deleted,
-                        Ok(Some(now)) if now.generation != generation => return Outcome::Changed,
-                        Ok(Some(_)) => {}
-                        Err(_) if pause.is_none() => return Outcome::Failed(error),
-                        Err(_) => {}
-                    }
-                }
-            }
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break,
-            }
-        }
-        Outcome::Failed("the storage did not answer, or was too busy, at every try".to_owned())
+        let is_pin = !generation.is_empty() && generation != "0";
+        is_pin.then(|| Call::new(Method::DELETE, self.object_url(key)).query("ifGenerationMatch", generation))
     }
 
-    /// What a failed pin means: overwritten, or gone.
-    async fn changed(&self, bucket: &str, key: &str, sent: bool) -> Outcome {
-        match self.head(bucket, key).await {
-            Ok(None) if sent => Outcome::Deleted,
-            Ok(None) => Outcome::Gone,
-            _ => Outcome::Changed,
+    pub fn said(&self, answer: &Answer) -> Said {
+        let error = || ErrorInfo::of(answer);
+        match answer.status {
+            404 if error().says("bucket does not exist") => Said::NoBucket,
+            404 => Said::NoObject,
+            412 => Said::Changed,
+            403 if error().is_hold() => Said::Held,
+            401 | 403 => Said::Denied,
+            _ => Said::Refused,
         }
     }
 
-    pub(super) async fn bucket(&self, bucket: &str) -> Result<BucketFacts, StoreError> {
+    pub fn message(&self, answer: &Answer) -> String {
+        ErrorInfo::of(answer).message
+    }
+
+    pub async fn bucket(&self, remote: &Remote) -> Result<BucketFacts, StoreError> {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         struct Settings {
@@ -298,133 +269,84 @@ impl Gcs {
         struct Lifecycle {
             rule: Vec<serde::de::IgnoredAny>,
         }
-        let answer = self.call(Call::new(Method::GET, &self.url(bucket, ""))).await?;
-        let unread = |why: String| BucketFacts {
-            name: bucket.to_owned(),
-            unread: Some(why),
-            ..BucketFacts::default()
-        };
-        match answer.status {
-            404 => Err(StoreError::NoBucket(bucket.to_owned())),
-            // storage.buckets.get is not among what a purge needs.
-            401 | 403 => Ok(unread(answer.message())),
-            _ => {
-                let settings: Settings = answer.read(&format!("bucket {bucket}"))?;
+        let name = remote.bucket_name();
+        let answer = remote.call(Call::new(Method::GET, self.url.clone())).await?;
+        match remote.said(&answer) {
+            Said::Yes => {
+                let settings: Settings = read(&answer).map_err(|why| unreadable(name.to_string(), &why))?;
                 Ok(BucketFacts {
-                    name: bucket.to_owned(),
                     soft_delete_seconds: settings.soft_delete_policy.retention_duration_seconds.number(),
                     versioning: settings.versioning.enabled,
                     retention_seconds: settings.retention_policy.retention_period.number(),
                     lifecycle_rules: settings.lifecycle.rule.len(),
-                    unread: None,
+                    ..BucketFacts::of(name)
                 })
             }
+            Said::NoObject | Said::NoBucket => Err(StoreError::NoBucket(name.clone())),
+            // storage.buckets.get is not among what a purge needs.
+            Said::Denied => Ok(BucketFacts::unread(name, remote.message(&answer))),
+            said => Err(remote.error(said, name.to_string(), &answer)),
         }
     }
 
-    pub(super) async fn missing_rights(&self, bucket: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_rights(&self, remote: &Remote) -> Result<Vec<String>, StoreError> {
         #[derive(Deserialize)]
         struct Granted {
             #[serde(default)]
             permissions: Vec<String>,
         }
-        let url = self.url(bucket, "/iam/testPermissions");
-        let call =
-            RIGHTS.iter().fold(Call::new(Method::GET, &url), |call, right| call.query("permissions", right));
-        let answer = self.call(call).await?;
+        let call = Call::new(Method::GET, format!("{}/iam/testPermissions", self.url));
+        let answer =
+            remote.call(RIGHTS.iter().fold(call, |call, right| call.query("permissions", right))).await?;
         // Emulators don't know the question.
-        if !self.inner.credentials.is_real() && matches!(answer.status, 404 | 405 | 501) {
+        if !self.credentials.is_real() && matches!(answer.status, 404 | 405 | 501) {
             return Ok(Vec::new());
         }
-        let granted: Granted = answer.read(&format!("rights on bucket {bucket}"))?;
-        let missing = RIGHTS.iter().filter(|right| !granted.permissions.iter().any(|given| given == **right));
-        Ok(missing.map(|right| (*right).to_owned()).collect())
+        let what = || format!("rights on {}", remote.bucket_name());
+        match remote.said(&answer) {
+            Said::Yes => {
+                let granted: Granted = read(&answer).map_err(|why| unreadable(what(), &why))?;
+                let is_missing = |right: &&&str| !granted.permissions.iter().any(|given| given == **right);
+                Ok(RIGHTS.iter().filter(is_missing).map(|right| (*right).to_owned()).collect())
+            }
+            said => Err(remote.error(said, what(), &answer)),
+        }
     }
 
-    pub(super) async fn restore(&self, bucket: &str, key: &str, generation: &str) -> Restored {
-        let restore = Call::new(Method::POST, &format!("{}/restore", self.object_url(bucket, key)))
+    pub async fn restore(&self, remote: &Remote, key: &str, generation: &str) -> Restored {
+        let object = self.object_url(key);
+        let restore = Call::new(Method::POST, format!("{object}/restore"))
             .query("generation", generation)
             .query("ifGenerationMatch", "0");
         // A noncurrent version is brought back by copying it over the empty name.
-        let target =
-            format!("{}/rewriteTo/b/{}/o/{}", self.object_url(bucket, key), segment(bucket), segment(key));
-        let copy = Call::new(Method::POST, &target)
+        let name = encoded(remote.bucket_name().name(), false);
+        let copy = Call::new(Method::POST, format!("{object}/rewriteTo/b/{name}/o/{}", encoded(key, false)))
             .query("sourceGeneration", generation)
             .query("ifGenerationMatch", "0");
         let mut lost = Restored::Lost;
         for call in [restore, copy] {
-            match self.call(call).await {
+            match remote.call(call).await {
                 Ok(answer) => match answer.status {
                     200..=299 => return Restored::Restored,
                     412 => return Restored::Taken,
                     400 | 404 => {}
-                    _ => lost = Restored::Failed(answer.message()),
+                    _ => lost = Restored::Failed(remote.message(&answer)),
                 },
                 Err(error) => lost = Restored::Failed(error.to_string()),
             }
         }
         lost
     }
-
-    /// Sends until an answer is no passing failure.
-    async fn call(&self, call: Call) -> Result<Answer, StoreError> {
-        let failed = |message| StoreError::Failed { what: self.inner.endpoint.clone(), message };
-        let mut last = None;
-        for pause in http::pauses() {
-            match self.once(call.clone()).await {
-                Ok(answer) if !answer.is_passing() => return Ok(answer),
-                Ok(answer) => last = Some(failed(answer.message())),
-                Err(message) => last = Some(failed(message)),
-            }
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break,
-            }
-        }
-        Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
-    }
-
-    /// Sends once, in its turn.
-    async fn once(&self, call: Call) -> Result<Answer, String> {
-        let Inner { client, credentials, throttle, .. } = &*self.inner;
-        let token = credentials.token().await?;
-        let Some(_turn) = throttle.turn().await else { return Err("interrupted".to_owned()) };
-        let answer = call.send(client, token.as_deref()).await;
-        match &answer {
-            Ok(answer) if matches!(answer.status, 429 | 503) => throttle.slow_down(),
-            Ok(_) => throttle.went_well(),
-            Err(_) => {}
-        }
-        answer
-    }
 }
 
-/// One segment of a URL's path: everything but unreserved characters is encoded.
-fn segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            _ => {
-                use std::fmt::Write;
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
+    serde_json::from_slice(&answer.body).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn keys_are_one_segment() {
-        assert_eq!(segment("a/b c%2F?#é"), "a%2Fb%20c%252F%3F%23%C3%A9");
-    }
 
     #[test]
     fn holds_and_retention_are_told_apart() {

@@ -156,7 +156,7 @@ fn a_bucket_that_is_not_there_is_a_gap_not_an_absence() {
     folder.add(wf);
     let ran = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0);
     assert!(
-        ran.err.contains("Warning: cannot read bucket elsewhere (bucket elsewhere does not exist)"),
+        ran.err.contains("Warning: cannot read gs://elsewhere (bucket gs://elsewhere does not exist)"),
         "{}",
         ran.err
     );

@@ -668,7 +668,7 @@ fn danger_28_missing_rights_are_found_before_the_first_delete() {
     let Some(live) = Live::with("purge-rights", "train", &["train/a.tgz"]) else { return };
     live.gcs.permissions(live.namespace, &["storage.objects.list", "storage.objects.get"]);
     let ran = live.purge(&["train", "--yes"]).ends_with(5);
-    assert!(ran.err.contains("lacks storage.objects.delete on bucket purge-rights"), "{}", ran.err);
+    assert!(ran.err.contains("lacks storage.objects.delete on gs://purge-rights"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
     live.purge(&["train", "--dry-run=server"]).ends_with(5);
     live.purge(&["train", "--dry-run"]).ends_with(0);

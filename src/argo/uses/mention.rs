@@ -3,19 +3,18 @@
 use super::{Uses, is_engine};
 use std::borrow::Cow;
 
-/// Hosts whose paths begin with the bucket.
-const HOSTS: [&str; 3] =
-    ["storage.googleapis.com", "storage.cloud.google.com", "commondatastorage.googleapis.com"];
+/// Schemes whose host is the bucket.
+const SCHEMES: [&str; 8] = ["gs", "s3", "s3a", "s3n", "az", "abfs", "abfss", "wasbs"];
 /// Documents within documents are read this deep; deeper ones line by line.
 const MAX_DEPTH: usize = 3;
 
-/// Calls back with bucket and key of every object a text names by a `gs://` URI or a URL of Google's storage.
+/// Calls back with bucket and key of every object a text names by a URI such as `gs://` or `s3://`, or by a URL.
 pub(super) fn uris(text: &str, take: &mut dyn FnMut(&str, &str)) {
     if !text.contains("://") {
         return;
     }
     // A text that is one URI may hold what else ends one.
-    if text.starts_with("gs://") {
+    if text.starts_with("gs://") || text.starts_with("s3://") {
         uri(text, take);
     }
     let ends = |c: char| c.is_whitespace() || "\"'`,;<>()|\\".contains(c);
@@ -38,8 +37,10 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
             take(bucket, cut);
         }
     };
-    if scheme.ends_with("gs") {
-        return found(host, path);
+    // More may stand before the scheme: `--from=gs`.
+    if SCHEMES.iter().any(|known| scheme.ends_with(known)) {
+        // abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/BLOB
+        return found(host.split('@').next().unwrap_or(host), path);
     }
     if !scheme.ends_with("http") && !scheme.ends_with("https") {
         return;
@@ -49,13 +50,17 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let api = path.split_once("storage/v1/b/").and_then(|(_, rest)| rest.split_once("/o/"));
     if let Some((bucket, key)) = api.filter(|_| host.ends_with("googleapis.com")) {
-        found(bucket, &decoded(key));
-    } else if HOSTS.contains(&host) {
-        if let Some((bucket, key)) = path.split_once('/') {
-            found(bucket, &decoded(key));
-        }
-    } else if let Some(bucket) = host.strip_suffix(".storage.googleapis.com") {
-        found(bucket, &decoded(path));
+        return found(bucket, &decoded(key));
+    }
+    let own = host.strip_suffix(".storage.googleapis.com");
+    let own = own.or_else(|| {
+        host.strip_suffix(".amazonaws.com").and_then(|host| host.split_once(".s3")).map(|it| it.0)
+    });
+    match (own, path.split_once('/')) {
+        (Some(bucket), _) => found(bucket, &decoded(path)),
+        // Google, AWS, Azure and every MinIO write the bucket first; of other hosts nothing has those names.
+        (None, Some((bucket, key))) => found(bucket, &decoded(key)),
+        (None, None) => {}
     }
 }
 
@@ -133,6 +138,13 @@ mod tests {
             "https://storage.cloud.google.com/b/a/x%2Etgz",
             "https://storage.googleapis.com/storage/v1/b/b/o/a%2Fx.tgz?alt=media",
             "https://www.googleapis.com/download/storage/v1/b/b/o/a%2Fx.tgz",
+            "s3://b/a/x.tgz",
+            "aws s3 cp --from=s3://b/a/x.tgz .",
+            "https://b.s3.eu-central-1.amazonaws.com/a/x.tgz?X-Amz-Signature=s",
+            "https://s3.amazonaws.com/b/a/x.tgz",
+            "http://minio.argo:9000/b/a/x.tgz",
+            "https://account.blob.core.windows.net/b/a/x.tgz?sig=s",
+            "abfss://b@account.dfs.core.windows.net/a/x.tgz",
         ] {
             assert!(found(text).contains(&"b a/x.tgz".to_owned()), "{text}: {:?}", found(text));
         }
@@ -142,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_a_variable_or_another_host_is_no_object() {
+    fn a_bucket_or_a_variable_is_no_object() {
         for text in
-            ["gs://b", "gs://b/", "gs://b/{{x}}/y", "gs://b/${X}", "https://example.com/b/k", "a://", "%"]
+            ["gs://b", "gs://b/", "gs://b/{{x}}/y", "gs://b/${X}", "https://example.com/b", "a://", "%"]
         {
             assert!(found(text).is_empty(), "{text}");
         }

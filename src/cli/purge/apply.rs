@@ -110,9 +110,9 @@ pub(super) async fn run(
         streams.say("This was a dry run; nothing was deleted.");
         return Ok(exit::DONE);
     }
-    confirm(arguments, &plan, target, streams)?;
+    confirm(arguments, &plan, target, streams).await?;
     let path = arguments.state.journal(&plan.hash, now)?;
-    let journal = Journal::begin(&path, &target.store.identity(), &plan, now)?;
+    let journal = Journal::begin(&path, &identities(&plan, target).await, &plan, now)?;
     carry_out(arguments, plan, target, &journal, streams, now).await
 }
 
@@ -160,7 +160,7 @@ pub(super) async fn resume(
     let mut left = 0_u64;
     let plan = record.plan.map(|PlannedWorkflow { delete, keep, absent, .. }| {
         delete.retain(|object| {
-            let location = format!("gs://{}/{}", object.bucket, object.key);
+            let location = object.bucket.uri(&object.key);
             match record.settled(object) {
                 None => return true,
                 Some(Fate::Kept(protection, detail)) => {
@@ -193,7 +193,7 @@ pub(super) async fn resume(
         return Ok(exit::DONE);
     }
     preflight(arguments, &plan, &target).await?;
-    confirm(arguments, &plan, &target, streams)?;
+    confirm(arguments, &plan, &target, streams).await?;
     let journal = Journal::reopen(path)?;
     carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)
 }
@@ -286,13 +286,13 @@ fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
 /// Asks for every right before the first delete, so that nothing is left half done for want of one.
 async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
     for bucket in &plan.tail.buckets {
-        let missing = target.store.missing_rights(&bucket.name).await.map_err(Error::new)?;
+        let missing = target.store.missing_rights(&bucket.bucket).await.map_err(Error::new)?;
         if !missing.is_empty() {
             return Err(Error::refused(format!(
-                "{} lacks {} on bucket {}",
-                target.store.identity(),
+                "{} lacks {} on {}",
+                target.store.identity(&bucket.bucket).await,
                 missing.join(", "),
-                bucket.name
+                bucket.bucket
             ))
             .hint("roles/storage.objectUser on the bucket has what a purge needs"));
         }
@@ -315,8 +315,20 @@ async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> R
     Ok(())
 }
 
+/// Who deletes: storages differ in it.
+async fn identities(plan: &Plan, target: &Target<'_>) -> String {
+    let mut identities: Vec<String> = Vec::new();
+    for facts in &plan.tail.buckets {
+        let identity = target.store.identity(&facts.bucket).await;
+        if !identities.contains(&identity) {
+            identities.push(identity);
+        }
+    }
+    identities.join(" and ")
+}
+
 /// Says what there is to know, and asks.
-fn confirm(
+async fn confirm(
     arguments: &Arguments,
     plan: &Plan,
     target: &Target<'_>,
@@ -330,7 +342,12 @@ fn confirm(
         Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
         None => "files".to_owned(),
     };
-    streams.say(escape(&format!("Workflows of {place}; deleting as {}.", target.store.identity())));
+    // A plan that only releases finalizers deletes nothing.
+    let deleting = match identities(plan, target).await {
+        identities if identities.is_empty() => String::new(),
+        identities => format!("; deleting as {identities}"),
+    };
+    streams.say(escape(&format!("Workflows of {place}{deleting}.")));
     if arguments.yes {
         return Ok(());
     }
@@ -343,9 +360,10 @@ fn confirm(
     let large = totals.objects > MANY_OBJECTS || totals.bytes > MANY_BYTES;
     let first = plan.tail.buckets.first().filter(|_| large || no_way_back);
     let (question, wanted) = match first {
-        Some(bucket) => {
-            (format!("Type the name of the bucket ({}) to delete", bucket.name), bucket.name.as_str())
-        }
+        Some(bucket) => (
+            format!("Type the name of the bucket ({}) to delete", bucket.bucket.name()),
+            bucket.bucket.name(),
+        ),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
     let _ = write!(streams.err, "{}: ", escape(&question));

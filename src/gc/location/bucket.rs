@@ -1,0 +1,168 @@
+//! A bucket with all that tells it from others, as one word.
+
+use super::StorageEngine;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A bucket or container: `gs://NAME`, `s3://NAME` at AWS, `s3://NAME@HOST` elsewhere, or an Azure container's URL,
+/// `https://ACCOUNT.blob.core.windows.net/CONTAINER`.
+///
+/// A bucket of that name at another host is another bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bucket(Arc<str>);
+
+impl Bucket {
+    /// None for other engines, and for what is no name.
+    pub fn new(engine: StorageEngine, endpoint: &str, name: &str) -> Option<Self> {
+        let endpoint = endpoint.trim_end_matches('/');
+        let text = match engine {
+            StorageEngine::Gcs => format!("gs://{name}"),
+            StorageEngine::S3 => match host(endpoint) {
+                host if is_aws(host) => format!("s3://{name}"),
+                host => format!("s3://{name}@{host}"),
+            },
+            StorageEngine::Azure if endpoint.contains("://") => format!("{endpoint}/{name}"),
+            StorageEngine::Azure => format!("https://{endpoint}/{name}"),
+            _ => return None,
+        };
+        text.parse().ok().filter(|bucket: &Self| bucket.name() == name)
+    }
+
+    /// Gcs, S3 or Azure.
+    pub fn engine(&self) -> StorageEngine {
+        match self.0.split_once("://") {
+            Some(("gs", _)) => StorageEngine::Gcs,
+            Some(("s3", _)) => StorageEngine::S3,
+            _ => StorageEngine::Azure,
+        }
+    }
+
+    /// Its name alone.
+    pub fn name(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        match self.engine() {
+            StorageEngine::Azure => rest.rsplit_once('/').unwrap_or_default().1,
+            _ => rest.split('@').next().unwrap_or_default(),
+        }
+    }
+
+    /// The account's URL of Azure, the host of an S3 that isn't AWS; else empty.
+    pub fn endpoint(&self) -> &str {
+        match self.engine() {
+            StorageEngine::Azure => self.0.rsplit_once('/').unwrap_or_default().0,
+            _ => self.0.split_once('@').unwrap_or_default().1,
+        }
+    }
+
+    /// The address of an object in it.
+    pub fn uri(&self, key: &str) -> String {
+        format!("{self}/{key}")
+    }
+}
+
+/// The host, and port, of a URL or of what is one already.
+pub(crate) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
+/// Whether an endpoint is AWS's own, of any region; names of buckets are unique there. Not so AWS China.
+fn is_aws(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    host.is_empty() || host.strip_suffix(".amazonaws.com").is_some_and(|rest| rest.starts_with("s3"))
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Bucket {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "use gs://BUCKET, s3://BUCKET, s3://BUCKET@HOST or https://ACCOUNT.blob.core.windows.net/CONTAINER"
+                .to_owned()
+        };
+        let is_word = |word: &str| {
+            !word.is_empty() && !word.contains(|c: char| "/@?#{}\\".contains(c) || c.is_whitespace())
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        let valid = match scheme {
+            "gs" => is_word(rest),
+            "s3" => rest.split_once('@').map_or(is_word(rest), |(name, host)| is_word(name) && is_word(host)),
+            // Emulators have the account in the path.
+            "https" | "http" => rest.contains('/') && rest.split('/').all(is_word),
+            _ => false,
+        };
+        match valid {
+            true => Ok(Self(text.into())),
+            false => Err(wrong()),
+        }
+    }
+}
+
+impl Serialize for Bucket {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bucket {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_told_by_all_that_makes_it_one() {
+        for (engine, endpoint, name, text, of) in [
+            (StorageEngine::Gcs, "", "b", "gs://b", ""),
+            (StorageEngine::S3, "s3.amazonaws.com", "b", "s3://b", ""),
+            (StorageEngine::S3, "https://s3.eu-central-1.amazonaws.com", "b", "s3://b", ""),
+            (
+                StorageEngine::S3,
+                "s3.cn-north-1.amazonaws.com.cn",
+                "b",
+                "s3://b@s3.cn-north-1.amazonaws.com.cn",
+                "s3.cn-north-1.amazonaws.com.cn",
+            ),
+            (StorageEngine::S3, "minio:9000", "b", "s3://b@minio:9000", "minio:9000"),
+            (StorageEngine::S3, "evil.example/s3.amazonaws.com", "b", "s3://b@evil.example", "evil.example"),
+            (
+                StorageEngine::Azure,
+                "https://a.blob.core.windows.net/",
+                "c",
+                "https://a.blob.core.windows.net/c",
+                "https://a.blob.core.windows.net",
+            ),
+        ] {
+            let bucket = Bucket::new(engine, endpoint, name).unwrap();
+            assert_eq!(bucket.to_string(), text);
+            assert_eq!((bucket.engine(), bucket.endpoint(), bucket.name()), (engine, of, name));
+            assert_eq!(text.parse::<Bucket>().unwrap(), bucket);
+        }
+        for (engine, name) in [
+            (StorageEngine::Oss, "b"),
+            (StorageEngine::Gcs, ""),
+            (StorageEngine::Gcs, "a/b"),
+            (StorageEngine::S3, "b@evil"),
+            (StorageEngine::Azure, "a/b"),
+        ] {
+            assert_eq!(Bucket::new(engine, "e", name), None, "{name}");
+        }
+        for text in ["b", "gs://", "gs://b/k", "s3://b@", "s3://b@h/k", "https://h", "ftp://h/b", "gs://b b"]
+        {
+            assert!(text.parse::<Bucket>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Azure Blob Storage. Signatures are object_store's; deletes are pinned by ETag, which is new with every write.
+
+use super::http::{Answer, Call, encoded};
+use super::remote::{Page, Range, Remote, Said, sendable, signable, unreadable};
+use super::s3::xml;
+use super::{BucketFacts, Restored, StoreError};
+use crate::gc::location::Bucket;
+use crate::gc::plan::ObjectFacts;
+use jiff::Timestamp;
+use object_store::azure::{
+    AzureAuthorizer, AzureConfigKey, AzureCredential, AzureCredentialProvider, MicrosoftAzureBuilder,
+};
+use reqwest::Method;
+use serde::Deserialize;
+
+/// One container.
+#[derive(Debug)]
+pub(super) struct Azure {
+    /// Of the account.
+    endpoint: String,
+    /// Of the container.
+    url: String,
+    account: String,
+    credentials: AzureCredentialProvider,
+    identity: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listing {
+    #[serde(default)]
+    blobs: Blobs,
+    next_marker: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Blobs {
+    blob: Vec<Blob>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Blob {
+    name: Name,
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    #[serde(rename = "@Encoded", default)]
+    encoded: bool,
+    #[serde(rename = "$text", default)]
+    text: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Properties {
+    #[serde(rename = "Last-Modified")]
+    last_modified: String,
+    #[serde(rename = "Etag")]
+    e_tag: String,
+    #[serde(rename = "Content-Length")]
+    content_length: u64,
+    #[serde(rename = "AccessTier")]
+    access_tier: String,
+    #[serde(rename = "LegalHold")]
+    legal_hold: bool,
+    #[serde(rename = "ImmutabilityPolicyUntilDate")]
+    immutable_until: String,
+    #[serde(rename = "LeaseState")]
+    lease_state: String,
+}
+
+impl Azure {
+    /// `url` is another endpoint of the account than its own.
+    ///
+    /// # Errors
+    /// There are no credentials for the account.
+    pub fn open(bucket: &Bucket, url: Option<&str>) -> Result<Self, StoreError> {
+        let account = account(bucket.endpoint());
+        let endpoint = url.unwrap_or(bucket.endpoint()).trim_end_matches('/').to_owned();
+        let failed = |why: String| StoreError::Credentials(why);
+        let builder = MicrosoftAzureBuilder::from_env();
+        let set = |key: AzureConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
+        let keyed = set(AzureConfigKey::AccessKey).is_some();
+        let signed = set(AzureConfigKey::SasKey).is_some();
+        // A key or signature is one account's; to another it must not be shown.
+        if let Some(other) = set(AzureConfigKey::AccountName).filter(|other| *other != account)
+            && (keyed || signed)
+        {
+            return Err(failed(format!(
+                "AZURE_STORAGE_* is for the account {other}, but {bucket} is not its"
+            )));
+        }
+        let others = [
+            AzureConfigKey::ClientSecret,
+            AzureConfigKey::FederatedTokenFile,
+            AzureConfigKey::MsiEndpoint,
+            AzureConfigKey::Token,
+            AzureConfigKey::UseAzureCli,
+        ];
+        let (identity, by_cli) = match (keyed, signed) {
+            (true, _) => (format!("the account key of {account}"), false),
+            (_, true) => (format!("a shared access signature of {account}"), false),
+            _ if others.into_iter().any(|key| set(key).is_some()) => {
+                ("the Azure identity of the environment".to_owned(), false)
+            }
+            _ if std::env::var_os("HOME")
+                .is_some_and(|home| std::path::Path::new(&home).join(".azure").is_dir()) =>
+            {
+                ("the user of the Azure CLI".to_owned(), true)
+            }
+            _ => ("the machine's managed identity".to_owned(), false),
+        };
+        let builder = builder
+            .with_account(&account)
+            .with_container_name(bucket.name())
+            // Ours is sent; what object_store would send it to is never asked.
+            .with_endpoint("https://unused.invalid".to_owned());
+        let builder = if by_cli { builder.with_use_azure_cli(true) } else { builder };
+        let built = builder.build().map_err(|error| failed(super::innermost(&error)))?;
+        let credentials = built.credentials().clone();
+        let url = format!("{endpoint}/{}", encoded(bucket.name(), false));
+        Ok(Self { endpoint, url, account, credentials, identity })
+    }
+
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub async fn sign(&self, call: &Call) -> Result<reqwest::Request, String> {
+        let credential = self.credentials.get_credential().await;
+        let credential =
+            credential.map_err(|error| format!("no Azure credentials: {}", super::innermost(&error)))?;
+        let mut request = signable(call)?;
+        if let AzureCredential::BearerToken(_) = &*credential
+            && request.uri().scheme_str() != Some("https")
+        {
+            return Err("a token is sent over https only".to_owned());
+        }
+        AzureAuthorizer::new(&credential, &self.account)
+            .try_authorize(&mut request)
+            .map_err(|error| format!("signing: {error}"))?;
+        sendable(request)
+    }
+
+    fn object_url(&self, key: &str) -> String {
+        format!("{}/{}", self.url, encoded(key, true))
+    }
+
+    pub fn head(&self, key: &str) -> Call {
+        Call::new(Method::HEAD, self.object_url(key))
+    }
+
+    pub fn read_head(&self, key: &str, answer: &Answer) -> Result<ObjectFacts, String> {
+        let properties = Properties {
+            last_modified: answer.header("last-modified").to_owned(),
+            e_tag: answer.header("etag").to_owned(),
+            content_length: answer
+                .header("content-length")
+                .parse()
+                .map_err(|_| "it has no content-length".to_owned())?,
+            access_tier: answer.header("x-ms-access-tier").to_owned(),
+            legal_hold: answer.header("x-ms-legal-hold") == "true",
+            immutable_until: answer.header("x-ms-immutability-policy-until-date").to_owned(),
+            lease_state: answer.header("x-ms-lease-state").to_owned(),
+        };
+        facts(key.to_owned(), properties)
+    }
+
+    pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
+        let call = Call::new(Method::GET, self.url.clone())
+            .query("restype", "container")
+            .query("comp", "list")
+            .query("prefix", &range.prefix);
+        match token {
+            Some(token) => call.query("marker", token),
+            None => call,
+        }
+    }
+
+    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
+        let Listing { blobs, next_marker } = xml(&answer.body)?;
+        let object = |Blob { name, properties }: Blob| {
+            // XML can't hold every name.
+            let key = match name.encoded {
+                true => percent_decoded(&name.text)?,
+                false => name.text,
+            };
+            facts(key, properties)
+        };
+        let objects: Result<Vec<ObjectFacts>, String> = blobs.blob.into_iter().map(object).collect();
+        Ok((objects?, next_marker.filter(|token| !token.is_empty())))
+    }
+
+    pub fn delete(&self, key: &str, tag: &str) -> Option<Call> {
+        let is_pin = !tag.is_empty() && tag != "*";
+        // A blob with snapshots is refused, for they would go with it.
+        is_pin.then(|| Call::new(Method::DELETE, self.object_url(key)).header("if-match", tag))
+    }
+
+    pub fn said(&self, answer: &Answer) -> Said {
+        let code = code(answer);
+        match (answer.status, code.as_str()) {
+            (404, "ContainerNotFound" | "ContainerBeingDeleted" | "ResourceNotFound") => Said::NoBucket,
+            (404, _) => Said::NoObject,
+            (412 | 409, code) if code.starts_with("Lease") || code.starts_with("BlobImmutable") => Said::Held,
+            (409, "SnapshotsPresent" | "BlobHasSnapshots") => Said::Held,
+            (412, _) => Said::Changed,
+            (401 | 403, _) => Said::Denied,
+            _ => Said::Refused,
+        }
+    }
+
+    pub fn message(&self, answer: &Answer) -> String {
+        let (code, message) = (code(answer), error(answer).message);
+        let line = message.lines().next().unwrap_or_default();
+        match (line.is_empty(), code.is_empty()) {
+            (false, false) => format!("{line} ({code})"),
+            (false, true) => line.to_owned(),
+            _ => code,
+        }
+    }
+
+    /// Soft delete is a setting of the account; versioning can't be read here.
+    pub async fn bucket(&self, remote: &Remote) -> Result<BucketFacts, StoreError> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Service {
+            delete_retention_policy: Retention,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Retention {
+            enabled: bool,
+            days: u64,
+        }
+        let name = remote.bucket_name();
+        let exists =
+            remote.call(Call::new(Method::GET, self.url.clone()).query("restype", "container")).await?;
+        if matches!(remote.said(&exists), Said::NoBucket | Said::NoObject) {
+            return Err(StoreError::NoBucket(name.clone()));
+        }
+        let call = Call::new(Method::GET, format!("{}/", self.endpoint))
+            .query("restype", "service")
+            .query("comp", "properties");
+        let answer = remote.call(call).await?;
+        match remote.said(&answer) {
+            Said::Yes => {
+                let Service { delete_retention_policy: Retention { enabled, days } } =
+                    xml(&answer.body).map_err(|why| unreadable(name.to_string(), &why))?;
+                let soft_delete_seconds = if enabled { days * 86_400 } else { 0 };
+                Ok(BucketFacts { soft_delete_seconds, ..BucketFacts::of(name) })
+            }
+            _ => Ok(BucketFacts::unread(name, remote.message(&answer))),
+        }
+    }
+
+    /// Takes back the soft delete.
+    pub async fn restore(&self, remote: &Remote, key: &str, _tag: &str) -> Restored {
+        match remote.head(key).await {
+            Ok(Some(_)) => return Restored::Taken,
+            Ok(None) => {}
+            Err(error) => return Restored::Failed(error.to_string()),
+        }
+        let call = Call::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
+        match remote.call(call).await {
+            // It also says yes where there was nothing to bring back.
+            Ok(answer) if remote.said(&answer) == Said::Yes => match remote.head(key).await {
+                Ok(Some(_)) => Restored::Restored,
+                Ok(None) => Restored::Lost,
+                Err(error) => Restored::Failed(error.to_string()),
+            },
+            Ok(answer) if remote.said(&answer) == Said::NoObject => Restored::Lost,
+            Ok(answer) => Restored::Failed(remote.message(&answer)),
+            Err(error) => Restored::Failed(error.to_string()),
+        }
+    }
+}
+
+/// The account of an endpoint: the first label of its host; in the path for emulators.
+fn account(endpoint: &str) -> String {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match path.is_empty() {
+        true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
+        false => path.split('/').next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn facts(key: String, properties: Properties) -> Result<ObjectFacts, String> {
+    let Properties { last_modified, e_tag, content_length, access_tier, .. } = &properties;
+    let written: Timestamp = jiff::fmt::rfc2822::parse(last_modified)
+        .map_err(|error| format!("Last-Modified: {error}"))?
+        .timestamp();
+    let held = match properties.legal_hold {
+        true => Some("legal hold".to_owned()),
+        false if !properties.immutable_until.is_empty() => {
+            Some(format!("retained until {}", properties.immutable_until))
+        }
+        false => (properties.lease_state == "leased").then(|| "lease".to_owned()),
+    };
+    // A listing leaves out the quotes.
+    let tag = e_tag.trim_matches('"');
+    Ok(ObjectFacts {
+        key,
+        generation: if tag.is_empty() { String::new() } else { format!("\"{tag}\"") },
+        size: *content_length,
+        created: Some(written),
+        storage_class: access_tier.as_str().into(),
+        crc32c: String::new(),
+        held,
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ErrorBody {
+    code: String,
+    message: String,
+}
+
+fn error(answer: &Answer) -> ErrorBody {
+    xml(&answer.body).unwrap_or_default()
+}
+
+/// An answer to HEAD has no body.
+fn code(answer: &Answer) -> String {
+    match answer.header("x-ms-error-code") {
+        "" => error(answer).code,
+        code => code.to_owned(),
+    }
+}
+
+fn percent_decoded(text: &str) -> Result<String, String> {
+    let plain = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let pair = form_urlencoded::parse(plain.as_bytes()).next();
+    pair.map(|(key, _)| key.into_owned()).ok_or_else(|| "a blob without a name".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_is_in_the_host_or_an_emulators_path() {
+        assert_eq!(account("https://ml.blob.core.windows.net"), "ml");
+        assert_eq!(account("http://127.0.0.1:10000/devstoreaccount1"), "devstoreaccount1");
+    }
+}

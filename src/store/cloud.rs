@@ -1,0 +1,132 @@
+//! Which storage a bucket is of, and where it is reached.
+
+use super::azure::Azure;
+use super::gcs::{Credentials, Gcs};
+use super::http::Wire;
+use super::remote::{Api, Remote};
+use super::s3::{AwsChain, S3};
+use super::{StoreError, Throttle};
+use crate::gc::location::{Bucket, StorageEngine, host};
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// Where AWS's own buckets are, as overrides name it.
+const AWS: &str = "s3.amazonaws.com";
+/// Azure's own storage, of the public cloud and the others.
+const AZURE: [&str; 3] =
+    [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
+
+/// A host, and the URL at which it is reached: `minio:9000=http://localhost:9000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    host: String,
+    url: String,
+}
+
+impl FromStr for Override {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not of the form minio:9000=http://localhost:9000");
+        let (host, url) = text.split_once('=').ok_or_else(wrong)?;
+        let is_url = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        match !super::cloud::host(host).is_empty() && is_url.is_some_and(|rest| !rest.is_empty()) {
+            true => Ok(Self {
+                host: super::cloud::host(host).to_owned(),
+                url: url.trim_end_matches('/').to_owned(),
+            }),
+            false => Err(wrong()),
+        }
+    }
+}
+
+/// Google's, AWS's and Azure's storage, and what is reached in their stead.
+///
+/// Where artifacts are is written in workflows, by their users; credentials are sent to the clouds' own hosts and
+/// to hosts that an override names, and to no other.
+#[derive(Debug, Clone)]
+pub struct Cloud(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    wire: Wire,
+    /// An emulator of GCS.
+    gcs: Option<String>,
+    google: Credentials,
+    aws: AwsChain,
+    overrides: Vec<Override>,
+    open: Mutex<HashMap<Bucket, Arc<OnceCell<Remote>>>>,
+}
+
+impl Cloud {
+    /// Nothing is sent yet. `gcs` is an emulator's endpoint; none is Google's.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn new(
+        gcs: Option<String>,
+        google: Credentials,
+        overrides: Vec<Override>,
+        throttle: Throttle,
+    ) -> Result<Self, StoreError> {
+        let wire = Wire::new(throttle).map_err(|error| StoreError::Failed {
+            what: "HTTP client".to_owned(),
+            message: error.to_string(),
+        })?;
+        let (aws, open) = (AwsChain::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, overrides, open })))
+    }
+
+    /// The way to a bucket; found once.
+    pub(super) async fn open(&self, bucket: &Bucket) -> Result<Remote, StoreError> {
+        let cell = {
+            let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(open.entry(bucket.clone()).or_default())
+        };
+        cell.get_or_try_init(|| self.find(bucket)).await.cloned()
+    }
+
+    async fn find(&self, bucket: &Bucket) -> Result<Remote, StoreError> {
+        let inner = &self.0;
+        let over =
+            |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
+        let endpoint = host(bucket.endpoint());
+        let api = match bucket.engine() {
+            StorageEngine::S3 => {
+                let url = match endpoint {
+                    "" => over(AWS).or(inner.aws.endpoint().await),
+                    host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
+                };
+                Api::S3(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
+            }
+            StorageEngine::Azure => {
+                let url = over(endpoint);
+                let is_azures = AZURE.iter().any(|domain| endpoint.ends_with(domain))
+                    && bucket.endpoint().starts_with("https://");
+                if url.is_none() && !is_azures {
+                    return Err(StoreError::Untrusted(bucket.clone()));
+                }
+                Api::Azure(Azure::open(bucket, url.as_deref())?)
+            }
+            _ => Api::Gcs(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
+        };
+        Ok(Remote::new(bucket.clone(), api, inner.wire.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_names_a_host_and_a_url() {
+        let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
+        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into() }));
+        for text in ["minio:9000", "=http://h", "minio=localhost:9000", "minio=http://"] {
+            assert!(text.parse::<Override>().is_err(), "{text}");
+        }
+    }
+}

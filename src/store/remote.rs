@@ -1,0 +1,295 @@
+//! The one way to ask a bucket over HTTP, and to delete from it: tries, pins, settling what got lost.
+
+use super::azure::Azure;
+use super::gcs::Gcs;
+use super::http::{Answer, Call, Wire, pauses};
+use super::s3::S3;
+use super::{BucketFacts, Outcome, Restored, StoreError};
+use crate::gc::location::Bucket;
+use crate::gc::plan::ObjectFacts;
+use futures::stream::{self, BoxStream, StreamExt};
+use std::sync::Arc;
+
+/// What an answer means, in words all storages share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Yes,
+    NoObject,
+    NoBucket,
+    /// The pin did not hold.
+    Changed,
+    /// A hold, a lease or retention forbids it.
+    Held,
+    Denied,
+    /// Asked to come slower; nothing was done.
+    Busy,
+    /// It failed, perhaps after it was done.
+    Failing,
+    Refused,
+}
+
+/// Part of a bucket's keys, in their order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Range {
+    pub prefix: String,
+    /// Only keys after this one.
+    pub after: Option<String>,
+}
+
+/// One page of a listing, and the token of the next.
+pub(super) type Page = (Vec<ObjectFacts>, Option<String>);
+
+/// What tells one API from another.
+#[derive(Debug)]
+pub(super) enum Api {
+    Gcs(Gcs),
+    S3(S3),
+    Azure(Azure),
+}
+
+macro_rules! each {
+    ($api:expr, $one:ident => $what:expr) => {
+        match $api {
+            Api::Gcs($one) => $what,
+            Api::S3($one) => $what,
+            Api::Azure($one) => $what,
+        }
+    };
+}
+
+/// One bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Remote(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bucket: Bucket,
+    api: Api,
+    wire: Wire,
+}
+
+impl Remote {
+    pub fn new(bucket: Bucket, api: Api, wire: Wire) -> Self {
+        Self(Arc::new(Inner { bucket, api, wire }))
+    }
+
+    pub fn bucket_name(&self) -> &Bucket {
+        &self.0.bucket
+    }
+
+    /// Who asks, for people to recognise.
+    pub async fn identity(&self) -> String {
+        match &self.0.api {
+            Api::Gcs(gcs) => gcs.identity().to_owned(),
+            Api::S3(s3) => s3.identity().await,
+            Api::Azure(azure) => azure.identity().to_owned(),
+        }
+    }
+
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
+        let what = || self.0.bucket.uri(key);
+        let answer = self.call(each!(&self.0.api, api => api.head(key))).await?;
+        match self.said(&answer) {
+            Said::NoObject => {
+                if let Api::S3(s3) = &self.0.api {
+                    s3.ensure_bucket(self).await?;
+                }
+                Ok(None)
+            }
+            Said::Yes => each!(&self.0.api, api => api.read_head(key, &answer))
+                .map(Some)
+                .map_err(|why| unreadable(what(), &why)),
+            said => Err(self.error(said, what(), &answer)),
+        }
+    }
+
+    pub fn pages(&self, prefix: &str) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let (remote, range) = (self.clone(), Range { prefix: prefix.to_owned(), after: None });
+        stream::try_unfold(Some(None), move |token: Option<Option<String>>| {
+            let (remote, range) = (remote.clone(), range.clone());
+            async move {
+                let Some(token) = token else { return Ok(None) };
+                let (objects, next) = remote.page(&range, token.as_deref()).await?;
+                Ok(Some((objects, next.map(Some))))
+            }
+        })
+        .boxed()
+    }
+
+    async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
+        let what = || self.0.bucket.uri(&range.prefix);
+        let answer = self.call(each!(&self.0.api, api => api.list(range, token))).await?;
+        match self.said(&answer) {
+            Said::Yes => {
+                each!(&self.0.api, api => api.read_list(&answer)).map_err(|why| unreadable(what(), &why))
+            }
+            Said::NoObject => Err(StoreError::NoBucket(self.0.bucket.clone())),
+            said => Err(self.error(said, what(), &answer)),
+        }
+    }
+
+    /// Deletes the object if it is still the pinned one.
+    pub async fn delete(&self, key: &str, pin: &str) -> Outcome {
+        let Some(call) = each!(&self.0.api, api => api.delete(key, pin)) else {
+            return Outcome::Failed("its generation is not known".to_owned());
+        };
+        let mut sent = false;
+        for pause in pauses() {
+            if self.may_ignore_pins()
+                && let Some(outcome) = self.look(key, pin, sent).await
+            {
+                return outcome;
+            }
+            match self.once(&call).await {
+                Ok(answer) => match self.said(&answer) {
+                    Said::Yes => return Outcome::Deleted,
+                    Said::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
+                    // An earlier try whose answer was lost has done it.
+                    Said::NoObject if sent => return Outcome::Deleted,
+                    Said::NoObject => return Outcome::Gone,
+                    // A store may answer so for an object that is gone, too.
+                    Said::Changed => return self.changed(key, sent).await,
+                    Said::Held => return Outcome::Held(self.message(&answer)),
+                    Said::Denied => return Outcome::Denied(self.message(&answer)),
+                    Said::Busy => {}
+                    Said::Failing => sent = true,
+                    Said::Refused => return Outcome::Failed(self.message(&answer)),
+                },
+                Err(error) => {
+                    sent = true;
+                    // Settled by a look, not by a guess.
+                    match self.head(key).await {
+                        Ok(None) => return Outcome::Deleted,
+                        Ok(Some(now)) if now.generation != pin => return Outcome::Changed,
+                        Ok(Some(_)) => {}
+                        Err(_) if pause.is_none() => return Outcome::Failed(error),
+                        Err(_) => {}
+                    }
+                }
+            }
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break,
+            }
+        }
+        Outcome::Failed("the storage did not answer, or was too busy, at every try".to_owned())
+    }
+
+    /// Whether the server may delete whatever the pin says: then each object is looked at just before.
+    pub fn may_ignore_pins(&self) -> bool {
+        matches!(self.0.api, Api::S3(_))
+    }
+
+    /// Why the object is not to be deleted any more, by a look just before; none when it is as it was.
+    async fn look(&self, key: &str, pin: &str, sent: bool) -> Option<Outcome> {
+        match self.head(key).await {
+            Ok(None) if sent => Some(Outcome::Deleted),
+            Ok(None) => Some(Outcome::Gone),
+            Ok(Some(now)) if now.generation != pin => Some(Outcome::Changed),
+            Ok(Some(ObjectFacts { held: Some(hold), .. })) => Some(Outcome::Held(hold)),
+            Ok(Some(_)) => None,
+            Err(StoreError::Denied { message, .. }) => Some(Outcome::Denied(message)),
+            Err(error) => Some(Outcome::Failed(error.to_string())),
+        }
+    }
+
+    /// What a failed pin means: overwritten, or gone.
+    async fn changed(&self, key: &str, sent: bool) -> Outcome {
+        match self.head(key).await {
+            Ok(None) if sent => Outcome::Deleted,
+            Ok(None) => Outcome::Gone,
+            _ => Outcome::Changed,
+        }
+    }
+
+    pub async fn bucket(&self) -> Result<BucketFacts, StoreError> {
+        each!(&self.0.api, api => api.bucket(self).await)
+    }
+
+    pub async fn missing_rights(&self) -> Result<Vec<String>, StoreError> {
+        match &self.0.api {
+            Api::Gcs(gcs) => gcs.missing_rights(self).await,
+            // Neither has such a question: the first refusal tells.
+            Api::S3(_) | Api::Azure(_) => Ok(Vec::new()),
+        }
+    }
+
+    pub async fn restore(&self, key: &str, pin: &str) -> Restored {
+        each!(&self.0.api, api => api.restore(self, key, pin).await)
+    }
+
+    /// Sends until an answer is no passing failure.
+    pub async fn call(&self, call: Call) -> Result<Answer, StoreError> {
+        let failed = |message| StoreError::Failed { what: self.0.bucket.to_string(), message };
+        let mut last = None;
+        for pause in pauses() {
+            match self.once(&call).await {
+                Ok(answer) if !matches!(self.said(&answer), Said::Busy | Said::Failing) => return Ok(answer),
+                Ok(answer) => last = Some(failed(self.message(&answer))),
+                Err(message) => last = Some(failed(message)),
+            }
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break,
+            }
+        }
+        Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
+    }
+
+    /// Signs and sends once.
+    async fn once(&self, call: &Call) -> Result<Answer, String> {
+        let request = each!(&self.0.api, api => api.sign(call).await)?;
+        self.0.wire.send(call, request).await
+    }
+
+    /// What an answer means here.
+    pub fn said(&self, answer: &Answer) -> Said {
+        match answer.status {
+            200..=299 => Said::Yes,
+            429 => Said::Busy,
+            408 | 500..=599 => Said::Failing,
+            _ => each!(&self.0.api, api => api.said(answer)),
+        }
+    }
+
+    /// What the storage said, in one line.
+    pub fn message(&self, answer: &Answer) -> String {
+        let message = each!(&self.0.api, api => api.message(answer));
+        match message.lines().next() {
+            Some(line) if !line.is_empty() => line.to_owned(),
+            _ => format!("HTTP {}", answer.status),
+        }
+    }
+
+    /// An answer that is no good one, as an error.
+    pub fn error(&self, said: Said, what: String, answer: &Answer) -> StoreError {
+        let message = self.message(answer);
+        match said {
+            Said::NoBucket => StoreError::NoBucket(self.0.bucket.clone()),
+            Said::Denied => StoreError::Denied { what, message },
+            _ => StoreError::Failed { what, message },
+        }
+    }
+}
+
+pub(super) fn unreadable(what: String, why: &str) -> StoreError {
+    StoreError::Failed { what, message: format!("unreadable answer: {why}") }
+}
+
+/// Makes a request that can be signed of a call.
+pub(super) fn signable(call: &Call) -> Result<object_store::client::HttpRequest, String> {
+    let mut request = http::Request::builder().method(call.method.clone()).uri(call.full_url());
+    for (name, value) in &call.headers {
+        request = request.header(*name, value);
+    }
+    request.body(object_store::client::HttpRequestBody::empty()).map_err(|error| error.to_string())
+}
+
+/// Makes a request that can be sent of a signed one.
+pub(super) fn sendable(request: object_store::client::HttpRequest) -> Result<reqwest::Request, String> {
+    let (parts, _) = request.into_parts();
+    let url = parts.uri.to_string().parse().map_err(|_| "the address is no URL".to_owned())?;
+    let mut request = reqwest::Request::new(parts.method, url);
+    *request.headers_mut() = parts.headers;
+    Ok(request)
+}

@@ -1,0 +1,367 @@
+//! The S3 API, of AWS and its relatives. Signatures are object_store's; its listings leave out classes and odd keys.
+
+mod credentials;
+
+pub use credentials::AwsChain;
+
+use super::http::{Answer, Call, encoded};
+use super::remote::{Page, Range, Remote, Said, sendable, signable, unreadable};
+use super::{BucketFacts, Restored, StoreError, time};
+use crate::gc::location::Bucket;
+use crate::gc::plan::ObjectFacts;
+use jiff::Timestamp;
+use object_store::ClientOptions;
+use object_store::aws::{AwsAuthorizer, resolve_bucket_region};
+use reqwest::Method;
+use serde::Deserialize;
+use std::borrow::Cow;
+use tokio::sync::OnceCell;
+
+/// Where nothing else is known, and what every relative of S3 takes.
+const REGION: &str = "us-east-1";
+
+/// One bucket.
+#[derive(Debug)]
+pub(super) struct S3 {
+    /// Of the bucket, without a slash at its end.
+    url: String,
+    region: String,
+    credentials: AwsChain,
+    /// Set once the bucket was seen to be there.
+    exists: OnceCell<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listing {
+    #[serde(default)]
+    contents: Vec<Content>,
+    encoding_type: Option<String>,
+    next_continuation_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Content {
+    key: String,
+    #[serde(default)]
+    last_modified: String,
+    #[serde(rename = "ETag", default)]
+    e_tag: String,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    storage_class: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ErrorBody {
+    code: String,
+    message: String,
+}
+
+impl S3 {
+    /// `url` is another endpoint than the bucket's own; one with `{bucket}` in it has the bucket in its host.
+    ///
+    /// # Errors
+    /// The bucket's region can't be found out, or credentials can't be looked for.
+    pub async fn open(bucket: &Bucket, url: Option<&str>, credentials: AwsChain) -> Result<Self, StoreError> {
+        let name = bucket.name();
+        let chosen = credentials.region().await;
+        let own = match url {
+            Some(_) => None,
+            None => match resolve_bucket_region(name, &ClientOptions::new()).await {
+                Ok(region) => Some(region),
+                Err(object_store::Error::NotFound { .. }) => {
+                    return Err(StoreError::NoBucket(bucket.clone()));
+                }
+                Err(error) => match &chosen {
+                    // Another partition of AWS than the public one.
+                    Some(_) => None,
+                    None => {
+                        return Err(StoreError::Failed {
+                            what: format!("the region of {bucket}"),
+                            message: super::innermost(&error),
+                        });
+                    }
+                },
+            },
+        };
+        let region = own.or(chosen).unwrap_or_else(|| REGION.to_owned());
+        let url = match url {
+            Some(url) if url.contains("{bucket}") => url.replace("{bucket}", name),
+            Some(url) => format!("{}/{name}", url.trim_end_matches('/')),
+            // The wildcard certificate covers one label only.
+            None if name.contains('.') => format!("https://s3.{region}.amazonaws.com/{name}"),
+            None => format!("https://{name}.s3.{region}.amazonaws.com"),
+        };
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { url, region, credentials, exists: OnceCell::new() })
+    }
+
+    pub async fn identity(&self) -> String {
+        match self.credentials.get().await {
+            Ok(credential) => format!("AWS access key {}", credential.key_id),
+            Err(why) => format!("nobody ({why})"),
+        }
+    }
+
+    pub async fn sign(&self, call: &Call) -> Result<reqwest::Request, String> {
+        let credential = self.credentials.get().await?;
+        let mut request = signable(call)?;
+        AwsAuthorizer::new(&credential, "s3", &self.region)
+            .try_authorize(&mut request, None)
+            .map_err(|error| format!("signing: {error}"))?;
+        sendable(request)
+    }
+
+    fn object_url(&self, key: &str) -> String {
+        format!("{}/{}", self.url, encoded(key, true))
+    }
+
+    pub fn head(&self, key: &str) -> Call {
+        Call::new(Method::HEAD, self.object_url(key))
+    }
+
+    pub fn read_head(&self, key: &str, answer: &Answer) -> Result<ObjectFacts, String> {
+        let written = jiff::fmt::rfc2822::parse(answer.header("last-modified"))
+            .map_err(|error| format!("last-modified: {error}"))?
+            .timestamp();
+        let until: Option<Timestamp> = time(answer.header("x-amz-object-lock-retain-until-date"));
+        let held = match answer.header("x-amz-object-lock-legal-hold") {
+            "ON" => Some("legal hold".to_owned()),
+            // Whether it is over is told by the server's own clock.
+            _ => until
+                .filter(|until| {
+                    jiff::fmt::rfc2822::parse(answer.header("date")).is_ok_and(|now| *until > now.timestamp())
+                })
+                .map(|until| format!("retained until {until}")),
+        };
+        let size =
+            answer.header("content-length").parse().map_err(|_| "it has no content-length".to_owned())?;
+        Ok(ObjectFacts {
+            key: key.to_owned(),
+            generation: pin(answer.header("etag"), written),
+            size,
+            created: Some(written),
+            storage_class: class(answer.header("x-amz-storage-class")).into(),
+            crc32c: String::new(),
+            held,
+        })
+    }
+
+    /// A look at an object says nothing of its bucket: where that isn't there either, nothing is known to be gone.
+    ///
+    /// # Errors
+    /// There is no such bucket, or it can't be listed.
+    pub async fn ensure_bucket(&self, remote: &Remote) -> Result<(), StoreError> {
+        let look = || async {
+            let call = self.list(&Range::default(), None).query("max-keys", "1");
+            let answer = remote.call(call).await?;
+            match remote.said(&answer) {
+                Said::Yes => Ok(()),
+                said => Err(remote.error(said, remote.bucket_name().to_string(), &answer)),
+            }
+        };
+        self.exists.get_or_try_init(look).await.map(|_| ())
+    }
+
+    pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
+        let call = Call::new(Method::GET, format!("{}/", self.url))
+            .query("list-type", "2")
+            // XML can't hold every key.
+            .query("encoding-type", "url")
+            .query("prefix", &range.prefix);
+        let call = match &range.after {
+            Some(after) => call.query("start-after", after),
+            None => call,
+        };
+        match token {
+            Some(token) => call.query("continuation-token", token),
+            None => call,
+        }
+    }
+
+    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
+        let Listing { contents, encoding_type, next_continuation_token } = xml(&answer.body)?;
+        let is_encoded = encoding_type.is_some_and(|kind| kind.eq_ignore_ascii_case("url"));
+        let object = |content: Content| {
+            let written = time(&content.last_modified)
+                .ok_or_else(|| format!("LastModified is {:?}", content.last_modified))?;
+            let written = Timestamp::from_second(written.as_second()).map_err(|error| error.to_string())?;
+            Ok(ObjectFacts {
+                key: if is_encoded { decoded(&content.key).into_owned() } else { content.key },
+                generation: pin(&content.e_tag, written),
+                size: content.size,
+                created: Some(written),
+                storage_class: class(&content.storage_class).into(),
+                crc32c: String::new(),
+                held: None,
+            })
+        };
+        let objects: Result<Vec<ObjectFacts>, String> = contents.into_iter().map(object).collect();
+        Ok((objects?, next_continuation_token.filter(|token| !token.is_empty())))
+    }
+
+    pub fn delete(&self, key: &str, pin: &str) -> Option<Call> {
+        let (tag, _) = pin.rsplit_once('@').filter(|(tag, _)| !tag.is_empty())?;
+        // AWS and Ceph heed it; MinIO and others ignore it, so the object was looked at just before.
+        Some(Call::new(Method::DELETE, self.object_url(key)).header("if-match", &format!("\"{tag}\"")))
+    }
+
+    pub fn said(&self, answer: &Answer) -> Said {
+        let code = error(answer).code;
+        match (answer.status, code.as_str()) {
+            (404, "NoSuchBucket") => Said::NoBucket,
+            (404, _) => Said::NoObject,
+            (412 | 409, "PreconditionFailed" | "ConditionalRequestConflict") | (412, _) => Said::Changed,
+            (403, _) if error(answer).message.to_lowercase().contains("object lock") => Said::Held,
+            (401 | 403, _) => Said::Denied,
+            _ => Said::Refused,
+        }
+    }
+
+    pub fn message(&self, answer: &Answer) -> String {
+        let ErrorBody { code, message } = error(answer);
+        match (message.is_empty(), code.is_empty()) {
+            (false, false) => format!("{message} ({code})"),
+            (false, true) => message,
+            _ => code,
+        }
+    }
+
+    pub async fn bucket(&self, remote: &Remote) -> Result<BucketFacts, StoreError> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Versioning {
+            status: String,
+        }
+        let name = remote.bucket_name();
+        let call = Call::new(Method::GET, format!("{}/", self.url)).query("versioning", "");
+        let answer = remote.call(call).await?;
+        match remote.said(&answer) {
+            Said::Yes => {
+                let Versioning { status } =
+                    xml(&answer.body).map_err(|why| unreadable(name.to_string(), &why))?;
+                Ok(BucketFacts { versioning: status == "Enabled", looked_at: true, ..BucketFacts::of(name) })
+            }
+            Said::NoBucket => Err(StoreError::NoBucket(name.clone())),
+            // s3:GetBucketVersioning is not among what a purge needs.
+            _ => Ok(BucketFacts { looked_at: true, ..BucketFacts::unread(name, remote.message(&answer)) }),
+        }
+    }
+
+    /// Takes away the delete marker that hides the version which was deleted.
+    pub async fn restore(&self, remote: &Remote, key: &str, pin: &str) -> Restored {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Versions {
+            version: Vec<Version>,
+            delete_marker: Vec<Version>,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Version {
+            key: String,
+            version_id: String,
+            is_latest: bool,
+            last_modified: String,
+            #[serde(rename = "ETag")]
+            e_tag: String,
+        }
+        let failed = |why: String| Restored::Failed(why);
+        let call = Call::new(Method::GET, format!("{}/", self.url))
+            .query("versions", "")
+            .query("encoding-type", "url")
+            .query("prefix", key);
+        let answer = match remote.call(call).await {
+            Ok(answer) if remote.said(&answer) == Said::Yes => answer,
+            Ok(answer) => return failed(remote.message(&answer)),
+            Err(error) => return failed(error.to_string()),
+        };
+        let Versions { version, delete_marker } = match xml(&answer.body) {
+            Ok(versions) => versions,
+            Err(why) => return failed(format!("unreadable answer: {why}")),
+        };
+        let is_its = |other: &&Version| decoded(&other.key) == key;
+        if version.iter().filter(is_its).any(|other| other.is_latest) {
+            return Restored::Taken;
+        }
+        let is_pinned = |other: &Version| {
+            let written =
+                time(&other.last_modified).and_then(|at| Timestamp::from_second(at.as_second()).ok());
+            written.is_some_and(|written| self::pin(&other.e_tag, written) == pin)
+        };
+        // Versions come newest first: below the marker lies what it hides.
+        let hidden = version.iter().find(is_its).filter(|other| is_pinned(other));
+        let marker = delete_marker.iter().filter(is_its).find(|marker| marker.is_latest);
+        let (Some(_), Some(marker)) = (hidden, marker) else { return Restored::Lost };
+        let call = Call::new(Method::DELETE, self.object_url(key)).query("versionId", &marker.version_id);
+        match remote.call(call).await {
+            Ok(answer) if remote.said(&answer) == Said::Yes => Restored::Restored,
+            Ok(answer) => failed(remote.message(&answer)),
+            Err(error) => failed(error.to_string()),
+        }
+    }
+}
+
+/// An ETag is of the content: written again with the same, an object has the same one. So the time counts too.
+fn pin(tag: &str, written: Timestamp) -> String {
+    let tag = tag.trim_start_matches("W/").trim_matches('"');
+    match tag.is_empty() {
+        true => String::new(),
+        false => format!("{tag}@{}", written.as_second()),
+    }
+}
+
+/// Where there is none, it is the standard one.
+fn class(name: &str) -> &str {
+    if name.is_empty() { "STANDARD" } else { name }
+}
+
+fn error(answer: &Answer) -> ErrorBody {
+    xml(&answer.body).unwrap_or_default()
+}
+
+pub(super) fn xml<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())
+}
+
+/// Undoes the encoding of keys: a space may be a plus.
+fn decoded(key: &str) -> Cow<'_, str> {
+    if !key.contains(['%', '+']) {
+        return key.into();
+    }
+    // The form's decoder takes `&` and `=` for separators; encoded keys hold neither.
+    let whole = key.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(whole.as_bytes())
+        .next()
+        .map_or_else(String::new, |(key, _)| key.into_owned())
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_as_they_were() {
+        for (encoded, key) in [
+            ("a/b.tgz", "a/b.tgz"),
+            ("a+b%2Bc%20d", "a b+c d"),
+            ("x%3D1%26y", "x=1&y"),
+            ("a=b&c%25", "a=b&c%"),
+            ("%C3%A9", "é"),
+        ] {
+            assert_eq!(decoded(encoded), key);
+        }
+    }
+
+    #[test]
+    fn a_pin_needs_a_tag() {
+        assert_eq!(pin("\"abc\"", Timestamp::UNIX_EPOCH), "abc@0");
+        assert_eq!(pin("", Timestamp::UNIX_EPOCH), "");
+    }
+}

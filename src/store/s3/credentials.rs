@@ -1,0 +1,81 @@
+//! Who we are to AWS: the SDK's own chain, from environment, profiles, SSO, web identity and the machine.
+
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use object_store::aws::AwsCredential;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, OnceCell};
+
+/// Credentials are asked for again so long before they end.
+const EARLY: Duration = Duration::from_secs(300);
+
+/// The chain, asked when first needed.
+#[derive(Clone, Default)]
+pub struct AwsChain(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    config: OnceCell<aws_config::SdkConfig>,
+    held: Mutex<Option<Held>>,
+}
+
+/// Credentials, and when they end.
+struct Held {
+    credential: Arc<AwsCredential>,
+    end: Option<SystemTime>,
+}
+
+impl fmt::Debug for AwsChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AwsChain")
+    }
+}
+
+impl AwsChain {
+    async fn config(&self) -> &aws_config::SdkConfig {
+        let load = || async {
+            let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+            aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await
+        };
+        self.0.config.get_or_init(load).await
+    }
+
+    /// The region that environment or profile name.
+    pub async fn region(&self) -> Option<String> {
+        self.config().await.region().map(|region| region.as_ref().to_owned())
+    }
+
+    /// The endpoint that environment (`AWS_ENDPOINT_URL`) or profile name for all of AWS.
+    pub async fn endpoint(&self) -> Option<String> {
+        self.config().await.endpoint_url().map(str::to_owned)
+    }
+
+    /// Credentials that are good for a while.
+    ///
+    /// # Errors
+    /// There are none, or whoever gives them doesn't.
+    pub async fn get(&self) -> Result<Arc<AwsCredential>, String> {
+        let mut held = self.0.held.lock().await;
+        let is_good = |held: &&Held| held.end.is_none_or(|end| end > SystemTime::now() + EARLY);
+        if let Some(held) = held.as_ref().filter(is_good) {
+            return Ok(Arc::clone(&held.credential));
+        }
+        let chain = self.config().await.credentials_provider().ok_or("there are no AWS credentials")?;
+        let found: Credentials = chain
+            .provide_credentials()
+            .await
+            .map_err(|error| format!("no AWS credentials: {}", super::super::innermost(&error)))?;
+        let credential = Arc::new(AwsCredential {
+            key_id: found.access_key_id().to_owned(),
+            secret_key: found.secret_access_key().to_owned(),
+            token: found.session_token().map(str::to_owned),
+        });
+        *held = Some(Held { credential: Arc::clone(&credential), end: found.expiry() });
+        Ok(credential)
+    }
+}
