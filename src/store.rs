@@ -9,6 +9,7 @@ mod remote;
 mod s3;
 mod throttle;
 
+pub use azure::AzureChain;
 pub use cloud::{Cloud, Override};
 pub use gcs::Credentials;
 pub use plain::Plain;

@@ -5,6 +5,8 @@ mod support;
 
 #[path = "it/check.rs"]
 mod check;
+#[path = "it/clouds.rs"]
+mod clouds;
 #[path = "it/cluster.rs"]
 mod cluster;
 #[path = "it/dangers.rs"]
@@ -25,6 +27,8 @@ mod live;
 mod orphans;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/stores.rs"]
+mod stores;
 #[path = "it/story.rs"]
 mod story;
 #[path = "it/verdicts.rs"]

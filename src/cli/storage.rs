@@ -1,7 +1,7 @@
 //! Flags that say where the buckets are, who we are there, and where the journal goes.
 
 use crate::error::Error;
-use crate::store::{Cloud, Credentials, Override, Plain, Store, Throttle};
+use crate::store::{AwsChain, AzureChain, Cloud, Credentials, Override, Plain, Store, Throttle};
 use clap::Args;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -48,7 +48,9 @@ impl StorageFlags {
                 Credentials::find(self.credentials.as_deref(), self.home.as_deref()).map_err(Error::new)?
             }
         };
-        Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
+        // AWS's and Azure's are looked for once a bucket of theirs is met.
+        let identities = (credentials, AwsChain::default(), AzureChain::default());
+        Cloud::new(endpoint.map(str::to_owned), identities, self.endpoint_override.clone(), throttle)
             .map(Store::Cloud)
             .map_err(Error::new)
     }

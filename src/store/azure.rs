@@ -1,5 +1,9 @@
 //! Azure Blob Storage. Signatures are object_store's; deletes are pinned by ETag, which is new with every write.
 
+mod credentials;
+
+pub use credentials::AzureChain;
+
 use super::http::{Answer, Call, encoded};
 use super::remote::{Page, Range, Remote, Said, sendable, signable, unreadable};
 use super::s3::xml;
@@ -7,9 +11,7 @@ use super::{BucketFacts, Restored, StoreError};
 use crate::gc::location::Bucket;
 use crate::gc::plan::ObjectFacts;
 use jiff::Timestamp;
-use object_store::azure::{
-    AzureAuthorizer, AzureConfigKey, AzureCredential, AzureCredentialProvider, MicrosoftAzureBuilder,
-};
+use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -78,50 +80,10 @@ impl Azure {
     ///
     /// # Errors
     /// There are no credentials for the account.
-    pub fn open(bucket: &Bucket, url: Option<&str>) -> Result<Self, StoreError> {
+    pub fn open(bucket: &Bucket, url: Option<&str>, chain: &AzureChain) -> Result<Self, StoreError> {
         let account = account(bucket.endpoint());
         let endpoint = url.unwrap_or(bucket.endpoint()).trim_end_matches('/').to_owned();
-        let failed = |why: String| StoreError::Credentials(why);
-        let builder = MicrosoftAzureBuilder::from_env();
-        let set = |key: AzureConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
-        let keyed = set(AzureConfigKey::AccessKey).is_some();
-        let signed = set(AzureConfigKey::SasKey).is_some();
-        // A key or signature is one account's; to another it must not be shown.
-        if let Some(other) = set(AzureConfigKey::AccountName).filter(|other| *other != account)
-            && (keyed || signed)
-        {
-            return Err(failed(format!(
-                "AZURE_STORAGE_* is for the account {other}, but {bucket} is not its"
-            )));
-        }
-        let others = [
-            AzureConfigKey::ClientSecret,
-            AzureConfigKey::FederatedTokenFile,
-            AzureConfigKey::MsiEndpoint,
-            AzureConfigKey::Token,
-            AzureConfigKey::UseAzureCli,
-        ];
-        let (identity, by_cli) = match (keyed, signed) {
-            (true, _) => (format!("the account key of {account}"), false),
-            (_, true) => (format!("a shared access signature of {account}"), false),
-            _ if others.into_iter().any(|key| set(key).is_some()) => {
-                ("the Azure identity of the environment".to_owned(), false)
-            }
-            _ if std::env::var_os("HOME")
-                .is_some_and(|home| std::path::Path::new(&home).join(".azure").is_dir()) =>
-            {
-                ("the user of the Azure CLI".to_owned(), true)
-            }
-            _ => ("the machine's managed identity".to_owned(), false),
-        };
-        let builder = builder
-            .with_account(&account)
-            .with_container_name(bucket.name())
-            // Ours is sent; what object_store would send it to is never asked.
-            .with_endpoint("https://unused.invalid".to_owned());
-        let builder = if by_cli { builder.with_use_azure_cli(true) } else { builder };
-        let built = builder.build().map_err(|error| failed(super::innermost(&error)))?;
-        let credentials = built.credentials().clone();
+        let (credentials, identity) = chain.find(&account, bucket)?;
         let url = format!("{endpoint}/{}", encoded(bucket.name(), false));
         Ok(Self { endpoint, url, account, credentials, identity })
     }
@@ -251,8 +213,13 @@ impl Azure {
             Said::Yes => {
                 let Service { delete_retention_policy: Retention { enabled, days } } =
                     xml(&answer.body).map_err(|why| unreadable(name.to_string(), &why))?;
-                let soft_delete_seconds = if enabled { days * 86_400 } else { 0 };
-                Ok(BucketFacts { soft_delete_seconds, ..BucketFacts::of(name) })
+                match enabled {
+                    true => Ok(BucketFacts { soft_delete_seconds: days * 86_400, ..BucketFacts::of(name) }),
+                    false => Ok(BucketFacts::unread(
+                        name,
+                        "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
+                    )),
+                }
             }
             _ => Ok(BucketFacts::unread(name, remote.message(&answer))),
         }

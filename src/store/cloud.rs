@@ -1,6 +1,6 @@
 //! Which storage a bucket is of, and where it is reached.
 
-use super::azure::Azure;
+use super::azure::{Azure, AzureChain};
 use super::gcs::{Credentials, Gcs};
 use super::http::Wire;
 use super::remote::{Api, Remote};
@@ -57,6 +57,7 @@ struct Inner {
     gcs: Option<String>,
     google: Credentials,
     aws: AwsChain,
+    azure: AzureChain,
     overrides: Vec<Override>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<Remote>>>>,
 }
@@ -68,7 +69,7 @@ impl Cloud {
     /// No HTTP client can be made.
     pub fn new(
         gcs: Option<String>,
-        google: Credentials,
+        (google, aws, azure): (Credentials, AwsChain, AzureChain),
         overrides: Vec<Override>,
         throttle: Throttle,
     ) -> Result<Self, StoreError> {
@@ -76,8 +77,7 @@ impl Cloud {
             what: "HTTP client".to_owned(),
             message: error.to_string(),
         })?;
-        let (aws, open) = (AwsChain::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, overrides, open })))
+        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, azure, overrides, open: Mutex::default() })))
     }
 
     /// The way to a bucket; found once.
@@ -109,7 +109,7 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Api::Azure(Azure::open(bucket, url.as_deref())?)
+                Api::Azure(Azure::open(bucket, url.as_deref(), &inner.azure)?)
             }
             _ => Api::Gcs(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
         };

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub mod clouds;
 pub mod gcs;
 pub mod kube;
 mod objects;

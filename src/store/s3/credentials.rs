@@ -14,12 +14,13 @@ use tokio::sync::{Mutex, OnceCell};
 /// Credentials are asked for again so long before they end.
 const EARLY: Duration = Duration::from_secs(300);
 
-/// The chain, asked when first needed.
+/// The chain, asked when first needed; or a key that is given.
 #[derive(Clone, Default)]
 pub struct AwsChain(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
+    key: Option<Arc<AwsCredential>>,
     config: OnceCell<aws_config::SdkConfig>,
     held: Mutex<Option<Held>>,
 }
@@ -37,6 +38,11 @@ impl fmt::Debug for AwsChain {
 }
 
 impl AwsChain {
+    /// One key, and nothing of the environment.
+    pub fn key(credential: AwsCredential) -> Self {
+        Self(Arc::new(Inner { key: Some(credential.into()), ..Inner::default() }))
+    }
+
     async fn config(&self) -> &aws_config::SdkConfig {
         let load = || async {
             let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -47,11 +53,17 @@ impl AwsChain {
 
     /// The region that environment or profile name.
     pub async fn region(&self) -> Option<String> {
+        if self.0.key.is_some() {
+            return None;
+        }
         self.config().await.region().map(|region| region.as_ref().to_owned())
     }
 
     /// The endpoint that environment (`AWS_ENDPOINT_URL`) or profile name for all of AWS.
     pub async fn endpoint(&self) -> Option<String> {
+        if self.0.key.is_some() {
+            return None;
+        }
         self.config().await.endpoint_url().map(str::to_owned)
     }
 
@@ -60,6 +72,9 @@ impl AwsChain {
     /// # Errors
     /// There are none, or whoever gives them doesn't.
     pub async fn get(&self) -> Result<Arc<AwsCredential>, String> {
+        if let Some(key) = &self.0.key {
+            return Ok(Arc::clone(key));
+        }
         let mut held = self.0.held.lock().await;
         let is_good = |held: &&Held| held.end.is_none_or(|end| end > SystemTime::now() + EARLY);
         if let Some(held) = held.as_ref().filter(is_good) {

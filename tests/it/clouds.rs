@@ -1,0 +1,192 @@
+//! S3 and Azure through kubectl, with the real API server: the same plan, pins and journal as for GCS.
+
+use crate::support::clouds::{ACCOUNT, Emulator, KEY};
+use crate::support::kube::ADMIN;
+use crate::support::purge::{Live, Ran, deletes, pod, protections, workflow};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A namespace of the API server, and a bucket of that name in an emulator.
+struct Cloud {
+    live: Live,
+    emulator: Emulator,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Cloud {
+    fn start(namespace: &'static str, emulator: Option<Emulator>) -> Option<Self> {
+        let (live, emulator) = (Live::start(namespace)?, emulator?);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(emulator.make(namespace));
+        Some(Self { live, emulator, runtime })
+    }
+
+    fn put(&self, key: &str) {
+        self.runtime.block_on(self.emulator.put(self.live.namespace, key, key));
+    }
+
+    /// A workflow whose artifacts are in the bucket.
+    fn workflow(&self, name: &str, keys: &[&str]) -> Value {
+        let (bucket, endpoint) = (self.live.namespace, self.emulator.endpoint());
+        let is_azure = endpoint.starts_with("https");
+        let (engine, key, repository) = match is_azure {
+            true => ("azure", "blob", json!({ "endpoint": endpoint, "container": bucket })),
+            false => ("s3", "key", json!({ "endpoint": endpoint, "bucket": bucket, "insecure": true })),
+        };
+        let mut workflow = workflow(self.live.namespace, name, keys);
+        workflow["status"]["artifactRepositoryRef"]["artifactRepository"] = json!({ engine: repository });
+        for artifact in pod(&mut workflow)["outputs"]["artifacts"].as_array_mut().unwrap() {
+            let text = artifact["gcs"]["key"].take();
+            artifact.as_object_mut().unwrap().remove("gcs");
+            artifact[engine] = json!({ key: text });
+        }
+        workflow
+    }
+
+    /// What is there that no workflow names.
+    fn orphans(&self) -> Vec<String> {
+        let ran = self.run(
+            "orphans",
+            &["--repository", &format!("{}/argo", self.repository()), "--older", "0s", "-o", "json"],
+        );
+        let document = ran.ends_with(0).json();
+        let found = &document["repositories"][0];
+        let orphans = found["orphans"].as_array().unwrap();
+        orphans
+            .iter()
+            .map(|group| format!("{} {}", group["name"].as_str().unwrap(), group["objects"]))
+            .collect()
+    }
+
+    fn repository(&self) -> String {
+        self.emulator.named(self.live.namespace).to_string()
+    }
+
+    fn run(&self, verb: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.live.server.kubectl_as(ADMIN, ["argo-gc", verb]);
+        command.args(arguments).args(["--endpoint-override", &self.emulator.over()]);
+        Ran::of({
+            command
+                .env("XDG_STATE_HOME", self.live.directory.path())
+                .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+                .env("AWS_SECRET_ACCESS_KEY", "not-to-be-shown")
+                .env("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+                .env("AZURE_STORAGE_ACCOUNT_KEY", KEY);
+            command
+        })
+    }
+
+    /// Purges the namespace; its objects are written by the test, long after the run.
+    fn purge(&self, arguments: &[&str]) -> Ran {
+        let always = ["-n", self.live.namespace, "--repository", &self.repository(), "--margin", "72h"];
+        self.run("purge", &[&always, arguments].concat())
+    }
+}
+
+fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
+    let keys = ["argo/train/1/a.tgz", "argo/train/1/b ü+c.tgz", "argo/train/1/dir"];
+    let mut train = cloud.workflow("cloud-train", &keys);
+    pod(&mut train)["outputs"]["artifacts"][2]["archive"] = json!({ "none": {} });
+    cloud.live.server.apply(train);
+    let there =
+        ["argo/train/1/a.tgz", "argo/train/1/b ü+c.tgz", "argo/train/1/dir/x", "argo/train/1/dir/y/z"];
+    let neighbours = ["argo/train/1/a.tgz.sig", "argo/train/1/directory/x", "argo/train2/1/a.tgz"];
+    there.iter().chain(&neighbours).for_each(|key| cloud.put(key));
+
+    let inspected =
+        cloud.run("inspect", &["-n", cloud.live.namespace, "--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(inspected["gaps"], json!([]), "{inspected}");
+    let artifacts = inspected["workflows"][0]["artifacts"].as_array().unwrap();
+    let stored: Vec<_> =
+        artifacts.iter().map(|artifact| artifact["stored"]["objects"].as_u64().unwrap()).collect();
+    assert_eq!(stored, [1, 1, 2], "{inspected}");
+
+    let plan = cloud.live.file("plan.json");
+    cloud.purge(&["cloud-train", "--plan-out", &plan]).ends_with(0);
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    assert_eq!(deletes(&document), there);
+    assert_eq!(document["buckets"][0]["bucket"], cloud.repository());
+    // One is written again, with the same content: no ETag of S3's tells, but its time does.
+    std::thread::sleep(Duration::from_millis(1100));
+    cloud.put("argo/train/1/dir/x");
+    let ran = cloud.run("purge", &["--plan", &plan, "--yes", "--margin", "72h"]).ends_with(4);
+    assert!(ran.out.contains("Deleted 3 objects"), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("argo/train/1/dir/x") && ran.err.contains("was overwritten since the plan was made"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("not-to-be-shown") && !ran.err.contains(KEY), "{}", ran.err);
+    // The plan made anew takes it, and no neighbour.
+    let ran = cloud.purge(&["cloud-train", "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);
+    assert_eq!(cloud.orphans(), ["train 2", "train2 1"]);
+}
+
+#[test]
+fn s3_goes_by_the_same_plan() {
+    let Some(cloud) = Cloud::start("cloud-s3", Emulator::s3()) else { return };
+    what_is_shown_is_deleted_and_neighbours_stay(&cloud);
+    // Who deletes, and that the pin may not be heeded, is said before.
+    cloud.live.server.apply(cloud.workflow("cloud-again", &["argo/again/1/a.tgz"]));
+    cloud.put("argo/again/1/a.tgz");
+    let ran = cloud.purge(&["cloud-again"]).ends_with(5);
+    assert!(ran.err.contains("deleting as AWS access key AKIAEXAMPLE"), "{}", ran.err);
+    assert!(ran.err.contains("looked at just before its delete"), "{}", ran.err);
+}
+
+#[test]
+fn azure_goes_by_the_same_plan() {
+    let Some(cloud) = Cloud::start("cloud-azure", Emulator::azure()) else { return };
+    what_is_shown_is_deleted_and_neighbours_stay(&cloud);
+    cloud.live.server.apply(cloud.workflow("cloud-again", &["argo/again/1/a.tgz"]));
+    cloud.put("argo/again/1/a.tgz");
+    let ran = cloud.purge(&["cloud-again"]).ends_with(5);
+    assert!(ran.err.contains("deleting as the account key of devstoreaccount1"), "{}", ran.err);
+    assert!(!ran.err.contains("looked at just before"), "{}", ran.err);
+    assert!(ran.err.contains("the account has no soft delete"), "{}", ran.err);
+}
+
+#[test]
+fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again() {
+    let Some(cloud) = Cloud::start("cloud-versions", Emulator::s3()) else { return };
+    cloud.runtime.block_on(cloud.emulator.version(cloud.live.namespace));
+    let keys = ["argo/versions/1/a.tgz", "argo/versions/1/b.tgz"];
+    cloud.live.server.apply(cloud.workflow("cloud-versions", &keys));
+    keys.iter().for_each(|key| cloud.put(key));
+    let ran = cloud.purge(&["cloud-versions", "--yes"]).ends_with(0);
+    assert!(
+        ran.err.contains("versioning is on, so deleted objects stay as noncurrent versions"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(cloud.orphans(), [""; 0]);
+    // A newer object has taken one of the names.
+    cloud.put(keys[1]);
+    let journal =
+        std::fs::read_dir(cloud.live.directory.path().join("argo-gc")).unwrap().next().unwrap().unwrap();
+    let ran = cloud.run("undo", &[journal.path().to_str().unwrap()]).ends_with(4);
+    assert!(ran.out.contains("Brought back 1 of 2 objects"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 were left alone"), "{}", ran.out);
+    assert_eq!(cloud.orphans(), ["versions 2"]);
+}
+
+#[test]
+fn danger_29_a_bucket_of_that_name_at_another_host_is_foreign() {
+    let Some(cloud) = Cloud::start("cloud-foreign", Emulator::s3()) else { return };
+    let mut train = cloud.workflow("cloud-foreign", &["argo/foreign/1/a.tgz"]);
+    train["status"]["artifactRepositoryRef"]["artifactRepository"]["s3"]["endpoint"] =
+        json!("evil.example:9000");
+    cloud.live.server.apply(train);
+    cloud.put("argo/foreign/1/a.tgz");
+    let ran = cloud.purge(&["cloud-foreign", "--dry-run", "-o", "json"]).ends_with(0);
+    assert_eq!(protections(&ran.json()), ["foreign-location"], "{}", ran.err);
+    // Allowed by its own name it is still not asked for.
+    let evil = "s3://cloud-foreign@evil.example:9000";
+    let ran = cloud.purge(&["cloud-foreign", "--dry-run", "-o", "json", "--repository", evil]).ends_with(0);
+    let document = ran.json();
+    assert_eq!(deletes(&document), [""; 0]);
+    assert!(document.to_string().contains("--endpoint-override evil.example:9000=URL"), "{document}");
+    let ran = cloud.run("inspect", &["-n", cloud.live.namespace, "--check"]).ends_with(0);
+    assert!(ran.err.contains("is not asked for"), "{}", ran.err);
+}

@@ -1,0 +1,239 @@
+//! One suite that every store passes: folders, memory, fake-gcs-server, moto (S3) and azurite.
+
+use crate::support::clouds::{ACCOUNT, Emulator, KEY};
+use crate::support::gcs::Gcs;
+use argo_gc::argo::Use;
+use argo_gc::gc::location::Bucket;
+use argo_gc::gc::orphans::{Guarded, Search};
+use argo_gc::gc::reference::{Buckets, Gathering};
+use argo_gc::store::{
+    AwsChain, AzureChain, Cloud, Credentials, Outcome, Override, Plain, Store, StoreError, Throttle,
+};
+use futures::{StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use object_store::ObjectStoreExt;
+use object_store::aws::AwsCredential;
+use object_store::azure::AzureAccessKey;
+use object_store::memory::InMemory;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+const NAME: &str = "suite";
+
+/// A store with one bucket, and how objects come into it.
+struct Case {
+    store: Store,
+    bucket: Bucket,
+    writer: Writer,
+    /// Keys it can't hold.
+    without: &'static [&'static str],
+}
+
+enum Writer {
+    Folder(tempfile::TempDir),
+    Memory(Arc<InMemory>),
+    Gcs(Box<Gcs>),
+    Emulator(Emulator),
+}
+
+impl Case {
+    async fn put(&self, key: &str, bytes: &str) {
+        match &self.writer {
+            Writer::Folder(folder) => {
+                let path = folder.path().join(NAME).join(key);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+            Writer::Memory(store) => {
+                let path = object_store::path::Path::parse(key).unwrap();
+                store.put(&path, bytes.to_owned().into()).await.unwrap();
+            }
+            Writer::Gcs(gcs) => {
+                gcs.put(NAME, key, bytes);
+            }
+            Writer::Emulator(server) => server.put(NAME, key, bytes).await,
+        }
+    }
+
+    fn missing(&self) -> Bucket {
+        self.bucket.to_string().replace(NAME, "missing").parse().unwrap()
+    }
+}
+
+fn cloud(gcs: Option<String>, over: Vec<Override>) -> Store {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
+    let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
+    let identities = (Credentials::none(), AwsChain::key(key), azure);
+    Store::Cloud(Cloud::new(gcs, identities, over, Throttle::new(16, None)).unwrap())
+}
+
+async fn emulated(server: Emulator) -> Case {
+    server.make(NAME).await;
+    let store = cloud(None, vec![server.over().parse().unwrap()]);
+    Case { store, bucket: server.named(NAME), writer: Writer::Emulator(server), without: &[] }
+}
+
+/// Every store that can be had here.
+async fn cases() -> Vec<Case> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join(NAME)).unwrap();
+    let memory = Arc::new(InMemory::new());
+    let bucket: Bucket = format!("gs://{NAME}").parse().unwrap();
+    // Neither can have what lies at a folder's own name.
+    let mut cases = vec![
+        Case {
+            store: Store::Plain(Plain::directory(folder.path()).unwrap()),
+            bucket: bucket.clone(),
+            writer: Writer::Folder(folder),
+            without: &["w/dir"],
+        },
+        Case {
+            store: Store::Plain(Plain::memory(HashMap::from([(NAME.to_owned(), Arc::clone(&memory))]))),
+            bucket: bucket.clone(),
+            writer: Writer::Memory(memory),
+            without: &[],
+        },
+    ];
+    if let Some(gcs) = Gcs::start() {
+        gcs.bucket(NAME);
+        let store = cloud(Some(gcs.url()), Vec::new());
+        cases.push(Case { store, bucket, writer: Writer::Gcs(gcs.into()), without: &[] });
+    }
+    if let Some(server) = Emulator::s3() {
+        cases.push(emulated(server).await);
+    }
+    if let Some(server) = Emulator::azure() {
+        cases.push(emulated(server).await);
+    }
+    cases
+}
+
+fn keys(objects: &[argo_gc::gc::plan::ObjectFacts]) -> Vec<&str> {
+    objects.iter().map(|object| object.key.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_store_shows_and_deletes_what_is_named_and_nothing_else() {
+    for case in cases().await {
+        let (store, bucket) = (&case.store, &case.bucket);
+        let all = ["w/dir", "w/dir/1", "w/dir/2/3", "w/dir2", "w/dirty/1", "v/ü b+c&d=e#f?g%2Fh~'(1)"];
+        let there: Vec<&str> = all.into_iter().filter(|key| !case.without.contains(key)).collect();
+        for key in &there {
+            case.put(key, key).await;
+        }
+
+        // A look shows size, pin and time; what is not there is no error, a missing bucket is one.
+        for key in &there {
+            let facts = store.head(bucket, key).await.unwrap().unwrap_or_else(|| panic!("{bucket} {key}"));
+            assert_eq!((facts.key.as_str(), facts.size), (*key, key.len() as u64), "{bucket}");
+            assert!(!facts.generation.is_empty() && facts.held.is_none(), "{bucket} {key}");
+            let age = Timestamp::now().duration_since(facts.created.unwrap());
+            assert!(age.abs() < SignedDuration::from_mins(5), "{bucket}: {age}");
+        }
+        assert_eq!(store.head(bucket, "w").await.unwrap(), None, "{bucket}");
+        let missing = case.missing();
+        for error in [
+            store.head(&missing, "k").await.unwrap_err(),
+            store.list(&missing, "").await.unwrap_err(),
+            store.bucket(&missing).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::NoBucket(_)), "{missing}: {error}");
+        }
+        store.bucket(bucket).await.unwrap();
+
+        // A listing and a look tell the same; a directory ends at its slash.
+        let listed = store.list(bucket, "").await.unwrap();
+        let mut sorted = there.clone();
+        sorted.sort_unstable();
+        assert_eq!(keys(&listed), sorted, "{bucket}");
+        for object in &listed {
+            assert_eq!(store.head(bucket, &object.key).await.unwrap().as_ref(), Some(object), "{bucket}");
+        }
+        let of_directory: Vec<&str> =
+            there.iter().copied().filter(|key| *key == "w/dir" || key.starts_with("w/dir/")).collect();
+        assert_eq!(keys(&store.objects(bucket, "w/dir", true).await.unwrap()), of_directory, "{bucket}");
+        let alone = store.objects(bucket, "w/dir", false).await.unwrap();
+        assert_eq!(alone.len(), usize::from(there.contains(&"w/dir")), "{bucket}");
+
+        // The pin decides, and only the named object goes.
+        let pin = async |key: &str| store.head(bucket, key).await.unwrap().unwrap().generation;
+        let first = pin("w/dir2").await;
+        // S3 and folders tell writes apart by the second and by size.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        case.put("w/dir2", "w/dir2").await;
+        assert_eq!(store.delete(bucket, "w/dir2", &first).await, Outcome::Changed, "{bucket}");
+        assert!(store.head(bucket, "w/dir2").await.unwrap().is_some(), "{bucket}");
+        let wrong = store.delete(bucket, "w/dir2", "").await;
+        assert!(!wrong.is_gone(), "{bucket}: {wrong:?}");
+        for key in ["w/dir2", "v/ü b+c&d=e#f?g%2Fh~'(1)"] {
+            let pin = pin(key).await;
+            assert_eq!(store.delete(bucket, key, &pin).await, Outcome::Deleted, "{bucket} {key}");
+            assert_eq!(store.delete(bucket, key, &pin).await, Outcome::Gone, "{bucket} {key}");
+        }
+        sorted.retain(|key| *key != "w/dir2" && !key.starts_with('v'));
+        assert_eq!(keys(&store.list(bucket, "").await.unwrap()), sorted, "{bucket}");
+    }
+}
+
+/// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_objects_exactly_the_orphans_are_found() {
+    const MARGIN: SignedDuration = SignedDuration::from_secs(6);
+    let cases = cases().await;
+    for case in &cases {
+        let old = (0..900)
+            .map(|at| format!("argo/live/{at}.tgz"))
+            .chain((0..60).map(|at| format!("argo/gone/{at}.tgz")))
+            .chain((0..20).map(|at| format!("elsewhere/{at}.tgz")));
+        futures::stream::iter(old).for_each_concurrent(16, async |key| case.put(&key, "x").await).await;
+    }
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    for case in cases {
+        for at in 0..20 {
+            case.put(&format!("argo/gone/new-{at}.tgz"), "x").await;
+        }
+        let now = Timestamp::now();
+        let mut gathering = Gathering::default();
+        let by = gathering.workflow("ml", "live", "u");
+        for at in 0..900 {
+            let found = Use { bucket: NAME.into(), key: format!("argo/live/{at}.tgz"), ..Use::default() };
+            gathering.add(by, &found, &Buckets::default(), false);
+        }
+        let references = gathering.finish();
+        let (names, guarded) = (HashSet::from(["live".to_owned()]), Guarded::default());
+        let place = (&case.bucket, "argo");
+        let mut search = Search::new(&references, (&names, &guarded), place, now, MARGIN);
+        let pages: Vec<_> = case.store.pages(&case.bucket, "argo/").try_collect().await.unwrap();
+        let offered: Vec<_> = pages.into_iter().flatten().filter_map(|object| search.judge(object)).collect();
+        assert_eq!(offered.len(), 60, "{}", case.bucket);
+        assert!(offered.iter().all(|(name, object)| name == "gone" && object.key.starts_with("argo/gone/")));
+        let found = search.finish();
+        let counts = (found.referenced, found.young, found.unclear);
+        assert_eq!(counts, (900, 20, 0), "{}", case.bucket);
+        assert_eq!((found.orphans.len(), found.orphans[0].objects), (1, 60), "{}", case.bucket);
+    }
+}
+
+/// Credentials go to the clouds' own hosts, and to those the user names.
+#[tokio::test]
+async fn a_host_that_only_workflows_name_is_sent_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let host = listener.local_addr().unwrap();
+    let store = cloud(None, Vec::new());
+    for bucket in [format!("s3://b@{host}"), format!("http://{host}/b"), format!("https://{host}/b")] {
+        let bucket: Bucket = bucket.parse().unwrap();
+        let error = store.head(&bucket, "k").await.unwrap_err();
+        assert!(matches!(error, StoreError::Untrusted(_)), "{error}");
+        assert!(error.to_string().contains(&format!("--endpoint-override {host}=URL")), "{error}");
+        assert!(matches!(store.delete(&bucket, "k", "p@1").await, Outcome::Failed(_)));
+    }
+    let asked = listener.accept();
+    assert_eq!(asked.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    // A key of one account is not shown to another's.
+    let bucket: Bucket = "https://other.blob.core.windows.net/c".parse().unwrap();
+    let error = store.head(&bucket, "k").await.unwrap_err();
+    assert!(error.to_string().contains("are for the account devstoreaccount1"), "{error}");
+}
