@@ -4,6 +4,7 @@ mod azure;
 mod cloud;
 mod gcs;
 mod http;
+mod listing;
 mod plain;
 mod remote;
 mod s3;

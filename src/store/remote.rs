@@ -104,6 +104,10 @@ impl Remote {
     }
 
     pub fn pages(&self, prefix: &str) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        // Azure lists from a marker of its own only, not from a key on.
+        if !matches!(self.0.api, Api::Azure(_)) {
+            return super::listing::pages(self.clone(), prefix.to_owned());
+        }
         let (remote, range) = (self.clone(), Range { prefix: prefix.to_owned(), after: None });
         stream::try_unfold(Some(None), move |token: Option<Option<String>>| {
             let (remote, range) = (remote.clone(), range.clone());
@@ -116,7 +120,7 @@ impl Remote {
         .boxed()
     }
 
-    async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
+    pub async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
         let what = || self.0.bucket.uri(&range.prefix);
         let answer = self.call(each!(&self.0.api, api => api.list(range, token))).await?;
         match self.said(&answer) {

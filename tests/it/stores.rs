@@ -177,6 +177,39 @@ async fn every_store_shows_and_deletes_what_is_named_and_nothing_else() {
     }
 }
 
+/// Several list at a time what is more than a page; each object is met once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_listing_has_every_object_once() {
+    let Some(gcs) = Gcs::start() else { return };
+    gcs.bucket(NAME);
+    // Names that share much, some that share nothing, and one that begins another.
+    let mut written: Vec<String> =
+        (0..2500).map(|at| format!("argo/train-{:04}/{}/main.log", at % 700, at)).collect();
+    written.extend((0..1500).map(|at| format!("argo/{:x}", at * 7919)));
+    written.extend(["argo/train", "argo/train-0001", "argo/ü/1", "argo/😀", "argo/~"].map(str::to_owned));
+    futures::stream::iter(&written)
+        .for_each_concurrent(16, async |key| {
+            gcs.put(NAME, key, "x");
+        })
+        .await;
+    gcs.put(NAME, "argot", "x");
+    let store = cloud(Some(gcs.url()), Vec::new());
+    let bucket: Bucket = format!("gs://{NAME}").parse().unwrap();
+    written.sort();
+    for _ in 0..3 {
+        let listed = store.list(&bucket, "argo/").await.unwrap();
+        assert_eq!(keys(&listed), written);
+    }
+    let before = gcs.log().len();
+    // Nobody reads on: nobody lists on.
+    let mut pages = store.pages(&bucket, "argo/");
+    pages.next().await.unwrap().unwrap();
+    drop(pages);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let asked = gcs.log().len() - before;
+    assert!(asked <= 40, "{asked}");
+}
+
 /// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_objects_exactly_the_orphans_are_found() {

@@ -20,6 +20,7 @@ pub const KEY: &str =
 pub struct Emulator {
     _server: Server,
     _directory: TempDir,
+    client: reqwest::Client,
     pub port: u16,
     is_azure: bool,
 }
@@ -73,7 +74,10 @@ impl Emulator {
             while !server.has_ended() && start.elapsed() < Duration::from_secs(60) {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     let is_azure = part.contains("azurite");
-                    return Some(Self { _server: server, _directory: directory, port, is_azure });
+                    let _ = rustls::crypto::ring::default_provider().install_default();
+                    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+                    let client = client.expect("a client");
+                    return Some(Self { _server: server, _directory: directory, client, port, is_azure });
                 }
                 thread::sleep(Duration::from_millis(50));
             }
@@ -146,8 +150,7 @@ impl Emulator {
         }
         let (parts, _) = request.into_parts();
         let url: reqwest::Url = parts.uri.to_string().parse().expect("a URL");
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let sent = client.request(parts.method, url).headers(parts.headers).body(body).send().await;
+        let sent = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
         let answer = sent.expect("an answer");
         let status = answer.status();
         assert!(status.is_success(), "{method} {path}: {status} {}", answer.text().await.unwrap_or_default());
