@@ -7,6 +7,8 @@ mod support;
 mod check;
 #[path = "it/cluster.rs"]
 mod cluster;
+#[path = "it/completion.rs"]
+mod completion;
 #[path = "it/dangers.rs"]
 mod dangers;
 #[path = "it/fixture.rs"]

@@ -74,8 +74,8 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     found.retain(|candidate| !is_path(candidate));
     let is_flag =
         |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
-    // As with kubectl, flags are shown to those who begin to type one, or where nothing else can stand.
-    if last.is_empty() && (with_files || !found.iter().all(is_flag)) {
+    // As with kubectl, flags are shown to those who begin to type one.
+    if last.is_empty() {
         found.retain(|candidate| !is_flag(candidate));
     }
     let mut directive = if with_files { 0 } else { NO_FILES };

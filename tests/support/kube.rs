@@ -27,6 +27,8 @@ pub const ALICE: &str = "alice";
 pub const BOB: &str = "bob";
 
 const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-argo_gc");
+/// By which kubectl asks the plugin for completions.
+const SHIM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/kubectl_complete-argo_gc");
 /// The kinds of Argo.
 const CRDS: &str = include_str!("../manifests/crds.yaml");
 
@@ -70,6 +72,8 @@ impl ApiServer {
                     fs::create_dir(server.plugins()).expect("a directory");
                     let link = server.plugins().join("kubectl-argo_gc");
                     std::os::unix::fs::symlink(PLUGIN, link).expect("a link to the plugin");
+                    let link = server.plugins().join("kubectl_complete-argo_gc");
+                    std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
                     server.apply(CRDS);
                     return Some(server);
                 }
