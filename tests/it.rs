@@ -27,6 +27,8 @@ mod live;
 mod orphans;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/rights.rs"]
+mod rights;
 #[path = "it/story.rs"]
 mod story;
 #[path = "it/verdicts.rs"]
