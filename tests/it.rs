@@ -25,6 +25,8 @@ mod input;
 mod live;
 #[path = "it/orphans.rs"]
 mod orphans;
+#[path = "it/package.rs"]
+mod package;
 #[path = "it/purge.rs"]
 mod purge;
 #[path = "it/rights.rs"]
