@@ -11,6 +11,8 @@ mod cluster;
 mod completion;
 #[path = "it/dangers.rs"]
 mod dangers;
+#[path = "it/dependencies.rs"]
+mod dependencies;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
