@@ -135,12 +135,16 @@ fn with_value(arg: Arg, command: &Command, known: &Arc<Known>, leave_paths: bool
         (_, "NAME") if namespaced && arg.is_positional() => {
             arg.add(ArgValueCandidates::new(move || known.workflows()))
         }
-        (_, "CODE") => arg.add(ArgValueCandidates::new(reasons)),
-        (_, "PHASE") => arg.add(ArgValueCandidates::new(|| values(&kube_flags::PHASES))),
-        (id, "VERDICT") => {
-            let known = Verdict::ALL.into_iter().map(Verdict::as_str).chain([inspect::ALL]);
-            let taken: Vec<&str> = known.filter(|verdict| takes(command, id, verdict)).collect();
-            arg.add(ArgValueCandidates::new(move || values(&taken)))
+        (id, value) if value.split('|').any(|word| !words(word).is_empty()) => {
+            let (id, probe) = (id.to_owned(), command.clone());
+            let value = value.to_owned();
+            arg.add(ArgValueCandidates::new(move || {
+                let words = value.split('|').flat_map(words);
+                let taken = words.filter(|(word, _)| takes(&probe, &id, word));
+                taken
+                    .map(|(word, title)| CompletionCandidate::new(word).help(title.map(Into::into)))
+                    .collect()
+            }))
         }
         _ if leave_paths && is_path(&arg) => {
             let path = |typed: &OsStr| vec![CompletionCandidate::new(typed).tag(Some(PATH.into()))];
@@ -163,14 +167,18 @@ fn takes(command: &Command, id: &str, value: &str) -> bool {
     command.clone().try_get_matches_from(line).err().is_none_or(|error| !wrong.contains(&error.kind()))
 }
 
-fn values(values: &[&'static str]) -> Vec<CompletionCandidate> {
-    values.iter().map(CompletionCandidate::new).collect()
-}
-
-fn reasons() -> Vec<CompletionCandidate> {
-    let candidate =
-        |reason: &Reason| CompletionCandidate::new(reason.code()).help(Some(reason.entry().title.into()));
-    Reason::ALL.iter().map(candidate).collect()
+/// What a value's name in the help stands for, with titles; a flag may take less of it.
+fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
+    let verdicts = Verdict::ALL.map(Verdict::as_str);
+    let plain = |words: &[&'static str]| words.iter().map(|word| (*word, None)).collect();
+    match name {
+        "CODE" => Reason::ALL.iter().map(|reason| (reason.code(), Some(reason.entry().title))).collect(),
+        "VERDICT" => plain(&[&verdicts[..], &[inspect::ALL]].concat()),
+        "SEVERITY" => plain(&[&verdicts[..], &["note"]].concat()),
+        "PHASE" => plain(&kube_flags::PHASES),
+        "STRATEGY" => plain(&["OnWorkflowCompletion", "OnWorkflowDeletion", "Never"]),
+        _ => Vec::new(),
+    }
 }
 
 /// The flags before the word that is being typed, as far as they make sense; `line` begins with the program.

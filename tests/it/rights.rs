@@ -13,10 +13,23 @@ use crate::fixture::Fixture;
 use crate::story::CONTROLLER;
 use crate::support::gcs::{Gcs, soft_delete_for_a_week};
 use crate::support::kube::{ALICE, ApiServer, BOB};
+use crate::support::plugin;
 use crate::support::purge::{BUCKET, Ran, ago, within_the_run, workflow};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
+
+/// Every verb that asks the cluster for anything, so that it asks for all it can.
+const READS: [&str; 6] = [
+    "inspect -A -o json",
+    "inspect -n ml train-x7k2p",
+    "inspect -n ml --older 1d",
+    "inspect -n kube-node-lease",
+    "orphans --repository gs://ml-artifacts/argo --exclusive --older 1h",
+    "purge -n ml --older 1d --dry-run=client",
+];
+/// Verbs that ask the cluster for nothing.
+const OFFLINE: [&str; 4] = ["completion", "explain", "help", "undo"];
 
 /// A right: the resource as RBAC names it (`workflows.argoproj.io`, `pods`), and the verb.
 type Right = (String, String);
@@ -98,16 +111,7 @@ impl World {
 
     /// Everything that only reads.
     fn read(&self, user: &str) -> Vec<Ran> {
-        let lines = [
-            "inspect -A -o json",
-            "inspect -n ml train-x7k2p",
-            "inspect -n ml --older 1d",
-            "inspect -n kube-node-lease",
-            "orphans --repository gs://ml-artifacts/argo --exclusive --older 1h",
-            "purge -n ml --older 1d --dry-run=client",
-            "completion bash",
-        ];
-        lines.iter().map(|line| self.argo_gc(user, line)).collect()
+        READS.iter().map(|line| self.argo_gc(user, line)).collect()
     }
 
     /// A purge from begin to end.
@@ -178,6 +182,19 @@ impl World {
 /// Whether a run says that something is missing.
 fn complains(ran: &Ran) -> bool {
     ran.code != Some(0) || ran.err.contains("forbidden") || ran.err.contains("Forbidden")
+}
+
+#[test]
+fn no_verb_is_left_out_here() {
+    let listed = Ran::of(plugin(["__complete", ""])).out;
+    let verbs =
+        listed.lines().filter(|line| !line.starts_with(':')).map(|line| line.split('\t').next().unwrap());
+    let reads = |verb: &str| READS.iter().any(|line| line.split(' ').next() == Some(verb));
+    let missing: Vec<&str> = verbs.filter(|verb| !reads(verb) && !OFFLINE.contains(verb)).collect();
+    assert!(
+        missing.is_empty(),
+        "{missing:?}: add them to READS or OFFLINE, and their rights to docs/rbac.yaml"
+    );
 }
 
 #[test]
