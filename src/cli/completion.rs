@@ -8,7 +8,12 @@ use std::io::Write;
 
 /// The name by which shells know the program.
 const PROGRAM: &str = "kubectl-argo_gc";
-const FOR_KUBECTL: &str = include_str!("../../completions/kubectl_complete-argo_gc");
+/// What kubectl can run differs between systems.
+const FOR_KUBECTL: &str = if cfg!(windows) {
+    include_str!("../../completions/kubectl_complete-argo_gc.cmd")
+} else {
+    include_str!("../../completions/kubectl_complete-argo_gc")
+};
 
 /// Prints a script that makes the tab key complete
 ///
