@@ -47,7 +47,7 @@ fn kubectl(mut command: Command, words: &[&str]) -> Vec<String> {
 /// Workflows of a namespace, one of them of another name.
 fn load(server: &ApiServer, namespace: &str) {
     for (name, phase) in
-        [("train-x7k2p", "Succeeded"), ("train-q4z9m", "Failed"), ("etl-nightly-1", "Running")]
+        [("tab-train-x7k2p", "Succeeded"), ("tab-train-q4z9m", "Failed"), ("tab-etl-nightly-1", "Running")]
     {
         let mut workflow = workflow(name);
         workflow["metadata"]["namespace"] = json!(namespace);
@@ -136,11 +136,14 @@ fn kubectl_completes_names_of_the_cluster() {
         assert!(answers.len() < 5, "{words:?}: {answers:?}");
     };
 
-    let workflows = ["etl-nightly-1\tRunning", "train-q4z9m\tFailed", "train-x7k2p\tSucceeded"];
+    let workflows = ["tab-etl-nightly-1\tRunning", "tab-train-q4z9m\tFailed", "tab-train-x7k2p\tSucceeded"];
     completes(&["inspect", "-n", "complete-ml", ""], &workflows);
     // A half-typed word, and names that stand there already.
-    completes(&["purge", "-n", "complete-ml", "train-x"], &["train-x7k2p\tSucceeded"]);
-    completes(&["inspect", "-n", "complete-ml", "train-x7k2p", "train-"], &["train-q4z9m\tFailed"]);
+    completes(&["purge", "-n", "complete-ml", "tab-train-x"], &["tab-train-x7k2p\tSucceeded"]);
+    completes(
+        &["inspect", "-n", "complete-ml", "tab-train-x7k2p", "tab-train-"],
+        &["tab-train-q4z9m\tFailed"],
+    );
     completes(&["inspect", "-n", "complete-none", ""], &[]);
 
     completes(&["inspect", "-n", "complete-"], &["complete-etl", "complete-ml"]);
