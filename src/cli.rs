@@ -1,9 +1,12 @@
 //! The command line: flags become a request that can't be invalid, and the request is run.
 
+pub mod complete;
+mod completion;
 mod duration;
 mod explain;
 mod inspect;
 mod kube_flags;
+mod man;
 mod orphans;
 mod purge;
 mod select;
@@ -71,10 +74,17 @@ enum Verb {
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
     Explain(explain::Arguments),
+    Completion(completion::Arguments),
+    #[command(hide = true)]
+    Man(man::Arguments),
 }
 
 /// Runs a command line; gives the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams, now: Timestamp) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = complete::answer(&arguments, streams) {
+        return code;
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return help(&error, streams),
@@ -88,6 +98,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
+        Verb::Completion(arguments) => arguments.run(streams),
+        Verb::Man(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {
         streams.out.flush()?;

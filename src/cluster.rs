@@ -5,6 +5,7 @@
 
 mod access;
 mod buffer;
+mod names;
 mod pages;
 mod related;
 mod sources;
@@ -12,6 +13,7 @@ mod write;
 
 pub use access::Access;
 use buffer::{Buffer, Pool};
+pub use names::{Configured, Named};
 pub use pages::{Body, Scope};
 pub use sources::{Beside, Unread, template_of};
 pub use write::Patched;

@@ -7,7 +7,7 @@
 //! - [`output`] shows them, one file a format; [`error`] words what went wrong.
 //!
 //! Nothing in the library looks at the terminal or the clock: see [`cli::Streams`] and the `now` of
-//! [`cli::run`]. Environment variables are read by clap and for kube's configuration alone.
+//! [`cli::run`]. Environment variables are read by clap, by its completion, and for kube's configuration alone.
 
 pub mod argo;
 pub mod check;

@@ -1,6 +1,6 @@
 //! `kubectl-argo_gc`: hands the process's streams, clock and signals to the library.
 
-use argo_gc::cli::{Streams, run};
+use argo_gc::cli::{Streams, complete, run};
 use argo_gc::error::exit;
 use argo_gc::purge::execute::Stop;
 use std::io::{IsTerminal, stderr, stdin, stdout};
@@ -54,9 +54,9 @@ fn main() -> ExitCode {
     };
     // On a thread of its own: a file, pipe or credential plugin it waits for must not hold up Ctrl-C.
     let handle = runtime.handle().clone();
-    let work = runtime.spawn_blocking(move || {
-        handle.block_on(run(std::env::args_os(), &mut streams, jiff::Timestamp::now()))
-    });
+    let arguments = complete::arguments(std::env::var_os(complete::VARIABLE), std::env::args_os());
+    let work =
+        runtime.spawn_blocking(move || handle.block_on(run(arguments, &mut streams, jiff::Timestamp::now())));
     let code = runtime.block_on(async {
         tokio::select! {
             code = work => code.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),

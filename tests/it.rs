@@ -9,8 +9,12 @@ mod check;
 mod clouds;
 #[path = "it/cluster.rs"]
 mod cluster;
+#[path = "it/completion.rs"]
+mod completion;
 #[path = "it/dangers.rs"]
 mod dangers;
+#[path = "it/dependencies.rs"]
+mod dependencies;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
@@ -25,8 +29,12 @@ mod input;
 mod live;
 #[path = "it/orphans.rs"]
 mod orphans;
+#[path = "it/package.rs"]
+mod package;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/rights.rs"]
+mod rights;
 #[path = "it/stores.rs"]
 mod stores;
 #[path = "it/story.rs"]

@@ -131,8 +131,11 @@ pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     })
 }
 
+/// Stands for every verdict.
+pub(super) const ALL: &str = "all";
+
 fn verdicts(text: &str) -> Result<Verdicts, String> {
-    if text == "all" { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
+    if text == ALL { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
 }
 
 pub(super) fn reason(code: &str) -> Result<Reason, String> {

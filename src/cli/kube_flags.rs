@@ -2,9 +2,12 @@
 
 use super::duration;
 use crate::cluster::Access;
-use clap::Args;
+use clap::{ArgMatches, Args};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What `status.phase` of a workflow can be.
+pub(super) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
 
 /// Flags that mean what they mean in kubectl.
 #[derive(Debug, Clone, Args)]
@@ -55,5 +58,24 @@ impl KubeFlags {
             as_uid: self.as_uid.clone(),
             request_timeout: Some(self.request_timeout),
         }
+    }
+}
+
+/// Those of [`KubeFlags`] that a command line has so far, whatever its verb.
+pub(super) fn access(typed: &ArgMatches) -> Access {
+    fn get<T: Clone + Send + Sync + 'static>(typed: &ArgMatches, id: &str) -> Option<T> {
+        typed.try_get_one::<T>(id).ok().flatten().cloned()
+    }
+    let groups = typed.try_get_many::<String>("as_groups").ok().flatten();
+    Access {
+        kubeconfig: get(typed, "kubeconfig"),
+        context: get(typed, "context"),
+        cluster: get(typed, "cluster"),
+        user: get(typed, "user"),
+        namespace: get(typed, "namespace"),
+        as_user: get(typed, "as_user"),
+        as_groups: groups.map(|groups| groups.cloned().collect()).unwrap_or_default(),
+        as_uid: get(typed, "as_uid"),
+        request_timeout: None,
     }
 }

@@ -104,7 +104,7 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
 }
 
 /// As [`Kubeconfig::read`], but passes over files of `KUBECONFIG` that aren't there, as kubectl does.
-fn read_default() -> Result<Kubeconfig, KubeconfigError> {
+pub(super) fn read_default() -> Result<Kubeconfig, KubeconfigError> {
     let all = Kubeconfig::read();
     let (Err(error), Some(list)) = (&all, std::env::var_os("KUBECONFIG")) else { return all };
     if !is_absent(error) {

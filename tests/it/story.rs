@@ -7,7 +7,7 @@ use crate::support::kube::{ADMIN, ApiServer};
 use crate::support::purge::{BUCKET, Ran, ago, within_the_run, workflow};
 
 /// A controller of the cluster's own, whose configuration names the repository.
-const CONTROLLER: &str = "
+pub const CONTROLLER: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: workflow-controller, namespace: argo }

@@ -27,8 +27,17 @@ pub const ALICE: &str = "alice";
 pub const BOB: &str = "bob";
 
 const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-argo_gc");
+/// By which kubectl asks the plugin for completions.
+const SHIM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/kubectl_complete-argo_gc");
 /// The kinds of Argo.
 const CRDS: &str = include_str!("../manifests/crds.yaml");
+
+const AUDIT_POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{ level: Metadata, users: [alice, bob] }, { level: None }]
+";
 
 /// A running API server. No controller runs: nothing is collected, scheduled or finalized unless the test does it.
 pub struct ApiServer {
@@ -53,6 +62,15 @@ impl ApiServer {
     /// # Panics
     /// When it can't be started, and with `CI=true` also when the programs are missing.
     pub fn start() -> Option<Self> {
+        Self::start_with(false)
+    }
+
+    /// As [`ApiServer::start`], with an audit log of what [`ALICE`] and [`BOB`] ask for.
+    pub fn audited() -> Option<Self> {
+        Self::start_with(true)
+    }
+
+    fn start_with(audit: bool) -> Option<Self> {
         let programs =
             ["ARGO_GC_TEST_ETCD", "ARGO_GC_TEST_APISERVER", "ARGO_GC_TEST_KUBECTL"].map(super::program);
         let [Some(etcd), Some(apiserver), Some(kubectl)] = programs else {
@@ -64,12 +82,14 @@ impl ApiServer {
         for _ in 0..3 {
             // The servers' keepers remove it too.
             let directory = TempDir::with_prefix("argo-gc-kube-").expect("a temporary directory");
-            match start_servers(&etcd, &apiserver, directory.path()) {
+            match start_servers(&etcd, &apiserver, directory.path(), audit) {
                 Ok((apiserver, etcd)) => {
                     let server = Self { _apiserver: apiserver, _etcd: etcd, kubectl, directory };
                     fs::create_dir(server.plugins()).expect("a directory");
                     let link = server.plugins().join("kubectl-argo_gc");
                     std::os::unix::fs::symlink(PLUGIN, link).expect("a link to the plugin");
+                    let link = server.plugins().join("kubectl_complete-argo_gc");
+                    std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
                     server.apply(CRDS);
                     return Some(server);
                 }
@@ -155,6 +175,12 @@ impl ApiServer {
         self.run(async |client| client.request(request).await)
     }
 
+    /// The requests of an [`ApiServer::audited`] so far, as `audit.k8s.io/v1` Events.
+    pub fn audit(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.directory.path().join("audit.log")).unwrap_or_default();
+        log.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+    }
+
     /// Runs async work as the administrator, from a plain test or an async one.
     fn run<T: Send>(&self, work: impl AsyncFnOnce(Client) -> T + Send) -> T {
         blocking(async || work(self.client(ADMIN).await).await)
@@ -183,7 +209,12 @@ fn kubeconfig_path(directory: &Path, user: &str) -> PathBuf {
 }
 
 /// The servers as controller-runtime's envtest starts them.
-fn start_servers(etcd: &Path, apiserver: &Path, directory: &Path) -> Result<(Server, Server), String> {
+fn start_servers(
+    etcd: &Path,
+    apiserver: &Path,
+    directory: &Path,
+    audit: bool,
+) -> Result<(Server, Server), String> {
     let within = |name: &str| directory.join(name).display().to_string();
     let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
     let etcd_url = format!("http://127.0.0.1:{client_port}");
@@ -201,7 +232,7 @@ fn start_servers(etcd: &Path, apiserver: &Path, directory: &Path) -> Result<(Ser
     let tokens = [(ADMIN, "system:masters"), (ALICE, ""), (BOB, "")];
     let table = tokens.map(|(user, groups)| format!("{user}-token,{user},{user}-uid,\"{groups}\"\n"));
     fs::write(within("tokens.csv"), table.concat()).expect("the token file");
-    let arguments = [
+    let mut arguments = vec![
         format!("--etcd-servers={etcd_url}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--advertise-address=127.0.0.1".to_owned(),
@@ -218,6 +249,11 @@ fn start_servers(etcd: &Path, apiserver: &Path, directory: &Path) -> Result<(Ser
         // It would want a service account, which a controller makes, for each pod.
         "--disable-admission-plugins=ServiceAccount".to_owned(),
     ];
+    if audit {
+        fs::write(within("audit.yaml"), AUDIT_POLICY).expect("the policy");
+        arguments.push(format!("--audit-policy-file={}", within("audit.yaml")));
+        arguments.push(format!("--audit-log-path={}", within("audit.log")));
+    }
     let apiserver = Server::start(apiserver, &arguments, directory.join("apiserver.log"), directory);
     for (user, _) in tokens {
         let kubeconfig = kubeconfig(port, &within("certificates/apiserver.crt"), user);

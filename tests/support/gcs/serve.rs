@@ -150,6 +150,7 @@ impl Inner {
     async fn restore(&self, call: &Call, bucket: &str, key: &str) -> Outcome {
         let conditions = call.conditions()?;
         self.check_permission(bucket, "storage.objects.restore", "object")?;
+        self.check_permission(bucket, "storage.objects.create", "object")?;
         self.bucket_resource(bucket).await?;
         let generation = call.number("generation")?;
         let generation = generation.ok_or_else(|| Refusal::invalid("Required parameter: generation"))?;
@@ -167,6 +168,8 @@ impl Inner {
             return Err(Refusal::unsupported("such copy"));
         };
         let conditions = call.conditions()?;
+        self.check_permission(&source.0, "storage.objects.get", "object")?;
+        self.check_permission(&target.0, "storage.objects.create", "object")?;
         call.refuse(&["ifSourceGenerationNotMatch", "ifSourceMetagenerationMatch", "rewriteToken"])?;
         let generation = call.number("sourceGeneration")?;
         let object = self.find(&source.0, &source.1, generation).await?;

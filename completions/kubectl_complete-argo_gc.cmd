@@ -1,0 +1,1 @@
+@kubectl-argo_gc.exe __complete %* 2>nul

@@ -1,0 +1,191 @@
+//! Completion of half-typed command lines: for kubectl by its own protocol, for shells by clap's.
+//!
+//! What can be typed comes from clap's own tables; here is only what stands for a value (a workflow's name, a
+//! reason's code), told by the flag or the value's name. Whatever fails, nothing is said: a person is typing.
+
+mod known;
+
+use super::{Cli, Streams, inspect, kube_flags};
+use crate::error::exit;
+use crate::gc::{Reason, Verdict};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Command, CommandFactory, ValueHint};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, complete};
+use clap_complete::env::Shells;
+use known::Known;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The variable by which a shell's script asks: it holds the shell's name.
+pub const VARIABLE: &str = "ARGO_GC_COMPLETE";
+/// The first word by which kubectl's helper asks, as Cobra's programs are asked.
+const KUBECTL: &str = "__complete";
+/// The first word of a shell's question, within the process.
+const SHELL: &str = "__complete-for";
+
+/// A path is left to the shell, which knows how.
+const PATH: &str = "path";
+
+/// Cobra's directives, which add up.
+const NO_SPACE: u8 = 2;
+const NO_FILES: u8 = 4;
+
+/// The process's arguments, where `shell` is what [`VARIABLE`] holds.
+pub fn arguments(shell: Option<OsString>, arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if let Some(shell) = shell.filter(|shell| !shell.is_empty()) {
+        let words = arguments.iter().position(|word| word == "--").map_or(arguments.len(), |at| at + 1);
+        arguments.splice(..words, ["".into(), SHELL.into(), shell]);
+    }
+    arguments
+}
+
+/// Answers where the command line is a question about another one.
+pub(super) fn answer(arguments: &[OsString], streams: &mut Streams) -> Option<u8> {
+    let (_, rest) = arguments.split_first()?;
+    let (question, rest) = rest.split_first()?;
+    let answer = match question.to_str()? {
+        KUBECTL => for_kubectl(rest),
+        SHELL => rest.split_first().and_then(|(shell, words)| for_shell(shell.to_str()?, words))?,
+        _ => return None,
+    };
+    let _ = streams.out.write_all(&answer).and_then(|()| streams.out.flush());
+    Some(exit::DONE)
+}
+
+/// A line for each candidate (value, tab, description), then the directive.
+fn for_kubectl(words: &[OsString]) -> Vec<u8> {
+    let (last, before) = match words.split_last() {
+        Some((last, before)) => (last.to_string_lossy().into_owned(), before),
+        None => (String::new(), words),
+    };
+    let mut line: Vec<OsString> = vec!["kubectl-argo_gc".into()];
+    line.extend_from_slice(before);
+    // A lone dash would hide the long names of flags that have short ones.
+    line.push(if last == "-" { "--".into() } else { last.clone().into() });
+    let mut command = with_values(Cli::command(), &Known::new(&line), true);
+    let at = line.len() - 1;
+    let mut found = complete(&mut command, line, at, None).unwrap_or_default();
+    let is_path =
+        |candidate: &CompletionCandidate| candidate.get_tag().is_some_and(|tag| tag.to_string() == PATH);
+    let with_files = found.iter().any(is_path);
+    found.retain(|candidate| !is_path(candidate));
+    let is_flag =
+        |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
+    // As with kubectl, flags are shown to those who begin to type one.
+    if last.is_empty() {
+        found.retain(|candidate| !is_flag(candidate));
+    }
+    let mut directive = if with_files { 0 } else { NO_FILES };
+    let mut answer = String::new();
+    for candidate in &found {
+        let Some(value) = candidate.get_value().to_str().filter(|value| is_plain(value)) else { continue };
+        if value.ends_with('=') {
+            directive |= NO_SPACE;
+        }
+        let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = help.lines().next().unwrap_or_default();
+        answer.push_str(value);
+        if !help.is_empty() && is_plain(help) {
+            answer.push('\t');
+            answer.push_str(help);
+        }
+        answer.push('\n');
+    }
+    answer.push_str(&format!(":{directive}\n"));
+    answer.into_bytes()
+}
+
+/// What the script of `completion SHELL` reads.
+fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
+    let shells = Shells::builtins();
+    let completer = shells.completer(shell)?;
+    let before = &words[..words.len().saturating_sub(1)];
+    let mut command = with_values(Cli::command(), &Known::new(before), false);
+    let mut answer = Vec::new();
+    let _ = completer.write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut answer);
+    Some(answer)
+}
+
+/// Names of the cluster and of a kubeconfig are others' words: none may act on a terminal or end a line.
+fn is_plain(text: &str) -> bool {
+    matches!(crate::output::escape(text), std::borrow::Cow::Borrowed(_))
+}
+
+/// The command with what can stand for the values of its flags; `leave_paths` to the shell.
+fn with_values(command: Command, known: &Arc<Known>, leave_paths: bool) -> Command {
+    let probe = command.clone();
+    command
+        .mut_args(|arg| with_value(arg, &probe, known, leave_paths))
+        .mut_subcommands(|verb| with_values(verb, known, leave_paths))
+}
+
+fn with_value(arg: Arg, command: &Command, known: &Arc<Known>, leave_paths: bool) -> Arg {
+    let known = Arc::clone(known);
+    let value = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
+    let namespaced = command.get_arguments().any(|other| other.get_id() == "namespace");
+    match (arg.get_id().as_str(), value) {
+        ("namespace", _) => arg.add(ArgValueCandidates::new(move || known.namespaces())),
+        ("context", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.contexts))),
+        ("cluster", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.clusters))),
+        ("user", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.users))),
+        ("selector", _) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| known.selectors(typed))),
+        (_, "NAME") if namespaced && arg.is_positional() => {
+            arg.add(ArgValueCandidates::new(move || known.workflows()))
+        }
+        (id, value) if value.split('|').any(|word| !words(word).is_empty()) => {
+            let (id, probe) = (id.to_owned(), command.clone());
+            let value = value.to_owned();
+            arg.add(ArgValueCandidates::new(move || {
+                let words = value.split('|').flat_map(words);
+                let taken = words.filter(|(word, _)| takes(&probe, &id, word));
+                taken
+                    .map(|(word, title)| CompletionCandidate::new(word).help(title.map(Into::into)))
+                    .collect()
+            }))
+        }
+        _ if leave_paths && is_path(&arg) => {
+            let path = |typed: &OsStr| vec![CompletionCandidate::new(typed).tag(Some(PATH.into()))];
+            arg.add(ArgValueCompleter::new(path))
+        }
+        _ => arg,
+    }
+}
+
+fn is_path(arg: &Arg) -> bool {
+    matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath)
+}
+
+/// Whether a flag takes a value, by its own parser.
+fn takes(command: &Command, id: &str, value: &str) -> bool {
+    let flag = command.get_arguments().find(|arg| arg.get_id() == id).and_then(Arg::get_long);
+    let Some(flag) = flag else { return true };
+    let line = ["", &format!("--{flag}={value}")];
+    let wrong = [ErrorKind::ValueValidation, ErrorKind::InvalidValue];
+    command.clone().try_get_matches_from(line).err().is_none_or(|error| !wrong.contains(&error.kind()))
+}
+
+/// What a value's name in the help stands for, with titles; a flag may take less of it.
+fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
+    let verdicts = Verdict::ALL.map(Verdict::as_str);
+    let plain = |words: &[&'static str]| words.iter().map(|word| (*word, None)).collect();
+    match name {
+        "CODE" => Reason::ALL.iter().map(|reason| (reason.code(), Some(reason.entry().title))).collect(),
+        "VERDICT" => plain(&[&verdicts[..], &[inspect::ALL]].concat()),
+        "SEVERITY" => plain(&[&verdicts[..], &["note"]].concat()),
+        "PHASE" => plain(&kube_flags::PHASES),
+        "STRATEGY" => plain(&["OnWorkflowCompletion", "OnWorkflowDeletion", "Never"]),
+        _ => Vec::new(),
+    }
+}
+
+/// The flags before the word that is being typed, as far as they make sense; `line` begins with the program.
+fn typed(line: &[OsString]) -> Option<ArgMatches> {
+    let mut matches = Cli::command().ignore_errors(true).try_get_matches_from(line).ok()?;
+    while let Some((_, verb)) = matches.remove_subcommand() {
+        matches = verb;
+    }
+    Some(matches)
+}

@@ -1,0 +1,62 @@
+//! `completion`: the scripts that make tab complete.
+
+use super::{Streams, complete};
+use crate::error::{Error, exit};
+use clap::{Args, ValueEnum};
+use clap_complete::env::Shells;
+use std::io::Write;
+
+/// The name by which shells know the program.
+const PROGRAM: &str = "kubectl-argo_gc";
+/// What kubectl can run differs between systems.
+const FOR_KUBECTL: &str = if cfg!(windows) {
+    include_str!("../../completions/kubectl_complete-argo_gc.cmd")
+} else {
+    include_str!("../../completions/kubectl_complete-argo_gc")
+};
+
+/// Prints a script that makes the tab key complete
+///
+/// For `kubectl argo-gc`, kubectl wants an executable file named kubectl_complete-argo_gc on the PATH, and its own
+/// completion set up in the shell. For the program called by its own name, kubectl-argo_gc, the shell wants a
+/// script.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc completion kubectl > ~/.local/bin/kubectl_complete-argo_gc
+  chmod +x ~/.local/bin/kubectl_complete-argo_gc
+
+  source <(kubectl argo-gc completion bash)
+  kubectl argo-gc completion fish > ~/.config/fish/completions/kubectl-argo_gc.fish")]
+pub(super) struct Arguments {
+    /// What the script is for.
+    #[arg(value_enum, value_name = "FOR")]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shell {
+    /// kubectl, whatever the shell.
+    Kubectl,
+    /// Bash, for kubectl-argo_gc.
+    Bash,
+    /// Zsh, for kubectl-argo_gc.
+    Zsh,
+    /// Fish, for kubectl-argo_gc.
+    Fish,
+    /// PowerShell, for kubectl-argo_gc.
+    Powershell,
+}
+
+impl Arguments {
+    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        let name = self.shell.to_possible_value();
+        let name = name.as_ref().map_or("", |name| name.get_name());
+        match Shells::builtins().completer(name) {
+            None => streams.out.write_all(FOR_KUBECTL.as_bytes())?,
+            Some(shell) => {
+                shell.write_registration(complete::VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut streams.out)?
+            }
+        }
+        Ok(exit::DONE)
+    }
+}

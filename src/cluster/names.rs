@@ -1,0 +1,97 @@
+//! Names and labels of objects without the objects: for completion, which has no time.
+
+use super::Cluster;
+use super::pages::continue_token;
+use crate::argo::Meta;
+use crate::error::Error;
+use http::{Request, header};
+use http_body_util::BodyExt;
+use kube::client::Body as KubeBody;
+use kube::config::Kubeconfig;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The server leaves out specs and statuses, which for workflows are their node trees.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// Objects a page.
+const PAGE: &str = "500";
+
+/// Whose names are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    Namespaces,
+    /// Of the connection's namespace.
+    Workflows,
+}
+
+impl Cluster {
+    /// Hands on the metadata of all objects, page by page. One try each: who waits is a person who typed a tab.
+    ///
+    /// # Errors
+    /// The server can't be reached, or refuses.
+    pub async fn names(&self, what: Named, mut take: impl FnMut(Vec<Meta>)) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct List {
+            items: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            metadata: Meta,
+        }
+        let base = match what {
+            Named::Namespaces => "/api/v1/namespaces".to_owned(),
+            Named::Workflows => {
+                format!("/apis/argoproj.io/v1alpha1/namespaces/{}/workflows", self.namespace)
+            }
+        };
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", PAGE)];
+            query.extend(token.as_deref().map(|token| ("continue", token)));
+            let path = super::with_query(&base, &query);
+            let request = Request::get(&path).header(header::ACCEPT, METADATA_ONLY).body(KubeBody::empty());
+            let request = request.map_err(|error| Error::new(format!("{path}: {error}")))?;
+            let failed = |error: kube::Error| Error::from_kube(&self.host, &error);
+            let response = self.client.send(request).await.map_err(failed)?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(failed)?.to_bytes();
+            if !status.is_success() {
+                return Err(Error::from_status(status.as_u16(), &body));
+            }
+            let List { items } = serde_json::from_slice(&body).map_err(Error::new)?;
+            take(items.into_iter().map(|item| item.metadata).collect());
+            token = continue_token(&body).map_err(Error::new)?;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a kubeconfig has names for.
+#[derive(Debug, Clone, Default)]
+pub struct Configured {
+    pub contexts: Vec<String>,
+    pub clusters: Vec<String>,
+    pub users: Vec<String>,
+    /// That its contexts name.
+    pub namespaces: Vec<String>,
+}
+
+impl Configured {
+    /// Of this file, or of the usual ones; nothing where there are none.
+    pub fn read(file: Option<&Path>) -> Self {
+        let read = match file {
+            Some(path) => Kubeconfig::read_from(path),
+            None => super::access::read_default(),
+        };
+        let Ok(config) = read else { return Self::default() };
+        let contexts = config.contexts.iter().filter_map(|named| named.context.as_ref());
+        Self {
+            namespaces: contexts.filter_map(|context| context.namespace.clone()).collect(),
+            contexts: config.contexts.into_iter().map(|named| named.name).collect(),
+            clusters: config.clusters.into_iter().map(|named| named.name).collect(),
+            users: config.auth_infos.into_iter().map(|named| named.name).collect(),
+        }
+    }
+}

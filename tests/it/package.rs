@@ -1,0 +1,327 @@
+//! What a release hands out: archives, krew's manifest, and where cargo binstall looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::support::{Ran, plugin, program, skipped, stdout};
+
+const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-argo_gc");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Krew's names of the platforms, and Rust's.
+const PLATFORMS: [(&str, &str, &str); 6] = [
+    ("linux", "amd64", "x86_64-unknown-linux-musl"),
+    ("linux", "arm64", "aarch64-unknown-linux-musl"),
+    ("darwin", "amd64", "x86_64-apple-darwin"),
+    ("darwin", "arm64", "aarch64-apple-darwin"),
+    ("windows", "amd64", "x86_64-pc-windows-msvc"),
+    ("windows", "arm64", "aarch64-pc-windows-msvc"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// A directory with an archive for each platform, as `.ci/package` makes them. Only Linux's has the plugin: the
+/// others hold a script in its place.
+fn archives() -> &'static Path {
+    static ARCHIVES: LazyLock<TempDir> = LazyLock::new(|| {
+        let directory = TempDir::new().unwrap();
+        let stand_in = directory.path().join("stand-in");
+        fs::write(&stand_in, format!("#!/bin/sh\nexec '{PLUGIN}' \"$@\"\n")).unwrap();
+        fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+        for (at, (_, _, target)) in PLATFORMS.iter().enumerate() {
+            let binary = if at == 0 { Path::new(PLUGIN) } else { &stand_in };
+            let mut command = Command::new(root().join(".ci/package"));
+            command.arg(binary).arg(target).arg(directory.path());
+            stdout(command);
+        }
+        directory
+    });
+    ARCHIVES.path()
+}
+
+/// The files of an archive, unpacked.
+fn unpack(archive: &Path, into: &Path) -> BTreeSet<String> {
+    fs::create_dir_all(into).unwrap();
+    let mut command = Command::new("tar");
+    command.arg("-xzf").arg(archive).arg("-C").arg(into);
+    stdout(command);
+    fs::read_dir(into).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn sha256(path: &Path) -> String {
+    Sha256::digest(fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The template as krew-release-bot fills it in: the tag, and for each `addURIAndSha` two lines, the second of
+/// them indented by four.
+fn render(template: &str, tag: &str, sha256_of: impl Fn(&str) -> String) -> String {
+    let mut manifest = String::new();
+    for line in template.lines() {
+        match line.split_once("{{addURIAndSha \"") {
+            Some((indentation, call)) => {
+                let (url, end) = call.split_once('"').unwrap();
+                assert_eq!(end, " .TagName }}", "{line}");
+                let url = url.replace("{{ .TagName }}", tag);
+                manifest += &format!("{indentation}uri: {url}\n    sha256: {}\n", sha256_of(&url));
+            }
+            None => manifest += &format!("{}\n", line.replace("{{ .TagName }}", tag)),
+        }
+    }
+    assert!(!manifest.contains("{{"), "{manifest}");
+    manifest
+}
+
+fn manifest() -> Value {
+    let rendered = render(&text("krew/argo-gc.yaml"), &format!("v{VERSION}"), |url| {
+        sha256(&archives().join(url.rsplit('/').next().unwrap()))
+    });
+    serde_saphyr::from_str(&rendered).unwrap_or_else(|error| panic!("{error}\n{rendered}"))
+}
+
+fn is_version(text: &str) -> bool {
+    let Some(text) = text.strip_prefix('v') else { return false };
+    let numbers: Vec<&str> = text.split(['-', '+']).next().unwrap().split('.').collect();
+    numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u64>().is_ok())
+}
+
+/// What krew's validation, its naming guide and its index's reviewers would say: an empty list.
+///
+/// Sources: krew.sigs.k8s.io, developer guide (plugin manifest, naming guide, submitting), and the checks of
+/// `validate-krew-manifest`.
+fn faults(file: &str, manifest: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut want = |holds: bool, what: &str| {
+        if !holds {
+            faults.push(what.to_owned());
+        }
+    };
+    let (name, spec) = (manifest["metadata"]["name"].as_str().unwrap_or_default(), &manifest["spec"]);
+    let texts = |field: &str| spec[field].as_str().unwrap_or_default();
+    want(manifest["apiVersion"] == "krew.googlecontainertools.github.com/v1alpha2", "apiVersion");
+    want(manifest["kind"] == "Plugin", "kind");
+    want(format!("{name}.yaml") == file, "the file is named after the plugin");
+    let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    want(!name.is_empty() && name.chars().all(kebab) && !name.starts_with("kube"), "name");
+    want(is_version(texts("version")), "version");
+    want(texts("homepage").starts_with("https://"), "homepage");
+    let short = texts("shortDescription");
+    want(
+        !short.is_empty() && short.len() <= 50 && !short.contains('\n') && !short.ends_with('.'),
+        "shortDescription",
+    );
+    want(!short.to_lowercase().contains("kubectl") && !short.contains("plugin"), "redundant words");
+    for field in ["description", "caveats"] {
+        want(texts(field).lines().all(|line| line.len() <= 80), field);
+    }
+    want(!texts("description").is_empty(), "description");
+    let mut selected = BTreeMap::new();
+    let platforms = spec["platforms"].as_array().cloned().unwrap_or_default();
+    for platform in &platforms {
+        let selector = platform["selector"]["matchLabels"].as_object().cloned().unwrap_or_default();
+        want(!selector.is_empty() && selector.keys().all(|key| key == "os" || key == "arch"), "selector");
+        let matches = |os: &str, arch: &str| {
+            selector.get("os").is_none_or(|wanted| wanted == os)
+                && selector.get("arch").is_none_or(|wanted| wanted == arch)
+        };
+        let found: Vec<_> = PLATFORMS.iter().filter(|(os, arch, _)| matches(os, arch)).collect();
+        want(!found.is_empty(), "a selector for no platform");
+        found.iter().for_each(|(os, arch, _)| *selected.entry((*os, *arch)).or_insert(0) += 1);
+        let uri = platform["uri"].as_str().unwrap_or_default();
+        want(uri.starts_with("https://") && uri.ends_with(".tar.gz"), "uri");
+        let sum = platform["sha256"].as_str().unwrap_or_default();
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        want(sum.len() == 64 && sum.chars().all(hex), "sha256");
+        let archive = archives().join(uri.rsplit('/').next().unwrap_or_default());
+        if !archive.is_file() {
+            want(false, "no such archive");
+            continue;
+        }
+        want(sha256(&archive) == sum, "the archive has another sha256");
+        let folder = TempDir::new().unwrap();
+        let all = unpack(&archive, folder.path());
+        // All files are installed where none are chosen, which the guide prefers.
+        want(platform["files"].as_array().is_none_or(|files| !files.is_empty()), "files");
+        let installed: BTreeSet<String> = match platform["files"].as_array() {
+            None => all,
+            Some(files) => {
+                let from: Vec<&str> = files.iter().filter_map(|file| file["from"].as_str()).collect();
+                all.into_iter().filter(|name| from.contains(&name.as_str())).collect()
+            }
+        };
+        want(installed.contains("LICENSE"), "no licence is installed");
+        let bin = platform["bin"].as_str().unwrap_or_default();
+        let is_windows = selector.get("os").is_some_and(|os| os == "windows");
+        want(installed.contains(bin) && bin.ends_with(".exe") == is_windows, "bin");
+        let mode = fs::metadata(folder.path().join(bin)).map_or(0, |metadata| metadata.permissions().mode());
+        want(mode & 0o111 == 0o111, "bin is not executable");
+    }
+    want(selected.len() == PLATFORMS.len(), "a platform is missing");
+    want(selected.values().all(|count| *count == 1), "selectors overlap");
+    faults
+}
+
+#[test]
+fn the_manifest_keeps_krews_rules() {
+    assert_eq!(faults("argo-gc.yaml", &manifest()), [""; 0]);
+}
+
+#[test]
+fn krews_rules_can_be_broken() {
+    let good = manifest();
+    let broken = |path: &str, value: Value| {
+        let mut manifest = good.clone();
+        *manifest.pointer_mut(path).unwrap() = value;
+        faults("argo-gc.yaml", &manifest)
+    };
+    assert_eq!(faults("other.yaml", &good), ["the file is named after the plugin"]);
+    assert_eq!(broken("/spec/version", json!("0.1.0")), ["version"]);
+    assert_eq!(broken("/spec/shortDescription", json!("x".repeat(51))), ["shortDescription"]);
+    assert_eq!(broken("/spec/platforms/0/sha256", json!("0".repeat(64))), ["the archive has another sha256"]);
+    assert_eq!(
+        broken("/spec/platforms/1/bin", json!("kubectl-argo_gc.exe")),
+        ["bin", "bin is not executable"]
+    );
+    assert_eq!(
+        broken("/spec/platforms/1/selector/matchLabels/arch", json!("amd64")),
+        ["a platform is missing", "selectors overlap"]
+    );
+    let only = json!([{ "from": "kubectl-argo_gc", "to": "." }]);
+    let mut manifest = good.clone();
+    manifest["spec"]["platforms"][0]["files"] = only;
+    assert_eq!(faults("argo-gc.yaml", &manifest), ["no licence is installed"]);
+}
+
+#[test]
+fn every_archive_has_manual_pages_and_its_checksum() {
+    for (os, _, target) in PLATFORMS {
+        let archive = archives().join(format!("kubectl-argo_gc-{target}.tar.gz"));
+        let folder = TempDir::new().unwrap();
+        let files = unpack(&archive, folder.path());
+        let (program, helper) = match os {
+            "windows" => ("kubectl-argo_gc.exe", "kubectl_complete-argo_gc.cmd"),
+            _ => ("kubectl-argo_gc", "kubectl_complete-argo_gc"),
+        };
+        let all: BTreeSet<String> =
+            ["LICENSE", "README.md", "man", program, helper].map(str::to_owned).into();
+        assert_eq!(files, all, "{target}");
+        let sum = fs::read_to_string(archive.with_extension("gz.sha256")).unwrap();
+        assert_eq!(sum, format!("{}  kubectl-argo_gc-{target}.tar.gz\n", sha256(&archive)));
+
+        let page = |name: &str| fs::read_to_string(folder.path().join("man").join(name)).unwrap();
+        let help = Ran::of(plugin(["__complete", ""])).out;
+        for verb in help.lines().filter_map(|line| line.split('\t').next()) {
+            if !verb.starts_with(':') && verb != "help" {
+                let verb = page(&format!("kubectl-argo-gc-{verb}.1"));
+                assert!(verb.contains(".SH SYNOPSIS") && verb.contains("kubectl argo\\-gc "), "{verb}");
+            }
+        }
+        assert!(page("kubectl-argo-gc-inspect.1").contains("\\-\\-fail\\-on"));
+        assert!(page("kubectl-argo-gc.1").contains(VERSION));
+    }
+}
+
+/// What krew does: the archive below its store, and a link named after the plugin, dashes as underscores.
+fn install_as_krew_does(home: &Path) -> PathBuf {
+    let manifest = manifest();
+    let platform = &manifest["spec"]["platforms"][0];
+    let name = manifest["metadata"]["name"].as_str().unwrap();
+    let store = home.join("store").join(name).join(manifest["spec"]["version"].as_str().unwrap());
+    let archive = platform["uri"].as_str().unwrap().rsplit('/').next().unwrap();
+    unpack(&archives().join(archive), &store);
+    let bin = home.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let link = bin.join(format!("kubectl-{}", name.replace('-', "_")));
+    symlink(store.join(platform["bin"].as_str().unwrap()), link).unwrap();
+    bin
+}
+
+#[test]
+fn installed_as_krew_does_it_runs_through_kubectl_and_completes() {
+    let Some(kubectl) = program("ARGO_GC_TEST_KUBECTL") else { return skipped("real kubectl") };
+    let home = TempDir::new().unwrap();
+    let bin = install_as_krew_does(home.path());
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let run = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("PATH", &path).env("HOME", home.path()).env_remove("KUBECONFIG");
+        Ran::of(command).ends_with(0)
+    };
+    assert_eq!(run(&kubectl, &["argo-gc", "--version"]).out, format!("kubectl argo-gc {VERSION}\n"));
+    // krew makes no link for the helper: docs/install.md says how, in these words.
+    let page = text("docs/install.md");
+    let (_, script) = page.split_once("<!-- completion with krew -->\n```sh\n").unwrap();
+    let script = script.split("```").next().unwrap();
+    let kubectl_folder = kubectl.parent().unwrap().display().to_string();
+    // kubectl has to have that name on the PATH for the script.
+    let tools = home.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    symlink(&kubectl, tools.join("kubectl")).unwrap();
+    let mut command = Command::new("sh");
+    let path_with_kubectl = format!("{}:{path}:{kubectl_folder}", tools.display());
+    command.args(["-euc", script]).env("PATH", path_with_kubectl).env("KREW_ROOT", home.path());
+    Ran::of(command).ends_with(0);
+    let ran = run(&kubectl, &["__complete", "argo-gc", "insp"]);
+    assert!(ran.out.starts_with("inspect\t"), "{ran:#?}");
+}
+
+/// This package, as cargo sees it.
+fn package() -> Value {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
+    let metadata: Value = serde_json::from_str(&stdout(command)).unwrap();
+    metadata["packages"][0].clone()
+}
+
+#[test]
+fn cargo_binstall_and_krew_look_in_the_same_places() {
+    let (package, manifest) = (package(), manifest());
+    let binstall = &package["metadata"]["binstall"];
+    assert_eq!(package["repository"], manifest["spec"]["homepage"]);
+    assert_eq!(binstall["pkg-fmt"], "tgz");
+    assert_eq!(binstall["bin-dir"], "{ bin }{ binary-ext }");
+    let url = binstall["pkg-url"].as_str().unwrap();
+    let url =
+        url.replace("{ repo }", package["repository"].as_str().unwrap()).replace("{ version }", VERSION);
+    let urls: Vec<String> = PLATFORMS.map(|(_, _, target)| url.replace("{ target }", target)).into();
+    let platforms = manifest["spec"]["platforms"].as_array().unwrap();
+    let uris: Vec<&str> = platforms.iter().map(|platform| platform["uri"].as_str().unwrap()).collect();
+    assert_eq!(uris, urls);
+}
+
+#[test]
+fn the_release_builds_every_platform_and_ci_runs_everything() {
+    let workflow =
+        |name: &str| serde_saphyr::from_str::<Value>(&text(&format!(".github/workflows/{name}"))).unwrap();
+    let release = workflow("release.yaml");
+    let built = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap();
+    let built: Vec<&str> = built.iter().map(|entry| entry["target"].as_str().unwrap()).collect();
+    assert_eq!(built, PLATFORMS.map(|(_, _, target)| target));
+    let steps = |job: &Value| job["steps"].as_array().unwrap().clone();
+    let bot = steps(&release["jobs"]["krew"]).pop().unwrap();
+    assert_eq!(bot["with"]["krew_template_file"], "krew/argo-gc.yaml");
+    // A release is written by one job alone, and only after it was built.
+    let writes = release["jobs"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, job)| job["permissions"]["contents"] == "write");
+    assert_eq!(writes.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["release"]);
+    assert_eq!(release["permissions"], json!({ "contents": "read" }));
+    assert_eq!(release["jobs"]["release"]["needs"], "build");
+    let ci = workflow("ci.yaml");
+    assert!(steps(&ci["jobs"]["everything"]).iter().any(|step| step["run"] == ".ci/run"));
+}
