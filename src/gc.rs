@@ -13,6 +13,7 @@ pub mod protection;
 pub mod reason;
 pub mod reference;
 pub mod report;
+pub mod retention;
 pub mod stored;
 
 pub use context::{Context, Controller, Controllers, Kind, Related};

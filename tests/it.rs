@@ -33,6 +33,8 @@ mod orphans;
 mod package;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/retention.rs"]
+mod retention;
 #[path = "it/rights.rs"]
 mod rights;
 #[path = "it/stores.rs"]

@@ -12,6 +12,8 @@ pub struct Meta {
     #[serde(deserialize_with = "de::or_default")]
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
+    pub generate_name: String,
+    #[serde(deserialize_with = "de::or_default")]
     pub namespace: String,
     #[serde(deserialize_with = "de::or_default")]
     pub uid: String,

@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod from_cluster;
 pub(super) mod from_files;
+pub(super) mod policy;
 
 use super::select::Selection;
 use super::storage::{StateFlags, StorageFlags};
@@ -12,10 +13,12 @@ use crate::cluster::Unread;
 use crate::error::Error;
 use crate::gc::location::Bucket;
 use crate::gc::plan::{Allowed, Class, Rules};
+use crate::gc::retention::Retention;
 use crate::gc::{Reason, Verdict};
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Deletes the objects of artifacts that Argo left behind
@@ -30,6 +33,7 @@ use std::time::Duration;
   kubectl argo-gc purge -n ml --older 7d --dry-run      what would go
   kubectl argo-gc purge -A --older 30d --only logs
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
+  kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes
   kubectl argo-gc purge --resume JOURNAL                finish an interrupted run
@@ -91,6 +95,9 @@ pub(super) struct Arguments {
     /// Only objects in these buckets.
     #[arg(long, value_delimiter = ',', value_name = "NAME", help_heading = "Selection")]
     bucket: Vec<String>,
+    /// Policy of what stays all the same (docs/policy.md), as YAML; - is standard input.
+    #[arg(long, value_name = "FILE", help_heading = "Selection")]
+    policy: Option<PathBuf>,
 
     /// Another place where deleting is allowed, as gs://BUCKET or gs://BUCKET/PREFIX.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
@@ -151,7 +158,7 @@ pub(super) struct Arguments {
 }
 
 /// Flags that choose workflows: a saved plan has chosen already.
-const SELECTING: [&str; 13] = [
+const SELECTING: [&str; 14] = [
     "names",
     "all_namespaces",
     "files",
@@ -164,6 +171,7 @@ const SELECTING: [&str; 13] = [
     "reason",
     "only",
     "bucket",
+    "policy",
     "repository",
 ];
 
@@ -275,9 +283,10 @@ impl Arguments {
                 "name workflows, or select with -l, --older, --status, --reason, --prefix, -A or --all",
             ));
         }
+        let retention = self.retention(streams)?;
         match self.files.is_empty() {
-            true => from_cluster::run(&self, streams, now).await,
-            false => from_files::run(&self, streams, now).await,
+            true => from_cluster::run(&self, retention, streams, now).await,
+            false => from_files::run(&self, retention, streams, now).await,
         }
     }
 
@@ -292,6 +301,16 @@ impl Arguments {
             || !self.reason.is_empty()
             || self.prefix.is_some()
             || self.instanceid.is_some()
+    }
+
+    /// Reads the policy before anything else is asked for.
+    fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
+        let Some(path) = &self.policy else { return Ok(None) };
+        let stdin = Path::new("-");
+        if path == stdin && self.files.iter().any(|file| file == stdin) {
+            return Err(Error::usage("standard input can't be both the policy and the workflows"));
+        }
+        policy::read(path, &mut *streams.input).map(|policy| Some(Arc::new(policy)))
     }
 
     fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
@@ -325,6 +344,7 @@ impl Arguments {
             release_finalizer: self.release_finalizer,
             buckets: self.bucket.clone(),
             allowed,
+            retention: None,
         }
     }
 

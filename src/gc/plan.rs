@@ -3,7 +3,8 @@
 use super::location::Bucket;
 use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
-use super::{Location, Protection, Reason, Verdict};
+use super::retention::{Bound, Filter, Newest, Retention};
+use super::{Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -122,6 +123,8 @@ pub struct Rules {
     /// Only buckets of these names; empty for all.
     pub buckets: Vec<String>,
     pub allowed: Allowed,
+    /// What keeps runs that all else would let go.
+    pub retention: Option<Arc<Retention>>,
 }
 
 /// A class of artifacts.
@@ -193,15 +196,18 @@ pub struct Candidate {
 pub struct Selected {
     pub plan: PlannedWorkflow,
     pub candidates: Vec<Candidate>,
-    /// Locations it gives up besides: what Argo recorded deleted.
-    #[serde(skip)]
-    pub given_up: Vec<Location>,
+    /// Locations it gives up besides, by bucket and key: what Argo recorded deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<(Box<str>, Box<str>)>,
     started_at: Option<Timestamp>,
+    /// What the retention policy says of it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
 }
 
 /// What of the workflow is to be known besides its assessment.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     pub terminal: bool,
     pub completed_label: Option<bool>,
     pub started_at: Option<Timestamp>,
@@ -211,6 +217,8 @@ pub struct Circumstances {
     pub named: bool,
     /// A GC pod of it is pending or running.
     pub gc_pod_at_work: bool,
+    /// Which of its artifacts the retention policy lets go.
+    pub filter: Filter<'a>,
 }
 
 /// Applies all guards that need the workflow only.
@@ -231,9 +239,10 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         candidates: Vec::new(),
         given_up: Vec::new(),
         started_at: about.started_at,
+        bound: None,
     };
-    let wanted: Vec<&ArtifactReport> =
-        assessment.artifacts.iter().filter(|artifact| rules.wants(artifact)).collect();
+    let wants = |artifact: &&ArtifactReport| rules.wants(artifact) && about.filter.takes(artifact);
+    let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
     let unseen = assessment
         .findings
         .iter()
@@ -252,7 +261,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     selected.plan.release_finalizer = rules.release_finalizer && is_releasable(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
-            selected.given_up.push(location.clone());
+            selected.given_up.push((location.bucket.as_str().into(), location.key.as_str().into()));
         }
     }
     for artifact in wanted {
@@ -398,6 +407,7 @@ impl Rules {
             release_finalizer: false,
             buckets: Vec::new(),
             allowed: Allowed::default(),
+            retention: None,
         }
     }
 
@@ -433,9 +443,25 @@ impl Selected {
         for candidate in &self.candidates {
             released.place(uid, candidate.bucket.name(), &candidate.key);
         }
-        for location in &self.given_up {
-            released.place(uid, &location.bucket, &location.key);
+        for (bucket, key) in &self.given_up {
+            released.place(uid, bucket, key);
         }
+    }
+
+    /// Takes all of it back if the retention policy keeps it: it gives up nothing then, so that what it refers to
+    /// stays as well.
+    pub fn retain(&mut self, newest: &Newest) {
+        let Some(bound) = self.bound.take() else { return };
+        let Some(detail) = bound.keeps(self.plan.finished_at, newest) else { return };
+        if !self.has_candidates() && !self.plan.release_finalizer {
+            // Either a guard was there before, or there is nothing to take.
+            return;
+        }
+        self.candidates.clear();
+        self.given_up.clear();
+        self.plan.release_finalizer = false;
+        let (location, artifact) = (String::new(), String::new());
+        self.plan.keep = vec![Kept { location, artifact, protection: Protection::Retained, detail }];
     }
 
     /// Decides about one candidate's objects, as storage showed them.
@@ -571,6 +597,7 @@ mod tests {
             candidates: candidates.collect(),
             given_up: Vec::new(),
             started_at: Some(at(100)),
+            bound: None,
         }
     }
 
@@ -586,6 +613,7 @@ mod tests {
             release_finalizer: false,
             buckets: Vec::new(),
             allowed: Allowed::everywhere(),
+            retention: None,
         }
     }
 

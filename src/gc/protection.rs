@@ -31,6 +31,7 @@ protections! {
     JustFinished "just-finished" "it finished within the grace period, so it may yet be retried",
     FailedRun "failed-run" "a failed workflow may be retried and then needs its artifacts; --status Failed,Error or its name takes it",
     Pinned "pinned" "argo-gc/keep is set on it, its template or its namespace",
+    Retained "retained" "the policy of --policy keeps it",
     Archived "archived" "it is a row of the archive, not a live workflow",
     NodesUnseen "nodes-unseen" "its nodes can't be read, so what it holds is unknown",
     GcActive "gc-active" "Argo's own collection is at work or about to be",

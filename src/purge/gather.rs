@@ -8,7 +8,9 @@ use crate::error::Error;
 use crate::gc::orphans::Guarded;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
+use crate::gc::retention::{Filter, Newest, Run, Series};
 use crate::gc::{Context, assess};
+use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
 /// What applies to every workflow of a gathering.
@@ -35,6 +37,8 @@ pub struct Gathered {
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
+    /// Finished runs that a retention policy counts: series, end, and an identity.
+    finished: Vec<(Series, Timestamp, String)>,
 }
 
 impl Gathered {
@@ -47,8 +51,19 @@ impl Gathered {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
-        if !workflow.is_over() || pinned(&workflow, terms.beside).is_some() {
+        let pin = pinned(&workflow, terms.beside);
+        if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
+        }
+        let templates = template_of(&workflow);
+        let now = terms.context.now;
+        if let Some(retention) = terms.rules.retention.as_deref() {
+            // What a pin keeps anyway takes no other's place.
+            let run = Run::new(&workflow, &templates);
+            if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
+                let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
+                self.finished.push((run.series(), end, identity.clone()));
+            }
         }
         let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
@@ -73,9 +88,14 @@ impl Gathered {
             if terms.named.contains(&workflow.metadata.name) {
                 self.found.insert(workflow.metadata.name.clone());
             }
-            let about = circumstances(&workflow, terms);
+            let run = Run::new(&workflow, &templates);
+            let retention = terms.rules.retention.as_deref();
+            let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
+            let bound = retention.map(|retention| retention.bind(&run, now));
+            let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
             let assessment = assess(&mut workflow, terms.context);
-            let selected = select(&assessment, &about, terms.rules);
+            let mut selected = select(&assessment, &about, terms.rules);
+            selected.bound = bound;
             if selected.has_candidates()
                 || !selected.plan.keep.is_empty()
                 || !selected.given_up.is_empty()
@@ -112,12 +132,20 @@ pub struct Whole {
     found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
+    /// With a retention policy, what it counts: what the selected give up waits until all is counted.
+    newest: Option<Newest>,
 }
 
 impl Whole {
     /// Begins with what was read beside the workflows.
     pub fn new(gathering: Gathering, unread: Vec<Unread>) -> Self {
         Self { gathering, unread, ..Self::default() }
+    }
+
+    /// As [`Self::new`], for a purge under these rules.
+    pub fn under(rules: &Rules, gathering: Gathering, unread: Vec<Unread>) -> Self {
+        let newest = rules.retention.as_ref().map(|retention| Newest::new(retention.most()));
+        Self { newest, ..Self::new(gathering, unread) }
     }
 
     /// Takes one workflow in, from its JSON.
@@ -141,13 +169,37 @@ impl Whole {
         self.names.extend(part.names);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
-        for selected in part.selected {
+        if let Some(newest) = &mut self.newest {
+            part.finished.into_iter().for_each(|(series, end, identity)| newest.count(series, end, identity));
+        }
+        for mut selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
-                selected.release(&mut self.released);
+                if self.newest.is_none() {
+                    selected.release(&mut self.released);
+                    selected.given_up.clear();
+                }
                 self.selected.push(&selected)?;
             }
         }
+        Ok(())
+    }
+
+    /// Lets the retention policy take back what it keeps, now that every run is counted.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn retain(&mut self) -> Result<(), Error> {
+        let Some(newest) = self.newest.take() else { return Ok(()) };
+        let mut selected = Spill::default();
+        for one in std::mem::take(&mut self.selected).into_values()? {
+            let mut one: Selected = one?;
+            one.retain(&newest);
+            one.release(&mut self.released);
+            one.given_up.clear();
+            selected.push(&one)?;
+        }
+        self.selected = selected;
         Ok(())
     }
 
@@ -217,9 +269,8 @@ pub fn pinned(workflow: &Workflow, beside: &Beside) -> Option<&'static str> {
     }
 }
 
-fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
+fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Terms) -> Circumstances<'static> {
     let meta = &workflow.metadata;
-    let pinned = pinned(workflow, terms.beside);
     let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
     Circumstances {
         terminal: workflow.is_terminal(),
@@ -230,5 +281,6 @@ fn circumstances(workflow: &Workflow, terms: &Terms) -> Circumstances {
         gc_pod_at_work: pods
             .iter()
             .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
+        filter: Filter::default(),
     }
 }

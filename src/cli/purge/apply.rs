@@ -42,7 +42,7 @@ pub(super) struct Target<'a> {
 /// Asks storage about everything gathered and seals the plan.
 pub(super) async fn make(
     arguments: &Arguments,
-    whole: Whole,
+    mut whole: Whole,
     rules: &Rules,
     store: &Store,
     cluster: Option<ClusterIdentity>,
@@ -50,6 +50,7 @@ pub(super) async fn make(
     now: Timestamp,
 ) -> Result<Plan, Error> {
     let taken = whole.taken;
+    whole.retain()?;
     let (selected, released, references, unread) = whole.finish();
     let unread = arguments.check_unread(&unread)?;
     for accepted in &unread {

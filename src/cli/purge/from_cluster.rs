@@ -8,7 +8,9 @@ use crate::cluster::{Body, Cluster, Scope, Unread};
 use crate::error::{Error, Kind};
 use crate::gc::{
     Context, Kind as ObjectKind,
+    plan::Rules,
     reference::{Gathering, References},
+    retention::Retention,
 };
 use crate::purge::Plan;
 use crate::purge::document::{ClusterIdentity, Since};
@@ -24,7 +26,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Pages read at a time.
 const DECODERS: usize = 2;
 
-pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    retention: Option<Arc<Retention>>,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<u8, Error> {
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
@@ -47,7 +54,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         tracing::debug!(root = %root.display(), "every bucket below the directory is the user's own");
         allowed = crate::gc::plan::Allowed::everywhere();
     }
-    let rules = arguments.rules(allowed, now);
+    let rules = Rules { retention, ..arguments.rules(allowed, now) };
     let mut unread = beside.unread.clone();
     unread.extend(controllers.unread_archive().map(archive));
     if !related.is_read(ObjectKind::GcPods, namespace.as_deref().unwrap_or_default()) {
@@ -64,7 +71,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
-    let start = Whole::new(gathering, unread);
+    let start = Whole::under(&shared.1, gathering, unread);
     let whole = everything(&cluster, arguments.kube.chunk_size, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {

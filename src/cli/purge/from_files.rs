@@ -7,15 +7,22 @@ use crate::cli::inspect::from_files::Beside as FilesBeside;
 use crate::cluster::Beside;
 use crate::error::Error;
 use crate::files::{self, Input, Object};
-use crate::gc::plan::Allowed;
+use crate::gc::plan::{Allowed, Rules};
 use crate::gc::reference::{Buckets, Gathering};
+use crate::gc::retention::Retention;
 use crate::gc::{Context, Controllers, Related};
 use crate::purge::gather::{Terms, Whole};
 use jiff::Timestamp;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    retention: Option<Arc<Retention>>,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
     let Loaded { context, gathering, pins, workflows, .. } =
         load(&arguments.files, arguments.recursive, arguments.argo_version, &mut *streams.input, now)?;
@@ -23,12 +30,12 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         Some(_) => Allowed::everywhere(),
         None => Allowed::default(),
     };
-    let rules = arguments.rules(allowed, now);
+    let rules = Rules { retention, ..arguments.rules(allowed, now) };
     let selection = arguments.selection(arguments.kube.namespace.clone(), now);
     let selects = |workflow: &Workflow| selection.takes(workflow);
     let terms =
         Terms { context: &context, rules: &rules, beside: &pins, named: &arguments.names, selects: &selects };
-    let mut whole = Whole::new(gathering, Vec::new());
+    let mut whole = Whole::under(&rules, gathering, Vec::new());
     workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
     whole.ensure_found(&arguments.names)?;
     let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
