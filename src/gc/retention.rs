@@ -244,21 +244,27 @@ impl Bound {
         }
         let newest = finished.is_none_or(|end| newest.holds(&self.series, end, self.last));
         (newest && self.last > 0).then(|| match self.last {
-            1 => format!("the newest{}", self.series),
-            last => format!("one of the newest {last}{}", self.series),
+            1 => format!("the newest {}run of {}", self.series.kind(), self.series),
+            last => format!("one of the newest {last} {}runs of {}", self.series.kind(), self.series),
         })
+    }
+}
+
+impl Series {
+    /// A word before "runs".
+    fn kind(&self) -> &'static str {
+        if self.failed { "failed " } else { "" }
     }
 }
 
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.failed { " failed run" } else { " run" })?;
         match &self.made {
-            Made::Cron(name) => write!(f, " of cron workflow {name}"),
-            Made::Template(name) => write!(f, " of template {name}"),
-            Made::ClusterTemplate(name) => write!(f, " of cluster template {name}"),
-            Made::GenerateName(beginning) => write!(f, " of generateName {beginning}"),
-            Made::Otherwise => f.write_str(" of no template"),
+            Made::Cron(name) => write!(f, "cron workflow {name}"),
+            Made::Template(name) => write!(f, "template {name}"),
+            Made::ClusterTemplate(name) => write!(f, "cluster template {name}"),
+            Made::GenerateName(beginning) => write!(f, "generateName {beginning}"),
+            Made::Otherwise => f.write_str("no template"),
         }
     }
 }

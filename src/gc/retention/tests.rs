@@ -112,11 +112,11 @@ fn runs_are_counted_by_what_made_them() {
     let mut generated = run("w", json!({}), "Succeeded", 1);
     generated.metadata.generate_name = "train-".to_owned();
     for (workflow, templates, text) in [
-        (&cron, &templates[..], " run of cron workflow nightly"),
-        (&generated, &templates, " run of template etl"),
-        (&generated, &cluster, " run of cluster template etl"),
-        (&generated, &[], " run of generateName train-"),
-        (&plain, &[], " failed run of no template"),
+        (&cron, &templates[..], "cron workflow nightly"),
+        (&generated, &templates, "template etl"),
+        (&generated, &cluster, "cluster template etl"),
+        (&generated, &[], "generateName train-"),
+        (&plain, &[], "no template"),
     ] {
         assert_eq!(Run::new(workflow, templates).series().to_string(), text);
     }
