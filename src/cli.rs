@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod kube_flags;
 mod man;
+mod manifest;
 mod orphans;
 mod purge;
 mod select;
@@ -74,6 +75,7 @@ enum Verb {
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
     Explain(explain::Arguments),
+    Manifest(manifest::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
     Man(man::Arguments),
@@ -98,6 +100,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
+        Verb::Manifest(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(streams),
     };

@@ -70,11 +70,26 @@ fn main() -> ExitCode {
 
 /// Waits for the interrupt that ends the process: the first, or the second where the first only asks.
 async fn interrupted(stop: &Stop) {
-    while tokio::signal::ctrl_c().await.is_ok() {
+    while signal().await.is_ok() {
         if !stop.ask() {
             return;
         }
     }
     // Without a handler the system's default ends the process.
     std::future::pending::<()>().await;
+}
+
+/// Ctrl-C, or what the cluster sends to a pod that is to end; a container's first process has no default for it.
+#[cfg(unix)]
+async fn signal() -> std::io::Result<()> {
+    let mut ends = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = ends.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }

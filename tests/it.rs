@@ -27,6 +27,8 @@ mod http;
 mod input;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/manifest.rs"]
+mod manifest;
 #[path = "it/orphans.rs"]
 mod orphans;
 #[path = "it/package.rs"]

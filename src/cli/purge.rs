@@ -198,7 +198,7 @@ enum Only {
 
 /// Where references come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Source {
+pub(super) enum Source {
     Workflows,
     Nodes,
     Caches,

@@ -21,7 +21,19 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// It can't be read, or is no policy; the message names the line.
-pub(in crate::cli) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Retention, Error> {
+pub(super) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Retention, Error> {
+    load(path, stdin).map(|(_, policy)| policy)
+}
+
+/// The text of a policy that can be read.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::cli) fn text(path: &Path, stdin: &mut dyn Read) -> Result<String, Error> {
+    load(path, stdin).map(|(text, _)| text)
+}
+
+fn load(path: &Path, stdin: &mut dyn Read) -> Result<(String, Retention), Error> {
     let is_stdin = path == Path::new("-");
     let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |error: std::io::Error| Error::new(format!("{name}: {error}"));
@@ -34,9 +46,10 @@ pub(in crate::cli) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Retentio
         return Err(Error::new(format!("{name}: larger than {} KiB", MOST_BYTES >> 10)));
     }
     let text = String::from_utf8(bytes).map_err(|error| Error::new(format!("{name}: {error}")))?;
-    parse(&text).map_err(|problem| {
+    let policy = parse(&text).map_err(|problem| {
         Error::new(format!("{name}:{problem}")).hint("docs/policy.md describes the fields of a policy")
-    })
+    })?;
+    Ok((text, policy))
 }
 
 /// The policy of a text, or `LINE:COLUMN: what is wrong`.

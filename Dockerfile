@@ -1,0 +1,14 @@
+# An image of nothing but the program and the certificates it trusts: docker build -t argo-gc .
+FROM rust:1.89-alpine AS build
+RUN apk add --no-cache build-base ca-certificates
+WORKDIR /source
+COPY . .
+# Alpine's own target is musl's, whatever the processor, and what is built for it is static.
+RUN cargo build --release --locked && mkdir -m 1777 /empty-tmp
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /empty-tmp /tmp
+COPY --from=build /source/target/release/kubectl-argo_gc /kubectl-argo_gc
+USER 65532:65532
+ENTRYPOINT ["/kubectl-argo_gc"]

@@ -1,0 +1,224 @@
+//! `manifest`: what runs the plugin in the cluster, by the clock.
+
+use super::Streams;
+use super::purge::{self, Source};
+use crate::error::{Error, exit};
+use crate::gc::location::Bucket;
+use clap::{Args, ValueEnum};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The roles that a person gets, too: there is one list of rights.
+const RBAC: &str = include_str!("../../docs/rbac.yaml");
+const ACCOUNT: &str = include_str!("manifest/account.yaml");
+const CRON_JOB: &str = include_str!("manifest/cronjob.yaml");
+const CRON_WORKFLOW: &str = include_str!("manifest/cronworkflow.yaml");
+const CONTAINER: &str = include_str!("manifest/container.yaml");
+const VOLUMES: &str = include_str!("manifest/volumes.yaml");
+/// The policy where none is given.
+const POLICY: &str = include_str!("manifest/policy.yaml");
+
+/// Prints manifests that run a report or a purge in the cluster, by the clock
+///
+/// A ServiceAccount with just the rights that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
+/// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
+/// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc manifest cronjob --image registry.example.com/argo-gc:1 | kubectl apply -f -
+  kubectl argo-gc manifest cronjob --image IMAGE -n gc --policy policy.yaml --repository gs://ml-artifacts
+  kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
+
+docs/in-cluster.md shows how to make the image, and who the account is at the buckets.")]
+pub(super) struct Arguments {
+    /// What runs it.
+    #[arg(value_enum, value_name = "KIND")]
+    kind: Kind,
+    /// Whether it only reports.
+    #[arg(long, value_enum, default_value = "report", value_name = "MODE")]
+    mode: Mode,
+    /// The image, as the Dockerfile makes it.
+    #[arg(long, value_parser = image, value_name = "IMAGE")]
+    image: String,
+    /// When it runs, as cron words it.
+    #[arg(long, value_parser = schedule, default_value = "17 3 * * *", value_name = "CRON")]
+    schedule: String,
+    /// Namespace of all that has one; it is not made.
+    #[arg(short, long, value_parser = label, default_value = "argo", value_name = "NAME")]
+    namespace: String,
+    /// Name of the objects.
+    #[arg(long, value_parser = name, default_value = "argo-gc", value_name = "NAME")]
+    name: String,
+    /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
+    #[arg(long, value_name = "FILE", help_heading = "Purge")]
+    policy: Option<PathBuf>,
+    /// Failed runs, too.
+    #[arg(long, help_heading = "Purge")]
+    failed: bool,
+    /// As of purge: another place where deleting is allowed.
+    #[arg(long, value_parser = purge::repository, value_name = "URL", help_heading = "Purge")]
+    repository: Vec<(Bucket, String)>,
+    /// As of purge: goes on although this source of references can't be read.
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
+    accept_unread: Vec<Source>,
+    /// As of purge: refuses a plan of more objects.
+    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
+    max_objects: u64,
+    /// PersistentVolumeClaim for the journals, which undo needs [default: they go with the pod].
+    #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
+    journal_claim: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Kind {
+    /// A CronJob of Kubernetes.
+    CronJob,
+    /// A CronWorkflow of Argo.
+    CronWorkflow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// A purge's dry run, and the rights to read.
+    Report,
+    /// A purge.
+    Purge,
+}
+
+/// A DNS label: what Kubernetes takes for a namespace.
+fn label(text: &str) -> Result<String, String> {
+    let ordinary = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = |c: char| c != '-';
+    match text.chars().all(ordinary) && text.starts_with(ends) && text.ends_with(ends) && text.len() <= 63 {
+        true => Ok(text.to_owned()),
+        false => Err("a name has lower-case letters, digits and - within, 63 at the most".to_owned()),
+    }
+}
+
+/// CronJobs add to their names.
+fn name(text: &str) -> Result<String, String> {
+    match label(text)?.len() > 52 {
+        true => Err("the name of a CronJob has 52 letters at the most".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+fn image(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
+        true => Err("it is no name of an image".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// The fields are the server's to check, for it alone knows them all; their number is a common slip.
+fn schedule(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let fields = text.split_whitespace().count();
+    match plain && (fields == 5 || fields > 0 && text.starts_with('@')) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("a schedule has five fields, such as '17 3 * * *', or is @daily and the like".to_owned())
+        }
+    }
+}
+
+impl Arguments {
+    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        let policy = match &self.policy {
+            Some(path) => purge::policy::text(path, &mut *streams.input)?,
+            None => POLICY.to_owned(),
+        };
+        let text = self.manifest(&policy);
+        streams.out.write_all(text.as_bytes())?;
+        Ok(exit::DONE)
+    }
+
+    fn manifest(&self, policy: &str) -> String {
+        let rights = match self.mode {
+            Mode::Report => "inspect",
+            Mode::Purge => "purge",
+        };
+        let (workload, depth, volumes_depth) = match self.kind {
+            Kind::CronJob => (CRON_JOB, 14, 12),
+            Kind::CronWorkflow => (CRON_WORKFLOW, 10, 6),
+        };
+        let state = match &self.journal_claim {
+            None => "emptyDir: {}".to_owned(),
+            Some(claim) => format!("persistentVolumeClaim:\n    claimName: {}", quoted(claim)),
+        };
+        let args: Vec<String> = self.args().iter().map(|arg| format!("  - {}", quoted(arg))).collect();
+        let container =
+            CONTAINER.replace("@IMAGE@", &quoted(&self.image)).replace("@ARGS@", &args.join("\n"));
+        let volumes = VOLUMES.replace("@STATE@", &state);
+        // The user's texts come last, so that nothing in them is taken for a place to fill in.
+        format!("{ACCOUNT}{workload}")
+            .replace("@VOLUMES@", &indented(&volumes, volumes_depth))
+            .replace("@ROLE@", &role(rights, "@NAME@"))
+            .replace("@RIGHTS@", rights)
+            .replace("@NAMESPACE@", &self.namespace)
+            .replace("@NAME@", &self.name)
+            .replace("@SCHEDULE@", &quoted(&self.schedule))
+            .replace("@CONTAINER@", &indented(&container, depth))
+            .replacen("@POLICY@", &block(policy), 1)
+    }
+
+    /// The command line that runs in the cluster.
+    fn args(&self) -> Vec<String> {
+        let mut args: Vec<String> = match self.mode {
+            Mode::Report => vec!["purge".into(), "-A".into(), "--dry-run".into()],
+            Mode::Purge => vec!["purge".into(), "-A".into(), "--yes".into()],
+        };
+        args.push("--policy=/etc/argo-gc/policy.yaml".into());
+        args.push(format!("--max-objects={}", self.max_objects));
+        if self.failed {
+            args.push("--status=Succeeded,Failed,Error".into());
+        }
+        args.extend(self.repository.iter().map(|(bucket, prefix)| match prefix.is_empty() {
+            true => format!("--repository={bucket}"),
+            false => format!("--repository={bucket}/{prefix}"),
+        }));
+        let unread = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
+        args.extend(unread.map(|source| format!("--accept-unread={}", source.get_name())));
+        args
+    }
+}
+
+/// One of the two roles of docs/rbac.yaml, under another name.
+fn role(rights: &str, name: &str) -> String {
+    let documents = RBAC.split("\n---\n").map(|document| {
+        let start = document.find("apiVersion:").unwrap_or_default();
+        document[start..].trim_end()
+    });
+    let line = format!("  name: argo-gc-{rights}\n");
+    let mut found = documents.filter(|document| document.contains(&line));
+    found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
+}
+
+/// A text as YAML and JSON both quote it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Moved to the right, without empty lines at the end.
+fn indented(text: &str, depth: usize) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{:depth$}{line}", "")).collect();
+    lines.join("\n")
+}
+
+/// A file's text as a block, if a block can hold it as it is.
+fn block(text: &str) -> String {
+    let plain =
+        |c: char| c == '\n' || !c.is_control() && c != '\u{feff}' && !('\u{2028}'..='\u{2029}').contains(&c);
+    let begins = text.starts_with(|c: char| !c.is_whitespace());
+    match text.chars().all(plain) && begins && text.ends_with('\n') && !text.ends_with("\n\n") {
+        false => quoted(text),
+        true => {
+            let lines = text.lines().map(|line| match line.is_empty() {
+                true => "\n".to_owned(),
+                false => format!("\n    {line}"),
+            });
+            format!("|{}", lines.collect::<String>())
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! What `manifest` prints, and the container it runs: accepted by a real API server, bound to no more rights than are
+//! used, and run as the cluster would, from the arguments of the manifest itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::story::CONTROLLER;
+use crate::support::gcs::Gcs;
+use crate::support::kube::{ADMIN, ApiServer};
+use crate::support::purge::{BUCKET, Live, Ran, ago, within_the_run, workflow};
+use crate::support::{plugin, skipped};
+
+const IMAGE: &str = "registry.example.com/argo-gc:1";
+const KINDS: [&str; 2] = ["cronjob", "cronworkflow"];
+const MODES: [&str; 2] = ["report", "purge"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn manifest(arguments: &[&str]) -> String {
+    Ran::of(plugin(["manifest"].iter().chain(arguments).copied().chain(["--image", IMAGE]))).ends_with(0).out
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    let one = found.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(found.next().is_none(), "a second {kind}");
+    one
+}
+
+/// The pod spec of a manifest, and its container.
+fn pod(objects: &[Value]) -> (Value, Value) {
+    match objects.iter().find(|object| object["kind"] == "CronJob") {
+        Some(job) => {
+            let spec = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+            (spec.clone(), spec["containers"][0].clone())
+        }
+        None => {
+            let spec = &of_kind(objects, "CronWorkflow")["spec"]["workflowSpec"];
+            (spec.clone(), spec["templates"][0]["container"].clone())
+        }
+    }
+}
+
+/// Each of the kinds in each mode.
+fn everything() -> Vec<(&'static str, &'static str, Vec<Value>)> {
+    let all = KINDS.iter().flat_map(|kind| MODES.iter().map(move |mode| (*kind, *mode)));
+    all.map(|(kind, mode)| (kind, mode, objects(&manifest(&[kind, "--mode", mode])))).collect()
+}
+
+#[test]
+fn the_container_may_do_little_and_the_account_what_docs_say() {
+    let roles = objects(&document("docs/rbac.yaml"));
+    for (kind, mode, objects) in everything() {
+        let (pod, container) = pod(&objects);
+        let context = &pod["securityContext"];
+        assert_eq!((&context["runAsNonRoot"], &context["runAsUser"]), (&json!(true), &json!(65532)));
+        assert_eq!(context["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(
+            container["securityContext"],
+            json!({ "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] } })
+        );
+        assert_eq!(container["image"], IMAGE);
+        assert_eq!(pod["serviceAccountName"], "argo-gc");
+        assert!(container["resources"]["limits"]["memory"].is_string());
+        let args: Vec<&str> =
+            container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        // Every mount is there, and nothing else.
+        let names = |list: &Value| -> BTreeSet<String> {
+            list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&pod["volumes"]), names(&container["volumeMounts"]));
+        assert_eq!(args.contains(&"--yes"), mode == "purge");
+        assert_eq!(args.contains(&"--dry-run"), mode == "report");
+
+        let role = if mode == "report" { "argo-gc-inspect" } else { "argo-gc-purge" };
+        let documented = roles.iter().find(|document| document["metadata"]["name"] == role).unwrap();
+        assert_eq!(of_kind(&objects, "ClusterRole"), documented, "{kind} {mode}");
+        let binding = of_kind(&objects, "ClusterRoleBinding");
+        assert_eq!(binding["roleRef"]["name"], role);
+        assert_eq!(
+            binding["subjects"],
+            json!([{ "kind": "ServiceAccount", "name": "argo-gc", "namespace": "argo" }])
+        );
+        let scheduled = &objects.last().unwrap()["spec"];
+        assert_eq!(scheduled["concurrencyPolicy"], "Forbid");
+        // Argo writes a CronWorkflow's results through the pod's account, and nothing else does.
+        assert_eq!(objects.iter().any(|object| object["kind"] == "Role"), kind == "cronworkflow");
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_in_it() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let example = document("examples/policy.yaml");
+    for (name, policy) in [
+        ("plain", example.clone()),
+        // What no block can hold.
+        ("returns", "apiVersion: argo-gc/v1\r\nkind: RetentionPolicy\r\n".to_owned()),
+        ("no-end", "apiVersion: argo-gc/v1\nkind: RetentionPolicy".to_owned()),
+        ("spaces", "\n  apiVersion: argo-gc/v1\n  kind: RetentionPolicy\n\n\n".to_owned()),
+        ("marks", "apiVersion: argo-gc/v1\nkind: RetentionPolicy # @NAME@ @POLICY@\n".to_owned()),
+    ] {
+        let path = file(name, &policy);
+        let made = objects(&manifest(&["cronjob", "-n", "gc", "--name", "nightly", "--policy", &path]));
+        assert_eq!(of_kind(&made, "ConfigMap")["data"]["policy.yaml"], policy, "{name}");
+        for object in &made {
+            let namespaced = !object["kind"].as_str().unwrap().starts_with("Cluster");
+            assert_eq!(object["metadata"]["namespace"] == "gc", namespaced, "{object}");
+        }
+        assert_eq!(of_kind(&made, "ClusterRoleBinding")["metadata"]["name"], "gc:nightly-inspect");
+    }
+    let made = objects(&manifest(&[
+        "cronworkflow",
+        "--mode",
+        "purge",
+        "--schedule",
+        "@daily",
+        "--failed",
+        "--max-objects",
+        "7",
+        "--repository",
+        "gs://b/p",
+        "--repository",
+        "s3://b@minio:9000",
+        "--accept-unread",
+        "archive,sensors",
+        "--journal-claim",
+        "j",
+    ]));
+    let (pod, container) = pod(&made);
+    assert_eq!(
+        container["args"],
+        json!([
+            "purge",
+            "-A",
+            "--yes",
+            "--policy=/etc/argo-gc/policy.yaml",
+            "--max-objects=7",
+            "--status=Succeeded,Failed,Error",
+            "--repository=gs://b/p",
+            "--repository=s3://b@minio:9000",
+            "--accept-unread=archive",
+            "--accept-unread=sensors",
+        ])
+    );
+    assert_eq!(of_kind(&made, "CronWorkflow")["spec"]["schedules"], json!(["@daily"]));
+    assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], "j");
+    let wrong = file("wrong", "apiVersion: argo-gc/v1\nkind: RetentionPolicy\nkeepLst: 1\n");
+    for (arguments, code, words) in [
+        (&["--policy", &wrong][..], 1, "wrong:3:1: unknown field"),
+        (&["--name", "Nightly"], 2, "lower-case"),
+        (&["--name", &"n".repeat(53)], 2, "52 letters"),
+        (&["-n", "a: b"], 2, "lower-case"),
+        (&["--schedule", "17 3 * *"], 2, "five fields"),
+        (&["--repository", "b/p"], 2, "invalid value"),
+    ] {
+        let line = ["manifest", "cronjob", "--image", IMAGE].iter().chain(arguments);
+        let ran = Ran::of(plugin(line)).ends_with(code);
+        assert!(ran.err.contains(words) && ran.out.is_empty(), "{arguments:?}: {}", ran.err);
+    }
+    let ran = Ran::of(plugin(["manifest", "cronjob"])).ends_with(2);
+    assert!(ran.err.contains("--image"), "{}", ran.err);
+}
+
+/// The server knows every field, and what the strictest pods are allowed.
+#[test]
+fn a_real_server_takes_it_strictly() {
+    let Some(server) = ApiServer::shared() else { return };
+    let levels = json!({ "pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted" });
+    let namespace = "manifest-strict";
+    server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace, "labels": levels } }));
+    let apply = |text: &str| {
+        let line = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+        Ran::with_input(server.kubectl(line), text)
+    };
+    for kind in KINDS {
+        for mode in MODES {
+            let text = manifest(&[kind, "--mode", mode, "-n", namespace, "--journal-claim", "journals"]);
+            let ran = apply(&text).ends_with(0);
+            assert!(ran.err.is_empty() && ran.out.contains(&format!("{kind}.")), "{ran:#?}");
+            // The pod itself, as a controller would make it of either.
+            let (pod, container) = pod(&objects(&text));
+            let mut container = container;
+            container["name"] = "argo-gc".into();
+            let spec = json!({
+                "serviceAccountName": pod["serviceAccountName"], "securityContext": pod["securityContext"],
+                "volumes": pod["volumes"], "containers": [container], "restartPolicy": "Never",
+            });
+            let meta = json!({ "name": "argo-gc", "namespace": namespace });
+            let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec });
+            let ran = apply(&pod.to_string()).ends_with(0);
+            assert!(ran.err.is_empty(), "{}", ran.err);
+        }
+    }
+    // It would say so.
+    let broken = manifest(&["cronjob", "-n", namespace]).replace("runAsNonRoot: true", "runAsNonRoots: true");
+    let ran = apply(&broken).ends_with(1);
+    assert!(ran.err.contains("runAsNonRoots"), "{}", ran.err);
+    let lax = manifest(&["cronjob", "-n", namespace]).replace("drop: [ALL]", "drop: []");
+    assert!(apply(&lax).err.contains("would violate PodSecurity"));
+}
+
+/// A file system with what the image and the mounts of a pod hold, and nothing else: no home, no kubeconfig, nothing
+/// writable but two folders. The plugin tested is not the static one, so the system's libraries are lent to it.
+const POD: &str = r#"
+root=$1; given=$2; plugin=$3; shift 3
+mount -t tmpfs tmpfs "$root"
+for folder in usr lib lib64; do
+  if [ -L "/$folder" ]; then cp -P "/$folder" "$root/"; elif [ -d "/$folder" ]; then
+    mkdir "$root/$folder"; mount --rbind "/$folder" "$root/$folder"
+  fi
+done
+account=$root/var/run/secrets/kubernetes.io/serviceaccount
+mkdir -p "$root/etc/argo-gc" "$root/tmp" "$root/var/lib/argo-gc" "$account" "$root/dev"
+cp "$given/policy.yaml" "$root/etc/argo-gc/"
+cp "$given/token" "$given/ca.crt" "$given/namespace" "$account/"
+mkdir -p "$root/etc/ssl/certs"; cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+cp "$plugin" "$root/kubectl-argo_gc"
+: > "$root/dev/null"; mount --bind /dev/null "$root/dev/null"
+mount -o remount,ro "$root"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t tmpfs tmpfs "$root/var/lib/argo-gc"
+if touch "$root/touched" 2>/dev/null; then echo "the root can be written to" >&2; exit 99; fi
+code=0; chroot "$root" /kubectl-argo_gc "$@" || code=$?
+cp -R "$root/var/lib/argo-gc/." "$given/state/"
+exit $code
+"#;
+
+/// A pod of the cluster: its container's arguments, environment and account.
+struct Pod {
+    folder: TempDir,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Pod {
+    /// Mounts what a kubelet would; the token is one that the server gives out for the account.
+    fn of(server: &ApiServer, objects: &[Value]) -> Self {
+        let (spec, container) = pod(objects);
+        let folder = TempDir::new().unwrap();
+        let account = spec["serviceAccountName"].as_str().unwrap();
+        let config = of_kind(objects, "ConfigMap");
+        let namespace = config["metadata"]["namespace"].as_str().unwrap();
+        let mounted = &spec["volumes"][0]["configMap"]["name"];
+        assert_eq!(
+            (mounted, &container["volumeMounts"][0]["mountPath"]),
+            (&config["metadata"]["name"], &json!("/etc/argo-gc"))
+        );
+        let token = Ran::of(server.kubectl(["create", "token", account, "-n", namespace])).ends_with(0).out;
+        let kubeconfig: Value =
+            serde_json::from_str(&fs::read_to_string(server.kubeconfig()).unwrap()).unwrap();
+        let cluster = &kubeconfig["clusters"][0]["cluster"];
+        let url = cluster["server"].as_str().unwrap();
+        let (host, port) = url.strip_prefix("https://").unwrap().split_once(':').unwrap();
+        fs::copy(cluster["certificate-authority"].as_str().unwrap(), folder.path().join("ca.crt")).unwrap();
+        for (name, text) in [
+            ("token", token.trim()),
+            ("namespace", namespace),
+            ("policy.yaml", config["data"]["policy.yaml"].as_str().unwrap()),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        fs::create_dir(folder.path().join("state")).unwrap();
+        fs::create_dir(folder.path().join("root")).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let args = container["args"].as_array().unwrap().iter().map(text).collect();
+        let mut env: Vec<(String, String)> = container["env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|variable| (text(&variable["name"]), text(&variable["value"])))
+            .collect();
+        env.push(("KUBERNETES_SERVICE_HOST".to_owned(), host.to_owned()));
+        env.push(("KUBERNETES_SERVICE_PORT".to_owned(), port.to_owned()));
+        Self { folder, args, env }
+    }
+
+    /// Runs it as the manifest says, besides pointing it at the test's object store.
+    fn run(&self, gcs: &Gcs) -> Ran {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--", "sh", "-euc", POD, "pod"]);
+        command.args([&path("root"), &path(""), env!("CARGO_BIN_EXE_kubectl-argo_gc")]).args(&self.args);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.env.iter().cloned()).env("STORAGE_EMULATOR_HOST", gcs.url());
+        Ran::of(command)
+    }
+
+    /// Journals that were left.
+    fn journals(&self) -> usize {
+        fs::read_dir(self.folder.path().join("state/argo-gc")).map_or(0, Iterator::count)
+    }
+}
+
+/// Whether this machine lets a test make a file system of its own.
+fn can_unshare() -> bool {
+    let try_it = ["--user", "--map-root-user", "--mount", "--", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
+    let can = Command::new("unshare").args(try_it).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let can = can.is_ok_and(|status| status.success());
+    if !can {
+        skipped("a pod's file system (unshare)");
+    }
+    can
+}
+
+/// Report and purge as pods run them: the arguments, the account with the bound role, the in-cluster configuration, the
+/// mounted policy, a read-only root.
+#[test]
+fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings() {
+    let (Some(server), Some(gcs), true) = (ApiServer::start(), Gcs::start(), can_unshare()) else { return };
+    gcs.bucket(BUCKET);
+    server.apply(CONTROLLER);
+    let key = |at: i64| format!("argo/nightly-{at}/1/out.tgz");
+    for at in 1..6 {
+        let mut run = workflow("ml", &format!("nightly-{at}"), &[&key(at)]);
+        run["metadata"]["generateName"] = "nightly-".into();
+        server.apply(run);
+        gcs.put(BUCKET, &key(at), "out");
+        gcs.created(BUCKET, &key(at), &ago(within_the_run()));
+    }
+    let folder = TempDir::new().unwrap();
+    let policy = folder.path().join("policy.yaml");
+    // One of the five is pinned: all of them ended together, and `keepLast` would keep every one.
+    fs::write(&policy, "apiVersion: argo-gc/v1\nkind: RetentionPolicy\npins: [{names: [nightly-3]}]\n")
+        .unwrap();
+    let policy = policy.display().to_string();
+    for (kind, mode) in [("cronjob", "report"), ("cronworkflow", "report"), ("cronjob", "purge")] {
+        let name = format!("{kind}-{mode}");
+        let text = manifest(&[kind, "--mode", mode, "--policy", &policy, "--name", &name]);
+        Ran::with_input(server.kubectl(["apply", "-f", "-"]), text.as_str()).ends_with(0);
+        let account = format!("system:serviceaccount:argo:{name}");
+        // The authorizer hears of roles through a watch.
+        let may = |verb: &str| {
+            let line = ["auth", "can-i", verb, "workflows.argoproj.io", "-A", "--as", account.as_str()];
+            Ran::of(server.kubectl(line)).out.trim() == "yes"
+        };
+        let start = std::time::Instant::now();
+        while !may("list") {
+            assert!(start.elapsed() < Duration::from_secs(30), "{account} may not list workflows");
+        }
+        assert_eq!((may("patch"), may("delete")), (mode == "purge", false));
+        let pod = Pod::of(&server, &objects(&text));
+        let ran = pod.run(&gcs).ends_with(0);
+        assert!(ran.out.contains("To delete: 4 objects"), "{ran:#?}");
+        assert!(ran.out.contains("pinned by the policy: names nightly-3"), "{ran:#?}");
+        assert!(!ran.err.contains("forbidden") && !ran.err.contains("cannot"), "{ran:#?}");
+        assert_eq!(gcs.deletes().len(), if mode == "purge" { 4 } else { 0 });
+        assert_eq!(pod.journals(), usize::from(mode == "purge"));
+    }
+    assert_eq!(gcs.keys(BUCKET), [key(3)]);
+    assert!(gcs.unpinned().is_empty());
+    let marked = server.get("/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/nightly-1").unwrap();
+    assert_eq!(marked["status"]["nodes"]["nightly-1-1"]["outputs"]["artifacts"][0]["deleted"], true);
+    // What is left is nobody's to take, and a second run says so.
+    let events = server.get("/api/v1/namespaces/ml/events").unwrap();
+    assert_eq!(events["items"].as_array().unwrap().len(), 4);
+}
+
+/// Where a pod is told to end, it ends as by Ctrl-C.
+#[test]
+fn a_pod_that_is_to_end_finishes_what_is_in_flight() {
+    let names: Vec<String> = (0..60).map(|at| format!("train/{at}.tgz")).collect();
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let Some(live) = Live::with("manifest-terminated", "train", &keys) else { return };
+    live.gcs.latency(Duration::from_millis(40));
+    let journal = live.file("journal.jsonl");
+    let repository = format!("gs://{}", live.namespace);
+    let line = [
+        "purge",
+        "train",
+        "-n",
+        live.namespace,
+        "--repository",
+        &repository,
+        "--yes",
+        "--concurrency",
+        "4",
+        "--journal",
+        &journal,
+    ];
+    let mut command = live.server.plugin(ADMIN, line);
+    command.env("STORAGE_EMULATOR_HOST", live.gcs.url()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while live.gcs.deletes().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = Ran::from_output(&child.wait_with_output().unwrap()).ends_with(130);
+    assert!(ran.err.contains("--resume"), "{}", ran.err);
+    let gone = live.gcs.deletes().len();
+    assert!(gone < 60, "it went on to the end");
+    let text = fs::read_to_string(&journal).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(r#""line":"result""#)).count(), gone);
+}
+
+/// The recipe can't be built without a container builder, so this holds what matters in it.
+#[test]
+fn the_recipe_of_the_image_is_what_the_manifest_runs() {
+    let text = document("Dockerfile");
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let stages: Vec<&&str> = lines.iter().filter(|line| line.starts_with("FROM ")).collect();
+    assert_eq!(stages.len(), 2, "{stages:?}");
+    assert!(stages[0].ends_with(" AS build"), "{stages:?}");
+    assert_eq!(*stages[1], "FROM scratch");
+    let last = &lines[lines.iter().rposition(|line| line.starts_with("FROM ")).unwrap()..];
+    let has = |wanted: &str| assert!(last.contains(&wanted), "{wanted}: {last:?}");
+    let (pod, container) = pod(&objects(&manifest(&["cronworkflow"])));
+    let user = &pod["securityContext"];
+    has(&format!("USER {}:{}", user["runAsUser"], user["runAsGroup"]));
+    has(&format!(r#"ENTRYPOINT ["{}"]"#, container["command"][0].as_str().unwrap()));
+    assert!(!last.iter().any(|line| line.starts_with("RUN ")), "nothing can run in an empty image");
+    let copied =
+        |what: &str| last.iter().any(|line| line.starts_with("COPY --from=build ") && line.contains(what));
+    assert!(copied("ca-certificates.crt") && copied("kubectl-argo_gc") && copied("/tmp"), "{last:?}");
+    assert!(lines.iter().any(|line| line.contains("cargo build --release --locked")));
+    // Of the compiler at least the version that the package asks for.
+    let package = document("Cargo.toml");
+    let version = package.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    let minor = |version: &str| version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
+    let compiler = stages[0].split("rust:").nth(1).unwrap().split('-').next().unwrap();
+    assert!(minor(compiler) >= minor(version), "{compiler} and {version}");
+
+    // Nothing is sent to the builder but what the build needs, and all of that: files in the code included.
+    let ignored = document(".dockerignore");
+    let mut ignored = ignored.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert_eq!(ignored.next(), Some("*"));
+    let sent: Vec<&str> = ignored.map(|line| line.strip_prefix('!').unwrap()).collect();
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "benches"] {
+        assert!(sent.contains(&needed), "{needed} is not sent");
+    }
+    let copied: Vec<&str> =
+        lines.iter().filter(|line| line.starts_with("COPY ") && !line.contains("--from")).copied().collect();
+    assert_eq!(copied, ["COPY . ."]);
+    for path in included(&root().join("src")) {
+        let path = path.strip_prefix(fs::canonicalize(root()).unwrap()).unwrap().to_owned();
+        assert!(sent.iter().any(|sent| path.starts_with(sent)), "{} is not sent", path.display());
+    }
+}
+
+/// Files that the code includes.
+fn included(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(included(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            found.extend(names.map(|name| fs::canonicalize(path.parent().unwrap().join(name)).unwrap()));
+        }
+    }
+    found
+}
