@@ -221,6 +221,54 @@ fn a_real_server_takes_it_strictly() {
     assert!(apply(&lax).err.contains("would violate PodSecurity"));
 }
 
+/// The commands of a page's `sh` blocks that are this plugin's or kubectl's, as they stand there.
+fn commands(page: &str, section: &str) -> Vec<String> {
+    let page = document(page);
+    let (_, section) = page.split_once(section).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let blocks = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.flat_map(str::lines).filter(|line| line.starts_with("kubectl ")).map(str::to_owned).collect()
+}
+
+/// What the pages tell to type works as typed; but for the logs of a job, which no controller has run here.
+#[test]
+fn the_commands_of_the_pages_work() {
+    let Some(server) = ApiServer::start() else { return };
+    server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "argo" } }));
+    let run = |line: &str, input: &str| {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let mut command = server.kubectl(words);
+        command.current_dir(root());
+        Ran::with_input(command, input)
+    };
+    let mut lines = commands("README.md", "## In the cluster");
+    assert_eq!(lines.len(), 4);
+    lines.extend(commands("docs/in-cluster.md", "## A report first"));
+    lines.extend(commands("docs/in-cluster.md", "## Then a purge"));
+    for line in lines.iter().filter(|line| !line.contains(" logs ")) {
+        let line = line.replace("--policy policy.yaml", "--policy examples/policy.yaml");
+        let printed = line.split(" | ").fold(String::new(), |input, part| run(part, &input).ends_with(0).out);
+        let wanted = if line.contains("--dry-run") { "Nothing to delete" } else { "" };
+        assert!(printed.contains(wanted), "{line}: {printed}");
+        if line.contains("create job") {
+            run("kubectl delete job argo-gc-now -n argo", "").ends_with(0);
+        }
+    }
+    let job = server.get("/apis/batch/v1/namespaces/argo/cronjobs/argo-gc").unwrap();
+    let args = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert_eq!(args[2], "--yes");
+    let config = server.get("/api/v1/namespaces/argo/configmaps/argo-gc").unwrap();
+    assert_eq!(config["data"]["policy.yaml"], document("examples/policy.yaml"));
+    // The table of flags is whole.
+    let page = document("docs/in-cluster.md");
+    let help = Ran::of(plugin(["manifest", "--help"])).out;
+    let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
+    let flags: BTreeSet<&str> = flags.map(|flag| flag.trim_matches(|c| ",]'".contains(c))).collect();
+    for flag in flags.into_iter().filter(|flag| !["--help", "--v", "--namespace"].contains(flag)) {
+        assert!(page.contains(&format!("`{flag}")), "docs/in-cluster.md does not say what {flag} does");
+    }
+}
+
 /// A file system with what the image and the mounts of a pod hold, and nothing else: no home, no kubeconfig, nothing
 /// writable but two folders. The plugin tested is not the static one, so the system's libraries are lent to it.
 const POD: &str = r#"
