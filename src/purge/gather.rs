@@ -55,9 +55,10 @@ impl Gathered {
         if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
         }
-        let templates = template_of(&workflow);
         let now = terms.context.now;
-        if let Some(retention) = terms.rules.retention.as_deref() {
+        let retention = terms.rules.retention.as_deref();
+        let templates = retention.map(|_| template_of(&workflow)).unwrap_or_default();
+        if let Some(retention) = retention {
             // What a pin keeps anyway takes no other's place.
             let run = Run::new(&workflow, &templates);
             if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
@@ -89,7 +90,6 @@ impl Gathered {
                 self.found.insert(workflow.metadata.name.clone());
             }
             let run = Run::new(&workflow, &templates);
-            let retention = terms.rules.retention.as_deref();
             let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
             let bound = retention.map(|retention| retention.bind(&run, now));
             let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };

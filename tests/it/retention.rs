@@ -394,7 +394,8 @@ fn the_schema_is_the_parser() {
     let schema: Value = serde_json::from_str(&document("docs/schema/retention-policy.v1.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let parsed = |text: &str| {
-        let line = ["kubectl argo-gc", "purge", "-f", "examples/none", "--all", "--policy", "-"];
+        let line =
+            ["kubectl argo-gc", "purge", "-f", "none", "--store-root", "none", "--all", "--policy", "-"];
         let (_, _, err) = in_process(line, text, now());
         !err.contains("standard input:")
     };
