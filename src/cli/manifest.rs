@@ -1,10 +1,10 @@
 //! `manifest`: what runs the plugin in the cluster, by the clock.
 
-use super::Streams;
 use super::purge::{self, Source};
+use super::{Cli, Streams};
 use crate::error::{Error, exit};
 use crate::gc::location::Bucket;
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -28,6 +28,7 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
   kubectl argo-gc manifest cronjob --image registry.example.com/argo-gc:1 | kubectl apply -f -
   kubectl argo-gc manifest cronjob --image IMAGE -n gc --policy policy.yaml --repository gs://ml-artifacts
   kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
+  kubectl argo-gc manifest cronjob --image IMAGE -- --only logs --endpoint-override minio:9000=http://minio.minio:9000
 
 docs/in-cluster.md shows how to make the image, and who the account is at the buckets.")]
 pub(super) struct Arguments {
@@ -67,6 +68,9 @@ pub(super) struct Arguments {
     /// PersistentVolumeClaim for the journals, which undo needs [default: they go with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
+    /// Further flags of purge, after --.
+    #[arg(last = true, allow_hyphen_values = true, value_name = "FLAG")]
+    more: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,6 +133,14 @@ impl Arguments {
             Some(path) => purge::policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
+        // What would be wrong at night is wrong now.
+        let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
+        if let Err(error) = Cli::try_parse_from(line) {
+            let words = error.render().to_string();
+            let words = words.lines().next().unwrap_or_default();
+            return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))
+                .hint("what comes after -- are flags of kubectl argo-gc purge"));
+        }
         let text = self.manifest(&policy);
         streams.out.write_all(text.as_bytes())?;
         Ok(exit::DONE)
@@ -180,6 +192,7 @@ impl Arguments {
         }));
         let unread = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
         args.extend(unread.map(|source| format!("--accept-unread={}", source.get_name())));
+        args.extend(self.more.iter().cloned());
         args
     }
 }

@@ -166,6 +166,12 @@ fn what_is_asked_for_is_in_it() {
     );
     assert_eq!(of_kind(&made, "CronWorkflow")["spec"]["schedules"], json!(["@daily"]));
     assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], "j");
+    let flags = ["--only", "logs", "--endpoint-override", "minio:9000=http://minio.minio:9000"];
+    let made = Ran::of(plugin(["manifest", "cronjob", "--image", IMAGE, "--"].iter().chain(&flags)))
+        .ends_with(0)
+        .out;
+    let args = self::pod(&objects(&made)).1["args"].clone();
+    assert_eq!(args.as_array().unwrap()[args.as_array().unwrap().len() - 4..], flags);
     let wrong = file("wrong", "apiVersion: argo-gc/v1\nkind: RetentionPolicy\nkeepLst: 1\n");
     for (arguments, code, words) in [
         (&["--policy", &wrong][..], 1, "wrong:3:1: unknown field"),
@@ -173,6 +179,9 @@ fn what_is_asked_for_is_in_it() {
         (&["--name", &"n".repeat(53)], 2, "52 letters"),
         (&["-n", "a: b"], 2, "lower-case"),
         (&["--schedule", "17 3 * *"], 2, "five fields"),
+        (&["--", "--onyl", "logs"], 2, "unexpected argument '--onyl'"),
+        (&["--", "--plan", "plan.json"], 2, "cannot be used with"),
+        (&["--", "--dry-run=none"], 2, "cannot be used multiple times"),
         (&["--repository", "b/p"], 2, "invalid value"),
     ] {
         let line = ["manifest", "cronjob", "--image", IMAGE].iter().chain(arguments);
