@@ -278,8 +278,8 @@ impl ToldFrom {
 pub const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
 
 /// What to know about [`RELEASE_COMMAND`].
-pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects that are not in GCS it leaves alone, and the \
-finalizer with them.";
+pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects in \
+storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finalizer with them.";
 
 /// What most entries have in common; each names the rest.
 const BASE: Entry = Entry {

@@ -9,6 +9,7 @@ use crate::gc::location::Bucket;
 use crate::gc::plan::ObjectFacts;
 use futures::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What an answer means, in words all storages share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +67,13 @@ struct Inner {
     bucket: Bucket,
     api: Api,
     wire: Wire,
+    /// Its settings, once asked for.
+    facts: OnceCell<BucketFacts>,
 }
 
 impl Remote {
     pub fn new(bucket: Bucket, api: Api, wire: Wire) -> Self {
-        Self(Arc::new(Inner { bucket, api, wire }))
+        Self(Arc::new(Inner { bucket, api, wire, facts: OnceCell::new() }))
     }
 
     pub fn bucket_name(&self) -> &Bucket {
@@ -208,6 +211,15 @@ impl Remote {
 
     pub async fn bucket(&self) -> Result<BucketFacts, StoreError> {
         each!(&self.0.api, api => api.bucket(self).await)
+    }
+
+    /// What of deleted and overwritten objects the bucket keeps; none where its settings can't be read.
+    pub async fn copies(&self, prefix: &str) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
+        let facts = self.0.facts.get_or_try_init(|| self.bucket()).await?;
+        if facts.unread.is_some() {
+            return Ok(None);
+        }
+        each!(&self.0.api, api => api.copies(self, prefix, facts).await).map(Some)
     }
 
     pub async fn missing_rights(&self) -> Result<Vec<String>, StoreError> {
