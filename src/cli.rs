@@ -4,6 +4,7 @@ mod duration;
 mod explain;
 mod inspect;
 mod kube_flags;
+mod lint;
 mod orphans;
 mod purge;
 mod select;
@@ -70,6 +71,7 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Lint(Box<lint::Arguments>),
     Explain(explain::Arguments),
 }
 
@@ -87,6 +89,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Lint(arguments) => arguments.run(streams).await,
         Verb::Explain(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {

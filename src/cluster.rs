@@ -5,6 +5,7 @@
 
 mod access;
 mod buffer;
+mod manifests;
 mod pages;
 mod related;
 mod sources;
@@ -12,6 +13,7 @@ mod write;
 
 pub use access::Access;
 use buffer::{Buffer, Pool};
+pub use manifests::Manifests;
 pub use pages::{Body, Scope};
 pub use sources::{Beside, Unread, template_of};
 pub use write::Patched;

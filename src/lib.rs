@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod error;
 pub mod files;
 pub mod gc;
+pub mod lint;
 pub mod output;
 pub mod purge;
 pub mod store;
