@@ -2,6 +2,7 @@
 
 mod duration;
 mod explain;
+mod fix;
 mod inspect;
 mod kube_flags;
 mod lint;
@@ -72,6 +73,7 @@ enum Verb {
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
     Lint(Box<lint::Arguments>),
+    Fix(fix::Arguments),
     Explain(explain::Arguments),
 }
 
@@ -90,6 +92,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Lint(arguments) => arguments.run(streams).await,
+        Verb::Fix(arguments) => arguments.run(streams),
         Verb::Explain(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod cluster;
 pub mod error;
 pub mod files;
+pub mod fix;
 pub mod gc;
 pub mod lint;
 pub mod output;

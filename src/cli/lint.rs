@@ -2,6 +2,8 @@
 
 mod gather;
 
+pub(super) use gather::read;
+
 use self::gather::Gathered;
 use super::inspect::version;
 use super::{Streams, explain, kube_flags::KubeFlags};

@@ -9,6 +9,7 @@ mod path;
 mod root;
 mod walk;
 
+pub use artifact::is_fixed;
 pub use path::{FieldPath, Part};
 
 use self::model::Spec;

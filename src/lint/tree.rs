@@ -206,6 +206,11 @@ pub fn parse(text: &str) -> Result<Vec<Node>, Fault> {
     Ok(documents.into_iter().filter(|node| !matches!(node.value(), Value::Null)).collect())
 }
 
+/// The dash that begins an item of a block list.
+fn dash_before(text: &str, item: usize) -> Option<usize> {
+    text.get(..item)?.trim_end().strip_suffix('-').map(str::len)
+}
+
 /// The first place where a template language stands outside quotes; it explains any other error.
 fn unrendered(text: &str) -> Option<Fault> {
     for (number, line) in text.lines().enumerate() {
@@ -272,6 +277,15 @@ impl Builder {
                     Shape::Map { flow, entries } => (*flow, entries.last().map(|(key, value)| key.span.end.max(value.span.end))),
                     Shape::Scalar { .. } => (true, None),
                 };
+                if let Shape::Seq { flow: false, items } = &node.shape
+                    && let Some(dash) = items.first().and_then(|item| dash_before(text, item.span.start))
+                {
+                    // The start of a list that is not indented is reported behind its first dash.
+                    let line = text[..dash].rfind('\n').map_or(0, |newline| newline + 1);
+                    node.column = text[line..dash].chars().count() + 1;
+                    node.line -= text[dash..node.span.start.max(dash)].matches('\n').count();
+                    node.span.start = dash;
+                }
                 // A block's end is reported at whatever comes next.
                 node.span.end = if flow { range.end } else { last.unwrap_or(node.span.start) };
                 self.put(node, anchor)?;
@@ -339,6 +353,8 @@ mod tests {
         assert_eq!(&text[..root.get("a").unwrap().span.end], "a: |\n  x");
         let name = root.get("c").unwrap().item(0).unwrap().item(0).unwrap().get("n").unwrap();
         assert_eq!((name.line, name.column), (7, 8));
+        let list = root.get("c").unwrap();
+        assert_eq!((list.line, list.column, list.item(0).unwrap().column), (7, 1, 3));
         assert_eq!(root.span.end, text.len() - 1);
     }
 
