@@ -9,6 +9,8 @@ mod check;
 mod cluster;
 #[path = "it/dangers.rs"]
 mod dangers;
+#[path = "it/fix.rs"]
+mod fix;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
@@ -19,6 +21,8 @@ mod house;
 mod http;
 #[path = "it/input.rs"]
 mod input;
+#[path = "it/lint.rs"]
+mod lint;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/orphans.rs"]
