@@ -65,7 +65,7 @@ impl Arguments {
         let mut sources = Vec::new();
         let mut trouble = false;
         for input in &inputs {
-            match read(input, &mut *streams.input) {
+            match read(input, &mut *streams.input, inputs.len() == 1) {
                 Ok(source) => sources.push((input, source)),
                 Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
                 Err(problem) => {

@@ -95,12 +95,15 @@ fn wanted(text: &str) -> Result<Wanted, String> {
 impl Arguments {
     pub async fn run(self, streams: &mut Streams) -> Result<u8, Error> {
         let gathered = Gathered::of(&self, &mut *streams.input).await?;
-        let Gathered { manifests, origins, sources, settings, gaps, problems, source } = gathered;
+        let Gathered { manifests, origins, sources, settings, gaps, problems, notes, source } = gathered;
         for problem in &problems {
             streams.say(Error::new(problem));
         }
+        notes.iter().for_each(|note| streams.say(note));
         let predictions = lint(&manifests, &settings);
-        let all = predictions.into_iter().map(|prediction| Finding::new(prediction, &manifests, &origins, &sources));
+        let all = predictions
+            .into_iter()
+            .map(|prediction| Finding::new(prediction, &manifests, &origins, &sources));
         let mut findings: Vec<Finding> = all.collect();
         // In the order of the files; what a cluster holds has no place and keeps its own.
         findings.sort_by(|a, b| a.at.cmp(&b.at));

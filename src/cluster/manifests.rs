@@ -64,11 +64,12 @@ impl Cluster {
         let (controllers, gaps) = self.controllers(namespace).await;
         manifests.gaps.extend(gaps);
         if let Some(controller) = controllers.seen.first() {
-            let path =
-                format!("/api/v1/namespaces/{}/configmaps/workflow-controller-configmap", controller.namespace);
+            let path = format!(
+                "/api/v1/namespaces/{}/configmaps/workflow-controller-configmap",
+                controller.namespace
+            );
             // That it can't be read is among the controllers' gaps.
-            manifests.config =
-                self.get(&path).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+            manifests.config = self.get(&path).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
         }
         manifests.controllers = controllers;
         Ok(manifests)

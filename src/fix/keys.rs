@@ -36,7 +36,9 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
         }
         for path in paths {
             let document = &source.documents[at];
-            let Some(key) = path.of(&document.value).and_then(Value::as_str).map(str::to_owned) else { continue };
+            let Some(key) = path.of(&document.value).and_then(Value::as_str).map(str::to_owned) else {
+                continue;
+            };
             if !is_fixed(&key) {
                 continue;
             }
@@ -49,7 +51,11 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
             };
             // A directory's reader may name any part of it.
             let folder = format!("{}/", key.trim_end_matches('/'));
-            let is_read = |read: &String| *read == key || read.starts_with(&folder) || key.starts_with(&format!("{}/", read.trim_end_matches('/')));
+            let is_read = |read: &String| {
+                *read == key
+                    || read.starts_with(&folder)
+                    || key.starts_with(&format!("{}/", read.trim_end_matches('/')))
+            };
             if read_elsewhere.iter().any(is_read) {
                 fixed.refused.push(refusal("a manifest reads it by that name"));
                 continue;
@@ -85,7 +91,8 @@ fn outputs(value: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
                     let artifacts = path.key("artifacts");
                     let count = value["artifacts"].as_array().map_or(0, Vec::len);
                     for at in 0..count {
-                        let fields = KEYS.iter().map(|(engine, key)| artifacts.index(at).key(engine).key(key));
+                        let fields =
+                            KEYS.iter().map(|(engine, key)| artifacts.index(at).key(engine).key(key));
                         found.extend(fields);
                     }
                 } else {

@@ -270,7 +270,8 @@ fn free_name(document: &Document, kind: ManifestKind, step: &FieldPath) -> Strin
     taken.extend(listed.filter_map(|template| template["name"].as_str().map(str::to_owned)));
     // A name that something refers to may be that of a template beyond this file.
     referred(&document.value, &mut taken);
-    let text = |path: FieldPath| path.of(&document.value).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |path: FieldPath| path.of(&document.value).and_then(Value::as_str).unwrap_or_default().to_owned();
     let ordinary = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let own: String = text(step.key("name")).chars().map(ordinary).collect();
     let own = if own.is_empty() { "lifted".to_owned() } else { own };
@@ -308,7 +309,8 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
     let last = templates.items().last().ok_or(LAYOUT)?;
     let flow_body = edit::is_flow(body);
     let quoted = source.text[key.span.clone()].starts_with('"');
-    let pointer = format!("{}: {}", if quoted { "\"template\"" } else { "template" }, edit::scalar(name, quoted));
+    let pointer =
+        format!("{}: {}", if quoted { "\"template\"" } else { "template" }, edit::scalar(name, quoted));
     let moved = if flow_body {
         edits.replace(key.span.start..body.span.end, pointer);
         moved_flow(&layout, templates, last, key, body, name)?
@@ -320,7 +322,8 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
         let end = layout.block_end(body, body.column - 1);
         // A comment behind the key stays with the step.
         let tail = if rest.trim().is_empty() { layout.newline } else { rest };
-        let tail = if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };
+        let tail =
+            if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };
         edits.replace(key.span.start..end, format!("{pointer}{tail}"));
         moved_block(&layout, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
     };
@@ -342,7 +345,14 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
 }
 
 /// A block body as a new item of a block list.
-fn moved_block(layout: &Layout<'_>, last: &Node, templates: &Node, lines: &str, body: &Node, name: &str) -> String {
+fn moved_block(
+    layout: &Layout<'_>,
+    last: &Node,
+    templates: &Node,
+    lines: &str,
+    body: &Node,
+    name: &str,
+) -> String {
     let dash = templates.column - 1;
     let column = if edit::is_flow(last) { dash + 2 } else { (last.column - 1).max(dash + 2) };
     let from = body.column - 1;

@@ -84,7 +84,9 @@ pub(super) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
         }
         [side @ ("inputs" | "outputs"), what @ ("artifacts" | "parameters"), name, "path"] => {
             match levels.iter().any(|level| declares(level.template, side, what, name)) {
-                true => Fate::Refuse("it may take the path of an artifact or output of the enclosing template"),
+                true => {
+                    Fate::Refuse("it may take the path of an artifact or output of the enclosing template")
+                }
                 false => Fate::Keep,
             }
         }
@@ -97,7 +99,9 @@ pub(super) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
             Fate::Refuse("the variable may name the enclosing node rather than its own")
         }
         [prefix @ ("steps" | "tasks"), name, rest @ ..] => {
-            let outer = levels.iter().any(|level| level.prefix() == *prefix && siblings(level.template).contains(name));
+            let outer = levels
+                .iter()
+                .any(|level| level.prefix() == *prefix && siblings(level.template).contains(name));
             match outer {
                 false => Fate::Keep,
                 true if siblings(body).contains(name) => {
@@ -131,7 +135,11 @@ fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     if has("node") || (has("retries") || has("lastRetry")) && levels.iter().any(Level::retries) {
         return Fate::Refuse("an expression may use values of the enclosing node");
     }
-    if has("inputs") && levels.iter().any(|level| !level.template["inputs"].is_null() && level.template["inputs"] != serde_json::json!({})) {
+    if has("inputs")
+        && levels.iter().any(|level| {
+            !level.template["inputs"].is_null() && level.template["inputs"] != serde_json::json!({})
+        })
+    {
         return Fate::Refuse("an expression uses inputs, which may be the enclosing template's");
     }
     Fate::Keep

@@ -20,9 +20,11 @@ pub fn set_strategy(text: &str, strategy: &Strategy) -> Result<Fixed, Fault> {
         let Some(kind) = kind(document) else { continue };
         let path = kind.spec_path();
         let spec = path.of(&document.value);
-        let set = spec.is_some_and(|spec| spec["artifactGC"]["strategy"].as_str().is_some_and(|s| !s.is_empty()));
+        let set =
+            spec.is_some_and(|spec| spec["artifactGC"]["strategy"].as_str().is_some_and(|s| !s.is_empty()));
         // What its workflow template says counts for it, too.
-        let elsewhere = spec.is_some_and(|spec| spec["templates"].is_null() && !spec["workflowTemplateRef"].is_null());
+        let elsewhere =
+            spec.is_some_and(|spec| spec["templates"].is_null() && !spec["workflowTemplateRef"].is_null());
         if set || elsewhere || !spec.is_some_and(serde_json::Value::is_object) {
             continue;
         }
@@ -68,7 +70,9 @@ fn one(source: &Source, at: usize, path: &FieldPath, strategy: &Strategy) -> Opt
                 edits.insert(block.span.start, format!("{entry}{}{pad}", layout.newline));
             }
         },
-        Some((_, block)) if !block.span.is_empty() => edits.replace(block.span.clone(), format!("{{{entry}}}")),
+        Some((_, block)) if !block.span.is_empty() => {
+            edits.replace(block.span.clone(), format!("{{{entry}}}"))
+        }
         Some((name, _)) => edits.insert(colon(&layout, name), format!(" {{{entry}}}")),
         None if edit::is_flow(spec) => {
             edit::first_in_flow(&mut edits, spec, &format!("{}: {{{entry}}}", key("artifactGC")));
@@ -78,7 +82,10 @@ fn one(source: &Source, at: usize, path: &FieldPath, strategy: &Strategy) -> Opt
             let (pad, newline) = (" ".repeat(entries.first()?.0.column - 1), layout.newline);
             let lines = format!("artifactGC:{newline}{pad}  {entry}{newline}");
             // Before the templates, which are long; comments above them stay theirs.
-            let before = entries.iter().position(|(name, _)| name.text() == Some("templates")).unwrap_or(entries.len());
+            let before = entries
+                .iter()
+                .position(|(name, _)| name.text() == Some("templates"))
+                .unwrap_or(entries.len());
             match before.checked_sub(1).map(|last| &entries[last]) {
                 None => edits.insert(entries.first()?.0.span.start, format!("{lines}{pad}")),
                 Some((_, last)) => {

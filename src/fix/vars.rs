@@ -89,7 +89,10 @@ mod tests {
     fn finds_tags_and_words() {
         let found: Vec<&str> = tags("a {{ item }} {{=x}} {{y").into_iter().map(|(_, tag)| tag).collect();
         assert_eq!(found, ["item", "=x"]);
-        assert_eq!(words("=inputs.parameters['item'] + steps.a + \"tasks\" + item.b"), ["inputs", "steps", "item"]);
+        assert_eq!(
+            words("=inputs.parameters['item'] + steps.a + \"tasks\" + item.b"),
+            ["inputs", "steps", "item"]
+        );
         assert_eq!(replace("{{a}}-{{b}}", &|tag| (tag == "b").then(|| "c".into())), "{{a}}-c");
     }
 }

@@ -44,11 +44,18 @@ pub struct Finding {
 
 impl Finding {
     /// Puts a prediction to its place.
-    pub fn new(prediction: Prediction, manifests: &[Manifest], origins: &[Origin], sources: &[Source]) -> Self {
+    pub fn new(
+        prediction: Prediction,
+        manifests: &[Manifest],
+        origins: &[Origin],
+        sources: &[Source],
+    ) -> Self {
         let manifest = &manifests[prediction.manifest];
         let entry = prediction.reason.entry();
         let at = match origins.get(prediction.manifest) {
-            Some(Origin::File { source, document }) => Some(place(&sources[*source], *document, &prediction.path)),
+            Some(Origin::File { source, document }) => {
+                Some(place(&sources[*source], *document, &prediction.path))
+            }
             _ => None,
         };
         Self {

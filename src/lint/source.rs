@@ -11,6 +11,9 @@ pub struct Source {
     pub name: String,
     pub text: String,
     pub documents: Vec<Document>,
+    /// The first thing in it that is no Kubernetes object and doesn't look as if it should be one: other tools'
+    /// files lie among manifests.
+    pub foreign: Option<Fault>,
 }
 
 /// One Kubernetes object.
@@ -27,12 +30,16 @@ impl Source {
     /// # Errors
     /// It is no YAML or JSON, or something in it is no Kubernetes object.
     pub fn parse(name: String, text: String) -> Result<Self, Fault> {
-        let mut documents = Vec::new();
-        // Positions are those of the file, so the mark before the text is left to the parser.
+        let (mut documents, mut foreign) = (Vec::new(), None);
         for node in tree::parse(&text)? {
-            unfold(node, &mut documents, 0)?;
+            let ours = ["apiVersion", "metadata", "spec"].iter().any(|field| node.get(field).is_some());
+            match unfold(node, &mut documents, "", 0) {
+                Err(fault) if !ours && foreign.is_none() => foreign = Some(fault),
+                Err(fault) if ours => return Err(fault),
+                _ => {}
+            }
         }
-        Ok(Self { name, text, documents })
+        Ok(Self { name, text, documents, foreign })
     }
 }
 
@@ -54,20 +61,24 @@ impl Document {
     }
 }
 
-fn unfold(node: Node, into: &mut Vec<Document>, depth: usize) -> Result<(), Fault> {
-    let fault = |message: &str| {
-        Err(Fault { line: node.line, column: node.column, message: message.to_owned() })
-    };
+/// `list_kind` is the kind of the list it stood in, whose items may leave theirs out.
+fn unfold(node: Node, into: &mut Vec<Document>, list_kind: &str, depth: usize) -> Result<(), Fault> {
+    let fault =
+        |message: &str| Err(Fault { line: node.line, column: node.column, message: message.to_owned() });
     let kind = match (&node.shape, node.get("kind")) {
         (tree::Shape::Map { .. }, kind) => kind.and_then(Node::text).unwrap_or_default().to_owned(),
         (tree::Shape::Seq { .. }, _) if depth == 0 => {
-            return node.items().iter().try_for_each(|item| unfold(item.clone(), into, depth + 1));
+            return node.items().iter().try_for_each(|item| unfold(item.clone(), into, "", depth + 1));
         }
         _ => return fault("not a Kubernetes object"),
     };
     if let Some(items) = node.get("items").filter(|_| kind.ends_with("List") && depth < 4) {
-        return items.items().iter().try_for_each(|item| unfold(item.clone(), into, depth + 1));
+        return items.items().iter().try_for_each(|item| unfold(item.clone(), into, &kind, depth + 1));
     }
+    let kind = match list_kind.strip_suffix("List") {
+        Some(of_list) if kind.is_empty() => of_list.to_owned(),
+        _ => kind,
+    };
     if kind.is_empty() {
         return fault("this object has no kind");
     }

@@ -168,7 +168,9 @@ mod tests {
             reached_from: Vec::new(),
         };
         let line = annotation(&finding);
-        assert!(line.starts_with("::warning file=a%2Cb%3Ac.yaml,line=3,col=5,title=no-strategy in Workflow/x%0A%3A%3Aerror"));
+        assert!(line.starts_with(
+            "::warning file=a%2Cb%3Ac.yaml,line=3,col=5,title=no-strategy in Workflow/x%0A%3A%3Aerror"
+        ));
         assert!(line.ends_with("::artifact 50%25%0D%0A::stop: because. do it"), "{line}");
         assert_eq!(line.lines().count(), 1);
     }

@@ -152,7 +152,10 @@ fn json_stays_json() {
     let tasks = &spec["templates"][0]["dag"]["tasks"];
     assert_eq!(tasks[0], json!({ "name": "a", "template": "a", "arguments": { "parameters": [handed] } }));
     assert_eq!(tasks[1], json!({ "name": "b", "template": "b" }));
-    assert_eq!(spec["templates"][1]["container"]["args"], json!(["{{inputs.parameters.tasks-b-outputs-result}}"]));
+    assert_eq!(
+        spec["templates"][1]["container"]["args"],
+        json!(["{{inputs.parameters.tasks-b-outputs-result}}"])
+    );
     assert_eq!(spec["templates"][2], json!({ "name": "b", "container": { "image": "y" } }));
 }
 
@@ -199,16 +202,27 @@ fn what_would_change_its_meaning_is_left_with_the_reason() {
         let (fixed, ran) = written(&text, &[]);
         assert_eq!(fixed, text, "{body}");
         let line = text.lines().position(|line| line.contains("inline:")).unwrap() + 1;
-        assert!(ran.code == Some(4) && ran.err.contains(why) && ran.err.contains(&format!(":{line}:9: left")), "{body}: {ran:#?}");
+        assert!(
+            ran.code == Some(4) && ran.err.contains(why) && ran.err.contains(&format!(":{line}:9: left")),
+            "{body}: {ran:#?}"
+        );
     }
     // The same words where they are the body's own.
-    for body in ["'{{=workflow.name}}'", "'{{pod.name}}'", "'{{retries}}'", "'{{item}}'", "'{{steps.other.outputs.result}}'", "'{{inputs.parameters.r}}'"] {
+    for body in [
+        "'{{=workflow.name}}'",
+        "'{{pod.name}}'",
+        "'{{retries}}'",
+        "'{{item}}'",
+        "'{{steps.other.outputs.result}}'",
+        "'{{inputs.parameters.r}}'",
+    ] {
         let (fixed, ran) = written(&with(body, "", ""), &[]);
         ran.assert(0, "Changed 1 place");
         assert!(fixed.contains(body) && !fixed.contains("arguments"), "{fixed}");
     }
     // An input of the body that has the name of the enclosing template's: which one counts is not the body's say.
-    let text = with("'{{inputs.parameters.p}}'", "", "") + "          inputs: {parameters: [{name: p, value: 1}]}\n";
+    let text =
+        with("'{{inputs.parameters.p}}'", "", "") + "          inputs: {parameters: [{name: p, value: 1}]}\n";
     assert!(written(&text, &[]).1.err.contains("an input of the body has the name"));
 }
 
@@ -230,13 +244,22 @@ spec:
 ";
     let (fixed, ran) = written(text, &[]);
     assert_eq!(ran.code, Some(4));
-    assert!(ran.err.contains(":11:15: left the inline template of \"b\"") && ran.err.contains(":8:9: left the inline template of \"a\""), "{}", ran.err);
-    assert!(fixed.contains("inline: {container: {image: '{{=item}}'}}") && fixed.contains("template: c"), "{fixed}");
+    assert!(
+        ran.err.contains(":11:15: left the inline template of \"b\"")
+            && ran.err.contains(":8:9: left the inline template of \"a\""),
+        "{}",
+        ran.err
+    );
+    assert!(
+        fixed.contains("inline: {container: {image: '{{=item}}'}}") && fixed.contains("template: c"),
+        "{fixed}"
+    );
 }
 
 #[test]
 fn names_are_free_ones() {
-    let text = with("x", "", "").replace("templates:\n", "entrypoint: main-a\n  templates:\n  - {name: a, container: {image: y}}\n");
+    let text = with("x", "", "")
+        .replace("templates:\n", "entrypoint: main-a\n  templates:\n  - {name: a, container: {image: y}}\n");
     let (fixed, _) = written(&text, &[]);
     assert!(fixed.contains("template: main-a-2\n") && fixed.contains("- name: main-a-2\n"), "{fixed}");
 }
@@ -282,7 +305,11 @@ spec:
     let (fixed, ran) = written(text, &["--unique-keys"]);
     assert_eq!(fixed, text.replace("key: a.tgz", "key: \"{{workflow.uid}}/a.tgz\""));
     assert_eq!(ran.code, Some(4));
-    assert!(ran.err.contains(":8:41: left the key \"shared/r.tgz\" as it is: a manifest reads it by that name"), "{}", ran.err);
+    assert!(
+        ran.err.contains(":8:41: left the key \"shared/r.tgz\" as it is: a manifest reads it by that name"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -291,7 +318,10 @@ fn a_diff_changes_nothing_and_writing_keeps_mode_and_links() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let name = path.to_str().unwrap();
     let ran = fix(&["-f", name]).ends_with(0);
-    assert!(ran.out.starts_with(&format!("--- {name}\n+++ {name}\n@@ ")) && ran.err.contains("--write"), "{ran:#?}");
+    assert!(
+        ran.out.starts_with(&format!("--- {name}\n+++ {name}\n@@ ")) && ran.err.contains("--write"),
+        "{ran:#?}"
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), COMMENTED);
     let link = folder.path().join("link.yaml");
     std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -370,21 +400,25 @@ fn leaf() -> impl Strategy<Value = Value> {
 
 /// A graph of one to three steps or tasks, each inline or by name.
 fn graph(inner: impl Strategy<Value = Value> + Clone + 'static) -> impl Strategy<Value = Value> {
-    let step = (proptest::option::weighted(0.8, inner), any::<bool>(), 0..3u8, words());
+    let step = (proptest::option::weighted(0.8, inner), 0..3u8, words());
     (proptest::collection::vec(step, 1..4), any::<bool>()).prop_map(|(steps, dag)| {
-        let steps: Vec<Value> = steps.into_iter().enumerate().map(|(at, (inline, bare, with, text))| {
-            let mut step = json!({ "name": format!("{}{at}", if dag { "t" } else { "s" }) });
-            match inline {
-                Some(body) => step["inline"] = body,
-                None => step["template"] = json!("named"),
-            }
-            match with {
-                0 => step["withItems"] = json!([1, { "k": "v" }]),
-                1 => step["arguments"] = json!({ "parameters": [{ "name": "given", "value": text }] }),
-                _ => {}
-            }
-            if dag { step } else if bare { json!([step]) } else { json!([step]) }
-        }).collect();
+        let steps: Vec<Value> = steps
+            .into_iter()
+            .enumerate()
+            .map(|(at, (inline, with, text))| {
+                let mut step = json!({ "name": format!("{}{at}", if dag { "t" } else { "s" }) });
+                match inline {
+                    Some(body) => step["inline"] = body,
+                    None => step["template"] = json!("named"),
+                }
+                match with {
+                    0 => step["withItems"] = json!([1, { "k": "v" }]),
+                    1 => step["arguments"] = json!({ "parameters": [{ "name": "given", "value": text }] }),
+                    _ => {}
+                }
+                if dag { step } else { json!([step]) }
+            })
+            .collect();
         if dag { json!({ "dag": { "tasks": steps } }) } else { json!({ "steps": steps }) }
     })
 }
@@ -424,7 +458,14 @@ struct Style {
 fn style() -> impl Strategy<Value = Style> {
     let json = proptest::option::weighted(0.2, any::<bool>());
     (2..5usize, any::<bool>(), 2..14usize, any::<bool>(), json, any::<bool>()).prop_map(
-        |(indent, deep, flow_from, dos, json, comments)| Style { indent, deep, flow_from, dos, json, comments },
+        |(indent, deep, flow_from, dos, json, comments)| Style {
+            indent,
+            deep,
+            flow_from,
+            dos,
+            json,
+            comments,
+        },
     )
 }
 
@@ -482,7 +523,9 @@ fn below(value: &Value, style: Style, depth: usize, column: usize, out: &mut Str
             Value::Array(items) => !items.is_empty(),
             // A block scalar where the text has lines and none of them is white space alone.
             Value::String(text) => {
-                let literal = text.contains('\n') && !text.starts_with([' ', '\n']) && text.lines().all(|l| !l.trim().is_empty() || l.is_empty());
+                let literal = text.contains('\n')
+                    && !text.starts_with([' ', '\n'])
+                    && text.lines().all(|l| !l.trim().is_empty() || l.is_empty());
                 if literal && !style.dos && !text.ends_with('\n') {
                     out.push_str(" |-\n");
                     text.lines().for_each(|line| match line {
@@ -508,8 +551,10 @@ fn put_back(fixed: &Value) -> Value {
     let mut value = fixed.clone();
     let templates = value["spec"]["templates"].as_array().unwrap().clone();
     let (own, lifted) = templates.split_at(2);
-    let lifted: Map<String, Value> =
-        lifted.iter().map(|template| (template["name"].as_str().unwrap().to_owned(), template.clone())).collect();
+    let lifted: Map<String, Value> = lifted
+        .iter()
+        .map(|template| (template["name"].as_str().unwrap().to_owned(), template.clone()))
+        .collect();
     let mut own = own.to_vec();
     own.iter_mut().for_each(|template| unlift(template, &lifted));
     value["spec"]["templates"] = json!(own);
@@ -528,11 +573,18 @@ fn unlift(template: &mut Value, lifted: &Map<String, Value>) {
         let mut body = body.clone();
         unlift(&mut body, lifted);
         let own = |parameter: &Value| matches!(parameter["name"].as_str(), Some("own" | "given"));
-        let handed: Vec<Value> = step["arguments"]["parameters"].as_array().into_iter().flatten().filter(|p| !own(p)).cloned().collect();
+        let handed: Vec<Value> = step["arguments"]["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|p| !own(p))
+            .cloned()
+            .collect();
         let mut text = body.to_string();
         for parameter in &handed {
             let name = parameter["name"].as_str().unwrap();
-            text = text.replace(&format!("{{{{inputs.parameters.{name}}}}}"), parameter["value"].as_str().unwrap());
+            text = text
+                .replace(&format!("{{{{inputs.parameters.{name}}}}}"), parameter["value"].as_str().unwrap());
         }
         body = serde_json::from_str(&text).unwrap();
         for list in [&mut body["inputs"]["parameters"], &mut step["arguments"]["parameters"]] {
@@ -545,7 +597,12 @@ fn unlift(template: &mut Value, lifted: &Map<String, Value>) {
         step["inline"] = body;
     };
     let mut steps = steps;
-    steps.as_array_mut().into_iter().flatten().flat_map(|group| group.as_array_mut().unwrap()).for_each(unlift_step);
+    steps
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .flat_map(|group| group.as_array_mut().unwrap())
+        .for_each(unlift_step);
     let mut tasks = tasks;
     tasks.as_array_mut().into_iter().flatten().for_each(unlift_step);
     template["steps"] = steps;
@@ -573,10 +630,73 @@ fn normal(value: &Value) -> Value {
 
 fn count(value: &Value) -> usize {
     match value {
-        Value::Object(map) => map.iter().map(|(key, value)| usize::from(key == "inline") + count(value)).sum(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| usize::from(key == "inline") + count(value)).sum()
+        }
         Value::Array(items) => items.iter().map(count).sum(),
         _ => 0,
     }
+}
+
+/// What Argo makes of a workflow, as far as variables go: the texts of all pods, with a symbol for each value
+/// that only a run has. A template's JSON gets its inputs, then each step what its siblings and loop give.
+fn texts(manifest: &Value) -> Vec<String> {
+    let templates = manifest["spec"]["templates"].as_array().unwrap();
+    let mut texts = Vec::new();
+    run(&templates[0], templates, &Value::Null, "", &mut texts);
+    texts
+}
+
+fn run(template: &Value, templates: &[Value], arguments: &Value, path: &str, texts: &mut Vec<String>) {
+    let inputs = template["inputs"]["parameters"].as_array().cloned().unwrap_or_default();
+    let template = substituted(template, &|tag| {
+        let name = tag.strip_prefix("inputs.parameters.")?;
+        let input = inputs.iter().find(|input| input["name"] == name)?;
+        let given =
+            arguments["parameters"].as_array().into_iter().flatten().find(|given| given["name"] == name);
+        Some(given.unwrap_or(input)["value"].as_str().expect("every input has a value").to_owned())
+    });
+    let dag = template["dag"]["tasks"].as_array();
+    let steps: Vec<&Value> = match (dag, template["steps"].as_array()) {
+        (Some(tasks), _) => tasks.iter().collect(),
+        (_, Some(groups)) => groups.iter().flat_map(|group| group.as_array().unwrap()).collect(),
+        _ => {
+            texts.push(format!("{path}: {}", template["container"]));
+            return;
+        }
+    };
+    let prefix = if dag.is_some() { "tasks." } else { "steps." };
+    for step in &steps {
+        let path = format!("{path}/{}", step["name"].as_str().unwrap());
+        let step = substituted(step, &|tag| {
+            let sibling = tag.strip_prefix(prefix)?.split('.').next()?;
+            steps.iter().any(|step| step["name"] == sibling).then(|| format!("<{tag} beside {path}>"))
+        });
+        let step = substituted(&step, &|tag| {
+            let item = tag == "item" || tag.starts_with("item.");
+            (item && step["withItems"].is_array()).then(|| format!("<{tag} of {path}>"))
+        });
+        let named = || templates.iter().find(|template| template["name"] == step["template"]).unwrap();
+        let next = if step["inline"].is_object() { &step["inline"] } else { named() };
+        run(next, templates, &step["arguments"], &path, texts);
+    }
+}
+
+/// Replaces tags in the JSON text, as Argo does.
+fn substituted(value: &Value, with: &dyn Fn(&str) -> Option<String>) -> Value {
+    let text = value.to_string();
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (tag, after) = after.split_once("}}").unwrap();
+        out += before;
+        match with(tag) {
+            Some(new) => out += Value::from(new).to_string().trim_matches('"'),
+            None => out += &format!("{{{{{tag}}}}}"),
+        }
+        rest = after;
+    }
+    serde_json::from_str(&(out + rest)).unwrap()
 }
 
 proptest! {
@@ -594,6 +714,7 @@ proptest! {
         prop_assert_eq!(count(&after), refused.len(), "{}", fixed);
         prop_assert_eq!(changed + refused.len(), count(&value));
         prop_assert!(refused.iter().all(|refusal| !refusal.why.contains("layout")), "{:?}\n{}", refused, text);
+        prop_assert_eq!(texts(&after), texts(&value), "{}\n{}", text, fixed);
         prop_assert_eq!(normal(&put_back(&after)), normal(&value), "{}", fixed);
         // The other reader agrees that it is YAML, and JSON stays JSON.
         let other: Value = serde_saphyr::from_str(&fixed).unwrap();

@@ -1,5 +1,6 @@
 //! `lint`: each planted gap is found at its very place, by version, and nothing where there is none.
 
+use crate::fixture::Fixture;
 use crate::support::kube::{ALICE, ApiServer};
 use crate::support::{Ran, in_process, plugin};
 use argo_gc::gc::Reason;
@@ -56,7 +57,10 @@ fn each_planted_gap_is_found_at_its_place() {
         "8-storage:21:9 uncovered unknown-strategy log",
     ];
     assert_eq!(rows(&ran.json()), expected);
-    assert_eq!(ran.json()["summary"], json!({ "manifests": 10, "findings": { "uncovered": 6, "failing": 4, "note": 3 } }));
+    assert_eq!(
+        ran.json()["summary"],
+        json!({ "manifests": 10, "findings": { "uncovered": 6, "failing": 4, "note": 3 } })
+    );
     assert_eq!(ran.json()["findings"][4]["reachedFrom"], json!(["Workflow/report-"]));
 }
 
@@ -72,7 +76,8 @@ fn the_place_is_where_the_word_stands() {
         ("8-storage.yaml", 20, 11, "url: https"),
     ];
     for (file, line, column, word) in words {
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PLANTED).join(file)).unwrap();
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PLANTED).join(file)).unwrap();
         let found = &text.lines().nth(line - 1).unwrap()[column - 1..];
         assert!(found.starts_with(word) || found.starts_with(&format!("{{{word}")), "{file}: {found}");
     }
@@ -138,7 +143,9 @@ fn the_version_decides() {
 #[test]
 fn what_one_level_sets_counts_as_argo_counts_it() {
     let spec = |gc: &str, artifact: &str| {
-        format!("{HEAD}spec:\n  {gc}\n  templates:\n  - name: main\n    container: {{image: x}}\n    outputs: {{artifacts: [{{name: o, path: /o{artifact}}}]}}\n")
+        format!(
+            "{HEAD}spec:\n  {gc}\n  templates:\n  - name: main\n    container: {{image: x}}\n    outputs: {{artifacts: [{{name: o, path: /o{artifact}}}]}}\n"
+        )
     };
     let none = "entrypoint: main";
     assert_eq!(of(&spec(none, ""), &[]), ["9:27 uncovered no-strategy o"]);
@@ -154,17 +161,48 @@ fn what_one_level_sets_counts_as_argo_counts_it() {
 
 #[test]
 fn an_inline_body_behind_a_workflow_template_spoils_the_workflow() {
-    let template = format!("{HEAD}{INLINE}").replace("kind: Workflow", "kind: WorkflowTemplate").replace("name: w,", "name: t,");
+    let template = format!("{HEAD}{INLINE}")
+        .replace("kind: Workflow", "kind: WorkflowTemplate")
+        .replace("name: w,", "name: t,");
     let workflow = format!("{HEAD}spec: {{workflowTemplateRef: {{name: t}}}}\n");
     let both = format!("{template}---\n{workflow}");
     assert_eq!(of(&both, &[]), ["10:73 failing inline-poison o"]);
     assert_eq!(of(&workflow, &[]), ["4:29 unknown template-unseen -"]);
     // Its logs do it, too, where it has no artifact.
-    let logs = format!("{HEAD}{INLINE}").replace("[{name: o, path: /o}]", "[]").replace("spec:\n", "spec:\n  archiveLogs: true\n");
+    let logs = format!("{HEAD}{INLINE}")
+        .replace("[{name: o, path: /o}]", "[]")
+        .replace("spec:\n", "spec:\n  archiveLogs: true\n");
     let named = "  - {name: b, container: {image: x}, outputs: {artifacts: [{name: p, path: /p}]}}\n";
     let logs = logs.replace("    - - {name: a", "    - - {name: n, template: b}\n    - - {name: a") + named;
     assert_eq!(of(&logs, &[]), ["12:27 failing inline-poison main-logs", "13:60 failing inline-poison p"]);
     assert_eq!(of(&logs.replace("archiveLogs: true", "archiveLogs: false"), &[]), Vec::<String>::new());
+}
+
+/// The fixtures of `inspect` are what became of manifests: their specs alone let the same be predicted.
+#[test]
+fn predictions_agree_with_what_is_found_afterwards() {
+    // What these show (the repository, the attempts) only the run knows.
+    const FROM_STATUS: [&str; 3] =
+        ["unsupported-driver/hit.yaml", "inline-poison/hit-i9-logs.yaml", "retry-attempts/miss-untried.yaml"];
+    let codes = "inline-only inline-poison dynamic-templateref hook-templateref no-strategy unknown-strategy \
+                 unsupported-driver gcs-unclean-key artifact-block-without-strategy wftmpl-level-ignored \
+                 template-defaults non-pod-node wftref-3.4 controller-too-old shared-key param-archive-location \
+                 retry-attempts";
+    let mut seen = 0;
+    for fixture in Fixture::all() {
+        let name = format!("{}/{}", fixture.code(), fixture.path.file_name().unwrap().to_str().unwrap());
+        if !codes.split_whitespace().any(|code| code == fixture.code())
+            || FROM_STATUS.contains(&name.as_str())
+        {
+            continue;
+        }
+        let version = fixture.lines("argo-version");
+        let found = of(&fixture.text, &["--argo-version", version[0]]);
+        let has = found.iter().any(|row| row.split(' ').nth(2) == Some(fixture.code()));
+        assert_eq!(has, fixture.is_hit(), "{name}: {found:?}");
+        seen += 1;
+    }
+    assert!(seen > 40, "{seen}");
 }
 
 #[test]
@@ -200,7 +238,10 @@ fn sarif_has_the_shape_that_scanners_read() {
         let place = &result["locations"][0]["physicalLocation"];
         let uri = place["artifactLocation"]["uri"].as_str().unwrap();
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(uri).is_file(), "{uri}");
-        assert!(place["region"]["startLine"].as_u64().unwrap() > 0 && place["region"]["startColumn"].as_u64().unwrap() > 0);
+        assert!(
+            place["region"]["startLine"].as_u64().unwrap() > 0
+                && place["region"]["startColumn"].as_u64().unwrap() > 0
+        );
     }
 }
 
@@ -208,7 +249,9 @@ fn sarif_has_the_shape_that_scanners_read() {
 fn annotations_markdown_and_table_name_each_place() {
     let github = lint(&format!("-f {PLANTED} -o github")).ends_with(0).out;
     assert_eq!(github.lines().count(), 13);
-    let first = format!("::warning file={PLANTED}/1-inline.yaml,line=22,col=21,title=inline-only in Workflow/train-::artifact model: ");
+    let first = format!(
+        "::warning file={PLANTED}/1-inline.yaml,line=22,col=21,title=inline-only in Workflow/train-::artifact model: "
+    );
     assert!(github.starts_with(&first), "{github}");
     assert_eq!(github.lines().filter(|line| line.starts_with("::notice ")).count(), 3);
     let markdown = lint(&format!("-f {PLANTED} -o markdown")).ends_with(0).out;
@@ -220,7 +263,8 @@ fn annotations_markdown_and_table_name_each_place() {
 
 #[test]
 fn fail_on_takes_severities_and_codes() {
-    let cases = [("uncovered", 3), ("inline-only", 3), ("no-strategy", 0), ("unknown", 0), ("note,failing", 3)];
+    let cases =
+        [("uncovered", 3), ("inline-only", 3), ("no-strategy", 0), ("unknown", 0), ("note,failing", 3)];
     for (wanted, code) in cases {
         // What is shown does not decide what is failed on.
         lint(&format!("-f {PLANTED} --only unknown --fail-on {wanted}")).ends_with(code);
@@ -236,22 +280,44 @@ fn what_cannot_be_read_is_never_passed_over() {
         folder.path().join(name).display().to_string()
     };
     let helm = file("helm.yaml", "kind: Workflow\nmetadata:\n  name: {{ .Release.Name }}\n");
-    let message = format!("error: {helm}: line 3 column 9: {{{{ }}}} outside quotes is no YAML: render the chart first");
+    let message = format!(
+        "error: {helm}: line 3 column 9: {{{{ }}}} outside quotes is no YAML: render the chart first"
+    );
     lint(&format!("-f {helm}")).assert(1, &message);
-    let shape = file("shape.yaml", &format!("{HEAD}spec:\n  templates:\n  - name: a\n    outputs: {{artifacts: x}}\n"));
-    lint(&format!("-f {shape}")).assert(4, &format!("error: {shape}: line 7 column 26: spec.templates[0].outputs.artifacts: expected a list"));
+    let shape = file(
+        "shape.yaml",
+        &format!("{HEAD}spec:\n  templates:\n  - name: a\n    outputs: {{artifacts: x}}\n"),
+    );
+    lint(&format!("-f {shape}")).assert(
+        4,
+        &format!("error: {shape}: line 7 column 26: spec.templates[0].outputs.artifacts: expected a list"),
+    );
     file("good.yaml", &format!("{HEAD}{INLINE}"));
     let ran = lint(&format!("-f {} -o json", folder.path().display())).ends_with(4);
     assert_eq!(ran.json()["findings"].as_array().unwrap().len(), 1, "the good one is still looked at");
     assert_eq!(ran.err.lines().filter(|line| line.starts_with("error: ")).count(), 2, "{}", ran.err);
     lint("-f /nonexistent.yaml").assert(1, "error: the path \"/nonexistent.yaml\" does not exist");
     let words = file("words.yaml", "just words\n");
-    lint(&format!("-f {words}")).assert(1, &format!("error: {words}: line 1 column 1: not a Kubernetes object"));
+    lint(&format!("-f {words}"))
+        .assert(1, &format!("error: {words}: line 1 column 1: not a Kubernetes object"));
     let kindless = file("kindless.yaml", "metadata: {name: a}\n");
-    lint(&format!("-f {kindless}")).assert(1, &format!("error: {kindless}: line 1 column 1: this object has no kind"));
+    lint(&format!("-f {kindless}"))
+        .assert(1, &format!("error: {kindless}: line 1 column 1: this object has no kind"));
+    let named = file("named.yaml", "metadata: {name: a}\n");
+    lint(&format!("-f {named} -f {kindless}")).ends_with(4);
+    // Other tools' files lie among manifests.
+    let (first, second) = (file("values.yaml", "replicas: 1\n"), format!("{PLANTED}/1-inline.yaml"));
+    let ran = lint(&format!("-f {first} -f {second}")).ends_with(0);
+    assert!(
+        ran.err
+            .starts_with(&format!("Note: left out what is no Kubernetes object: {first}: line 1 column 1")),
+        "{}",
+        ran.err
+    );
     let binary = folder.path().join("binary.yaml");
     std::fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
-    lint(&format!("-f {}", binary.display())).assert(1, &format!("error: {}: this is not UTF-8", binary.display()));
+    lint(&format!("-f {}", binary.display()))
+        .assert(1, &format!("error: {}: this is not UTF-8", binary.display()));
     lint("-f x -A").assert(2, "error: the argument '");
     lint("--connected").assert(2, "error: ");
     lint(&format!("-f {PLANTED} --argo-version latest")).assert(2, "error: invalid value 'latest'");
@@ -261,19 +327,49 @@ fn what_cannot_be_read_is_never_passed_over() {
 fn a_cluster_is_linted_and_completes_what_files_refer_to() {
     let Some(server) = ApiServer::shared() else { return };
     let template = format!("{HEAD}{INLINE}").replace("kind: Workflow", "kind: WorkflowTemplate");
-    server.apply(template.replace("namespace: ml", "namespace: lint-cluster").replace("name: w,", "name: shared,").as_str());
+    server.apply(
+        template
+            .replace("namespace: ml", "namespace: lint-cluster")
+            .replace("name: w,", "name: shared,")
+            .as_str(),
+    );
     let run = |command| Ran::of(command).ends_with(0);
-    let ran = run(server.kubectl(["argo-gc", "lint", "-n", "lint-cluster", "-o", "json", "--argo-version", "v3.7.0"]));
+    let ran = run(server.kubectl([
+        "argo-gc",
+        "lint",
+        "-n",
+        "lint-cluster",
+        "-o",
+        "json",
+        "--argo-version",
+        "v3.7.0",
+    ]));
     assert_eq!(rows(&ran.json()), ["-:null:null failing inline-poison o"]);
-    assert_eq!(ran.json()["findings"][0]["field"], "spec.templates[0].steps[0][0].inline.outputs.artifacts[0]");
+    assert_eq!(
+        ran.json()["findings"][0]["field"],
+        "spec.templates[0].steps[0][0].inline.outputs.artifacts[0]"
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("w.yaml");
-    let workflow = format!("{HEAD}spec: {{workflowTemplateRef: {{name: shared}}}}\n").replace("namespace: ml", "namespace: lint-cluster");
+    let workflow = format!("{HEAD}spec: {{workflowTemplateRef: {{name: shared}}}}\n")
+        .replace("namespace: ml", "namespace: lint-cluster");
     std::fs::write(&file, workflow).unwrap();
     let file = file.to_str().unwrap();
     let alone = run(server.kubectl(["argo-gc", "lint", "-f", file, "-o", "json"]));
     assert_eq!(rows(&alone.json()), ["w:4:29 unknown template-unseen -"]);
-    let arguments = ["argo-gc", "lint", "-f", file, "--connected", "-n", "lint-cluster", "-o", "json", "--argo-version", "v3.7.0"];
+    let arguments = [
+        "argo-gc",
+        "lint",
+        "-f",
+        file,
+        "--connected",
+        "-n",
+        "lint-cluster",
+        "-o",
+        "json",
+        "--argo-version",
+        "v3.7.0",
+    ];
     let ran = run(server.kubectl(arguments));
     assert_eq!(rows(&ran.json()), ["-:null:null failing inline-poison o"]);
     assert_eq!(ran.json()["findings"][0]["reachedFrom"], json!(["Workflow/w"]));

@@ -26,6 +26,8 @@ pub(super) struct Gathered {
     pub gaps: Vec<Gap>,
     /// Files and objects that could not be read, each a sentence.
     pub problems: Vec<String>,
+    /// Files of others that were left out, each a sentence.
+    pub notes: Vec<String>,
     pub source: output::Origin,
 }
 
@@ -38,6 +40,7 @@ impl Gathered {
             settings: Settings::default(),
             gaps: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
             source: output::Origin { kind: "files", ..output::Origin::default() },
         };
         gathered.source.namespace.clone_from(&arguments.kube.namespace);
@@ -56,7 +59,7 @@ impl Gathered {
         let inputs = files::inputs(&arguments.files, arguments.recursive)?;
         self.source.files = arguments.files.iter().map(|path| path.display().to_string()).collect();
         for input in &inputs {
-            match read(input, stdin) {
+            match read(input, stdin, inputs.len() == 1) {
                 Ok(source) => self.source(source, arguments.kube.namespace.as_deref()),
                 Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
                 Err(problem) => self.problems.push(problem),
@@ -67,6 +70,9 @@ impl Gathered {
 
     fn source(&mut self, source: Source, namespace: Option<&str>) {
         let at = self.sources.len();
+        if let Some(fault) = &source.foreign {
+            self.notes.push(format!("Note: left out what is no Kubernetes object: {}: {fault}", source.name));
+        }
         for (number, document) in source.documents.iter().enumerate() {
             if document.kind == "ConfigMap"
                 && let Ok(config) = ConfigMap::deserialize(&document.value)
@@ -157,8 +163,12 @@ impl Gathered {
     }
 }
 
-/// Reads a whole input; the error names it and the place in it.
-pub(in crate::cli) fn read(input: &Input, stdin: &mut (dyn Read + Send)) -> Result<Source, String> {
+/// Reads a whole input; the error names it and the place in it. The only one has to be a manifest.
+pub(in crate::cli) fn read(
+    input: &Input,
+    stdin: &mut (dyn Read + Send),
+    only: bool,
+) -> Result<Source, String> {
     let name = input.to_string();
     let mut bytes = Vec::new();
     let result = match input {
@@ -167,5 +177,10 @@ pub(in crate::cli) fn read(input: &Input, stdin: &mut (dyn Read + Send)) -> Resu
     };
     result.map_err(|error| InputError::Io(name.clone(), error).to_string())?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{name}: this is not UTF-8 text"))?;
-    Source::parse(name.clone(), text).map_err(|fault| format!("{name}: {fault}"))
+    let worded = |fault| format!("{name}: {fault}");
+    let source = Source::parse(name.clone(), text).map_err(worded)?;
+    match source.foreign.clone().filter(|_| only) {
+        Some(fault) => Err(worded(fault)),
+        None => Ok(source),
+    }
 }

@@ -40,7 +40,8 @@ pub(super) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<
     let own_engine = own.kind();
     let base = base(root, body);
     // A location that isn't whole gets its type from what completes it.
-    let engine = if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
+    let engine =
+        if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
     let version = root.settings.version;
     if let Some(engine) = engine.filter(|engine| !deletes(*engine, version)) {
         let detail = format!("the {} driver of {version} has no delete", engine.as_str());
@@ -63,9 +64,13 @@ pub(super) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<
         found.extend(unarchived(engine, key, version).map(|place| (UNARCHIVED, place)));
     }
     if is_fixed(key) {
-        let detail = format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
+        let detail =
+            format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
         found.push((key_field(own_engine), Place::note(Reason::SharedKey, detail)));
-    } else if body.retries && !key.is_empty() && !["{{pod.name}}", "{{retries}}"].iter().any(|tag| key.contains(tag)) {
+    } else if body.retries
+        && !key.is_empty()
+        && !["{{pod.name}}", "{{retries}}"].iter().any(|tag| key.contains(tag))
+    {
         let detail = format!("all attempts of a run write {key:?}; deleting it a second time fails on GCS");
         found.push((key_field(own_engine), Place::note(Reason::RetryAttempts, detail)));
     }
@@ -120,12 +125,8 @@ pub(super) fn is_unclean(key: &str) -> bool {
 
 /// Whether every run writes this very key: it has no variable, or only such as are the same for all runs.
 pub fn is_fixed(key: &str) -> bool {
-    const SAME: [&str; 4] = [
-        "workflow.namespace",
-        "workflow.serviceAccountName",
-        "workflow.mainEntrypoint",
-        "workflow.priority",
-    ];
+    const SAME: [&str; 4] =
+        ["workflow.namespace", "workflow.serviceAccountName", "workflow.mainEntrypoint", "workflow.priority"];
     let mut rest = key;
     while let Some((_, after)) = rest.split_once("{{") {
         let Some((tag, after)) = after.split_once("}}") else { break };

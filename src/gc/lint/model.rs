@@ -182,8 +182,7 @@ fn hooks(holder: &Value, path: &FieldPath) -> Result<Vec<Hook>, Misfit> {
         let path = path.key(name);
         map(hook, &path)?;
         let template = text(hook, "template", &path)?;
-        let target =
-            if template.is_empty() { reference(hook, &path)? } else { Target::Named(template) };
+        let target = if template.is_empty() { reference(hook, &path)? } else { Target::Named(template) };
         all.push(Hook { path, target });
     }
     Ok(all)

@@ -138,10 +138,13 @@ impl<'m> Root<'m> {
             };
             return self.gc.strategy.asks_for_collection() || artifacts.any(own);
         }
+        // Validation stores what lies in workflow templates, inline bodies too: one level deep, later two.
+        let version = self.settings.version;
+        let deeper = version >= Version(3, 5, 6) || (Version(3, 4, 17)..Version(3, 5, 0)).contains(&version);
+        let levels = if deeper { 2 } else { 1 };
         let stored = self.reach.usages.iter().filter(|usage| {
-            // Validation stores what lies in workflow templates, and inline bodies one level deep.
             let reached = (usage.referenced || self.whole) && !usage.hook;
-            reached && usage.inline < 2
+            reached && usage.inline <= levels
         });
         artifacts.any(|artifact| self.asks(artifact))
             || stored.flat_map(|usage| &usage.body.artifacts).any(|(_, artifact)| self.asks(artifact))
@@ -186,22 +189,36 @@ impl<'m> Root<'m> {
         let deletion = asked().any(|(_, a)| *self.strategy(a) == Strategy::OnWorkflowDeletion);
         if self.gc.force_finalizer_removal && completion && deletion && self.settings.version >= FORCE {
             let path = path.key("forceFinalizerRemoval");
-            let detail = "the finalizer goes with the pod of OnWorkflowCompletion, before OnWorkflowDeletion".to_owned();
+            let detail = "the finalizer goes with the pod of OnWorkflowCompletion, before OnWorkflowDeletion"
+                .to_owned();
             found.push(about(*manifest, path, Severity::Uncovered, Reason::ForceEarly, detail));
         }
-        if self.called_only && self.gc_set {
+        // Where some caller was given, its artifacts say so.
+        if self.called_only && self.gc_set && !self.library.referenced.contains(&self.at) {
             let own = &self.library.manifests[self.at].spec;
             let reads = own.gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
             if reads {
                 let detail = "there is no entrypoint, so only templateRef leads here, and for that this block is not read".to_owned();
-                found.push(about(self.at, own.gc_path(), Severity::Uncovered, Reason::WftmplLevelIgnored, detail));
+                found.push(about(
+                    self.at,
+                    own.gc_path(),
+                    Severity::Uncovered,
+                    Reason::WftmplLevelIgnored,
+                    detail,
+                ));
             }
         }
         let defaults = self.tops.iter().flat_map(|at| {
-            self.library.manifests[*at].spec.defaults.iter().map(move |(path, artifact)| (*at, path, artifact))
+            self.library.manifests[*at]
+                .spec
+                .defaults
+                .iter()
+                .map(move |(path, artifact)| (*at, path, artifact))
         });
-        for (at, path, artifact) in defaults.filter(|(_, _, artifact)| self.asks(artifact) && !self.finalizer) {
-            let detail = "templateDefaults are merged in at run time, after the controller's first look".to_owned();
+        for (at, path, artifact) in defaults.filter(|(_, _, artifact)| self.asks(artifact) && !self.finalizer)
+        {
+            let detail =
+                "templateDefaults are merged in at run time, after the controller's first look".to_owned();
             found.push(Prediction {
                 artifact: artifact.name.clone(),
                 ..about(at, path.clone(), Severity::Uncovered, Reason::TemplateDefaults, detail)
@@ -224,7 +241,8 @@ impl<'m> Root<'m> {
             if declared.any(|(_, artifact)| self.asks(artifact)) {
                 return;
             }
-            let detail = "no declared artifact has a strategy, and logs don't count for the finalizer".to_owned();
+            let detail =
+                "no declared artifact has a strategy, and logs don't count for the finalizer".to_owned();
             found.push(about(manifest, path, Severity::Uncovered, Reason::LogsOnly, detail));
         } else if self.gc.strategy == Strategy::Unset {
             let detail = "archived logs take the workflow's strategy, and it has none".to_owned();
@@ -249,17 +267,19 @@ impl<'m> Root<'m> {
             if let Some(place) = self.chain(usage, artifact) {
                 push(path, &artifact.name, place);
             }
-            for (field, place) in artifact::storage(self, body, artifact) {
-                let asked = self.asks(artifact);
-                // Without a strategy nothing is deleted, well or badly.
-                if asked || place.reason == Reason::SharedKey {
-                    let path = field.iter().fold(path.clone(), |path, field| path.key(field));
+            // Without a strategy nothing is deleted, well or badly.
+            if self.asks(artifact) {
+                for (fields, place) in artifact::storage(self, body, artifact) {
+                    let path = fields.iter().fold(path.clone(), |path, field| path.key(field));
                     push(&path, &artifact.name, place);
                 }
             }
         }
         let poisoned = usage.inline > 0 && self.logs(body) && self.finalizer;
-        if poisoned && self.gc.strategy.asks_for_collection() && !body.artifacts.iter().any(|(_, a)| self.asks(a)) {
+        if poisoned
+            && self.gc.strategy.asks_for_collection()
+            && !body.artifacts.iter().any(|(_, a)| self.asks(a))
+        {
             let strategy = &self.gc.strategy;
             let detail = format!("its archived logs spoil {strategy} for the whole workflow");
             push(&body.path, "main-logs", Place::failing(Reason::InlinePoison, detail));
@@ -305,7 +325,8 @@ impl<'m> Root<'m> {
             return Some(Place::failing(Reason::InlinePoison, detail));
         }
         let culprit = self.culprit(strategy)?;
-        let detail = format!("the inline template {:?} spoils {strategy} for the whole workflow", culprit.body.name);
+        let detail =
+            format!("the inline template {:?} spoils {strategy} for the whole workflow", culprit.body.name);
         Some(Place::failing(Reason::InlinePoison, detail))
     }
 
@@ -332,17 +353,22 @@ impl<'m> Root<'m> {
             );
             return Place::uncovered(Reason::WftmplLevelIgnored, detail);
         }
-        Place::uncovered(Reason::NoStrategy, "neither the artifact nor the workflow sets a strategy".to_owned())
+        Place::uncovered(
+            Reason::NoStrategy,
+            "neither the artifact nor the workflow sets a strategy".to_owned(),
+        )
     }
 
     /// The controller's first look finds nothing to collect.
     fn overlooked(&self, usage: &Usage<'m>) -> Place {
         if usage.inline > 0 {
-            let detail = "only inline templates have artifacts to collect, and the controller does not look there";
+            let detail =
+                "only inline templates have artifacts to collect, and the controller does not look there";
             return Place::uncovered(Reason::InlineOnly, detail.to_owned());
         }
         if usage.hook {
-            let detail = "only a hook's templateRef leads to artifacts, and the controller does not follow it";
+            let detail =
+                "only a hook's templateRef leads to artifacts, and the controller does not follow it";
             return Place::uncovered(Reason::HookTemplateref, detail.to_owned());
         }
         let detail = "the controller's first look finds no artifact to collect".to_owned();

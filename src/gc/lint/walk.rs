@@ -79,7 +79,8 @@ impl<'m> Library<'m> {
             return self.templates.get(&(true, "", name)).copied();
         }
         let namespace = self.manifests[from].namespace.as_str();
-        let exact = self.templates.get(&(false, namespace, name)).or_else(|| self.templates.get(&(false, "", name)));
+        let exact =
+            self.templates.get(&(false, namespace, name)).or_else(|| self.templates.get(&(false, "", name)));
         exact.copied().or_else(|| {
             let any = || self.templates.iter().filter(|((cluster, _, other), _)| !cluster && *other == name);
             (namespace.is_empty() && any().count() == 1).then(|| any().next().map(|(_, at)| *at)).flatten()
