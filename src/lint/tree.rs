@@ -160,18 +160,23 @@ impl Node {
     }
 }
 
-/// A plain scalar by YAML's core schema.
+/// A plain scalar as Kubernetes' own reader takes it: YAML's core schema, with the older words for truth.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
         _ => {}
     }
     let begins = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     let digits = text.trim_start_matches(['+', '-']);
     if begins && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         if let Ok(number) = text.trim_start_matches('+').parse::<i64>() {
+            return Value::Number(number.into());
+        }
+        if let Some(number) = text.strip_prefix("0x").and_then(|hex| i64::from_str_radix(hex, 16).ok()) {
             return Value::Number(number.into());
         }
         let float = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
@@ -364,7 +369,7 @@ mod tests {
     #[test]
     fn agrees_with_the_other_reader() {
         for text in [
-            "a: 1\nb: -2\nc: 1.5\nd: '1'\ne: yes\nf: ~\ng:\nh: 1e3\ni: 0.10.1\nj: -\nk: +x\n",
+            "a: 1\nb: -2\nc: 1.5\nd: '1'\ne: yes\nf: ~\ng:\nh: 1e3\ni: 0.10.1\nj: -x\nk: +x\nl: +5\nm: 0x1f\nn: .5\no: [No, on, ~, -.5]\n",
             "x: &a {k: [1, 2]}\ny: *a\n",
             "- >\n  folded\n  text\n- |-\n  strip\n",
         ] {

@@ -700,7 +700,7 @@ fn substituted(value: &Value, with: &dyn Fn(&str) -> Option<String>) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_fixed_manifest_is_the_same_but_for_the_lift(value in manifest(), style in style()) {
