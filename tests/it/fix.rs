@@ -734,6 +734,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a file holds: no panic, and what comes out means what it meant or is refused.
+    #[test]
+    fn damaged_files_are_refused_or_fixed(
+        cuts in proptest::collection::vec((0..2000usize, 0..12usize, "[ -~\n\r\tä]{0,4}"), 1..4),
+    ) {
+        let mut text = COMMENTED.to_owned();
+        for (at, length, new) in cuts {
+            let at = at % (text.len() + 1);
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, &new);
+            }
+        }
+        if let Ok(fixed) = lift(&text) {
+            prop_assert!(tree::parse(&fixed.text).is_ok());
+            prop_assert!(fixed.changed > 0 || fixed.text == text);
+        }
+        let strategy = argo_gc::argo::Strategy::OnWorkflowDeletion;
+        if let Ok(fixed) = argo_gc::fix::set_strategy(&text, &strategy) {
+            prop_assert!(tree::parse(&fixed.text).is_ok());
+        }
+        let _ = argo_gc::fix::unique_keys(&text, &Default::default());
+        in_process(["x", "lint", "-f", "-"], &text, "2026-11-20T12:00:00Z".parse().unwrap());
+    }
+}
+
 #[test]
 fn the_example_is_found_and_mended() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inline.yaml");

@@ -324,6 +324,29 @@ fn what_cannot_be_read_is_never_passed_over() {
 }
 
 #[test]
+fn long_chains_and_rings_of_templates_come_to_an_end() {
+    let chain: String = (0..20_000)
+        .map(|n| format!("  - {{name: t{n}, steps: [[{{name: s, template: t{}}}]]}}\n", (n + 1) % 20_000))
+        .collect();
+    let text = format!("{HEAD}spec:\n  entrypoint: t0\n  templates:\n{chain}");
+    assert_eq!(of(&text, &[]), Vec::<String>::new());
+    let deep =
+        format!("{HEAD}spec: {{templates: [{}{}]}}\n", "{steps: [[{inline: ".repeat(60), "}]]}".repeat(60));
+    let (code, _, err) = in_process(["x", "lint", "-f", "-"], &deep, "2026-11-20T12:00:00Z".parse().unwrap());
+    assert!(code == 1 && err.starts_with("error: standard input: line 4 column "), "{err}");
+}
+
+#[test]
+fn what_would_act_on_a_terminal_is_shown_instead() {
+    let text = format!("{HEAD}{INLINE}").replace("name: o,", "name: \"o\\e[2J\\u202E\",");
+    for format in ["table", "json", "yaml", "markdown", "sarif", "github"] {
+        let arguments = ["x", "lint", "-f", "-", "-o", format];
+        let (_, out, _) = in_process(arguments, &text, "2026-11-20T12:00:00Z".parse().unwrap());
+        assert!(out.contains("2J") && !out.contains(['\u{1b}', '\u{202e}']), "{format}: {out}");
+    }
+}
+
+#[test]
 fn a_cluster_is_linted_and_completes_what_files_refer_to() {
     let Some(server) = ApiServer::shared() else { return };
     let template = format!("{HEAD}{INLINE}").replace("kind: Workflow", "kind: WorkflowTemplate");

@@ -95,7 +95,13 @@ impl<'m> Library<'m> {
 
     /// Follows every step, task and hook that can run.
     pub fn reach(&self, roots: &[usize], at: usize) -> Reach<'m> {
-        let mut walk = Walk { library: self, root: at, reach: Reach::default(), seen: HashSet::new() };
+        let mut walk = Walk {
+            library: self,
+            root: at,
+            reach: Reach::default(),
+            ahead: Vec::new(),
+            seen: HashSet::new(),
+        };
         let scope = Scope { manifests: roots.to_vec(), referenced: false, hook: false };
         let specs = || roots.iter().map(|at| &self.manifests[*at].spec);
         let entry = specs().map(|spec| spec.entrypoint.as_str()).find(|name| !name.is_empty());
@@ -113,7 +119,7 @@ impl<'m> Library<'m> {
             }
             walk.hooks(&spec.hooks, at, "", &scope);
         }
-        walk.reach
+        walk.finish()
     }
 }
 
@@ -121,6 +127,8 @@ struct Walk<'l, 'm> {
     library: &'l Library<'m>,
     root: usize,
     reach: Reach<'m>,
+    /// Found and not yet gone through: a chain of templates may be longer than a stack is deep.
+    ahead: Vec<(Usage<'m>, Scope)>,
     seen: HashSet<(usize, &'m FieldPath, bool, bool)>,
 }
 
@@ -144,19 +152,28 @@ impl<'m> Walk<'_, 'm> {
             return;
         }
         let (referenced, hook) = (scope.referenced, scope.hook);
-        self.reach.usages.push(Usage { manifest, body, inline, referenced, hook });
-        self.hooks(&body.hooks, manifest, &body.name, scope);
-        for call in &body.calls {
-            match &call.target {
-                Target::Named(name) => self.name(name, scope),
-                Target::Inline(inner) => self.visit(manifest, inner, scope, inline + 1),
-                Target::Ref(reference) => {
-                    self.follow(reference, manifest, &call.path, &body.name, scope.hook);
+        self.ahead.push((Usage { manifest, body, inline, referenced, hook }, scope.clone()));
+    }
+
+    /// Goes through all that was found, and what that leads to.
+    fn finish(mut self) -> Reach<'m> {
+        while let Some((usage, scope)) = self.ahead.pop() {
+            let Usage { manifest, body, inline, .. } = usage;
+            self.reach.usages.push(usage);
+            self.hooks(&body.hooks, manifest, &body.name, &scope);
+            for call in &body.calls {
+                match &call.target {
+                    Target::Named(name) => self.name(name, &scope),
+                    Target::Inline(inner) => self.visit(manifest, inner, &scope, inline + 1),
+                    Target::Ref(reference) => {
+                        self.follow(reference, manifest, &call.path, &body.name, scope.hook);
+                    }
+                    Target::None => {}
                 }
-                Target::None => {}
+                self.hooks(&call.hooks, manifest, &body.name, &scope);
             }
-            self.hooks(&call.hooks, manifest, &body.name, scope);
         }
+        self.reach
     }
 
     fn hooks(&mut self, hooks: &'m [Hook], manifest: usize, template: &str, scope: &Scope) {

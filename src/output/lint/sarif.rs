@@ -1,5 +1,6 @@
 //! SARIF 2.1.0.
 
+use super::super::document::json as json_text;
 use crate::gc::Reason;
 use crate::gc::lint::Severity;
 use crate::lint::{Finding, Report};
@@ -25,7 +26,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             "results": results,
         }],
     });
-    writeln!(out, "{}", serde_json::to_string_pretty(&log)?)
+    writeln!(out, "{}", json_text(&log, "")?)
 }
 
 fn rule(reason: Reason) -> Value {
