@@ -2,6 +2,7 @@
 //!
 //! Each edit is checked: the new text must parse to exactly the value that was meant, or the place is refused.
 
+mod defaults;
 mod edit;
 mod keys;
 mod lift;
@@ -9,6 +10,7 @@ mod scope;
 mod strategy;
 mod vars;
 
+pub use defaults::defaults;
 pub use keys::{read_keys, unique_keys};
 pub use lift::lift;
 pub use strategy::set_strategy;

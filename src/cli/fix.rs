@@ -1,11 +1,13 @@
 //! `fix`: manifests rewritten so that their artifacts are collected.
 
 use super::Streams;
+use super::inspect::version;
 use super::lint::read;
-use crate::argo::Strategy;
+use crate::argo::{Strategy, Version};
 use crate::error::{Error, exit};
 use crate::files::{self, Input};
 use crate::fix::{self, Fixed, Refusal};
+use crate::gc::lint::NEWEST;
 use crate::lint::Source;
 use crate::output::{escape, plural};
 use clap::Args;
@@ -25,12 +27,13 @@ use std::path::{Path, PathBuf};
   kubectl argo-gc fix -f workflow.yaml
   kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
   kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
+  kubectl argo-gc fix --defaults --service-account artifact-gc --argo-version v3.7.0
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be
 read, or some places had to be left.")]
 pub(super) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
-    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    #[arg(short, long = "filename", value_name = "PATH", required_unless_present = "defaults")]
     files: Vec<PathBuf>,
     /// Descends into directories given with -f.
     #[arg(short = 'R', long)]
@@ -47,6 +50,15 @@ pub(super) struct Arguments {
     /// Changes the files.
     #[arg(long)]
     write: bool,
+    /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
+    #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
+    defaults: bool,
+    /// With --defaults: service account of GC pods [default: artifact-gc].
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<String>,
+    /// With --defaults: version of the controller [default: the newest known].
+    #[arg(long, value_parser = version, value_name = "VERSION")]
+    argo_version: Option<Version>,
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {
@@ -58,6 +70,18 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 
 impl Arguments {
     pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        if self.defaults {
+            let strategy = self.strategy.unwrap_or(Strategy::OnWorkflowDeletion);
+            let version = self.argo_version.unwrap_or(NEWEST);
+            let account = self.service_account.as_deref().unwrap_or("artifact-gc");
+            let text = fix::defaults(&strategy, account, version).map_err(Error::new)?;
+            write!(streams.out, "{text}")?;
+            return Ok(exit::DONE);
+        }
+        // clap waives what a flag requires where that conflicts with another one that is there.
+        if self.service_account.is_some() || self.argo_version.is_some() {
+            return Err(Error::usage("--service-account and --argo-version go with --defaults"));
+        }
         let inputs = files::inputs(&self.files, self.recursive)?;
         if self.write && inputs.iter().any(Input::is_read_once) {
             return Err(Error::usage("standard input can't be written to; leave out --write"));

@@ -364,6 +364,27 @@ fn wrong_input_is_refused_by_name() {
     assert!(code == 0 && out.starts_with("--- standard input\n"), "{out}");
 }
 
+#[test]
+fn defaults_say_what_they_do_not_reach() {
+    let defaults = |flags: &[&str]| fix(&[&["--defaults"], flags].concat());
+    let text = defaults(&["--strategy", "OnWorkflowCompletion", "--service-account", "gc"]).ends_with(0).out;
+    let map = tree::parse(&text).unwrap()[0].value();
+    assert_eq!(map["kind"], "ConfigMap");
+    let spec: Value = serde_saphyr::from_str(map["data"]["workflowDefaults"].as_str().unwrap()).unwrap();
+    let gc = json!({ "strategy": "OnWorkflowCompletion", "serviceAccountName": "gc" });
+    assert_eq!(spec, json!({ "spec": { "artifactGC": gc } }));
+    assert!(text.contains("inline templates") && text.contains("archived logs") && !text.contains("Warning"));
+    let old = defaults(&["--argo-version", "v3.4.4"]).ends_with(0).out;
+    assert!(old.contains("even one without any artifact") && !old.contains("archived logs"));
+    let between = defaults(&["--argo-version", "v3.5.10"]).ends_with(0).out;
+    assert!(between.contains("before it wrote any of its artifacts"));
+    assert!(!defaults(&["--argo-version", "v3.5.11"]).out.contains("Warning"));
+    defaults(&["--argo-version", "v3.3.10"])
+        .assert(1, "error: Argo v3.3.10 has no artifact garbage collection");
+    defaults(&["-f", "examples"]).assert(2, "error: the argument '");
+    fix(&["-f", "examples", "--service-account", "gc"]).assert(2, "error: ");
+}
+
 // Properties.
 
 /// What a body says: variables of all kinds.

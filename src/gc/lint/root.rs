@@ -6,6 +6,7 @@ use super::walk::{Library, Missing, Reach, Usage};
 use super::{FieldPath, Manifest, Prediction, Settings, Severity};
 use crate::argo::{Artifact, ArtifactGc, Strategy, Version};
 use crate::gc::Reason;
+use std::collections::HashMap;
 
 /// The first look counts declared artifacts, whatever the workflow-level strategy, since.
 const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
@@ -31,6 +32,8 @@ pub(super) struct Root<'m> {
     /// Only other workflows' `templateRef` can lead here.
     called_only: bool,
     finalizer: bool,
+    /// For each strategy the inline body that spoils it.
+    culprits: HashMap<Strategy, String>,
 }
 
 /// Predicts for one root.
@@ -82,8 +85,10 @@ pub(super) fn predict<'m>(
         whole: roots.len() > 1 || manifest.kind.is_template(),
         called_only,
         finalizer: false,
+        culprits: HashMap::new(),
     };
     root.finalizer = root.gets_finalizer(&roots);
+    root.culprits = root.culprits();
     let mut found = Vec::new();
     root.workflow_level(&mut found);
     for usage in &root.reach.usages {
@@ -324,19 +329,24 @@ impl<'m> Root<'m> {
             );
             return Some(Place::failing(Reason::InlinePoison, detail));
         }
-        let culprit = self.culprit(strategy)?;
-        let detail =
-            format!("the inline template {:?} spoils {strategy} for the whole workflow", culprit.body.name);
+        let culprit = self.culprits.get(strategy)?;
+        let detail = format!("the inline template {:?} spoils {strategy} for the whole workflow", culprit);
         Some(Place::failing(Reason::InlinePoison, detail))
     }
 
-    /// An inline body that has something to collect under this strategy.
-    fn culprit(&self, strategy: &Strategy) -> Option<&Usage<'m>> {
-        self.reach.usages.iter().find(|usage| {
-            let declared = || usage.body.artifacts.iter().any(|(_, a)| self.strategy(a) == strategy);
-            let logs = || self.logs(usage.body) && self.gc.strategy == *strategy;
-            usage.inline > 0 && usage.body.makes == Makes::Pod && (declared() || logs())
-        })
+    /// For each strategy the first inline body that has something to collect under it (facts 2.1).
+    fn culprits(&self) -> HashMap<Strategy, String> {
+        let mut culprits = HashMap::new();
+        let inline =
+            self.reach.usages.iter().filter(|usage| usage.inline > 0 && usage.body.makes == Makes::Pod);
+        for usage in inline {
+            let declared = usage.body.artifacts.iter().map(|(_, artifact)| self.strategy(artifact));
+            let logs = self.logs(usage.body).then_some(&self.gc.strategy);
+            for strategy in declared.chain(logs).filter(|strategy| strategy.asks_for_collection()) {
+                culprits.entry(strategy.clone()).or_insert_with(|| usage.body.name.clone());
+            }
+        }
+        culprits
     }
 
     fn unasked(&self, usage: &Usage<'m>, artifact: &Artifact) -> Place {
