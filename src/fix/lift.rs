@@ -170,10 +170,18 @@ fn plan(node: &Node, body: &Value, step: &Value, levels: &[Level<'_>]) -> Result
     let mut taken = names(&body["inputs"]["parameters"]);
     taken.extend(names(&step["arguments"]["parameters"]));
     let mut plan = Plan { parameters: Vec::new(), renamed: BTreeMap::new() };
+    // A template's inputs are not resolved before they are used: what they take has to come as an argument.
+    let own_inputs = node.get("inputs").map_or(0..0, |inputs| inputs.span.clone());
     let mut scalars = Vec::new();
     node.scalars(&mut scalars);
     for scalar in scalars {
         for (_, tag) in vars::tags(scalar.text().unwrap_or_default()) {
+            let in_inputs = own_inputs.contains(&scalar.span.start);
+            if in_inputs && scope::fate(tag, levels, body) != Fate::Keep {
+                return Err(format!(
+                    "{{{{{tag}}}}}: an input of the body takes it; hand it over in the arguments"
+                ));
+            }
             if plan.renamed.contains_key(tag) {
                 continue;
             }

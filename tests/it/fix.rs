@@ -220,6 +220,9 @@ fn what_would_change_its_meaning_is_left_with_the_reason() {
         ran.assert(0, "Changed 1 place");
         assert!(fixed.contains(body) && !fixed.contains("arguments"), "{fixed}");
     }
+    let text = with("'{{inputs.parameters.r}}'", "", "")
+        + "          inputs: {parameters: [{name: r, value: '{{inputs.parameters.p}}'}]}\n";
+    assert!(written(&text, &[]).1.err.contains("an input of the body takes it"));
     // An input of the body that has the name of the enclosing template's: which one counts is not the body's say.
     let text =
         with("'{{inputs.parameters.p}}'", "", "") + "          inputs: {parameters: [{name: p, value: 1}]}\n";
@@ -404,13 +407,14 @@ fn words() -> impl Strategy<Value = String> {
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
-    (words(), "[ a-z\n]{0,12}", any::<bool>(), any::<bool>()).prop_map(|(text, script, own, named)| {
+    let own = proptest::option::of(prop_oneof![4 => Just("1".to_owned()), 1 => words()]);
+    (words(), "[ a-z\n]{0,12}", own, any::<bool>()).prop_map(|(text, script, own, named)| {
         let mut body = json!({
             "container": { "image": "x", "args": [text, script], "env": [] },
             "outputs": { "artifacts": [{ "name": "o", "path": "/o" }] },
         });
-        if own {
-            body["inputs"] = json!({ "parameters": [{ "name": "own", "value": "1" }] });
+        if let Some(value) = own {
+            body["inputs"] = json!({ "parameters": [{ "name": "own", "value": value }] });
         }
         if named {
             body["name"] = json!("ignored");
