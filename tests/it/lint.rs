@@ -109,6 +109,19 @@ const INLINE: &str = "spec:
 ";
 
 #[test]
+fn what_was_not_given_may_bring_the_finalizer() {
+    let logs =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PLANTED).join("6-logs.yaml"))
+            .unwrap();
+    let unseen = logs.replace("      container:\n        image: alpine:3.22\n", "      steps: [[{name: a, template: b}, {name: c, templateRef: {name: d, template: e}}]]\n    - {name: b, container: {image: x}}\n");
+    assert_eq!(of(&unseen, &[]), ["11:18 unknown logs-only -", "17:63 unknown template-unseen -"]);
+    let seen = format!(
+        "{unseen}---\nkind: WorkflowTemplate\nmetadata: {{name: d, namespace: ops}}\nspec: {{templates: [{{name: e, container: {{image: x}}}}]}}\n"
+    );
+    assert_eq!(of(&seen, &[]), ["11:18 uncovered logs-only -"]);
+}
+
+#[test]
 fn the_version_decides() {
     let text = format!("{HEAD}{INLINE}");
     for (version, row) in [

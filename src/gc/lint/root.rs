@@ -32,6 +32,8 @@ pub(super) struct Root<'m> {
     /// Only other workflows' `templateRef` can lead here.
     called_only: bool,
     finalizer: bool,
+    /// A template that was not given may bring the finalizer.
+    unseen: bool,
     /// For each strategy the inline body that spoils it.
     culprits: HashMap<Strategy, String>,
 }
@@ -85,9 +87,11 @@ pub(super) fn predict<'m>(
         whole: roots.len() > 1 || manifest.kind.is_template(),
         called_only,
         finalizer: false,
+        unseen: false,
         culprits: HashMap::new(),
     };
     root.finalizer = root.gets_finalizer(&roots);
+    root.unseen = root.reach.missing.iter().any(|missing| !missing.dynamic);
     root.culprits = root.culprits();
     let mut found = Vec::new();
     root.workflow_level(&mut found);
@@ -226,7 +230,7 @@ impl<'m> Root<'m> {
                 "templateDefaults are merged in at run time, after the controller's first look".to_owned();
             found.push(Prediction {
                 artifact: artifact.name.clone(),
-                ..about(at, path.clone(), Severity::Uncovered, Reason::TemplateDefaults, detail)
+                ..about(at, path.clone(), self.overlooks(), Reason::TemplateDefaults, detail)
             });
         }
         self.logs_only(found);
@@ -248,7 +252,7 @@ impl<'m> Root<'m> {
             }
             let detail =
                 "no declared artifact has a strategy, and logs don't count for the finalizer".to_owned();
-            found.push(about(manifest, path, Severity::Uncovered, Reason::LogsOnly, detail));
+            found.push(about(manifest, path, self.overlooks(), Reason::LogsOnly, detail));
         } else if self.gc.strategy == Strategy::Unset {
             let detail = "archived logs take the workflow's strategy, and it has none".to_owned();
             found.push(about(manifest, path, Severity::Uncovered, Reason::NoStrategy, detail));
@@ -379,10 +383,19 @@ impl<'m> Root<'m> {
         if usage.hook {
             let detail =
                 "only a hook's templateRef leads to artifacts, and the controller does not follow it";
-            return Place::uncovered(Reason::HookTemplateref, detail.to_owned());
+            return Place {
+                severity: self.overlooks(),
+                reason: Reason::HookTemplateref,
+                detail: detail.to_owned(),
+            };
         }
         let detail = "the controller's first look finds no artifact to collect".to_owned();
-        Place::uncovered(Reason::NotSpecified, detail)
+        Place { severity: self.overlooks(), reason: Reason::NotSpecified, detail }
+    }
+
+    /// How sure it is that nothing brings the finalizer.
+    fn overlooks(&self) -> Severity {
+        if self.unseen { Severity::Unknown } else { Severity::Uncovered }
     }
 
     fn missing(&self, missing: &Missing) -> Option<Prediction> {
@@ -400,7 +413,7 @@ impl<'m> Root<'m> {
         }
         let detail = format!("{target} is only known at run time, and nothing else brings the finalizer");
         let asked = self.gc.strategy.asks_for_collection() && !self.called_only;
-        let severity = if asked { Severity::Uncovered } else { Severity::Unknown };
+        let severity = if asked { self.overlooks() } else { Severity::Unknown };
         Some(prediction(severity, Reason::DynamicTemplateref, detail))
     }
 }
