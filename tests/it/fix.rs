@@ -716,7 +716,10 @@ fn substituted(value: &Value, with: &dyn Fn(&str) -> Option<String>) -> Value {
         let (tag, after) = after.split_once("}}").unwrap();
         out += before;
         match with(tag) {
-            Some(new) => out += Value::from(new).to_string().trim_matches('"'),
+            Some(new) => {
+                let quoted = Value::from(new).to_string();
+                out += &quoted[1..quoted.len() - 1];
+            }
             None => out += &format!("{{{{{tag}}}}}"),
         }
         rest = after;
