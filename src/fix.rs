@@ -6,6 +6,7 @@ mod defaults;
 mod edit;
 mod keys;
 mod lift;
+mod moved;
 mod scope;
 mod strategy;
 mod vars;

@@ -11,6 +11,8 @@ mod cluster;
 mod dangers;
 #[path = "it/fix.rs"]
 mod fix;
+#[path = "it/fix_properties.rs"]
+mod fix_properties;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]

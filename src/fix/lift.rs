@@ -2,9 +2,8 @@
 
 use super::edit::{self, Edits, Layout, Parameter, Spot};
 use super::scope::{self, Fate, Level};
-use super::{Fixed, LAYOUT, Refusal, kind, means, read, vars};
+use super::{Fixed, LAYOUT, Refusal, kind, means, moved, read, vars};
 use crate::gc::lint::{FieldPath, ManifestKind};
-use crate::lint::tree::Shape;
 use crate::lint::{Document, Fault, Node, Source};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -321,7 +320,7 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
         format!("{}: {}", if quoted { "\"template\"" } else { "template" }, edit::scalar(name, quoted));
     let moved = if flow_body {
         edits.replace(key.span.start..body.span.end, pointer);
-        moved_flow(&layout, templates, last, key, body, name)?
+        moved::flow(&layout, templates, last, key, body, name)?
     } else {
         let colon = source.text[key.span.end..].find(':').ok_or(LAYOUT)? + key.span.end + 1;
         let rest_end = layout.line_end(colon);
@@ -333,7 +332,7 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
         let tail =
             if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };
         edits.replace(key.span.start..end, format!("{pointer}{tail}"));
-        moved_block(&layout, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
+        moved::block(&layout, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
     };
     if edit::is_flow(templates) {
         edits.insert(last.span.end, moved);
@@ -350,88 +349,4 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
     body["name"] = name.into();
     templates_path.of_mut(&mut expected).and_then(Value::as_array_mut).ok_or(LAYOUT)?.push(body);
     if means(&text, source, place.document, &expected) { Ok(text) } else { Err(LAYOUT.to_owned()) }
-}
-
-/// A block body as a new item of a block list.
-fn moved_block(
-    layout: &Layout<'_>,
-    last: &Node,
-    templates: &Node,
-    lines: &str,
-    body: &Node,
-    name: &str,
-) -> String {
-    let dash = templates.column - 1;
-    let column = if edit::is_flow(last) { dash + 2 } else { (last.column - 1).max(dash + 2) };
-    let from = body.column - 1;
-    let lines = without_name(layout, lines, body);
-    let shifted = edit::shift(&lines, column as isize - from as isize, from);
-    let shifted = if shifted.ends_with('\n') { shifted } else { format!("{shifted}{}", layout.newline) };
-    let gap = " ".repeat(column - dash - 1);
-    let (pad, newline) = (" ".repeat(dash), layout.newline);
-    format!("{pad}-{gap}name: {}{newline}{shifted}", edit::scalar(name, false))
-}
-
-/// The body's lines without a name of its own, which no node ever had.
-fn without_name(layout: &Layout<'_>, lines: &str, body: &Node) -> String {
-    let Some((key, value)) = body.entry("name") else { return lines.to_owned() };
-    let (from, to) = (layout.line_start(key.span.start), layout.line_end(value.span.end));
-    let own = &layout.text[from..to];
-    lines.replacen(own, "", 1)
-}
-
-/// A flow body as a new item of a block or flow list.
-fn moved_flow(
-    layout: &Layout<'_>,
-    templates: &Node,
-    last: &Node,
-    key: &Node,
-    body: &Node,
-    name: &str,
-) -> Result<String, String> {
-    let Shape::Map { entries, .. } = &body.shape else { return Err(LAYOUT.to_owned()) };
-    let quoted = layout.text[key.span.clone()].starts_with('"');
-    let name_key = if quoted { "\"name\"" } else { "name" };
-    let entry = format!("{name_key}: {}", edit::scalar(name, quoted));
-    let text = &layout.text[body.span.clone()];
-    let named = match (body.entry("name"), entries.first()) {
-        (Some((own, value)), _) => {
-            let (from, to) = (own.span.start - body.span.start, value.span.end - body.span.start);
-            format!("{}{entry}{}", &text[..from], &text[to..])
-        }
-        (None, None) => format!("{{{entry}}}"),
-        (None, Some((first, _))) => {
-            // What stands between the brace and the first key stands between the name and that key as well.
-            let at = first.span.start - body.span.start;
-            let between = &text[1..at];
-            let gap = if between.contains('\n') { between } else { " " };
-            let comment = between.contains('#');
-            if comment {
-                return Err(LAYOUT.to_owned());
-            }
-            format!("{}{entry},{gap}{}", &text[..at], &text[at..])
-        }
-    };
-    let from = layout.indent(key.span.start);
-    if edit::is_flow(templates) {
-        let start = layout.line_start(last.span.start);
-        let alone = layout.text[start..last.span.start].trim().is_empty();
-        let to = layout.indent(last.span.start);
-        let shifted = shift_rest(&named, to as isize - from as isize);
-        return Ok(match alone {
-            true => format!(",{}{}{shifted}", layout.newline, " ".repeat(to)),
-            false => format!(", {shifted}"),
-        });
-    }
-    let dash = templates.column - 1;
-    let shifted = shift_rest(&named, (dash + 2) as isize - from as isize);
-    Ok(format!("{}- {shifted}{}", " ".repeat(dash), layout.newline))
-}
-
-/// Moves all lines but the first, which begins in the midst of one.
-fn shift_rest(text: &str, by: isize) -> String {
-    match text.split_once('\n') {
-        None => text.to_owned(),
-        Some((first, rest)) => format!("{first}\n{}", edit::shift(rest, by, 0)),
-    }
 }
