@@ -4,8 +4,10 @@ pub mod complete;
 mod completion;
 mod duration;
 mod explain;
+mod fix;
 mod inspect;
 mod kube_flags;
+mod lint;
 mod man;
 mod orphans;
 mod purge;
@@ -73,6 +75,8 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Lint(Box<lint::Arguments>),
+    Fix(fix::Arguments),
     Explain(explain::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -97,6 +101,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Lint(arguments) => arguments.run(streams).await,
+        Verb::Fix(arguments) => arguments.run(streams),
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(streams),

@@ -5,6 +5,7 @@
 
 mod access;
 mod buffer;
+mod manifests;
 mod names;
 mod pages;
 mod related;
@@ -13,6 +14,7 @@ mod write;
 
 pub use access::Access;
 use buffer::{Buffer, Pool};
+pub use manifests::Manifests;
 pub use names::{Configured, Named};
 pub use pages::{Body, Scope};
 pub use sources::{Beside, Unread, template_of};

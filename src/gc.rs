@@ -5,6 +5,7 @@
 pub mod context;
 pub mod coverage;
 pub mod inspection;
+pub mod lint;
 pub mod location;
 pub mod orphans;
 pub mod plan;

@@ -7,6 +7,7 @@ mod escape;
 mod explain;
 mod groups;
 mod headline;
+pub mod lint;
 mod markdown;
 pub mod orphans;
 pub mod plan;

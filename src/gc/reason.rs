@@ -11,6 +11,7 @@ mod hazard;
 mod looks_covered;
 pub mod markdown;
 mod not_covered;
+mod predicted;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -113,6 +114,8 @@ reasons! {
     NodesOffloaded "nodes-offloaded" unknown::NODES_OFFLOADED,
     NodesUnreadable "nodes-unreadable" unknown::NODES_UNREADABLE,
     GcObjectsUnread "gc-objects-unread" unknown::GC_OBJECTS_UNREAD,
+    DefaultServiceAccount "default-service-account" predicted::DEFAULT_SERVICE_ACCOUNT,
+    TemplateUnseen "template-unseen" predicted::TEMPLATE_UNSEEN,
 }
 
 impl Reason {
@@ -257,6 +260,8 @@ impl Link {
 pub enum ToldFrom {
     /// From Kubernetes objects.
     Objects,
+    /// From manifests, before anything ran.
+    Manifests,
     /// Only the bucket shows it; not told yet.
     Bucket,
     /// Nothing the plugin reads shows it.
@@ -268,6 +273,7 @@ impl ToldFrom {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Objects => "Kubernetes objects.",
+            Self::Manifests => "Manifests, by `lint`.",
             Self::Bucket => "The bucket, with `inspect --check`.",
             Self::Nothing => "Nothing this plugin reads shows it: described here, never reported.",
         }

@@ -213,11 +213,17 @@ impl Remote {
         each!(&self.0.api, api => api.bucket(self).await)
     }
 
-    /// What of deleted and overwritten objects the bucket keeps; none where its settings can't be read.
+    /// What of deleted and overwritten objects the bucket keeps; none where its storage doesn't tell.
     pub async fn copies(&self, prefix: &str) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
         let facts = self.0.facts.get_or_try_init(|| self.bucket()).await?;
-        if facts.unread.is_some() {
-            return Ok(None);
+        match (&facts.unread, &self.0.api) {
+            (None, _) => {}
+            // Whether an account keeps versions is no question to its storage.
+            (Some(_), Api::Azure(_)) => return Ok(None),
+            (Some(why), _) => {
+                let what = format!("the settings of {}", self.0.bucket);
+                return Err(StoreError::Denied { what, message: why.clone() });
+            }
         }
         each!(&self.0.api, api => api.copies(self, prefix, facts).await).map(Some)
     }

@@ -22,7 +22,7 @@ pub(super) static INLINE_POISON: Entry = Entry {
         "metadata.finalizers",
     ],
     remedy: "Lift every inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. Or, to save the others, give inline artifacts the strategy \
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. Or, to save the others, give inline artifacts the strategy \
              `Never` and store no logs there. For the leftovers, `kubectl argo-gc purge NAME \
              --release-finalizer` deletes the objects from GCS, then the finalizer.",
     remedy_yaml: Some(LIFTED_YAML),

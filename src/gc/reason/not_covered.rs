@@ -211,8 +211,8 @@ pub(super) static INLINE_ONLY: Entry = Entry {
         "status.nodes[*] of type Pod without templateName and templateRef",
     ],
     remedy: "Lift the inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. `kubectl argo-gc purge` deletes the objects of past runs from \
-             GCS.",
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. `kubectl argo-gc purge` deletes \
+             the objects of past runs from GCS.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
