@@ -164,6 +164,22 @@ pub struct Terminated {
     pub reason: String,
     #[serde(deserialize_with = "de::or_default")]
     pub message: String,
+    #[serde(deserialize_with = "de::time")]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Pod {
+    /// How the container that does a GC pod's work ended; none while it hasn't.
+    pub fn main_ended(&self) -> Option<&Terminated> {
+        let main = self.status.container_statuses.iter().find(|container| container.name == "main")?;
+        main.state.terminated.as_ref()
+    }
+
+    /// A container that goes on after `main` has ended.
+    pub fn holder(&self) -> Option<&ContainerStatus> {
+        self.main_ended()?;
+        self.status.container_statuses.iter().find(|container| container.state.terminated.is_none())
+    }
 }
 
 /// A core/v1 `Event`.
