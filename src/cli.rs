@@ -1,5 +1,6 @@
 //! The command line: flags become a request that can't be invalid, and the request is run.
 
+mod doctor;
 mod duration;
 mod explain;
 mod inspect;
@@ -70,6 +71,7 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Doctor(Box<doctor::Arguments>),
     Explain(explain::Arguments),
 }
 
@@ -87,6 +89,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {

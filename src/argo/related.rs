@@ -1,6 +1,6 @@
 //! Objects beside the Workflow that tell what became of a collection (facts section 4.5).
 
-use super::{Artifact, ArtifactLocation, Meta, de, node::Outputs, workflow::WorkflowSpec};
+use super::{Artifact, ArtifactLocation, Meta, de, names, node::Outputs, workflow::WorkflowSpec};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -195,6 +195,25 @@ pub struct Event {
     pub message: String,
     #[serde(deserialize_with = "de::time")]
     pub last_timestamp: Option<Timestamp>,
+}
+
+impl Event {
+    /// Namespace and name of the GC pod it is about, or which its message names (as policy engines do).
+    pub fn gc_pod(&self) -> Option<(&str, &str)> {
+        let object = &self.involved_object;
+        let own = object.name.contains(names::GC_POD_INFIX).then_some(object.name.as_str());
+        let mentioned = || {
+            let words = self.message.split(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c)));
+            words.map(|word| word.trim_matches('.')).find(|word| word.contains(names::GC_POD_INFIX))
+        };
+        if object.kind == "Workflow" {
+            return None;
+        }
+        let pod = own.or_else(mentioned)?;
+        // An event about a policy without a namespace still stands in one.
+        let namespace = [&object.namespace, &self.metadata.namespace].into_iter().find(|name| !name.is_empty())?;
+        Some((namespace, pod))
+    }
 }
 
 /// What an event is about.
