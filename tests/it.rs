@@ -9,6 +9,8 @@ mod check;
 mod cluster;
 #[path = "it/dangers.rs"]
 mod dangers;
+#[path = "it/doctor.rs"]
+mod doctor;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]

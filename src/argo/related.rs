@@ -211,7 +211,8 @@ impl Event {
         }
         let pod = own.or_else(mentioned)?;
         // An event about a policy without a namespace still stands in one.
-        let namespace = [&object.namespace, &self.metadata.namespace].into_iter().find(|name| !name.is_empty())?;
+        let namespace =
+            [&object.namespace, &self.metadata.namespace].into_iter().find(|name| !name.is_empty())?;
         Some((namespace, pod))
     }
 }

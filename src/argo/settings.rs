@@ -113,7 +113,8 @@ impl Settings {
         block.artifact_repository = key(config, "artifactRepository", own).or(block.artifact_repository);
         block.workflow_defaults = key(config, "workflowDefaults", own).or(block.workflow_defaults);
         block.parallelism = key(config, "parallelism", own).or(block.parallelism);
-        block.namespace_parallelism = key(config, "namespaceParallelism", own).or(block.namespace_parallelism);
+        block.namespace_parallelism =
+            key(config, "namespaceParallelism", own).or(block.namespace_parallelism);
         block.persistence = key(config, "persistence", own).or(block.persistence);
         let mut limit = |name: &str, number: Option<Number>| {
             let parsed = match number? {
@@ -121,7 +122,10 @@ impl Settings {
                 Number::Text(text) => text.trim().parse().map_err(|_| text),
             };
             // Zero is Argo's word for no limit.
-            parsed.map_err(|text| problems.push(format!("{name}: {text:?} is no number"))).ok().filter(|n| *n > 0)
+            parsed
+                .map_err(|text| problems.push(format!("{name}: {text:?} is no number")))
+                .ok()
+                .filter(|n| *n > 0)
         };
         let parallelism = limit("parallelism", block.parallelism);
         let namespace_parallelism = limit("namespaceParallelism", block.namespace_parallelism);
@@ -165,10 +169,13 @@ impl RawRepository {
 
 /// The repositories of an `artifact-repositories` ConfigMap, and the key of its default; an entry that can't be
 /// understood is an error.
-pub fn repositories(config: &ConfigMap) -> (BTreeMap<&str, Result<Option<Repository>, String>>, Option<&str>) {
-    let parsed = config.data.iter().map(|(name, text)| {
-        (name.as_str(), yaml::<RawRepository>(name, text).map(RawRepository::facts))
-    });
+pub fn repositories(
+    config: &ConfigMap,
+) -> (BTreeMap<&str, Result<Option<Repository>, String>>, Option<&str>) {
+    let parsed = config
+        .data
+        .iter()
+        .map(|(name, text)| (name.as_str(), yaml::<RawRepository>(name, text).map(RawRepository::facts)));
     (parsed.collect(), config.metadata.annotations.get(names::DEFAULT_REPOSITORY).map(String::as_str))
 }
 

@@ -163,7 +163,9 @@ impl Arguments {
                 true
             });
             match read {
-                Err(InputError::Io(name, cause)) if inputs.len() > 1 => ward.malformed(name, cause.to_string()),
+                Err(InputError::Io(name, cause)) if inputs.len() > 1 => {
+                    ward.malformed(name, cause.to_string())
+                }
                 Err(error @ InputError::Syntax { .. }) => {
                     ward.malformed("the rest of the input".to_owned(), error.to_string());
                 }

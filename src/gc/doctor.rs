@@ -17,7 +17,7 @@ pub use group::{Group, Name};
 pub use repair::Repair;
 
 use super::report::Finalizer;
-use super::{Assessment, Context, Evidence, Reason, Verdict};
+use super::{Assessment, Context, Controller, Evidence, Reason, Verdict};
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::{Workflow, names};
 use crate::gc::context::OfWorkflow;
@@ -56,7 +56,7 @@ struct Symptom {
 pub struct Doctor {
     symptoms: Vec<Symptom>,
     accounts: BTreeMap<Account, Reliance>,
-    /// Instance IDs of workflows with the finalizer, where they have one.
+    /// Instance IDs of workflows that no controller took up, or that have the finalizer.
     instances: HashMap<(String, String), String>,
     /// Workflows that exist and have GC tasks.
     with_tasks: HashSet<(String, String)>,
@@ -70,7 +70,8 @@ impl Doctor {
         let meta = &workflow.metadata;
         let key = || (meta.namespace.clone(), meta.name.clone());
         let instance = meta.label(names::INSTANCE_ID);
-        if workflow.has_gc_finalizer() && !instance.is_empty() {
+        let unsettled = workflow.has_gc_finalizer() || workflow.status.artifact_gc_status.is_none();
+        if unsettled && !instance.is_empty() {
             self.instances.insert(key(), instance.to_owned());
         }
         if context.related.of(&meta.namespace, &meta.name).is_some_and(|of| !of.tasks.is_empty()) {
@@ -189,6 +190,12 @@ impl Doctor {
                 symptom.subject = id.to_owned();
             }
             Cause::Overdue => self.look_for_controller(symptom, context),
+            // The status alone doesn't tell why it isn't there.
+            Cause::FeatureOff
+                if !self.managing(symptom, context).iter().any(|c| c.gc_enabled == Some(false)) =>
+            {
+                symptom.cause = Cause::NeverTakenUp;
+            }
             _ => {}
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
@@ -203,12 +210,17 @@ impl Doctor {
         }
     }
 
+    /// The controllers that may manage the workflow.
+    fn managing<'a>(&self, symptom: &Symptom, context: &'a Context) -> Vec<&'a Controller> {
+        let key = (symptom.namespace.clone(), symptom.name.clone());
+        let instance = self.instances.get(&key).map_or("", String::as_str);
+        context.controllers.managing(&symptom.namespace, instance).collect()
+    }
+
     /// Nothing happens: is anybody there?
     fn look_for_controller(&self, symptom: &mut Symptom, context: &Context) {
         let controllers = &context.controllers;
-        let key = (symptom.namespace.clone(), symptom.name.clone());
-        let instance = self.instances.get(&key).map_or("", String::as_str);
-        let managing: Vec<_> = controllers.managing(&symptom.namespace, instance).collect();
+        let managing = self.managing(symptom, context);
         let Some(controller) = managing.first() else {
             if controllers.complete {
                 symptom.cause = Cause::NoController;
@@ -260,7 +272,9 @@ impl Doctor {
             let orphaned = context.related.tasks().filter(|(workflow, task)| {
                 !self.with_tasks.contains(&(task.metadata.namespace.clone(), (*workflow).to_owned()))
             });
-            orphaned.filter_map(|(workflow, task)| left_over(task, workflow, context)).for_each(|s| groups.add(s));
+            orphaned
+                .filter_map(|(workflow, task)| left_over(task, workflow, context))
+                .for_each(|s| groups.add(s));
         }
         self.parallelism(context).into_iter().for_each(|symptom| groups.add(symptom));
         let facts = account::facts(&self.accounts, standings);

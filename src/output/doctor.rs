@@ -141,7 +141,8 @@ fn headline(diagnosis: &Diagnosis<'_>) -> String {
 fn affected(causes: &[Group]) -> u64 {
     let named: BTreeSet<&Name> = causes.iter().flat_map(|group| &group.names).collect();
     // Of those that are only counted it isn't known which are the same.
-    let more = causes.iter().map(|group| group.workflows - group.names.len() as u64).max().unwrap_or_default();
+    let more =
+        causes.iter().map(|group| group.workflows - group.names.len() as u64).max().unwrap_or_default();
     named.len() as u64 + more
 }
 
@@ -160,9 +161,8 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
             false => "<unknown>: its ConfigMap could not be read".to_owned(),
         };
         writeln!(out, "Controller  {}/{}", escape(&controller.namespace), escape(&controller.name))?;
-        let line = |out: &mut dyn Write, key: &str, value: &str| {
-            writeln!(out, "  {key:<18}{}", escape(value))
-        };
+        let line =
+            |out: &mut dyn Write, key: &str, value: &str| writeln!(out, "  {key:<18}{}", escape(value));
         line(out, "version", controller.version.as_deref().unwrap_or("<unknown>: the image's tag is none"))?;
         let id = controller.instance_id.clone().unwrap_or_else(unread);
         line(out, "instance ID", if id.is_empty() { "<none>" } else { &id })?;
@@ -188,17 +188,19 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
         let defaults = match &config.workflow_defaults {
             None => "no artifactGC".to_owned(),
             Some(gc) => {
-                let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
+                let or_none =
+                    |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
                 let force = if gc.force_finalizer_removal { ", forceFinalizerRemoval" } else { "" };
                 let (strategy, account) = (or_none(&gc.strategy), or_none(&gc.service_account_name));
                 format!("artifactGC strategy {strategy}, service account {account}{force}")
             }
         };
         line(out, "workflowDefaults", &defaults)?;
-        let limits: Vec<String> = [(config.parallelism, "in all"), (config.namespace_parallelism, "a namespace")]
-            .into_iter()
-            .filter_map(|(limit, of)| Some(format!("{} {of}", limit?)))
-            .collect();
+        let limits: Vec<String> =
+            [(config.parallelism, "in all"), (config.namespace_parallelism, "a namespace")]
+                .into_iter()
+                .filter_map(|(limit, of)| Some(format!("{} {of}", limit?)))
+                .collect();
         if !limits.is_empty() {
             line(out, "parallelism", &limits.join(", "))?;
         }

@@ -39,6 +39,8 @@ causes! {
         "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and finalizers that are there stay.",
     Unmanaged "unmanaged" "No controller manages these workflows"
         "A controller looks only at workflows of its instance ID and namespace.",
+    NeverTakenUp "never-taken-up" "No controller ever took these workflows up for collection"
+        "Their status lacks artifactGCStatus: artifact GC was off, nobody managed them, or the release is too old.",
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
         "A defect of that release; a newer one has it mended.",
     AccountMissing "service-account-missing" "The GC pods' service account does not exist"

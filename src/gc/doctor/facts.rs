@@ -130,7 +130,8 @@ pub fn repositories_of(config: &ConfigMap, found: &mut Vec<RepositoryFacts>, gap
 ///
 /// A `generateName` makes names differ in practice; nothing enforces it.
 pub fn hazards(key_format: &str) -> Vec<String> {
-    let holds = |variable: &str| key_format.split("{{").skip(1).any(|rest| rest.trim_start().starts_with(variable));
+    let holds =
+        |variable: &str| key_format.split("{{").skip(1).any(|rest| rest.trim_start().starts_with(variable));
     if holds("workflow.uid") {
         return Vec::new();
     }

@@ -55,18 +55,23 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
         Cause::NoController => no_controller(subject),
         Cause::FeatureOff => switched_off(context),
         Cause::Unmanaged => unmanaged(members, context),
+        Cause::NeverTakenUp => vec![labels(members)],
         Cause::ControllerVersion => vec![Repair::say("Upgrade the controller to v3.4.5 or newer.")],
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
         Cause::RightsUnchecked => vec![unchecked(members)],
         Cause::AdmissionRefused => {
-            vec![Repair::say("Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy.")]
+            vec![Repair::say(
+                "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy.",
+            )]
         }
         Cause::PodUnschedulable => vec![describe("Make room for it, or let it go elsewhere", members)],
         Cause::PodImage => vec![describe("Make the image available, or correct its name", members)],
         Cause::PodPending => vec![describe("See what it waits for", members)],
         Cause::SecretMissing => vec![secret(subject), describe("See which key of it is used", members)],
-        Cause::PodOutOfMemory => vec![Repair::say("Give GC pods more memory (v3.5.0+).").yaml(MEMORY.to_owned())],
+        Cause::PodOutOfMemory => {
+            vec![Repair::say("Give GC pods more memory (v3.5.0+).").yaml(MEMORY.to_owned())]
+        }
         Cause::Sidecar => sidecar(members),
         Cause::PodFailed => vec![logs(members)],
         Cause::InstanceIdLabel => instance_label(&members.detail),
@@ -94,6 +99,7 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
         Cause::NoController
             | Cause::FeatureOff
             | Cause::Unmanaged
+            | Cause::NeverTakenUp
             | Cause::PodUnschedulable
             | Cause::PodImage
             | Cause::PodPending
@@ -113,7 +119,9 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
 /// Deletes what is left of the stuck ones, verifies it, and releases their finalizers.
 fn purge<'a>(workflows: impl Iterator<Item = &'a Name>) -> Option<Repair> {
     let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for Name { namespace, name } in workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name)) {
+    for Name { namespace, name } in
+        workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name))
+    {
         by_namespace.entry(namespace).or_default().push(name);
     }
     let commands: Vec<String> = by_namespace
@@ -155,7 +163,9 @@ fn switched_off(context: &Context) -> Vec<Repair> {
 /// With a single controller it is plain which instance ID a workflow should carry.
 fn unmanaged(members: &Members, context: &Context) -> Vec<Repair> {
     let [controller] = context.controllers.seen.as_slice() else {
-        return vec![Repair::say("Give the workflows the instance ID of a controller that serves their namespace.")];
+        return vec![Repair::say(
+            "Give the workflows the instance ID of a controller that serves their namespace.",
+        )];
     };
     let Some(id) = controller.instance_id.as_deref().filter(|id| id.is_empty() || is_plain(id)) else {
         return vec![Repair::say("Give the workflows the controller's instance ID.")];
@@ -171,13 +181,23 @@ fn unmanaged(members: &Members, context: &Context) -> Vec<Repair> {
     vec![Repair::say("Give the workflows the controller's instance ID:").run(commands)]
 }
 
+fn labels(members: &Members) -> Repair {
+    let mut plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
+    let first = plain.next().map(|Name { namespace, name }| {
+        format!("kubectl get workflows.argoproj.io -n {namespace} {name} --show-labels")
+    });
+    let what = "Compare their instance ID and namespace with the controllers', and see ARGO_ARTIFACT_GC_ENABLED there:";
+    Repair::say(what).run(first)
+}
+
 fn missing_account(account: &Account) -> Option<Repair> {
     let (namespace, name) = account;
     let role = role(account)?;
     let yaml = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: {namespace}\n---\n{role}"
     );
-    let what = format!("Create {name} in {namespace} with the rights of a GC pod, or name another in artifactGC:");
+    let what =
+        format!("Create {name} in {namespace} with the rights of a GC pod, or name another in artifactGC:");
     Some(Repair::say(what).apply(yaml))
 }
 
@@ -238,24 +258,28 @@ fn unchecked(members: &Members) -> Repair {
 }
 
 fn describe(what: &str, members: &Members) -> Repair {
-    let commands = objects(members).map(|(namespace, pod)| format!("kubectl describe pod -n {namespace} {pod}"));
+    let commands =
+        objects(members).map(|(namespace, pod)| format!("kubectl describe pod -n {namespace} {pod}"));
     Repair::say(format!("{what}; GC then goes on by itself:")).run(commands.take(1))
 }
 
 fn secret(subject: &str) -> Repair {
     let plain = subject.split_once('/').filter(|(namespace, name)| is_plain(namespace) && is_plain(name));
-    let what = format!("Create the secret {subject} with the keys that the repository's configuration names.");
+    let what =
+        format!("Create the secret {subject} with the keys that the repository's configuration names.");
     let seen = plain.map(|(namespace, name)| format!("kubectl get secret -n {namespace} {name}"));
     Repair::say(what).run(seen)
 }
 
 fn logs(members: &Members) -> Repair {
-    let commands = objects(members).map(|(namespace, pod)| format!("kubectl logs -n {namespace} {pod} -c main"));
+    let commands =
+        objects(members).map(|(namespace, pod)| format!("kubectl logs -n {namespace} {pod} -c main"));
     Repair::say("Read the pod's log, as long as there is one, and mend the cause.").run(commands.take(1))
 }
 
 fn controller_log(context: &Context) -> Repair {
-    let plain = context.controllers.seen.iter().filter(|seen| is_plain(&seen.namespace) && is_plain(&seen.name));
+    let plain =
+        context.controllers.seen.iter().filter(|seen| is_plain(&seen.namespace) && is_plain(&seen.name));
     let commands = plain.map(|controller| {
         format!("kubectl logs -n {} deployment/{} --since=24h", controller.namespace, controller.name)
     });
@@ -271,7 +295,9 @@ fn sidecar(members: &Members) -> Vec<Repair> {
     let mut repairs = Vec::new();
     if members.detail == "istio-proxy" {
         let commands = objects(members).map(|(namespace, pod)| {
-            format!("kubectl exec -n {namespace} {pod} -c istio-proxy -- pilot-agent request POST quitquitquit")
+            format!(
+                "kubectl exec -n {namespace} {pod} -c istio-proxy -- pilot-agent request POST quitquitquit"
+            )
         });
         repairs.push(Repair::say("Let the present pods end; GC then goes on by itself:").run(commands));
     }
@@ -279,7 +305,9 @@ fn sidecar(members: &Members) -> Vec<Repair> {
         Some(annotation) => Repair::say("Keep the sidecar out of GC pods:").yaml(format!(
             "spec:\n  artifactGC:\n    podMetadata:\n      annotations:\n        {annotation}\n"
         )),
-        None => Repair::say("Keep the sidecar out of GC pods, by artifactGC.podMetadata or its injector's settings."),
+        None => Repair::say(
+            "Keep the sidecar out of GC pods, by artifactGC.podMetadata or its injector's settings.",
+        ),
     });
     repairs
 }
@@ -305,7 +333,9 @@ fn left_over(members: &Members) -> Vec<Repair> {
 /// A guarded patch: it fails where the finalizer is no longer in its place.
 fn other_finalizer(finalizer: &str, members: &Members) -> Vec<Repair> {
     if matches!(finalizer, "foregroundDeletion" | "orphan") {
-        return vec![Repair::say("Kubernetes itself takes it off, once all that the workflow owns is settled.")];
+        return vec![Repair::say(
+            "Kubernetes itself takes it off, once all that the workflow owns is settled.",
+        )];
     }
     let what = "Ask who put it there. Only where nobody will take it off any more:";
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
@@ -359,7 +389,9 @@ mod tests {
 
     #[test]
     fn odd_names_get_no_command() {
-        for odd in ["", "-x", "a b", "a;b", "A", "a\nb", "a'b", "$(x)", "true", "123", "1e5", "a:b", "a/b", "a-"] {
+        for odd in
+            ["", "-x", "a b", "a;b", "A", "a\nb", "a'b", "$(x)", "true", "123", "1e5", "a:b", "a/b", "a-"]
+        {
             assert!(!is_plain(odd), "{odd:?}");
         }
         assert!(is_plain("etl-nightly-1795053600") && is_plain("a.b") && is_plain("default"));
