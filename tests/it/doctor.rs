@@ -493,6 +493,14 @@ data:
     assert!(causes(&diagnosis).contains("no-controller (ctl/workflow-controller)"), "{diagnosis:#}");
     assert!(assert_repairs_are_valid(&server, &diagnosis) >= 1);
 
+    // It serves another instance.
+    server.apply(&controller("ctl", "instanceID: blue\n", ""));
+    ward(&server, "unmanaged", "ctl-other");
+    let diagnosis = doctor(&server, ADMIN, "ctl-other");
+    assert_causes(&diagnosis, &["unmanaged"]);
+    assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 1);
+    assert!(commands(&diagnosis)[0].ends_with("controller-instanceid=blue --overwrite"), "{diagnosis:#}");
+
     // Switched off, it looks at nothing.
     server.apply(&controller(
         "ctl",

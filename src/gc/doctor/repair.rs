@@ -87,11 +87,12 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
         Cause::Unseen => vec![Repair::say("Inspect with leave to read pods and workflowartifactgctasks.")],
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
-        Cause::PodLost
-        | Cause::DeleteFails
-        | Cause::RetriedOrDeletedEarly
-        | Cause::CronNeighbour
-        | Cause::ParallelismHeld => Vec::new(),
+        Cause::PodLost | Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => {
+            Vec::new()
+        }
+        Cause::ParallelismHeld => {
+            vec![Repair::say("Settle what holds them, as above: each finalizer that goes gives a slot back.")]
+        }
     };
     // Where the pod or the controller goes on by itself once mended, nothing is to be purged.
     let heals = matches!(
@@ -107,6 +108,7 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
             | Cause::RightsUnchecked
             | Cause::TaskLeftOver
             | Cause::OtherFinalizer
+            | Cause::ParallelismHeld
             | Cause::Unseen
     );
     let stuck = members.workflows.iter().filter(|(_, stuck)| **stuck).map(|(name, _)| name);
