@@ -167,11 +167,12 @@ impl RawRepository {
     }
 }
 
+/// What a key of an `artifact-repositories` ConfigMap holds: a repository, none that is known, or no sense.
+pub type Entry = Result<Option<Repository>, String>;
+
 /// The repositories of an `artifact-repositories` ConfigMap, and the key of its default; an entry that can't be
 /// understood is an error.
-pub fn repositories(
-    config: &ConfigMap,
-) -> (BTreeMap<&str, Result<Option<Repository>, String>>, Option<&str>) {
+pub fn repositories(config: &ConfigMap) -> (BTreeMap<&str, Entry>, Option<&str>) {
     let parsed = config
         .data
         .iter()
