@@ -2,6 +2,7 @@
 
 pub mod complete;
 mod completion;
+mod doctor;
 mod duration;
 mod explain;
 mod fix;
@@ -77,6 +78,7 @@ enum Verb {
     Orphans(Box<orphans::Arguments>),
     Lint(Box<lint::Arguments>),
     Fix(fix::Arguments),
+    Doctor(Box<doctor::Arguments>),
     Explain(explain::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -103,6 +105,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Lint(arguments) => arguments.run(streams).await,
         Verb::Fix(arguments) => arguments.run(streams),
+        Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(streams),

@@ -4,6 +4,7 @@
 //! caller's work.
 
 mod access;
+mod accounts;
 mod buffer;
 mod manifests;
 mod names;

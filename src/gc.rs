@@ -4,6 +4,7 @@
 
 pub mod context;
 pub mod coverage;
+pub mod doctor;
 pub mod inspection;
 pub mod lint;
 pub mod location;

@@ -2,6 +2,7 @@
 //! tables keep only their rows.
 
 mod age;
+pub mod doctor;
 pub mod document;
 mod escape;
 mod explain;
@@ -261,6 +262,9 @@ fn next(out: &mut impl Write, view: &View, rows: &[table::Row], reasons: &[Reaso
         if files.is_empty() && row.verdict <= Verdict::Failing {
             let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
             write!(out, " · kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
+        }
+        if let Some(failing) = rows.iter().find(|row| row.verdict == Verdict::Failing) {
+            write!(out, " · kubectl argo-gc doctor{files} -n {}", escape(&failing.namespace))?;
         }
     }
     writeln!(out)

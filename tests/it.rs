@@ -15,6 +15,8 @@ mod completion;
 mod dangers;
 #[path = "it/dependencies.rs"]
 mod dependencies;
+#[path = "it/doctor.rs"]
+mod doctor;
 #[path = "it/fix.rs"]
 mod fix;
 #[path = "it/fix_properties.rs"]

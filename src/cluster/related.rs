@@ -223,7 +223,7 @@ impl Cluster {
         None
     }
 
-    async fn may(
+    pub(super) async fn may(
         &self,
         namespace: &str,
         account: &str,
@@ -307,7 +307,7 @@ fn config_gap(name: &str, namespace: &str, why: &str) -> Gap {
     }
 }
 
-fn why(error: &Error) -> String {
+pub(super) fn why(error: &Error) -> String {
     match error.kind {
         ErrorKind::Forbidden => "forbidden".to_owned(),
         _ => error.brief().to_owned(),

@@ -72,6 +72,7 @@ reasons! {
     GcOom "gc-oom" fails::GC_OOM,
     GcPodLost "gc-pod-lost" fails::GC_POD_LOST,
     GcPodPending "gc-pod-pending" fails::GC_POD_PENDING,
+    GcPodHeld "gc-pod-held" fails::GC_POD_HELD,
     InstanceId "instanceid" fails::INSTANCEID,
     DeleteError "delete-error" fails_storage::DELETE_ERROR,
     BatchAbort "batch-abort" fails_storage::BATCH_ABORT,

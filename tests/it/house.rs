@@ -104,14 +104,18 @@ fn ageless(text: &str) -> Vec<String> {
 
 #[test]
 fn documents_keep_to_their_schema() {
-    let schema = std::fs::read_to_string(root().join("docs/schema/inspection.v1.json")).unwrap();
-    let schema: Value = serde_json::from_str(&schema).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
     for arguments in [
         vec!["inspect", "-f", "tests/fixtures", "-R", "-o"],
         vec!["inspect", "-f", "examples/cluster", "-o"],
         vec!["inspect", "-f", "examples/cluster", "-n", "none", "-o"],
+        vec!["doctor", "-f", "tests/fixtures", "-R", "-o"],
+        vec!["doctor", "-f", "examples/cluster", "-o"],
+        vec!["doctor", "-f", "examples/cluster", "-n", "none", "-o"],
     ] {
+        let name = if arguments[0] == "doctor" { "diagnosis" } else { "inspection" };
+        let schema = std::fs::read_to_string(root().join(format!("docs/schema/{name}.v1.json"))).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
         let document = |format: &str| {
             let ran = plugin(arguments.iter().copied().chain([format])).current_dir(root()).output().unwrap();
             String::from_utf8(ran.stdout).unwrap()

@@ -20,7 +20,8 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
 
 /// Every verb that asks the cluster for anything, so that it asks for all it can.
-const READS: [&str; 7] = [
+const READS: [&str; 8] = [
+    "doctor -A",
     "lint -A",
     "inspect -A -o json",
     "inspect -n ml train-x7k2p",

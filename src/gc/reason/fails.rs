@@ -238,6 +238,35 @@ spec:
     ..FAILS
 };
 
+pub(super) static GC_POD_HELD: Entry = Entry {
+    reason: Reason::GcPodHeld,
+    link: Link::Record,
+    title: "A sidecar keeps the finished GC pod running",
+    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
+          injected into it, goes on. The pod's phase stays Running, so the controller never takes up its result: \
+          the artifacts stay undeleted on record and the finalizer stays.",
+    evidence: &[
+        "containerStatuses[main].state.terminated of Pod <workflow>-artgc-*",
+        "another container of it without state.terminated",
+    ],
+    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes of \
+             v3.7.15+, v4.0.6+ and v4.1.0+). A sidecar that is told to quit lets the present pod end, and GC goes \
+             on by itself; else `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        sidecar.istio.io/inject: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#13576 (open)", AGC],
+    false_positives: "A sidecar that takes longer than ten minutes to end.",
+    ..FAILS
+};
+
 pub(super) static INSTANCEID: Entry = Entry {
     reason: Reason::InstanceId,
     link: Link::Record,
