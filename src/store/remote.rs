@@ -147,7 +147,11 @@ impl Remote {
             {
                 return outcome;
             }
-            match self.once(&call).await {
+            let request = match self.sign(&call).await {
+                Ok(request) => request,
+                Err(error) => return Outcome::Failed(error.to_string()),
+            };
+            match self.0.wire.send(&call, request).await {
                 Ok(answer) => match self.said(&answer) {
                     Said::Yes => return Outcome::Deleted,
                     Said::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
@@ -245,7 +249,8 @@ impl Remote {
         let failed = |message| StoreError::Failed { what: self.0.bucket.to_string(), message };
         let mut last = None;
         for pause in pauses() {
-            match self.once(&call).await {
+            let request = self.sign(&call).await?;
+            match self.0.wire.send(&call, request).await {
                 Ok(answer) if !matches!(self.said(&answer), Said::Busy | Said::Failing) => return Ok(answer),
                 Ok(answer) => last = Some(failed(self.message(&answer))),
                 Err(message) => last = Some(failed(message)),
@@ -258,10 +263,10 @@ impl Remote {
         Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
     }
 
-    /// Signs and sends once.
-    async fn once(&self, call: &Call) -> Result<Answer, String> {
-        let request = each!(&self.0.api, api => api.sign(call).await)?;
-        self.0.wire.send(call, request).await
+    /// Whoever gives credentials has tried again already.
+    async fn sign(&self, call: &Call) -> Result<reqwest::Request, StoreError> {
+        let signed = each!(&self.0.api, api => api.sign(call).await);
+        signed.map_err(|why| StoreError::Credentials(format!("for {}: {why}", self.0.bucket)))
     }
 
     /// What an answer means here.
