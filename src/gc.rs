@@ -6,6 +6,7 @@ pub mod context;
 pub mod coverage;
 pub mod doctor;
 pub mod inspection;
+pub mod lifecycle;
 pub mod lint;
 pub mod location;
 pub mod orphans;

@@ -17,6 +17,8 @@ mod dangers;
 mod dependencies;
 #[path = "it/doctor.rs"]
 mod doctor;
+#[path = "it/engine.rs"]
+mod engine;
 #[path = "it/fix.rs"]
 mod fix;
 #[path = "it/fix_properties.rs"]
