@@ -2,6 +2,7 @@
 
 pub mod complete;
 mod completion;
+mod diff;
 mod duration;
 mod explain;
 mod inspect;
@@ -73,6 +74,7 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Diff(diff::Arguments),
     Explain(explain::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -97,6 +99,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Diff(arguments) => arguments.run(streams),
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(streams),

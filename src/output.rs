@@ -2,6 +2,7 @@
 //! tables keep only their rows.
 
 mod age;
+pub mod diff;
 pub mod document;
 mod escape;
 mod explain;

@@ -29,7 +29,7 @@ const READS: [&str; 6] = [
     "purge -n ml --older 1d --dry-run=client",
 ];
 /// Verbs that ask the cluster for nothing.
-const OFFLINE: [&str; 4] = ["completion", "explain", "help", "undo"];
+const OFFLINE: [&str; 5] = ["completion", "diff", "explain", "help", "undo"];
 
 /// A right: the resource as RBAC names it (`workflows.argoproj.io`, `pods`), and the verb.
 type Right = (String, String);
