@@ -36,6 +36,7 @@ use std::time::Duration;
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
   kubectl argo-gc inspect -f examples/cluster --fail-on uncovered
   kubectl argo-gc inspect -A --check -o html --since last-week.json > report.html
+  kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects
 could not be read; 130 interrupted.")]

@@ -288,6 +288,7 @@ impl Told {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::slice;
 
     fn told(name: &str, artifacts: &[(&str, Verdict, Option<Reason>)], findings: &[Reason]) -> Told {
         Told {
@@ -383,7 +384,7 @@ mod tests {
         let seen = told("a", &[("x", Verdict::Uncovered, Some(Reason::InlineOnly))], &[]);
         let hidden = told("a", &[], &[Reason::NodesOffloaded]);
         assert_eq!(
-            lines(&diff(&[seen.clone()], &[hidden.clone()])),
+            lines(&diff(slice::from_ref(&seen), slice::from_ref(&hidden))),
             [
                 "new workflow - unknown:nodes-offloaded",
                 "changed gs://b/x uncovered:inline-only unknown:nodes-offloaded"
@@ -402,7 +403,7 @@ mod tests {
     fn a_recreated_workflow_is_another_one_and_other_namespaces_are_not_compared() {
         let old = told("a", &[("x", Verdict::Uncovered, Some(Reason::InlineOnly))], &[]);
         let new = Told { uid: "other".into(), ..old.clone() };
-        assert_eq!(lines(&diff(&[old.clone()], &[new])).len(), 2);
+        assert_eq!(lines(&diff(slice::from_ref(&old), &[new])).len(), 2);
         let mut comparison = Comparison::default();
         comparison.take_old(Told { namespace: "ci".into(), ..old.clone() });
         comparison.take_old(old);

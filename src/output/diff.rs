@@ -55,8 +55,8 @@ pub fn write(
         let mut text = Vec::new();
         table(&mut text, &columns, rows.collect())?;
         let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().skip(if no_headers { 2 } else { 0 });
-        lines.map(|line| writeln!(out, "{line}")).collect::<Result<(), _>>()?;
+        let mut lines = text.lines().skip(if no_headers { 2 } else { 0 });
+        lines.try_for_each(|line| writeln!(out, "{line}"))?;
         return Ok(());
     }
     let sums: BTreeMap<&str, Sum> = ChangeKind::ALL.map(|kind| (kind.as_str(), diff.sum(kind))).into();

@@ -243,26 +243,26 @@ fn tiles(out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Resu
     if let Some(stored) = &summary.stored {
         let month = dollars(view.prices.month(&stored.classes));
         let more = format!("{}, {month} a month", plural(stored.objects, "object")).replace('<', "&lt;");
-        tile("bad", "Left in storage", &size(stored.bytes), &more)?;
+        tile("bad", "left behind", &size(stored.bytes), &more)?;
     }
     let class = |bad: bool, class| if bad { class } else { "" };
-    let leaking = format!("of {}", Number(summary.workflows));
-    tile("", "Workflows leaking", &Number(summary.leaking_workflows), &leaking)?;
+    let leaking = format!("of {} workflows", Number(summary.workflows));
+    tile("", "leaking", &Number(summary.leaking_workflows), &leaking)?;
     for (verdict, more) in [
-        (Verdict::Uncovered, "nobody will delete them"),
-        (Verdict::Failing, "Argo fails to delete them"),
-        (Verdict::Unknown, "not enough could be seen"),
-        (Verdict::Kept, "on purpose"),
-        (Verdict::Covered, "Argo will delete them"),
-        (Verdict::Collected, "Argo deleted them"),
+        (Verdict::Uncovered, "artifacts nobody will delete"),
+        (Verdict::Failing, "artifacts Argo fails to delete"),
+        (Verdict::Unknown, "artifacts that can't be judged"),
+        (Verdict::Kept, "artifacts on purpose"),
+        (Verdict::Covered, "artifacts Argo will delete"),
+        (Verdict::Collected, "artifacts Argo deleted"),
     ] {
         let count = inspection.artifacts(verdict);
         let style = if verdict <= Verdict::Failing { "bad" } else { "warn" };
-        let name = format!("Artifacts {}", verdict.as_str());
-        tile(class(count > 0 && verdict.is_problem(), style), &name, &Number(count), more)?;
+        let name = verdict.as_str();
+        tile(class(count > 0 && verdict.is_problem(), style), name, &Number(count), more)?;
     }
     let stuck = summary.stuck_finalizers;
-    tile(class(stuck > 0, "bad"), "Finalizers stuck", &Number(stuck), "their workflows can't be deleted")
+    tile(class(stuck > 0, "bad"), "stuck", &Number(stuck), "finalizers")
 }
 
 /// The comparison, done.
@@ -423,7 +423,7 @@ fn findings(
         number(out, Some(row.artifacts as u64), &Number(row.artifacts as u64))?;
         write!(out, "<td><span class=\"tag {verdict}\">{verdict}</span></td>")?;
         match Reason::from_code(row.reason) {
-            Some(_) => write!(out, "<td><a href=\"#reason-{0}\">{0}</a></td>", row.reason)?,
+            Some(_) => write!(out, "<td class=\"code\"><a href=\"#reason-{0}\">{0}</a></td>", row.reason)?,
             None => write!(out, "<td>{}</td>", Text(row.reason))?,
         }
         if view.checked {
@@ -470,6 +470,8 @@ fn explain(out: &mut impl Write, reasons: &[Reason]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use proptest::prelude::*;
 

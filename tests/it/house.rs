@@ -65,6 +65,7 @@ fn the_readme_shows_what_the_plugin_prints() {
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
         let (command, output) = block.split_once('\n').unwrap();
+        let (command, file) = command.split_once(" > ").unwrap_or((command, ""));
         let mut run = match command.strip_prefix("$ kubectl argo-gc ") {
             Some(arguments) => plugin(arguments.split_whitespace()),
             None => std::process::Command::new(
@@ -81,7 +82,10 @@ fn the_readme_shows_what_the_plugin_prints() {
             run.args(command.split(' ').skip(2));
         }
         let ran = run.current_dir(&folder).env("XDG_STATE_HOME", folder.path()).output().unwrap();
-        let printed = String::from_utf8(ran.stdout).unwrap();
+        let mut printed = String::from_utf8(ran.stdout).unwrap();
+        if !file.is_empty() {
+            std::fs::write(folder.path().join(file), std::mem::take(&mut printed)).unwrap();
+        }
         // Ages move on with the clock.
         assert_eq!(ageless(&printed), ageless(output), "{command}");
         shown += 1;

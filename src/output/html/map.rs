@@ -4,7 +4,6 @@ use super::treemap::{Node, Rect, squarify};
 use super::{Number, Text, begin_table, bytes, end_table, number};
 use crate::gc::{Assessment, Reason};
 use crate::output::plan::size;
-use crate::output::plural;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
@@ -70,7 +69,8 @@ impl Map {
     }
 
     fn measure(&self, value: u64) -> String {
-        if self.bytes > 0 { size(value) } else { plural(value, "artifact") }
+        let noun = if value == 1 { "artifact" } else { "artifacts" };
+        if self.bytes > 0 { size(value) } else { format!("{} {noun}", Number(value)) }
     }
 
     /// Writes the section; nothing where there is nothing.
@@ -204,7 +204,9 @@ impl<W: Write> Draw<'_, W> {
             self.text(&node.name, place, 0)?;
         }
         if place.h > 2.2 * LINE && place.w > 5.0 * LETTER {
-            self.text(&self.map.measure(node.value), place, 1)?;
+            // The unit is said above the map.
+            let amount = self.map.measure(node.value);
+            self.text(amount.split(' ').next().unwrap_or_default(), place, 1)?;
         }
         Ok(())
     }
