@@ -3,10 +3,13 @@
 pub mod complete;
 mod completion;
 mod diff;
+mod doctor;
 mod duration;
 mod explain;
+mod fix;
 mod inspect;
 mod kube_flags;
+mod lint;
 mod man;
 mod orphans;
 mod purge;
@@ -75,6 +78,9 @@ enum Verb {
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
     Diff(diff::Arguments),
+    Lint(Box<lint::Arguments>),
+    Fix(fix::Arguments),
+    Doctor(Box<doctor::Arguments>),
     Explain(explain::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
@@ -100,6 +106,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Diff(arguments) => arguments.run(streams),
+        Verb::Lint(arguments) => arguments.run(streams).await,
+        Verb::Fix(arguments) => arguments.run(streams),
+        Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(streams),

@@ -5,7 +5,9 @@
 pub mod context;
 pub mod coverage;
 pub mod diff;
+pub mod doctor;
 pub mod inspection;
+pub mod lint;
 pub mod location;
 pub mod orphans;
 pub mod plan;

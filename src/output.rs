@@ -3,12 +3,14 @@
 
 mod age;
 pub mod diff;
+pub mod doctor;
 pub mod document;
 mod escape;
 mod explain;
 mod groups;
 mod headline;
 mod html;
+pub mod lint;
 mod markdown;
 pub mod orphans;
 pub mod plan;
@@ -296,6 +298,9 @@ fn next(out: &mut impl Write, view: &View, rows: &[table::Row], reasons: &[Reaso
         if files.is_empty() && row.verdict <= Verdict::Failing {
             let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
             write!(out, " · kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
+        }
+        if let Some(failing) = rows.iter().find(|row| row.verdict == Verdict::Failing) {
+            write!(out, " · kubectl argo-gc doctor{files} -n {}", escape(&failing.namespace))?;
         }
     }
     writeln!(out)

@@ -15,6 +15,12 @@ mod completion;
 mod dangers;
 #[path = "it/dependencies.rs"]
 mod dependencies;
+#[path = "it/doctor.rs"]
+mod doctor;
+#[path = "it/fix.rs"]
+mod fix;
+#[path = "it/fix_properties.rs"]
+mod fix_properties;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
@@ -25,6 +31,8 @@ mod house;
 mod http;
 #[path = "it/input.rs"]
 mod input;
+#[path = "it/lint.rs"]
+mod lint;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/orphans.rs"]

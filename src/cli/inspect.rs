@@ -306,7 +306,7 @@ impl<'s> Run<'s> {
 }
 
 /// Says on standard error what could not be read, and that nothing was found.
-fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
+pub(super) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
     for Gap { what, why, effect } in &inspection.gaps {
         let text = format!("Warning: cannot read {what} ({why}); {effect}");
         streams.say(crate::output::escape(&text));
