@@ -2,6 +2,7 @@
 
 pub mod complete;
 mod completion;
+mod diff;
 mod doctor;
 mod duration;
 mod explain;
@@ -76,6 +77,7 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Diff(diff::Arguments),
     Lint(Box<lint::Arguments>),
     Fix(fix::Arguments),
     Doctor(Box<doctor::Arguments>),
@@ -103,6 +105,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Diff(arguments) => arguments.run(streams),
         Verb::Lint(arguments) => arguments.run(streams).await,
         Verb::Fix(arguments) => arguments.run(streams),
         Verb::Doctor(arguments) => arguments.run(streams, now).await,

@@ -4,6 +4,7 @@
 
 pub mod context;
 pub mod coverage;
+pub mod diff;
 pub mod doctor;
 pub mod inspection;
 pub mod lifecycle;

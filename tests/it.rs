@@ -43,6 +43,8 @@ mod orphans;
 mod package;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/report.rs"]
+mod report;
 #[path = "it/rights.rs"]
 mod rights;
 #[path = "it/stores.rs"]

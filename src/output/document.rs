@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::io::{self, Write};
 
 /// Version of the documents.
-const API_VERSION: &str = "argo-gc/v1";
+pub(super) const API_VERSION: &str = "argo-gc/v1";
 
 /// Pretty JSON, harmless for terminals.
 pub(super) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {

@@ -65,6 +65,7 @@ fn the_readme_shows_what_the_plugin_prints() {
     std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).unwrap();
     let mut shown = 0;
     for (command, output) in consoles(&readme).filter(|(command, _)| !command.contains(" -A")) {
+        let (command, file) = command.split_once(" > ").unwrap_or((command, ""));
         let mut run = match command.strip_prefix("$ kubectl argo-gc ") {
             Some(arguments) => plugin(arguments.split_whitespace()),
             None => std::process::Command::new(
@@ -81,7 +82,10 @@ fn the_readme_shows_what_the_plugin_prints() {
             run.args(command.split(' ').skip(2));
         }
         let ran = run.current_dir(&folder).env("XDG_STATE_HOME", folder.path()).output().unwrap();
-        let printed = String::from_utf8(ran.stdout).unwrap();
+        let mut printed = String::from_utf8(ran.stdout).unwrap();
+        if !file.is_empty() {
+            std::fs::write(folder.path().join(file), std::mem::take(&mut printed)).unwrap();
+        }
         // Ages move on with the clock.
         assert_eq!(ageless(&printed), ageless(output), "{command}");
         shown += 1;

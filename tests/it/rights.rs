@@ -31,7 +31,7 @@ const READS: [&str; 8] = [
     "purge -n ml --older 1d --dry-run=client",
 ];
 /// Verbs that ask the cluster for nothing.
-const OFFLINE: [&str; 5] = ["completion", "explain", "fix", "help", "undo"];
+const OFFLINE: [&str; 6] = ["completion", "diff", "explain", "fix", "help", "undo"];
 
 /// A right: the resource as RBAC names it (`workflows.argoproj.io`, `pods`), and the verb.
 type Right = (String, String);
