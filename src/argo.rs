@@ -11,6 +11,7 @@ pub mod names;
 pub mod node;
 pub mod nodes;
 pub mod related;
+pub mod settings;
 pub mod template;
 pub mod uses;
 pub mod version;

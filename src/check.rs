@@ -2,7 +2,7 @@
 
 use crate::gc::location::{Bucket, own_folder};
 use crate::gc::plan::{ObjectFacts, uncertainty};
-use crate::gc::{ArtifactReport, Assessment, Gap, Location};
+use crate::gc::{ArtifactReport, Assessment, Gap, Location, Reason};
 use crate::store::{Store, StoreError};
 use futures::stream::{self, StreamExt};
 use std::collections::BTreeMap;
@@ -27,15 +27,21 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
         let artifacts = &assessment.artifacts;
         let keys = places.iter().map(|at| key(&artifacts[*at]));
         let folder = own_folder(keys, &assessment.name, &assessment.uid).filter(|_| places.len() > FEW);
-        let found: Result<Vec<(usize, Vec<ObjectFacts>)>, StoreError> = match folder {
+        let found: Result<Vec<(usize, Vec<ObjectFacts>)>, StoreError> = match &folder {
             Some(folder) => {
-                store.list(&bucket, &folder).await.map(|objects| split(&places, artifacts, objects))
+                store.list(&bucket, folder).await.map(|objects| split(&places, artifacts, objects))
             }
             None => {
                 let lookups = places.iter().map(|at| {
                     let (artifact, bucket) = (&artifacts[*at], &bucket);
                     async move {
-                        let objects = store.objects(bucket, key(artifact), artifact.unarchived).await;
+                        let (key, is_directory) = (key(artifact), artifact.unarchived);
+                        let is_at_risk = artifact.notes.iter().any(|note| note.reason == Reason::AzurePrefix);
+                        let objects = match is_at_risk {
+                            // Argo's driver deletes by the bare name, so what lies beside counts too.
+                            true => store.list(bucket, key).await,
+                            false => store.objects(bucket, key, is_directory).await,
+                        };
                         objects.map(|objects| (*at, objects))
                     }
                 });
@@ -49,6 +55,14 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
                 for (at, objects) in found {
                     assessment.artifacts[at].confirm(&objects, finished);
                 }
+                let prefix = folder.unwrap_or_default();
+                if let Err(error) = copies(assessment, &places, store, &bucket, &prefix).await {
+                    gaps.push(Gap {
+                        what: format!("deleted copies in {bucket}"),
+                        why: error.to_string(),
+                        effect: "what is billed for them is not known".to_owned(),
+                    });
+                }
             }
             Err(error) => gaps.push(Gap {
                 what: bucket.to_string(),
@@ -58,6 +72,29 @@ pub async fn check(assessment: &mut Assessment, store: &Store) -> Vec<Gap> {
         }
     }
     gaps
+}
+
+/// Adds what a bucket keeps of deleted and overwritten objects: one listing of the folder, else one for each key.
+async fn copies(
+    assessment: &mut Assessment,
+    places: &[usize],
+    store: &Store,
+    bucket: &Bucket,
+    folder: &str,
+) -> Result<(), StoreError> {
+    if !folder.is_empty() {
+        let Some(copies) = store.copies(bucket, folder).await? else { return Ok(()) };
+        for at in places {
+            assessment.artifacts[*at].confirm_copies(&copies);
+        }
+        return Ok(());
+    }
+    for at in places {
+        let prefix = key(&assessment.artifacts[*at]).to_owned();
+        let Some(copies) = store.copies(bucket, &prefix).await? else { return Ok(()) };
+        assessment.artifacts[*at].confirm_copies(&copies);
+    }
+    Ok(())
 }
 
 fn key(artifact: &ArtifactReport) -> &str {

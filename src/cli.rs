@@ -2,10 +2,14 @@
 
 pub mod complete;
 mod completion;
+mod diff;
+mod doctor;
 mod duration;
 mod explain;
+mod fix;
 mod inspect;
 mod kube_flags;
+mod lint;
 mod man;
 mod manifest;
 mod orphans;
@@ -74,6 +78,10 @@ enum Verb {
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    Diff(diff::Arguments),
+    Lint(Box<lint::Arguments>),
+    Fix(fix::Arguments),
+    Doctor(Box<doctor::Arguments>),
     Explain(explain::Arguments),
     Manifest(manifest::Arguments),
     Completion(completion::Arguments),
@@ -99,6 +107,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Diff(arguments) => arguments.run(streams),
+        Verb::Lint(arguments) => arguments.run(streams).await,
+        Verb::Fix(arguments) => arguments.run(streams),
+        Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Manifest(arguments) => arguments.run(streams),
         Verb::Completion(arguments) => arguments.run(streams),

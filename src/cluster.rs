@@ -4,7 +4,9 @@
 //! caller's work.
 
 mod access;
+mod accounts;
 mod buffer;
+mod manifests;
 mod names;
 mod pages;
 mod related;
@@ -13,6 +15,7 @@ mod write;
 
 pub use access::Access;
 use buffer::{Buffer, Pool};
+pub use manifests::Manifests;
 pub use names::{Configured, Named};
 pub use pages::{Body, Scope};
 pub use sources::{Beside, Unread, template_of};

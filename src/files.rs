@@ -2,6 +2,7 @@
 //!
 //! JSON is streamed object by object; a YAML document is held whole.
 
+pub mod inspection;
 mod json;
 mod yaml;
 

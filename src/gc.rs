@@ -4,7 +4,11 @@
 
 pub mod context;
 pub mod coverage;
+pub mod diff;
+pub mod doctor;
 pub mod inspection;
+pub mod lifecycle;
+pub mod lint;
 pub mod location;
 pub mod orphans;
 pub mod plan;

@@ -2,15 +2,20 @@
 //! tables keep only their rows.
 
 mod age;
+pub mod diff;
+pub mod doctor;
 pub mod document;
 mod escape;
 mod explain;
 mod groups;
 mod headline;
+mod html;
+pub mod lint;
 mod markdown;
 pub mod orphans;
 pub mod plan;
 mod prices;
+mod prometheus;
 mod table;
 mod tree;
 
@@ -18,6 +23,7 @@ pub use age::age;
 pub use escape::escape;
 pub use explain::{explain, explain_list};
 pub(crate) use headline::plural;
+pub use html::Since;
 pub use prices::Prices;
 
 use self::groups::Groups;
@@ -40,12 +46,16 @@ pub enum Format {
     Markdown,
     /// Each workflow with its nodes and artifacts.
     Tree,
+    /// One page to pass on.
+    Html,
+    /// Metrics for node_exporter's textfile collector.
+    Prometheus,
 }
 
 impl Format {
     /// Whether artifacts that are no problem are shown too, unless the user says otherwise.
     fn shows_all(self) -> bool {
-        matches!(self, Self::Json | Self::Yaml | Self::Tree)
+        matches!(self, Self::Json | Self::Yaml | Self::Tree | Self::Prometheus)
     }
 }
 
@@ -119,6 +129,8 @@ pub struct View {
     pub group_by: Option<GroupBy>,
     /// Storage was looked up.
     pub checked: bool,
+    /// Everything is compared with an earlier inspection.
+    pub compares: bool,
     pub prices: Prices,
     pub color: bool,
     /// A person reads along: fit the width, say what comes next.
@@ -130,6 +142,11 @@ pub struct View {
 }
 
 impl View {
+    /// Whether an artifact must reach the printer: it is shown, or compared with what it was.
+    pub fn needs(&self, artifact: &ArtifactReport) -> bool {
+        self.compares || self.shows(artifact)
+    }
+
     /// Whether an artifact is among what the user wants to see.
     pub fn shows(&self, artifact: &ArtifactReport) -> bool {
         self.shows_verdict(artifact.verdict) && self.shows_reason(artifact.reason)
@@ -165,6 +182,9 @@ impl View {
 pub struct Printer<W> {
     out: W,
     view: View,
+    /// What the page shows.
+    page: html::Page,
+    metrics: prometheus::Metrics,
     /// Rows of a table, or nothing.
     rows: Vec<table::Row>,
     groups: Groups,
@@ -174,9 +194,18 @@ pub struct Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    /// Begins the output.
-    pub fn new(out: W, view: View) -> Self {
-        Self { out, view, rows: Vec::new(), groups: Groups::default(), reasons: Vec::new(), written: 0 }
+    /// Begins the output; only the page shows what changed since an earlier inspection.
+    pub fn new(out: W, view: View, since: Option<Since>) -> Self {
+        Self {
+            out,
+            view,
+            page: html::Page::new(since),
+            metrics: prometheus::Metrics::default(),
+            rows: Vec::new(),
+            groups: Groups::default(),
+            reasons: Vec::new(),
+            written: 0,
+        }
     }
 
     /// Shows one assessment, as far as the view wants it.
@@ -184,6 +213,11 @@ impl<W: Write> Printer<W> {
     /// # Errors
     /// Writing failed; a closed pipe comes back as it is.
     pub fn assessment(&mut self, assessment: Assessment) -> io::Result<()> {
+        match self.view.format {
+            Format::Prometheus => self.metrics.add(&assessment, &self.view),
+            Format::Html => self.page.compare(&assessment),
+            _ => {}
+        }
         let Some(assessment) = self.view.cut(assessment) else { return Ok(()) };
         match self.view.format {
             Format::Table | Format::Wide if self.view.group_by.is_some() => {
@@ -197,6 +231,8 @@ impl<W: Write> Printer<W> {
             Format::Yaml => document::yaml_item(&mut self.out, &self.view, self.written, &assessment)?,
             Format::Name => writeln!(self.out, "workflow.argoproj.io/{}", escape(&assessment.name))?,
             Format::Tree => tree::workflow(&mut self.out, &self.view, self.written, &assessment)?,
+            Format::Html => self.page.add(&assessment),
+            Format::Prometheus => {}
         }
         let found = assessment.artifacts.iter().filter_map(|artifact| artifact.reason);
         for reason in found.chain(assessment.findings.iter().map(|finding| finding.reason)) {
@@ -221,6 +257,8 @@ impl<W: Write> Printer<W> {
             Format::Yaml => document::yaml_end(out, view, self.written, inspection)?,
             Format::Name => {}
             Format::Markdown => markdown::write(out, view, &self.rows, &self.reasons, inspection)?,
+            Format::Html => self.page.write(out, view, &self.reasons, inspection)?,
+            Format::Prometheus => self.metrics.write(out, view, inspection)?,
             Format::Tree => {
                 if self.written > 1 && !view.no_headers {
                     writeln!(out, "\n{}", headline::headline(inspection, &view.prices))?;
@@ -260,6 +298,9 @@ fn next(out: &mut impl Write, view: &View, rows: &[table::Row], reasons: &[Reaso
         if files.is_empty() && row.verdict <= Verdict::Failing {
             let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
             write!(out, " · kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
+        }
+        if let Some(failing) = rows.iter().find(|row| row.verdict == Verdict::Failing) {
+            write!(out, " · kubectl argo-gc doctor{files} -n {}", escape(&failing.namespace))?;
         }
     }
     writeln!(out)

@@ -4,6 +4,7 @@
 //! [`document::Plan`], [`execute`] carries out that plan and nothing else, [`settle`] tells the workflows,
 //! [`undo`] brings back what a bucket still holds.
 
+pub mod batch;
 pub mod document;
 pub mod execute;
 pub mod gather;

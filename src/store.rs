@@ -214,6 +214,21 @@ impl Store {
         }
     }
 
+    /// Deleted and overwritten objects that the bucket keeps, and that are billed; none where it can't be told.
+    ///
+    /// # Errors
+    /// As [`Self::objects`].
+    pub async fn copies(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+    ) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await?.copies(prefix).await,
+            Self::Plain(_) => Ok(Some(Vec::new())),
+        }
+    }
+
     /// Which of the rights a purge needs are missing on the bucket, where its storage can tell.
     ///
     /// # Errors

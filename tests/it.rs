@@ -15,6 +15,14 @@ mod completion;
 mod dangers;
 #[path = "it/dependencies.rs"]
 mod dependencies;
+#[path = "it/doctor.rs"]
+mod doctor;
+#[path = "it/engine.rs"]
+mod engine;
+#[path = "it/fix.rs"]
+mod fix;
+#[path = "it/fix_properties.rs"]
+mod fix_properties;
 #[path = "it/fixture.rs"]
 mod fixture;
 #[path = "it/gcs.rs"]
@@ -25,6 +33,8 @@ mod house;
 mod http;
 #[path = "it/input.rs"]
 mod input;
+#[path = "it/lint.rs"]
+mod lint;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/manifest.rs"]
@@ -35,6 +45,8 @@ mod orphans;
 mod package;
 #[path = "it/purge.rs"]
 mod purge;
+#[path = "it/report.rs"]
+mod report;
 #[path = "it/retention.rs"]
 mod retention;
 #[path = "it/rights.rs"]

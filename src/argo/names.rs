@@ -24,6 +24,10 @@ pub const CRON_WORKFLOW: &str = "workflows.argoproj.io/cron-workflow";
 pub const GC_STRATEGY: &str = "workflows.argoproj.io/artifact-gc-strategy";
 /// How a GC pod made by a controller with an instance ID is labelled instead of [`INSTANCE_ID`].
 pub const WRONG_INSTANCE_LABEL: &str = "ARGO_INSTANCE_ID";
+/// What the names of all GC pods hold after their workflow's.
+pub const GC_POD_INFIX: &str = "-artgc-";
+/// On an `artifact-repositories` ConfigMap: the key of the repository to take where none is named.
+pub const DEFAULT_REPOSITORY: &str = "workflows.argoproj.io/default-artifact-repository";
 /// Condition type and Event reason that report failed collection.
 pub const CONDITION_GC_ERROR: &str = "ArtifactGCError";
 /// Event reason of a failed collection.

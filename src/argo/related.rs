@@ -1,6 +1,6 @@
 //! Objects beside the Workflow that tell what became of a collection (facts section 4.5).
 
-use super::{Artifact, ArtifactLocation, Meta, de, node::Outputs, workflow::WorkflowSpec};
+use super::{Artifact, ArtifactLocation, Meta, de, names, node::Outputs, workflow::WorkflowSpec};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -164,6 +164,22 @@ pub struct Terminated {
     pub reason: String,
     #[serde(deserialize_with = "de::or_default")]
     pub message: String,
+    #[serde(deserialize_with = "de::time")]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Pod {
+    /// How the container that does a GC pod's work ended; none while it hasn't.
+    pub fn main_ended(&self) -> Option<&Terminated> {
+        let main = self.status.container_statuses.iter().find(|container| container.name == "main")?;
+        main.state.terminated.as_ref()
+    }
+
+    /// A container that goes on after `main` has ended.
+    pub fn holder(&self) -> Option<&ContainerStatus> {
+        self.main_ended()?;
+        self.status.container_statuses.iter().find(|container| container.state.terminated.is_none())
+    }
 }
 
 /// A core/v1 `Event`.
@@ -179,6 +195,26 @@ pub struct Event {
     pub message: String,
     #[serde(deserialize_with = "de::time")]
     pub last_timestamp: Option<Timestamp>,
+}
+
+impl Event {
+    /// Namespace and name of the GC pod it is about, or which its message names (as policy engines do).
+    pub fn gc_pod(&self) -> Option<(&str, &str)> {
+        let object = &self.involved_object;
+        let own = object.name.contains(names::GC_POD_INFIX).then_some(object.name.as_str());
+        let mentioned = || {
+            let words = self.message.split(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c)));
+            words.map(|word| word.trim_matches('.')).find(|word| word.contains(names::GC_POD_INFIX))
+        };
+        if object.kind == "Workflow" {
+            return None;
+        }
+        let pod = own.or_else(mentioned)?;
+        // An event about a policy without a namespace still stands in one.
+        let namespace =
+            [&object.namespace, &self.metadata.namespace].into_iter().find(|name| !name.is_empty())?;
+        Some((namespace, pod))
+    }
 }
 
 /// What an event is about.

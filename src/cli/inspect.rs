@@ -8,8 +8,10 @@ use super::storage::StorageFlags;
 use super::{Streams, duration, explain, kube_flags::KubeFlags};
 use crate::argo::Version;
 use crate::error::{Error, exit};
+use crate::files::inspection;
+use crate::gc::diff::Comparison;
 use crate::gc::{Assessment, Gap, Inspection, Reason, Verdict};
-use crate::output::{Format, GroupBy, Origin, Prices, Printer, SortKey, View};
+use crate::output::{Format, GroupBy, Origin, Prices, Printer, Since, SortKey, View};
 use crate::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -33,6 +35,8 @@ use std::time::Duration;
   kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
   kubectl argo-gc inspect -f examples/cluster --fail-on uncovered
+  kubectl argo-gc inspect -A --check -o html --since last-week.json > report.html
+  kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects
 could not be read; 130 interrupted.")]
@@ -64,6 +68,9 @@ pub(super) struct Arguments {
     /// Exits with 3 if an artifact has one of these verdicts.
     #[arg(long, value_delimiter = ',', value_parser = verdict, value_name = "VERDICT")]
     fail_on: Vec<Verdict>,
+    /// Shows on the page what changed since an earlier inspection; - for standard input.
+    #[arg(long, value_name = "OLD.json")]
+    since: Option<PathBuf>,
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     argo_version: Option<Version>,
@@ -163,6 +170,22 @@ impl Arguments {
         self.check.then(|| self.storage.open()).transpose()
     }
 
+    /// The earlier inspection to compare with.
+    fn since(&self, streams: &mut Streams) -> Result<Option<Since>, Error> {
+        let Some(path) = &self.since else { return Ok(None) };
+        if self.output != Some(Format::Html) {
+            let error = Error::usage("--since needs -o html");
+            return Err(error.hint("kubectl argo-gc diff OLD.json NEW.json compares in text and JSON"));
+        }
+        let stdin = std::path::Path::new("-");
+        if path == stdin && self.files.iter().any(|file| file == stdin) {
+            return Err(Error::usage("standard input can't be both objects and an earlier inspection"));
+        }
+        let mut comparison = Comparison::default();
+        let head = inspection::read(path, &mut streams.input, &mut |told| comparison.take_old(told))?;
+        Ok(Some(Since { name: path.display().to_string(), head, comparison }))
+    }
+
     /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
     fn selection(&self, now: Timestamp) -> Selection {
         Selection {
@@ -203,6 +226,7 @@ impl Arguments {
             sort_by: self.sort_by,
             group_by: self.group_by,
             checked: self.check,
+            compares: self.since.is_some(),
             prices: Prices::new(self.price),
             color: match self.color {
                 Color::Always => true,
@@ -230,9 +254,9 @@ struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    fn new(out: &'s mut dyn Write, view: View, fail_on: &'s [Verdict]) -> Self {
-        let inspection = Inspection::default();
-        Self { printer: Printer::new(out, view), inspection, fail_on, found: false, malformed: 0, held: None }
+    fn new(out: &'s mut dyn Write, view: View, since: Option<Since>, fail_on: &'s [Verdict]) -> Self {
+        let (inspection, printer) = (Inspection::default(), Printer::new(out, view, since));
+        Self { printer, inspection, fail_on, found: false, malformed: 0, held: None }
     }
 
     fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
@@ -282,7 +306,7 @@ impl<'s> Run<'s> {
 }
 
 /// Says on standard error what could not be read, and that nothing was found.
-fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
+pub(super) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
     for Gap { what, why, effect } in &inspection.gaps {
         let text = format!("Warning: cannot read {what} ({why}); {effect}");
         streams.say(crate::output::escape(&text));

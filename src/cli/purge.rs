@@ -1,6 +1,7 @@
 //! `purge`: delete what Argo left behind.
 
 pub(super) mod apply;
+mod engine;
 pub(super) mod from_cluster;
 pub(super) mod from_files;
 pub(super) mod policy;
@@ -134,6 +135,26 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION",
           help_heading = "Plan")]
     plan_max_age: Duration,
+    /// Carries out only this shard of the saved plan, such as 3/8: whole workflows, each in just one shard.
+    #[arg(long, value_parser = engine::shard, value_name = "N/OF", requires = "plan", help_heading = "Plan")]
+    shard: Option<(u32, u32)>,
+    /// Who carries out the saved plan: this process; an Argo Workflow of shards, printed as YAML; or a job of Google's
+    /// Storage batch operations, written as files.
+    #[arg(long, value_enum, default_value = "local", value_name = "ENGINE", help_heading = "Plan")]
+    engine: engine::Engine,
+    /// With --engine gcs-batch: the folder to write to [default: gcs-batch].
+    #[arg(long, value_name = "DIR", requires = "engine", help_heading = "Plan")]
+    engine_out: Option<PathBuf>,
+    /// With --engine argo: where its pods find the plan, as gs://BUCKET/KEY.
+    #[arg(long, value_parser = repository, value_name = "URL", requires = "engine", help_heading = "Plan")]
+    plan_location: Option<(Bucket, String)>,
+    /// With --engine argo: into how many shards the plan is cut.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N",
+          help_heading = "Plan")]
+    shards: u32,
+    /// With --engine argo: the image of this plugin.
+    #[arg(long, default_value = "ghcr.io/OWNER/argo-gc:latest", value_name = "IMAGE", help_heading = "Plan")]
+    image: String,
     /// Finishes the interrupted run of this journal.
     #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
           help_heading = "Plan")]
@@ -274,6 +295,12 @@ impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         if let Some(journal) = &self.resume {
             return apply::resume(&self, journal, streams, now).await;
+        }
+        // clap waives what a flag requires where that conflicts with another one that is there.
+        if (self.engine != engine::Engine::Local || self.shard.is_some()) && self.plan.is_none() {
+            return Err(Error::usage(
+                "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
+            ));
         }
         if let Some(plan) = &self.plan {
             return apply::saved(&self, plan, streams, now).await;

@@ -9,7 +9,7 @@ use crate::gc::{Controller, Controllers, Gap, Kind, Related};
 use futures::future::join;
 use serde::de::DeserializeOwned;
 
-const ARGO: &str = "/apis/argoproj.io/v1alpha1";
+pub(super) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
 /// Objects a page; these are small.
 const PAGE: &str = "500";
 /// Service accounts reviewed at the most.
@@ -17,14 +17,14 @@ const MAX_REVIEWS: usize = 50;
 
 /// One kind of object to list.
 pub(super) struct Listing {
-    kind: Kind,
+    pub kind: Kind,
     /// As RBAC names it.
-    resource: &'static str,
-    group: &'static str,
-    namespaced: bool,
-    query: &'static [(&'static str, &'static str)],
+    pub resource: &'static str,
+    pub group: &'static str,
+    pub namespaced: bool,
+    pub query: &'static [(&'static str, &'static str)],
     /// What stays unknown without it.
-    effect: &'static str,
+    pub effect: &'static str,
 }
 
 const TASKS: Listing = Listing {
@@ -155,7 +155,7 @@ impl Cluster {
     }
 
     /// The workflow controllers, with what their ConfigMaps say.
-    async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
+    pub(super) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
         let mut gaps = Vec::new();
         let mut complete = true;
         let mut deployments = match self.list::<Deployment>(&DEPLOYMENTS, None).await {
@@ -223,7 +223,7 @@ impl Cluster {
         None
     }
 
-    async fn may(
+    pub(super) async fn may(
         &self,
         namespace: &str,
         account: &str,
@@ -290,7 +290,7 @@ impl Take<'_> {
     }
 }
 
-fn gap(listing: &Listing, namespace: Option<&str>, error: &Error) -> Gap {
+pub(super) fn gap(listing: &Listing, namespace: Option<&str>, error: &Error) -> Gap {
     let what = match namespace.filter(|_| listing.namespaced) {
         Some(namespace) => format!("{} in \"{namespace}\"", listing.resource),
         None if listing.namespaced => format!("{} in all namespaces", listing.resource),
@@ -307,7 +307,7 @@ fn config_gap(name: &str, namespace: &str, why: &str) -> Gap {
     }
 }
 
-fn why(error: &Error) -> String {
+pub(super) fn why(error: &Error) -> String {
     match error.kind {
         ErrorKind::Forbidden => "forbidden".to_owned(),
         _ => error.brief().to_owned(),

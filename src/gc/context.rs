@@ -1,6 +1,7 @@
 //! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
 
 use crate::argo::config::ControllerConfig;
+use crate::argo::settings::Settings;
 use crate::argo::{Meta, Version, names, related::*};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,6 +29,10 @@ pub struct Controller {
     pub managed_namespace: Option<String>,
     /// Its ConfigMap's word on repositories and archive: none when that could not be read.
     pub config: Option<ControllerConfig>,
+    /// What else its ConfigMap says: none when that could not be read.
+    pub settings: Option<Settings>,
+    /// `spec.replicas` of its Deployment; none stands for one.
+    pub replicas: Option<i32>,
 }
 
 /// The controllers seen.
@@ -73,6 +78,8 @@ pub struct OfWorkflow {
     pub tasks: Vec<GcTask>,
     pub pods: Vec<Pod>,
     pub events: Vec<Event>,
+    /// What the cluster says of its GC pods: scheduling, mounts, refusals.
+    pub pod_events: Vec<Event>,
     pub results: Vec<TaskResult>,
 }
 
@@ -91,9 +98,13 @@ impl Related {
         }
     }
 
-    /// Files a failed-collection event under its workflow; other events are passed over.
+    /// Files an event of a failed collection, or about a GC pod, under its workflow; others are passed over.
     pub fn add_event(&mut self, event: Event) {
-        if event.reason == names::EVENT_GC_FAILED && event.involved_object.kind == "Workflow" {
+        if let Some((namespace, pod)) = event.gc_pod() {
+            let workflow = pod.split(names::GC_POD_INFIX).next().unwrap_or_default();
+            let key = (namespace.to_owned(), workflow.to_owned());
+            self.of.entry(key).or_default().pod_events.push(event);
+        } else if event.reason == names::EVENT_GC_FAILED && event.involved_object.kind == "Workflow" {
             let key = (event.involved_object.namespace.clone(), event.involved_object.name.clone());
             self.of.entry(key).or_default().events.push(event);
         }
@@ -136,6 +147,11 @@ impl Related {
             return None;
         }
         self.of.get(&(namespace.to_owned(), workflow.to_owned()))
+    }
+
+    /// All GC tasks, with the workflows they are filed under.
+    pub fn tasks(&self) -> impl Iterator<Item = (&str, &GcTask)> {
+        self.of.iter().flat_map(|((_, workflow), of)| of.tasks.iter().map(|task| (workflow.as_str(), task)))
     }
 
     /// Whether the template (empty namespace: cluster template) asks for collection; none when it wasn't seen.
@@ -228,6 +244,8 @@ impl Controller {
             gc_enabled,
             managed_namespace,
             config: None,
+            settings: None,
+            replicas: deployment.spec.replicas,
         })
     }
 
@@ -244,6 +262,7 @@ impl Controller {
     /// the repositories.
     pub fn apply_config(&mut self, config: &ConfigMap) {
         self.config = ControllerConfig::parse(config).ok();
+        self.settings = Some(Settings::parse(config));
         let own = config.data.get("instanceID").map(|value| value.trim().to_owned());
         let block = || {
             let lines = config.data.get("config")?.lines();

@@ -3,13 +3,13 @@
 use super::report::Finalizer;
 use super::stored::Stored;
 use super::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Something that could not be read, and what that means.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
     /// What was to be read: `pods in "ml"`, `workflow ml/train`, `examples/a.yaml document 3`.
     pub what: String,

@@ -11,6 +11,7 @@ mod hazard;
 mod looks_covered;
 pub mod markdown;
 mod not_covered;
+mod predicted;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -71,6 +72,7 @@ reasons! {
     GcOom "gc-oom" fails::GC_OOM,
     GcPodLost "gc-pod-lost" fails::GC_POD_LOST,
     GcPodPending "gc-pod-pending" fails::GC_POD_PENDING,
+    GcPodHeld "gc-pod-held" fails::GC_POD_HELD,
     InstanceId "instanceid" fails::INSTANCEID,
     DeleteError "delete-error" fails_storage::DELETE_ERROR,
     BatchAbort "batch-abort" fails_storage::BATCH_ABORT,
@@ -113,6 +115,8 @@ reasons! {
     NodesOffloaded "nodes-offloaded" unknown::NODES_OFFLOADED,
     NodesUnreadable "nodes-unreadable" unknown::NODES_UNREADABLE,
     GcObjectsUnread "gc-objects-unread" unknown::GC_OBJECTS_UNREAD,
+    DefaultServiceAccount "default-service-account" predicted::DEFAULT_SERVICE_ACCOUNT,
+    TemplateUnseen "template-unseen" predicted::TEMPLATE_UNSEEN,
 }
 
 impl Reason {
@@ -257,6 +261,8 @@ impl Link {
 pub enum ToldFrom {
     /// From Kubernetes objects.
     Objects,
+    /// From manifests, before anything ran.
+    Manifests,
     /// Only the bucket shows it; not told yet.
     Bucket,
     /// Nothing the plugin reads shows it.
@@ -268,6 +274,7 @@ impl ToldFrom {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Objects => "Kubernetes objects.",
+            Self::Manifests => "Manifests, by `lint`.",
             Self::Bucket => "The bucket, with `inspect --check`.",
             Self::Nothing => "Nothing this plugin reads shows it: described here, never reported.",
         }
@@ -278,8 +285,8 @@ impl ToldFrom {
 pub const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
 
 /// What to know about [`RELEASE_COMMAND`].
-pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects that are not in GCS it leaves alone, and the \
-finalizer with them.";
+pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects in \
+storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finalizer with them.";
 
 /// What most entries have in common; each names the rest.
 const BASE: Entry = Entry {

@@ -21,6 +21,18 @@ pub struct Stored {
     pub newest: Option<Timestamp>,
     /// Bytes by storage class.
     pub classes: BTreeMap<String, u64>,
+    /// Deleted and overwritten copies that the bucket keeps; none where that can't be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
+}
+
+/// What is no longer there for readers, and billed all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Copies {
+    pub objects: u64,
+    pub bytes: u64,
+    /// Bytes by storage class.
+    pub classes: BTreeMap<String, u64>,
 }
 
 impl Stored {
@@ -29,13 +41,43 @@ impl Stored {
         self.objects += other.objects;
         self.bytes += other.bytes;
         self.newest = self.newest.max(other.newest);
-        for (class, bytes) in &other.classes {
-            *self.classes.entry(class.clone()).or_default() += bytes;
+        add_classes(&mut self.classes, &other.classes);
+        if let Some(copies) = &other.copies {
+            let own = self.copies.get_or_insert_default();
+            own.objects += copies.objects;
+            own.bytes += copies.bytes;
+            add_classes(&mut own.classes, &copies.classes);
         }
     }
 }
 
+fn add_classes(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (class, bytes) in more {
+        *sums.entry(class.clone()).or_default() += bytes;
+    }
+}
+
+fn class(object: &ObjectFacts) -> String {
+    if object.storage_class.is_empty() { "STANDARD".to_owned() } else { object.storage_class.to_string() }
+}
+
 impl ArtifactReport {
+    /// Takes in what the bucket keeps of deleted and overwritten objects at the location and below.
+    pub fn confirm_copies<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
+        let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
+        let mut copies = Copies::default();
+        for object in objects.into_iter().filter(|object| is_within(&object.key, key)) {
+            copies.objects += 1;
+            copies.bytes += object.size;
+            *copies.classes.entry(class(object)).or_default() += object.size;
+        }
+        if copies.objects > 0 {
+            let detail = format!("{} copies, {} bytes", copies.objects, copies.bytes);
+            self.notes.push(Note { reason: Reason::VersionedBucket, detail });
+        }
+        self.stored.get_or_insert_default().copies = Some(copies);
+    }
+
     /// Takes in what was found under its location: the exact key, and all below it. What was written after the
     /// run had `finished` was left by another, and says nothing of a deletion recorded here.
     pub fn confirm<'o>(
@@ -47,13 +89,28 @@ impl ArtifactReport {
         let mut own = 0_u64;
         let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
-        for object in objects.into_iter().filter(|object| is_within(&object.key, key)) {
+        let (mut beside, mut first) = (0_u64, "");
+        for object in objects {
+            if !is_within(&object.key, key) {
+                // Argo's driver for Azure takes it for a part of the directory.
+                if object.key.starts_with(key) {
+                    beside += 1;
+                    first = if first.is_empty() { &object.key } else { first };
+                }
+                continue;
+            }
             own += u64::from(!object.created.is_some_and(later));
             stored.objects += 1;
             stored.bytes += object.size;
             stored.newest = stored.newest.max(object.created);
-            let class = if object.storage_class.is_empty() { "STANDARD" } else { &*object.storage_class };
-            *stored.classes.entry(class.to_owned()).or_default() += object.size;
+            *stored.classes.entry(class(object)).or_default() += object.size;
+        }
+        if let Some(note) = self.notes.iter_mut().find(|note| note.reason == Reason::AzurePrefix) {
+            note.detail = match beside {
+                0 => "nothing beside it begins with its name now".to_owned(),
+                1 => format!("{first} would go with it"),
+                _ => format!("{beside} objects beside it would go with it, {first} for one"),
+            };
         }
         let present = stored.objects > 0;
         match self.verdict {
@@ -144,5 +201,25 @@ mod tests {
         report.confirm([], None);
         assert_eq!(report.verdict, Verdict::Uncovered);
         assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
+    }
+
+    #[test]
+    fn what_argos_driver_would_delete_with_a_directory_of_azure_is_named() {
+        for (beside, want) in [
+            (vec![], "nothing beside it begins with its name now"),
+            (vec![object("a/bc", 1)], "a/bc would go with it"),
+            (
+                vec![object("a/b.x", 1), object("a/bc", 1)],
+                "2 objects beside it would go with it, a/b.x for one",
+            ),
+        ] {
+            let mut artifact = artifact(Verdict::Covered);
+            artifact.notes.push(Note { reason: Reason::AzurePrefix, detail: String::new() });
+            let mut objects = vec![object("a/b/1", 1)];
+            objects.extend(beside);
+            artifact.confirm(&objects, None);
+            assert_eq!(artifact.notes[0].detail, want);
+            assert_eq!(artifact.stored.map(|stored| stored.objects), Some(1));
+        }
     }
 }

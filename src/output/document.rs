@@ -9,9 +9,10 @@ use serde_json::Value;
 use std::io::{self, Write};
 
 /// Version of the documents.
-const API_VERSION: &str = "argo-gc/v1";
+pub(super) const API_VERSION: &str = "argo-gc/v1";
 
-fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
+/// Pretty JSON, harmless for terminals.
+pub(super) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let text = text.replace('\n', &format!("\n{indent}"));
     if text.bytes().all(|byte| byte < 0x7f) {

@@ -14,6 +14,8 @@ struct Total {
     artifacts: u64,
     objects: u64,
     bytes: u64,
+    /// Bytes of deleted copies.
+    copies: u64,
     month: f64,
     /// Keys of several workflows, by hash, whose objects are counted already.
     summed: HashSet<u64>,
@@ -37,6 +39,10 @@ impl Groups {
                 total.objects += stored.objects;
                 total.bytes += stored.bytes;
                 total.month += prices.month(&stored.classes);
+                if let Some(copies) = &stored.copies {
+                    total.copies += copies.bytes;
+                    total.month += prices.month(&copies.classes);
+                }
             }
             if !met.contains(&name) {
                 total.workflows += 1;
@@ -50,14 +56,19 @@ impl Groups {
         let mut totals: Vec<(String, Total)> = self.0.into_iter().collect();
         totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
         let mut columns = vec![by.header(), "WORKFLOWS", "ARTIFACTS"];
+        let has_copies = totals.iter().any(|(_, total)| total.copies > 0);
         if checked {
-            columns.extend(["OBJECTS", "SIZE", "COST/MONTH"]);
+            columns.extend(["OBJECTS", "SIZE"]);
+            columns.extend(has_copies.then_some("COPIES"));
+            columns.push("COST/MONTH");
         }
         let rows = totals.into_iter().map(|(name, total)| {
             let mut row =
                 vec![escape(&name).into_owned(), total.workflows.to_string(), total.artifacts.to_string()];
             if checked {
-                row.extend([total.objects.to_string(), size(total.bytes), dollars(total.month)]);
+                row.extend([total.objects.to_string(), size(total.bytes)]);
+                row.extend(has_copies.then(|| size(total.copies)));
+                row.push(dollars(total.month));
             }
             row
         });

@@ -55,6 +55,14 @@ pub(super) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     if let Some(stored) = &summary.stored {
         let month = dollars(prices.month(&stored.classes));
         text += &format!("; {}, {}, {month} a month", plural(stored.objects, "object"), size(stored.bytes));
+        if let Some(copies) = stored.copies.as_ref().filter(|copies| copies.objects > 0) {
+            let month = dollars(prices.month(&copies.classes));
+            text += &format!(
+                "; {} of deleted objects still billed, {}, {month} a month",
+                if copies.objects == 1 { "1 copy".to_owned() } else { format!("{} copies", copies.objects) },
+                size(copies.bytes)
+            );
+        }
     }
     match summary.stuck_finalizers {
         0 => {}

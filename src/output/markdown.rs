@@ -32,7 +32,7 @@ pub(super) fn write(
 }
 
 /// Keeps text from the cluster from ending a cell or becoming markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '\\' | '#') {

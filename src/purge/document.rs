@@ -340,6 +340,24 @@ impl Plan {
         draft.seal(self.tail.buckets.clone())
     }
 
+    /// One of `of` shards, the first of which is 1: whole workflows, by their UIDs, so that each is in just one.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
+        self.map(|PlannedWorkflow { uid, name, delete, keep, absent, release_finalizer, .. }| {
+            let word = if uid.is_empty() { name } else { uid };
+            let hash = Sha256::digest(word.as_bytes());
+            let number = hash.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+            if number % of.max(1) + 1 != which {
+                delete.clear();
+                keep.clear();
+                absent.clear();
+                *release_finalizer = false;
+            }
+        })
+    }
+
     /// Whether it is of orphans, of which nobody else keeps watch.
     ///
     /// # Errors
@@ -564,5 +582,25 @@ mod tests {
         let changed = plan.map(|workflow| workflow.absent.clear()).unwrap();
         assert_eq!(changed.workflows().unwrap().count(), 0);
         assert_ne!(changed.hash, plan.hash);
+    }
+
+    #[test]
+    fn shards_have_every_workflow_once() {
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft = Draft::new(Head::new(now, None, "gcs".into(), Vec::new())).unwrap();
+        let names: Vec<String> = (0..100).map(|at| format!("w{at:02}")).collect();
+        names.iter().for_each(|name| draft.add(&workflow(name)).unwrap());
+        let plan = draft.seal(Vec::new()).unwrap();
+        let mut met = Vec::new();
+        for which in 1..=7 {
+            let shard = plan.shard(which, 7).unwrap();
+            let part: Vec<String> =
+                shard.workflows().unwrap().map(|workflow| workflow.unwrap().name).collect();
+            assert!((5..25).contains(&part.len()), "{part:?}");
+            assert_eq!(shard.tail.totals.absent, part.len() as u64);
+            met.extend(part);
+        }
+        met.sort();
+        assert_eq!(met, names);
     }
 }

@@ -46,6 +46,19 @@ struct Blobs {
 struct Blob {
     name: Name,
     properties: Properties,
+    #[serde(default)]
+    deleted: bool,
+}
+
+impl Blob {
+    fn facts(self) -> Result<ObjectFacts, String> {
+        // XML can't hold every name.
+        let key = match self.name.encoded {
+            true => percent_decoded(&self.name.text)?,
+            false => self.name.text,
+        };
+        facts(key, self.properties)
+    }
 }
 
 #[derive(Deserialize)]
@@ -145,15 +158,7 @@ impl Azure {
 
     pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
-        let object = |Blob { name, properties }: Blob| {
-            // XML can't hold every name.
-            let key = match name.encoded {
-                true => percent_decoded(&name.text)?,
-                false => name.text,
-            };
-            facts(key, properties)
-        };
-        let objects: Result<Vec<ObjectFacts>, String> = blobs.blob.into_iter().map(object).collect();
+        let objects: Result<Vec<ObjectFacts>, String> = blobs.blob.into_iter().map(Blob::facts).collect();
         Ok((objects?, next_marker.filter(|token| !token.is_empty())))
     }
 
@@ -223,6 +228,38 @@ impl Azure {
             }
             _ => Ok(BucketFacts::unread(name, remote.message(&answer))),
         }
+    }
+
+    /// What of deleted blobs is kept, and billed.
+    pub async fn copies(
+        &self,
+        remote: &Remote,
+        prefix: &str,
+        facts: &BucketFacts,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        let mut copies = Vec::new();
+        let mut token: Option<String> = None;
+        if facts.soft_delete_seconds == 0 {
+            return Ok(copies);
+        }
+        loop {
+            let range = Range { prefix: prefix.to_owned(), after: None };
+            let answer = remote.call(self.list(&range, token.as_deref()).query("include", "deleted")).await?;
+            let what = || remote.bucket_name().uri(prefix);
+            let said = remote.said(&answer);
+            if said != Said::Yes {
+                return Err(remote.error(said, what(), &answer));
+            }
+            let Listing { blobs, next_marker } = xml(&answer.body).map_err(|why| unreadable(what(), &why))?;
+            for blob in blobs.blob.into_iter().filter(|blob| blob.deleted) {
+                copies.push(blob.facts().map_err(|why| unreadable(what(), &why))?);
+            }
+            token = next_marker.filter(|token| !token.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(copies)
     }
 
     /// Takes back the soft delete.

@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 const RIGHTS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
 /// The fields of an object we ask for.
 const FIELDS: &str = "name,generation,size,timeCreated,storageClass,crc32c,temporaryHold,eventBasedHold,\
-                      retentionExpirationTime,retention";
+                      retentionExpirationTime,retention,timeDeleted";
 
 /// One bucket of Google's, or of an emulator's.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ struct Object {
     event_based_hold: bool,
     retention_expiration_time: Option<String>,
     retention: Option<Retention>,
+    /// Of a version that is no longer the live one.
+    time_deleted: Option<String>,
 }
 
 /// An object's own retention.
@@ -287,6 +289,47 @@ impl Gcs {
             Said::Denied => Ok(BucketFacts::unread(name, remote.message(&answer))),
             said => Err(remote.error(said, name.to_string(), &answer)),
         }
+    }
+
+    /// What of deleted and overwritten objects is kept, and billed.
+    pub async fn copies(
+        &self,
+        remote: &Remote,
+        prefix: &str,
+        facts: &BucketFacts,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Objects {
+            #[serde(default)]
+            items: Vec<Object>,
+            next_page_token: Option<String>,
+        }
+        let kinds = [("versions", facts.versioning), ("softDeleted", facts.soft_delete_seconds > 0)];
+        let mut copies = Vec::new();
+        for (kind, _) in kinds.into_iter().filter(|(_, kept)| *kept) {
+            let mut token: Option<String> = None;
+            loop {
+                let range = Range { prefix: prefix.to_owned(), after: None };
+                let call = self.list(&range, token.as_deref()).query(kind, "true");
+                let answer = remote.call(call).await?;
+                let what = || remote.bucket_name().uri(prefix);
+                let said = remote.said(&answer);
+                if said != Said::Yes {
+                    return Err(remote.error(said, what(), &answer));
+                }
+                let Objects { items, next_page_token } =
+                    read(&answer).map_err(|why| unreadable(what(), &why))?;
+                // The live version is listed among the others.
+                let is_copy = |object: &Object| kind != "versions" || object.time_deleted.is_some();
+                copies.extend(items.into_iter().filter(is_copy).map(ObjectFacts::from));
+                token = next_page_token.filter(|token| !token.is_empty());
+                if token.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(copies)
     }
 
     pub async fn missing_rights(&self, remote: &Remote) -> Result<Vec<String>, StoreError> {

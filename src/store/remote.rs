@@ -9,6 +9,7 @@ use crate::gc::location::Bucket;
 use crate::gc::plan::ObjectFacts;
 use futures::stream::{self, BoxStream, StreamExt};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What an answer means, in words all storages share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +67,13 @@ struct Inner {
     bucket: Bucket,
     api: Api,
     wire: Wire,
+    /// Its settings, once asked for.
+    facts: OnceCell<BucketFacts>,
 }
 
 impl Remote {
     pub fn new(bucket: Bucket, api: Api, wire: Wire) -> Self {
-        Self(Arc::new(Inner { bucket, api, wire }))
+        Self(Arc::new(Inner { bucket, api, wire, facts: OnceCell::new() }))
     }
 
     pub fn bucket_name(&self) -> &Bucket {
@@ -144,7 +147,11 @@ impl Remote {
             {
                 return outcome;
             }
-            match self.once(&call).await {
+            let request = match self.sign(&call).await {
+                Ok(request) => request,
+                Err(error) => return Outcome::Failed(error.to_string()),
+            };
+            match self.0.wire.send(&call, request).await {
                 Ok(answer) => match self.said(&answer) {
                     Said::Yes => return Outcome::Deleted,
                     Said::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
@@ -210,6 +217,21 @@ impl Remote {
         each!(&self.0.api, api => api.bucket(self).await)
     }
 
+    /// What of deleted and overwritten objects the bucket keeps; none where its storage doesn't tell.
+    pub async fn copies(&self, prefix: &str) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
+        let facts = self.0.facts.get_or_try_init(|| self.bucket()).await?;
+        match (&facts.unread, &self.0.api) {
+            (None, _) => {}
+            // Whether an account keeps versions is no question to its storage.
+            (Some(_), Api::Azure(_)) => return Ok(None),
+            (Some(why), _) => {
+                let what = format!("the settings of {}", self.0.bucket);
+                return Err(StoreError::Denied { what, message: why.clone() });
+            }
+        }
+        each!(&self.0.api, api => api.copies(self, prefix, facts).await).map(Some)
+    }
+
     pub async fn missing_rights(&self) -> Result<Vec<String>, StoreError> {
         match &self.0.api {
             Api::Gcs(gcs) => gcs.missing_rights(self).await,
@@ -227,7 +249,8 @@ impl Remote {
         let failed = |message| StoreError::Failed { what: self.0.bucket.to_string(), message };
         let mut last = None;
         for pause in pauses() {
-            match self.once(&call).await {
+            let request = self.sign(&call).await?;
+            match self.0.wire.send(&call, request).await {
                 Ok(answer) if !matches!(self.said(&answer), Said::Busy | Said::Failing) => return Ok(answer),
                 Ok(answer) => last = Some(failed(self.message(&answer))),
                 Err(message) => last = Some(failed(message)),
@@ -240,10 +263,10 @@ impl Remote {
         Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
     }
 
-    /// Signs and sends once.
-    async fn once(&self, call: &Call) -> Result<Answer, String> {
-        let request = each!(&self.0.api, api => api.sign(call).await)?;
-        self.0.wire.send(call, request).await
+    /// Whoever gives credentials has tried again already.
+    async fn sign(&self, call: &Call) -> Result<reqwest::Request, StoreError> {
+        let signed = each!(&self.0.api, api => api.sign(call).await);
+        signed.map_err(|why| StoreError::Credentials(format!("for {}: {why}", self.0.bucket)))
     }
 
     /// What an answer means here.

@@ -56,6 +56,29 @@ struct Content {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
+struct Versions {
+    version: Vec<Version>,
+    delete_marker: Vec<Version>,
+    is_truncated: bool,
+    next_key_marker: String,
+    next_version_id_marker: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Version {
+    key: String,
+    version_id: String,
+    is_latest: bool,
+    last_modified: String,
+    #[serde(rename = "ETag")]
+    e_tag: String,
+    size: u64,
+    storage_class: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct ErrorBody {
     code: String,
     message: String,
@@ -252,37 +275,67 @@ impl S3 {
         }
     }
 
+    /// All versions of what begins so, newest first for each key, and all delete markers.
+    async fn versions(
+        &self,
+        remote: &Remote,
+        prefix: &str,
+    ) -> Result<(Vec<Version>, Vec<Version>), StoreError> {
+        let (mut versions, mut markers) = (Vec::new(), Vec::new());
+        let mut from: Option<(String, String)> = None;
+        loop {
+            let mut call = Call::new(Method::GET, format!("{}/", self.url))
+                .query("versions", "")
+                .query("encoding-type", "url")
+                .query("prefix", prefix);
+            if let Some((key, version)) = &from {
+                call = call.query("key-marker", key).query("version-id-marker", version);
+            }
+            let answer = remote.call(call).await?;
+            let what = || remote.bucket_name().uri(prefix);
+            let said = remote.said(&answer);
+            if said != Said::Yes {
+                return Err(remote.error(said, what(), &answer));
+            }
+            let page: Versions = xml(&answer.body).map_err(|why| unreadable(what(), &why))?;
+            versions.extend(page.version);
+            markers.extend(page.delete_marker);
+            if !page.is_truncated {
+                return Ok((versions, markers));
+            }
+            from = Some((decoded(&page.next_key_marker).into_owned(), page.next_version_id_marker));
+        }
+    }
+
+    /// What of deleted and overwritten objects is kept, and billed.
+    pub async fn copies(
+        &self,
+        remote: &Remote,
+        prefix: &str,
+        facts: &BucketFacts,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        if !facts.versioning {
+            return Ok(Vec::new());
+        }
+        let (versions, _) = self.versions(remote, prefix).await?;
+        let copy = |version: Version| ObjectFacts {
+            key: decoded(&version.key).into_owned(),
+            generation: version.version_id,
+            size: version.size,
+            created: time(&version.last_modified),
+            storage_class: class(&version.storage_class).into(),
+            crc32c: String::new(),
+            held: None,
+        };
+        Ok(versions.into_iter().filter(|version| !version.is_latest).map(copy).collect())
+    }
+
     /// Takes away the delete marker that hides the version which was deleted.
     pub async fn restore(&self, remote: &Remote, key: &str, pin: &str) -> Restored {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Versions {
-            version: Vec<Version>,
-            delete_marker: Vec<Version>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Version {
-            key: String,
-            version_id: String,
-            is_latest: bool,
-            last_modified: String,
-            #[serde(rename = "ETag")]
-            e_tag: String,
-        }
         let failed = |why: String| Restored::Failed(why);
-        let call = Call::new(Method::GET, format!("{}/", self.url))
-            .query("versions", "")
-            .query("encoding-type", "url")
-            .query("prefix", key);
-        let answer = match remote.call(call).await {
-            Ok(answer) if remote.said(&answer) == Said::Yes => answer,
-            Ok(answer) => return failed(remote.message(&answer)),
-            Err(error) => return failed(error.to_string()),
-        };
-        let Versions { version, delete_marker } = match xml(&answer.body) {
+        let (version, delete_marker) = match self.versions(remote, key).await {
             Ok(versions) => versions,
-            Err(why) => return failed(format!("unreadable answer: {why}")),
+            Err(error) => return failed(error.to_string()),
         };
         let is_its = |other: &&Version| decoded(&other.key) == key;
         if version.iter().filter(is_its).any(|other| other.is_latest) {

@@ -179,5 +179,42 @@ fn a_real_bucket_is_only_read_and_a_workflows_own_folder_listed_once() {
     assert_eq!(document["summary"]["stored"]["objects"], 5);
     let log = live.gcs.log();
     assert!(log.iter().all(|entry| entry.method == "GET"), "{log:?}");
-    assert_eq!(log.len(), 1, "{log:?}");
+    // The folder, and once the bucket's settings: whether it keeps copies.
+    assert_eq!(log.len(), 2, "{log:?}");
+}
+
+#[test]
+fn copies_that_a_bucket_keeps_of_deleted_objects_are_counted() {
+    for (namespace, settings) in [
+        ("check-versions", json!({ "versioning": { "enabled": true } })),
+        ("check-soft", crate::support::gcs::soft_delete_for_a_week()),
+    ] {
+        let Some(live) = Live::start(namespace) else { return };
+        live.gcs.bucket_with(namespace, settings);
+        live.server.apply(live.workflow("copies", &["copies/a.tgz", "copies/b.tgz"]));
+        for key in ["copies/a.tgz", "copies/b.tgz", "copies/b.tgz.sig"] {
+            live.put(key);
+        }
+        live.purge(&["copies", "--yes"]).ends_with(0);
+        live.put("copies/b.tgz");
+        let ran = live.inspect(&["-n", namespace, "--check", "-o", "json"]).ends_with(0);
+        let document = ran.json();
+        for name in ["out-0", "out-1"] {
+            let copies = &artifact(&document, name)["stored"]["copies"];
+            assert_eq!((&copies["objects"], &copies["bytes"]), (&json!(1), &json!(12)), "{document}");
+            let notes = artifact(&document, name)["notes"].to_string();
+            assert!(notes.contains("versioned-bucket") && notes.contains("1 copies, 12 bytes"), "{notes}");
+        }
+        let table = live.inspect(&["-n", namespace, "--check", "--group-by", "bucket"]).ends_with(0).out;
+        assert!(table.contains("COPIES"), "{table}");
+    }
+}
+
+#[test]
+fn without_copies_there_is_no_word_of_them() {
+    let Some(live) = Live::with("check-plain", "plain", &["plain/a.tgz"]) else { return };
+    let ran = live.inspect(&["-n", "check-plain", "--check", "-o", "json"]).ends_with(0);
+    assert_eq!(artifact(&ran.json(), "out-0")["stored"]["copies"]["objects"], 0);
+    let table = live.inspect(&["-n", "check-plain", "--check", "--group-by", "bucket"]).ends_with(0).out;
+    assert!(!table.contains("COPIES") && !table.contains("still billed"), "{table}");
 }

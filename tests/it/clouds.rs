@@ -161,6 +161,9 @@ fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again() {
         ran.err
     );
     assert_eq!(cloud.orphans(), [""; 0]);
+    let inspected =
+        cloud.run("inspect", &["-n", cloud.live.namespace, "--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(inspected["workflows"][0]["artifacts"][0]["stored"]["copies"]["objects"], 1, "{inspected}");
     // A newer object has taken one of the names.
     cloud.put(keys[1]);
     let journal =

@@ -1,5 +1,7 @@
 //! The rules of the house: the core stays pure, the documents stay in step.
 
+use crate::support::gcs::Gcs;
+use crate::support::kube::ApiServer;
 use crate::support::plugin;
 use argo_gc::gc::reason::markdown;
 use serde_json::Value;
@@ -62,9 +64,8 @@ fn the_readme_shows_what_the_plugin_prints() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).unwrap();
     let mut shown = 0;
-    for block in readme.split("```console\n").skip(1) {
-        let block = block.split("```").next().unwrap();
-        let (command, output) = block.split_once('\n').unwrap();
+    for (command, output) in consoles(&readme).filter(|(command, _)| !command.contains(" -A")) {
+        let (command, file) = command.split_once(" > ").unwrap_or((command, ""));
         let mut run = match command.strip_prefix("$ kubectl argo-gc ") {
             Some(arguments) => plugin(arguments.split_whitespace()),
             None => std::process::Command::new(
@@ -81,12 +82,66 @@ fn the_readme_shows_what_the_plugin_prints() {
             run.args(command.split(' ').skip(2));
         }
         let ran = run.current_dir(&folder).env("XDG_STATE_HOME", folder.path()).output().unwrap();
-        let printed = String::from_utf8(ran.stdout).unwrap();
+        let mut printed = String::from_utf8(ran.stdout).unwrap();
+        if !file.is_empty() {
+            std::fs::write(folder.path().join(file), std::mem::take(&mut printed)).unwrap();
+        }
         // Ages move on with the clock.
         assert_eq!(ageless(&printed), ageless(output), "{command}");
         shown += 1;
     }
     assert!(shown >= 4, "README.md shows {shown} commands with their output");
+}
+
+/// The same for those of a whole cluster: the example's objects in the real API server, its buckets in fake-gcs-server.
+#[test]
+fn the_readme_shows_what_a_cluster_prints() {
+    let (Some(server), Some(gcs)) = (ApiServer::start(), Gcs::start()) else { return };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("examples/cluster"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let texts: Vec<String> = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    server.apply(&texts.join("\n---\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new(root().join("examples/make-buckets")).arg(folder.path()).status();
+    assert!(made.unwrap().success());
+    for bucket in std::fs::read_dir(folder.path()).unwrap() {
+        let bucket = bucket.unwrap();
+        let name = bucket.file_name().into_string().unwrap();
+        gcs.bucket(&name);
+        fill(&gcs, &name, &bucket.path(), "");
+    }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut shown = 0;
+    for (command, output) in consoles(&readme).filter(|(command, _)| command.contains(" -A")) {
+        let arguments = command.strip_prefix("$ kubectl ").unwrap().split_whitespace();
+        let mut run = server.kubectl(arguments);
+        run.env("STORAGE_EMULATOR_HOST", gcs.url());
+        assert_eq!(ageless(&crate::support::stdout(run)), ageless(output), "{command}");
+        shown += 1;
+    }
+    assert!(shown > 0);
+}
+
+fn fill(gcs: &Gcs, bucket: &str, folder: &Path, key: &str) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let key = format!("{key}{}", entry.file_name().into_string().unwrap());
+        match entry.path().is_dir() {
+            true => fill(gcs, bucket, &entry.path(), &format!("{key}/")),
+            false => {
+                gcs.put(bucket, &key, std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+}
+
+/// The commands that a page shows, each with its output.
+fn consoles(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = page.split("```console\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.map(|block| block.split_once('\n').unwrap())
 }
 
 fn ageless(text: &str) -> Vec<String> {
@@ -104,14 +159,18 @@ fn ageless(text: &str) -> Vec<String> {
 
 #[test]
 fn documents_keep_to_their_schema() {
-    let schema = std::fs::read_to_string(root().join("docs/schema/inspection.v1.json")).unwrap();
-    let schema: Value = serde_json::from_str(&schema).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
     for arguments in [
         vec!["inspect", "-f", "tests/fixtures", "-R", "-o"],
         vec!["inspect", "-f", "examples/cluster", "-o"],
         vec!["inspect", "-f", "examples/cluster", "-n", "none", "-o"],
+        vec!["doctor", "-f", "tests/fixtures", "-R", "-o"],
+        vec!["doctor", "-f", "examples/cluster", "-o"],
+        vec!["doctor", "-f", "examples/cluster", "-n", "none", "-o"],
     ] {
+        let name = if arguments[0] == "doctor" { "diagnosis" } else { "inspection" };
+        let schema = std::fs::read_to_string(root().join(format!("docs/schema/{name}.v1.json"))).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
         let document = |format: &str| {
             let ran = plugin(arguments.iter().copied().chain([format])).current_dir(root()).output().unwrap();
             String::from_utf8(ran.stdout).unwrap()

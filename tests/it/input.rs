@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-const FORMATS: [&str; 7] = ["table", "wide", "json", "yaml", "name", "markdown", "tree"];
+const FORMATS: [&str; 9] =
+    ["table", "wide", "json", "yaml", "name", "markdown", "tree", "html", "prometheus"];
 
 /// A directory of files to inspect.
 struct Files(TempDir);

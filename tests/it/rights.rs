@@ -20,7 +20,9 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
 
 /// Every verb that asks the cluster for anything, so that it asks for all it can.
-const READS: [&str; 6] = [
+const READS: [&str; 8] = [
+    "doctor -A",
+    "lint -A",
     "inspect -A -o json",
     "inspect -n ml train-x7k2p",
     "inspect -n ml --older 1d",
@@ -29,7 +31,7 @@ const READS: [&str; 6] = [
     "purge -n ml --older 1d --dry-run=client",
 ];
 /// Verbs that ask the cluster for nothing.
-const OFFLINE: [&str; 5] = ["completion", "explain", "help", "manifest", "undo"];
+const OFFLINE: [&str; 7] = ["completion", "diff", "explain", "fix", "help", "manifest", "undo"];
 
 /// A right: the resource as RBAC names it (`workflows.argoproj.io`, `pods`), and the verb.
 type Right = (String, String);

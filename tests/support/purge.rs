@@ -231,6 +231,10 @@ impl Live {
         Ran::of(self.command("purge", arguments))
     }
 
+    pub fn inspect(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command("inspect", arguments))
+    }
+
     /// A file of the test's own.
     pub fn file(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()

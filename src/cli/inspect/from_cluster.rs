@@ -24,6 +24,7 @@ const DECODERS: usize = 2;
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
+    let since = arguments.since(streams)?;
     let cluster = Cluster::connect(&arguments.kube.access()).await?;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let mut bodies = cluster.workflows(Scope {
@@ -53,7 +54,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
     let view = arguments.view(streams, now, origin);
     let shown = Arc::new(view.clone());
-    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, &arguments.fail_on);
+    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, since, &arguments.fail_on);
     run.inspection.gaps = gaps;
     let rest = stream::poll_fn(move |cx| bodies.poll_recv(cx));
     let mut pages = stream::iter(first.map(Ok))
@@ -80,7 +81,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
                         })
                         .buffer_unordered(CHECKS);
                     while let Some((assessment, more)) = checks.next().await {
-                        assessment.set_aside(|artifact| shown.shows(artifact));
+                        assessment.set_aside(|artifact| shown.needs(artifact));
                         gaps.extend(more);
                     }
                 }
@@ -130,7 +131,7 @@ fn page(
         Item::Object(mut workflow) if selection.takes(&workflow) => {
             let mut assessment = assess(&mut workflow, context);
             if !all {
-                assessment.set_aside(|artifact| view.shows(artifact));
+                assessment.set_aside(|artifact| view.needs(artifact));
             }
             assessed.push(Ok(assessment));
         }

@@ -18,6 +18,7 @@ use std::io::{Read, Write};
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
+    let since = arguments.since(streams)?;
     let inputs = files::inputs(&arguments.files, arguments.recursive)?;
     let selection = arguments.selection(now);
     let mut beside = Beside::default();
@@ -40,7 +41,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;
-    let mut run = Run::new(&mut **out as &mut dyn Write, view, &arguments.fail_on);
+    let mut run = Run::new(&mut **out as &mut dyn Write, view, since, &arguments.fail_on);
     run.held = store.is_some().then(Vec::new);
     let mut passed = Passed::default();
     for input in &inputs {

@@ -1,5 +1,6 @@
 //! From gathered workflows to a plan, from a plan to deleted objects: the one way, whatever the plan came from.
 
+use super::engine::{self, Engine};
 use super::{Arguments, DryRun, Format, signed};
 use crate::cli::Streams;
 use crate::cluster::Cluster;
@@ -141,7 +142,15 @@ pub(super) async fn saved(
     let (cluster, context) = connect(arguments, plan.head.cluster.is_none(), now).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
+    // All of it, for what shards share is nobody else's.
     let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
+    if arguments.engine != Engine::Local {
+        return engine::hand_over(arguments, &plan, streams);
+    }
+    let plan = match arguments.shard {
+        Some((which, of)) => plan.shard(which, of)?,
+        None => plan,
+    };
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     run(arguments, plan, &target, streams, now).await
 }

@@ -8,7 +8,7 @@ use crate::gc::location::{self, StorageEngine, Unlocated};
 use crate::gc::{Kind, Reason, When};
 use jiff::{SignedDuration, Timestamp};
 
-/// A GC pod that hasn't started after this long is not merely slow.
+/// A GC pod that hasn't started after this long, or hasn't ended so long after its work, is not merely slow.
 const PENDING: SignedDuration = SignedDuration::from_mins(10);
 /// A strategy that is ready this long is not merely queued; the controller revisits every 20 minutes.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
@@ -217,9 +217,22 @@ impl<'a> Case<'a> {
             "Pending" if self.is_past(pod.metadata.creation_timestamp, PENDING) => {
                 Judgement::failing(Reason::GcPodPending).because(name, describe(pod))
             }
+            "Running" if self.is_held(pod) => self.held(pod),
             "Succeeded" if self.recouped_pod(record).is_some() => self.after_recoup(record),
             _ => Judgement::covered(When::Now).because(name, &status.phase),
         }
+    }
+
+    /// The work is done, and another container keeps the pod from ending.
+    pub(super) fn is_held(&self, pod: &Pod) -> bool {
+        let done = pod.main_ended().and_then(|end| end.finished_at);
+        pod.status.phase == "Running" && pod.holder().is_some() && self.is_past(done, PENDING)
+    }
+
+    fn held(&self, pod: &Pod) -> Judgement {
+        let holder = pod.holder().map_or("", |container| &container.name);
+        Judgement::failing(Reason::GcPodHeld)
+            .because(format!("Pod/{}", pod.metadata.name), format!("main has ended, {holder} has not"))
     }
 
     /// The GC pod ended and its results were taken over, yet the artifact isn't marked deleted.
@@ -396,7 +409,7 @@ impl<'a> Case<'a> {
     }
 
     /// The GC pod that has the artifact to delete: its task's, else any of the strategy's.
-    fn pod_of(&self, record: &Record<'a>) -> Option<&'a Pod> {
+    pub(super) fn pod_of(&self, record: &Record<'a>) -> Option<&'a Pod> {
         let name = self.pod_name(record);
         self.of?.pods.iter().find(|pod| match name {
             Some(name) => pod.metadata.name == name,

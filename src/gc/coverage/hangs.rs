@@ -28,7 +28,10 @@ impl<'a> Case<'a> {
         let unflagged = judged.iter().find(|(record, _)| asked(record) && !record.artifact.deleted);
         let deleted = self.workflow.metadata.deletion_timestamp;
         let finding = match unflagged {
-            Some((record, judgement)) => self.unflagged(record, judgement),
+            Some((record, judgement)) => match self.unflagged(record, judgement) {
+                Some(finding) => finding,
+                None => return Vec::new(),
+            },
             None if self.is_overdue(deleted.max(self.workflow.status.finished_at)) && deleted.is_some() => {
                 if !self.maybe_before(REMOVABLE_WITHOUT_POD) {
                     finding(Reason::Overdue, "metadata.deletionTimestamp", "passed over an hour ago")
@@ -41,7 +44,8 @@ impl<'a> Case<'a> {
         vec![finding]
     }
 
-    fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Finding {
+    /// None while the controller may still take up what the pod did.
+    fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Option<Finding> {
         let field = format!("artifact {} of node {}: deleted", record.artifact.name, record.node.id);
         let pods = self.of.map_or(&[][..], |of| &of.pods);
         let mislabelled = pods.iter().any(|pod| {
@@ -51,10 +55,15 @@ impl<'a> Case<'a> {
         let reason = match judgement.reason {
             _ if mislabelled => Reason::InstanceId,
             Some(reason) => reason,
-            // The task says success, and nobody will take that over any more.
-            None => Reason::GcPodLost,
+            None => match self.pod_of(record) {
+                Some(pod) if self.is_held(pod) => Reason::GcPodHeld,
+                Some(pod) if self.is_overdue(pod.metadata.creation_timestamp) => Reason::NotRecouped,
+                Some(_) => return None,
+                // The task says success, and nobody will take that over any more.
+                None => Reason::GcPodLost,
+            },
         };
-        finding(reason, &field, "not set, though the object is gone")
+        Some(finding(reason, &field, "not set, though the object is gone"))
     }
 
     /// Hazards of the workflow as a whole.

@@ -22,9 +22,9 @@ pub(super) static INLINE_POISON: Entry = Entry {
         "metadata.finalizers",
     ],
     remedy: "Lift every inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. Or, to save the others, give inline artifacts the strategy \
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. Or, to save the others, give inline artifacts the strategy \
              `Never` and store no logs there. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -54,8 +54,7 @@ pub(super) static PROCESSED_WITH_ERROR: Entry = Entry {
         "metadata.finalizers",
     ],
     remedy: "Find \"failed to GC artifacts\" in the controller's log, and mend what refused the task or \
-             pod. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects \
-             from GCS, then the finalizer.",
+             pod. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[
         "argo-workflows#16894 (closed)",
         "argo-workflows#16897 (merged after v4.1.2)",
@@ -78,7 +77,7 @@ pub(super) static TASK_TOO_LARGE: Entry = Entry {
     ],
     remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or \
              strategies, as each makes a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The size is a lower bound, but the limit of the cluster may have been raised.",
     ..FAILS
@@ -98,7 +97,7 @@ pub(super) static GC_POD_FAILED: Entry = Entry {
         "status.artifactGCStatus.podsRecouped",
     ],
     remedy: "Read the log of the GC pod and mend the cause. For the leftovers, `kubectl argo-gc purge \
-             NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &["argo-workflows#10019 (v3.4.4)", "argo-workflows#9953 (closed)", AGC],
     ..FAILS
 };
@@ -166,7 +165,7 @@ pub(super) static GC_OOM: Entry = Entry {
     evidence: &["containerStatuses[main].state.terminated.reason: OOMKilled of Pod <workflow>-artgc-*"],
     remedy: "Raise the limit by `artifactGC.podSpecPatch` (v3.5.0+; not allowed to users in the Strict \
              and Secure modes of v3.7.15+, v4.0.6+ and v4.1.0+). For the leftovers, `kubectl argo-gc \
-             purge NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     remedy_yaml: Some(
         "\
 spec:
@@ -238,6 +237,35 @@ spec:
     ..FAILS
 };
 
+pub(super) static GC_POD_HELD: Entry = Entry {
+    reason: Reason::GcPodHeld,
+    link: Link::Record,
+    title: "A sidecar keeps the finished GC pod running",
+    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
+          injected into it, goes on. The pod's phase stays Running, so the controller never takes up its result: \
+          the artifacts stay undeleted on record and the finalizer stays.",
+    evidence: &[
+        "containerStatuses[main].state.terminated of Pod <workflow>-artgc-*",
+        "another container of it without state.terminated",
+    ],
+    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes of \
+             v3.7.15+, v4.0.6+ and v4.1.0+). A sidecar that is told to quit lets the present pod end, and GC goes \
+             on by itself; else `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        sidecar.istio.io/inject: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#13576 (open)", AGC],
+    false_positives: "A sidecar that takes longer than ten minutes to end.",
+    ..FAILS
+};
+
 pub(super) static INSTANCEID: Entry = Entry {
     reason: Reason::InstanceId,
     link: Link::Record,
@@ -301,7 +329,7 @@ pub(super) static FORCE_NO_POD: Entry = Entry {
         "metadata.finalizers",
     ],
     remedy: "Do not rely on the setting. Mend what the artifacts' reason says, `kubectl argo-gc purge \
-             NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[
         "argo-workflows#16599 (open)",
         "argo-workflows#16600 (open)",
@@ -324,7 +352,7 @@ pub(super) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed is empty",
     ],
     remedy: "Upgrade to v3.5.6 or newer. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[
         "argo-workflows#12615",
         "argo-workflows#12574 (v3.5.6)",
@@ -341,7 +369,7 @@ pub(super) static LONG_NAMES: Entry = Entry {
     versions: "v3.4.0; fixed in v3.4.1",
     evidence: &["metadata.name, with -artgc-wfcomp-<hash> or -artgc-wfdel-<hash> after it"],
     remedy: "Upgrade, or use shorter workflow names. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &["argo-workflows#9686 (v3.4.1)", "workflow/controller/artifact_gc.go@v3.4.0"],
     ..FAILS
 };
@@ -356,7 +384,7 @@ pub(super) static WFTREF_3_4: Entry = Entry {
     versions: "v3.4.0 to v3.4.3 (workflowTemplateRef or templateRef); v3.4.4 (both together); fixed in v3.4.5",
     evidence: &["spec.workflowTemplateRef", "status.nodes[*].templateRef", "the controller's version"],
     remedy: "Upgrade to v3.4.5 or newer. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[
         "argo-workflows#10015 (closed)",
         "argo-workflows#10066 (v3.4.4)",
@@ -383,7 +411,7 @@ pub(super) static CRON_NEIGHBOUR: Entry = Entry {
     ],
     remedy: "Settle the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If \
              this one does not go then, `kubectl argo-gc purge NAME --release-finalizer` deletes the \
-             objects from GCS, then the finalizer.",
+             objects, then the finalizer.",
     upstream: &["argo-workflows#12621 (open)"],
     false_positives: "It rests on one report; the controller may simply be down, see `overdue`.",
     ..FAILS
@@ -402,7 +430,7 @@ pub(super) static FOREGROUND: Entry = Entry {
         "status.artifactGCStatus.podsRecouped without an entry for the strategy",
     ],
     remedy: "Delete Workflows with the default, background propagation. For the leftovers, `kubectl \
-             argo-gc purge NAME --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[AGC],
     false_positives: "The attempt may have failed before there was a pod, see `processed-with-error`.",
     ..FAILS
@@ -422,7 +450,7 @@ pub(super) static NOT_RECOUPED: Entry = Entry {
     ],
     remedy: "Inspect the live cluster rather than a file, with leave to read pods, \
              workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the \
-             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
              then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The object itself may be gone: only the record is known to be missing.",
@@ -443,7 +471,7 @@ pub(super) static OVERDUE: Entry = Entry {
     ],
     remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and \
              read its log for this Workflow; GC then goes on by itself. If there will be no controller \
-             any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
              then the finalizer.",
     upstream: &[CONTROLLER, AGC],
     false_positives: "A controller that was just started works off its backlog first.",
@@ -463,7 +491,7 @@ pub(super) static RETRY_AFTER_GC: Entry = Entry {
     ],
     remedy: "Use `argo resubmit` rather than `argo retry` once GC has run, or the strategy \
              `OnWorkflowDeletion`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` \
-             deletes the objects from GCS, then the finalizer.",
+             deletes the objects, then the finalizer.",
     remedy_yaml: Some(
         "\
 spec:
@@ -491,7 +519,7 @@ pub(super) static DELETED_WHILE_RUNNING: Entry = Entry {
         "metadata.finalizers",
     ],
     remedy: "Stop a Workflow and let it end before you delete it, or upgrade to v3.5.2 or newer. For the \
-             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from GCS, \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
              then the finalizer.",
     upstream: &[
         "argo-workflows#11947 (v3.5.2)",

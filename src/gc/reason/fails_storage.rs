@@ -18,7 +18,7 @@ pub(super) static DELETE_ERROR: Entry = Entry {
     ],
     remedy: "Read the error: mostly rights on the bucket, a wrong secret or a retention policy. Mend that \
              for future runs. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
-             the objects from GCS, then the finalizer.",
+             the objects, then the finalizer.",
     upstream: &[DELETE, AGC],
     ..STORAGE
 };
@@ -104,7 +104,7 @@ pub(super) static GCS_DIRECTORY: Entry = Entry {
     ],
     remedy: "Let directories be archived (the default, tar), or give them the strategy `Never` and purge them \
              with `--verdict kept`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
-             the objects from GCS, then the finalizer.",
+             the objects, then the finalizer.",
     upstream: &["argo-workflows#12857 (closed, s3 only)", GCS],
     false_positives: "As a note: the artifact may be a single file, which is deleted well.",
     ..STORAGE

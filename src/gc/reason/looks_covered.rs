@@ -17,7 +17,7 @@ pub(super) static FINALIZER_STRIPPED: Entry = Entry {
         "status.artifactGCStatus without notSpecified",
         "status.nodes[*].outputs.artifacts[*] without deleted",
     ],
-    remedy: "`kubectl argo-gc purge` deletes the objects from GCS. Don't use `argo delete --force` on \
+    remedy: "`kubectl argo-gc purge` deletes the objects. Don't use `argo delete --force` on \
              workflows with artifacts.",
     upstream: &["argo-workflows#9315", "argo-workflows#9321", AGC],
     ..LOOKS
@@ -32,7 +32,7 @@ pub(super) static FORCE_EARLY: Entry = Entry {
     versions: "v3.5.0 to v4.1.2 (every release read)",
     evidence: &["spec.artifactGC.forceFinalizerRemoval", "status.artifactGCStatus.podsRecouped"],
     remedy: "Use one strategy and one service account per workflow, or drop forceFinalizerRemoval. \
-             `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
+             `kubectl argo-gc purge` deletes the objects of past runs.",
     upstream: &["argo-workflows#14372 (open)", AGC],
     ..LOOKS
 };

@@ -72,7 +72,7 @@ pub(super) static NO_STRATEGY: Entry = Entry {
     ],
     remedy: "Set a strategy in the Workflow, in the WorkflowTemplate that `workflowTemplateRef` names, or \
              for all workflows in the controller's `workflowDefaults`. Setting it on a finished Workflow \
-             changes nothing: `kubectl argo-gc purge` deletes the objects from GCS.",
+             changes nothing: `kubectl argo-gc purge` deletes the objects.",
     remedy_yaml: Some(STRATEGY_YAML),
     upstream: &[TYPES, OPERATOR],
     ..NOT_COVERED
@@ -115,7 +115,7 @@ pub(super) static ARTIFACT_BLOCK_WITHOUT_STRATEGY: Entry = Entry {
           deletes, not whether: the strategy still comes from the Workflow, which has none, so it is `Never`.",
     evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC", "spec.artifactGC.strategy"],
     remedy: "Add a strategy to the block or to the Workflow for future runs; `kubectl argo-gc purge` \
-             deletes the leftover objects from GCS.",
+             deletes the leftover objects.",
     remedy_yaml: Some(
         "\
 spec:
@@ -152,7 +152,7 @@ pub(super) static WFTMPL_LEVEL_IGNORED: Entry = Entry {
         "spec.artifactGC.strategy",
     ],
     remedy: "Set the strategy on the Workflow, or on each artifact in the WorkflowTemplate; `kubectl \
-             argo-gc purge` deletes the leftover objects from GCS.",
+             argo-gc purge` deletes the leftover objects.",
     remedy_yaml: Some(
         "\
 apiVersion: argoproj.io/v1alpha1
@@ -189,7 +189,7 @@ pub(super) static UNKNOWN_STRATEGY: Entry = Entry {
           reported.",
     evidence: &["spec.artifactGC.strategy", "status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
     remedy: "Correct the spelling for future runs. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects from GCS, then the finalizer.",
+             --release-finalizer` deletes the objects, then the finalizer.",
     remedy_yaml: Some(STRATEGY_YAML),
     release: true,
     upstream: &[AGC, TYPES],
@@ -211,8 +211,8 @@ pub(super) static INLINE_ONLY: Entry = Entry {
         "status.nodes[*] of type Pod without templateName and templateRef",
     ],
     remedy: "Lift the inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. `kubectl argo-gc purge` deletes the objects of past runs from \
-             GCS.",
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. `kubectl argo-gc purge` deletes \
+             the objects of past runs.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -260,7 +260,7 @@ pub(super) static POSTPONED_FIRST: Entry = Entry {
         "no such artifact in spec.templates",
     ],
     remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
-             need not run. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[CONTROLLER, OPERATOR, VALIDATE],
     false_positives: "A strategy added after the controller's first look leaves the same trace.",
@@ -281,7 +281,7 @@ pub(super) static DYNAMIC_TEMPLATEREF: Entry = Entry {
     ],
     remedy: "Use a literal `templateRef`, or give the Workflow one top-level template with an output \
              artifact that has a strategy; it need not run. `kubectl argo-gc purge` deletes the objects \
-             of past runs from GCS.",
+             of past runs.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[VALIDATE, AGC],
     ..NOT_COVERED
@@ -300,7 +300,7 @@ pub(super) static HOOK_TEMPLATEREF: Entry = Entry {
         "status.nodes[*].templateRef of that node",
     ],
     remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
-             need not run. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs.",
     remedy_yaml: Some(MARKER_YAML),
     upstream: &[VALIDATE, AGC],
     ..NOT_COVERED
@@ -319,7 +319,7 @@ pub(super) static NAME_COLLISION_UNWALKED: Entry = Entry {
         "status.storedTemplates with one template name under two scopes",
     ],
     remedy: "Upgrade, or give the templates distinct names. `kubectl argo-gc purge` deletes the objects \
-             of past runs from GCS.",
+             of past runs.",
     upstream: &["argo-workflows#13763", "argo-workflows#14043 (v3.5.14, v3.6.3, v3.7.0)"],
     false_positives: "Without the controller's version a newer, unaffected one can't be excluded.",
     ..NOT_COVERED
@@ -338,7 +338,7 @@ pub(super) static TEMPLATE_DEFAULTS: Entry = Entry {
         "spec.templates[*].outputs.artifacts",
     ],
     remedy: "Declare the artifacts in the templates themselves, and the location in the artifact \
-             repository. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
+             repository. `kubectl argo-gc purge` deletes the objects of past runs.",
     remedy_yaml: Some(
         "\
 spec:
@@ -369,7 +369,7 @@ pub(super) static NON_POD_NODE: Entry = Entry {
           put into a task.",
     evidence: &["status.nodes[*].type", "status.nodes[*].outputs.artifacts"],
     remedy: "Have a pod write the artifact, or cover its key with a lifecycle rule of the bucket. \
-             `kubectl argo-gc purge` deletes the leftover objects from GCS.",
+             `kubectl argo-gc purge` deletes the leftover objects.",
     upstream: &[AGC],
     false_positives: "The node may only repeat an artifact of another workflow, see `memo-hit`; check who owns it.",
     ..NOT_COVERED
@@ -386,7 +386,7 @@ pub(super) static NOT_SPECIFIED: Entry = Entry {
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
     ],
     remedy: "Have the strategy in place when the Workflow is submitted. `kubectl argo-gc purge` deletes \
-             the objects of past runs from GCS.",
+             the objects of past runs.",
     remedy_yaml: Some(STRATEGY_YAML),
     upstream: &[AGC],
     ..NOT_COVERED
@@ -444,7 +444,7 @@ pub(super) static UNMANAGED: Entry = Entry {
         "status.artifactGCStatus is absent",
     ],
     remedy: "Submit to a controller that runs: set the label to its instance ID, or leave it out for one \
-             without. `kubectl argo-gc purge` deletes the objects of past runs from GCS.",
+             without. `kubectl argo-gc purge` deletes the objects of past runs.",
     remedy_yaml: Some(
         "\
 metadata:

@@ -84,7 +84,10 @@ impl AwsChain {
         let found: Credentials = chain
             .provide_credentials()
             .await
-            .map_err(|error| format!("no AWS credentials: {}", super::super::innermost(&error)))?;
+            .map_err(|error| {
+                let why = super::super::innermost(&error);
+                format!("neither environment, profile, web identity nor machine has any (AWS_ACCESS_KEY_ID, AWS_PROFILE): {why}")
+            })?;
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),

@@ -1,0 +1,79 @@
+//! `diff`: what changed between two inspections.
+
+use super::Streams;
+use crate::error::{Error, exit};
+use crate::files::inspection;
+use crate::gc::diff::{ChangeKind, Comparison};
+use crate::output::diff::{DiffFormat, write};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Compares two inspections and shows which findings are new, have changed or are gone
+///
+/// Both are documents of `inspect -o json`; one may be - (standard input). A finding is an artifact that nobody
+/// deletes, that Argo fails to delete or that can't be judged, or something wrong with a workflow itself. It is
+/// new if it is a problem now and was none before; gone if it was deleted, is covered now, or its workflow is no
+/// longer there.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc inspect -A -o json > monday.json
+  kubectl argo-gc diff monday.json friday.json
+  kubectl argo-gc inspect -A -o json | kubectl argo-gc diff monday.json - --fail-on new
+
+Exit status: 0 done, changes or not; 1 error; 2 wrong usage; 3 --fail-on found something.")]
+pub(super) struct Arguments {
+    /// The earlier inspection.
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The later one.
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Output format.
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: DiffFormat,
+    /// Leaves out the headline.
+    #[arg(long)]
+    no_headers: bool,
+    /// Exits with 3 if a finding is one of these.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "CHANGE")]
+    fail_on: Vec<FailOn>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A problem now, and none before.
+    New,
+    /// A problem in both, with another verdict or reason.
+    Changed,
+    /// A problem before, and none now.
+    Gone,
+}
+
+impl FailOn {
+    fn kind(self) -> ChangeKind {
+        match self {
+            Self::New => ChangeKind::New,
+            Self::Changed => ChangeKind::Changed,
+            Self::Gone => ChangeKind::Gone,
+        }
+    }
+}
+
+impl Arguments {
+    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        let names = [&self.old, &self.new].map(|path| path.display().to_string());
+        if names[0] == "-" && names[1] == "-" {
+            return Err(Error::usage("only one of the two can be standard input"));
+        }
+        let mut comparison = Comparison::default();
+        let old = inspection::read(&self.old, &mut streams.input, &mut |told| comparison.take_old(told))?;
+        let new = inspection::read(&self.new, &mut streams.input, &mut |told| comparison.take_new(told))?;
+        let diff = comparison.finish(&old.source, &new.source);
+        for doubt in old.doubts(&new, [&names[0], &names[1]]) {
+            streams.say(format!("Warning: {doubt}"));
+        }
+        write(&mut streams.out, self.output, self.no_headers, &diff, &old, &new)?;
+        let found = self.fail_on.iter().any(|change| diff.has(change.kind()));
+        Ok(if found { exit::FOUND } else { exit::DONE })
+    }
+}

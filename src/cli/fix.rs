@@ -1,0 +1,177 @@
+//! `fix`: manifests rewritten so that their artifacts are collected.
+
+use super::Streams;
+use super::inspect::version;
+use super::lint::read;
+use crate::argo::{Strategy, Version};
+use crate::error::{Error, exit};
+use crate::files::{self, Input};
+use crate::fix::{self, Fixed, Refusal};
+use crate::gc::lint::NEWEST;
+use crate::lint::Source;
+use crate::output::{escape, plural};
+use clap::Args;
+use similar::TextDiff;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Rewrites manifests so that their artifacts are collected
+///
+/// Inline templates become named templates of the same workflow; what their bodies took from the enclosing
+/// template goes in as parameters. Only the places concerned are edited: comments and layout of the rest stay.
+/// What can't be moved without changing what it does is left, and named on standard error. Shows a diff unless
+/// --write is given.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc fix -f workflow.yaml
+  kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
+  kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
+  kubectl argo-gc fix --defaults --service-account artifact-gc --argo-version v3.7.0
+
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be
+read, or some places had to be left.")]
+pub(super) struct Arguments {
+    /// Files, directories or - (standard input): YAML or JSON.
+    #[arg(short, long = "filename", value_name = "PATH", required_unless_present = "defaults")]
+    files: Vec<PathBuf>,
+    /// Descends into directories given with -f.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Sets this strategy for every workflow and template that sets none.
+    #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
+    strategy: Option<Strategy>,
+    /// Puts {{workflow.uid}}/ before keys that every run would share, unless a manifest given reads them.
+    #[arg(long)]
+    unique_keys: bool,
+    /// Shows what would change as a unified diff [default].
+    #[arg(long, conflicts_with = "write")]
+    diff: bool,
+    /// Changes the files.
+    #[arg(long)]
+    write: bool,
+    /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
+    #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
+    defaults: bool,
+    /// With --defaults: service account of GC pods [default: artifact-gc].
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<String>,
+    /// With --defaults: version of the controller [default: the newest known].
+    #[arg(long, value_parser = version, value_name = "VERSION")]
+    argo_version: Option<Version>,
+}
+
+fn strategy(text: &str) -> Result<Strategy, String> {
+    match Strategy::from(text) {
+        known @ (Strategy::OnWorkflowCompletion | Strategy::OnWorkflowDeletion) => Ok(known),
+        _ => Err("use OnWorkflowCompletion or OnWorkflowDeletion".to_owned()),
+    }
+}
+
+impl Arguments {
+    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        if self.defaults {
+            let strategy = self.strategy.unwrap_or(Strategy::OnWorkflowDeletion);
+            let version = self.argo_version.unwrap_or(NEWEST);
+            let account = self.service_account.as_deref().unwrap_or("artifact-gc");
+            let text = fix::defaults(&strategy, account, version).map_err(Error::new)?;
+            write!(streams.out, "{text}")?;
+            return Ok(exit::DONE);
+        }
+        // clap waives what a flag requires where that conflicts with another one that is there.
+        if self.service_account.is_some() || self.argo_version.is_some() {
+            return Err(Error::usage("--service-account and --argo-version go with --defaults"));
+        }
+        let inputs = files::inputs(&self.files, self.recursive)?;
+        if self.write && inputs.iter().any(Input::is_read_once) {
+            return Err(Error::usage("standard input can't be written to; leave out --write"));
+        }
+        let mut sources = Vec::new();
+        let mut trouble = false;
+        for input in &inputs {
+            match read(input, &mut *streams.input, inputs.len() == 1) {
+                Ok(source) => sources.push((input, source)),
+                Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
+                Err(problem) => {
+                    streams.say(Error::new(problem));
+                    trouble = true;
+                }
+            }
+        }
+        let documents = || sources.iter().flat_map(|(_, source)| &source.documents);
+        let read_keys: BTreeSet<String> =
+            documents().flat_map(|document| fix::read_keys(&document.value)).collect();
+        let (mut changed, mut files) = (0, 0);
+        for (input, source) in &sources {
+            let fixed = self.fixed(source, &read_keys)?;
+            for Refusal { line, column, what, why } in &fixed.refused {
+                streams.say(format!("Warning: {}:{line}:{column}: left {what} as it is: {why}", source.name));
+                trouble = true;
+            }
+            if fixed.text == source.text {
+                continue;
+            }
+            changed += fixed.changed;
+            files += 1;
+            match input {
+                Input::File(path) if self.write => {
+                    replace(path, &fixed.text)
+                        .map_err(|error| Error::new(format!("writing {}: {error}", source.name)))?;
+                }
+                _ => show(streams, source, &fixed.text)?,
+            }
+        }
+        streams.out.flush()?;
+        let (places, files) = (plural(changed as u64, "place"), plural(files, "file"));
+        streams.say(match (changed, self.write) {
+            (0, _) => "Nothing to change.".to_owned(),
+            (_, true) => format!("Changed {places} in {files}."),
+            (_, false) => format!("Would change {places} in {files}; --write does it."),
+        });
+        Ok(if trouble { exit::PARTIAL } else { exit::DONE })
+    }
+
+    /// Keys first: they change no line, so that the places of all refusals are those of the file.
+    fn fixed(&self, source: &Source, read_keys: &BTreeSet<String>) -> Result<Fixed, Error> {
+        let mut all = Fixed { text: source.text.clone(), ..Fixed::default() };
+        let mut take = |fixed: Fixed| {
+            all.changed += fixed.changed;
+            all.refused.extend(fixed.refused);
+            all.text = fixed.text;
+            all.text.clone()
+        };
+        let broken = |fault| Error::new(format!("{}: {fault}", source.name));
+        let mut text = source.text.clone();
+        if self.unique_keys {
+            text = take(fix::unique_keys(&text, read_keys).map_err(broken)?);
+        }
+        text = take(fix::lift(&text).map_err(broken)?);
+        if let Some(strategy) = &self.strategy {
+            take(fix::set_strategy(&text, strategy).map_err(broken)?);
+        }
+        Ok(all)
+    }
+}
+
+/// A unified diff; on a terminal without what would act on it.
+fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
+    let diff = TextDiff::from_lines(source.text.as_str(), text);
+    let diff = diff.unified_diff().context_radius(3).header(&source.name, &source.name).to_string();
+    if !streams.out_is_terminal {
+        return streams.out.write_all(diff.as_bytes());
+    }
+    diff.lines().try_for_each(|line| writeln!(streams.out, "{}", escape(line.trim_end_matches('\r'))))
+}
+
+/// Puts a new content in a file's place at once, with the old one's mode; a link goes on pointing to it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let mode = path.metadata()?.permissions();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.as_file().set_permissions(mode)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

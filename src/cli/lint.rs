@@ -1,0 +1,139 @@
+//! `lint`: what manifests will leave behind once they run.
+
+mod gather;
+
+pub(super) use gather::read;
+
+use self::gather::Gathered;
+use super::inspect::version;
+use super::{Streams, explain, kube_flags::KubeFlags};
+use crate::argo::Version;
+use crate::error::{Error, exit};
+use crate::gc::lint::{Severity, lint};
+use crate::gc::{Gap, Reason};
+use crate::lint::{Finding, Report};
+use crate::output::lint::{LintFormat, write};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Predicts from manifests which artifacts will not be collected, and why
+///
+/// Looks at Workflows, WorkflowTemplates, ClusterWorkflowTemplates and CronWorkflows before they run, and at
+/// the templates that they refer to. With -f only the files given are read, unless --connected; without it the
+/// templates and cron workflows of a cluster. Never writes anywhere. For workflows that have run there is
+/// `inspect`.
+///
+/// Severities: uncovered (nobody will delete it), failing (Argo will try, and can't), unknown (a template was
+/// not given), note (a hazard).
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  kubectl argo-gc lint -f workflow.yaml
+  kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
+  kubectl argo-gc lint -f manifests/ -o github        annotations in a GitHub workflow
+  helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
+  kubectl argo-gc lint -A                             the cluster's templates and cron workflows
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or
+objects could not be read.")]
+pub(super) struct Arguments {
+    /// Files, directories or - (standard input): YAML or JSON.
+    #[arg(short, long = "filename", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Descends into directories given with -f.
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// With -f: reads the controller's version and templates that the files refer to from the cluster.
+    #[arg(long, requires = "files")]
+    connected: bool,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "files"])]
+    all_namespaces: bool,
+    /// Output format.
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
+    output: LintFormat,
+    /// Leaves out headers and headline.
+    #[arg(long)]
+    no_headers: bool,
+    /// Exits with 3 if there is a finding of one of these severities or codes.
+    #[arg(long, value_delimiter = ',', value_parser = wanted, value_name = "SEVERITY|CODE")]
+    fail_on: Vec<Wanted>,
+    /// Shows only findings of these severities or codes.
+    #[arg(long, value_delimiter = ',', value_parser = wanted, value_name = "SEVERITY|CODE")]
+    only: Vec<Wanted>,
+    /// Version of the controller [default: the cluster's where connected, else the newest known].
+    #[arg(long, value_parser = version, value_name = "VERSION")]
+    argo_version: Option<Version>,
+    #[command(flatten)]
+    kube: KubeFlags,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Severity(Severity),
+    Code(Reason),
+}
+
+impl Wanted {
+    fn takes(self, finding: &Finding) -> bool {
+        match self {
+            Self::Severity(severity) => finding.severity == severity,
+            Self::Code(reason) => finding.code == reason.code(),
+        }
+    }
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    if let Some(severity) = Severity::ALL.into_iter().find(|severity| severity.as_str() == text) {
+        return Ok(Wanted::Severity(severity));
+    }
+    let words = Severity::ALL.map(Severity::as_str).join(", ");
+    explain::parse(text)
+        .map(Wanted::Code)
+        .map_err(|_| format!("use one of {words}, or a code that `kubectl argo-gc explain --list` shows"))
+}
+
+impl Arguments {
+    pub async fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+        let gathered = Gathered::of(&self, &mut *streams.input).await?;
+        let Gathered { manifests, origins, sources, settings, gaps, problems, notes, source } = gathered;
+        for problem in &problems {
+            streams.say(Error::new(problem));
+        }
+        notes.iter().for_each(|note| streams.say(note));
+        let predictions = lint(&manifests, &settings);
+        let all = predictions
+            .into_iter()
+            .map(|prediction| Finding::new(prediction, &manifests, &origins, &sources));
+        let mut findings: Vec<Finding> = all.collect();
+        // In the order of the files; what a cluster holds has no place and keeps its own.
+        findings.sort_by(|a, b| a.at.cmp(&b.at));
+        let found = findings.iter().any(|finding| self.fail_on.iter().any(|wanted| wanted.takes(finding)));
+        if !self.only.is_empty() {
+            findings.retain(|finding| self.only.iter().any(|wanted| wanted.takes(finding)));
+        }
+        let looked_at = manifests.iter().filter(|manifest| !manifest.beside).count();
+        let report = Report {
+            argo_version: settings.version.to_string(),
+            source,
+            manifests: looked_at,
+            findings,
+            gaps,
+        };
+        write(&mut *streams.out, self.output, !self.no_headers, &report)?;
+        streams.out.flush()?;
+        for Gap { what, why, effect } in &report.gaps {
+            streams.say(format!("Warning: cannot read {what} ({why}); {effect}"));
+        }
+        if looked_at == 0 {
+            streams.say("No workflow manifests found.");
+        } else if report.findings.is_empty() {
+            let manifests = crate::output::plural(looked_at as u64, "manifest");
+            streams.say(format!("No findings in {manifests} for Argo {}.", report.argo_version));
+        }
+        Ok(match (found, problems.is_empty()) {
+            (true, _) => exit::FOUND,
+            (false, true) => exit::DONE,
+            (false, false) => exit::PARTIAL,
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! Manifests for a lint: from files, from a cluster, or from both.
+
+use super::Arguments;
+use crate::argo::list::Malformed;
+use crate::argo::related::ConfigMap;
+use crate::argo::{ArtifactLocation, Version};
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::files::{self, Input, InputError};
+use crate::gc::Gap;
+use crate::gc::lint::{Manifest, ManifestKind, Misfit, NEWEST, Settings};
+use crate::lint::report::place;
+use crate::lint::{Origin, Source, tree};
+use crate::output;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Read;
+
+/// All that is linted, with where it came from.
+pub(super) struct Gathered {
+    pub manifests: Vec<Manifest>,
+    pub origins: Vec<Origin>,
+    pub sources: Vec<Source>,
+    pub settings: Settings,
+    /// What of the cluster could not be read.
+    pub gaps: Vec<Gap>,
+    /// Files and objects that could not be read, each a sentence.
+    pub problems: Vec<String>,
+    /// Files of others that were left out, each a sentence.
+    pub notes: Vec<String>,
+    pub source: output::Origin,
+}
+
+impl Gathered {
+    pub async fn of(arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<Self, Error> {
+        let mut gathered = Self {
+            manifests: Vec::new(),
+            origins: Vec::new(),
+            sources: Vec::new(),
+            settings: Settings::default(),
+            gaps: Vec::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            source: output::Origin { kind: "files", ..output::Origin::default() },
+        };
+        gathered.source.namespace.clone_from(&arguments.kube.namespace);
+        if !arguments.files.is_empty() {
+            gathered.files(arguments, stdin)?;
+        }
+        let mut version = None;
+        if arguments.files.is_empty() || arguments.connected {
+            version = gathered.cluster(arguments).await?;
+        }
+        gathered.settings.version = arguments.argo_version.or(version).unwrap_or(NEWEST);
+        Ok(gathered)
+    }
+
+    fn files(&mut self, arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
+        let inputs = files::inputs(&arguments.files, arguments.recursive)?;
+        self.source.files = arguments.files.iter().map(|path| path.display().to_string()).collect();
+        for input in &inputs {
+            match read(input, stdin, inputs.len() == 1) {
+                Ok(source) => self.source(source, arguments.kube.namespace.as_deref()),
+                Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&mut self, source: Source, namespace: Option<&str>) {
+        let at = self.sources.len();
+        if let Some(fault) = &source.foreign {
+            self.notes.push(format!("Note: left out what is no Kubernetes object: {}: {fault}", source.name));
+        }
+        for (number, document) in source.documents.iter().enumerate() {
+            if document.kind == "ConfigMap"
+                && let Ok(config) = ConfigMap::deserialize(&document.value)
+            {
+                self.configure(&config);
+            }
+            let Some(kind) = ManifestKind::from_name(&document.kind) else { continue };
+            match Manifest::read(kind, &document.value) {
+                Ok(mut manifest) => {
+                    if manifest.namespace.is_empty() && kind != ManifestKind::ClusterWorkflowTemplate {
+                        manifest.namespace = namespace.unwrap_or_default().to_owned();
+                    }
+                    self.manifests.push(manifest);
+                    self.origins.push(Origin::File { source: at, document: number });
+                }
+                Err(Misfit { path, message }) => {
+                    let place = place(&source, number, &path);
+                    let (file, line, column) = (place.file, place.line, place.column);
+                    self.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
+                }
+            }
+        }
+        self.sources.push(source);
+    }
+
+    /// Reads the cluster's templates; those beside files only so that references resolve.
+    async fn cluster(&mut self, arguments: &Arguments) -> Result<Option<Version>, Error> {
+        let cluster = Cluster::connect(&arguments.kube.access()).await?;
+        let whole = arguments.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
+        let namespace = (!whole).then(|| cluster.namespace().to_owned());
+        let beyond = cluster.manifests(namespace.as_deref()).await?;
+        let from_files = !arguments.files.is_empty();
+        if !from_files {
+            self.source.kind = "cluster";
+            self.source.namespace.clone_from(&namespace);
+        }
+        self.source.context = cluster.context().map(str::to_owned);
+        self.source.server = Some(cluster.host().to_owned());
+        for (kind, object) in beyond.objects {
+            match Manifest::read(kind, &object) {
+                Ok(manifest) if from_files && !kind.is_template() => drop(manifest),
+                Ok(mut manifest) => {
+                    manifest.beside = from_files;
+                    self.manifests.push(manifest);
+                    self.origins.push(Origin::Cluster);
+                }
+                Err(Misfit { path, message }) => {
+                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                    self.problems.push(format!("{}/{name}: {path}: {message}", kind.as_str()));
+                }
+            }
+        }
+        for Malformed { name, error } in beyond.malformed {
+            self.problems.push(format!("{name}: {error}"));
+        }
+        self.gaps.extend(beyond.gaps);
+        if let Some(config) = beyond.config.filter(|_| self.settings.repository.is_none()) {
+            self.configure(&config);
+        }
+        let mut versions = beyond.controllers.seen.iter().map(|controller| controller.version);
+        let first = versions.next().flatten();
+        let version = first.filter(|first| versions.all(|other| other == Some(*first)));
+        if version.is_none() && arguments.argo_version.is_none() {
+            self.gaps.push(Gap {
+                what: "the controller's version".to_owned(),
+                why: "no single release is running, or its Deployment can't be read".to_owned(),
+                effect: format!("{NEWEST} is taken; --argo-version names another"),
+            });
+        }
+        Ok(version)
+    }
+
+    /// Takes the default repository from the controller's ConfigMap.
+    fn configure(&mut self, config: &ConfigMap) {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Logs {
+            archive_logs: Option<bool>,
+        }
+        let Some(text) = config.data.get("artifactRepository") else { return };
+        let repository = tree::parse(text).ok().and_then(|nodes| nodes.first().map(tree::Node::value));
+        let repository: Value = repository.unwrap_or_default();
+        if let Ok(location) = ArtifactLocation::deserialize(&repository) {
+            self.settings.archive_logs =
+                Logs::deserialize(&repository).ok().and_then(|logs| logs.archive_logs).unwrap_or(false);
+            self.settings.repository = Some(location);
+        }
+    }
+}
+
+/// Reads a whole input; the error names it and the place in it. The only one has to be a manifest.
+pub(in crate::cli) fn read(
+    input: &Input,
+    stdin: &mut (dyn Read + Send),
+    only: bool,
+) -> Result<Source, String> {
+    let name = input.to_string();
+    let mut bytes = Vec::new();
+    let result = match input {
+        Input::Stdin => stdin.read_to_end(&mut bytes),
+        Input::File(path) => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
+    };
+    result.map_err(|error| InputError::Io(name.clone(), error).to_string())?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name}: this is not UTF-8 text"))?;
+    let worded = |fault| format!("{name}: {fault}");
+    let source = Source::parse(name.clone(), text).map_err(worded)?;
+    match source.foreign.clone().filter(|_| only) {
+        Some(fault) => Err(worded(fault)),
+        None => Ok(source),
+    }
+}

@@ -1,0 +1,111 @@
+//! `--engine`: a saved plan handed to others, for more objects than one machine should delete.
+
+use super::Arguments;
+use crate::cli::Streams;
+use crate::error::{Error, exit};
+use crate::output::{escape, plural};
+use crate::purge::{Plan, batch};
+use clap::ValueEnum;
+use std::io::Write;
+use std::path::Path;
+
+/// Who deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    /// This process.
+    Local,
+    /// An Argo Workflow of shards, printed as YAML.
+    Argo,
+    /// A job of Google's Storage batch operations, written as files.
+    GcsBatch,
+}
+
+/// Which shard of how many, as `3/8`.
+pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("{text:?} is not of the form 3/8");
+    let (which, of) = text.split_once('/').ok_or_else(wrong)?;
+    let (which, of) = (which.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+    match which >= 1 && which <= of {
+        true => Ok((which, of)),
+        false => Err(wrong()),
+    }
+}
+
+/// Writes what the engine needs; nothing is deleted here.
+pub(super) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
+    match arguments.engine {
+        Engine::Argo => argo(arguments, plan, streams)?,
+        _ => gcs_batch(arguments, plan, streams)?,
+    }
+    streams.out.flush()?;
+    Ok(exit::DONE)
+}
+
+fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
+    let folder = arguments.engine_out.as_deref().unwrap_or(Path::new("gcs-batch"));
+    for batch::Job { bucket, manifest, request, objects } in batch::write(plan, folder)? {
+        let name = bucket.name();
+        streams.say(escape(&format!(
+            "{bucket}: {} in {}, the request in {}",
+            plural(objects, "object"),
+            manifest.display(),
+            request.display()
+        )));
+        writeln!(
+            streams.out,
+            "gcloud storage cp {} gs://MANIFEST_BUCKET/{name}.csv\n\
+             gcloud storage batch-operations jobs create argo-gc-{} --bucket={name} \
+             --manifest-location=gs://MANIFEST_BUCKET/{name}.csv --delete-object",
+            manifest.display(),
+            plan.hash.get(..8).unwrap_or_default(),
+        )?;
+    }
+    streams.say(
+        "Nothing was deleted. Google's job heeds the generations, and nothing else that a purge looks at: not whether a \
+         workflow runs again, nor who refers to an object by then. It writes no journal, marks nothing as deleted and \
+         releases no finalizer; a purge after it does both (docs/batch.md).",
+    );
+    Ok(())
+}
+
+/// The workflow, with the plan as an artifact and each shard's journal as one.
+fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
+    let Some((bucket, key)) = &arguments.plan_location else {
+        return Err(Error::usage("--engine argo wants --plan-location, where its pods find the plan"));
+    };
+    let of = arguments.shards;
+    let location = match bucket.engine() {
+        crate::gc::location::StorageEngine::Gcs => {
+            format!("gcs: {{ bucket: {}, key: {key} }}", bucket.name())
+        }
+        _ => return Err(Error::usage("--plan-location has to be a gs:// address")),
+    };
+    let text = include_str!("engine/argo.yaml")
+        .replace("HASH", plan.hash.get(..8).unwrap_or_default())
+        .replace("IMAGE", &arguments.image)
+        .replace("SHARDS", &of.to_string())
+        .replace("OBJECTS", &plan.tail.totals.objects.to_string())
+        .replace("PLAN_LOCATION", &location);
+    write!(streams.out, "{text}")?;
+    let path = arguments.plan.as_deref().unwrap_or(Path::new("plan.json"));
+    streams.say(escape(&format!(
+        "First: gcloud storage cp {} {}; then: kubectl create -n NAMESPACE -f FILE. Its service account needs the rights of \
+         docs/rbac.yaml and of an executor.",
+        path.display(),
+        bucket.uri(key)
+    )));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_one_of_so_many() {
+        assert_eq!(shard("3/8"), Ok((3, 8)));
+        for text in ["", "3", "0/8", "9/8", "1/0", "a/b", "1/2/3"] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What is yet to run: workflow templates and cron workflows, as the API server holds them.
+
+use super::Cluster;
+use super::related::{ARGO, Listing, gap};
+use crate::argo::list::{Item, Malformed};
+use crate::argo::related::ConfigMap;
+use crate::error::Error;
+use crate::gc::lint::ManifestKind;
+use crate::gc::{Controllers, Gap, Kind};
+use serde_json::Value;
+
+/// Listed for their templates.
+const LISTINGS: [(ManifestKind, Listing); 3] = [
+    (ManifestKind::WorkflowTemplate, listing("workflowtemplates", true)),
+    (ManifestKind::ClusterWorkflowTemplate, listing("clusterworkflowtemplates", false)),
+    (ManifestKind::CronWorkflow, listing("cronworkflows", true)),
+];
+
+const fn listing(resource: &'static str, namespaced: bool) -> Listing {
+    Listing {
+        kind: Kind::WorkflowTemplates,
+        resource,
+        group: ARGO,
+        namespaced,
+        query: &[],
+        effect: "what they will leave behind, and what refers to them, is not known",
+    }
+}
+
+/// What a lint takes from a cluster.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    pub objects: Vec<(ManifestKind, Value)>,
+    pub malformed: Vec<Malformed>,
+    pub controllers: Controllers,
+    /// The controller's own, or the namespace's repositories.
+    pub config: Option<ConfigMap>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Cluster {
+    /// Reads the templates and cron workflows of one namespace, or (none) of all.
+    ///
+    /// # Errors
+    /// None of the kinds could be listed: then nothing at all can be said.
+    pub async fn manifests(&self, namespace: Option<&str>) -> Result<Manifests, Error> {
+        let mut manifests = Manifests::default();
+        let mut first = None;
+        for (kind, listing) in &LISTINGS {
+            match self.list::<Value>(listing, namespace).await {
+                Ok(items) => items.into_iter().for_each(|item| match item {
+                    Item::Object(object) => manifests.objects.push((*kind, *object)),
+                    Item::Malformed(malformed) => manifests.malformed.push(malformed),
+                }),
+                Err(error) => {
+                    manifests.gaps.push(gap(listing, namespace, &error));
+                    first = first.or(Some(error));
+                }
+            }
+        }
+        if let Some(error) = first.filter(|_| manifests.gaps.len() == LISTINGS.len()) {
+            return Err(error);
+        }
+        let (controllers, gaps) = self.controllers(namespace).await;
+        manifests.gaps.extend(gaps);
+        if let Some(controller) = controllers.seen.first() {
+            let path = format!(
+                "/api/v1/namespaces/{}/configmaps/workflow-controller-configmap",
+                controller.namespace
+            );
+            // That it can't be read is among the controllers' gaps.
+            manifests.config = self.get(&path).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        }
+        manifests.controllers = controllers;
+        Ok(manifests)
+    }
+}

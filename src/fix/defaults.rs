@@ -1,0 +1,79 @@
+//! The controller's `workflowDefaults`: a strategy for every workflow that sets none, and what that does not reach.
+
+use crate::argo::{Strategy, Version};
+
+/// A strategy at the workflow's level brings the finalizer even where there is nothing to collect, before this.
+const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
+/// A finalizer without anything to collect is removed since.
+const REMOVES_IDLE: Version = Version(3, 5, 11);
+const COLLECTS: Version = Version(3, 4, 0);
+
+/// A ConfigMap to merge into the controller's, with comments on what it does.
+///
+/// # Errors
+/// This release collects nothing.
+pub fn defaults(strategy: &Strategy, account: &str, version: Version) -> Result<String, String> {
+    if version < COLLECTS {
+        return Err(format!(
+            "Argo {version} has no artifact garbage collection; v3.4.0 is the first that has"
+        ));
+    }
+    let mut text = format!(
+        "\
+# Defaults for the workflow controller, for Argo {version}. Merge this into its ConfigMap; a workflowDefaults that is
+# already there is one text, which a patch would replace: put the lines below `spec:` into that.
+#
+# Reaches: workflows that set no strategy of their own, from their first reconcile after this was read; those of
+# cron workflows and workflow templates too, where these set none. Artifacts with a strategy of their own keep it.
+#
+# Does not reach:
+# - workflows that have been looked at before: one with artifactGCStatus.notSpecified is never looked at again;
+# - inline templates: their artifacts stay, and where named templates have artifacts as well the workflow's whole
+#   collection now fails and its finalizer stays. Run `kubectl argo-gc fix` on the manifests first;
+"
+    );
+    if version >= COUNTS_ARTIFACTS {
+        text += "\
+# - workflows that store nothing but archived logs, or whose artifacts lie only behind a templateRef with variables
+#   or in a hook: the controller sees nothing to collect (`kubectl argo-gc lint` finds them).
+";
+    }
+    if version < COUNTS_ARTIFACTS {
+        text += &format!(
+            "\
+#
+# Warning: under {version} every workflow gets the finalizer, even one without any artifact, and none of these is ever
+# rid of it: they can't be deleted. Upgrade to v3.5.11, v3.6.0 or newer first.
+"
+        );
+    } else if version < REMOVES_IDLE {
+        text += &format!(
+            "\
+#
+# Warning: under {version} a workflow that ended before it wrote any of its artifacts can't be deleted, for nothing
+# removes its finalizer. Upgrade to v3.5.11, v3.6.0 or newer first.
+"
+        );
+    }
+    text += &format!(
+        "\
+#
+# The service account has to exist in every namespace that runs workflows, and may list and watch
+# workflowartifactgctasks and patch workflowartifactgctasks/status there.
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: workflow-controller-configmap
+  namespace: argo # the controller's
+data:
+  workflowDefaults: |
+    spec:
+      artifactGC:
+        strategy: {}
+        serviceAccountName: {}
+",
+        strategy.as_str(),
+        super::edit::scalar(account, false),
+    );
+    Ok(text)
+}

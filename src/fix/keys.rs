@@ -1,0 +1,108 @@
+//! Keys that every run shares get the run's UID before them, where nothing reads them by name.
+
+use super::edit::Edits;
+use super::{Fixed, LAYOUT, Refusal, kind, means, read};
+use crate::argo::Uses;
+use crate::gc::lint::{FieldPath, is_fixed};
+use crate::lint::Fault;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Put before a key.
+const PREFIX: &str = "{{workflow.uid}}/";
+/// Locations whose key is a name in a bucket.
+const KEYS: [(&str, &str); 5] =
+    [("gcs", "key"), ("s3", "key"), ("azure", "blob"), ("oss", "key"), ("plugin", "key")];
+
+/// Keys that some manifest reads, or mentions by an address.
+pub fn read_keys(value: &Value) -> BTreeSet<String> {
+    let Uses(uses) = serde_json::from_str(&value.to_string()).unwrap_or_default();
+    uses.into_iter().filter(|found| found.read).map(|found| found.key).collect()
+}
+
+/// Makes the fixed keys of output artifacts unique; `read` are the keys that any manifest reads.
+///
+/// # Errors
+/// The text can't be read.
+pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixed, Fault> {
+    let mut source = read(text)?;
+    let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
+    for at in 0..source.documents.len() {
+        let Some(kind) = kind(&source.documents[at]) else { continue };
+        let mut paths = Vec::new();
+        let spec = kind.spec_path();
+        if let Some(value) = spec.of(&source.documents[at].value) {
+            outputs(value, &spec, &mut paths);
+        }
+        for path in paths {
+            let document = &source.documents[at];
+            let Some(key) = path.of(&document.value).and_then(Value::as_str).map(str::to_owned) else {
+                continue;
+            };
+            if !is_fixed(&key) {
+                continue;
+            }
+            let node = document.at(&path);
+            let refusal = |why: &str| Refusal {
+                line: node.line,
+                column: node.column,
+                what: format!("the key {key:?}"),
+                why: why.to_owned(),
+            };
+            // A directory's reader may name any part of it.
+            let folder = format!("{}/", key.trim_end_matches('/'));
+            let is_read = |read: &String| {
+                *read == key
+                    || read.starts_with(&folder)
+                    || key.starts_with(&format!("{}/", read.trim_end_matches('/')))
+            };
+            if read_elsewhere.iter().any(is_read) {
+                fixed.refused.push(refusal("a manifest reads it by that name"));
+                continue;
+            }
+            let mut edits = Edits::default();
+            let new = format!("{PREFIX}{}", key.trim_start_matches('/'));
+            edits.replace(node.span.clone(), Value::from(new.as_str()).to_string());
+            let mut expected = document.value.clone();
+            if let Some(place) = path.of_mut(&mut expected) {
+                *place = new.into();
+            }
+            let text = edits.apply(&source.text).filter(|text| means(text, &source, at, &expected));
+            match text.filter(|_| !node.entangled) {
+                Some(text) => {
+                    source = read(&text)?;
+                    fixed.text = text;
+                    fixed.changed += 1;
+                }
+                None => fixed.refused.push(refusal(LAYOUT)),
+            }
+        }
+    }
+    Ok(fixed)
+}
+
+/// The keys of all output artifacts of pods, in any depth.
+fn outputs(value: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = path.key(key);
+                if key == "outputs" {
+                    let artifacts = path.key("artifacts");
+                    let count = value["artifacts"].as_array().map_or(0, Vec::len);
+                    for at in 0..count {
+                        let fields =
+                            KEYS.iter().map(|(engine, key)| artifacts.index(at).key(engine).key(key));
+                        found.extend(fields);
+                    }
+                } else {
+                    outputs(value, &path, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| outputs(item, &path.index(at), found));
+        }
+        _ => {}
+    }
+}

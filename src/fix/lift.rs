@@ -1,0 +1,352 @@
+//! Inline bodies become named templates, the innermost first, one at a time.
+
+use super::edit::{self, Edits, Layout, Parameter, Spot};
+use super::scope::{self, Fate, Level};
+use super::{Fixed, LAYOUT, Refusal, kind, means, moved, read, vars};
+use crate::gc::lint::{FieldPath, ManifestKind};
+use crate::lint::{Document, Fault, Node, Source};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An inline body, by the step or task that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    document: usize,
+    step: FieldPath,
+}
+
+/// Lifts every inline body that can be lifted without changing what it does.
+///
+/// # Errors
+/// The text can't be read.
+pub fn lift(text: &str) -> Result<Fixed, Fault> {
+    let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
+    let mut refused: BTreeMap<Place, String> = BTreeMap::new();
+    let mut source = read(text)?;
+    while let Some(place) = next(&source, &refused) {
+        match lift_one(&source, &place) {
+            Ok(text) => {
+                source = read(&text)?;
+                fixed.text = text;
+                fixed.changed += 1;
+            }
+            Err(why) => {
+                refused.insert(place, why);
+            }
+        }
+    }
+    // Lifting leaves the paths of those that remain as they were.
+    let given = read(text)?;
+    for (place, why) in refused {
+        let document = &given.documents[place.document];
+        let step = document.at(&place.step);
+        let inline = step.entry("inline").map_or(step, |(key, _)| key);
+        let name = step.get("name").and_then(Node::text).unwrap_or_default();
+        let (line, column) = (inline.line, inline.column);
+        fixed.refused.push(Refusal { line, column, what: format!("the inline template of {name:?}"), why });
+    }
+    fixed.refused.sort();
+    Ok(fixed)
+}
+
+/// The innermost inline body that is left and not refused; those around a refused one are refused too.
+fn next(source: &Source, refused: &BTreeMap<Place, String>) -> Option<Place> {
+    for (number, document) in source.documents.iter().enumerate() {
+        let Some(kind) = kind(document) else { continue };
+        let templates = kind.spec_path().key("templates");
+        let count = templates.of(&document.value).and_then(Value::as_array).map_or(0, Vec::len);
+        for at in 0..count {
+            let mut found = Vec::new();
+            let path = templates.index(at);
+            inner(path.of(&document.value)?, &path, &mut found);
+            let left = found.into_iter().map(|step| Place { document: number, step });
+            if let Some(place) = left.into_iter().find(|place| !refused.contains_key(place)) {
+                return Some(place);
+            }
+        }
+    }
+    None
+}
+
+/// All steps with inline bodies below a template, the innermost first.
+fn inner(template: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
+    for step_path in steps(template, path) {
+        // The path is relative to the document; the template's own part is skipped.
+        let below = FieldPath(step_path.0[path.0.len()..].to_vec());
+        let Some(step) = below.of(template) else { continue };
+        if step["inline"].is_object() {
+            inner(&step["inline"], &step_path.key("inline"), found);
+            found.push(step_path);
+        }
+    }
+}
+
+fn steps(template: &Value, path: &FieldPath) -> Vec<FieldPath> {
+    let mut all = Vec::new();
+    let groups = path.key("steps");
+    for (at, group) in template["steps"].as_array().into_iter().flatten().enumerate() {
+        match group {
+            Value::Array(steps) => all.extend((0..steps.len()).map(|step| groups.index(at).index(step))),
+            _ => all.push(groups.index(at)),
+        }
+    }
+    let tasks = path.key("dag").key("tasks");
+    let count = template["dag"]["tasks"].as_array().map_or(0, Vec::len);
+    all.extend((0..count).map(|at| tasks.index(at)));
+    all
+}
+
+/// The templates around a step, from the outermost inwards, each with its step on the way.
+fn levels<'v>(value: &'v Value, step: &FieldPath, spec: &FieldPath) -> Option<Vec<Level<'v>>> {
+    let mut levels = Vec::new();
+    // spec.templates[i] is the outermost template; then each `inline` begins another.
+    let mut template = FieldPath(step.0[..spec.0.len() + 2].to_vec());
+    for end in spec.0.len() + 2..step.0.len() {
+        let is_inline = step.0[end] == crate::gc::lint::Part::Key("inline".to_owned());
+        if is_inline {
+            let holder = FieldPath(step.0[..end].to_vec());
+            levels.push(Level::new(template.of(value)?, holder.of(value)?));
+            template = holder.key("inline");
+        }
+    }
+    levels.push(Level::new(template.of(value)?, step.of(value)?));
+    Some(levels)
+}
+
+/// What has to be handed over, and how the body's variables change.
+struct Plan {
+    parameters: Vec<Parameter>,
+    renamed: BTreeMap<String, String>,
+}
+
+fn lift_one(source: &Source, place: &Place) -> Result<String, String> {
+    let document = &source.documents[place.document];
+    let Some(kind) = kind(document) else { return Err(LAYOUT.to_owned()) };
+    check(document, &place.step)?;
+    let value = &document.value;
+    let step = place.step.of(value).ok_or(LAYOUT)?;
+    let body = &step["inline"];
+    if !step["template"].is_null() || !step["templateRef"].is_null() {
+        return Err("the step names a template as well".to_owned());
+    }
+    let mut nested = Vec::new();
+    inner(body, &FieldPath::default(), &mut nested);
+    if !nested.is_empty() {
+        return Err("it holds an inline template that can't be lifted".to_owned());
+    }
+    let levels = levels(value, &place.step, &kind.spec_path()).ok_or(LAYOUT)?;
+    let plan = plan(document.at(&place.step.key("inline")), body, step, &levels)?;
+    let handed = hand_over(source, place, &plan)?;
+    let source = read(&handed).map_err(|_| LAYOUT)?;
+    let name = free_name(source.documents.get(place.document).ok_or(LAYOUT)?, kind, &place.step);
+    rename(&source, place, kind, &name)
+}
+
+/// Anchors, aliases, tags and merges tie a text to other places.
+fn check(document: &Document, step: &FieldPath) -> Result<(), String> {
+    const TIED: &str = "anchors, aliases or tags tie it to other places of the file";
+    let mut path = FieldPath::default();
+    for part in &step.0 {
+        if document.at(&path).entangled {
+            return Err(TIED.to_owned());
+        }
+        path.0.push(part.clone());
+    }
+    if document.at(step).is_entangled() {
+        return Err(TIED.to_owned());
+    }
+    match document.at(step).entry("inline") {
+        Some(_) => Ok(()),
+        None => Err(LAYOUT.to_owned()),
+    }
+}
+
+fn plan(node: &Node, body: &Value, step: &Value, levels: &[Level<'_>]) -> Result<Plan, String> {
+    let names = |list: &Value| -> BTreeSet<String> {
+        let listed = list.as_array().into_iter().flatten();
+        listed.filter_map(|item| Some(item["name"].as_str()?.to_owned())).collect()
+    };
+    let mut taken = names(&body["inputs"]["parameters"]);
+    taken.extend(names(&step["arguments"]["parameters"]));
+    let mut plan = Plan { parameters: Vec::new(), renamed: BTreeMap::new() };
+    // A template's inputs are not resolved before they are used: what they take has to come as an argument.
+    let own_inputs = node.get("inputs").map_or(0..0, |inputs| inputs.span.clone());
+    let mut scalars = Vec::new();
+    node.scalars(&mut scalars);
+    for scalar in scalars {
+        for (_, tag) in vars::tags(scalar.text().unwrap_or_default()) {
+            let in_inputs = own_inputs.contains(&scalar.span.start);
+            if in_inputs && scope::fate(tag, levels, body) != Fate::Keep {
+                return Err(format!(
+                    "{{{{{tag}}}}}: an input of the body takes it; hand it over in the arguments"
+                ));
+            }
+            if plan.renamed.contains_key(tag) {
+                continue;
+            }
+            match scope::fate(tag, levels, body) {
+                Fate::Keep => {}
+                Fate::Refuse(why) => return Err(format!("{{{{{tag}}}}}: {why}")),
+                Fate::Pass(wanted) => {
+                    let name = unique(&wanted, |name| taken.contains(name));
+                    taken.insert(name.clone());
+                    plan.parameters.push((name.clone(), Some(format!("{{{{{tag}}}}}"))));
+                    plan.renamed.insert(tag.to_owned(), vars::parameter(&name));
+                }
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// The name, or the first free one with a number.
+fn unique(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = wanted.to_owned();
+    let mut number = 2;
+    while taken(&name) {
+        name = format!("{wanted}-{number}");
+        number += 1;
+    }
+    name
+}
+
+/// Gives the step the arguments, the body the inputs, and the body's variables their new names.
+fn hand_over(source: &Source, place: &Place, plan: &Plan) -> Result<String, String> {
+    if plan.parameters.is_empty() {
+        return Ok(source.text.clone());
+    }
+    let document = &source.documents[place.document];
+    let layout = Layout::of(&source.text);
+    let step = document.at(&place.step);
+    let (_, body) = step.entry("inline").ok_or(LAYOUT)?;
+    let mut edits = Edits::default();
+    let with = |tag: &str| plan.renamed.get(tag).cloned();
+    let mut scalars = Vec::new();
+    body.scalars(&mut scalars);
+    for scalar in scalars {
+        let text = scalar.text().unwrap_or_default();
+        let raw = source.text.get(scalar.span.clone()).ok_or(LAYOUT)?;
+        let changed: Vec<_> = vars::tags(raw).into_iter().filter(|(_, tag)| with(tag).is_some()).collect();
+        let meant = vars::tags(text).into_iter().filter(|(_, tag)| with(tag).is_some()).count();
+        if changed.len() != meant {
+            return Err("a variable is written with escapes or over several lines".to_owned());
+        }
+        for (range, tag) in changed {
+            let new = with(tag).unwrap_or_default();
+            if raw[range.clone()] != new {
+                let start = scalar.span.start;
+                edits.replace(start + range.start..start + range.end, new);
+            }
+        }
+    }
+    let inputs: Vec<Parameter> = plan.parameters.iter().map(|(name, _)| (name.clone(), None)).collect();
+    edit::add_parameters(&mut edits, &layout, body, "inputs", &inputs, Spot::First).ok_or(LAYOUT)?;
+    let spot = Spot::After(body);
+    edit::add_parameters(&mut edits, &layout, step, "arguments", &plan.parameters, spot).ok_or(LAYOUT)?;
+    let text = edits.apply(&source.text).ok_or(LAYOUT)?;
+
+    let mut expected = document.value.clone();
+    let holder = place.step.of_mut(&mut expected).ok_or(LAYOUT)?;
+    vars::replace_in(&mut holder["inline"], &with);
+    push(&mut holder["inline"]["inputs"]["parameters"], &inputs);
+    push(&mut holder["arguments"]["parameters"], &plan.parameters);
+    if means(&text, source, place.document, &expected) { Ok(text) } else { Err(LAYOUT.to_owned()) }
+}
+
+fn push(list: &mut Value, parameters: &[Parameter]) {
+    if list.is_null() {
+        *list = json!([]);
+    }
+    for (name, value) in parameters {
+        let item = match value {
+            Some(value) => json!({ "name": name, "value": value }),
+            None => json!({ "name": name }),
+        };
+        if let Value::Array(items) = list {
+            items.push(item);
+        }
+    }
+}
+
+/// A name for the new template: the step's, else with the enclosing template's before it, else numbered.
+fn free_name(document: &Document, kind: ManifestKind, step: &FieldPath) -> String {
+    let spec = kind.spec_path();
+    let templates = spec.key("templates");
+    let mut taken = BTreeSet::new();
+    let listed = templates.of(&document.value).and_then(Value::as_array).into_iter().flatten();
+    taken.extend(listed.filter_map(|template| template["name"].as_str().map(str::to_owned)));
+    // A name that something refers to may be that of a template beyond this file.
+    referred(&document.value, &mut taken);
+    let text =
+        |path: FieldPath| path.of(&document.value).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ordinary = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    let own: String = text(step.key("name")).chars().map(ordinary).collect();
+    let own = if own.is_empty() { "lifted".to_owned() } else { own };
+    if !taken.contains(&own) {
+        return own;
+    }
+    let outer = text(FieldPath(step.0[..spec.0.len() + 2].to_vec()).key("name"));
+    let longer = if outer.is_empty() { own } else { format!("{outer}-{own}") };
+    unique(&longer, |name| taken.contains(name))
+}
+
+fn referred(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if let ("template" | "entrypoint" | "onExit", Some(name)) = (key.as_str(), value.as_str()) {
+                    into.insert(name.to_owned());
+                }
+                referred(value, into);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, into)),
+        _ => {}
+    }
+}
+
+/// Moves the body to the end of the templates and has the step name it.
+fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Result<String, String> {
+    let document = source.documents.get(place.document).ok_or(LAYOUT)?;
+    let layout = Layout::of(&source.text);
+    let templates_path = kind.spec_path().key("templates");
+    let templates = document.at(&templates_path);
+    let (key, body) = document.at(&place.step).entry("inline").ok_or(LAYOUT)?;
+    let mut edits = Edits::default();
+    let last = templates.items().last().ok_or(LAYOUT)?;
+    let flow_body = edit::is_flow(body);
+    let quoted = source.text[key.span.clone()].starts_with('"');
+    let pointer =
+        format!("{}: {}", if quoted { "\"template\"" } else { "template" }, edit::scalar(name, quoted));
+    let moved = if flow_body {
+        edits.replace(key.span.start..body.span.end, pointer);
+        moved::flow(&layout, templates, last, key, body, name)?
+    } else {
+        let colon = source.text[key.span.end..].find(':').ok_or(LAYOUT)? + key.span.end + 1;
+        let rest_end = layout.line_end(colon);
+        let rest = &source.text[colon..rest_end];
+        let first = rest_end;
+        let end = layout.block_end(body, body.column - 1);
+        // A comment behind the key stays with the step.
+        let tail = if rest.trim().is_empty() { layout.newline } else { rest };
+        let tail =
+            if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };
+        edits.replace(key.span.start..end, format!("{pointer}{tail}"));
+        moved::block(&layout, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
+    };
+    if edit::is_flow(templates) {
+        edits.insert(last.span.end, moved);
+    } else {
+        let at = layout.block_end(last, templates.column);
+        edits.insert(at, layout.lines(at, &moved));
+    }
+    let text = edits.apply(&source.text).ok_or(LAYOUT)?;
+
+    let mut expected = document.value.clone();
+    let step = place.step.of_mut(&mut expected).and_then(Value::as_object_mut).ok_or(LAYOUT)?;
+    let mut body = step.remove("inline").ok_or(LAYOUT)?;
+    step.insert("template".to_owned(), name.into());
+    body["name"] = name.into();
+    templates_path.of_mut(&mut expected).and_then(Value::as_array_mut).ok_or(LAYOUT)?.push(body);
+    if means(&text, source, place.document, &expected) { Ok(text) } else { Err(LAYOUT.to_owned()) }
+}

@@ -1,0 +1,152 @@
+//! What a variable in an inline body refers to.
+//!
+//! Argo replaces variables in the JSON of a whole template, the inline bodies in it included, before these have
+//! inputs of their own (ProcessArgs and SubstituteParams in workflow/common/util.go, resolveReferences and
+//! expandStep in workflow/controller/steps.go, @f016ad89eb). So where the enclosing template knows a name, its value
+//! is what the body gets, from the outermost template inwards; only what is left is the body's own.
+
+use super::vars;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// One template around an inline body, and the step in it that leads there.
+#[derive(Debug, Clone)]
+pub(super) struct Level<'v> {
+    template: &'v Value,
+    step: &'v Value,
+}
+
+/// What is to become of one variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The same within a named template.
+    Keep,
+    /// The enclosing template's: handed over as a parameter of this name, if that is free.
+    Pass(String),
+    Refuse(&'static str),
+}
+
+impl<'v> Level<'v> {
+    pub fn new(template: &'v Value, step: &'v Value) -> Self {
+        Self { template, step }
+    }
+
+    fn loops(&self) -> bool {
+        ["withItems", "withParam", "withSequence"].iter().any(|field| !self.step[field].is_null())
+    }
+
+    fn retries(&self) -> bool {
+        !self.template["retryStrategy"].is_null()
+    }
+
+    /// `steps` or `tasks`, as its variables begin.
+    fn prefix(&self) -> &'static str {
+        if self.template["dag"].is_null() { "steps" } else { "tasks" }
+    }
+}
+
+/// Names of what a template's inputs or outputs declare.
+fn declares(template: &Value, side: &str, what: &str, name: &str) -> bool {
+    let listed = template[side][what].as_array();
+    listed.into_iter().flatten().any(|item| item["name"] == name)
+}
+
+/// Names of a template's own steps or tasks.
+pub(super) fn siblings(template: &Value) -> BTreeSet<&str> {
+    let steps = template["steps"].as_array().into_iter().flatten();
+    let steps = steps.flat_map(|group| match group {
+        Value::Array(steps) => steps.iter().collect::<Vec<_>>(),
+        step => vec![step],
+    });
+    let tasks = template["dag"]["tasks"].as_array().into_iter().flatten();
+    steps.chain(tasks).filter_map(|step| step["name"].as_str()).collect()
+}
+
+/// The fate of a tag in a body; `levels` from the outermost inwards.
+pub(super) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
+    if let Some(expression) = tag.strip_prefix('=') {
+        return of_expression(expression, levels, body);
+    }
+    let parts: Vec<&str> = tag.split('.').collect();
+    match parts.as_slice() {
+        ["inputs", "parameters"] => {
+            Fate::Refuse("{{inputs.parameters}} is the list of the enclosing template's parameters")
+        }
+        ["inputs", "parameters", ..] => {
+            let name = tag.trim_start_matches("inputs.parameters.");
+            if !levels.iter().any(|level| declares(level.template, "inputs", "parameters", name)) {
+                return Fate::Keep;
+            }
+            if declares(body, "inputs", "parameters", name) {
+                return Fate::Refuse("an input of the body has the name of one of the enclosing template's");
+            }
+            Fate::Pass(name.to_owned())
+        }
+        [side @ ("inputs" | "outputs"), what @ ("artifacts" | "parameters"), name, "path"] => {
+            match levels.iter().any(|level| declares(level.template, side, what, name)) {
+                true => {
+                    Fate::Refuse("it may take the path of an artifact or output of the enclosing template")
+                }
+                false => Fate::Keep,
+            }
+        }
+        ["item", ..] => match levels.iter().filter(|level| level.loops()).count() {
+            0 => Fate::Keep,
+            1 => Fate::Pass(sanitized(tag)),
+            _ => Fate::Refuse("{{item}} may be that of more than one loop"),
+        },
+        ["steps" | "tasks", "name"] | ["node", "name"] => {
+            Fate::Refuse("the variable may name the enclosing node rather than its own")
+        }
+        [prefix @ ("steps" | "tasks"), name, rest @ ..] => {
+            let outer = levels
+                .iter()
+                .any(|level| level.prefix() == *prefix && siblings(level.template).contains(name));
+            match outer {
+                false => Fate::Keep,
+                true if siblings(body).contains(name) => {
+                    Fate::Refuse("a step of the body has the name of one of the enclosing template's")
+                }
+                true if rest.contains(&"artifacts") => {
+                    Fate::Refuse("an artifact of the enclosing template can't be handed over as a parameter")
+                }
+                true => Fate::Pass(sanitized(tag)),
+            }
+        }
+        ["retries"] | ["lastRetry", ..] if levels.iter().any(Level::retries) => {
+            Fate::Refuse("it may count the retries of the enclosing template")
+        }
+        _ => Fate::Keep,
+    }
+}
+
+/// Expressions are not rewritten: one that needs anything of the enclosing templates but a parameter is refused.
+fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
+    let words = vars::words(expression);
+    let has = |word: &str| words.contains(&word);
+    if has("item") && levels.iter().any(Level::loops) {
+        return Fate::Refuse("an expression uses {{item}} of the enclosing step");
+    }
+    let refers = has("steps") || has("tasks");
+    let outer = || levels.iter().flat_map(|level| siblings(level.template));
+    if refers && (siblings(body).is_empty() || outer().any(|name| expression.contains(name))) {
+        return Fate::Refuse("an expression uses steps or tasks of the enclosing template");
+    }
+    if has("node") || (has("retries") || has("lastRetry")) && levels.iter().any(Level::retries) {
+        return Fate::Refuse("an expression may use values of the enclosing node");
+    }
+    if has("inputs")
+        && levels.iter().any(|level| {
+            !level.template["inputs"].is_null() && level.template["inputs"] != serde_json::json!({})
+        })
+    {
+        return Fate::Refuse("an expression uses inputs, which may be the enclosing template's");
+    }
+    Fate::Keep
+}
+
+/// A parameter's name made of a variable's.
+fn sanitized(tag: &str) -> String {
+    let ordinary = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    tag.chars().map(ordinary).collect()
+}

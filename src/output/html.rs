@@ -1,0 +1,523 @@
+//! One page to pass on: it loads nothing, and what comes from the cluster is text on it and nothing else.
+
+mod map;
+mod treemap;
+
+use super::diff::{groups, headline as change_headline, state};
+use super::plan::size;
+use super::prices::dollars;
+use super::{Origin, View, age, escape, headline::headline, plural, table};
+use crate::gc::diff::{Comparison, Diff, Head, Scope, Told};
+use crate::gc::{Assessment, Inspection, Reason, Verdict};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use map::Map;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io::{self, Write};
+
+const PAGE: &str = include_str!("html/page.html");
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// Rows of a table; more would be too much for a browser, and for a reader.
+const ROWS: usize = 2000;
+
+/// An earlier inspection to compare with, taken in already.
+pub struct Since {
+    /// Its file.
+    pub name: String,
+    pub head: Head,
+    pub comparison: Comparison,
+}
+
+/// What is gathered for the page.
+#[derive(Default)]
+pub(super) struct Page {
+    since: Option<Since>,
+    now: Head,
+    rows: Vec<table::Row>,
+    left_out: LeftOut,
+    map: Map,
+}
+
+/// Rows that were too many.
+#[derive(Default)]
+struct LeftOut {
+    rows: u64,
+    artifacts: u64,
+    bytes: u64,
+}
+
+/// Text, harmless within HTML: in elements and in quoted attributes.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in escape(self.0).chars() {
+            match c {
+                '&' => f.write_str("&amp;"),
+                '<' => f.write_str("&lt;"),
+                '>' => f.write_str("&gt;"),
+                '"' => f.write_str("&quot;"),
+                '\'' => f.write_str("&#39;"),
+                c => write!(f, "{c}"),
+            }?;
+        }
+        Ok(())
+    }
+}
+
+/// Prose of our own, in which `words` are code.
+struct Prose<'a>(&'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.0.split('`').enumerate() {
+            match at % 2 {
+                0 => write!(f, "{}", Text(part))?,
+                _ => write!(f, "<code>{}</code>", Text(part))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `12,345`.
+struct Number(u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (at, digit) in digits.chars().enumerate() {
+            let left = digits.len() - at;
+            f.write_str(if at > 0 && left.is_multiple_of(3) { "," } else { "" })?;
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Page {
+    pub fn new(since: Option<Since>) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// Holds a whole assessment, whatever of it is shown, against the earlier inspection.
+    pub fn compare(&mut self, assessment: &Assessment) {
+        if let Some(since) = &mut self.since {
+            let told = Told::from(assessment);
+            self.now.count(&told);
+            since.comparison.take_new(told);
+        }
+    }
+
+    /// Takes in what is shown of a workflow.
+    pub fn add(&mut self, assessment: &Assessment) {
+        self.map.add(assessment);
+        self.rows.extend(table::groups(assessment));
+        if self.rows.len() > 2 * ROWS {
+            self.prune();
+        }
+    }
+
+    /// Keeps the largest rows.
+    fn prune(&mut self) {
+        self.rows.sort_by_key(|row| {
+            (std::cmp::Reverse((row.bytes.unwrap_or_default(), row.artifacts)), row.verdict)
+        });
+        for row in self.rows.drain(ROWS.min(self.rows.len())..) {
+            self.left_out.rows += 1;
+            self.left_out.artifacts += row.artifacts as u64;
+            self.left_out.bytes += row.bytes.unwrap_or_default();
+        }
+    }
+
+    pub fn write(
+        mut self,
+        out: &mut impl Write,
+        view: &View,
+        reasons: &[Reason],
+        inspection: &Inspection,
+    ) -> io::Result<()> {
+        self.prune();
+        if view.sort_by.is_some() {
+            table::sort(&mut self.rows, view.sort_by);
+        }
+        // A checkout with other line ends is the same page: browsers hash what they read, and read all ends as one.
+        let (style, script) = (STYLE.replace("\r\n", "\n"), SCRIPT.replace("\r\n", "\n"));
+        let Self { since, now, rows, left_out, map } = self;
+        let compared = since.map(|since| Compared::new(since, now, view, inspection));
+        let title = format!("Artifacts left behind, {:.0}", view.now);
+        // Slots are filled in one pass, so that nothing from the cluster can be one.
+        for part in PAGE.split("{{") {
+            let (slot, rest) = part.split_once("}}").unwrap_or(("", part));
+            match slot {
+                "csp" => write!(out, "{}", policy(&style, &script))?,
+                "css" => out.write_all(style.as_bytes())?,
+                "js" => out.write_all(script.as_bytes())?,
+                "generator" => write!(out, "kubectl argo-gc {}", env!("CARGO_PKG_VERSION"))?,
+                "title" => write!(out, "{}", Text(&title))?,
+                "headline" => write!(out, "{}", Text(&headline(inspection, &view.prices)))?,
+                "origin" => origin(out, &view.origin, view.now, inspection)?,
+                "contents" => contents(out, compared.is_some(), !map.is_empty(), !reasons.is_empty())?,
+                "gaps" => gaps(out, inspection)?,
+                "tiles" => tiles(out, view, inspection)?,
+                "changes" => compared.iter().try_for_each(|compared| compared.write(out))?,
+                "treemap" => map.write(out)?,
+                "findings" => findings(out, view, &rows, &left_out, &map)?,
+                "reasons" => explain(out, reasons)?,
+                _ => {}
+            }
+            out.write_all(rest.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Only our own style and script, by their hashes; nothing is loaded or sent.
+fn policy(style: &str, script: &str) -> String {
+    let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(style),
+        hash(script)
+    )
+}
+
+fn origin(out: &mut impl Write, origin: &Origin, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
+    let mut pair =
+        |name: &str, value: &str| writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value));
+    pair("Inspected", &format!("{now:.0}"))?;
+    origin.context.as_ref().map_or(Ok(()), |context| pair("Context", context))?;
+    origin.server.as_ref().map_or(Ok(()), |server| pair("Server", server))?;
+    if !origin.files.is_empty() {
+        pair("Files", &origin.files.join(", "))?;
+    }
+    pair("Namespace", origin.namespace.as_deref().unwrap_or("all"))?;
+    let selected = if origin.filtered { ", selected ones only" } else { "" };
+    pair("Workflows", &format!("{}{selected}", Number(inspection.summary.workflows)))
+}
+
+fn contents(out: &mut impl Write, changes: bool, map: bool, reasons: bool) -> io::Result<()> {
+    let links = [
+        ("totals", "Totals", true),
+        ("changes", "What changed", changes),
+        ("map", "Where it is", map),
+        ("findings", "Findings", true),
+        ("reasons", "What the reasons mean", reasons),
+    ];
+    write!(out, "<nav aria-label=\"Sections\"><ul>")?;
+    for (id, name, _) in links.iter().filter(|(.., there)| *there) {
+        write!(out, "<li><a href=\"#{id}\">{name}</a></li>")?;
+    }
+    writeln!(out, "</ul></nav>")
+}
+
+fn notice(out: &mut impl Write, id: &str, title: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    write!(out, "<section class=\"notice\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2><ul>")?;
+    lines.iter().try_for_each(|line| write!(out, "<li>{}</li>", Text(line)))?;
+    writeln!(out, "</ul></section>")
+}
+
+fn gaps(out: &mut impl Write, inspection: &Inspection) -> io::Result<()> {
+    const GAPS: usize = 100;
+    let shown = inspection.gaps.iter().take(GAPS);
+    let mut lines: Vec<String> =
+        shown.map(|gap| format!("{} ({}); {}", gap.what, gap.why, gap.effect)).collect();
+    if inspection.gaps.len() > GAPS {
+        lines.push(format!("and {} more", inspection.gaps.len() - GAPS));
+    }
+    notice(out, "gaps", "Not everything could be read", &lines)
+}
+
+fn tiles(out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Result<()> {
+    let summary = &inspection.summary;
+    let mut tile = |class: &str, name: &str, value: &dyn fmt::Display, more: &str| {
+        write!(out, "<div class=\"{class}\"><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>")
+    };
+    if let Some(stored) = &summary.stored {
+        let month = dollars(view.prices.month(&stored.classes));
+        let more = format!("{}, {month} a month", plural(stored.objects, "object")).replace('<', "&lt;");
+        tile("bad", "left behind", &size(stored.bytes), &more)?;
+    }
+    let class = |bad: bool, class| if bad { class } else { "" };
+    let leaking = format!("of {} workflows", Number(summary.workflows));
+    tile("", "leaking", &Number(summary.leaking_workflows), &leaking)?;
+    for (verdict, more) in [
+        (Verdict::Uncovered, "artifacts nobody will delete"),
+        (Verdict::Failing, "artifacts Argo fails to delete"),
+        (Verdict::Unknown, "artifacts that can't be judged"),
+        (Verdict::Kept, "artifacts on purpose"),
+        (Verdict::Covered, "artifacts Argo will delete"),
+        (Verdict::Collected, "artifacts Argo deleted"),
+    ] {
+        let count = inspection.artifacts(verdict);
+        let style = if verdict <= Verdict::Failing { "bad" } else { "warn" };
+        let name = verdict.as_str();
+        tile(class(count > 0 && verdict.is_problem(), style), name, &Number(count), more)?;
+    }
+    let stuck = summary.stuck_finalizers;
+    tile(class(stuck > 0, "bad"), "stuck", &Number(stuck), "finalizers")
+}
+
+/// The comparison, done.
+struct Compared {
+    name: String,
+    old: Head,
+    diff: Diff,
+    doubts: Vec<String>,
+}
+
+impl Compared {
+    fn new(since: Since, now: Head, view: &View, inspection: &Inspection) -> Self {
+        let Since { name, head: old, comparison } = since;
+        let artifacts = &inspection.summary.artifacts;
+        let new = Head {
+            generated_at: view.now,
+            source: scope(&view.origin),
+            gaps: inspection.gaps.clone(),
+            counted: artifacts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
+            ..now
+        };
+        let doubts = old.doubts(&new, [&name, "this inspection"]);
+        let diff = comparison.finish(&old.source, &new.source);
+        Self { name, old, diff, doubts }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let headline = change_headline(&self.diff, &self.old);
+        writeln!(out, "<section aria-labelledby=\"changes\"><h2 id=\"changes\">What changed</h2>")?;
+        writeln!(out, "<p>{}. Compared with {}.</p>", Text(&headline), Text(&self.name))?;
+        notice(out, "doubts", "The comparison says less than it seems", &self.doubts)?;
+        let groups = groups(&self.diff.changes);
+        if !groups.is_empty() {
+            let sizes = groups.iter().any(|group| group.bytes.is_some());
+            let mut columns = vec![
+                ("Change", false),
+                ("Namespace", false),
+                ("Workflow", false),
+                ("Artifacts", true),
+                ("Was", false),
+                ("Now", false),
+            ];
+            columns.extend(sizes.then_some(("Size", true)));
+            columns.push(("Location", false));
+            let caption = match groups.len() {
+                many if many > ROWS => {
+                    format!("The first {} of {} changes", Number(ROWS as u64), Number(many as u64))
+                }
+                _ => "Changes by workflow".to_owned(),
+            };
+            begin_table(out, "changed", &caption, &columns)?;
+            for group in groups.iter().take(ROWS) {
+                let kind = group.change.as_str();
+                write!(
+                    out,
+                    "<tr><td><span class=\"tag {kind}\">{kind}</span></td><td>{}</td><th scope=\"row\">{}</th>",
+                    Text(group.namespace),
+                    Text(group.workflow)
+                )?;
+                number(out, Some(group.artifacts), &Number(group.artifacts))?;
+                write!(out, "<td>{}</td><td>{}</td>", Text(&state(group.was)), Text(&state(group.now)))?;
+                if sizes {
+                    bytes(out, group.bytes)?;
+                }
+                writeln!(out, "<td class=\"place\">{}</td></tr>", Text(&group.location))?;
+            }
+            end_table(out)?;
+        }
+        writeln!(out, "</section>")
+    }
+}
+
+fn scope(origin: &Origin) -> Scope {
+    Scope {
+        kind: origin.kind.to_owned(),
+        context: origin.context.clone(),
+        server: origin.server.clone(),
+        namespace: origin.namespace.clone(),
+        filtered: origin.filtered,
+        files: origin.files.clone(),
+    }
+}
+
+/// A table that can be scrolled by keyboard; columns with whether they are numbers.
+fn begin_table(out: &mut impl Write, id: &str, caption: &str, columns: &[(&str, bool)]) -> io::Result<()> {
+    write!(
+        out,
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"{id}-caption\"><table id=\"{id}\" \
+         class=\"sortable\"><caption id=\"{id}-caption\">{}</caption><thead><tr>",
+        Text(caption)
+    )?;
+    for (name, numeric) in columns {
+        let class = if *numeric { " class=\"number\"" } else { "" };
+        write!(out, "<th scope=\"col\"{class}>{name}</th>")?;
+    }
+    writeln!(out, "</tr></thead><tbody>")
+}
+
+fn end_table(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "</tbody></table></div>")
+}
+
+/// A cell with the number it is ordered by; what is not known is less than anything.
+fn number(out: &mut impl Write, value: Option<u64>, text: &dyn fmt::Display) -> io::Result<()> {
+    let value = value.map_or_else(|| "-1".to_owned(), |value| value.to_string());
+    write!(out, "<td class=\"number\" data-v=\"{value}\">{text}</td>")
+}
+
+fn bytes(out: &mut impl Write, value: Option<u64>) -> io::Result<()> {
+    number(out, value, &value.map_or_else(|| "unknown".to_owned(), size))
+}
+
+fn findings(
+    out: &mut impl Write,
+    view: &View,
+    rows: &[table::Row],
+    left_out: &LeftOut,
+    map: &Map,
+) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "<p>Nothing to show.</p>");
+    }
+    if left_out.rows > 0 {
+        let mut held = plural(left_out.artifacts, "artifact");
+        if view.checked {
+            held += &format!(", {}", size(left_out.bytes));
+        }
+        writeln!(
+            out,
+            "<p><strong>Only the {} largest of {} rows are listed here.</strong> The others hold {held}; totals \
+             and map count them. <code>kubectl argo-gc inspect -o json</code> has everything.</p>",
+            Number(rows.len() as u64),
+            Number(rows.len() as u64 + left_out.rows)
+        )?;
+    }
+    let to_map = if map.is_empty() { "" } else { " A click on the map fills it in." };
+    writeln!(
+        out,
+        "<div class=\"controls\" role=\"search\" aria-label=\"Findings\" hidden><label for=\"filter\">Filter\
+         </label><input id=\"filter\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" \
+         aria-describedby=\"filter-help count\"><output id=\"count\" for=\"filter\" aria-live=\"polite\"></output>\
+         <span id=\"filter-help\" class=\"soft\">Words in any order; <code>reason=inline-only</code> for a \
+         column's exact value.{to_map}</span></div>"
+    )?;
+    let mut columns = vec![
+        ("Namespace", false),
+        ("Workflow", false),
+        ("Artifacts", true),
+        ("Verdict", false),
+        ("Reason", false),
+    ];
+    columns.extend(view.checked.then_some(("Size", true)));
+    columns.extend([("Location", false), ("Age", true), ("Remark", false)]);
+    begin_table(out, "list", "A row for each workflow and reason", &columns)?;
+    for row in rows {
+        let verdict = row.verdict.as_str();
+        write!(out, "<tr><td>{}</td><th scope=\"row\">{}</th>", Text(&row.namespace), Text(&row.workflow))?;
+        number(out, Some(row.artifacts as u64), &Number(row.artifacts as u64))?;
+        write!(out, "<td><span class=\"tag {verdict}\">{verdict}</span></td>")?;
+        match Reason::from_code(row.reason) {
+            Some(_) => write!(out, "<td class=\"code\"><a href=\"#reason-{0}\">{0}</a></td>", row.reason)?,
+            None => write!(out, "<td>{}</td>", Text(row.reason))?,
+        }
+        if view.checked {
+            bytes(out, row.bytes)?;
+        }
+        write!(out, "<td class=\"place\">{}</td>", Text(&row.location))?;
+        let seconds = row.since.map(|since| view.now.duration_since(since).as_secs().max(0).unsigned_abs());
+        match row.since {
+            Some(since) => number(
+                out,
+                seconds,
+                &format_args!(
+                    "<time datetime=\"{since:.0}\" title=\"{since:.0}\">{}</time>",
+                    Text(&age(row.since, view.now))
+                ),
+            )?,
+            None => number(out, None, &"unknown")?,
+        }
+        writeln!(out, "<td>{}</td></tr>", Text(&row.remark))?;
+    }
+    end_table(out)
+}
+
+fn explain(out: &mut impl Write, reasons: &[Reason]) -> io::Result<()> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section aria-labelledby=\"reasons\"><h2 id=\"reasons\">What the reasons mean</h2>")?;
+    for reason in reasons {
+        let (code, entry) = (reason.code(), reason.entry());
+        writeln!(
+            out,
+            "<article class=\"reason\" aria-labelledby=\"reason-{code}\"><h3 id=\"reason-{code}\" tabindex=\"-1\">\
+             <code>{code}</code>: {}</h3><p>{}</p><dl><dt>What to do</dt><dd>{}</dd><dt>Releases</dt><dd>{}</dd>\
+             <dt>More</dt><dd><code>kubectl argo-gc explain {code}</code></dd></dl></article>",
+            Prose(entry.title),
+            Prose(entry.why),
+            Prose(entry.remedy),
+            Prose(entry.versions)
+        )?;
+    }
+    writeln!(out, "</section>")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_slot_of_the_page_is_filled() {
+        let known = [
+            "csp",
+            "css",
+            "js",
+            "generator",
+            "title",
+            "headline",
+            "origin",
+            "contents",
+            "gaps",
+            "tiles",
+            "changes",
+            "treemap",
+            "findings",
+            "reasons",
+        ];
+        for part in PAGE.split("{{").skip(1) {
+            let (slot, _) = part.split_once("}}").unwrap();
+            assert!(known.contains(&slot), "{slot}");
+        }
+        assert!(!STYLE.contains("</") && !SCRIPT.contains("</"), "an end tag would end the element");
+        for outside in ["http:", "https:", "url(", "@import", "fetch(", "innerHTML"] {
+            assert!(![PAGE, STYLE, SCRIPT].iter().any(|text| text.contains(outside)), "{outside}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(Number(number).to_string(), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_never_markup(text in any::<String>()) {
+            let html = Text(&text).to_string();
+            prop_assert!(!html.contains(['<', '>', '"', '\'', '\n']));
+            let unescaped = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+            let unescaped = unescaped.replace("&#39;", "'").replace("&amp;", "&");
+            prop_assert_eq!(unescaped, escape(&text));
+        }
+    }
+}

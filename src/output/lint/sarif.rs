@@ -1,0 +1,83 @@
+//! SARIF 2.1.0.
+
+use super::super::document::json as json_text;
+use crate::gc::Reason;
+use crate::gc::lint::Severity;
+use crate::lint::{Finding, Report};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let codes: BTreeSet<&str> = report.findings.iter().map(|finding| finding.code).collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    let rules: Vec<Value> = codes.iter().filter_map(|code| Some(rule(Reason::from_code(code)?))).collect();
+    let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, &codes)).collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "kubectl-argo-gc",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            } },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    writeln!(out, "{}", json_text(&log, "")?)
+}
+
+fn rule(reason: Reason) -> Value {
+    let entry = reason.entry();
+    json!({
+        "id": reason.code(),
+        "shortDescription": { "text": entry.title },
+        "fullDescription": { "text": entry.why },
+        "help": { "text": entry.remedy },
+    })
+}
+
+fn result(finding: &Finding, codes: &[&str]) -> Value {
+    let level = match finding.severity {
+        Severity::Uncovered | Severity::Failing => "error",
+        Severity::Unknown => "warning",
+        Severity::Note => "note",
+    };
+    let subject = match finding.artifact.as_str() {
+        "" => String::new(),
+        artifact => format!("Artifact {artifact}: "),
+    };
+    let name = format!("{}/{}", finding.kind, finding.name);
+    let mut location = json!({
+        "logicalLocations": [{ "fullyQualifiedName": format!("{name} {}", finding.field) }],
+    });
+    if let Some(at) = &finding.at {
+        location["physicalLocation"] = json!({
+            "artifactLocation": { "uri": uri(&at.file) },
+            "region": { "startLine": at.line, "startColumn": at.column },
+        });
+    }
+    json!({
+        "ruleId": finding.code,
+        "ruleIndex": codes.iter().position(|code| *code == finding.code),
+        "level": level,
+        "message": { "text": format!("{subject}{}", finding.why) },
+        "locations": [location],
+    })
+}
+
+/// A path as a relative reference, or as a `file:` address where it is absolute.
+fn uri(path: &str) -> String {
+    let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                uri.push(byte.into())
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri
+}

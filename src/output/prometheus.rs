@@ -1,0 +1,189 @@
+//! Prometheus' text exposition format, for the textfile collector of node_exporter.
+//!
+//! Labels are namespaces, verdicts and reasons, never workflows: series must not come and go with each run.
+
+use super::{View, escape};
+use crate::gc::report::Finalizer;
+use crate::gc::{Assessment, Inspection, Verdict};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+
+/// At most so many namespaces have series of their own.
+const NAMESPACES: usize = 1000;
+/// Stands for the others; no namespace can be called so.
+const OTHERS: &str = "_others";
+
+#[derive(Debug, Default)]
+struct Found {
+    artifacts: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Namespace {
+    workflows: u64,
+    leaking: u64,
+    stuck: u64,
+    hanging: u64,
+    found: BTreeMap<(Verdict, &'static str), Found>,
+    /// About workflows themselves.
+    findings: BTreeMap<(Verdict, &'static str), u64>,
+}
+
+impl Namespace {
+    fn add(&mut self, other: Self) {
+        self.workflows += other.workflows;
+        self.leaking += other.leaking;
+        self.stuck += other.stuck;
+        self.hanging += other.hanging;
+        for (key, found) in other.found {
+            let sum = self.found.entry(key).or_default();
+            sum.artifacts += found.artifacts;
+            sum.objects += found.objects;
+            sum.bytes += found.bytes;
+        }
+        for (key, count) in other.findings {
+            *self.findings.entry(key).or_default() += count;
+        }
+    }
+
+    fn problems(&self) -> u64 {
+        let problems = self.found.iter().filter(|((verdict, _), _)| verdict.is_problem());
+        problems.map(|(_, found)| found.artifacts).sum()
+    }
+}
+
+/// Sums by namespace.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    namespaces: BTreeMap<String, Namespace>,
+    /// Keys of several workflows, by hash, whose objects are counted already.
+    summed: HashSet<u64>,
+}
+
+impl Metrics {
+    /// Counts a workflow in, and of its artifacts those that the view shows.
+    pub fn add(&mut self, assessment: &Assessment, view: &View) {
+        let sums = self.namespaces.entry(assessment.namespace.clone()).or_default();
+        let leaking = |verdict: Verdict| verdict <= Verdict::Failing;
+        sums.workflows += 1;
+        sums.leaking += u64::from(
+            assessment.verdicts().any(leaking)
+                || assessment.findings.iter().any(|finding| leaking(finding.verdict)),
+        );
+        let stuck = assessment.finalizer == Finalizer::Stuck;
+        sums.stuck += u64::from(stuck);
+        sums.hanging += u64::from(stuck && assessment.deletion_timestamp.is_some());
+        for artifact in assessment.artifacts.iter().filter(|artifact| view.shows(artifact)) {
+            let reason = artifact.reason.map_or("", crate::gc::Reason::code);
+            let found = sums.found.entry((artifact.verdict, reason)).or_default();
+            found.artifacts += 1;
+            if let Some(stored) = &artifact.stored
+                && assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key))
+            {
+                found.objects += stored.objects;
+                found.bytes += stored.bytes;
+            }
+        }
+        for finding in &assessment.findings {
+            if view.shows_verdict(finding.verdict) && view.shows_reason(Some(finding.reason)) {
+                *sums.findings.entry((finding.verdict, finding.reason.code())).or_default() += 1;
+            }
+        }
+    }
+
+    /// The namespaces with most problems, and the sum of the others.
+    fn bounded(self) -> BTreeMap<String, Namespace> {
+        if self.namespaces.len() <= NAMESPACES {
+            return self.namespaces;
+        }
+        let mut ranked: Vec<(String, Namespace)> = self.namespaces.into_iter().collect();
+        ranked.sort_by_key(|(_, sums)| std::cmp::Reverse((sums.problems(), sums.workflows)));
+        let mut others = Namespace::default();
+        ranked.split_off(NAMESPACES).into_iter().for_each(|(_, sums)| others.add(sums));
+        ranked.push((OTHERS.to_owned(), others));
+        ranked.into_iter().collect()
+    }
+
+    /// Writes all metrics, each whole, as the format demands.
+    pub fn write(self, out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Result<()> {
+        let namespaces = self.bounded();
+        let per_namespace: [Metric<Namespace>; 4] = [
+            ("argo_gc_workflows", "Workflows inspected.", |sums| sums.workflows),
+            (
+                "argo_gc_workflows_leaking",
+                "Workflows that leave artifacts behind, or can't be released.",
+                |sums| sums.leaking,
+            ),
+            (
+                "argo_gc_workflows_hanging",
+                "Workflows that were deleted and don't go, for nothing will remove their finalizer.",
+                |sums| sums.hanging,
+            ),
+            (
+                "argo_gc_finalizers_stuck",
+                "Workflows whose artifact-gc finalizer nothing will remove, deleted or not.",
+                |sums| sums.stuck,
+            ),
+        ];
+        for (name, help, value) in per_namespace {
+            gauge(out, name, help)?;
+            for (namespace, sums) in &namespaces {
+                writeln!(out, "{name}{{namespace=\"{}\"}} {}", label(namespace), value(sums))?;
+            }
+        }
+        let name = "argo_gc_workflow_findings";
+        gauge(out, name, "What is wrong with workflows themselves rather than with one of their artifacts.")?;
+        for (namespace, sums) in &namespaces {
+            for (key, count) in &sums.findings {
+                series(out, name, namespace, *key, *count)?;
+            }
+        }
+        let per_reason: [Metric<Found>; 3] = [
+            ("argo_gc_artifacts", "Artifacts by what becomes of them, and why.", |found| found.artifacts),
+            ("argo_gc_objects", "Objects that storage holds of the artifacts.", |found| found.objects),
+            ("argo_gc_bytes", "Bytes that storage holds of the artifacts.", |found| found.bytes),
+        ];
+        let known = if view.checked { per_reason.len() } else { 1 };
+        for (name, help, value) in per_reason.into_iter().take(known) {
+            gauge(out, name, help)?;
+            for (namespace, sums) in &namespaces {
+                for (key, found) in &sums.found {
+                    series(out, name, namespace, *key, value(found))?;
+                }
+            }
+        }
+        let help = "What could not be read: the other numbers may be too small.";
+        single(out, "argo_gc_gaps", help, inspection.gaps.len())?;
+        let help = "When this was inspected, in seconds since 1970.";
+        single(out, "argo_gc_inspection_timestamp_seconds", help, view.now.as_second())
+    }
+}
+
+type Metric<T> = (&'static str, &'static str, fn(&T) -> u64);
+
+fn gauge(out: &mut impl Write, name: &str, help: &str) -> io::Result<()> {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
+}
+
+fn series(
+    out: &mut impl Write,
+    name: &str,
+    namespace: &str,
+    (verdict, reason): (Verdict, &str),
+    value: u64,
+) -> io::Result<()> {
+    let (namespace, verdict) = (label(namespace), verdict.as_str());
+    writeln!(out, "{name}{{namespace=\"{namespace}\",verdict=\"{verdict}\",reason=\"{reason}\"}} {value}")
+}
+
+fn single(out: &mut impl Write, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
+    gauge(out, name, help)?;
+    writeln!(out, "{name} {value}")
+}
+
+/// The format's own escapes; what acts on terminals was made visible before.
+fn label(text: &str) -> String {
+    escape(text).replace('\\', "\\\\").replace('"', "\\\"")
+}

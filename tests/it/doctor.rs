@@ -1,0 +1,593 @@
+//! `doctor`: stuck situations told apart, on a real API server where they can be set up there, else on files.
+
+use crate::fixture::Fixture;
+use crate::support::kube::{ADMIN, ALICE, ApiServer};
+use crate::support::{Ran, in_process, plugin};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// Without any controller's Deployment, which would count for every namespace.
+fn server() -> Option<&'static ApiServer> {
+    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
+    SERVER.as_ref()
+}
+
+/// A reason's fixture in a namespace of its own, without its controller.
+fn fixture(code: &str, namespace: &str) -> String {
+    let found =
+        Fixture::all().into_iter().find(|f| f.code() == code && f.path.ends_with("hit.yaml")).unwrap();
+    let text = found.text.replace(&format!("gc-{}", code.replace('.', "-")), namespace);
+    let text = text.replace("train-", "doctor-");
+    let controller =
+        |document: &&str| !document.contains("kind: Deployment") && !document.contains("kind: ConfigMap");
+    text.split("\n---\n").filter(controller).collect::<Vec<_>>().join("\n---\n")
+}
+
+fn service_account(namespace: &str, name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } })
+}
+
+/// The rights of a GC pod, for all accounts of a namespace.
+fn collects(namespace: &str) -> Value {
+    let rules = json!([
+        { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] },
+        { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks/status"], "verbs": ["patch"] },
+    ]);
+    let group = format!("system:serviceaccounts:{namespace}");
+    role(namespace, "collect", &rules, &json!({ "kind": "Group", "name": group }))
+}
+
+fn role(namespace: &str, name: &str, rules: &Value, subject: &Value) -> Value {
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({ "name": name, "namespace": namespace });
+    let mut subject = subject.clone();
+    subject["apiGroup"] = json!(group);
+    json!([
+        { "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules },
+        { "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+          "subjects": [subject], "roleRef": { "apiGroup": group, "kind": "Role", "name": name } },
+    ])
+}
+
+/// A namespace with the fixture, its `default` account, and the rights of a GC pod.
+fn ward(server: &ApiServer, code: &str, namespace: &str) {
+    server.apply(&fixture(code, namespace));
+    server.apply(service_account(namespace, "default"));
+    server.apply(collects(namespace));
+}
+
+/// `kubectl argo-gc doctor` of a namespace, as a user.
+fn doctor(server: &ApiServer, user: &str, namespace: &str) -> Value {
+    let command = server.kubectl_as(user, ["argo-gc", "doctor", "-n", namespace, "-o", "json"]);
+    Ran::of(command).ends_with(0).json()
+}
+
+/// The same through the library, hours from now: a live server sets creation and deletion times itself.
+fn doctor_later(server: &ApiServer, namespace: &str, more: &[&str]) -> Value {
+    let kubeconfig = server.kubeconfig().display().to_string();
+    let mut arguments =
+        vec!["kubectl-argo_gc", "doctor", "-o", "json", "-n", namespace, "--kubeconfig", &kubeconfig];
+    arguments.extend(more);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let later = Timestamp::now() + SignedDuration::from_hours(3);
+    let (code, out, err) = in_process(arguments, "", later);
+    assert_eq!(code, 0, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// The same of files, with the fixture's own time.
+fn doctor_of_files(text: &str) -> Value {
+    let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let now = text.lines().find_map(|line| line.strip_prefix("# now: ")).unwrap().parse().unwrap();
+    let path = file.path().display().to_string();
+    let (code, out, err) = in_process(["kubectl-argo_gc", "doctor", "-o", "json", "-f", &path], "", now);
+    assert_eq!(code, 0, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// What was found, as `cause` or `cause (subject)`.
+fn causes(diagnosis: &Value) -> BTreeSet<String> {
+    let cause = |group: &Value| match group["subject"].as_str() {
+        None => group["cause"].as_str().unwrap().to_owned(),
+        Some(subject) => format!("{} ({subject})", group["cause"].as_str().unwrap()),
+    };
+    diagnosis["causes"].as_array().unwrap().iter().map(cause).collect()
+}
+
+/// These causes and no others; their document keeps to its schema.
+#[track_caller]
+fn assert_causes(diagnosis: &Value, expected: &[&str]) {
+    let expected: BTreeSet<String> = expected.iter().map(|cause| (*cause).to_owned()).collect();
+    assert_eq!(causes(diagnosis), expected, "{diagnosis:#}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/diagnosis.v1.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(diagnosis).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+fn evidence(diagnosis: &Value) -> String {
+    diagnosis["causes"].as_array().unwrap().iter().map(|group| group["evidence"].to_string()).collect()
+}
+
+fn repairs(diagnosis: &Value) -> Vec<Value> {
+    let groups = diagnosis["causes"].as_array().unwrap().iter();
+    groups.flat_map(|group| group["repairs"].as_array().unwrap().clone()).collect()
+}
+
+fn commands(diagnosis: &Value) -> Vec<String> {
+    let commands = repairs(diagnosis).into_iter().filter_map(|repair| repair["commands"].as_array().cloned());
+    commands.flatten().map(|command| command.as_str().unwrap().to_owned()).collect()
+}
+
+/// Splits a command as a shell does, as far as these need it: words, and single quotes.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in command.split('\'').enumerate() {
+        match at % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+/// Every command shown is understood, and every YAML is accepted by the real API server.
+fn assert_repairs_are_valid(server: &ApiServer, diagnosis: &Value) -> usize {
+    let mut checked = 0;
+    for command in commands(diagnosis) {
+        let mut words = words(&command).into_iter();
+        assert_eq!(words.next().unwrap(), "kubectl");
+        let mut words: Vec<String> = words.collect();
+        let ran = if words[0] == "argo-gc" {
+            let folder = tempfile::tempdir().unwrap();
+            words.extend(["--dry-run", "--store-root"].map(str::to_owned));
+            words.push(folder.path().display().to_string());
+            let ran = Ran::of(server.kubectl(&words));
+            // Refused (something can't be read) is an answer; wrong usage is none.
+            assert!(matches!(ran.code, Some(0 | 5)), "{command}: {ran:#?}");
+            ran
+        } else {
+            let writes = ["patch", "label", "set", "scale", "delete"].contains(&words[0].as_str());
+            words.extend(writes.then(|| "--dry-run=server".to_owned()));
+            let ran = Ran::of(server.kubectl(&words));
+            let reads_pod = ["logs", "exec", "get", "auth"].contains(&words[0].as_str());
+            assert!(ran.code == Some(0) || reads_pod && ran.code == Some(1), "{command}: {ran:#?}");
+            ran
+        };
+        let said = format!("{}{}", ran.out, ran.err);
+        for wrong in
+            ["unknown flag", "unknown command", "Usage:", "unexpected argument", "doesn't have a resource"]
+        {
+            assert!(!said.contains(wrong), "{command}: {said}");
+        }
+        checked += 1;
+    }
+    let workflow = &diagnosis["causes"][0]["names"][0];
+    for repair in repairs(diagnosis) {
+        let Some(yaml) = repair["yaml"].as_str() else { continue };
+        let ran = if repair["apply"] == true {
+            Ran::with_input(server.kubectl(["apply", "--dry-run=server", "-f", "-"]), yaml)
+        } else {
+            let (namespace, name) =
+                (workflow["namespace"].as_str().unwrap(), workflow["name"].as_str().unwrap());
+            let patch =
+                ["patch", "wf", "-n", namespace, name, "--type=merge", "--dry-run=server", "-p", yaml];
+            Ran::of(server.kubectl(patch))
+        };
+        ran.ends_with(0);
+        checked += 1;
+    }
+    checked
+}
+
+#[test]
+fn an_account_without_rights_is_told_from_a_pod_that_fails_with_them() {
+    let Some(server) = server() else { return };
+    server.apply(&fixture("gc-rbac", "doctor-rbac"));
+    server.apply(service_account("doctor-rbac", "artifact-gc"));
+    let diagnosis = doctor(server, ADMIN, "doctor-rbac");
+    assert_causes(&diagnosis, &["service-account-rights (doctor-rbac/artifact-gc)"]);
+    let account = &diagnosis["serviceAccounts"][0];
+    assert_eq!(
+        (&account["exists"], &account["list"], &account["patchStatus"]),
+        (&json!("yes"), &json!("no"), &json!("no"))
+    );
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 2);
+
+    // Its own repair ends it; what remains is that the pod failed.
+    let yaml = Ran::of(server.kubectl(["argo-gc", "doctor", "-n", "doctor-rbac", "--yaml"])).ends_with(0).out;
+    Ran::with_input(server.kubectl(["apply", "-f", "-"]), yaml).ends_with(0);
+    let diagnosis = doctor(server, ADMIN, "doctor-rbac");
+    assert_causes(&diagnosis, &["pod-failed"]);
+    assert_repairs_are_valid(server, &diagnosis);
+    assert_eq!(diagnosis["serviceAccounts"][0]["list"], "yes");
+
+    // One right of three is none.
+    let metadata = json!({ "name": "artifact-gc", "namespace": "doctor-rbac" });
+    let rules = json!([{ "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] }]);
+    server.apply(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules }));
+    let diagnosis = doctor(server, ADMIN, "doctor-rbac");
+    assert_causes(&diagnosis, &["service-account-rights (doctor-rbac/artifact-gc)"]);
+    assert!(evidence(&diagnosis).contains("may not patch workflowartifactgctasks/status\""), "{diagnosis:#}");
+}
+
+#[test]
+fn a_review_that_is_forbidden_is_no_yes() {
+    let Some(server) = server() else { return };
+    ward(server, "gc-pod-failed", "doctor-alice");
+    assert_causes(&doctor(server, ADMIN, "doctor-alice"), &["pod-failed"]);
+    let reads = json!([
+        { "apiGroups": ["argoproj.io"], "resources": ["*"], "verbs": ["list", "get"] },
+        { "apiGroups": [""], "resources": ["pods", "events", "configmaps", "serviceaccounts"], "verbs": ["list", "get"] },
+    ]);
+    server.apply(role("doctor-alice", "read", &reads, &json!({ "kind": "User", "name": ALICE })));
+    let diagnosis = doctor(server, ALICE, "doctor-alice");
+    assert_causes(&diagnosis, &["pod-failed", "rights-unchecked"]);
+    assert!(
+        evidence(&diagnosis).contains("not checked: create subjectaccessreviews: forbidden"),
+        "{diagnosis:#}"
+    );
+    let account = &diagnosis["serviceAccounts"][0];
+    assert_eq!((&account["exists"], &account["list"]), (&json!("yes"), &json!("unknown")));
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 4);
+
+    // Nothing fails yet, and still nobody says that it won't.
+    let waiting = fixture("gc-pod-failed", "doctor-alice-2");
+    let workflow = waiting.split("\n---\n").nth(1).unwrap().replace("doctor-h3n8p", "doctor-wait-1");
+    let workflow = workflow
+        .replace("  deletionGracePeriodSeconds: 0\n  deletionTimestamp: \"2026-11-20T09:00:00Z\"\n", "");
+    let (before, rest) = workflow.split_once("  artifactGCStatus:\n").unwrap();
+    let (_, rest) = rest.split_once("  artifactRepositoryRef:").unwrap();
+    let (conditions, after) = rest.split_once("  - message: ").unwrap();
+    let (_, after) = after.split_once("    type: ArtifactGCError\n").unwrap();
+    let workflow = format!("{before}  artifactGCStatus: {{}}\n  artifactRepositoryRef:{conditions}{after}");
+    server.apply(workflow.as_str());
+    server.apply(service_account("doctor-alice-2", "default"));
+    server.apply(role("doctor-alice-2", "read", &reads, &json!({ "kind": "User", "name": ALICE })));
+    let diagnosis = doctor(server, ALICE, "doctor-alice-2");
+    assert_causes(&diagnosis, &["rights-unchecked"]);
+    assert_eq!(diagnosis["causes"][0]["stuck"], 0);
+    // Who may ask gets an answer, before anything went wrong ...
+    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    assert_causes(&diagnosis, &["service-account-rights (doctor-alice-2/default)"]);
+    assert_eq!(
+        (&diagnosis["causes"][0]["stuck"], &diagnosis["causes"][0]["workflows"]),
+        (&json!(0), &json!(1))
+    );
+    assert!(commands(&diagnosis).is_empty(), "nothing is to be purged yet");
+    // ... and a healthy place is said to be such, in a sentence.
+    server.apply(collects("doctor-alice-2"));
+    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    assert_causes(&diagnosis, &[]);
+    let text = Ran::of(server.kubectl(["argo-gc", "doctor", "-n", "doctor-alice-2"])).ends_with(0).out;
+    let sentence = "Artifact GC is healthy in doctor-alice-2 namespace: 1 workflow, no finalizer is stuck; \
+                    0 artifacts collected, 1 to come";
+    assert!(text.lines().any(|line| line == sentence), "{text}");
+    // An account that isn't there has no rights to speak of.
+    Ran::of(server.kubectl(["delete", "serviceaccount", "-n", "doctor-alice-2", "default"])).ends_with(0);
+    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    assert_causes(&diagnosis, &["service-account-missing (doctor-alice-2/default)"]);
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 1);
+}
+
+#[test]
+fn what_was_seen_on_the_pods_is_told_apart() {
+    let Some(server) = server() else { return };
+    for (code, expected) in [
+        ("gc-oom", "pod-out-of-memory"),
+        ("gc-pod-held", "sidecar (istio-proxy)"),
+        ("instanceid", "instance-id-label (prod)"),
+        ("gc-pod-lost", "pod-lost"),
+        ("processed-with-error", "processed-without-pod"),
+        ("inline-poison", "inline-templates"),
+        ("batch-abort", "batch-abort"),
+        ("delete-error", "delete-fails (delete-error)"),
+        ("gcs-directory", "delete-fails (gcs-directory)"),
+        ("foreground", "foreground-deletion"),
+    ] {
+        let namespace = format!("doctor-{code}");
+        ward(server, code, &namespace);
+        let mut command = vec!["argo-gc", "doctor", "-n", &namespace, "-o", "json"];
+        // Up to then what was never saved stood in the outputs.
+        command.extend((code == "batch-abort").then_some(["--argo-version", "v3.5.5"]).into_iter().flatten());
+        let diagnosis = Ran::of(server.kubectl(command)).ends_with(0).json();
+        assert_causes(&diagnosis, &[expected]);
+        assert!(assert_repairs_are_valid(server, &diagnosis) >= 1, "{code}");
+    }
+}
+
+#[test]
+fn a_lost_pod_is_told_from_one_that_was_never_let_in() {
+    let Some(server) = server() else { return };
+    // Without its account the pod is refused, whatever the event says or doesn't.
+    server.apply(&fixture("gc-pod-lost", "doctor-no-account"));
+    let diagnosis = doctor(server, ADMIN, "doctor-no-account");
+    assert_causes(&diagnosis, &["service-account-missing (doctor-no-account/default)"]);
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 2);
+
+    ward(server, "gc-pod-lost", "doctor-refused");
+    assert_causes(&doctor(server, ADMIN, "doctor-refused"), &["pod-lost"]);
+    server.apply(json!({
+        "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "PolicyViolation",
+        "metadata": { "name": "require-limits.17a3", "namespace": "doctor-refused" },
+        "involvedObject": { "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "name": "require-limits",
+                            "namespace": "doctor-refused" },
+        "message": "Pod doctor-refused/doctor-v2d8z-artgc-wfdel-2166136261: [check-limits] fail (blocked); limits are required",
+    }));
+    let diagnosis = doctor(server, ADMIN, "doctor-refused");
+    assert_causes(&diagnosis, &["admission-refused"]);
+    assert!(evidence(&diagnosis).contains("limits are required"), "{diagnosis:#}");
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 1);
+}
+
+#[test]
+fn a_pod_that_waits_is_told_by_what_it_waits_for() {
+    let Some(server) = server() else { return };
+    let waiting = |namespace: &str, status: &str| {
+        let text = fixture("gc-pod-pending", namespace);
+        let (before, _) = text.rsplit_once("status:\n  containerStatuses").unwrap();
+        server.apply(&format!("{before}{status}"));
+        server.apply(service_account(namespace, "default"));
+        server.apply(collects(namespace));
+    };
+    ward(server, "gc-pod-pending", "doctor-image");
+    // Too early to say.
+    assert_causes(&doctor(server, ADMIN, "doctor-image"), &[]);
+    let diagnosis = doctor_later(server, "doctor-image", &[]);
+    assert_causes(&diagnosis, &["pod-image"]);
+    assert_repairs_are_valid(server, &diagnosis);
+
+    let unschedulable = "status:\n  phase: Pending\n  conditions:\n  - type: PodScheduled\n    status: \"False\"\n    \
+        reason: Unschedulable\n    message: '0/3 nodes are available: 3 node(s) had untolerated taint {dedicated: ml}.'\n";
+    waiting("doctor-taint", unschedulable);
+    let diagnosis = doctor_later(server, "doctor-taint", &[]);
+    assert_causes(&diagnosis, &["pod-unschedulable"]);
+    assert!(evidence(&diagnosis).contains("untolerated taint"), "{diagnosis:#}");
+    assert_eq!(assert_repairs_are_valid(server, &diagnosis), 1);
+
+    let creating = "status:\n  phase: Pending\n  containerStatuses:\n  - name: main\n    image: x\n    imageID: \"\"\n    \
+        ready: false\n    restartCount: 0\n    state:\n      waiting:\n        reason: ContainerCreating\n";
+    waiting("doctor-secret", creating);
+    assert_causes(&doctor_later(server, "doctor-secret", &[]), &["pod-pending"]);
+    server.apply(json!({
+        "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "FailedMount",
+        "metadata": { "name": "doctor-z9g3k-artgc.17a4", "namespace": "doctor-secret" },
+        "involvedObject": { "apiVersion": "v1", "kind": "Pod", "namespace": "doctor-secret",
+                            "name": "doctor-z9g3k-artgc-wfdel-2166136261" },
+        "message": "MountVolume.SetUp failed for volume \"my-gcs-cred\" : secret \"my-gcs-cred\" not found",
+    }));
+    let diagnosis = doctor_later(server, "doctor-secret", &[]);
+    assert_causes(&diagnosis, &["secret-missing (doctor-secret/my-gcs-cred)"]);
+    assert_eq!(assert_repairs_are_valid(server, &diagnosis), 2);
+}
+
+#[test]
+fn what_holds_a_workflow_is_told() {
+    let Some(server) = server() else { return };
+    // Another finalizer is none of ours.
+    server.apply(
+        "
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  name: doctor-held
+  namespace: doctor-finalizer
+  deletionTimestamp: 2026-11-20T09:00:00Z
+  finalizers: [example.com/audit]
+spec: {}
+status: { phase: Succeeded, finishedAt: '2026-11-20T09:00:00Z', artifactGCStatus: { notSpecified: true } }
+",
+    );
+    let diagnosis = doctor_later(server, "doctor-finalizer", &[]);
+    assert_causes(&diagnosis, &["other-finalizer (example.com/audit)"]);
+    assert_eq!(assert_repairs_are_valid(server, &diagnosis), 1);
+    let patch = commands(&diagnosis).remove(0);
+    Ran::of(server.kubectl(&words(&patch)[1..])).ends_with(0);
+    assert_causes(&doctor_later(server, "doctor-finalizer", &[]), &[]);
+
+    ward(server, "no-artifact-stuck", "doctor-empty");
+    let diagnosis = doctor_later(server, "doctor-empty", &["--argo-version", "v3.5.10"]);
+    assert_causes(&diagnosis, &["nothing-to-collect"]);
+    assert!(assert_repairs_are_valid(server, &diagnosis) >= 1);
+    // The same on a release that would have released it: nobody is there to.
+    let diagnosis = doctor_later(server, "doctor-empty", &["--argo-version", "v3.7.0"]);
+    assert_causes(&diagnosis, &["no-controller"]);
+}
+
+#[test]
+fn a_task_without_its_workflow_is_left_over() {
+    let Some(server) = server() else { return };
+    let text = fixture("gc-pod-lost", "doctor-left");
+    let task =
+        text.split("\n---\n").find(|document| document.contains("kind: WorkflowArtifactGCTask")).unwrap();
+    server.apply(task);
+    assert_causes(&doctor(server, ADMIN, "doctor-left"), &[]);
+    let diagnosis = doctor_later(server, "doctor-left", &[]);
+    assert_causes(&diagnosis, &["task-left-over"]);
+    assert_eq!(assert_repairs_are_valid(server, &diagnosis), 1);
+}
+
+#[test]
+fn the_repair_shown_releases_what_hangs() {
+    let Some(server) = server() else { return };
+    ward(server, "instanceid", "doctor-release");
+    let diagnosis = doctor(server, ADMIN, "doctor-release");
+    let command = commands(&diagnosis).remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let mut words = words(&command);
+    words.extend(["--yes", "--store-root"].map(str::to_owned));
+    words.push(folder.path().display().to_string());
+    words.extend(["--repository", "gs://doctor-release"].map(str::to_owned));
+    std::fs::create_dir(folder.path().join("doctor-release")).unwrap();
+    let mut purge = server.kubectl(&words[1..]);
+    purge.env("XDG_STATE_HOME", folder.path());
+    Ran::of(purge).ends_with(0);
+    assert_causes(&doctor(server, ADMIN, "doctor-release"), &[]);
+}
+
+/// A Deployment counts for the whole cluster, so this one has a server of its own.
+#[test]
+fn the_controller_comes_first() {
+    let Some(server) = ApiServer::start() else { return };
+    server.apply(&controller("ctl", "artifactRepository: |\n    s3:\n      bucket: ctl\n      keyFormat: '{{workflow.name}}'\n  \
+        parallelism: '3'\n  namespaceParallelism: '2'\n  workflowDefaults: |\n    spec:\n      artifactGC:\n        \
+        strategy: OnWorkflowDeletion\n        serviceAccountName: gc\n", ""));
+    server.apply(
+        "
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: artifact-repositories
+  namespace: ctl-work
+  annotations: { workflows.argoproj.io/default-artifact-repository: main }
+data:
+  main: |
+    gcs: { bucket: ctl-work, keyFormat: '{{workflow.uid}}/{{pod.name}}' }
+  broken: '['
+",
+    );
+    ward(&server, "processed-with-error", "ctl-work");
+    let diagnosis = doctor(&server, ADMIN, "ctl-work");
+    let held =
+        ["parallelism-held (controller ctl/workflow-controller)", "parallelism-held (namespace ctl-work)"];
+    assert_causes(&diagnosis, &["processed-without-pod", held[0], held[1]]);
+    assert!(evidence(&diagnosis).contains("1 of 3 slots"), "{diagnosis:#}");
+    assert!(evidence(&diagnosis).contains("1 of 2 slots"), "{diagnosis:#}");
+    assert!(assert_repairs_are_valid(&server, &diagnosis) >= 2);
+    let facts = &diagnosis["controllers"][0];
+    assert_eq!(
+        (&facts["version"], &facts["instanceId"], &facts["artifactGCEnabled"]),
+        (&json!("v3.7.0"), &json!(""), &json!(true))
+    );
+    assert_eq!(facts["config"]["workflowDefaults"]["serviceAccountName"], "gc");
+    let [own, other] = diagnosis["repositories"].as_array().unwrap().as_slice() else {
+        panic!("{diagnosis:#}")
+    };
+    assert_eq!((&own["engine"], own["hazards"].as_array().unwrap().len()), (&json!("s3"), 1));
+    assert_eq!((&other["bucket"], &other["hazards"]), (&json!("ctl-work"), &json!([])));
+    assert!(diagnosis["gaps"].to_string().contains("key broken"), "{diagnosis:#}");
+
+    let text = Ran::of(server.kubectl(["argo-gc", "doctor", "-n", "ctl-work"])).ends_with(0).out;
+    assert!(text.starts_with("Controller  ctl/workflow-controller\n  version           v3.7.0\n"), "{text}");
+    // What can't be read says so.
+    let reads = json!([{ "apiGroups": ["argoproj.io"], "resources": ["*"], "verbs": ["list", "get"] }]);
+    server.apply(role("ctl-work", "read", &reads, &json!({ "kind": "User", "name": ALICE })));
+    let ran = Ran::of(server.kubectl_as(ALICE, ["argo-gc", "doctor", "-n", "ctl-work"])).ends_with(0);
+    assert!(ran.out.starts_with("Controller  could not be read"), "{ran:#?}");
+    for kind in ["deployments", "pods", "events", "configmaps"] {
+        assert!(ran.err.contains(&format!("Warning: cannot read {kind} ")), "{kind}: {ran:#?}");
+    }
+
+    // Scaled down, nobody acts on what is asked.
+    Ran::of(server.kubectl(["scale", "-n", "ctl", "deployment/workflow-controller", "--replicas=0"]))
+        .ends_with(0);
+    ward(&server, "overdue", "ctl-idle");
+    let diagnosis = doctor_later(&server, "ctl-idle", &[]);
+    let held = [held[0], "parallelism-held (namespace ctl-idle)"];
+    assert_causes(&diagnosis, &["no-controller (ctl/workflow-controller)", held[0], held[1]]);
+    assert!(assert_repairs_are_valid(&server, &diagnosis) >= 1);
+
+    // It serves another instance.
+    server.apply(&controller("ctl", "instanceID: blue\n", ""));
+    ward(&server, "unmanaged", "ctl-other");
+    let diagnosis = doctor(&server, ADMIN, "ctl-other");
+    assert_causes(&diagnosis, &["unmanaged"]);
+    assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 1);
+    assert!(commands(&diagnosis)[0].ends_with("controller-instanceid=blue --overwrite"), "{diagnosis:#}");
+
+    // Switched off, it looks at nothing.
+    server.apply(&controller(
+        "ctl",
+        "x: 'z'\n",
+        "        env: [{ name: ARGO_ARTIFACT_GC_ENABLED, value: 'false' }]\n",
+    ));
+    ward(&server, "feature-off", "ctl-off");
+    let diagnosis = doctor(&server, ADMIN, "ctl-off");
+    assert_causes(&diagnosis, &["feature-off"]);
+    assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 1);
+    let command = commands(&diagnosis).remove(0);
+    Ran::of(server.kubectl(&words(&command)[1..])).ends_with(0);
+    assert_eq!(doctor(&server, ADMIN, "ctl-off")["controllers"][0]["artifactGCEnabled"], true);
+}
+
+fn controller(namespace: &str, data: &str, env: &str) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: workflow-controller, namespace: {namespace} }}
+spec:
+  selector: {{ matchLabels: {{ app: workflow-controller }} }}
+  template:
+    metadata: {{ labels: {{ app: workflow-controller }} }}
+    spec:
+      containers:
+      - name: workflow-controller
+        image: quay.io/argoproj/workflow-controller:v3.7.0
+{env}---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{ name: workflow-controller-configmap, namespace: {namespace} }}
+data:
+  {data}"
+    )
+}
+
+#[test]
+fn files_are_diagnosed_too() {
+    for (code, expected) in [
+        ("gc-pod-held", &["sidecar (istio-proxy)"][..]),
+        ("gc-pod-pending", &["pod-image"][..]),
+        // Files may lack another controller.
+        ("unmanaged", &["never-taken-up"][..]),
+        ("feature-off", &["feature-off"][..]),
+        ("taskresult-never-complete", &["task-results-incomplete"][..]),
+        ("retry-after-gc", &["written-after-processing"][..]),
+        ("cron-neighbour", &["cron-neighbour", "delete-fails (delete-error)"][..]),
+        ("unknown-strategy", &["unknown-strategy"][..]),
+    ] {
+        let found =
+            Fixture::all().into_iter().find(|f| f.code() == code && f.path.ends_with("hit.yaml")).unwrap();
+        let diagnosis = doctor_of_files(&found.text);
+        assert_causes(&diagnosis, expected);
+        assert!(diagnosis["gaps"].to_string().contains("files hold none"));
+    }
+}
+
+/// No fixture of a finalizer that hangs is without a diagnosis, and none that just misses it gets its cause.
+#[test]
+fn every_stuck_fixture_has_a_cause() {
+    let mut stuck = 0;
+    for fixture in Fixture::all() {
+        let diagnosis = doctor_of_files(&fixture.text);
+        let finalizers = diagnosis["summary"]["stuckFinalizers"].as_u64().unwrap();
+        let causes = causes(&diagnosis);
+        assert!(finalizers == 0 || !causes.is_empty(), "{}", fixture.path.display());
+        stuck += finalizers;
+    }
+    assert!(stuck > 40, "{stuck}");
+}
+
+/// What users wrote into their objects never becomes a command.
+#[test]
+fn odd_names_are_shown_and_not_run() {
+    let text =
+        fixture("gc-pod-failed", "doctor-odd").replace("name: doctor-h3n8p\n", "name: 'x; rm -rf ~'\n");
+    let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let run: Command = plugin(["doctor", "-f", &file.path().display().to_string()]);
+    let ran = Ran::of(run).ends_with(0);
+    assert!(ran.out.contains("x; rm -rf ~"), "{}", ran.out);
+    assert!(
+        !ran.out.lines().any(|line| line.trim_start().starts_with("kubectl") && line.contains("rm -rf")),
+        "{}",
+        ran.out
+    );
+}

@@ -1,0 +1,141 @@
+//! Plans that are carried out by several, or by others.
+
+use serde_json::Value;
+
+use crate::support::purge::{Live, deletes};
+
+/// Six workflows with an object each, planned but not purged.
+fn planned(namespace: &'static str) -> Option<(Live, String, Vec<String>)> {
+    let live = Live::start(namespace)?;
+    live.gcs.bucket(namespace);
+    let keys: Vec<String> = (0..6).map(|at| format!("{namespace}-{at}/a,b.tgz")).collect();
+    for (at, key) in keys.iter().enumerate() {
+        live.server.apply(live.workflow(&format!("{namespace}-{at}"), &[key]));
+        live.put(key);
+    }
+    let plan = live.file("plan.json");
+    live.purge(&["--all", "--plan-out", &plan]).ends_with(0);
+    Some((live, plan, keys))
+}
+
+#[test]
+fn shards_delete_all_of_a_plan_and_each_its_own() {
+    let Some((live, plan, keys)) = planned("engine-shards") else { return };
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    assert_eq!(deletes(&document), keys);
+    let mut gone = 0;
+    for shard in ["1/3", "2/3", "3/3"] {
+        let before = live.gcs.keys(live.namespace).len();
+        let shown =
+            live.purge(&["--plan", &plan, "--shard", shard, "--dry-run", "-o", "json"]).ends_with(0).json();
+        let own = deletes(&shown).len();
+        live.purge(&["--plan", &plan, "--shard", shard, "--yes"]).ends_with(0);
+        assert_eq!(before - live.gcs.keys(live.namespace).len(), own, "{shard}");
+        gone += own;
+        // Again it finds gone what is gone.
+        live.purge(&["--plan", &plan, "--shard", shard, "--yes"]).ends_with(0);
+    }
+    assert_eq!((gone, live.gcs.keys(live.namespace).len()), (6, 0));
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    live.was_careful(&keys);
+    for wrong in [&["--shard", "1/3", "--all"][..], &["--plan", &plan, "--shard", "4/3"]] {
+        live.purge(wrong).ends_with(2);
+    }
+}
+
+#[test]
+fn a_batch_job_names_every_generation_and_deletes_nothing_itself() {
+    let Some((live, plan, keys)) = planned("engine-batch") else { return };
+    // Of what changed since, nothing is handed over.
+    let mut reader = live.workflow("engine-batch-reader", &[]);
+    crate::support::purge::pod(&mut reader)["inputs"] =
+        serde_json::json!({ "artifacts": [{ "name": "in", "gcs": { "key": keys[5] } }] });
+    live.server.apply(reader);
+    let folder = live.file("batch");
+    let arguments = ["--plan", &plan, "--engine", "gcs-batch", "--engine-out", &folder];
+    let ran = live.purge(&arguments).ends_with(0);
+    assert!(
+        ran.err.contains("Nothing was deleted") && ran.out.contains("--delete-object"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert!(live.gcs.deletes().is_empty());
+    let manifest = std::fs::read_to_string(format!("{folder}/engine-batch.csv")).unwrap();
+    let mut want: Vec<String> = keys[..5]
+        .iter()
+        .map(|key| {
+            let object = live.gcs.get(live.namespace, key).unwrap();
+            format!("engine-batch,\"{key}\",{}", object["generation"].as_str().unwrap())
+        })
+        .collect();
+    want.insert(0, "bucket,name,generation".to_owned());
+    let mut lines: Vec<&str> = manifest.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(lines, want);
+    let request: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{folder}/engine-batch.json")).unwrap())
+            .unwrap();
+    assert_eq!(request["deleteObject"]["permanentObjectDeletionEnabled"], false);
+    // Files are never written over.
+    live.purge(&arguments).ends_with(1);
+    live.purge(&["--all", "--engine", "gcs-batch"]).ends_with(2);
+}
+
+#[test]
+fn a_workflow_of_shards_is_one_that_the_server_takes_and_its_commands_purge() {
+    let Some((live, plan, _)) = planned("engine-argo") else { return };
+    let location = "gs://plans/argo-gc/plan.json";
+    let arguments = [
+        "--plan",
+        &plan,
+        "--engine",
+        "argo",
+        "--plan-location",
+        location,
+        "--shards",
+        "2",
+        "--image",
+        "example/argo-gc:1",
+    ];
+    let ran = live.purge(&arguments).ends_with(0);
+    assert!(live.gcs.deletes().is_empty());
+    let manifest = live.file("purge.yaml");
+    std::fs::write(&manifest, &ran.out).unwrap();
+    let words = ["create", "-n", live.namespace, "-f", &manifest, "--dry-run=server"];
+    let created = crate::support::stdout(live.server.kubectl(words));
+    assert!(created.contains("created (server dry run)"), "{created}");
+    // Nothing a template's variable can hold is left of the words that stood for something.
+    for word in ["HASH", "SHARDS", "OBJECTS", "IMAGE", "PLAN_LOCATION"] {
+        assert!(!ran.out.contains(word), "{word}");
+    }
+    let workflow: Value = serde_saphyr::from_str(&ran.out).unwrap();
+    let template = |name: &str| {
+        let templates = workflow["spec"]["templates"].as_array().unwrap();
+        templates.iter().find(|template| template["name"] == name).unwrap().clone()
+    };
+    assert_eq!(template("main")["steps"][0][0]["withSequence"]["end"], "2");
+    let artifact = &template("shard")["inputs"]["artifacts"][0];
+    assert_eq!(
+        (&artifact["gcs"]["bucket"], &artifact["gcs"]["key"]),
+        (&"plans".into(), &"argo-gc/plan.json".into())
+    );
+    // What the pods run, in their stead.
+    for item in ["1", "2"] {
+        let journal = live.file(&format!("{item}.jsonl"));
+        let words: Vec<String> = template("shard")["container"]["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|word| {
+                let word = word.as_str().unwrap().replace("{{inputs.parameters.shard}}", item);
+                word.replace("/plan/plan.json", &plan).replace("/journal/journal.jsonl", &journal)
+            })
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(words[0], "purge");
+        live.purge(&words[1..]).ends_with(0);
+    }
+    assert_eq!(live.gcs.keys(live.namespace), [""; 0]);
+    live.purge(&["--plan", &plan, "--engine", "argo"]).ends_with(2);
+}

@@ -1,0 +1,400 @@
+//! `fix`: what it changes, what it leaves, and that a fixed manifest does what it did.
+
+use crate::support::{Ran, in_process, plugin};
+use argo_gc::lint::tree;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn fix(arguments: &[&str]) -> Ran {
+    let mut command = plugin(["fix"]);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    Ran::of(command)
+}
+
+/// A folder with one file in it.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.yaml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// Writes the fix; gives the new text and what was said.
+fn written(text: &str, flags: &[&str]) -> (String, Ran) {
+    let (_folder, path) = file(text);
+    let mut arguments = vec!["-f", path.to_str().unwrap(), "--write"];
+    arguments.extend(flags);
+    let ran = fix(&arguments);
+    (std::fs::read_to_string(&path).unwrap(), ran)
+}
+
+pub const COMMENTED: &str = "\
+# what this is
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow   # the kind
+metadata: {generateName: x-}   # flow
+spec:
+    entrypoint: main
+
+    # about the templates
+    templates:
+        # about main
+        - name: main
+          steps:
+              - - name: fit      # about fit
+                  inline:        # about its body
+                      # within
+                      script:
+                          image: python
+                          source: |
+                              print('{{item}}')
+
+                                # no comment
+                      outputs: {artifacts: [{name: o, path: /o}]}   # its outputs
+                  withItems: [1,   2]
+        # about last
+        - name: last
+          container:
+              image:    odd
+# the end
+";
+
+#[test]
+fn all_but_the_body_stays_as_it_was_written() {
+    let (fixed, ran) = written(COMMENTED, &[]);
+    ran.assert(0, "Changed 1 place in 1 file.\n");
+    let body = "                  inline:        # about its body
+                      # within
+                      script:
+                          image: python
+                          source: |
+                              print('{{item}}')
+
+                                # no comment
+                      outputs: {artifacts: [{name: o, path: /o}]}   # its outputs
+";
+    let call = "                  template: fit        # about its body
+                  arguments:
+                    parameters:
+                    - name: item
+                      value: \"{{item}}\"
+";
+    let lifted = "              image:    odd
+        - name: fit
+          # within
+          inputs:
+            parameters:
+            - name: item
+          script:
+              image: python
+              source: |
+                  print('{{inputs.parameters.item}}')
+
+                    # no comment
+          outputs: {artifacts: [{name: o, path: /o}]}   # its outputs
+";
+    let expected = COMMENTED.replace(body, call).replace("              image:    odd\n", lifted);
+    assert_eq!(fixed, expected);
+    // Once fixed, there is nothing more to do.
+    assert_eq!(written(&fixed, &[]).0, fixed);
+}
+
+#[test]
+fn line_breaks_and_the_missing_last_one_stay() {
+    let dos = COMMENTED.replace('\n', "\r\n");
+    let (fixed, _) = written(&dos, &[]);
+    assert_eq!(fixed, written(COMMENTED, &[]).0.replace('\n', "\r\n"));
+    assert!(fixed.contains("template: fit") && !fixed.replace("\r\n", "").contains('\n'));
+    let cut = "kind: Workflow\nspec:\n  templates:\n  - name: m\n    steps:\n    - - name: a\n        inline:\n          container: {image: x}";
+    let (fixed, _) = written(cut, &[]);
+    assert_eq!(
+        fixed,
+        "kind: Workflow\nspec:\n  templates:\n  - name: m\n    steps:\n    - - name: a\n        template: a\n  - name: a\n    container: {image: x}"
+    );
+}
+
+#[test]
+fn json_stays_json() {
+    let text = r#"{
+  "apiVersion": "argoproj.io/v1alpha1",
+  "kind": "CronWorkflow",
+  "spec": {
+    "workflowSpec": {
+      "templates": [
+        {
+          "name": "main",
+          "dag": { "tasks": [
+            {
+              "name": "a",
+              "inline": {
+                "container": { "image": "x", "args": ["{{tasks.b.outputs.result}}"] },
+                "outputs": { "artifacts": [{ "name": "o", "path": "/o" }] }
+              }
+            },
+            { "name": "b", "inline": { "name": "own", "container": { "image": "y" } } }
+          ] }
+        }
+      ]
+    }
+  }
+}
+"#;
+    let (fixed, ran) = written(text, &["--strategy", "OnWorkflowCompletion"]);
+    ran.assert(0, "Changed 3 places");
+    let fixed: Value = serde_json::from_str(&fixed).expect("JSON");
+    let spec = &fixed["spec"]["workflowSpec"];
+    assert_eq!(spec["artifactGC"], json!({ "strategy": "OnWorkflowCompletion" }));
+    let handed = json!({ "name": "tasks-b-outputs-result", "value": "{{tasks.b.outputs.result}}" });
+    let tasks = &spec["templates"][0]["dag"]["tasks"];
+    assert_eq!(tasks[0], json!({ "name": "a", "template": "a", "arguments": { "parameters": [handed] } }));
+    assert_eq!(tasks[1], json!({ "name": "b", "template": "b" }));
+    assert_eq!(
+        spec["templates"][1]["container"]["args"],
+        json!(["{{inputs.parameters.tasks-b-outputs-result}}"])
+    );
+    assert_eq!(spec["templates"][2], json!({ "name": "b", "container": { "image": "y" } }));
+}
+
+#[test]
+fn only_the_documents_concerned_change() {
+    let other = "# first\nkind: ConfigMap\ndata: {a:   b}\n---\n";
+    let (fixed, _) = written(&format!("{other}{COMMENTED}---\n{other}"), &[]);
+    assert_eq!(fixed, format!("{other}{}---\n{other}", written(COMMENTED, &[]).0));
+}
+
+/// A workflow whose step `a` is inline, with what else is said of it.
+fn with(body: &str, step: &str, template: &str) -> String {
+    format!(
+        "kind: Workflow
+spec:
+  templates:
+  - name: main
+    inputs: {{parameters: [{{name: p}}, {{name: q}}]}}
+{template}    steps:
+    - - {{name: b, template: b}}
+    - - name: a
+{step}        inline:
+          container: {{image: x, args: [{body}]}}
+"
+    )
+}
+
+#[test]
+fn what_would_change_its_meaning_is_left_with_the_reason() {
+    let cases = [
+        ("'{{=item.a}}'", "        withItems: [1]\n", "", "an expression uses {{item}}"),
+        ("'{{=inputs.parameters.p}}'", "", "", "an expression uses inputs"),
+        ("'{{=steps.b.outputs.result}}'", "", "", "an expression uses steps"),
+        ("'{{inputs.parameters}}'", "", "", "list of the enclosing template's parameters"),
+        ("'{{node.name}}'", "", "", "may name the enclosing node"),
+        ("'{{steps.name}}'", "", "", "may name the enclosing node"),
+        ("'{{retries}}'", "", "    retryStrategy: {limit: 2}\n", "may count the retries"),
+        ("'{{steps.b.outputs.artifacts.o}}'", "", "", "can't be handed over as a parameter"),
+        ("&anchor x", "", "", "anchors, aliases or tags"),
+        ("x", "        template: b\n", "", "names a template as well"),
+    ];
+    for (body, step, template, why) in cases {
+        let text = with(body, step, template);
+        let (fixed, ran) = written(&text, &[]);
+        assert_eq!(fixed, text, "{body}");
+        let line = text.lines().position(|line| line.contains("inline:")).unwrap() + 1;
+        assert!(
+            ran.code == Some(4) && ran.err.contains(why) && ran.err.contains(&format!(":{line}:9: left")),
+            "{body}: {ran:#?}"
+        );
+    }
+    // The same words where they are the body's own.
+    for body in [
+        "'{{=workflow.name}}'",
+        "'{{pod.name}}'",
+        "'{{retries}}'",
+        "'{{item}}'",
+        "'{{steps.other.outputs.result}}'",
+        "'{{inputs.parameters.r}}'",
+    ] {
+        let (fixed, ran) = written(&with(body, "", ""), &[]);
+        ran.assert(0, "Changed 1 place");
+        assert!(fixed.contains(body) && !fixed.contains("arguments"), "{fixed}");
+    }
+    let text = with("'{{inputs.parameters.r}}'", "", "")
+        + "          inputs: {parameters: [{name: r, value: '{{inputs.parameters.p}}'}]}\n";
+    assert!(written(&text, &[]).1.err.contains("an input of the body takes it"));
+    // An input of the body that has the name of the enclosing template's: which one counts is not the body's say.
+    let text =
+        with("'{{inputs.parameters.p}}'", "", "") + "          inputs: {parameters: [{name: p, value: 1}]}\n";
+    assert!(written(&text, &[]).1.err.contains("an input of the body has the name"));
+}
+
+#[test]
+fn a_nested_body_that_is_left_holds_those_around_it() {
+    let text = "kind: Workflow
+spec:
+  templates:
+  - name: main
+    steps:
+    - - name: a
+        withItems: [1]
+        inline:
+          steps:
+          - - name: b
+              inline: {container: {image: '{{=item}}'}}
+          - - name: c
+              inline: {container: {image: x}}
+";
+    let (fixed, ran) = written(text, &[]);
+    assert_eq!(ran.code, Some(4));
+    assert!(
+        ran.err.contains(":11:15: left the inline template of \"b\"")
+            && ran.err.contains(":8:9: left the inline template of \"a\""),
+        "{}",
+        ran.err
+    );
+    assert!(
+        fixed.contains("inline: {container: {image: '{{=item}}'}}") && fixed.contains("template: c"),
+        "{fixed}"
+    );
+}
+
+#[test]
+fn names_are_free_ones() {
+    let text = with("x", "", "")
+        .replace("templates:\n", "entrypoint: main-a\n  templates:\n  - {name: a, container: {image: y}}\n");
+    let (fixed, _) = written(&text, &[]);
+    assert!(fixed.contains("template: main-a-2\n") && fixed.contains("- name: main-a-2\n"), "{fixed}");
+}
+
+#[test]
+fn a_strategy_is_set_where_there_is_none() {
+    let set = |text: &str| written(text, &["--strategy", "OnWorkflowDeletion"]).0;
+    let plain = "kind: Workflow\nspec:\n  entrypoint: m # e\n  # about\n  templates: []\n";
+    let wanted = "kind: Workflow\nspec:\n  entrypoint: m # e\n  artifactGC:\n    strategy: OnWorkflowDeletion\n  # about\n  templates: []\n";
+    assert_eq!(set(plain), wanted);
+    let block = "kind: WorkflowTemplate\nspec:\n  artifactGC:\n    serviceAccountName: gc\n  templates: []\n";
+    assert_eq!(set(block), block.replace("    service", "    strategy: OnWorkflowDeletion\n    service"));
+    let flow = "kind: Workflow\nspec: {artifactGC: {}, templates: []}\n";
+    assert_eq!(set(flow), flow.replace("{}", "{strategy: OnWorkflowDeletion}"));
+    for kept in [
+        "kind: Workflow\nspec: {artifactGC: {strategy: Never}, templates: []}\n",
+        "kind: Workflow\nspec: {workflowTemplateRef: {name: t}}\n",
+        "kind: Deployment\nspec: {templates: []}\n",
+    ] {
+        assert_eq!(set(kept), kept);
+    }
+    fix(&["-f", "examples", "--strategy", "Never"]).assert(2, "error: invalid value 'Never'");
+}
+
+#[test]
+fn keys_become_unique_unless_something_reads_them() {
+    let text = "kind: Workflow
+spec:
+  templates:
+  - name: main
+    outputs:
+      artifacts:
+      - {name: a, gcs: {bucket: b, key: a.tgz}}   # fixed
+      - {name: r, gcs: {bucket: b, key: 'shared/r.tgz'}}
+      - {name: v, gcs: {bucket: b, key: '{{workflow.name}}/v.tgz'}}
+---
+kind: WorkflowTemplate
+spec:
+  templates:
+  - name: t
+    inputs: {artifacts: [{name: i, gcs: {bucket: b, key: shared}}]}
+";
+    let (fixed, ran) = written(text, &["--unique-keys"]);
+    assert_eq!(fixed, text.replace("key: a.tgz", "key: \"{{workflow.uid}}/a.tgz\""));
+    assert_eq!(ran.code, Some(4));
+    assert!(
+        ran.err.contains(":8:41: left the key \"shared/r.tgz\" as it is: a manifest reads it by that name"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_diff_changes_nothing_and_writing_keeps_mode_and_links() {
+    let (folder, path) = file(COMMENTED);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let name = path.to_str().unwrap();
+    let ran = fix(&["-f", name]).ends_with(0);
+    assert!(
+        ran.out.starts_with(&format!("--- {name}\n+++ {name}\n@@ ")) && ran.err.contains("--write"),
+        "{ran:#?}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), COMMENTED);
+    let link = folder.path().join("link.yaml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fix(&["-f", link.to_str().unwrap(), "--write"]).ends_with(0);
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("template: fit"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
+    fix(&["-f", name]).assert(0, "Nothing to change.\n");
+}
+
+#[test]
+fn the_diff_is_a_patch() {
+    let (_folder, path) = file(COMMENTED);
+    let diff = fix(&["-f", path.to_str().unwrap()]).out;
+    let mut patch = std::process::Command::new("patch");
+    patch.args(["-p0", "--silent"]).arg(&path);
+    if std::process::Command::new("patch").arg("--version").output().is_err() {
+        return;
+    }
+    Ran::with_input(patch, diff).ends_with(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written(COMMENTED, &[]).0);
+}
+
+#[test]
+fn wrong_input_is_refused_by_name() {
+    fix(&[]).assert(2, "error: the following required arguments were not provided");
+    fix(&["-f", "/nonexistent"]).assert(1, "error: the path \"/nonexistent\" does not exist");
+    fix(&["-f", "-", "--write"]).assert(2, "error: standard input can't be written to");
+    fix(&["-f", "examples", "--write", "--diff"]).assert(2, "error: the argument '");
+    let (folder, path) = file("kind: Workflow\nspec: {{ .Values.spec }}\n");
+    let message = format!("error: {}: line 2 column 7: {{{{ }}}} outside quotes is no YAML", path.display());
+    fix(&["-f", path.to_str().unwrap()]).assert(1, &message);
+    std::fs::write(folder.path().join("good.yaml"), COMMENTED).unwrap();
+    let ran = fix(&["-f", folder.path().to_str().unwrap()]);
+    ran.assert(4, &message);
+    assert!(ran.out.contains("+                  template: fit"), "{ran:#?}");
+    let (code, out, _) =
+        in_process(["x", "fix", "-f", "-"], COMMENTED, "2026-11-20T12:00:00Z".parse().unwrap());
+    assert!(code == 0 && out.starts_with("--- standard input\n"), "{out}");
+}
+
+#[test]
+fn defaults_say_what_they_do_not_reach() {
+    let defaults = |flags: &[&str]| fix(&[&["--defaults"], flags].concat());
+    let text = defaults(&["--strategy", "OnWorkflowCompletion", "--service-account", "gc"]).ends_with(0).out;
+    let map = tree::parse(&text).unwrap()[0].value();
+    assert_eq!(map["kind"], "ConfigMap");
+    let spec: Value = serde_saphyr::from_str(map["data"]["workflowDefaults"].as_str().unwrap()).unwrap();
+    let gc = json!({ "strategy": "OnWorkflowCompletion", "serviceAccountName": "gc" });
+    assert_eq!(spec, json!({ "spec": { "artifactGC": gc } }));
+    assert!(text.contains("inline templates") && text.contains("archived logs") && !text.contains("Warning"));
+    let old = defaults(&["--argo-version", "v3.4.4"]).ends_with(0).out;
+    assert!(old.contains("even one without any artifact") && !old.contains("archived logs"));
+    let between = defaults(&["--argo-version", "v3.5.10"]).ends_with(0).out;
+    assert!(between.contains("before it wrote any of its artifacts"));
+    assert!(!defaults(&["--argo-version", "v3.5.11"]).out.contains("Warning"));
+    defaults(&["--argo-version", "v3.3.10"])
+        .assert(1, "error: Argo v3.3.10 has no artifact garbage collection");
+    defaults(&["-f", "examples"]).assert(2, "error: the argument '");
+    fix(&["-f", "examples", "--service-account", "gc"]).assert(2, "error: ");
+}
+
+#[test]
+fn the_example_is_found_and_mended() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/inline.yaml");
+    let (fixed, ran) = written(&std::fs::read_to_string(example).unwrap(), &[]);
+    ran.ends_with(0);
+    let (_, out, _) = in_process(
+        ["x", "lint", "-f", "-", "-o", "github", "--only", "uncovered,failing"],
+        &fixed,
+        "2026-11-20T12:00:00Z".parse().unwrap(),
+    );
+    assert_eq!(out, "");
+}
