@@ -15,7 +15,7 @@ pub mod reference;
 pub mod report;
 pub mod stored;
 
-pub use context::{Context, Controller, Controllers, Kind, Related};
+pub use context::{Context, Controller, Controllers, Kind, Related, ShownArchive};
 pub use coverage::assess;
 pub use inspection::{Gap, Inspection, Summary};
 pub use location::Location;

@@ -10,6 +10,7 @@ use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What applies to every workflow of a gathering.
 pub struct Terms<'a> {
@@ -35,40 +36,64 @@ pub struct Gathered {
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
+    /// Hashes of the UIDs of live workflows.
+    live: Vec<u64>,
 }
 
 impl Gathered {
     /// Takes one workflow in, from its JSON.
     pub fn workflow(&mut self, text: &str, terms: &Terms) {
-        let mut workflow = match crate::argo::list::object::<Workflow>(text) {
-            crate::argo::list::Item::Object(workflow) => workflow,
-            crate::argo::list::Item::Malformed(malformed) => return self.malformed(malformed),
-        };
+        match crate::argo::list::object::<Workflow>(text) {
+            crate::argo::list::Item::Object(workflow) => self.take(workflow, &[text], true, terms),
+            crate::argo::list::Item::Malformed(malformed) => self.malformed(malformed),
+        }
+    }
+
+    /// Takes a workflow in whose nodes an Argo server filled in: what the cluster shows of it, and the server's
+    /// answer.
+    pub fn hydrated(&mut self, workflow: Box<Workflow>, text: &str, answer: &str, terms: &Terms) {
+        self.take(workflow, &[text, answer], true, terms);
+    }
+
+    /// Takes an archived workflow in. One that is live too was selected, or not, as the live one.
+    pub fn archived(&mut self, workflow: Box<Workflow>, text: &str, is_live: bool, terms: &Terms) {
+        self.take(workflow, &[text], !is_live, terms);
+    }
+
+    fn take(&mut self, mut workflow: Box<Workflow>, texts: &[&str], may_be_selected: bool, terms: &Terms) {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
         if !workflow.is_over() || pinned(&workflow, terms.beside).is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
         }
-        let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
+        let by = if workflow.is_archived_record() {
+            self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
+        } else {
+            self.live.push(identity(&meta.uid));
+            self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
+        };
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
         let buckets = buckets(&workflow);
-        let mut uses = match serde_json::from_str::<Uses>(text) {
-            Ok(Uses(uses)) => uses,
-            Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
-        };
+        let mut uses = Vec::new();
+        for text in texts {
+            match serde_json::from_str::<Uses>(text) {
+                Ok(Uses(more)) => uses.extend(more),
+                Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
+            }
+        }
         let status = &workflow.status;
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
                 Err(error) => self.unread_nodes(&name, &error),
             }
-        } else if status.nodes.is_empty() && !status.offload_node_status_version.is_empty() {
+        } else if workflow.is_offloaded() {
             self.unread_nodes(&name, &NodesError::Offloaded(status.offload_node_status_version.clone()));
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        if (terms.selects)(&workflow) {
+        if may_be_selected && (terms.selects)(&workflow) {
             self.taken += 1;
             if terms.named.contains(&workflow.metadata.name) {
                 self.found.insert(workflow.metadata.name.clone());
@@ -94,6 +119,19 @@ impl Gathered {
     fn unread_nodes(&mut self, name: &str, error: &NodesError) {
         self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
     }
+
+    /// Adds why the Argo server did not give the nodes of the workflow taken in last.
+    pub fn not_hydrated(&mut self, why: &str) {
+        if let Some(unread) = self.unread.last_mut() {
+            unread.why = format!("{}: {why}", unread.why);
+        }
+    }
+}
+
+fn identity(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// All parts together. What is selected waits on disk until every reference is known.
@@ -112,6 +150,8 @@ pub struct Whole {
     found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
+    /// Hashes of the UIDs of live workflows.
+    live: HashSet<u64>,
 }
 
 impl Whole {
@@ -141,6 +181,7 @@ impl Whole {
         self.names.extend(part.names);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
+        self.live.extend(part.live);
         for selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -149,6 +190,11 @@ impl Whole {
             }
         }
         Ok(())
+    }
+
+    /// Whether a live workflow with this UID was taken in.
+    pub fn has_live(&self, uid: &str) -> bool {
+        self.live.contains(&identity(uid))
     }
 
     /// A name that isn't there is an error, as with kubectl.
