@@ -146,7 +146,8 @@ impl Error {
         let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| answer.code <= 16);
         let message = match (&answer, code) {
             (_, 401) => {
-                let message = format!("error: You must be logged in to the Argo server {host} (Unauthorized)");
+                let message =
+                    format!("error: You must be logged in to the Argo server {host} (Unauthorized)");
                 return Self::worded(kind, message);
             }
             (None, 300..=400 | 404 | 405) => return Self::no_argo_server(host),
@@ -348,7 +349,10 @@ mod tests {
         assert_eq!(of(404, missing).kind, Kind::NotFound);
         for alien in ["404 page not found", r#"{"kind":"Status","code":404,"message":"x"}"#, "<html>"] {
             let error = of(404, alien);
-            assert!(error.kind == Kind::Other && error.to_string().contains("not as an Argo server"), "{error}");
+            assert!(
+                error.kind == Kind::Other && error.to_string().contains("not as an Argo server"),
+                "{error}"
+            );
         }
         assert!(of(401, "<html>").to_string().contains("(Unauthorized)"));
         assert!(of(502, "<html>").to_string().contains("(HTTP 502): no reason was given"));

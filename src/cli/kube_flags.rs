@@ -43,11 +43,25 @@ pub(super) struct KubeFlags {
     /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
     ///
     /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there.
-    #[arg(long, env = "ARGO_SERVER", hide_env_values = true, value_name = "SERVER", help_heading = "Argo server")]
+    #[arg(
+        long,
+        env = "ARGO_SERVER",
+        hide_env_values = true,
+        value_name = "SERVER",
+        help_heading = "Argo server"
+    )]
     argo_server: Option<String>,
     /// Path the Argo server is served below.
-    #[arg(long, env = "ARGO_BASE_HREF", hide_env_values = true, default_value = "", hide_default_value = true,
-          value_name = "PATH", hide_short_help = true, help_heading = "Argo server")]
+    #[arg(
+        long,
+        env = "ARGO_BASE_HREF",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "Argo server"
+    )]
     argo_base_href: String,
     /// Whether an Argo server named without a scheme uses TLS.
     #[arg(long, env = "ARGO_SECURE", hide_env_values = true, default_value = "true", num_args = 0..=1,

@@ -195,7 +195,9 @@ impl Controllers {
     /// keeps one.
     pub fn unread_archive(&self) -> Option<&'static str> {
         if self.archiving().next().is_some() {
-            return Some("the controller archives workflows, and only an Argo server can show them: --argo-server");
+            return Some(
+                "the controller archives workflows, and only an Argo server can show them: --argo-server",
+            );
         }
         self.hidden().then_some("whether a controller archives workflows can't be told")
     }
@@ -210,7 +212,10 @@ impl Controllers {
         if self.hidden() {
             Some("whether another controller archives elsewhere can't be told".to_owned())
         } else if archiving.len() > 1 {
-            Some(format!("{} controllers archive workflows, and an Argo server shows the archive of one", archiving.len()))
+            Some(format!(
+                "{} controllers archive workflows, and an Argo server shows the archive of one",
+                archiving.len()
+            ))
         } else if archiving.is_empty() {
             None
         } else if !archive.exists {
@@ -334,7 +339,9 @@ mod tests {
         let one = || vec![controller(true, None)];
         assert!(!beyond(one(), true, true, ""));
         assert!(!beyond(vec![controller(true, None), controller(false, None)], true, true, ""));
-        assert!(!beyond(vec![], true, false, "") && !beyond(vec![controller(false, None)], true, false, "ml"));
+        assert!(
+            !beyond(vec![], true, false, "") && !beyond(vec![controller(false, None)], true, false, "ml")
+        );
         // Another may be hidden, or is there.
         assert!(beyond(one(), false, true, ""));
         assert!(beyond(vec![controller(true, None), Controller::default()], true, true, ""));

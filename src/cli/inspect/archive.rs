@@ -170,7 +170,9 @@ mod tests {
         for fields in ["metadata.name=train", "metadata.name==train,metadata.namespace!=ci", ""] {
             assert!(selects(fields, &meta), "{fields}");
         }
-        for fields in ["metadata.name!=train", "metadata.name=train,metadata.namespace=ci", "status.phase=x", "x"] {
+        for fields in
+            ["metadata.name!=train", "metadata.name=train,metadata.namespace=ci", "status.phase=x", "x"]
+        {
             assert!(!selects(fields, &meta), "{fields}");
         }
     }

@@ -104,7 +104,8 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
     let view = arguments.view(streams, now, origin);
-    let look = Look { context, selection: Arc::new(arguments.selection(now)), view: Arc::new(view.clone()), store };
+    let look =
+        Look { context, selection: Arc::new(arguments.selection(now)), view: Arc::new(view.clone()), store };
     let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, &arguments.fail_on);
     run.inspection.gaps = gaps;
     let rest = stream::poll_fn(move |cx| bodies.poll_recv(cx));
@@ -137,7 +138,8 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     }
     drop(pages);
     if let Some(server) = server {
-        let archive = Archive { arguments, cluster: &cluster, server, namespace: namespace.as_deref(), look: &look };
+        let archive =
+            Archive { arguments, cluster: &cluster, server, namespace: namespace.as_deref(), look: &look };
         let is_live = |uid: &str| !seen.is_new(uid) || !passed_over.is_new(uid);
         archive.run(&mut run, &missing, is_live, &progress).await?;
     }
@@ -220,7 +222,9 @@ fn page(body: &Body, look: &Look, hydrates: bool) -> Result<(Vec<Found>, Vec<Str
     let (mut found, mut passed_over) = (Vec::new(), Vec::new());
     let mut take = |item| match item {
         Item::Object(workflow) if !look.selection.takes(&workflow) => passed_over.push(workflow.metadata.uid),
-        Item::Object(workflow) if hydrates && workflow.is_offloaded() => found.push(Found::Offloaded(workflow)),
+        Item::Object(workflow) if hydrates && workflow.is_offloaded() => {
+            found.push(Found::Offloaded(workflow))
+        }
         Item::Object(mut workflow) => found.push(Found::Assessed(Ok(look.assess(&mut workflow)))),
         Item::Malformed(malformed) => found.push(Found::Assessed(Err(malformed))),
     };

@@ -17,7 +17,10 @@ pub(in crate::cli) fn unread(why: impl Into<String>) -> Unread {
 }
 
 /// Why the archive isn't read where no Argo server shows it.
-pub(in crate::cli) fn unread_without(server: Option<&ArgoServer>, controllers: &Controllers) -> Option<Unread> {
+pub(in crate::cli) fn unread_without(
+    server: Option<&ArgoServer>,
+    controllers: &Controllers,
+) -> Option<Unread> {
     controllers.unread_archive().filter(|_| server.is_none()).map(unread)
 }
 

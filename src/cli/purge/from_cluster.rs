@@ -114,9 +114,7 @@ pub(super) async fn references(
     }
     // The plan may have been made with an Argo server, or the archive was accepted as unread.
     let accepted = plan.head.unread.iter().any(|unread| unread.starts_with("archive: ")) && !orphans;
-    unread.extend(
-        archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted),
-    );
+    unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
     let pinned_namespaces = beside.pinned_namespaces.clone();
     let start = Whole::new(gathering, unread);
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);

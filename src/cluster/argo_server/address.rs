@@ -149,10 +149,16 @@ mod tests {
         assert_eq!(uri("argo:2746", true, "").unwrap(), "https://argo:2746/");
         assert_eq!(uri("argo:2746", false, "/argo/").unwrap(), "http://argo:2746/argo");
         assert_eq!(uri("http://argo:2746", true, "").unwrap(), "http://argo:2746/");
-        assert_eq!(uri("https://argo.example.com/argo/", false, "").unwrap(), "https://argo.example.com/argo");
+        assert_eq!(
+            uri("https://argo.example.com/argo/", false, "").unwrap(),
+            "https://argo.example.com/argo"
+        );
         for wrong in ["ftp://argo", "https://", ":2746", "https://me:secret@argo", "argo:2746/?x=1", "a b"] {
             let error = uri(wrong, true, "").unwrap_err().to_string();
-            assert!(error.starts_with("error: invalid --argo-server") && !error.contains("secret"), "{error}");
+            assert!(
+                error.starts_with("error: invalid --argo-server") && !error.contains("secret"),
+                "{error}"
+            );
         }
     }
 

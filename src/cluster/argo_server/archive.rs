@@ -133,9 +133,7 @@ impl Rows {
         if !fields.is_empty() {
             query.push(("listOptions.fieldSelector", &fields));
         }
-        query.extend(
-            self.label_selector.as_deref().map(|selector| ("listOptions.labelSelector", selector)),
-        );
+        query.extend(self.label_selector.as_deref().map(|selector| ("listOptions.labelSelector", selector)));
         query.extend(self.prefix.as_deref().map(|prefix| ("namePrefix", prefix)));
         crate::cluster::with_query(ARCHIVE, &query)
     }
