@@ -11,8 +11,9 @@ pub use archive::{Row, Rows};
 
 use super::buffer::{Buffer, Pool};
 use super::{Cluster, MAX_WAIT, TRIES, check_segment};
+use crate::argo::list::{Item, decode};
 use crate::argo::{Nodes, Workflow, de};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::gc::ShownArchive;
 use kube::config::{AuthInfo, Config};
 use serde::Deserialize;
@@ -132,6 +133,46 @@ impl ArgoServer {
     /// As [`Self::hydrated`].
     pub async fn nodes(&self, seen: &Workflow) -> Result<Nodes, Error> {
         Ok(self.hydrated(seen).await?.workflow.status.nodes)
+    }
+
+    /// Makes sure that the server is of the cluster these live workflows (namespace, name, UID) were read from:
+    /// an `ARGO_SERVER` that is set for another one would show another archive.
+    ///
+    /// # Errors
+    /// It is of another cluster, or that can't be told.
+    pub async fn ensure_of(&self, known: &[(String, String, String)]) -> Result<(), Error> {
+        let mut failure = None;
+        for (namespace, name, uid) in known {
+            // Without nodes, which it would fetch from the database first.
+            match self.whole(&format!("/api/v1/workflows/{namespace}/{name}?fields=metadata.uid")).await {
+                Ok(whole) if whole.workflow.metadata.uid == *uid => return Ok(()),
+                Ok(_) => failure = Some(self.foreign()),
+                Err(error) if error.kind == Kind::NotFound => failure = failure.or(Some(self.foreign())),
+                // It may be another controller's: each server has one instance ID.
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if known.is_empty() => self.ensure_empty().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A cluster without workflows has a server that knows no live one either.
+    async fn ensure_empty(&self) -> Result<(), Error> {
+        let body = self.get("/api/v1/workflows/?listOptions.limit=10&fields=items.metadata").await?;
+        let mut live = false;
+        decode::<Workflow>(&body, |item| {
+            // Since v3.5 archived ones are listed there too.
+            live |= matches!(item, Item::Object(workflow) if !workflow.is_archived_record());
+        })
+        .map_err(|error| self.half("list of workflows", &error))?;
+        if live { Err(self.foreign()) } else { Ok(()) }
+    }
+
+    fn foreign(&self) -> Error {
+        Error::new(format!("the Argo server {} is not this cluster's: it knows other workflows", self.host()))
     }
 
     /// Reads and decodes one workflow. Decoding megabytes takes a while, so another thread does it.

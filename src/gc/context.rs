@@ -233,7 +233,7 @@ impl Controllers {
     }
 
     /// Whether there may be controllers that archive and aren't known to.
-    fn hidden(&self) -> bool {
+    pub fn hidden(&self) -> bool {
         !self.complete || self.seen.iter().any(|controller| controller.config.is_none())
     }
 

@@ -9,7 +9,7 @@ use crate::gc::orphans::Guarded;
 use crate::gc::plan::{Circumstances, Rules, Selected, select};
 use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::{Context, assess};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What applies to every workflow of a gathering.
@@ -38,7 +38,11 @@ pub struct Gathered {
     pub found: BTreeSet<String>,
     /// Hashes of the UIDs of live workflows.
     live: Vec<u64>,
+    known: Known,
 }
+
+/// One live workflow of each instance ID, to know the cluster by: namespace, name and UID.
+type Known = BTreeMap<String, (String, String, String)>;
 
 impl Gathered {
     /// Takes one workflow in, from its JSON.
@@ -71,6 +75,9 @@ impl Gathered {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
         } else {
             self.live.push(identity(&meta.uid));
+            self.known
+                .entry(meta.label(names::INSTANCE_ID).to_owned())
+                .or_insert_with(|| (meta.namespace.clone(), meta.name.clone(), meta.uid.clone()));
             self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
         };
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
@@ -152,6 +159,7 @@ pub struct Whole {
     seen: HashSet<String>,
     /// Hashes of the UIDs of live workflows.
     live: HashSet<u64>,
+    known: Known,
 }
 
 impl Whole {
@@ -182,6 +190,7 @@ impl Whole {
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
         self.live.extend(part.live);
+        self.known.extend(part.known);
         for selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -190,6 +199,11 @@ impl Whole {
             }
         }
         Ok(())
+    }
+
+    /// Some live workflows to know the cluster by: namespace, name and UID.
+    pub fn known(&self) -> Vec<(String, String, String)> {
+        self.known.values().cloned().collect()
     }
 
     /// Whether a live workflow with this UID was taken in.

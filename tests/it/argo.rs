@@ -75,7 +75,7 @@ fn offloaded_nodes_are_filled_in_and_judged() {
     );
     assert_eq!(ran.json()["gaps"], json!([]), "{}", ran.err);
     // Only what needs it is asked for.
-    assert_eq!(argo.requests_to("/api/v1/workflows/ml/argo-heavy").len(), 1);
+    assert_eq!(argo.requests_to("/api/v1/workflows/ml/argo-heavy").len(), 2, "once to know the cluster by");
     assert!(argo.requests_to("/api/v1/workflows/ml/argo-light").is_empty());
     assert!(argo.requests().iter().all(|seen| seen.method == "GET"));
 }
@@ -149,8 +149,14 @@ fn archived_workflows_are_listed_page_by_page_and_live_ones_count_once() {
         archive.push(both.clone());
         both["status"]["phase"] = json!("Running");
         both["status"]["nodes"] = json!({});
-        let stub = Stub::listing([Reply::page(&[both, leaking("argo-live")], "")]);
-        let argo = ArgoServer::start(Knows { release, archive: Some(archive), ..Knows::default() });
+        let live = [both, leaking("argo-live")].to_vec();
+        let stub = Stub::listing([Reply::page(&live, "")]);
+        let argo = ArgoServer::start(Knows {
+            release,
+            live: live.clone(),
+            archive: Some(archive),
+            ..Knows::default()
+        });
         let ran = inspect(&stub, &argo, "--chunk-size 2 -o json").ends_with(0);
         let mut want: Vec<_> = (0..begun.len())
             .map(|at| row(&format!("argo-old-{at:02}"), "unknown", "archived-stale"))
@@ -216,7 +222,7 @@ fn labels_and_names_are_looked_up_in_both_places() {
         absent("argo-lab-none"),
     ]);
     let archive = Some(vec![etl, relabelled, archived("argo-lab-plain", 4)]);
-    let argo = ArgoServer::start(Knows { archive, ..Knows::default() });
+    let argo = ArgoServer::start(Knows { live: vec![leaking("argo-lab-live")], archive, ..Knows::default() });
     let found = inspect(&stub, &argo, "-l app=etl -o json").ends_with(0).json();
     assert_eq!(names(&found), ["argo-lab-etl"]);
     let found = inspect(&stub, &argo, "argo-lab-live argo-lab-etl -o json").ends_with(0).json();
@@ -232,7 +238,8 @@ fn an_archive_that_may_not_be_read_is_a_gap() {
     let denied =
         failure(403, 7, "Permission denied, you are not allowed to list workflows in namespace \"ml\".");
     let faults = vec![(ARCHIVE.to_owned(), 0, denied)];
-    let argo = ArgoServer::start(Knows { faults, ..Knows::default() });
+    let live = vec![leaking("argo-gap")];
+    let argo = ArgoServer::start(Knows { live: live.clone(), faults, ..Knows::default() });
     let ran = inspect(&stub, &argo, "-o json").ends_with(0);
     assert_eq!(verdicts(&ran.json()), [row("argo-gap", "uncovered", "inline-only")]);
     assert_eq!(ran.json()["gaps"][0]["what"], "archived workflows");
@@ -241,7 +248,7 @@ fn an_archive_that_may_not_be_read_is_a_gap() {
     let gone = format!("{ARCHIVE}/uid-ml-argo-gone");
     let archive = Some(vec![archived("argo-gone", 1), archived("argo-stays", 2)]);
     let faults = vec![(gone, 0, failure(404, 5, "not found"))];
-    let argo = ArgoServer::start(Knows { archive, faults, ..Knows::default() });
+    let argo = ArgoServer::start(Knows { live, archive, faults, ..Knows::default() });
     let ran = inspect(&stub, &argo, "-o json").ends_with(0);
     assert_eq!(names(&ran.json()), ["argo-gap", "argo-stays"]);
     assert_eq!(ran.json()["gaps"][0]["what"], "archived workflow ml/argo-gone");
@@ -317,7 +324,10 @@ fn what_is_no_argo_server_is_called_so() {
         assert!(ran.err.contains("hint: is --argo-server (ARGO_SERVER) right?"), "{}", ran.err);
     }
     // A path before the API, in either way.
-    let below = Stub::start([("/argo/api/v1/info".to_owned(), vec![Reply::json(200, &json!({}))])]);
+    let below = Stub::start([
+        ("/argo/api/v1/info".to_owned(), vec![Reply::json(200, &json!({}))]),
+        ("/argo/api/v1/workflows/ml/argo-wrong".to_owned(), vec![Reply::json(200, &leaking("argo-wrong"))]),
+    ]);
     let ran = asked(&format!("http://{}/argo/", below.address)).ends_with(0);
     assert!(!below.requests_to("/argo/api/v1/archived-workflows").is_empty(), "{}", ran.err);
     // It speaks no TLS.

@@ -44,13 +44,23 @@ fn controller() -> [Value; 2] {
 struct Place {
     stub: Stub,
     folder: Folder,
+    workflows: Vec<Value>,
 }
 
 impl Place {
     fn new(workflows: &[Value]) -> Self {
+        Self::answering(workflows, vec![Reply::page(workflows, "")])
+    }
+
+    /// The first list is one by label, and shows these.
+    fn labelled(workflows: &[Value], labelled: &[Value]) -> Self {
+        Self::answering(workflows, vec![Reply::page(labelled, ""), Reply::page(workflows, "")])
+    }
+
+    fn answering(workflows: &[Value], lists: Vec<Reply>) -> Self {
         let [deployment, config] = controller();
         let mut replies = vec![
-            (ALL.to_owned(), vec![Reply::page(workflows, "")]),
+            (ALL.to_owned(), lists),
             ("/apis/apps/v1/deployments".to_owned(), vec![Reply::page(&[deployment], "")]),
             (
                 "/api/v1/namespaces/argo/configmaps/workflow-controller-configmap".to_owned(),
@@ -62,7 +72,18 @@ impl Place {
             let path = format!("/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/{name}");
             replies.push((path, vec![Reply::json(200, workflow)]));
         }
-        Self { stub: Stub::start(replies), folder: Folder::new() }
+        Self { stub: Stub::start(replies), folder: Folder::new(), workflows: workflows.to_vec() }
+    }
+
+    /// The cluster's Argo server.
+    fn argo(&self, mut knows: Knows) -> ArgoServer {
+        for workflow in &self.workflows {
+            let same = |other: &Value| other["metadata"]["name"] == workflow["metadata"]["name"];
+            if !knows.live.iter().any(same) {
+                knows.live.push(workflow.clone());
+            }
+        }
+        ArgoServer::start(knows)
     }
 
     fn run(&self, argo: Option<&ArgoServer>, words: &str) -> Ran {
@@ -108,7 +129,7 @@ fn an_archive_read_whole_needs_no_accepting() {
     assert!(without.err.contains("archive: the controller archives workflows, and only an Argo server"));
     assert!(without.err.contains("--accept-unread archive"), "{}", without.err);
     // Its own record in the archive is no other's reference.
-    let argo = ArgoServer::start(archive(vec![train, leaking("argo-p-gone")]));
+    let argo = place.argo(archive(vec![train, leaking("argo-p-gone")]));
     let ran = place.run(Some(&argo), "purge --all --yes --chunk-size 1").ends_with(0);
     assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
     assert!(!place.folder.has("argo/argo-p-whole/1/a.tgz"));
@@ -119,7 +140,7 @@ fn what_an_archived_workflow_refers_to_stays() {
     let place = Place::new(&[leaking("argo-p-read"), leaking("argo-p-free")]);
     place.folder.put("argo/argo-p-read/1/a.tgz");
     place.folder.put("argo/argo-p-free/1/a.tgz");
-    let argo = ArgoServer::start(archive(vec![reading("argo-p-old", "argo/argo-p-read/1/a.tgz")]));
+    let argo = place.argo(archive(vec![reading("argo-p-old", "argo/argo-p-read/1/a.tgz")]));
     let plan = place.run(Some(&argo), "purge --all --dry-run -o json").ends_with(0).json();
     assert_eq!(deletes(&plan), ["argo/argo-p-free/1/a.tgz"]);
     let kept = plan["workflows"].as_array().unwrap().iter().flat_map(|wf| wf["keep"].as_array().unwrap());
@@ -134,7 +155,7 @@ fn archived_workflows_are_selected_and_kept() {
     let mut old = leaking("argo-p-arch");
     // Nobody ever asked for collection.
     old["spec"].as_object_mut().unwrap().remove("artifactGC");
-    let argo = ArgoServer::start(archive(vec![old]));
+    let argo = place.argo(archive(vec![old]));
     let plan = place.run(Some(&argo), "purge argo-p-arch --dry-run -o json").ends_with(0).json();
     assert_eq!((deletes(&plan), protections(&plan)), (vec![], vec!["archived".to_owned()]));
     place.run(Some(&argo), "purge argo-p-arch --yes").ends_with(0);
@@ -180,14 +201,14 @@ fn whatever_goes_wrong_leaves_the_archive_unread() {
     let place = Place::new(&[leaking("argo-p-fail")]);
     place.folder.put("argo/argo-p-fail/1/a.tgz");
     for (why, knows) in failures() {
-        let argo = ArgoServer::start(knows);
+        let argo = place.argo(knows);
         let ran = place.run(Some(&argo), "purge --all --yes --chunk-size 1").ends_with(5);
         assert!(ran.err.contains("can't be told: archive: ") && ran.err.contains(why), "{why}: {}", ran.err);
         assert!(ran.err.contains("--accept-unread archive"), "{}", ran.err);
     }
     assert!(place.folder.has("argo/argo-p-fail/1/a.tgz"));
     let (_, knows) = failures().swap_remove(1);
-    let argo = ArgoServer::start(knows);
+    let argo = place.argo(knows);
     place.run(Some(&argo), "purge --all --yes --accept-unread archive").ends_with(0);
     assert!(!place.folder.has("argo/argo-p-fail/1/a.tgz"));
 }
@@ -195,7 +216,7 @@ fn whatever_goes_wrong_leaves_the_archive_unread() {
 #[test]
 fn who_is_not_let_in_is_told_what_to_do() {
     let place = Place::new(&[leaking("argo-p-hint")]);
-    let argo = ArgoServer::start(Knows { token: Some("x".into()), ..Knows::default() });
+    let argo = place.argo(Knows { token: Some("x".into()), ..Knows::default() });
     let ran = place.run(Some(&argo), "purge --all --yes").ends_with(5);
     assert!(ran.err.contains("hint: set ARGO_TOKEN to what `argo auth token` prints"), "{}", ran.err);
 }
@@ -212,14 +233,14 @@ fn offloaded_nodes_that_were_filled_in_are_purged_and_not_written() {
     // Without its nodes it may refer to anything.
     let nodes = "/api/v1/workflows/ml/argo-p-heavy".to_owned();
     let faults = vec![(nodes, 0, failure(500, 13, "offload node status is not supported"))];
-    let argo = ArgoServer::start(Knows { faults, ..Knows::default() });
+    let argo = place.argo(Knows { faults, ..Knows::default() });
     let ran = place.run(Some(&argo), "purge --all --yes").ends_with(5);
     assert!(ran.err.contains("nodes: workflow ml/argo-p-heavy: node status is offloaded"), "{}", ran.err);
     assert!(ran.err.contains("offload node status is not supported"), "{}", ran.err);
     let without = place.run(None, "purge --all --yes --accept-unread archive").ends_with(5);
     assert!(without.err.contains("nodes: workflow ml/argo-p-heavy"), "{}", without.err);
 
-    let argo = ArgoServer::start(Knows { live: vec![heavy], ..Knows::default() });
+    let argo = place.argo(Knows { live: vec![heavy], ..Knows::default() });
     let ran = place.run(Some(&argo), "purge argo-p-heavy --yes --release-finalizer").ends_with(0);
     assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
     assert!(!place.folder.has(key));
@@ -245,7 +266,7 @@ fn a_finalizer_stays_while_the_nodes_can_not_be_seen() {
     // The database goes away once the plan is made.
     let nodes = "/api/v1/workflows/ml/argo-p-late".to_owned();
     let faults = vec![(nodes, 1, failure(500, 13, "connection to the database lost"))];
-    let argo = ArgoServer::start(Knows { live: vec![heavy], faults, ..Knows::default() });
+    let argo = place.argo(Knows { live: vec![heavy], faults, ..Knows::default() });
     let ran = place.run(Some(&argo), "purge argo-p-late --yes --release-finalizer");
     assert!(
         ran.err.contains("its nodes can't be read: Error from the Argo server"),
@@ -262,7 +283,7 @@ fn a_saved_plan_looks_into_the_archive_again() {
     let place = Place::new(&[leaking("argo-p-saved")]);
     let key = "argo/argo-p-saved/1/a.tgz";
     place.folder.put(key);
-    let argo = ArgoServer::start(archive(vec![leaking("argo-p-old")]));
+    let argo = place.argo(archive(vec![leaking("argo-p-old")]));
     let plan = place.plan();
     place.run(Some(&argo), &format!("purge --all --plan-out {plan}")).ends_with(0);
     let apply = |argo: Option<&ArgoServer>| place.run(argo, &format!("purge --plan {plan} --yes"));
@@ -299,7 +320,7 @@ fn what_only_an_archived_workflow_refers_to_is_no_orphan() {
     let place = Place::new(&[offloaded(&heavy)]);
     let keys = ["argo/argo-o-heavy/1/a.tgz", "argo/argo-o-arch/1/a.tgz", "argo/argo-o-gone/1/a.tgz"];
     keys.iter().for_each(|key| place.folder.put_at(BUCKET, key, OLD));
-    let argo = ArgoServer::start(Knows { live: vec![heavy], ..archive(vec![leaking("argo-o-arch")]) });
+    let argo = place.argo(Knows { live: vec![heavy], ..archive(vec![leaking("argo-o-arch")]) });
     let words = format!("orphans --repository gs://{BUCKET}/argo --exclusive -o json");
     let ran = place.run(Some(&argo), &words).ends_with(0);
     assert_eq!(orphans(&ran), ["argo-o-gone"]);
@@ -330,7 +351,7 @@ fn a_half_read_archive_offers_nothing() {
     place.folder.put_at(BUCKET, "argo/argo-o-half/1/a.tgz", OLD);
     let plan = place.plan();
     for (why, knows) in failures() {
-        let argo = ArgoServer::start(knows);
+        let argo = place.argo(knows);
         let words = format!(
             "orphans --repository gs://{BUCKET}/argo --exclusive --chunk-size 1 --plan-out {plan} -o json"
         );
@@ -343,6 +364,46 @@ fn a_half_read_archive_offers_nothing() {
         );
     }
     assert!(!std::path::Path::new(&plan).exists());
+}
+
+#[test]
+fn the_archive_of_another_cluster_is_not_this_ones() {
+    let place = Place::new(&[leaking("argo-p-mine")]);
+    place.folder.put("argo/argo-p-mine/1/a.tgz");
+    let mut other = leaking("argo-p-mine");
+    other["metadata"]["uid"] = json!("of-the-other");
+    for live in [vec![other], vec![leaking("argo-p-theirs")], vec![]] {
+        let argo = ArgoServer::start(Knows { live, ..archive(vec![leaking("argo-p-old")]) });
+        let ran = place.run(Some(&argo), "purge --all --yes").ends_with(5);
+        assert!(ran.err.contains("is not this cluster's"), "{}", ran.err);
+        let ran = place.run(Some(&argo), "inspect -A -o json").ends_with(0);
+        assert_eq!(ran.json()["workflows"].as_array().unwrap().len(), 1);
+        assert!(ran.err.contains("Warning: cannot read archived workflows"), "{}", ran.err);
+    }
+    assert!(place.folder.has("argo/argo-p-mine/1/a.tgz"));
+    // Nor is a cluster without workflows one with some.
+    let empty = Place::new(&[]);
+    let orphans = format!("orphans --repository gs://{BUCKET}/argo --exclusive -o json");
+    let offered = |knows: Knows| {
+        empty.run(Some(&ArgoServer::start(knows)), &orphans).ends_with(0).json()["offered"].clone()
+    };
+    assert_eq!(offered(archive(vec![leaking("argo-p-old")])), json!(true));
+    assert_eq!(offered(Knows { live: vec![leaking("argo-p-theirs")], ..archive(vec![]) }), json!(false));
+}
+
+#[test]
+fn a_label_the_archive_kept_selects_no_live_workflow() {
+    let labels = "workflows.argoproj.io/workflow-archiving-status";
+    let mut old = leaking("argo-p-label");
+    old["metadata"]["labels"]["app"] = json!("etl");
+    old["metadata"]["labels"][labels] = json!("Pending");
+    // The cluster's list by label is empty, the one of everything is not: labels changed since.
+    let place = Place::labelled(&[leaking("argo-p-label")], &[]);
+    place.folder.put("argo/argo-p-label/1/a.tgz");
+    let argo = place.argo(archive(vec![old]));
+    let plan = place.run(Some(&argo), "purge -A -l app=etl --dry-run -o json").ends_with(0).json();
+    assert_eq!(deletes(&plan), [""; 0]);
+    assert_eq!(argo.requests_to(ARCHIVE)[0].asked()["listOptions.labelSelector"], "app=etl");
 }
 
 /// Kubernetes and the object store are real, and kubectl runs the plugin.

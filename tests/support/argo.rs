@@ -120,16 +120,22 @@ async fn answer(State(server): State<Arc<Server>>, request: Request<Body>) -> Re
     };
     let earlier = {
         let mut all = server.seen.lock().expect("no test panics while it holds this");
-        let earlier = all.iter().filter(|other| other.path == seen.path).count();
+        let earlier = all.iter().filter(|other| other.path == seen.path && is_whole(other)).count();
         all.push(seen.clone());
         earlier
     };
     let reply = {
         let knows = server.knows.lock().expect("no test panics while it holds this");
-        let fault = knows.faults.iter().find(|(path, from, _)| *path == seen.path && *from <= earlier);
+        let faults = knows.faults.iter().filter(|_| is_whole(&seen));
+        let fault = faults.into_iter().find(|(path, from, _)| *path == seen.path && *from <= earlier);
         fault.map_or_else(|| knows.answer(&seen), |(_, _, reply)| reply.clone())
     };
     reply.send().await
+}
+
+/// Asks for all fields: a workflow's nodes are read from the database then.
+fn is_whole(seen: &Seen) -> bool {
+    !seen.query.contains("fields=")
 }
 
 impl Knows {
@@ -152,7 +158,10 @@ impl Knows {
                 200,
                 &json!({ "managedNamespace": self.managed_namespace, "links": null, "columns": null }),
             ),
-            ["api", "v1", "workflows", namespace, name] => self.workflow(namespace, name),
+            ["api", "v1", "workflows", ""] => self.workflows(),
+            ["api", "v1", "workflows", namespace, name] => {
+                self.workflow(namespace, name, seen.asked().get("fields").map(String::as_str))
+            }
             ["api", "v1", "archived-workflows"] => self.list(&seen.asked()),
             ["api", "v1", "archived-workflows", uid] => self.archived(uid),
             ["api", ..] => failure(404, 5, "Not Found"),
@@ -161,15 +170,25 @@ impl Knows {
         }
     }
 
-    fn workflow(&self, namespace: &str, name: &str) -> Reply {
+    fn workflow(&self, namespace: &str, name: &str, fields: Option<&str>) -> Reply {
         let is = |workflow: &&Value| {
             workflow["metadata"]["namespace"] == namespace && workflow["metadata"]["name"] == name
         };
         let archive = self.archive.as_deref().unwrap_or_default();
         match self.live.iter().find(is).cloned().or_else(|| archive.iter().find(is).map(|w| self.marked(w))) {
+            Some(workflow) if fields == Some("metadata.uid") => {
+                Reply::json(200, &json!({ "metadata": { "uid": workflow["metadata"]["uid"] } }))
+            }
             Some(workflow) => Reply::json(200, &workflow),
             None => failure(404, 5, &format!("workflows.argoproj.io \"{name}\" not found")),
         }
+    }
+
+    /// Since v3.5 archived ones are listed with the others.
+    fn workflows(&self) -> Reply {
+        let archive = self.archive.iter().flatten().filter(|_| self.release == Release::V41);
+        let items: Vec<Value> = self.live.iter().cloned().chain(archive.map(|wf| self.row(wf))).collect();
+        Reply::json(200, &json!({ "metadata": { "resourceVersion": "7" }, "items": items }))
     }
 
     fn marked(&self, workflow: &Value) -> Value {

@@ -28,7 +28,7 @@ impl Archive<'_> {
     pub async fn run(
         &self,
         run: &mut Run<'_>,
-        missing: &Missing,
+        (missing, known): (&Missing, &[(String, String, String)]),
         mut is_live: impl FnMut(&str) -> bool,
         progress: &Progress,
     ) -> Result<(), Error> {
@@ -37,7 +37,11 @@ impl Archive<'_> {
             [] => vec![self.rows(None)],
             names => names.iter().map(|name| self.rows(Some(name))).collect(),
         };
-        let mut unread = None;
+        // Where no live workflow was read nothing is to be compared: others may be there.
+        let same = if known.is_empty() { Ok(()) } else { self.server.ensure_of(known).await };
+        let lists = if same.is_ok() { lists } else { Vec::new() };
+        let mut unread = same.err().map(|error| error.brief().to_owned());
+        let mut count = 0;
         'lists: for list in lists {
             let mut rows = self.server.rows(list);
             while let Some(page) = rows.recv().await {
@@ -48,6 +52,7 @@ impl Archive<'_> {
                         break 'lists;
                     }
                 };
+                count += page.len() as u64;
                 found.extend(page.iter().map(|row| row.metadata.name.clone()));
                 let wanted: Vec<Row> =
                     page.into_iter().filter(|row| self.wants(row) && !is_live(&row.metadata.uid)).collect();
@@ -64,6 +69,12 @@ impl Archive<'_> {
                 Some(why) => error.hint(format!("nor can the archive be read: {why}")),
                 None => error,
             });
+        }
+        if unread.is_none() && !self.look.context.controllers.hidden() {
+            unread = match self.server.shown(count).await {
+                Ok(archive) => self.look.context.controllers.beyond_archive(&archive),
+                Err(error) => Some(error.brief().to_owned()),
+            };
         }
         run.gaps(unread.map(gap).into_iter().collect());
         Ok(())

@@ -21,13 +21,15 @@ use std::time::{Duration, Instant};
 
 /// Workflows looked up in storage at a time; the throttle bounds the requests.
 const CHECKS: usize = 16;
+/// Workflows by which an Argo server is known to be the cluster's.
+const KNOWN: usize = 3;
 /// Pages decoded at a time: one while the other is printed.
 const DECODERS: usize = 2;
 
 /// What every workflow is looked at with.
 #[derive(Clone)]
 pub(super) struct Look {
-    context: Arc<Context>,
+    pub context: Arc<Context>,
     pub selection: Arc<Selection>,
     view: Arc<View>,
     store: Option<Store>,
@@ -118,12 +120,19 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         .buffered(DECODERS);
     // A list that expired starts over, and nothing may count twice.
     let (mut seen, mut passed_over) = (Seen::default(), Seen::default());
+    let mut known = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page?;
         run.gaps(page.gaps);
         for item in page.items {
             match item {
-                Ok(assessment) if seen.is_new(&assessment.uid) => run.take(assessment)?,
+                Ok(assessment) if seen.is_new(&assessment.uid) => {
+                    if server.is_some() && known.len() < KNOWN {
+                        let Assessment { namespace, name, uid, .. } = &assessment;
+                        known.push((namespace.clone(), name.clone(), uid.clone()));
+                    }
+                    run.take(assessment)?;
+                }
                 Err(bad) if !seen.is_new(bad.known_name()) => {}
                 Ok(_) => {}
                 Err(Malformed { name, error }) => run.malformed(format!("workflow {name}"), error),
@@ -141,7 +150,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         let archive =
             Archive { arguments, cluster: &cluster, server, namespace: namespace.as_deref(), look: &look };
         let is_live = |uid: &str| !seen.is_new(uid) || !passed_over.is_new(uid);
-        archive.run(&mut run, &missing, is_live, &progress).await?;
+        archive.run(&mut run, (&missing, &known), is_live, &progress).await?;
     }
     progress.clear();
     let empty = run.inspection.summary.workflows == 0 && run.malformed == 0;

@@ -86,6 +86,10 @@ pub(super) async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     shared: &Arc<Shared<S>>,
     whole: &mut Whole,
 ) -> Result<(), Error> {
+    if let Err(error) = server.ensure_of(&whole.known()).await {
+        whole.unread.push(unread(error.brief()));
+        return Ok(());
+    }
     let beyond = match pages(server, chunk_size, shared, whole).await? {
         Ok(count) => match server.shown(count).await {
             Ok(archive) => shared.0.controllers.beyond_archive(&archive),

@@ -61,7 +61,7 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let selection = arguments.selection(namespace.clone(), now);
     let selects = move |workflow: &Workflow| {
         selection.takes(workflow)
-            && labelled.as_ref().is_none_or(|uids: &HashSet<String>| uids.contains(&workflow.metadata.uid))
+            && labelled.as_ref().is_none_or(|labelled: &Labelled| labelled.has(workflow))
     };
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
@@ -244,12 +244,25 @@ fn page<S: Fn(&Workflow) -> bool + Sync>(
     Ok((gathered, offloaded))
 }
 
-/// The UIDs that a label selector takes: only the server knows how to read one.
+/// UIDs that a label selector takes. Labels may have changed since a workflow was archived.
+struct Labelled {
+    live: HashSet<String>,
+    archived: HashSet<String>,
+}
+
+impl Labelled {
+    fn has(&self, workflow: &Workflow) -> bool {
+        let uids = if workflow.is_archived_record() { &self.archived } else { &self.live };
+        uids.contains(&workflow.metadata.uid)
+    }
+}
+
+/// What the label selector takes: only the servers know how to read one.
 async fn labelled(
     cluster: &Cluster,
     arguments: &Arguments,
     namespace: Option<&str>,
-) -> Result<Option<HashSet<String>>, Error> {
+) -> Result<Option<Labelled>, Error> {
     let Some(selector) = &arguments.selector else { return Ok(None) };
     #[derive(Deserialize)]
     struct Object {
@@ -261,13 +274,13 @@ async fn labelled(
         chunk_size: arguments.kube.chunk_size,
         ..Scope::default()
     });
-    let mut uids = HashSet::new();
+    let (mut live, mut archived) = (HashSet::new(), HashSet::new());
     while let Some(body) = bodies.recv().await {
         let (Body::Page(bytes) | Body::One(bytes)) = body?;
         let mut take = |item| match item {
             crate::argo::list::Item::Object(object) => {
                 let Object { metadata } = *object;
-                uids.insert(metadata.uid);
+                live.insert(metadata.uid);
             }
             crate::argo::list::Item::Malformed(Malformed { .. }) => {}
         };
@@ -283,8 +296,8 @@ async fn labelled(
         });
         // An archive that can't be read is told of when all of it is; nothing of it is ever deleted.
         while let Some(Ok(page)) = rows.recv().await {
-            uids.extend(page.into_iter().map(|row| row.metadata.uid));
+            archived.extend(page.into_iter().map(|row| row.metadata.uid));
         }
     }
-    Ok(Some(uids))
+    Ok(Some(Labelled { live, archived }))
 }
