@@ -155,13 +155,20 @@ fn archived_workflows_are_selected_and_kept() {
     let mut old = leaking("argo-p-arch");
     // Nobody ever asked for collection.
     old["spec"].as_object_mut().unwrap().remove("artifactGC");
-    let argo = place.argo(archive(vec![old]));
+    let argo = place.argo(archive(vec![old.clone()]));
     let plan = place.run(Some(&argo), "purge argo-p-arch --dry-run -o json").ends_with(0).json();
     assert_eq!((deletes(&plan), protections(&plan)), (vec![], vec!["archived".to_owned()]));
     place.run(Some(&argo), "purge argo-p-arch --yes").ends_with(0);
     assert!(place.folder.has("argo/argo-p-arch/1/a.tgz"));
     let ran = place.run(Some(&argo), "purge argo-p-nowhere --yes");
     ran.assert(1, "error: workflows \"argo-p-nowhere\" not found");
+    // Retried since: what the archive says of it selects nothing.
+    let mut again = old.clone();
+    again["status"]["phase"] = json!("Running");
+    let place = Place::new(&[again]);
+    let argo = place.argo(archive(vec![old]));
+    let plan = place.run(Some(&argo), "purge --status Succeeded --dry-run -o json").ends_with(0).json();
+    assert_eq!(plan["workflows"], json!([]));
 }
 
 /// All that can go wrong with an archive, and how the refusal names it.
