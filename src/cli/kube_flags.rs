@@ -42,7 +42,8 @@ pub(super) struct KubeFlags {
     pub chunk_size: u32,
     /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
     ///
-    /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there.
+    /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there. An empty value names
+    /// none, whatever ARGO_SERVER is.
     #[arg(
         long,
         env = "ARGO_SERVER",

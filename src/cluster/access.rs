@@ -41,9 +41,7 @@ impl Cluster {
         check_segment("namespace", &config.default_namespace)?;
         trim_token_file(&mut config.auth_info);
         let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
-        let argo_server =
-            access.argo_server.as_ref().map(|address| ArgoServer::new(address, &config.auth_info, timeout));
-        let argo_server = argo_server.transpose()?.map(Arc::new);
+        let own = config.auth_info.clone();
         let auth = &mut config.auth_info;
         if access.as_user.is_some() {
             auth.impersonate.clone_from(&access.as_user);
@@ -66,6 +64,8 @@ impl Cluster {
             blame(plugin, Error::from_kube(&authority, &error))
         })?;
         let client: Client = builder.build();
+        let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, timeout));
+        let argo_server = argo_server.transpose()?.map(Arc::new);
         Ok(Self {
             client,
             namespace,

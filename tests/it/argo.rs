@@ -84,18 +84,19 @@ fn offloaded_nodes_are_filled_in_and_judged() {
 fn an_answer_about_another_state_leaves_the_nodes_unknown() {
     let seen = leaking("argo-moved");
     let stub = Stub::listing([Reply::page(&[offloaded(&seen)], "")]);
-    let cases: [(&str, &dyn Fn(&mut Value)); 5] = [
-        ("another workflow of that name", &|wf| wf["metadata"]["uid"] = json!("another")),
-        ("a later state of it", &|wf| {
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 5] = [
+        ("another workflow of that name", |wf| wf["metadata"]["uid"] = json!("another")),
+        ("a later state of it", |wf| {
             wf["metadata"]["resourceVersion"] = json!("42");
             wf["status"]["phase"] = json!("Running");
             wf["status"]["finishedAt"] = json!(null);
         }),
-        ("its archived record", &|wf| {
+        ("its archived record", |wf| {
             wf["metadata"]["labels"]["workflows.argoproj.io/workflow-archiving-status"] = json!("Persisted");
         }),
-        ("no nodes", &|wf| *wf = offloaded(wf)),
-        ("no nodes", &|wf| wf["status"]["nodes"] = json!(null)),
+        ("no nodes", |wf| *wf = offloaded(wf)),
+        ("no nodes", |wf| wf["status"]["nodes"] = json!(null)),
     ];
     for (why, change) in cases {
         let mut answer = seen.clone();

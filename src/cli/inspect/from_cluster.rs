@@ -174,11 +174,8 @@ struct Page {
     gaps: Vec<Gap>,
 }
 
-/// A workflow of a page: done, or yet to be asked for.
-enum Found {
-    Assessed(Assessed),
-    Offloaded(Box<Workflow>),
-}
+/// A workflow of a page; one whose nodes are yet to be asked for is the error.
+type Found = Result<Assessed, Box<Workflow>>;
 
 /// Decodes a body and assesses what the selection takes; nodes that aren't there are asked for.
 async fn assessed(body: Body, look: &Look, server: Option<&ArgoServer>) -> Result<Page, Error> {
@@ -191,9 +188,9 @@ async fn assessed(body: Body, look: &Look, server: Option<&ArgoServer>) -> Resul
     let mut items = stream::iter(found)
         .map(|found| async move {
             match (found, server) {
-                (Found::Offloaded(workflow), Some(server)) => hydrated(workflow, look, server).await,
-                (Found::Offloaded(mut workflow), None) => (Ok(look.assess(&mut workflow)), None),
-                (Found::Assessed(assessed), _) => (assessed, None),
+                (Err(workflow), Some(server)) => hydrated(workflow, look, server).await,
+                (Err(mut workflow), None) => (Ok(look.assess(&mut workflow)), None),
+                (Ok(assessed), _) => (assessed, None),
             }
         })
         .buffered(WHOLE);
@@ -231,11 +228,9 @@ fn page(body: &Body, look: &Look, hydrates: bool) -> Result<(Vec<Found>, Vec<Str
     let (mut found, mut passed_over) = (Vec::new(), Vec::new());
     let mut take = |item| match item {
         Item::Object(workflow) if !look.selection.takes(&workflow) => passed_over.push(workflow.metadata.uid),
-        Item::Object(workflow) if hydrates && workflow.is_offloaded() => {
-            found.push(Found::Offloaded(workflow))
-        }
-        Item::Object(mut workflow) => found.push(Found::Assessed(Ok(look.assess(&mut workflow)))),
-        Item::Malformed(malformed) => found.push(Found::Assessed(Err(malformed))),
+        Item::Object(workflow) if hydrates && workflow.is_offloaded() => found.push(Err(workflow)),
+        Item::Object(mut workflow) => found.push(Ok(Ok(look.assess(&mut workflow)))),
+        Item::Malformed(malformed) => found.push(Ok(Err(malformed))),
     };
     match body {
         Body::Page(bytes) => decode(bytes, take)
