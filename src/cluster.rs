@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod argo_server;
 mod buffer;
 mod manifests;
 mod names;
@@ -14,10 +15,12 @@ mod sources;
 mod write;
 
 pub use access::Access;
-use buffer::{Buffer, Pool};
+pub use argo_server::{ArgoAddress, ArgoServer, Row, Rows, WHOLE};
+pub use buffer::Buffer;
+use buffer::Pool;
 pub use manifests::Manifests;
 pub use names::{Configured, Named};
-pub use pages::{Body, Scope};
+pub use pages::{Body, Missing, Scope};
 pub use sources::{Beside, Unread, template_of};
 pub use write::Patched;
 
@@ -46,6 +49,8 @@ pub struct Cluster {
     buffers: Pool,
     /// The server's time at its first answer.
     first_answer: Arc<OnceLock<Timestamp>>,
+    /// Where offloaded nodes and the archive can be read.
+    argo_server: Option<Arc<ArgoServer>>,
 }
 
 /// The answer to one read.
@@ -64,6 +69,11 @@ impl Cluster {
     /// The server's time at its first answer; none before, or where it doesn't say.
     pub fn first_answer(&self) -> Option<Timestamp> {
         self.first_answer.get().copied()
+    }
+
+    /// The Argo server that was named, if any.
+    pub fn argo_server(&self) -> Option<&ArgoServer> {
+        self.argo_server.as_deref()
     }
 
     /// Host and port of the server.
@@ -143,7 +153,7 @@ impl Cluster {
             if let Some(time) = date(response.headers()) {
                 let _ = self.first_answer.set(time);
             }
-            tracing::debug!(method, path, status = status.as_u16(), "kubernetes");
+            tracing::debug!(method, path, status = status.as_u16(), server = %self.host, "kubernetes");
             let wait = retry_after(response.headers());
             let mut body = self.buffers.take();
             let collected = collect(response, &mut body.bytes).await;

@@ -128,6 +128,49 @@ impl Error {
         Self::worded(kind, format!("Error from server ({reason}): {message}"))
     }
 
+    /// The Argo server at `host` refused or failed; `body` is its message as grpc-gateway writes it.
+    pub fn from_argo_status(host: &str, code: u16, body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Answer {
+            /// gRPC's number.
+            code: u32,
+            #[serde(default)]
+            message: String,
+        }
+        let kind = match code {
+            403 => Kind::Forbidden,
+            404 => Kind::NotFound,
+            _ => Kind::Other,
+        };
+        // A proxy before it refuses in words of its own; a Status object is Kubernetes' and has a large code.
+        let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| answer.code <= 16);
+        let message = match (&answer, code) {
+            (_, 401) => {
+                let message =
+                    format!("error: You must be logged in to the Argo server {host} (Unauthorized)");
+                return Self::worded(kind, message);
+            }
+            (None, 300..=400 | 404 | 405) => return Self::no_argo_server(host),
+            (Some(answer), _) if !answer.message.is_empty() => answer.message.as_str(),
+            _ => match usual(code).1 {
+                "" => "no reason was given",
+                usual => usual,
+            },
+        };
+        let reason = match usual(code).0 {
+            "" => format!("HTTP {code}"),
+            reason => reason.to_owned(),
+        };
+        Self::worded(kind, format!("Error from the Argo server {host} ({reason}): {message}"))
+    }
+
+    /// Something else answers where an Argo server was expected.
+    pub fn no_argo_server(host: &str) -> Self {
+        Self::new(format!("the server {host} answers, but not as an Argo server does"))
+            .hint("is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this")
+            .hint("an Argo server with TLS wants https, one below a path wants that too: https://HOST/PATH")
+    }
+
     /// The API server could not be reached, or the connection broke.
     pub fn from_connection(host: &str, error: &(dyn StdError + 'static)) -> Self {
         let chain = chain(error);
@@ -291,6 +334,28 @@ mod tests {
             Error::from_connection("127.0.0.1:1", &refused).to_string(),
             "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?"
         );
+    }
+
+    #[test]
+    fn an_argo_server_is_told_from_others() {
+        let of = |code, body: &str| Error::from_argo_status("argo:2746", code, body.as_bytes());
+        let denied = r#"{"error":"not allowed","code":7,"message":"not allowed"}"#;
+        assert_eq!(
+            of(403, denied).to_string(),
+            "Error from the Argo server argo:2746 (Forbidden): not allowed"
+        );
+        assert_eq!(of(403, denied).kind, Kind::Forbidden);
+        let missing = r#"{"error":"not found","code":5,"message":"not found"}"#;
+        assert_eq!(of(404, missing).kind, Kind::NotFound);
+        for alien in ["404 page not found", r#"{"kind":"Status","code":404,"message":"x"}"#, "<html>"] {
+            let error = of(404, alien);
+            assert!(
+                error.kind == Kind::Other && error.to_string().contains("not as an Argo server"),
+                "{error}"
+            );
+        }
+        assert!(of(401, "<html>").to_string().contains("(Unauthorized)"));
+        assert!(of(502, "<html>").to_string().contains("(HTTP 502): no reason was given"));
     }
 
     #[test]

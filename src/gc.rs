@@ -20,7 +20,7 @@ pub mod report;
 pub mod retention;
 pub mod stored;
 
-pub use context::{Context, Controller, Controllers, Kind, Related};
+pub use context::{Context, Controller, Controllers, Kind, Related, ShownArchive};
 pub use coverage::assess;
 pub use inspection::{Gap, Inspection, Summary};
 pub use location::Location;

@@ -7,7 +7,8 @@
 //! - [`output`] shows them, one file a format; [`error`] words what went wrong.
 //!
 //! Nothing in the library looks at the terminal or the clock: see [`cli::Streams`] and the `now` of
-//! [`cli::run`]. Environment variables are read by clap, by its completion, and for kube's configuration alone.
+//! [`cli::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds' own
+//! chains of credentials, and for the Argo server's token and proxy, alone.
 
 pub mod argo;
 pub mod check;

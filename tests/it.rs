@@ -3,6 +3,10 @@
 
 mod support;
 
+#[path = "it/argo.rs"]
+mod argo;
+#[path = "it/argo_purge.rs"]
+mod argo_purge;
 #[path = "it/check.rs"]
 mod check;
 #[path = "it/clouds.rs"]

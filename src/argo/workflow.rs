@@ -139,6 +139,14 @@ impl Workflow {
         self.metadata.label(names::ARCHIVING) == "Persisted"
     }
 
+    /// Whether the nodes are in the controller's database, and not here.
+    pub fn is_offloaded(&self) -> bool {
+        let status = &self.status;
+        status.nodes.is_empty()
+            && status.compressed_nodes.is_empty()
+            && !status.offload_node_status_version.is_empty()
+    }
+
     /// Every declared artifact of the templates that stand in the Workflow's own spec.
     pub fn declared(&self) -> impl Iterator<Item = &Artifact> {
         self.spec.templates.iter().flat_map(|template| &template.outputs.artifacts)

@@ -1,5 +1,6 @@
 //! `inspect`: which artifacts lack coverage, and why.
 
+mod archive;
 mod from_cluster;
 pub(super) mod from_files;
 

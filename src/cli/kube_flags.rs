@@ -1,7 +1,7 @@
 //! kubectl's own flags.
 
 use super::duration;
-use crate::cluster::Access;
+use crate::cluster::{Access, ArgoAddress};
 use clap::{ArgMatches, Args};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +43,50 @@ pub(super) struct KubeFlags {
     /// Workflows to ask for at a time; 0 for all at once.
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub chunk_size: u32,
+    /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
+    ///
+    /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there. An empty value names
+    /// none, whatever ARGO_SERVER is.
+    #[arg(
+        long,
+        env = "ARGO_SERVER",
+        hide_env_values = true,
+        value_name = "SERVER",
+        help_heading = "Argo server"
+    )]
+    argo_server: Option<String>,
+    /// Path the Argo server is served below.
+    #[arg(
+        long,
+        env = "ARGO_BASE_HREF",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PATH",
+        hide_short_help = true,
+        help_heading = "Argo server"
+    )]
+    argo_base_href: String,
+    /// Whether an Argo server named without a scheme uses TLS.
+    #[arg(long, env = "ARGO_SECURE", hide_env_values = true, default_value = "true", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = unless_false, value_name = "BOOL",
+          hide_short_help = true, help_heading = "Argo server")]
+    argo_secure: bool,
+    /// Takes any certificate of the Argo server, which lets others read the token.
+    #[arg(long, env = "ARGO_INSECURE_SKIP_VERIFY", hide_env_values = true, default_value = "false",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = if_true,
+          value_name = "BOOL", hide_short_help = true, help_heading = "Argo server")]
+    argo_insecure_skip_verify: bool,
+}
+
+/// The argo CLI reads ARGO_SECURE so.
+fn unless_false(text: &str) -> Result<bool, String> {
+    Ok(text != "false")
+}
+
+/// And ARGO_INSECURE_SKIP_VERIFY so.
+fn if_true(text: &str) -> Result<bool, String> {
+    Ok(text == "true")
 }
 
 impl KubeFlags {
@@ -57,7 +101,19 @@ impl KubeFlags {
             as_groups: self.as_groups.clone(),
             as_uid: self.as_uid.clone(),
             request_timeout: Some(self.request_timeout),
+            argo_server: self.argo_server(),
         }
+    }
+
+    /// The Argo server that is named, if any; a variable that is set and empty names none.
+    fn argo_server(&self) -> Option<ArgoAddress> {
+        let server = self.argo_server.as_ref().filter(|server| !server.trim().is_empty())?;
+        Some(ArgoAddress {
+            server: server.trim().to_owned(),
+            secure: self.argo_secure,
+            insecure: self.argo_insecure_skip_verify,
+            base_href: self.argo_base_href.clone(),
+        })
     }
 }
 
@@ -77,5 +133,6 @@ pub(super) fn access(typed: &ArgMatches) -> Access {
         as_groups: groups.map(|groups| groups.cloned().collect()).unwrap_or_default(),
         as_uid: get(typed, "as_uid"),
         request_timeout: None,
+        argo_server: None,
     }
 }

@@ -1,7 +1,8 @@
 //! `orphans`: objects in a bucket that no record refers to.
 
 use super::purge::apply::{save, warn_of_readers};
-use super::purge::from_cluster::{archive, check_clock, everything};
+use super::purge::archive;
+use super::purge::from_cluster::{check_clock, everything};
 use super::purge::from_files::{Loaded, load};
 use super::purge::{repository, signed};
 use super::storage::StorageFlags;
@@ -195,10 +196,11 @@ impl Arguments {
             let mut gathering = Gathering::default();
             let identity = ClusterIdentity::of(&cluster).await;
             check_clock(&cluster, CLOCKS, now)?;
+            archive::warn(cluster.argo_server(), streams).await;
             let beside = cluster.beside(None, &mut gathering).await;
             let (controllers, related, _) = cluster.related(None).await;
             let mut unread = beside.unread.clone();
-            unread.extend(controllers.unread_archive().map(archive));
+            unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
             // Before the workflows: what is recorded meanwhile stands in either.
             unread.extend(cluster.results(&mut gathering).await);
             let pins = beside.pinned_namespaces.clone();

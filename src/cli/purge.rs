@@ -1,6 +1,7 @@
 //! `purge`: delete what Argo left behind.
 
 pub(super) mod apply;
+pub(super) mod archive;
 mod engine;
 pub(super) mod from_cluster;
 pub(super) mod from_files;

@@ -1,7 +1,7 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
 use super::buffer::Pool;
-use super::{Cluster, check_segment};
+use super::{ArgoAddress, ArgoServer, Cluster, check_segment};
 use crate::error::Error;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -22,6 +22,8 @@ pub struct Access {
     pub as_uid: Option<String>,
     /// For each request; none for no limit.
     pub request_timeout: Option<Duration>,
+    /// An Argo server, for what only it can read.
+    pub argo_server: Option<ArgoAddress>,
 }
 
 impl Cluster {
@@ -37,6 +39,9 @@ impl Cluster {
             config.default_namespace.clone_from(namespace);
         }
         check_segment("namespace", &config.default_namespace)?;
+        trim_token_file(&mut config.auth_info);
+        let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
+        let own = config.auth_info.clone();
         let auth = &mut config.auth_info;
         if access.as_user.is_some() {
             auth.impersonate.clone_from(&access.as_user);
@@ -53,14 +58,14 @@ impl Cluster {
         // Compressing costs more than it spares where the bytes never leave the machine.
         config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
         let namespace = config.default_namespace.clone();
-        trim_token_file(auth);
         let plugin = auth.exec.clone();
         let builder = ClientBuilder::try_from(config).map_err(|error| {
             let plugin = plugin.filter(|_| matches!(error, kube::Error::Auth(_)));
             blame(plugin, Error::from_kube(&authority, &error))
         })?;
         let client: Client = builder.build();
-        let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
+        let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, timeout));
+        let argo_server = argo_server.transpose()?.map(Arc::new);
         Ok(Self {
             client,
             namespace,
@@ -69,6 +74,7 @@ impl Cluster {
             timeout,
             buffers: Pool::default(),
             first_answer: Arc::default(),
+            argo_server,
         })
     }
 }
@@ -146,7 +152,7 @@ fn blame(plugin: Option<ExecConfig>, error: Error) -> Error {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

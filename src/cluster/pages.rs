@@ -5,6 +5,7 @@ use super::buffer::Buffer;
 use crate::error::{Error, Kind, NO_RESOURCE};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -22,7 +23,12 @@ pub struct Scope {
     pub field_selector: Option<String>,
     /// Objects a page; 0 for all at once.
     pub chunk_size: u32,
+    /// Takes names that aren't there, for a reader who knows another place to look; else they end the reading.
+    pub missing: Option<Missing>,
 }
+
+/// Names of workflows that aren't there, with what the server said.
+pub type Missing = Arc<Mutex<Vec<(String, Error)>>>;
 
 /// A response body.
 #[derive(Debug)]
@@ -57,8 +63,17 @@ impl Cluster {
         if !scope.names.is_empty() {
             scope.names.iter().try_for_each(|name| super::check_segment("resource name", name))?;
             for name in &scope.names {
-                let body =
-                    self.get(&format!("{base}/{name}")).await.map_err(|error| explain(error, scope))?;
+                let body = match self.get(&format!("{base}/{name}")).await {
+                    Ok(body) => body,
+                    Err(error) => match (&scope.missing, explain(error, scope)) {
+                        (Some(missing), error) if error.kind == Kind::NotFound => {
+                            let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+                            missing.push((name.clone(), error));
+                            continue;
+                        }
+                        (_, error) => return Err(error),
+                    },
+                };
                 serde_json::from_slice::<IgnoredAny>(&body)
                     .map_err(|error| self.alien("workflow", &error))?;
                 if sender.send(Ok(Body::One(body))).await.is_err() {

@@ -45,6 +45,15 @@ pub struct Controllers {
     pub version: Option<Version>,
 }
 
+/// The archive that an Argo server showed whole.
+#[derive(Debug, Clone, Default)]
+pub struct ShownArchive {
+    /// The server has one.
+    pub exists: bool,
+    /// The one namespace it shows; empty for all.
+    pub managed_namespace: String,
+}
+
 /// Kinds of objects read beside workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -198,14 +207,50 @@ impl Controllers {
         })
     }
 
-    /// Why what the archive refers to is not known; none when no controller keeps an archive.
+    /// Why what the archive refers to is not known while no Argo server shows it; none when no controller
+    /// keeps one.
     pub fn unread_archive(&self) -> Option<&'static str> {
-        let configs = || self.seen.iter().map(|controller| controller.config.as_ref());
-        if configs().flatten().any(|config| config.archives) {
-            return Some("the controller archives workflows, and the archive can't be read yet");
+        if self.archiving().next().is_some() {
+            return Some(
+                "the controller archives workflows, and only an Argo server can show them: --argo-server",
+            );
         }
-        let unknown = !self.complete || configs().any(|config| config.is_none());
-        unknown.then_some("whether a controller archives workflows can't be told")
+        self.hidden().then_some("whether a controller archives workflows can't be told")
+    }
+
+    /// What the archive leaves out that one Argo server shows whole; none when that is all there is.
+    ///
+    /// A server shows the rows of its own database, instance ID and managed namespace (facts section 7):
+    /// two controllers that archive may have an archive each.
+    pub fn beyond_archive(&self, archive: &ShownArchive) -> Option<String> {
+        let archiving: Vec<&Controller> = self.archiving().collect();
+        let managed = archive.managed_namespace.as_str();
+        if self.hidden() {
+            Some("whether another controller archives elsewhere can't be told".to_owned())
+        } else if archiving.len() > 1 {
+            Some(format!(
+                "{} controllers archive workflows, and an Argo server shows the archive of one",
+                archiving.len()
+            ))
+        } else if archiving.is_empty() {
+            None
+        } else if !archive.exists {
+            Some("the controller archives workflows, and the Argo server has no archive".to_owned())
+        } else {
+            let beyond = |controller: &&Controller| controller.managed_namespace.as_deref() != Some(managed);
+            let more = !managed.is_empty() && archiving.iter().any(beyond);
+            more.then(|| format!("the Argo server shows only what was archived of \"{managed}\""))
+        }
+    }
+
+    /// The controllers that are known to archive.
+    fn archiving(&self) -> impl Iterator<Item = &Controller> {
+        self.seen.iter().filter(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+    }
+
+    /// Whether there may be controllers that archive and aren't known to.
+    pub fn hidden(&self) -> bool {
+        !self.complete || self.seen.iter().any(|controller| controller.config.is_none())
     }
 
     /// The version that ran the workflow, when all that may manage it agree on one.
@@ -292,4 +337,36 @@ fn option(args: &[String], flag: &str) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller(archives: bool, managed: Option<&str>) -> Controller {
+        let config = ControllerConfig { archives, ..ControllerConfig::default() };
+        let managed_namespace = managed.map(str::to_owned);
+        Controller { config: Some(config), managed_namespace, ..Controller::default() }
+    }
+
+    #[test]
+    fn one_archive_is_whole_only_where_it_is_the_only_one() {
+        let beyond = |seen: Vec<Controller>, complete, exists, managed: &str| {
+            let archive = ShownArchive { exists, managed_namespace: managed.to_owned() };
+            Controllers { seen, complete, version: None }.beyond_archive(&archive).is_some()
+        };
+        let one = || vec![controller(true, None)];
+        assert!(!beyond(one(), true, true, ""));
+        assert!(!beyond(vec![controller(true, None), controller(false, None)], true, true, ""));
+        assert!(
+            !beyond(vec![], true, false, "") && !beyond(vec![controller(false, None)], true, false, "ml")
+        );
+        // Another may be hidden, or is there.
+        assert!(beyond(one(), false, true, ""));
+        assert!(beyond(vec![controller(true, None), Controller::default()], true, true, ""));
+        assert!(beyond(vec![controller(true, Some("a")), controller(true, Some("b"))], true, true, ""));
+        // The server shows less than the controller archives.
+        assert!(beyond(one(), true, false, "") && beyond(one(), true, true, "ml"));
+        assert!(!beyond(vec![controller(true, Some("ml"))], true, true, "ml"));
+    }
 }

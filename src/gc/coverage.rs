@@ -126,7 +126,8 @@ impl<'a> Case<'a> {
             context,
             policy: Policy::of(workflow),
             version: context.controllers.version_for(&meta.namespace, meta.label(names::INSTANCE_ID)),
-            of: context.related.of(&meta.namespace, &meta.name),
+            // What stands beside a live workflow of that name is not the archived one's.
+            of: context.related.of(&meta.namespace, &meta.name).filter(|_| !workflow.is_archived_record()),
             repository: workflow
                 .status
                 .artifact_repository_ref
@@ -219,7 +220,8 @@ impl<'a> Case<'a> {
 
     /// Whether the finalizer is there, and whether anything will still take it away.
     fn finalizer(&self, assessment: &Assessment) -> Finalizer {
-        if !self.workflow.has_gc_finalizer() {
+        // A record hangs nowhere, whatever finalizers it was written with.
+        if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
             return Finalizer::Absent;
         }
         let over = self.workflow.is_terminal() || self.workflow.metadata.deletion_timestamp.is_some();

@@ -11,7 +11,8 @@ use crate::gc::reference::{Buckets, Gathering, References, Released};
 use crate::gc::retention::{Filter, Newest, Run, Series};
 use crate::gc::{Context, assess};
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What applies to every workflow of a gathering.
 pub struct Terms<'a> {
@@ -39,15 +40,35 @@ pub struct Gathered {
     pub found: BTreeSet<String>,
     /// Finished runs that a retention policy counts: series, end, and an identity.
     finished: Vec<(Series, Timestamp, String)>,
+    /// Hashes of the UIDs of live workflows.
+    live: Vec<u64>,
+    known: Known,
 }
+
+/// One live workflow of each instance ID, to know the cluster by: namespace, name and UID.
+type Known = BTreeMap<String, (String, String, String)>;
 
 impl Gathered {
     /// Takes one workflow in, from its JSON.
     pub fn workflow(&mut self, text: &str, terms: &Terms) {
-        let mut workflow = match crate::argo::list::object::<Workflow>(text) {
-            crate::argo::list::Item::Object(workflow) => workflow,
-            crate::argo::list::Item::Malformed(malformed) => return self.malformed(malformed),
-        };
+        match crate::argo::list::object::<Workflow>(text) {
+            crate::argo::list::Item::Object(workflow) => self.take(workflow, &[text], true, terms),
+            crate::argo::list::Item::Malformed(malformed) => self.malformed(malformed),
+        }
+    }
+
+    /// Takes a workflow in whose nodes an Argo server filled in: what the cluster shows of it, and the server's
+    /// answer.
+    pub fn hydrated(&mut self, workflow: Box<Workflow>, text: &str, answer: &str, terms: &Terms) {
+        self.take(workflow, &[text, answer], true, terms);
+    }
+
+    /// Takes an archived workflow in. One that is live too was selected, or not, as the live one.
+    pub fn archived(&mut self, workflow: Box<Workflow>, text: &str, is_live: bool, terms: &Terms) {
+        self.take(workflow, &[text], !is_live, terms);
+    }
+
+    fn take(&mut self, mut workflow: Box<Workflow>, texts: &[&str], may_be_selected: bool, terms: &Terms) {
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
@@ -58,33 +79,44 @@ impl Gathered {
         let now = terms.context.now;
         let retention = terms.rules.retention.as_deref();
         let templates = retention.map(|_| template_of(&workflow)).unwrap_or_default();
-        if let Some(retention) = retention {
-            // What a pin keeps anyway takes no other's place.
+        if let Some(retention) = retention.filter(|_| !workflow.is_archived_record()) {
+            // What a pin keeps anyway, or is archived only, takes no other's place.
             let run = Run::new(&workflow, &templates);
             if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
                 let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
                 self.finished.push((run.series(), end, identity.clone()));
             }
         }
-        let by = self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid);
+        let by = if workflow.is_archived_record() {
+            self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
+        } else {
+            self.live.push(identity(&meta.uid));
+            self.known
+                .entry(meta.label(names::INSTANCE_ID).to_owned())
+                .or_insert_with(|| (meta.namespace.clone(), meta.name.clone(), meta.uid.clone()));
+            self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
+        };
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
         let open = workflow.status.phase != "Succeeded";
         let buckets = buckets(&workflow);
-        let mut uses = match serde_json::from_str::<Uses>(text) {
-            Ok(Uses(uses)) => uses,
-            Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
-        };
+        let mut uses = Vec::new();
+        for text in texts {
+            match serde_json::from_str::<Uses>(text) {
+                Ok(Uses(more)) => uses.extend(more),
+                Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
+            }
+        }
         let status = &workflow.status;
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
                 Err(error) => self.unread_nodes(&name, &error),
             }
-        } else if status.nodes.is_empty() && !status.offload_node_status_version.is_empty() {
+        } else if workflow.is_offloaded() {
             self.unread_nodes(&name, &NodesError::Offloaded(status.offload_node_status_version.clone()));
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        if (terms.selects)(&workflow) {
+        if may_be_selected && (terms.selects)(&workflow) {
             self.taken += 1;
             if terms.named.contains(&workflow.metadata.name) {
                 self.found.insert(workflow.metadata.name.clone());
@@ -114,6 +146,19 @@ impl Gathered {
     fn unread_nodes(&mut self, name: &str, error: &NodesError) {
         self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
     }
+
+    /// Adds why the Argo server did not give the nodes of the workflow taken in last.
+    pub fn not_hydrated(&mut self, why: &str) {
+        if let Some(unread) = self.unread.last_mut() {
+            unread.why = format!("{}: {why}", unread.why);
+        }
+    }
+}
+
+fn identity(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// All parts together. What is selected waits on disk until every reference is known.
@@ -134,6 +179,9 @@ pub struct Whole {
     seen: HashSet<String>,
     /// With a retention policy, what it counts: what the selected give up waits until all is counted.
     newest: Option<Newest>,
+    /// Hashes of the UIDs of live workflows.
+    live: HashSet<u64>,
+    known: Known,
 }
 
 impl Whole {
@@ -172,6 +220,8 @@ impl Whole {
         if let Some(newest) = &mut self.newest {
             part.finished.into_iter().for_each(|(series, end, identity)| newest.count(series, end, identity));
         }
+        self.live.extend(part.live);
+        self.known.extend(part.known);
         for mut selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -201,6 +251,16 @@ impl Whole {
         }
         self.selected = selected;
         Ok(())
+    }
+
+    /// Some live workflows to know the cluster by: namespace, name and UID.
+    pub fn known(&self) -> Vec<(String, String, String)> {
+        self.known.values().cloned().collect()
+    }
+
+    /// Whether a live workflow with this UID was taken in.
+    pub fn has_live(&self, uid: &str) -> bool {
+        self.live.contains(&identity(uid))
     }
 
     /// A name that isn't there is an error, as with kubectl.

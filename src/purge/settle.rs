@@ -47,18 +47,24 @@ pub async fn settle(
             settlement.notes.push(format!("it was left as it is: {why}"));
             return Ok(settlement);
         }
-        let patchable = workflow.status.compressed_nodes.is_empty();
+        let offloaded = workflow.is_offloaded();
+        let unseen = if offloaded { hydrate(&mut workflow, cluster).await } else { None };
+        let patchable = workflow.status.compressed_nodes.is_empty() && !offloaded;
         let had_finalizer = workflow.has_gc_finalizer();
         let assessment = assess(&mut workflow, context);
         let absent = absences(&assessment, store).await?;
         let mut operations = Vec::new();
         settlement = Settlement::default();
+        settlement.notes.extend(unseen);
         if record && patchable {
             let gone = &absent.gone;
             operations.extend(records(&raw, &workflow, context, gone));
             settlement.recorded = operations.len() as u64;
         } else if record {
-            settlement.notes.push("its nodes are compressed, so nothing was recorded in it".to_owned());
+            // Nodes written into an offloaded workflow are replaced by the database's at the controller's next
+            // look (workflow/hydrator@v4.1.2), and until then make the object too large.
+            let are = if offloaded { "in the controller's database" } else { "compressed" };
+            settlement.notes.push(format!("its nodes are {are}, so nothing was recorded in it"));
         }
         if plan.release_finalizer && had_finalizer {
             match absent.present.first() {
@@ -85,6 +91,18 @@ pub async fn settle(
     }
     let notes = vec!["it kept changing, so nothing was recorded in it".to_owned()];
     Ok(Settlement { notes, ..Settlement::default() })
+}
+
+/// Lets the Argo server fill the nodes in; says why it can't. Unseen nodes keep the finalizer.
+async fn hydrate(workflow: &mut Workflow, cluster: &Cluster) -> Option<String> {
+    let nodes = cluster.argo_server()?.nodes(workflow).await;
+    match nodes {
+        Ok(nodes) => {
+            workflow.status.nodes = nodes;
+            None
+        }
+        Err(error) => Some(format!("its nodes can't be read: {}", error.brief())),
+    }
 }
 
 /// What of a workflow's artifacts is in storage.

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::story::CONTROLLER;
 use crate::support::gcs::Gcs;
 use crate::support::kube::{ADMIN, ApiServer};
+use crate::support::plugin;
 use crate::support::purge::{BUCKET, Live, Ran, ago, within_the_run, workflow};
-use crate::support::{plugin, skipped};
 
 const IMAGE: &str = "registry.example.com/argo-gc:1";
 const KINDS: [&str; 2] = ["cronjob", "cronworkflow"];

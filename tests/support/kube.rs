@@ -141,6 +141,7 @@ impl ApiServer {
             .env("HOME", self.directory.path())
             .env("NO_PROXY", "127.0.0.1")
             .stdin(Stdio::null());
+        super::without_argo_server(&mut command);
         command
     }
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub mod argo;
 pub mod clouds;
 pub mod gcs;
 pub mod kube;
@@ -47,7 +48,17 @@ pub fn plugin<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>)
     for variable in ["KUBECONFIG", "RUST_LOG", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
         command.env_remove(variable);
     }
+    without_argo_server(&mut command);
     command
+}
+
+/// Whoever runs the tests may have an Argo server of their own.
+fn without_argo_server(command: &mut Command) {
+    for variable in
+        ["ARGO_SERVER", "ARGO_TOKEN", "ARGO_SECURE", "ARGO_INSECURE_SKIP_VERIFY", "ARGO_BASE_HREF"]
+    {
+        command.env_remove(variable);
+    }
 }
 
 /// A stream's end that can be looked at.

@@ -114,7 +114,8 @@ impl Folder {
         folder
     }
 
-    fn bucket(&self, name: &str) -> std::path::PathBuf {
+    /// The folder of a bucket.
+    pub fn bucket(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join("buckets").join(name)
     }
 

@@ -87,7 +87,7 @@ impl Reply {
         self
     }
 
-    async fn send(self) -> Response<Body> {
+    pub(super) async fn send(self) -> Response<Body> {
         if self.end == End::Stalled {
             std::future::pending::<()>().await;
         }

@@ -1,10 +1,10 @@
 //! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
 
-use super::{Arguments, apply, signed};
+use super::{Arguments, apply, archive, signed};
 use crate::argo::list::{Malformed, decode};
 use crate::argo::{Meta, Workflow};
 use crate::cli::Streams;
-use crate::cluster::{Body, Cluster, Scope, Unread};
+use crate::cluster::{Body, Cluster, Rows, Scope, Unread};
 use crate::error::{Error, Kind};
 use crate::gc::{
     Context, Kind as ObjectKind,
@@ -36,6 +36,7 @@ pub(super) async fn run(
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;
+    archive::warn(cluster.argo_server(), streams).await;
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
 
@@ -56,7 +57,7 @@ pub(super) async fn run(
     }
     let rules = Rules { retention, ..arguments.rules(allowed, now) };
     let mut unread = beside.unread.clone();
-    unread.extend(controllers.unread_archive().map(archive));
+    unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(ObjectKind::GcPods, namespace.as_deref().unwrap_or_default()) {
         unread.push(Unread {
             source: "pods",
@@ -67,7 +68,7 @@ pub(super) async fn run(
     let selection = arguments.selection(namespace.clone(), now);
     let selects = move |workflow: &Workflow| {
         selection.takes(workflow)
-            && labelled.as_ref().is_none_or(|uids: &HashSet<String>| uids.contains(&workflow.metadata.uid))
+            && labelled.as_ref().is_none_or(|labelled: &Labelled| labelled.has(workflow))
     };
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
@@ -81,10 +82,6 @@ pub(super) async fn run(
     let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
     let target = apply::Target { cluster: Some(&cluster), store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
-}
-
-pub(in crate::cli) fn archive(why: &str) -> Unread {
-    Unread { source: "archive", why: why.to_owned() }
 }
 
 /// Refuses to judge ages by a clock that is wrong (danger 26). The cluster must have answered something before.
@@ -121,8 +118,10 @@ pub(super) async fn references(
     let orphans = plan.has_orphans()?;
     if orphans {
         unread.extend(cluster.results(&mut gathering).await);
-        unread.extend(context.controllers.unread_archive().map(archive));
     }
+    // The plan may have been made with an Argo server, or the archive was accepted as unread.
+    let accepted = plan.head.unread.iter().any(|unread| unread.starts_with("archive: ")) && !orphans;
+    unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
     let pinned_namespaces = beside.pinned_namespaces.clone();
     let start = Whole::new(gathering, unread);
     let rules = arguments.rules(crate::gc::plan::Allowed::default(), context.now);
@@ -161,7 +160,8 @@ pub(super) async fn references(
     Ok((references, since))
 }
 
-/// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted.
+/// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted; then the
+/// archive, where an Argo server shows it.
 pub(in crate::cli) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     cluster: &Cluster,
     chunk_size: u32,
@@ -177,6 +177,9 @@ pub(in crate::cli) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 
             read(cluster, chunk_size, Some(namespace.to_owned()), shared, &mut whole).await?;
         }
         other => other?,
+    }
+    if let Some(server) = cluster.argo_server() {
+        archive::read(server, chunk_size, shared, &mut whole).await?;
     }
     Ok(whole)
 }
@@ -195,21 +198,39 @@ async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
     let mut bodies = cluster.workflows(Scope { namespace, chunk_size, ..Scope::default() });
     let mut pages = stream::poll_fn(move |cx| bodies.poll_recv(cx))
         .map(|body| {
-            let shared = Arc::clone(shared);
+            let (terms, server) = (Arc::clone(shared), cluster.argo_server());
             async move {
                 let body = body?;
-                let page = tokio::task::spawn_blocking(move || page(&body, &shared));
-                page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?
+                let hydrates = server.is_some();
+                let page = tokio::task::spawn_blocking(move || page(&body, &terms, hydrates));
+                let (part, offloaded) =
+                    page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))??;
+                let mut parts = vec![part];
+                if let Some(server) = server {
+                    parts.extend(archive::hydrate(server, offloaded, shared).await?);
+                }
+                Ok::<_, Error>(parts)
             }
         })
         .buffered(DECODERS);
-    while let Some(page) = pages.next().await {
-        whole.absorb(page?)?;
+    while let Some(parts) = pages.next().await {
+        parts?.into_iter().try_for_each(|part| whole.absorb(part))?;
     }
     Ok(())
 }
 
-fn page<S: Fn(&Workflow) -> bool + Sync>(body: &Body, shared: &Shared<S>) -> Result<Gathered, Error> {
+/// What applies to every workflow.
+pub(super) fn terms<S: Fn(&Workflow) -> bool + Sync>(shared: &Shared<S>) -> Terms<'_> {
+    let (context, rules, beside, named, selects) = shared;
+    Terms { context, rules, beside, named, selects }
+}
+
+/// Takes a page in, but for workflows whose nodes an Argo server may have to fill in.
+fn page<S: Fn(&Workflow) -> bool + Sync>(
+    body: &Body,
+    shared: &Shared<S>,
+    hydrates: bool,
+) -> Result<(Gathered, Vec<String>), Error> {
     #[derive(Deserialize)]
     struct List<'a> {
         #[serde(borrow)]
@@ -218,19 +239,37 @@ fn page<S: Fn(&Workflow) -> bool + Sync>(body: &Body, shared: &Shared<S>) -> Res
     let (Body::Page(bytes) | Body::One(bytes)) = body;
     let list: List<'_> = serde_json::from_slice(bytes)
         .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
-    let (context, rules, beside, named, selects) = shared;
-    let terms = Terms { context, rules, beside, named, selects };
+    let terms = terms(shared);
     let mut gathered = Gathered::default();
-    list.items.iter().for_each(|item| gathered.workflow(item.get(), &terms));
-    Ok(gathered)
+    let mut offloaded = Vec::new();
+    for item in list.items {
+        match hydrates && archive::may_be_offloaded(item.get()) {
+            true => offloaded.push(item.get().to_owned()),
+            false => gathered.workflow(item.get(), &terms),
+        }
+    }
+    Ok((gathered, offloaded))
 }
 
-/// The UIDs that a label selector takes: only the server knows how to read one.
+/// UIDs that a label selector takes. Labels may have changed since a workflow was archived.
+struct Labelled {
+    live: HashSet<String>,
+    archived: HashSet<String>,
+}
+
+impl Labelled {
+    fn has(&self, workflow: &Workflow) -> bool {
+        let uids = if workflow.is_archived_record() { &self.archived } else { &self.live };
+        uids.contains(&workflow.metadata.uid)
+    }
+}
+
+/// What the label selector takes: only the servers know how to read one.
 async fn labelled(
     cluster: &Cluster,
     arguments: &Arguments,
     namespace: Option<&str>,
-) -> Result<Option<HashSet<String>>, Error> {
+) -> Result<Option<Labelled>, Error> {
     let Some(selector) = &arguments.selector else { return Ok(None) };
     #[derive(Deserialize)]
     struct Object {
@@ -242,18 +281,30 @@ async fn labelled(
         chunk_size: arguments.kube.chunk_size,
         ..Scope::default()
     });
-    let mut uids = HashSet::new();
+    let (mut live, mut archived) = (HashSet::new(), HashSet::new());
     while let Some(body) = bodies.recv().await {
         let (Body::Page(bytes) | Body::One(bytes)) = body?;
         let mut take = |item| match item {
             crate::argo::list::Item::Object(object) => {
                 let Object { metadata } = *object;
-                uids.insert(metadata.uid);
+                live.insert(metadata.uid);
             }
             crate::argo::list::Item::Malformed(Malformed { .. }) => {}
         };
         decode::<Object>(&bytes, &mut take)
             .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
     }
-    Ok(Some(uids))
+    if let Some(server) = cluster.argo_server() {
+        let mut rows = server.rows(Rows {
+            namespace: namespace.map(str::to_owned),
+            label_selector: Some(selector.clone()),
+            chunk_size: arguments.kube.chunk_size,
+            ..Rows::default()
+        });
+        // An archive that can't be read is told of when all of it is; nothing of it is ever deleted.
+        while let Some(Ok(page)) = rows.recv().await {
+            archived.extend(page.into_iter().map(|row| row.metadata.uid));
+        }
+    }
+    Ok(Some(Labelled { live, archived }))
 }

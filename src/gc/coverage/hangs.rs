@@ -13,7 +13,7 @@ const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)]
 impl<'a> Case<'a> {
     /// Findings about a finalizer that stays although no artifact is left to collect.
     pub(super) fn hangs(&self, judged: &[(&Record<'a>, Judgement)]) -> Vec<Finding> {
-        if !self.workflow.has_gc_finalizer() {
+        if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
             return Vec::new();
         }
         let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();

@@ -11,8 +11,8 @@ pub(super) static NODES_OFFLOADED: Entry = Entry {
     why: "With `nodeStatusOffLoad` the controller keeps large node trees in SQL; the Workflow object holds only a \
           version. Its artifacts can't be seen through the Kubernetes API.",
     evidence: &["status.offloadNodeStatusVersion", "no status.nodes and no status.compressedNodes"],
-    remedy: "Save the workflow with `argo get -o json` through the Argo server, which fills the nodes in, and inspect \
-             the file: `kubectl argo-gc inspect -f FILE`.",
+    remedy: "Name the Argo server, which fills the nodes in: `--argo-server HOST:PORT`, or ARGO_SERVER as for the argo \
+             CLI. For files, save the workflow through it with `argo get -o json`.",
     upstream: &["argo-workflows#16599 (open)", "docs/offloading-large-workflows.md@v4.1.2"],
     ..UNKNOWN
 };

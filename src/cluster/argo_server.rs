@@ -1,0 +1,315 @@
+//! The Argo server's API: nodes that stand in the controller's database, and the archive (facts section 7).
+//!
+//! Only reads. It is reached as the argo CLI reaches it, with the same variables and the same token; `--as` does
+//! not count there, since the server knows tokens only.
+
+mod address;
+mod archive;
+
+pub use address::ArgoAddress;
+pub use archive::{Row, Rows};
+
+use super::buffer::{Buffer, Pool};
+use super::{Cluster, MAX_WAIT, TRIES, check_segment};
+use crate::argo::list::{Item, decode};
+use crate::argo::{Nodes, Workflow, de};
+use crate::error::{Error, Kind};
+use crate::gc::ShownArchive;
+use kube::config::{AuthInfo, Config};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whole workflows asked for at a time: their nodes may be tens of megabytes each.
+pub const WHOLE: usize = 4;
+
+/// What `argo auth token` is for, in a hint.
+const TOKEN_HINT: &str = "set ARGO_TOKEN to what `argo auth token` prints";
+
+/// A connection to one Argo server.
+#[derive(Clone)]
+pub struct ArgoServer {
+    /// Sends requests; its cluster is the Argo server.
+    wire: Cluster,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Info {
+    /// The one namespace it shows; empty for all.
+    #[serde(deserialize_with = "de::or_default")]
+    managed_namespace: String,
+}
+
+/// A whole workflow as the server sent it.
+#[derive(Debug)]
+pub struct Whole {
+    pub workflow: Box<Workflow>,
+    pub text: Buffer,
+}
+
+impl ArgoServer {
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The address is none, or the credentials can't be used.
+    pub(super) fn new(
+        address: &ArgoAddress,
+        auth: &AuthInfo,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let uri = address.uri()?;
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let mut config = Config::new(uri.clone());
+        config.accept_invalid_certs = address.insecure;
+        config.default_retry = false;
+        config.disable_compression = super::access::is_loopback(uri.host().unwrap_or_default());
+        config.proxy_url = address::proxy(&uri)?;
+        config.auth_info = address::credentials(auth)?;
+        let builder = kube::client::ClientBuilder::try_from(config).map_err(|error| {
+            Error::from_kube(&host, &error).hint("ARGO_TOKEN gives the Argo server a token of its own")
+        })?;
+        let wire = Cluster {
+            client: builder.build(),
+            namespace: String::new(),
+            host,
+            context: None,
+            timeout,
+            buffers: Pool::default(),
+            first_answer: Arc::default(),
+            argo_server: None,
+        };
+        Ok(Self { wire })
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> &str {
+        &self.wire.host
+    }
+
+    /// Asks whether it is an Argo server, and knows us.
+    ///
+    /// # Errors
+    /// It can't be reached, is no Argo server, or doesn't take the token.
+    pub async fn greet(&self) -> Result<(), Error> {
+        self.info().await.map(drop)
+    }
+
+    async fn info(&self) -> Result<Info, Error> {
+        let body = self.get("/api/v1/info").await?;
+        serde_json::from_slice(&body).map_err(|error| self.half("info", &error))
+    }
+
+    /// What archive it is of which so many rows were read.
+    ///
+    /// # Errors
+    /// That can't be told.
+    pub async fn shown(&self, rows: u64) -> Result<ShownArchive, Error> {
+        let managed_namespace = self.info().await?.managed_namespace;
+        let exists = rows > 0 || self.has_archive().await?;
+        Ok(ShownArchive { exists, managed_namespace })
+    }
+
+    /// The live workflow with its nodes, which the server reads from the database.
+    ///
+    /// # Errors
+    /// The server can't give them, or what it gives is not the state that was seen: another workflow of that
+    /// name, the archived record, or a run that went on.
+    pub async fn hydrated(&self, seen: &Workflow) -> Result<Whole, Error> {
+        let (namespace, name) = (&seen.metadata.namespace, &seen.metadata.name);
+        check_segment("namespace", namespace)?;
+        check_segment("resource name", name)?;
+        let whole = self.whole(&format!("/api/v1/workflows/{namespace}/{name}")).await?;
+        match objection(seen, &whole.workflow) {
+            None => Ok(whole),
+            Some(why) => Err(Error::new(format!("the Argo server answered with {why}"))),
+        }
+    }
+
+    /// As [`Self::hydrated`], of which the nodes only.
+    ///
+    /// # Errors
+    /// As [`Self::hydrated`].
+    pub async fn nodes(&self, seen: &Workflow) -> Result<Nodes, Error> {
+        Ok(self.hydrated(seen).await?.workflow.status.nodes)
+    }
+
+    /// Makes sure that the server is of the cluster these live workflows (namespace, name, UID) were read from:
+    /// an `ARGO_SERVER` that is set for another one would show another archive.
+    ///
+    /// # Errors
+    /// It is of another cluster, or that can't be told.
+    pub async fn ensure_of(&self, known: &[(String, String, String)]) -> Result<(), Error> {
+        let mut failure = None;
+        for (namespace, name, uid) in known {
+            // Without nodes, which it would fetch from the database first.
+            match self.whole(&format!("/api/v1/workflows/{namespace}/{name}?fields=metadata.uid")).await {
+                Ok(whole) if whole.workflow.metadata.uid == *uid => return Ok(()),
+                Ok(_) => failure = Some(self.foreign()),
+                Err(error) if error.kind == Kind::NotFound => failure = failure.or(Some(self.foreign())),
+                // It may be another controller's: each server has one instance ID.
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if known.is_empty() => self.ensure_empty().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A cluster without workflows has a server that knows no live one either.
+    async fn ensure_empty(&self) -> Result<(), Error> {
+        let body = self.get("/api/v1/workflows/?listOptions.limit=10&fields=items.metadata").await?;
+        let mut live = false;
+        decode::<Workflow>(&body, |item| {
+            // Since v3.5 archived ones are listed there too.
+            live |= matches!(item, Item::Object(workflow) if !workflow.is_archived_record());
+        })
+        .map_err(|error| self.half("list of workflows", &error))?;
+        if live { Err(self.foreign()) } else { Ok(()) }
+    }
+
+    fn foreign(&self) -> Error {
+        Error::new(format!("the Argo server {} is not this cluster's: it knows other workflows", self.host()))
+    }
+
+    /// Reads and decodes one workflow. Decoding megabytes takes a while, so another thread does it.
+    async fn whole(&self, path: &str) -> Result<Whole, Error> {
+        let text = self.get(path).await?;
+        let decoded = tokio::task::spawn_blocking(move || {
+            serde_json::from_slice::<Workflow>(&text)
+                .map(|workflow| Whole { workflow: Box::new(workflow), text })
+        });
+        let decoded = decoded.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?;
+        decoded.map_err(|error| self.half("workflow", &error))
+    }
+
+    /// Reads a path. What passes by itself is tried again; the server's own failures are not: it has tried
+    /// the database several times already (workflow/hydrator@v4.1.2).
+    async fn get(&self, path: &str) -> Result<Buffer, Error> {
+        let mut wait = Duration::from_millis(250);
+        let mut attempt = 1;
+        loop {
+            let (error, asked) = match self.wire.request("GET", path, "application/json", &[]).await {
+                Ok(answer) if answer.status.is_success() => return self.json(answer.body),
+                Ok(answer) => {
+                    let code = answer.status.as_u16();
+                    let error = Error::from_argo_status(self.host(), code, &answer.body);
+                    if !matches!(code, 429 | 502 | 503 | 504) {
+                        return Err(match code {
+                            401 => error.hint(TOKEN_HINT),
+                            403 => error.hint(format!(
+                                "{TOKEN_HINT}, for a user who may get and list workflows there"
+                            )),
+                            _ => error,
+                        });
+                    }
+                    (error, answer.wait)
+                }
+                Err((error, again)) => {
+                    let (error, passing) = explain(error);
+                    if !again || !passing {
+                        return Err(error);
+                    }
+                    (error, None)
+                }
+            };
+            if attempt == TRIES {
+                return Err(error);
+            }
+            tracing::debug!(path, attempt, %error, "trying again");
+            tokio::time::sleep(asked.unwrap_or(wait).min(MAX_WAIT)).await;
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// Log-in pages and other sites answer 200 too, with HTML.
+    fn json(&self, body: Buffer) -> Result<Buffer, Error> {
+        match body.trim_ascii_start().first() {
+            Some(b'{') => Ok(body),
+            _ => Err(Error::no_argo_server(self.host())),
+        }
+    }
+
+    /// An answer that began like one of an Argo server and is none.
+    fn half(&self, wanted: &str, error: &serde_json::Error) -> Error {
+        Error::new(format!("the Argo server {} sent no whole {wanted}: {error}", self.host()))
+    }
+}
+
+/// Why an answer is not the state of the workflow that was seen.
+fn objection(seen: &Workflow, answer: &Workflow) -> Option<&'static str> {
+    let (one, other) = (&seen.metadata, &answer.metadata);
+    let same_run =
+        seen.status.phase == answer.status.phase && seen.status.finished_at == answer.status.finished_at;
+    if one.uid.is_empty() || one.uid != other.uid {
+        Some("another workflow of that name")
+    } else if answer.is_archived_record() {
+        Some("its archived record: the workflow was deleted meanwhile")
+    } else if one.resource_version != other.resource_version && !same_run {
+        Some("a later state of it; try again")
+    } else if answer.is_offloaded() || answer.status.nodes.is_empty() {
+        Some("no nodes")
+    } else {
+        None
+    }
+}
+
+/// Says what may be done about a connection that failed, and whether another try may help.
+fn explain(error: Error) -> (Error, bool) {
+    let text = error.to_string();
+    let (hint, passing) = if text.contains("getting credentials") {
+        ("ARGO_TOKEN gives the Argo server a token of its own", false)
+    } else if text.contains("invalid peer certificate") {
+        (
+            "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true",
+            false,
+        )
+    } else if text.contains("corrupt message") {
+        ("it seems to speak plain HTTP: set ARGO_SECURE=false, or write http:// before the host", false)
+    } else {
+        ("this is the Argo server of --argo-server or ARGO_SERVER", true)
+    };
+    (error.hint(hint), passing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_state_that_was_seen_is_taken() {
+        let mut seen = Workflow::default();
+        seen.metadata.uid = "u".into();
+        seen.metadata.resource_version = "7".into();
+        seen.status.phase = "Succeeded".into();
+        seen.status.offload_node_status_version = "fnv:1".into();
+        let mut answer = seen.clone();
+        answer.status.offload_node_status_version = String::new();
+        assert_eq!(objection(&seen, &answer), Some("no nodes"));
+        answer.status.nodes.insert("n".into(), crate::argo::NodeStatus::default());
+        assert_eq!(objection(&seen, &answer), None);
+        let changed = |change: &dyn Fn(&mut Workflow)| {
+            let mut answer = answer.clone();
+            change(&mut answer);
+            objection(&seen, &answer)
+        };
+        assert!(changed(&|answer| answer.metadata.uid = "other".into()).is_some());
+        assert!(changed(&|answer| answer.metadata.uid = String::new()).is_some());
+        // A label or a finalizer changed, the run did not.
+        assert_eq!(changed(&|answer| answer.metadata.resource_version = "8".into()), None);
+        let retried = changed(&|answer| {
+            answer.metadata.resource_version = "8".into();
+            answer.status.phase = "Running".into();
+        });
+        assert_eq!(retried, Some("a later state of it; try again"));
+        let archived = changed(&|answer| {
+            let label = (crate::argo::names::ARCHIVING.to_owned(), "Persisted".to_owned());
+            answer.metadata.labels.extend([label]);
+        });
+        assert!(archived.is_some_and(|why| why.contains("archived")));
+    }
+}

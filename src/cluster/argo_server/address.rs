@@ -1,0 +1,184 @@
+//! Where the Argo server is and who asks it, as the argo CLI is told (cmd/argo/commands/client/conn.go@v4.1.2).
+
+use crate::error::Error;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::Uri;
+use kube::config::AuthInfo;
+
+/// No flag: command lines are seen by everyone on a machine.
+const TOKEN: &str = "ARGO_TOKEN";
+
+/// An Argo server as a command line or the environment names it.
+#[derive(Debug, Clone, Default)]
+pub struct ArgoAddress {
+    /// `HOST:PORT`, or a URL, which then says itself whether it is TLS.
+    pub server: String,
+    /// TLS, where the server is named without a scheme.
+    pub secure: bool,
+    /// Take any certificate.
+    pub insecure: bool,
+    /// The path it is served below.
+    pub base_href: String,
+}
+
+impl ArgoAddress {
+    /// As a URL whose path is the base of all requests.
+    pub(super) fn uri(&self) -> Result<Uri, Error> {
+        let wrong = |why: &str| {
+            // What stands before an @ may be a password.
+            let shown = self.server.rsplit('@').next().unwrap_or_default();
+            Error::usage(format!("invalid --argo-server \"{shown}\": {why}"))
+        };
+        let (scheme, rest) = match self.server.split_once("://") {
+            Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+            Some(_) => return Err(wrong("use HOST:PORT, or a URL that begins with http:// or https://")),
+            None if self.secure => ("https", self.server.as_str()),
+            None => ("http", self.server.as_str()),
+        };
+        let (authority, path) = match rest.split_once('/') {
+            Some((authority, path)) => (authority, path),
+            None => (rest, self.base_href.as_str()),
+        };
+        if authority.contains('@') {
+            return Err(wrong("a user or password does not belong there; the token goes into ARGO_TOKEN"));
+        }
+        if path.contains(['?', '#']) {
+            return Err(wrong("it may have a path, but no query"));
+        }
+        let path = path.trim_matches('/');
+        let uri: Uri =
+            format!("{scheme}://{authority}/{path}").parse().map_err(|_| wrong("it is no address"))?;
+        match uri.host() {
+            Some(host) if !host.is_empty() => Ok(uri),
+            _ => Err(wrong("it names no host")),
+        }
+    }
+}
+
+/// Who asks: `ARGO_TOKEN`, with or without `Bearer` or `Basic` before it, else the kubeconfig user's own token.
+/// A variable that is set and empty asks as nobody, for servers that want nobody's.
+pub(super) fn credentials(auth: &AuthInfo) -> Result<AuthInfo, Error> {
+    match std::env::var(TOKEN) {
+        Ok(token) => from_token(token.trim()),
+        Err(std::env::VarError::NotPresent) => Ok(own(auth)),
+        Err(std::env::VarError::NotUnicode(_)) => Err(unusable("is no text")),
+    }
+}
+
+/// The kubeconfig user without the certificate and the impersonation, which only Kubernetes understands.
+fn own(auth: &AuthInfo) -> AuthInfo {
+    let mut own = AuthInfo::default();
+    own.username.clone_from(&auth.username);
+    own.password.clone_from(&auth.password);
+    own.token.clone_from(&auth.token);
+    own.token_file.clone_from(&auth.token_file);
+    own.auth_provider.clone_from(&auth.auth_provider);
+    own.exec.clone_from(&auth.exec);
+    own
+}
+
+fn from_token(token: &str) -> Result<AuthInfo, Error> {
+    let mut auth = AuthInfo::default();
+    if token.is_empty() {
+        return Ok(auth);
+    }
+    let (scheme, word) = token.split_once(' ').unwrap_or(("Bearer", token));
+    let word = word.trim();
+    if !word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unusable("holds what no header can hold"));
+    }
+    if scheme.eq_ignore_ascii_case("Bearer") {
+        auth.token = Some(word.to_owned().into());
+    } else if scheme.eq_ignore_ascii_case("Basic") {
+        let plain = STANDARD.decode(word).ok().and_then(|plain| String::from_utf8(plain).ok());
+        let Some((user, password)) = plain.as_deref().and_then(|plain| plain.split_once(':')) else {
+            return Err(unusable("is no user and password in base64"));
+        };
+        auth.username = Some(user.to_owned());
+        auth.password = Some(password.to_owned().into());
+    } else {
+        return Err(unusable("begins with neither Bearer nor Basic"));
+    }
+    Ok(auth)
+}
+
+fn unusable(why: &str) -> Error {
+    Error::new(format!("{TOKEN} {why}")).hint("use what `argo auth token` prints")
+}
+
+/// The proxy that the environment names for the address, as Go's clients read it; none on the same machine.
+pub(super) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
+    let host = uri.host().unwrap_or_default();
+    if super::super::access::is_loopback(host) {
+        return Ok(None);
+    }
+    let named = |names: [&str; 2]| {
+        names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    let names = match uri.scheme_str() {
+        Some("https") => ["HTTPS_PROXY", "https_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy"],
+    };
+    let spared = named(["NO_PROXY", "no_proxy"]).is_some_and(|list| is_spared(host, &list));
+    let Some(proxy) = named(names).filter(|_| !spared) else { return Ok(None) };
+    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+    proxy.parse().map(Some).map_err(|_| Error::new(format!("{} names no proxy", names[0])))
+}
+
+/// Whether a `NO_PROXY` list has the host, or a domain it belongs to. Networks are not looked at.
+fn is_spared(host: &str, list: &str) -> bool {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let domain = entry.trim_start_matches("*.").trim_start_matches('.');
+        entry == "*" || host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn uri(server: &str, secure: bool, base_href: &str) -> Result<String, Error> {
+        let address =
+            ArgoAddress { server: server.into(), secure, insecure: false, base_href: base_href.into() };
+        address.uri().map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn hosts_are_as_the_cli_has_them_and_urls_say_it_themselves() {
+        assert_eq!(uri("argo:2746", true, "").unwrap(), "https://argo:2746/");
+        assert_eq!(uri("argo:2746", false, "/argo/").unwrap(), "http://argo:2746/argo");
+        assert_eq!(uri("http://argo:2746", true, "").unwrap(), "http://argo:2746/");
+        assert_eq!(
+            uri("https://argo.example.com/argo/", false, "").unwrap(),
+            "https://argo.example.com/argo"
+        );
+        for wrong in ["ftp://argo", "https://", ":2746", "https://me:secret@argo", "argo:2746/?x=1", "a b"] {
+            let error = uri(wrong, true, "").unwrap_err().to_string();
+            assert!(
+                error.starts_with("error: invalid --argo-server") && !error.contains("secret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_come_with_or_without_their_scheme() {
+        let token = |text: &str| from_token(text).unwrap().token.map(|token| format!("{token:?}"));
+        assert_eq!(from_token("").unwrap().token.is_none(), token("").is_none());
+        assert!(token("Bearer abc").is_some() && token("abc").is_some());
+        assert_eq!(from_token("Basic bWU6cHc=").unwrap().username.as_deref(), Some("me"));
+        for wrong in ["Basic %%", "Digest abc", "Bearer a\nb", "Bearer ä"] {
+            let error = from_token(wrong).unwrap_err().to_string();
+            assert!(error.contains("argo auth token") && !error.contains("abc"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_spared_for_its_list() {
+        for list in ["*", "argo.example.com", ".example.com", "x, example.com"] {
+            assert!(is_spared("argo.example.com", list), "{list}");
+        }
+        assert!(!is_spared("argo.example.com", "ample.com,argo"));
+    }
+}
