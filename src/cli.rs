@@ -14,6 +14,7 @@ mod man;
 mod manifest;
 mod orphans;
 mod purge;
+mod records;
 mod select;
 mod storage;
 mod undo;
@@ -80,7 +81,7 @@ enum Verb {
     Orphans(Box<orphans::Arguments>),
     Diff(diff::Arguments),
     Lint(Box<lint::Arguments>),
-    Fix(fix::Arguments),
+    Fix(Box<fix::Arguments>),
     Doctor(Box<doctor::Arguments>),
     Explain(explain::Arguments),
     Manifest(manifest::Arguments),
@@ -109,7 +110,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
         Verb::Diff(arguments) => arguments.run(streams),
         Verb::Lint(arguments) => arguments.run(streams).await,
-        Verb::Fix(arguments) => arguments.run(streams),
+        Verb::Fix(arguments) => arguments.run(streams, now).await,
         Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
         Verb::Manifest(arguments) => arguments.run(streams),

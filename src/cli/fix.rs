@@ -1,16 +1,22 @@
 //! `fix`: manifests rewritten so that their artifacts are collected.
 
-use super::Streams;
+mod lifecycle;
+
 use super::inspect::version;
 use super::lint::read;
+use super::purge::repository;
+use super::storage::StorageFlags;
+use super::{Streams, kube_flags::KubeFlags};
 use crate::argo::{Strategy, Version};
 use crate::error::{Error, exit};
 use crate::files::{self, Input};
 use crate::fix::{self, Fixed, Refusal};
 use crate::gc::lint::NEWEST;
+use crate::gc::location::Bucket;
 use crate::lint::Source;
 use crate::output::{escape, plural};
 use clap::Args;
+use jiff::Timestamp;
 use similar::TextDiff;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,13 +33,14 @@ use std::path::{Path, PathBuf};
   kubectl argo-gc fix -f workflow.yaml
   kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
   kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
+  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo >rule.json
   kubectl argo-gc fix --defaults --service-account artifact-gc --argo-version v3.7.0
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be
 read, or some places had to be left.")]
 pub(super) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
-    #[arg(short, long = "filename", value_name = "PATH", required_unless_present = "defaults")]
+    #[arg(short, long = "filename", value_name = "PATH", required_unless_present_any = ["defaults", "lifecycle"])]
     files: Vec<PathBuf>,
     /// Descends into directories given with -f.
     #[arg(short = 'R', long)]
@@ -53,12 +60,27 @@ pub(super) struct Arguments {
     /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
     #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
     defaults: bool,
+    /// Prints a lifecycle rule for a bucket instead, and tries it first: what is older than so many days goes.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
+          conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
+    lifecycle: Option<u32>,
+    /// With --lifecycle: where, as gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or an Azure container's URL.
+    #[arg(long, value_parser = repository, value_name = "URL", requires = "lifecycle")]
+    repository: Option<(Bucket, String)>,
+    /// With --lifecycle: inspections (-o json, whole clusters) of other clusters that share the bucket.
+    #[arg(long, value_name = "FILE", requires = "lifecycle")]
+    also: Vec<PathBuf>,
     /// With --defaults: service account of GC pods [default: artifact-gc].
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,
     /// With --defaults: version of the controller [default: the newest known].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     argo_version: Option<Version>,
+    // Only --lifecycle asks storage and, without files, a cluster.
+    #[command(flatten)]
+    storage: StorageFlags,
+    #[command(flatten)]
+    kube: KubeFlags,
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {
@@ -69,7 +91,10 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 }
 
 impl Arguments {
-    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+    pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        if let (Some(days), Some(place)) = (self.lifecycle, &self.repository) {
+            return self.tried(days, place, streams, now).await;
+        }
         if self.defaults {
             let strategy = self.strategy.unwrap_or(Strategy::OnWorkflowDeletion);
             let version = self.argo_version.unwrap_or(NEWEST);

@@ -1,32 +1,24 @@
 //! `orphans`: objects in a bucket that no record refers to.
 
 use super::purge::apply::{save, warn_of_readers};
-use super::purge::archive;
-use super::purge::from_cluster::{check_clock, everything};
-use super::purge::from_files::{Loaded, load};
 use super::purge::{repository, signed};
+use super::records::{Sources, words};
 use super::storage::StorageFlags;
 use super::{Streams, duration, kube_flags::KubeFlags};
-use crate::argo::{Use, Workflow};
-use crate::cluster::{Cluster, Unread};
+use crate::cluster::Unread;
 use crate::error::{Error, exit};
+use crate::gc::PlannedWorkflow;
 use crate::gc::location::Bucket;
-use crate::gc::orphans::{Found, Guarded, Search};
-use crate::gc::plan::{CLOCKS, Rules};
-use crate::gc::reference::{Buckets, Gathering, References};
-use crate::gc::{Context, PlannedWorkflow};
+use crate::gc::orphans::{Found, Search};
 use crate::output::{document, escape, orphans as show};
-use crate::purge::document::{ClusterIdentity, Head};
-use crate::purge::gather::{Gathered, Terms, Whole};
+use crate::purge::document::Head;
 use crate::purge::spill::Spill;
 use crate::purge::{Draft, resolve};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use jiff::Timestamp;
-use serde::Deserialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
@@ -84,23 +76,13 @@ enum Format {
     Yaml,
 }
 
-/// Everything that is known of the records.
-struct Records {
-    references: References,
-    /// Names of all workflows.
-    names: HashSet<String>,
-    guarded: Guarded,
-    unread: Vec<Unread>,
-    /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
-    as_of: Timestamp,
-    cluster: Option<ClusterIdentity>,
-}
-
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         self.ensure_apart()?;
         let store = self.storage.open()?;
-        let records = self.records(streams, now).await?;
+        let sources =
+            Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube: &self.kube };
+        let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let mut planned: Spill<PlannedWorkflow> = Spill::default();
@@ -187,54 +169,6 @@ impl Arguments {
         (!self.exclusive)
             .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())
     }
-
-    async fn records(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
-        let rules = Rules::none(now);
-        let selects = |_: &Workflow| false;
-        let (mut whole, pins, cluster) = if self.files.is_empty() {
-            let cluster = Cluster::connect(&self.kube.access()).await?;
-            let mut gathering = Gathering::default();
-            let identity = ClusterIdentity::of(&cluster).await;
-            check_clock(&cluster, CLOCKS, now)?;
-            archive::warn(cluster.argo_server(), streams).await;
-            let beside = cluster.beside(None, &mut gathering).await;
-            let (controllers, related, _) = cluster.related(None).await;
-            let mut unread = beside.unread.clone();
-            unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
-            // Before the workflows: what is recorded meanwhile stands in either.
-            unread.extend(cluster.results(&mut gathering).await);
-            let pins = beside.pinned_namespaces.clone();
-            let context = Context { now, controllers, related };
-            let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
-            let namespace = Some(cluster.namespace());
-            let start = Whole::new(gathering, unread);
-            let whole = everything(&cluster, self.kube.chunk_size, namespace, &shared, start).await?;
-            (whole, pins, Some(identity))
-        } else {
-            let Loaded { context, mut gathering, results, pins, workflows } =
-                load(&self.files, self.recursive, None, &mut *streams.input, now)?;
-            gathering.absorb(results);
-            let terms =
-                Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
-            let mut whole = Whole::new(gathering, Vec::new());
-            workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
-            (whole, pins.pinned_namespaces, None)
-        };
-        let mut as_of = now;
-        for path in &self.also {
-            let mut part = Gathered::default();
-            as_of = as_of.min(inspection(path, &mut part)?);
-            whole.absorb(part)?;
-        }
-        let (names, mut guarded) = (std::mem::take(&mut whole.names), std::mem::take(&mut whole.guarded));
-        pins.iter().for_each(|name| guarded.namespace(name));
-        let (_, _, references, unread) = whole.finish();
-        Ok(Records { references, names, guarded, unread, as_of, cluster })
-    }
-}
-
-fn words(unread: &Unread) -> String {
-    format!("{}: {}", unread.source, unread.why)
 }
 
 fn orphans(name: String) -> PlannedWorkflow {
@@ -250,89 +184,4 @@ fn orphans(name: String) -> PlannedWorkflow {
         orphans: true,
         release_finalizer: false,
     }
-}
-
-/// Takes in what an inspection of another cluster names; gives the time it was made.
-fn inspection(path: &PathBuf, part: &mut Gathered) -> Result<Timestamp, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document {
-        kind: String,
-        generated_at: Timestamp,
-        source: Origin,
-        summary: Summary,
-        workflows: Vec<Inspected>,
-        gaps: Vec<serde::de::IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    struct Origin {
-        namespace: Option<String>,
-        #[serde(default)]
-        filtered: bool,
-    }
-    #[derive(Deserialize)]
-    struct Summary {
-        workflows: usize,
-        artifacts: BTreeMap<String, usize>,
-    }
-    #[derive(Deserialize)]
-    struct Inspected {
-        name: String,
-        uid: String,
-        artifacts: Vec<Artifact>,
-    }
-    #[derive(Deserialize)]
-    struct Artifact {
-        location: Option<Location>,
-        verdict: String,
-    }
-    #[derive(Deserialize)]
-    struct Location {
-        bucket: String,
-        key: String,
-    }
-    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let document: Document = serde_json::from_str(&text)
-        .map_err(|error| wrong(format!("this is no inspection (inspect -A -o json): {error}")))?;
-    if document.kind != "Inspection" {
-        return Err(wrong(format!("this is a {}, not an Inspection", document.kind)));
-    }
-    let listed: usize = document.workflows.iter().map(|workflow| workflow.artifacts.len()).sum();
-    let partial = document.source.namespace.is_some()
-        || document.source.filtered
-        || document.summary.workflows != document.workflows.len()
-        || document.summary.artifacts.values().sum::<usize>() != listed;
-    let nowhere = |artifact: &Artifact| artifact.location.is_none() && artifact.verdict != "collected";
-    let faults = [
-        (!document.gaps.is_empty(), "has gaps"),
-        (partial, "is not of a whole cluster (inspect -A -o json, and nothing else)"),
-        (
-            document.workflows.iter().flat_map(|workflow| &workflow.artifacts).any(nowhere),
-            "has artifacts that may lie anywhere",
-        ),
-    ];
-    for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
-        let why = format!("the inspection {} {fault}", path.display());
-        part.unread.push(Unread { source: "also", why });
-    }
-    for workflow in document.workflows {
-        let by = part
-            .gathering
-            .referrer(format!("workflow {} of {}", workflow.name, path.display()), String::new());
-        for artifact in workflow.artifacts.into_iter().filter(|artifact| artifact.verdict != "collected") {
-            if let Some(Location { bucket, key }) = artifact.location {
-                part.gathering.add(
-                    by,
-                    &Use { bucket, key, read: false, mentioned: false },
-                    &Buckets::default(),
-                    false,
-                );
-            }
-        }
-        // An inspection lists no inputs, nor what runs have yet to record.
-        part.guarded.workflow(&workflow.name, &workflow.uid);
-        part.names.push(workflow.name);
-    }
-    Ok(document.generated_at)
 }

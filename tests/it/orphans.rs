@@ -292,3 +292,40 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     assert!(ran.err.contains("whether these are orphans still can't be told"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
 }
+
+#[test]
+fn a_lifecycle_rule_is_tried_before_it_is_shown() {
+    let mut folder = Folder::new();
+    folder.add(workflow("ml", "train", &["argo/train/1/a.tgz"]));
+    let mut pinned = workflow("ml", "kept", &[]);
+    pinned["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    folder.add(pinned);
+    for (key, days) in [
+        ("argo/train/1/a.tgz", 40),
+        ("argo/gone/1/a.tgz", 40),
+        ("argo/kept/1/lost.tgz", 40),
+        ("argo/gone/1/young.tgz", 2),
+        ("elsewhere/a", 40),
+    ] {
+        folder.put_at(BUCKET, key, SignedDuration::from_hours(24 * days));
+    }
+    let repository = format!("gs://{BUCKET}/argo");
+    let ran = folder.run("fix", &["--lifecycle", "30", "--repository", &repository]).ends_with(0);
+    let rule = ran.json();
+    let condition = &rule["lifecycle"]["rule"][0]["condition"];
+    assert_eq!(condition, &json!({ "age": 30, "matchesPrefix": ["argo/"] }), "{rule}");
+    for words in [
+        "would delete 3 objects",
+        "and leave 1 that are younger",
+        "2 of them are still needed",
+        "argo/train/1/a.tgz: workflow ml/train",
+        "argo/kept/1/lost.tgz: kept, which is pinned or not finished",
+        "gcloud storage buckets update gs://ml-artifacts --lifecycle-file rule.json",
+    ] {
+        assert!(ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    assert!(!ran.err.contains("argo/gone"), "{}", ran.err);
+    assert!(folder.has("argo/gone/1/a.tgz"));
+    folder.run("fix", &["--lifecycle", "0", "--repository", &repository]).ends_with(2);
+    folder.run("fix", &["--lifecycle", "30"]).ends_with(2);
+}

@@ -1,0 +1,69 @@
+//! `fix --lifecycle`: a rule for a bucket, tried on what is in it before anybody sets it.
+
+use super::Arguments;
+use crate::cli::Streams;
+use crate::cli::purge::apply::warn_of_readers;
+use crate::cli::records::{Sources, words};
+use crate::error::{Error, exit};
+use crate::gc::lifecycle::{Effect, Needed, Rule};
+use crate::gc::location::Bucket;
+use crate::output::plan::size;
+use crate::output::{escape, plural};
+use futures::StreamExt;
+use jiff::Timestamp;
+use std::io::Write;
+
+impl Arguments {
+    /// Tries a rule, says whom it would have hit, and prints it.
+    pub(super) async fn tried(
+        &self,
+        days: u32,
+        (bucket, prefix): &(Bucket, String),
+        streams: &mut Streams,
+        now: Timestamp,
+    ) -> Result<u8, Error> {
+        let store = self.storage.open()?;
+        let sources =
+            Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube: &self.kube };
+        let records = sources.read(streams, now).await?;
+        warn_of_readers(&records.references, streams);
+        let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+        let prefix = format!("{prefix}{slash}");
+        let (references, guarded) = (&records.references, &records.guarded);
+        let rule = Rule { references, guarded, bucket, prefix: &prefix, days, now };
+        let mut effect = Effect::default();
+        let mut pages = store.pages(bucket, &prefix);
+        while let Some(page) = pages.next().await {
+            page.map_err(Error::new)?.iter().for_each(|object| rule.tries(&mut effect, object));
+        }
+        let Effect { objects, bytes, needed, named, left } = effect;
+        streams.say(escape(&format!(
+            "Today the rule would delete {} ({}) below {}, and leave {left} that are younger.",
+            plural(objects, "object"),
+            size(bytes),
+            bucket.uri(&prefix)
+        )));
+        match needed {
+            0 => streams.say("Nothing of it is referred to, pinned or held, as far as the records tell."),
+            1 => streams.say("Warning: 1 of them is still needed:"),
+            _ => streams.say(format!("Warning: {needed} of them are still needed:")),
+        }
+        for Needed { key, by } in &named {
+            streams.say(escape(&format!("  {}: {by}", bucket.uri(key))));
+        }
+        if needed > named.len() as u64 {
+            streams.say(format!("  and {} more", needed - named.len() as u64));
+        }
+        for unread in &records.unread {
+            streams.say(escape(&format!("Warning: more may be needed: {}", words(unread))));
+        }
+        let text = serde_json::to_string_pretty(&rule.document()).map_err(Error::new)?;
+        writeln!(streams.out, "{text}")?;
+        streams.out.flush()?;
+        streams.say(escape(&format!(
+            "Set it, in place of the rules there are, with: {}",
+            rule.command("rule.json")
+        )));
+        Ok(exit::DONE)
+    }
+}
