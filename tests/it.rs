@@ -35,6 +35,8 @@ mod input;
 mod lint;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/lying.rs"]
+mod lying;
 #[path = "it/orphans.rs"]
 mod orphans;
 #[path = "it/package.rs"]

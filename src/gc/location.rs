@@ -3,7 +3,7 @@
 mod bucket;
 
 pub use bucket::Bucket;
-pub(crate) use bucket::host;
+pub(crate) use bucket::{host, is_aws};
 
 use crate::argo::ArtifactLocation;
 use serde::{Serialize, Serializer, ser::SerializeStruct};

@@ -4,7 +4,7 @@ mod credentials;
 
 pub use credentials::Credentials;
 
-use super::http::{Answer, Call, encoded};
+use super::http::{Answer, Call, address, encoded};
 use super::remote::{Page, Range, Remote, Said, unreadable};
 use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
@@ -137,6 +137,16 @@ impl ErrorInfo {
         serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error
     }
 
+    /// Whether the API itself answered.
+    fn is_one(answer: &Answer) -> bool {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(rename = "error")]
+            _error: serde::de::IgnoredAny,
+        }
+        serde_json::from_slice::<Body>(&answer.body).is_ok()
+    }
+
     fn says(&self, words: &str) -> bool {
         self.message.to_lowercase().contains(words)
     }
@@ -168,8 +178,7 @@ impl Gcs {
     }
 
     pub async fn sign(&self, call: &Call) -> Result<reqwest::Request, String> {
-        let url = call.full_url().parse().map_err(|_| "the address is no URL".to_owned())?;
-        let mut request = reqwest::Request::new(call.method.clone(), url);
+        let mut request = reqwest::Request::new(call.method.clone(), address(&call.full_url())?);
         if let Some(token) = self.credentials.token().await? {
             let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
                 .map_err(|_| "the token is no header".to_owned())?;
@@ -217,7 +226,8 @@ impl Gcs {
         }
         let Objects { items, next_page_token } = read(answer)?;
         let token = next_page_token.filter(|token| !token.is_empty());
-        Ok((items.into_iter().map(ObjectFacts::from).collect(), token))
+        let objects = items.into_iter().map(ObjectFacts::from).collect();
+        Ok(Page { objects, more: token.is_some(), token })
     }
 
     pub fn delete(&self, key: &str, generation: &str) -> Option<Call> {
@@ -230,7 +240,8 @@ impl Gcs {
         let error = || ErrorInfo::of(answer);
         match answer.status {
             404 if error().says("bucket does not exist") => Said::NoBucket,
-            404 => Said::NoObject,
+            // A proxy's "not found" says nothing of the object.
+            404 if ErrorInfo::is_one(answer) => Said::NoObject,
             412 => Said::Changed,
             403 if error().is_hold() => Said::Held,
             401 | 403 => Said::Denied,
@@ -323,7 +334,8 @@ impl Gcs {
                 // The live version is listed among the others.
                 let is_copy = |object: &Object| kind != "versions" || object.time_deleted.is_some();
                 copies.extend(items.into_iter().filter(is_copy).map(ObjectFacts::from));
-                token = next_page_token.filter(|token| !token.is_empty());
+                token =
+                    remote.next(&range, token.as_ref(), next_page_token.filter(|token| !token.is_empty()))?;
                 if token.is_none() {
                     break;
                 }

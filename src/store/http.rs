@@ -78,6 +78,18 @@ pub(super) fn encoded(text: &str, is_path: bool) -> String {
     encoded
 }
 
+/// Parses a URL; the error is one that would lead elsewhere than it says.
+pub(super) fn address(text: &str) -> Result<reqwest::Url, String> {
+    let url: reqwest::Url = text.parse().map_err(|_| "the address is no URL".to_owned())?;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    let path = path.split('?').next().unwrap_or_default();
+    match url.path() == path || path.is_empty() && url.path() == "/" {
+        true => Ok(url),
+        false => Err("the address would lead to another object".to_owned()),
+    }
+}
+
 /// An answer, good or bad.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -140,6 +152,19 @@ impl Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_leads_elsewhere_is_refused() {
+        for text in ["http://h/b/a", "http://h/b//a/", "http://h", "http://h?q=/../x", "http://h/b/%2Fa%2E.x"]
+        {
+            assert!(address(text).is_ok(), "{text}");
+        }
+        for text in
+            ["http://h/b/a/../c", "http://h/b/./c", "http://h/b/..", "http://h/%2e%2E/c", "http://h/b\\c"]
+        {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn keys_are_one_segment_or_a_path() {

@@ -1,0 +1,410 @@
+//! Storages that answer wrongly, and whoever stands before them: nothing that is there may count as gone.
+
+use crate::support::clouds::{ACCOUNT, KEY};
+use argo_gc::gc::location::Bucket;
+use argo_gc::store::{
+    AwsChain, AzureChain, Cloud, Credentials, Outcome, Override, Restored, Store, Throttle,
+};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response};
+use object_store::aws::AwsCredential;
+use object_store::azure::AzureAccessKey;
+use proptest::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const LAST_MODIFIED: &str = "Mon, 02 Nov 2026 00:00:00 GMT";
+/// What somebody before the storage says: well-formed, and nothing of its.
+const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Welcome</p></body></html>";
+
+/// A request as a storage sees it.
+#[derive(Debug, Clone)]
+struct Asked {
+    method: String,
+    path: String,
+    query: HashMap<String, String>,
+}
+
+impl Asked {
+    fn get(&self, name: &str) -> &str {
+        self.query.get(name).map_or("", String::as_str)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.query.contains_key(name)
+    }
+}
+
+type Answer = Response<Body>;
+type Says = dyn Fn(&Asked) -> Answer + Send + Sync;
+
+fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::from(body.into())).unwrap()
+}
+
+/// A server that says what it is told to, and remembers what it was asked.
+struct Liar {
+    address: std::net::SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Liar {
+    async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let says: Arc<Says> = Arc::new(says);
+        let app =
+            Router::new()
+                .fallback(
+                    |State((says, asked)): State<(Arc<Says>, Arc<Mutex<Vec<Asked>>>)>,
+                     request: Request<Body>| async move {
+                        let query = request.uri().query().unwrap_or_default();
+                        let request = Asked {
+                            method: request.method().to_string(),
+                            path: request.uri().path().to_owned(),
+                            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                        };
+                        asked.lock().unwrap().push(request.clone());
+                        says(&request)
+                    },
+                )
+                .with_state((says, Arc::clone(&asked)));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address, asked }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn deletes(&self) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.method == "DELETE").count()
+    }
+
+    /// The three storages, all of this server.
+    fn store(&self) -> Store {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
+        let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
+        let identities = (Credentials::none(), AwsChain::key(key), azure);
+        let over: Vec<Override> = ["minio", "devstoreaccount1.blob.core.windows.net"]
+            .map(|host| format!("{host}={}", self.url()).parse().unwrap())
+            .into();
+        Store::Cloud(Cloud::new(Some(self.url()), identities, over, Throttle::new(32, None)).unwrap())
+    }
+}
+
+fn gcs() -> Bucket {
+    "gs://b".parse().unwrap()
+}
+
+fn s3() -> Bucket {
+    "s3://b@minio".parse().unwrap()
+}
+
+fn azure() -> Bucket {
+    "https://devstoreaccount1.blob.core.windows.net/b".parse().unwrap()
+}
+
+/// A page of S3: contents, and what else stands in it.
+fn listing(keys: &[&str], more: &str) -> Answer {
+    let contents: String = keys
+        .iter()
+        .map(|key| {
+            format!(
+                "<Contents><Key>{}</Key><LastModified>2026-11-02T00:00:00.123Z</LastModified>\
+                 <ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>",
+                form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>()
+            )
+        })
+        .collect();
+    let body = format!(
+        "<ListBucketResult><Name>b</Name><EncodingType>url</EncodingType>{contents}{more}</ListBucketResult>"
+    );
+    answer(200, &[], body)
+}
+
+const END: &str = "<IsTruncated>false</IsTruncated>";
+
+fn keys(
+    listed: Result<Vec<argo_gc::gc::plan::ObjectFacts>, argo_gc::store::StoreError>,
+) -> Result<Vec<String>, String> {
+    listed
+        .map(|objects| objects.into_iter().map(|object| object.key).collect())
+        .map_err(|error| error.to_string())
+}
+
+/// A sign-in page or a proxy's "not found" is no storage's word that nothing is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_before_the_storage_says_makes_nothing_gone() {
+    for status in [200, 404] {
+        let liar = Liar::start(move |_| answer(status, &[("content-type", "text/html")], PAGE)).await;
+        let store = liar.store();
+        for bucket in [gcs(), s3(), azure()] {
+            let head = store.head(&bucket, "k").await;
+            assert!(head.is_err(), "{status} {bucket}: {head:?}");
+            let listed = store.list(&bucket, "p/").await;
+            assert!(listed.is_err(), "{status} {bucket}: {listed:?}");
+            let deleted = store.delete(&bucket, "k", "p@1").await;
+            // That it was deleted is looked at afterwards; that it was gone is not.
+            assert_ne!(deleted, Outcome::Gone, "{status} {bucket}");
+        }
+    }
+}
+
+/// A gateway loses its storage in the middle of a purge: its "not found" has no body to HEAD.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
+    let liar = Liar::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("HEAD", "/b/there") => {
+            answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
+        }
+        ("GET", _) => listing(if "lost".starts_with(asked.get("prefix")) { &["lost"] } else { &[] }, END),
+        _ => answer(404, &[], PAGE),
+    })
+    .await;
+    let store = liar.store();
+    let lost = store.head(&s3(), "lost").await;
+    assert!(lost.is_err(), "{lost:?}");
+    assert_eq!(store.head(&s3(), "gone").await.unwrap(), None);
+    // Shown just before, a delete says it isn't there: something is wrong.
+    let pin = store.head(&s3(), "there").await.unwrap().unwrap().generation;
+    let outcome = store.delete(&s3(), "there", &pin).await;
+    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+}
+
+/// Dots in a key would name another object in a URL; a bucket of dots another bucket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_dots_is_never_another_object() {
+    let liar =
+        Liar::start(|_| answer(404, &[("x-amz-request-id", "1"), ("x-ms-error-code", "BlobNotFound")], ""))
+            .await;
+    let store = liar.store();
+    for bucket in [s3(), azure()] {
+        for key in ["a/../other", "a/./b", "..", ".", "a/..", ""] {
+            let head = store.head(&bucket, key).await;
+            assert!(head.is_err(), "{bucket} {key:?}: {head:?}");
+            let outcome = store.delete(&bucket, key, "p@1").await;
+            assert!(matches!(outcome, Outcome::Failed(_)), "{bucket} {key:?}: {outcome:?}");
+            let restored = store.restore(&bucket, key, "p@1").await;
+            assert!(matches!(restored, Restored::Failed(_)), "{bucket} {key:?}: {restored:?}");
+        }
+    }
+    for key in ["..", ".", ""] {
+        assert!(store.head(&gcs(), key).await.is_err());
+        assert!(matches!(store.delete(&gcs(), key, "1").await, Outcome::Failed(_)));
+    }
+    assert_eq!(liar.asked.lock().unwrap().len(), 0);
+}
+
+/// What is odd in a key arrives as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_keys_are_sent_as_they_are() {
+    let liar = Liar::start(|asked| match asked.method.as_str() {
+        "DELETE" => answer(204, &[], ""),
+        "HEAD" => {
+            answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
+        }
+        _ => listing(&[], END),
+    })
+    .await;
+    let store = liar.store();
+    let odd = [
+        "a//b",
+        "a/ ",
+        " a",
+        "a\\..\\b",
+        "%2e%2e/b",
+        "a/%2e%2e/b",
+        "a?x#y",
+        "a\tb\n",
+        "a/...",
+        "ü/😀",
+        "a;b=c&d",
+    ];
+    for key in odd {
+        let pin = store.head(&s3(), key).await.unwrap().unwrap().generation;
+        assert_eq!(store.delete(&s3(), key, &pin).await, Outcome::Deleted, "{key:?}");
+        let paths: BTreeSet<String> = liar.asked.lock().unwrap().drain(..).map(|asked| asked.path).collect();
+        let sent: Vec<String> = paths
+            .iter()
+            .map(|path| {
+                let path = path
+                    .strip_prefix("/b/")
+                    .unwrap()
+                    .replace('+', "%2B")
+                    .replace('&', "%26")
+                    .replace('=', "%3D");
+                form_urlencoded::parse(path.as_bytes()).next().unwrap().0.into_owned()
+            })
+            .collect();
+        assert_eq!(sent, [key]);
+    }
+}
+
+/// An empty page that is not the last is followed by its token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_page_is_not_the_end() {
+    let item = |name: &str| serde_json::json!({ "name": name, "generation": "1", "size": "1", "timeCreated": "2026-11-02T00:00:00Z" });
+    let liar =
+        Liar::start(move |asked| match (asked.path.contains("/storage/v1/"), asked.get("pageToken")) {
+            (true, "") if asked.get("startOffset") < "p/z" => answer(200, &[], r#"{"nextPageToken":"one"}"#),
+            (true, "one") => answer(200, &[], r#"{"items":[],"nextPageToken":"two"}"#),
+            (true, _) => answer(200, &[], serde_json::json!({ "items": [item("p/z")] }).to_string()),
+            (false, _) if asked.has("continuation-token") => listing(&["p/z"], END),
+            (false, _) => listing(
+                &[],
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
+            ),
+        })
+        .await;
+    let store = liar.store();
+    for bucket in [gcs(), s3()] {
+        assert_eq!(keys(store.list(&bucket, "p/").await).unwrap(), ["p/z"], "{bucket}");
+    }
+}
+
+/// A listing that is cut short, turns in circles, or has what was not asked for is no listing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_that_lies_is_an_error_and_ends() {
+    type Lie = fn(&Asked) -> Answer;
+    let lies: [(&str, Lie); 7] = [
+        ("more, and no way there", |_| listing(&[], "<IsTruncated>true</IsTruncated>")),
+        ("the same token again", |_| {
+            listing(&[], "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")
+        }),
+        ("no start-after", |_| {
+            listing(
+                &["p/a", "p/b"],
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
+            )
+        }),
+        ("out of order", |_| listing(&["p/b", "p/a"], END)),
+        ("twice", |_| listing(&["p/a", "p/a"], END)),
+        ("no prefix", |_| listing(&["o"], END)),
+        ("no prefix, and within a character", |_| listing(&["pé"], END)),
+    ];
+    for (what, lie) in lies {
+        let liar = Liar::start(lie).await;
+        let store = liar.store();
+        let (bucket, prefix) = (s3(), "p/");
+        let listing = tokio::time::timeout(Duration::from_secs(20), store.list(&bucket, prefix));
+        let listed = listing.await.unwrap_or_else(|_| panic!("{what}: it doesn't end"));
+        assert!(listed.is_err(), "{what}: {listed:?}");
+    }
+    let again = "<EnumerationResults><Blobs/><NextMarker>again</NextMarker></EnumerationResults>";
+    let liar = Liar::start(move |_| answer(200, &[], again)).await;
+    let store = liar.store();
+    let listed = tokio::time::timeout(Duration::from_secs(20), store.list(&azure(), "p/")).await;
+    assert!(listed.expect("it ends").is_err());
+}
+
+/// Several listers of half the rest each find what one would, on a server that counts the key asked for in, or not.
+#[test]
+fn a_shared_listing_is_the_sequential_one() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let held: Arc<Mutex<(BTreeSet<String>, usize, bool)>> = Arc::default();
+    let shown = Arc::clone(&held);
+    let liar = runtime.block_on(Liar::start(move |asked| {
+        let held = shown.lock().unwrap();
+        let (keys, size, inclusive) = &*held;
+        let (prefix, after) = (asked.get("prefix"), asked.get("start-after"));
+        let rest: Vec<&str> = keys
+            .iter()
+            .map(String::as_str)
+            .filter(|key| key.starts_with(prefix) && (*key > after || *inclusive && *key == after))
+            .collect();
+        // One that begins with the key asked for must hold another one.
+        let page = &rest[..rest.len().min(size.max(&2).to_owned())];
+        let more = page.len() < rest.len();
+        let end = format!(
+            "<IsTruncated>{more}</IsTruncated>{}",
+            if more { "<NextContinuationToken>no</NextContinuationToken>" } else { "" }
+        );
+        listing(page, &end)
+    }));
+    let store = liar.store();
+    let key = prop_oneof!["[ab/]{1,5}", "[a-zé😀\u{e000}/._-]{1,4}", "a/[0-9]{1,6}"];
+    let strategy = (proptest::collection::btree_set(key, 0..120), 2..9_usize, any::<bool>());
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    proptest::test_runner::TestRunner::new(config)
+        .run(&strategy, |(written, size, inclusive)| {
+            *held.lock().unwrap() = (written.clone(), size, inclusive);
+            for prefix in ["", "a", "a/"] {
+                let expected: Vec<&String> = written.iter().filter(|key| key.starts_with(prefix)).collect();
+                let listed = runtime.block_on(store.list(&s3(), prefix)).unwrap();
+                let listed: Vec<&String> = listed.iter().map(|object| &object.key).collect();
+                prop_assert_eq!(listed, expected);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Below a delete marker may lie another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_below_two_delete_markers_is_not_called_back() {
+    let version = |kind: &str, id: &str, latest: bool| {
+        format!(
+            "<{kind}><Key>k</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest>\
+             <LastModified>2026-11-02T00:00:00Z</LastModified><ETag>\"e\"</ETag><Size>1</Size></{kind}>"
+        )
+    };
+    // As AWS writes them: in the order of time, whatever they are.
+    let body = format!(
+        "<ListVersionsResult><Name>b</Name><IsTruncated>false</IsTruncated>{}{}{}{}</ListVersionsResult>",
+        version("DeleteMarker", "3", true),
+        version("DeleteMarker", "2", false),
+        version("Version", "1", false),
+        version("DeleteMarker", "0", false),
+    );
+    let liar = Liar::start(move |asked| match asked.method.as_str() {
+        "DELETE" => answer(204, &[], ""),
+        "GET" if asked.has("versions") => answer(200, &[], body.clone()),
+        "GET" => listing(&[], END),
+        _ => answer(404, &[("x-amz-request-id", "1"), ("x-amz-delete-marker", "true")], ""),
+    })
+    .await;
+    let written: jiff::Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+    let restored = liar.store().restore(&s3(), "k", &format!("e@{}", written.as_second())).await;
+    assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
+    assert_eq!(liar.deletes(), 1);
+}
+
+/// Elsewhere, or refused: neither deletes nor tells that anything is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_is_neither_followed_nor_believed() {
+    for status in [301, 307, 400, 403, 405, 501] {
+        let elsewhere = Liar::start(|_| answer(204, &[], "")).await;
+        let to = elsewhere.url();
+        let liar = Liar::start(move |asked| match asked.method.as_str() {
+            "DELETE" => answer(status, &[("location", &to), ("x-amz-bucket-region", "eu-west-1")], ""),
+            "HEAD" if asked.path.ends_with("there") => answer(
+                200,
+                &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")],
+                "",
+            ),
+            _ => answer(status, &[("location", &to)], ""),
+        })
+        .await;
+        let store = liar.store();
+        if status < 500 {
+            assert!(
+                store.head(&s3(), "k").await.is_err() && store.list(&s3(), "p/").await.is_err(),
+                "{status}"
+            );
+        }
+        let pin = store.head(&s3(), "there").await.unwrap().unwrap().generation;
+        let outcome = store.delete(&s3(), "there", &pin).await;
+        assert!(matches!(outcome, Outcome::Failed(_) | Outcome::Denied(_)), "{status}: {outcome:?}");
+        assert_eq!(elsewhere.asked.lock().unwrap().len(), 0);
+    }
+}
