@@ -1,12 +1,13 @@
 //! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
 
-use super::location::Bucket;
+use super::location::{Bucket, StorageEngine};
 use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::{Location, Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far the clocks of this machine, the cluster and storage may be apart.
@@ -196,6 +197,9 @@ pub struct Selected {
     /// Locations it gives up besides: what Argo recorded deleted.
     #[serde(skip)]
     pub given_up: Vec<Location>,
+    /// Names of buckets with keys that it also has in another storage, and keeps there: references know names only.
+    #[serde(skip)]
+    kept_elsewhere: HashSet<(String, String)>,
     started_at: Option<Timestamp>,
 }
 
@@ -230,6 +234,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         },
         candidates: Vec::new(),
         given_up: Vec::new(),
+        kept_elsewhere: HashSet::new(),
         started_at: about.started_at,
     };
     let wanted: Vec<&ArtifactReport> =
@@ -268,7 +273,45 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             }),
         }
     }
+    selected.kept_elsewhere = kept_elsewhere(assessment, &selected);
     selected
+}
+
+/// Which storage a location is in, however it is spelled.
+fn storage<'a>(location: &'a Location, place: Option<&'a Bucket>) -> (StorageEngine, &'a str) {
+    place.map_or((location.engine, &location.endpoint), |bucket| (bucket.engine(), bucket.endpoint()))
+}
+
+/// What the workflow keeps in one storage under a name and key that it gives up in another.
+fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<(String, String)> {
+    let mut kept = HashSet::new();
+    // Nearly every workflow has one storage only.
+    let mut storages = assessment.artifacts.iter().filter_map(|artifact| artifact.location.as_ref());
+    let first = storages.next();
+    if storages.all(|other| {
+        first.is_some_and(|first| (first.engine, &first.endpoint) == (other.engine, &other.endpoint))
+    }) {
+        return kept;
+    }
+    let mut given: HashMap<(&str, &str), HashSet<(StorageEngine, &str)>> = HashMap::new();
+    for Candidate { bucket, key, .. } in &selected.candidates {
+        given.entry((bucket.name(), key)).or_default().insert((bucket.engine(), bucket.endpoint()));
+    }
+    let places: Vec<Option<Bucket>> = selected.given_up.iter().map(Location::bucket).collect();
+    for (location, place) in selected.given_up.iter().zip(&places) {
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        given.entry((&location.bucket, key)).or_default().insert(storage(location, place.as_ref()));
+    }
+    for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict != Verdict::Collected) {
+        let Some(location) = &artifact.location else { continue };
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        let Some(storages) = given.get(&(location.bucket.as_str(), key)) else { continue };
+        let place = location.bucket();
+        if !storages.contains(&storage(location, place.as_ref())) {
+            kept.insert((location.bucket.clone(), key.to_owned()));
+        }
+    }
+    kept
 }
 
 /// Whether nothing but us will, or need, wait before the finalizer goes: it is stuck, or all was collected.
@@ -430,11 +473,18 @@ impl Selected {
         }
         let uid = &self.plan.uid;
         released.workflow(uid);
+        let mut place = |bucket: &str, key: &str| {
+            if self.kept_elsewhere.is_empty()
+                || !self.kept_elsewhere.contains(&(bucket.to_owned(), key.to_owned()))
+            {
+                released.place(uid, bucket, key);
+            }
+        };
         for candidate in &self.candidates {
-            released.place(uid, candidate.bucket.name(), &candidate.key);
+            place(candidate.bucket.name(), &candidate.key);
         }
         for location in &self.given_up {
-            released.place(uid, &location.bucket, &location.key);
+            place(&location.bucket, &location.key);
         }
     }
 
@@ -570,6 +620,7 @@ mod tests {
             },
             candidates: candidates.collect(),
             given_up: Vec::new(),
+            kept_elsewhere: HashSet::new(),
             started_at: Some(at(100)),
         }
     }

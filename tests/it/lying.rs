@@ -379,6 +379,69 @@ async fn an_object_below_two_delete_markers_is_not_called_back() {
     assert_eq!(liar.deletes(), 1);
 }
 
+/// Whatever is logged, and however loudly: no signature, key or token; and an account's signature is its own.
+#[test]
+fn nothing_secret_is_shown_to_anybody() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let liar =
+        runtime.block_on(Liar::start(|_| answer(403, &[("x-ms-error-code", "AuthenticationFailed")], "")));
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = ["c2VjcmV0LXNpZw", "aws-secret-not-to-be-shown", "session-not-to-be-shown"];
+    let inspect = |endpoint: &str, account: Option<&str>, arguments: &[&str]| {
+        let mut workflow = crate::support::workflow("leak");
+        let artifacts = &mut workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"];
+        *artifacts = serde_json::json!([
+            { "name": "a", "azure": { "endpoint": endpoint, "container": "c", "blob": "leak/a.tgz" } },
+            { "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "leak/s.tgz" } },
+        ]);
+        let file = folder.path().join("workflow.json");
+        std::fs::write(&file, workflow.to_string()).unwrap();
+        let mut command =
+            crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
+        for host in ["minio", "ml.blob.core.windows.net", "evil.blob.core.windows.net"] {
+            command.args(["--endpoint-override", &format!("{host}={}", liar.url())]);
+        }
+        command
+            .args(arguments)
+            .env("RUST_LOG", "trace")
+            .env("AZURE_STORAGE_SAS_TOKEN", format!("sv=2021&sp=r&sig={}", secrets[0]))
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", secrets[1])
+            .env("AWS_SESSION_TOKEN", secrets[2])
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env_remove("AZURE_STORAGE_ACCOUNT_NAME")
+            .env_remove("AZURE_STORAGE_ACCOUNT");
+        if let Some(account) = account {
+            command.env("AZURE_STORAGE_ACCOUNT_NAME", account);
+        }
+        let ran = crate::support::Ran::of(command);
+        for secret in secrets {
+            for text in [&ran.out, &ran.err] {
+                let line = text.lines().find(|line| line.contains(secret));
+                assert!(line.is_none(), "{endpoint} {arguments:?}: {line:?}");
+            }
+        }
+        let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+        (ran, asked.into_iter().filter(|asked| asked.has("sig")).count())
+    };
+    let own = "https://ml.blob.core.windows.net";
+    for arguments in [&[][..], &["-v", "9"]] {
+        let (ran, signed) = inspect(own, Some("ml"), arguments);
+        assert!(signed > 0, "{ran:#?}");
+        for (endpoint, account) in [
+            (own, None),
+            ("https://evil.blob.core.windows.net/ml", Some("ml")),
+            ("https://evil.blob.core.windows.net", Some("ml")),
+        ] {
+            let (ran, signed) = inspect(endpoint, account, arguments);
+            assert_eq!(signed, 0, "{endpoint} {account:?}: {ran:#?}");
+        }
+        // A signature may stand in the workflow itself.
+        inspect(&format!("{own}?sig={}", secrets[0]), Some("ml"), arguments);
+    }
+}
+
 /// Elsewhere, or refused: neither deletes nor tells that anything is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_neither_followed_nor_believed() {
