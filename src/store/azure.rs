@@ -276,7 +276,10 @@ impl Azure {
             // It also says yes where there was nothing to bring back.
             Ok(answer) if remote.said(&answer) == Said::Yes => match remote.head(key).await {
                 Ok(Some(_)) => Restored::Restored,
-                Ok(None) => Restored::Lost,
+                // Where the account keeps versions, one may hold it all the same.
+                Ok(None) => Restored::Failed(
+                    "nothing came back: it is lost, unless the account keeps versions".to_owned(),
+                ),
                 Err(error) => Restored::Failed(error.to_string()),
             },
             Ok(answer) if remote.said(&answer) == Said::NoObject => Restored::Lost,
@@ -350,6 +353,25 @@ fn percent_decoded(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_keep_their_spaces() {
+        let body = "<EnumerationResults><Blobs><Blob><Name> a/b </Name><Properties>\
+            <Last-Modified>Mon, 02 Nov 2026 00:00:00 GMT</Last-Modified><Etag>0x1</Etag></Properties></Blob>\
+            <Blob><Name Encoded=\"true\">c%20d%2B+%FF%EF%BF%BF</Name><Properties>\
+            <Last-Modified>Mon, 02 Nov 2026 00:00:00 GMT</Last-Modified><Etag>0x1</Etag></Properties></Blob>\
+            </Blobs><NextMarker /></EnumerationResults>";
+        let listing: Result<Listing, String> = xml(body.as_bytes());
+        let keys: Vec<_> = listing.map_or_else(
+            |error| vec![error],
+            |listing| {
+                let facts = listing.blobs.blob.into_iter().map(Blob::facts);
+                facts.map(|facts| facts.map_or_else(|error| error, |facts| facts.key)).collect()
+            },
+        );
+        assert_eq!(keys[0], " a/b ");
+        assert!(keys[1].starts_with("c d++"), "{keys:?}");
+    }
 
     #[test]
     fn the_account_is_in_the_host_or_an_emulators_path() {

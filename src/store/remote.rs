@@ -329,7 +329,8 @@ impl Remote {
         match answer.status {
             200..=299 => Said::Yes,
             429 => Said::Busy,
-            408 | 500..=599 => Said::Failing,
+            // What it can't do it will not learn.
+            408 | 500 | 502..=599 => Said::Failing,
             _ => each!(&self.0.api, api => api.said(answer)),
         }
     }

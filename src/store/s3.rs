@@ -100,6 +100,13 @@ impl S3 {
     /// The bucket's region can't be found out, or credentials can't be looked for.
     pub async fn open(bucket: &Bucket, url: Option<&str>, credentials: AwsChain) -> Result<Self, StoreError> {
         let name = bucket.name();
+        // A key behind a query would not name an object any more.
+        if url.is_some_and(|url| url.contains(['?', '#', '@'])) {
+            return Err(StoreError::Failed {
+                what: bucket.to_string(),
+                message: "the endpoint has more in it than a host and a path".to_owned(),
+            });
+        }
         let chosen = credentials.region().await;
         let own = match url {
             Some(_) => None,
@@ -447,6 +454,18 @@ mod tests {
         ] {
             assert_eq!(decoded(encoded), key);
         }
+    }
+
+    #[test]
+    fn keys_that_are_not_encoded_keep_their_spaces() {
+        let body = "<ListBucketResult><Name>b</Name><Contents><Key> a b+c </Key><ETag>\"e\"</ETag></Contents>\
+            <IsTruncated>false</IsTruncated></ListBucketResult>";
+        let listing: Result<Listing, String> = xml(body.as_bytes());
+        let keys: Vec<_> = listing.map_or_else(
+            |error| vec![error],
+            |listing| listing.contents.into_iter().map(|content| content.key).collect(),
+        );
+        assert_eq!(keys, [" a b+c "]);
     }
 
     #[test]
