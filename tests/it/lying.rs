@@ -442,6 +442,73 @@ fn nothing_secret_is_shown_to_anybody() {
     }
 }
 
+/// A token that is exchanged for a key is as good as one.
+#[test]
+fn a_web_identity_is_shown_to_nobody() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let liar = runtime.block_on(Liar::start(|asked| match asked.method.as_str() {
+        "POST" => answer(
+            200,
+            &[("content-type", "text/xml")],
+            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleWithWebIdentityResult><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/s</Arn>\
+             <AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser><Credentials>\
+             <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>key-not-to-be-shown</SecretAccessKey>\
+             <SessionToken>session-not-to-be-shown</SessionToken><Expiration>2046-11-02T00:00:00Z</Expiration>\
+             </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
+        ),
+        "GET" if asked.path == "/credentials" => answer(
+            200,
+            &[("content-type", "application/json")],
+            "{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"key-not-to-be-shown\",\
+             \"Token\":\"session-not-to-be-shown\",\"Expiration\":\"2046-11-02T00:00:00Z\"}",
+        ),
+        _ => answer(403, &[], ""),
+    }));
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("leak");
+    workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"] = serde_json::json!([{ "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "leak/s.tgz" } }]);
+    let (file, token) = (folder.path().join("workflow.json"), folder.path().join("token"));
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    std::fs::write(&token, "web.identity-not-to-be-shown.signature").unwrap();
+    let own = format!("{}/credentials", liar.url());
+    let exchanges: [&[(&str, &str)]; 2] = [
+        &[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+            ("AWS_ENDPOINT_URL", &liar.url()),
+        ],
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &own),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "bearer-not-to-be-shown"),
+        ],
+    ];
+    for exchange in exchanges {
+        for (log, verbosity) in [
+            ("trace", &[][..]),
+            ("aws_smithy_runtime=trace,aws_config=trace", &[]),
+            ("aws_smithy_runtime::client::orchestrator=trace", &[]),
+            ("off", &["-v", "9"]),
+        ] {
+            let mut command =
+                crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
+            command
+                .args(["--endpoint-override", &format!("minio={}", liar.url())])
+                .args(verbosity)
+                .envs(exchange.iter().copied())
+                .env("RUST_LOG", log)
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_EC2_METADATA_DISABLED", "true");
+            let ran = crate::support::Ran::of(command);
+            let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+            let is_look = |asked: &Asked| asked.method == "HEAD" && asked.path == "/b/leak/s.tgz";
+            assert!(asked.iter().any(is_look), "{asked:?} {ran:#?}");
+            let line = ran.err.lines().chain(ran.out.lines()).find(|line| line.contains("not-to-be-shown"));
+            assert!(line.is_none(), "{log}: {line:?}");
+        }
+    }
+}
+
 /// Elsewhere, or refused: neither deletes nor tells that anything is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_neither_followed_nor_believed() {
