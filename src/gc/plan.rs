@@ -187,6 +187,9 @@ pub struct Candidate {
     pub key: Box<str>,
     /// Saved as it was, so perhaps a directory.
     pub unarchived: bool,
+    /// Named with its slash: an object of the bare name is another's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_below: bool,
 }
 
 /// A selected workflow with its candidates, until storage was asked.
@@ -393,8 +396,12 @@ fn candidate(
     };
     // A directory of S3 may be named with its slash.
     let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+    let only_below = key != location.key;
     if !is_safe(key) {
         return object(Protection::NoCertainLocation, "the key is no plain path");
+    }
+    if only_below && !artifact.unarchived {
+        return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
     }
     if !rules.allowed.covers(&bucket, key) {
         return object(Protection::ForeignLocation, "");
@@ -405,7 +412,8 @@ fn candidate(
         reason: artifact.reason.map_or("", Reason::code).into(),
         bucket: last.filter(|last| **last == bucket).cloned().unwrap_or(bucket),
         key: key.into(),
-        unarchived: artifact.unarchived || key != location.key,
+        unarchived: artifact.unarchived,
+        only_below,
     })
 }
 
@@ -492,13 +500,14 @@ impl Selected {
     pub fn decide(
         &mut self,
         at: usize,
-        objects: Vec<ObjectFacts>,
+        mut objects: Vec<ObjectFacts>,
         references: &References,
         released: &Released,
         rules: &Rules,
     ) {
         let Some(candidate) = self.candidates.get(at) else { return };
-        let Candidate { bucket, key, .. } = candidate;
+        let Candidate { bucket, key, only_below, .. } = candidate;
+        objects.retain(|object| !*only_below || *object.key != **key);
         if objects.is_empty() {
             self.plan.absent.push(candidate.uri());
             return;
@@ -604,6 +613,7 @@ mod tests {
             bucket: "gs://b".parse().expect("a bucket"),
             key: key.as_str().into(),
             unarchived: true,
+            only_below: false,
         });
         Selected {
             plan: PlannedWorkflow {
@@ -638,6 +648,28 @@ mod tests {
             buckets: Vec::new(),
             allowed: Allowed::everywhere(),
         }
+    }
+
+    #[test]
+    fn an_object_of_a_directorys_bare_name_is_anothers() {
+        let object = |key: &str| ObjectFacts {
+            key: key.into(),
+            generation: "1".into(),
+            size: 1,
+            created: Some(at(101)),
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        };
+        let mut selected = selected(&["a/dir".to_owned(), "a/gone".to_owned()]);
+        selected.candidates.iter_mut().for_each(|candidate| candidate.only_below = true);
+        let (references, released) = (References::default(), Released::default());
+        let found = vec![object("a/dir"), object("a/dir/"), object("a/dir/x")];
+        selected.decide(0, found, &references, &released, &rules());
+        selected.decide(1, vec![object("a/gone")], &references, &released, &rules());
+        let keys: Vec<&str> = selected.plan.delete.iter().map(|object| &*object.key).collect();
+        assert_eq!(keys, ["a/dir/", "a/dir/x"]);
+        assert_eq!(selected.plan.absent, ["gs://b/a/gone"]);
     }
 
     #[test]
