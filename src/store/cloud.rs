@@ -129,12 +129,23 @@ impl Cloud {
 
 /// Whether a host is an account's at Azure itself.
 pub(super) fn is_azure(host: &str) -> bool {
-    AZURE.iter().any(|domain| host.ends_with(domain))
+    let account = AZURE.iter().find_map(|domain| host.strip_suffix(domain));
+    account.is_some_and(|account| !account.trim_end_matches(".privatelink").contains('.'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_is_one_label() {
+        assert!(is_azure("ml.blob.core.windows.net") && is_azure("ml.privatelink.blob.core.windows.net"));
+        for host in
+            ["ml.evil.blob.core.windows.net", "blob.core.windows.net", "ml.blob.core.windows.net.evil"]
+        {
+            assert!(!is_azure(host), "{host}");
+        }
+    }
 
     #[test]
     fn an_override_names_a_host_and_a_url() {

@@ -51,6 +51,16 @@ struct Object {
     time_deleted: Option<String>,
 }
 
+/// A page of a listing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Objects {
+    kind: String,
+    #[serde(default)]
+    items: Vec<Object>,
+    next_page_token: Option<String>,
+}
+
 /// An object's own retention.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,7 +214,7 @@ impl Gcs {
         let call = Call::new(Method::GET, format!("{}/o", self.url))
             .query("prefix", &range.prefix)
             .query("maxResults", "1000")
-            .query("fields", &format!("nextPageToken,items({FIELDS})"));
+            .query("fields", &format!("kind,nextPageToken,items({FIELDS})"));
         // The offset is where to begin, not what to begin after.
         let call = match &range.after {
             Some(after) => call.query("startOffset", after),
@@ -217,14 +227,11 @@ impl Gcs {
     }
 
     pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Objects {
-            #[serde(default)]
-            items: Vec<Object>,
-            next_page_token: Option<String>,
+        let Objects { kind, items, next_page_token } = read(answer)?;
+        // An empty listing has nothing else that tells it from somebody's answer.
+        if kind != "storage#objects" {
+            return Err(format!("it is no listing but {kind:?}"));
         }
-        let Objects { items, next_page_token } = read(answer)?;
         let token = next_page_token.filter(|token| !token.is_empty());
         let objects = items.into_iter().map(ObjectFacts::from).collect();
         Ok(Page { objects, more: token.is_some(), token })
@@ -309,13 +316,6 @@ impl Gcs {
         prefix: &str,
         facts: &BucketFacts,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Objects {
-            #[serde(default)]
-            items: Vec<Object>,
-            next_page_token: Option<String>,
-        }
         let kinds = [("versions", facts.versioning), ("softDeleted", facts.soft_delete_seconds > 0)];
         let mut copies = Vec::new();
         for (kind, _) in kinds.into_iter().filter(|(_, kept)| *kept) {
@@ -329,7 +329,7 @@ impl Gcs {
                 if said != Said::Yes {
                     return Err(remote.error(said, what(), &answer));
                 }
-                let Objects { items, next_page_token } =
+                let Objects { items, next_page_token, .. } =
                     read(&answer).map_err(|why| unreadable(what(), &why))?;
                 // The live version is listed among the others.
                 let is_copy = |object: &Object| kind != "versions" || object.time_deleted.is_some();
@@ -382,7 +382,8 @@ impl Gcs {
         for call in [restore, copy] {
             match remote.call(call).await {
                 Ok(answer) => match answer.status {
-                    200..=299 => return Restored::Restored,
+                    200..=299 if is_done(&answer) => return Restored::Restored,
+                    200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
                     412 => return Restored::Taken,
                     400 | 404 => {}
                     _ => lost = Restored::Failed(remote.message(&answer)),
@@ -392,6 +393,15 @@ impl Gcs {
         }
         lost
     }
+}
+
+/// Whether a rewrite is over: a large one takes several calls.
+fn is_done(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Rewrite {
+        done: Option<bool>,
+    }
+    read::<Rewrite>(answer).is_ok_and(|rewrite| rewrite.done != Some(false))
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {

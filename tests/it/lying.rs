@@ -160,6 +160,23 @@ async fn what_somebody_before_the_storage_says_makes_nothing_gone() {
     }
 }
 
+/// Nor is any JSON that has no objects in it an empty listing, nor a copy made that is only begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_listing_is_not_an_empty_one() {
+    for body in ["{}", r#"{"status":"ok"}"#, r#"{"error":{"code":404}}"#] {
+        let liar = Liar::start(move |_| answer(200, &[], body)).await;
+        let listed = liar.store().list(&gcs(), "p/").await;
+        assert!(listed.is_err(), "{body}: {listed:?}");
+    }
+    let liar = Liar::start(|asked| match asked.path.contains("/rewriteTo/") {
+        true => answer(200, &[], r#"{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"t"}"#),
+        false => answer(400, &[], r#"{"error":{"code":400}}"#),
+    })
+    .await;
+    let restored = liar.store().restore(&gcs(), "k", "1").await;
+    assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
+}
+
 /// A gateway loses its storage in the middle of a purge: its "not found" has no body to HEAD.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
@@ -256,9 +273,17 @@ async fn an_empty_page_is_not_the_end() {
     let item = |name: &str| serde_json::json!({ "name": name, "generation": "1", "size": "1", "timeCreated": "2026-11-02T00:00:00Z" });
     let liar =
         Liar::start(move |asked| match (asked.path.contains("/storage/v1/"), asked.get("pageToken")) {
-            (true, "") if asked.get("startOffset") < "p/z" => answer(200, &[], r#"{"nextPageToken":"one"}"#),
-            (true, "one") => answer(200, &[], r#"{"items":[],"nextPageToken":"two"}"#),
-            (true, _) => answer(200, &[], serde_json::json!({ "items": [item("p/z")] }).to_string()),
+            (true, "") if asked.get("startOffset") < "p/z" => {
+                answer(200, &[], r#"{"kind":"storage#objects","nextPageToken":"one"}"#)
+            }
+            (true, "one") => {
+                answer(200, &[], r#"{"kind":"storage#objects","items":[],"nextPageToken":"two"}"#)
+            }
+            (true, _) => answer(
+                200,
+                &[],
+                serde_json::json!({ "kind": "storage#objects", "items": [item("p/z")] }).to_string(),
+            ),
             (false, _) if asked.has("continuation-token") => listing(&["p/z"], END),
             (false, _) => listing(
                 &[],
