@@ -39,6 +39,7 @@ impl Asked {
 }
 
 type Answer = Response<Body>;
+type Log = Arc<Mutex<Vec<Asked>>>;
 type Says = dyn Fn(&Asked) -> Answer + Send + Sync;
 
 fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
@@ -52,31 +53,27 @@ fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Ans
 /// A server that says what it is told to, and remembers what it was asked.
 struct Liar {
     address: std::net::SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Log,
 }
 
 impl Liar {
     async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let asked = Log::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let says: Arc<Says> = Arc::new(says);
-        let app =
-            Router::new()
-                .fallback(
-                    |State((says, asked)): State<(Arc<Says>, Arc<Mutex<Vec<Asked>>>)>,
-                     request: Request<Body>| async move {
-                        let query = request.uri().query().unwrap_or_default();
-                        let request = Asked {
-                            method: request.method().to_string(),
-                            path: request.uri().path().to_owned(),
-                            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-                        };
-                        asked.lock().unwrap().push(request.clone());
-                        says(&request)
-                    },
-                )
-                .with_state((says, Arc::clone(&asked)));
+        let app = Router::new()
+            .fallback(|State((says, asked)): State<(Arc<Says>, Log)>, request: Request<Body>| async move {
+                let query = request.uri().query().unwrap_or_default();
+                let request = Asked {
+                    method: request.method().to_string(),
+                    path: request.uri().path().to_owned(),
+                    query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                };
+                asked.lock().unwrap().push(request.clone());
+                says(&request)
+            })
+            .with_state((says, Arc::clone(&asked)));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { address, asked }
     }
@@ -465,6 +462,70 @@ fn nothing_secret_is_shown_to_anybody() {
         // A signature may stand in the workflow itself.
         inspect(&format!("{own}?sig={}", secrets[0]), Some("ml"), arguments);
     }
+}
+
+/// Through a proxy this machine's own address is that of another.
+#[test]
+fn what_is_on_this_machine_is_not_looked_for_behind_a_proxy() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let (storage, proxy) = (start(), start());
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("near");
+    workflow["status"]["nodes"]["near"]["outputs"]["artifacts"] = serde_json::json!([{ "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "near/s.tgz" } }]);
+    let file = folder.path().join("workflow.json");
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    let asked = |url: &str| {
+        let mut command = crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check"]);
+        command
+            .args(["--endpoint-override", &format!("minio={url}")])
+            .env("HTTP_PROXY", proxy.url())
+            .env("http_proxy", proxy.url())
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-west-1");
+        crate::support::Ran::of(command).ends_with(0);
+        [&storage, &proxy].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+    };
+    assert_eq!(asked(&storage.url()), [true, false]);
+    assert_eq!(asked(&storage.url().replace("127.0.0.1", "localhost")), [true, false]);
+    assert_eq!(asked("http://elsewhere.invalid"), [false, true]);
+}
+
+/// The endpoint of S3 goes before that of all of AWS, as with every SDK; another server would know of nothing.
+#[test]
+fn the_endpoint_that_is_named_for_s3_is_the_one_asked() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let (of_s3, of_all) = (start(), start());
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("leak");
+    workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"] = serde_json::json!([
+        { "name": "s", "s3": { "endpoint": "s3.eu-west-1.amazonaws.com", "bucket": "b", "key": "leak/s.tgz" } },
+    ]);
+    let file = folder.path().join("workflow.json");
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    let asked = |variables: &[(&str, &str)], over: &[&str]| {
+        let mut command = crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check"]);
+        command
+            .args(over)
+            .envs(variables.iter().copied())
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        crate::support::Ran::of(command).ends_with(0);
+        [&of_s3, &of_all].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+    };
+    let (s3, all) = (of_s3.url(), of_all.url());
+    let both = [("AWS_ENDPOINT_URL_S3", s3.as_str()), ("AWS_ENDPOINT_URL", all.as_str())];
+    assert_eq!(asked(&both, &[]), [true, false]);
+    assert_eq!(asked(&both[1..], &[]), [false, true]);
+    // A key behind a query would be no object any more.
+    assert_eq!(asked(&[("AWS_ENDPOINT_URL", &format!("{all}/x?y"))], &[]), [false, false]);
+    // What is said for a region's host counts for AWS, which has no host of its own.
+    let over = format!("s3.eu-west-1.amazonaws.com={s3}");
+    assert_eq!(asked(&both[1..], &["--endpoint-override", &over]), [true, false]);
 }
 
 /// A token that is exchanged for a key is as good as one.
