@@ -6,8 +6,11 @@ use argo_gc::purge::execute::Stop;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Reading a cluster is mostly making and dropping small strings.
 #[global_allocator]
@@ -25,7 +28,9 @@ fn main() -> ExitCode {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(stderr);
     let log = log.with_filter_reloading();
     let filter = log.reload_handle();
-    log.init();
+    // Whatever is asked for: at that level AWS's libraries show the headers that tokens are in.
+    let harmless = |of: &Metadata<'_>| *of.level() != Level::TRACE || !of.target().starts_with("aws_");
+    log.finish().with(FilterFn::new(harmless)).init();
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_stack_size(STACK)

@@ -41,6 +41,8 @@ mod input;
 mod lint;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/lying.rs"]
+mod lying;
 #[path = "it/manifest.rs"]
 mod manifest;
 #[path = "it/orphans.rs"]

@@ -66,8 +66,17 @@ impl StorageFlags {
                 let root = root.canonicalize().unwrap_or_else(|_| root.clone());
                 format!("directory {}", root.display())
             }
-            (None, Some(endpoint)) if !endpoint.is_empty() => format!("gcs at {endpoint}"),
-            _ => "cloud".to_owned(),
+            (None, endpoint) => {
+                let endpoint = endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+                let gcs =
+                    endpoint.map_or_else(|| "cloud".to_owned(), |endpoint| format!("gcs at {endpoint}"));
+                // The same host reached elsewhere may be another server, on which nothing of the plan is, or a copy.
+                let mut over: Vec<String> = self.endpoint_override.iter().map(ToString::to_string).collect();
+                over.extend(AwsChain::named_endpoint().map(|url| format!("AWS at {url}")));
+                over.sort();
+                over.dedup();
+                [vec![gcs], over].concat().join(", ")
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 mod bucket;
 
 pub use bucket::Bucket;
-pub(crate) use bucket::host;
+pub(crate) use bucket::{host, is_aws};
 
 use crate::argo::ArtifactLocation;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -95,7 +95,8 @@ impl fmt::Display for Location {
             StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Oss => {
                 write!(f, "{}://{bucket}/{key}", engine.as_str())
             }
-            StorageEngine::Azure => write!(f, "{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+            // The endpoint may have a signature behind it.
+            StorageEngine::Azure => write!(f, "{}/{bucket}/{key}", public(endpoint).trim_end_matches('/')),
             StorageEngine::Hdfs => write!(f, "hdfs://{endpoint}{key}"),
             StorageEngine::Plugin => write!(f, "plugin://{endpoint}/{key}"),
             StorageEngine::Raw => f.write_str("raw:"),
@@ -113,7 +114,7 @@ impl Serialize for Location {
         if self.endpoint.is_empty() {
             fields.skip_field("endpoint")?;
         } else {
-            fields.serialize_field("endpoint", &self.endpoint)?;
+            fields.serialize_field("endpoint", &public(&self.endpoint))?;
         }
         fields.serialize_field("bucket", &self.bucket)?;
         fields.serialize_field("key", &self.public_key())?;

@@ -1,13 +1,14 @@
 //! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
 
-use super::location::Bucket;
+use super::location::{Bucket, StorageEngine};
 use super::reference::{References, Referrer, Released};
 use super::report::{ArtifactReport, Assessment, Finalizer, When};
 use super::retention::{Bound, Filter, Newest, Retention};
-use super::{Protection, Reason, Verdict};
+use super::{Location, Protection, Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far the clocks of this machine, the cluster and storage may be apart.
@@ -189,6 +190,9 @@ pub struct Candidate {
     pub key: Box<str>,
     /// Saved as it was, so perhaps a directory.
     pub unarchived: bool,
+    /// Named with its slash: an object of the bare name is another's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_below: bool,
 }
 
 /// A selected workflow with its candidates, until storage was asked.
@@ -199,6 +203,9 @@ pub struct Selected {
     /// Locations it gives up besides, by bucket and key: what Argo recorded deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<(Box<str>, Box<str>)>,
+    /// Names of buckets with keys that it also has in another storage, and keeps there: references know names only.
+    #[serde(default, skip_serializing_if = "HashSet::is_empty")]
+    kept_elsewhere: HashSet<(String, String)>,
     started_at: Option<Timestamp>,
     /// What the retention policy says of it, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +245,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         },
         candidates: Vec::new(),
         given_up: Vec::new(),
+        kept_elsewhere: HashSet::new(),
         started_at: about.started_at,
         bound: None,
     };
@@ -277,7 +285,47 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             }),
         }
     }
+    selected.kept_elsewhere = kept_elsewhere(assessment, &selected);
     selected
+}
+
+/// Which storage a location is in, however it is spelled.
+fn storage<'a>(location: &'a Location, place: Option<&'a Bucket>) -> (StorageEngine, &'a str) {
+    place.map_or((location.engine, &location.endpoint), |bucket| (bucket.engine(), bucket.endpoint()))
+}
+
+/// What the workflow keeps in one storage under a name and key that it gives up in another.
+fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<(String, String)> {
+    let mut kept = HashSet::new();
+    // Nearly every workflow has one storage only.
+    let mut storages = assessment.artifacts.iter().filter_map(|artifact| artifact.location.as_ref());
+    let first = storages.next();
+    if storages.all(|other| {
+        first.is_some_and(|first| (first.engine, &first.endpoint) == (other.engine, &other.endpoint))
+    }) {
+        return kept;
+    }
+    let mut given: HashMap<(&str, &str), HashSet<(StorageEngine, &str)>> = HashMap::new();
+    for Candidate { bucket, key, .. } in &selected.candidates {
+        given.entry((bucket.name(), key)).or_default().insert((bucket.engine(), bucket.endpoint()));
+    }
+    let collected = assessment.artifacts.iter().filter(|artifact| artifact.verdict == Verdict::Collected);
+    let given_up: Vec<&Location> = collected.filter_map(|artifact| artifact.location.as_ref()).collect();
+    let places: Vec<Option<Bucket>> = given_up.iter().map(|location| location.bucket()).collect();
+    for (location, place) in given_up.into_iter().zip(&places) {
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        given.entry((&location.bucket, key)).or_default().insert(storage(location, place.as_ref()));
+    }
+    for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict != Verdict::Collected) {
+        let Some(location) = &artifact.location else { continue };
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        let Some(storages) = given.get(&(location.bucket.as_str(), key)) else { continue };
+        let place = location.bucket();
+        if !storages.contains(&storage(location, place.as_ref())) {
+            kept.insert((location.bucket.clone(), key.to_owned()));
+        }
+    }
+    kept
 }
 
 /// Whether nothing but us will, or need, wait before the finalizer goes: it is stuck, or all was collected.
@@ -359,8 +407,12 @@ fn candidate(
     };
     // A directory of S3 may be named with its slash.
     let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+    let only_below = key != location.key;
     if !is_safe(key) {
         return object(Protection::NoCertainLocation, "the key is no plain path");
+    }
+    if only_below && !artifact.unarchived {
+        return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
     }
     if !rules.allowed.covers(&bucket, key) {
         return object(Protection::ForeignLocation, "");
@@ -371,7 +423,8 @@ fn candidate(
         reason: artifact.reason.map_or("", Reason::code).into(),
         bucket: last.filter(|last| **last == bucket).cloned().unwrap_or(bucket),
         key: key.into(),
-        unarchived: artifact.unarchived || key != location.key,
+        unarchived: artifact.unarchived,
+        only_below,
     })
 }
 
@@ -440,11 +493,18 @@ impl Selected {
         }
         let uid = &self.plan.uid;
         released.workflow(uid);
+        let mut place = |bucket: &str, key: &str| {
+            if self.kept_elsewhere.is_empty()
+                || !self.kept_elsewhere.contains(&(bucket.to_owned(), key.to_owned()))
+            {
+                released.place(uid, bucket, key);
+            }
+        };
         for candidate in &self.candidates {
-            released.place(uid, candidate.bucket.name(), &candidate.key);
+            place(candidate.bucket.name(), &candidate.key);
         }
         for (bucket, key) in &self.given_up {
-            released.place(uid, bucket, key);
+            place(bucket, key);
         }
     }
 
@@ -468,13 +528,14 @@ impl Selected {
     pub fn decide(
         &mut self,
         at: usize,
-        objects: Vec<ObjectFacts>,
+        mut objects: Vec<ObjectFacts>,
         references: &References,
         released: &Released,
         rules: &Rules,
     ) {
         let Some(candidate) = self.candidates.get(at) else { return };
-        let Candidate { bucket, key, .. } = candidate;
+        let Candidate { bucket, key, only_below, .. } = candidate;
+        objects.retain(|object| !*only_below || *object.key != **key);
         if objects.is_empty() {
             self.plan.absent.push(candidate.uri());
             return;
@@ -580,6 +641,7 @@ mod tests {
             bucket: "gs://b".parse().expect("a bucket"),
             key: key.as_str().into(),
             unarchived: true,
+            only_below: false,
         });
         Selected {
             plan: PlannedWorkflow {
@@ -596,6 +658,7 @@ mod tests {
             },
             candidates: candidates.collect(),
             given_up: Vec::new(),
+            kept_elsewhere: HashSet::new(),
             started_at: Some(at(100)),
             bound: None,
         }
@@ -615,6 +678,28 @@ mod tests {
             allowed: Allowed::everywhere(),
             retention: None,
         }
+    }
+
+    #[test]
+    fn an_object_of_a_directorys_bare_name_is_anothers() {
+        let object = |key: &str| ObjectFacts {
+            key: key.into(),
+            generation: "1".into(),
+            size: 1,
+            created: Some(at(101)),
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        };
+        let mut selected = selected(&["a/dir".to_owned(), "a/gone".to_owned()]);
+        selected.candidates.iter_mut().for_each(|candidate| candidate.only_below = true);
+        let (references, released) = (References::default(), Released::default());
+        let found = vec![object("a/dir"), object("a/dir/"), object("a/dir/x")];
+        selected.decide(0, found, &references, &released, &rules());
+        selected.decide(1, vec![object("a/gone")], &references, &released, &rules());
+        let keys: Vec<&str> = selected.plan.delete.iter().map(|object| &*object.key).collect();
+        assert_eq!(keys, ["a/dir/", "a/dir/x"]);
+        assert_eq!(selected.plan.absent, ["gs://b/a/gone"]);
     }
 
     #[test]

@@ -61,12 +61,20 @@ fn class(object: &ObjectFacts) -> String {
     if object.storage_class.is_empty() { "STANDARD".to_owned() } else { object.storage_class.to_string() }
 }
 
+/// Whether an object is of the artifact with this key; that of a directory of S3 may end in a slash.
+fn is_part(object: &str, key: &str) -> bool {
+    match key.strip_suffix('/') {
+        Some(folder) => object.len() > folder.len() && is_within(object, folder),
+        None => is_within(object, key),
+    }
+}
+
 impl ArtifactReport {
     /// Takes in what the bucket keeps of deleted and overwritten objects at the location and below.
     pub fn confirm_copies<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
         let mut copies = Copies::default();
-        for object in objects.into_iter().filter(|object| is_within(&object.key, key)) {
+        for object in objects.into_iter().filter(|object| is_part(&object.key, key)) {
             copies.objects += 1;
             copies.bytes += object.size;
             *copies.classes.entry(class(object)).or_default() += object.size;
@@ -91,7 +99,7 @@ impl ArtifactReport {
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
         let (mut beside, mut first) = (0_u64, "");
         for object in objects {
-            if !is_within(&object.key, key) {
+            if !is_part(&object.key, key) {
                 // Argo's driver for Azure takes it for a part of the directory.
                 if object.key.starts_with(key) {
                     beside += 1;
@@ -193,6 +201,26 @@ mod tests {
         let mut report = artifact(Verdict::Collected);
         report.confirm(&[object("a/bc", 100)], None);
         assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
+    }
+
+    #[test]
+    fn a_directory_named_with_its_slash_is_what_lies_below() {
+        let slashed = |verdict| {
+            let mut report = artifact(verdict);
+            if let Some(location) = &mut report.location {
+                location.key = "a/b/".into();
+            }
+            report
+        };
+        let mut report = slashed(Verdict::Collected);
+        report.confirm(&[object("a/b/1", 2), object("a/b", 100), object("a/bc", 100)], None);
+        assert_eq!((report.verdict, report.reason), (Verdict::Uncovered, Some(Reason::DeletedButPresent)));
+        assert_eq!(report.stored.as_ref().map(|stored| (stored.objects, stored.bytes)), Some((1, 2)));
+        let mut report = slashed(Verdict::Uncovered);
+        report.confirm(&[object("a/b/1", 2)], None);
+        assert!(report.notes.is_empty());
+        report.confirm_copies(&[object("a/b/1", 2), object("a/b", 100)]);
+        assert_eq!(report.stored.and_then(|stored| stored.copies).map(|copies| copies.objects), Some(1));
     }
 
     #[test]

@@ -234,7 +234,8 @@ impl Plan {
         }
         match self.head.storage == storage {
             true => Ok(()),
-            false => Err(Error::refused(format!("the plan is of other storage: {}", self.head.storage))),
+            false => Err(Error::refused(format!("the plan is of other storage: {}", self.head.storage))
+                .hint(format!("here it is: {storage}; endpoints must be named as when it was made"))),
         }
     }
 

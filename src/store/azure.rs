@@ -30,7 +30,7 @@ pub(super) struct Azure {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listing {
-    #[serde(default)]
+    // Where it is missing, this is no listing but somebody's page.
     blobs: Blobs,
     next_marker: Option<String>,
 }
@@ -159,7 +159,8 @@ impl Azure {
     pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
         let objects: Result<Vec<ObjectFacts>, String> = blobs.blob.into_iter().map(Blob::facts).collect();
-        Ok((objects?, next_marker.filter(|token| !token.is_empty())))
+        let token = next_marker.filter(|token| !token.is_empty());
+        Ok(Page { objects: objects?, more: token.is_some(), token })
     }
 
     pub fn delete(&self, key: &str, tag: &str) -> Option<Call> {
@@ -172,7 +173,8 @@ impl Azure {
         let code = code(answer);
         match (answer.status, code.as_str()) {
             (404, "ContainerNotFound" | "ContainerBeingDeleted" | "ResourceNotFound") => Said::NoBucket,
-            (404, _) => Said::NoObject,
+            // A proxy's "not found" says nothing of the blob.
+            (404, "BlobNotFound") => Said::NoObject,
             (412 | 409, code) if code.starts_with("Lease") || code.starts_with("BlobImmutable") => Said::Held,
             (409, "SnapshotsPresent" | "BlobHasSnapshots") => Said::Held,
             (412, _) => Said::Changed,
@@ -254,7 +256,7 @@ impl Azure {
             for blob in blobs.blob.into_iter().filter(|blob| blob.deleted) {
                 copies.push(blob.facts().map_err(|why| unreadable(what(), &why))?);
             }
-            token = next_marker.filter(|token| !token.is_empty());
+            token = remote.next(&range, token.as_ref(), next_marker.filter(|token| !token.is_empty()))?;
             if token.is_none() {
                 break;
             }
@@ -274,7 +276,10 @@ impl Azure {
             // It also says yes where there was nothing to bring back.
             Ok(answer) if remote.said(&answer) == Said::Yes => match remote.head(key).await {
                 Ok(Some(_)) => Restored::Restored,
-                Ok(None) => Restored::Lost,
+                // Where the account keeps versions, one may hold it all the same.
+                Ok(None) => Restored::Failed(
+                    "nothing came back: it is lost, unless the account keeps versions".to_owned(),
+                ),
                 Err(error) => Restored::Failed(error.to_string()),
             },
             Ok(answer) if remote.said(&answer) == Said::NoObject => Restored::Lost,
@@ -288,7 +293,8 @@ impl Azure {
 fn account(endpoint: &str) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    match path.is_empty() {
+    // Azure's own hosts are an account's each, whatever path somebody wrote behind one.
+    match path.is_empty() || super::cloud::is_azure(host) {
         true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
         false => path.split('/').next().unwrap_or_default().to_owned(),
     }
@@ -349,8 +355,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_keep_their_spaces() {
+        let body = "<EnumerationResults><Blobs><Blob><Name> a/b </Name><Properties>\
+            <Last-Modified>Mon, 02 Nov 2026 00:00:00 GMT</Last-Modified><Etag>0x1</Etag></Properties></Blob>\
+            <Blob><Name Encoded=\"true\">c%20d%2B+%FF%EF%BF%BF</Name><Properties>\
+            <Last-Modified>Mon, 02 Nov 2026 00:00:00 GMT</Last-Modified><Etag>0x1</Etag></Properties></Blob>\
+            </Blobs><NextMarker /></EnumerationResults>";
+        let listing: Result<Listing, String> = xml(body.as_bytes());
+        let keys: Vec<_> = listing.map_or_else(
+            |error| vec![error],
+            |listing| {
+                let facts = listing.blobs.blob.into_iter().map(Blob::facts);
+                facts.map(|facts| facts.map_or_else(|error| error, |facts| facts.key)).collect()
+            },
+        );
+        assert_eq!(keys[0], " a/b ");
+        assert!(keys[1].starts_with("c d++"), "{keys:?}");
+    }
+
+    #[test]
     fn the_account_is_in_the_host_or_an_emulators_path() {
         assert_eq!(account("https://ml.blob.core.windows.net"), "ml");
         assert_eq!(account("http://127.0.0.1:10000/devstoreaccount1"), "devstoreaccount1");
+        assert_eq!(account("https://evil.blob.core.windows.net/ml"), "evil");
     }
 }

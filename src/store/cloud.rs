@@ -6,8 +6,9 @@ use super::http::Wire;
 use super::remote::{Api, Remote};
 use super::s3::{AwsChain, S3};
 use super::{StoreError, Throttle};
-use crate::gc::location::{Bucket, StorageEngine, host};
+use crate::gc::location::{Bucket, StorageEngine, host, is_aws};
 use std::collections::HashMap;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
@@ -26,16 +27,26 @@ pub struct Override {
     url: String,
 }
 
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.host, self.url)
+    }
+}
+
 impl FromStr for Override {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not of the form minio:9000=http://localhost:9000");
         let (host, url) = text.split_once('=').ok_or_else(wrong)?;
-        let is_url = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        match !super::cloud::host(host).is_empty() && is_url.is_some_and(|rest| !rest.is_empty()) {
+        let host = super::cloud::host(host);
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        // A key behind a query would not name an object any more, and logs show the URL.
+        let is_base = |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '@']);
+        match !host.is_empty() && rest.is_some_and(is_base) {
+            // Buckets at AWS have no host of their own.
             true => Ok(Self {
-                host: super::cloud::host(host).to_owned(),
+                host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
             }),
             false => Err(wrong()),
@@ -104,8 +115,7 @@ impl Cloud {
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
-                let is_azures = AZURE.iter().any(|domain| endpoint.ends_with(domain))
-                    && bucket.endpoint().starts_with("https://");
+                let is_azures = is_azure(endpoint) && bucket.endpoint().starts_with("https://");
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
@@ -117,15 +127,40 @@ impl Cloud {
     }
 }
 
+/// Whether a host is an account's at Azure itself.
+pub(super) fn is_azure(host: &str) -> bool {
+    let account = AZURE.iter().find_map(|domain| host.strip_suffix(domain));
+    account.is_some_and(|account| !account.trim_end_matches(".privatelink").contains('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn an_account_is_one_label() {
+        assert!(is_azure("ml.blob.core.windows.net") && is_azure("ml.privatelink.blob.core.windows.net"));
+        for host in
+            ["ml.evil.blob.core.windows.net", "blob.core.windows.net", "ml.blob.core.windows.net.evil"]
+        {
+            assert!(!is_azure(host), "{host}");
+        }
+    }
+
+    #[test]
     fn an_override_names_a_host_and_a_url() {
         let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
         assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into() }));
-        for text in ["minio:9000", "=http://h", "minio=localhost:9000", "minio=http://"] {
+        let regional: Result<Override, String> = "s3.eu-west-1.amazonaws.com=http://h".parse();
+        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into() }));
+        for text in [
+            "minio:9000",
+            "=http://h",
+            "minio=localhost:9000",
+            "minio=http://",
+            "minio=http://h/b?x",
+            "minio=http://user:secret@h",
+        ] {
             assert!(text.parse::<Override>().is_err(), "{text}");
         }
     }

@@ -4,7 +4,7 @@ mod credentials;
 
 pub use credentials::Credentials;
 
-use super::http::{Answer, Call, encoded};
+use super::http::{Answer, Call, address, encoded};
 use super::remote::{Page, Range, Remote, Said, unreadable};
 use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
@@ -49,6 +49,16 @@ struct Object {
     retention: Option<Retention>,
     /// Of a version that is no longer the live one.
     time_deleted: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Objects {
+    kind: String,
+    #[serde(default)]
+    items: Vec<Object>,
+    next_page_token: Option<String>,
 }
 
 /// An object's own retention.
@@ -137,6 +147,16 @@ impl ErrorInfo {
         serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error
     }
 
+    /// Whether the API itself answered.
+    fn is_one(answer: &Answer) -> bool {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(rename = "error")]
+            _error: serde::de::IgnoredAny,
+        }
+        serde_json::from_slice::<Body>(&answer.body).is_ok()
+    }
+
     fn says(&self, words: &str) -> bool {
         self.message.to_lowercase().contains(words)
     }
@@ -168,8 +188,7 @@ impl Gcs {
     }
 
     pub async fn sign(&self, call: &Call) -> Result<reqwest::Request, String> {
-        let url = call.full_url().parse().map_err(|_| "the address is no URL".to_owned())?;
-        let mut request = reqwest::Request::new(call.method.clone(), url);
+        let mut request = reqwest::Request::new(call.method.clone(), address(&call.full_url())?);
         if let Some(token) = self.credentials.token().await? {
             let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
                 .map_err(|_| "the token is no header".to_owned())?;
@@ -195,7 +214,7 @@ impl Gcs {
         let call = Call::new(Method::GET, format!("{}/o", self.url))
             .query("prefix", &range.prefix)
             .query("maxResults", "1000")
-            .query("fields", &format!("nextPageToken,items({FIELDS})"));
+            .query("fields", &format!("kind,nextPageToken,items({FIELDS})"));
         // The offset is where to begin, not what to begin after.
         let call = match &range.after {
             Some(after) => call.query("startOffset", after),
@@ -208,16 +227,14 @@ impl Gcs {
     }
 
     pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Objects {
-            #[serde(default)]
-            items: Vec<Object>,
-            next_page_token: Option<String>,
+        let Objects { kind, items, next_page_token } = read(answer)?;
+        // An empty listing has nothing else that tells it from somebody's answer.
+        if kind != "storage#objects" {
+            return Err(format!("it is no listing but {kind:?}"));
         }
-        let Objects { items, next_page_token } = read(answer)?;
         let token = next_page_token.filter(|token| !token.is_empty());
-        Ok((items.into_iter().map(ObjectFacts::from).collect(), token))
+        let objects = items.into_iter().map(ObjectFacts::from).collect();
+        Ok(Page { objects, more: token.is_some(), token })
     }
 
     pub fn delete(&self, key: &str, generation: &str) -> Option<Call> {
@@ -230,7 +247,8 @@ impl Gcs {
         let error = || ErrorInfo::of(answer);
         match answer.status {
             404 if error().says("bucket does not exist") => Said::NoBucket,
-            404 => Said::NoObject,
+            // A proxy's "not found" says nothing of the object.
+            404 if ErrorInfo::is_one(answer) => Said::NoObject,
             412 => Said::Changed,
             403 if error().is_hold() => Said::Held,
             401 | 403 => Said::Denied,
@@ -298,13 +316,6 @@ impl Gcs {
         prefix: &str,
         facts: &BucketFacts,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Objects {
-            #[serde(default)]
-            items: Vec<Object>,
-            next_page_token: Option<String>,
-        }
         let kinds = [("versions", facts.versioning), ("softDeleted", facts.soft_delete_seconds > 0)];
         let mut copies = Vec::new();
         for (kind, _) in kinds.into_iter().filter(|(_, kept)| *kept) {
@@ -318,12 +329,13 @@ impl Gcs {
                 if said != Said::Yes {
                     return Err(remote.error(said, what(), &answer));
                 }
-                let Objects { items, next_page_token } =
+                let Objects { items, next_page_token, .. } =
                     read(&answer).map_err(|why| unreadable(what(), &why))?;
                 // The live version is listed among the others.
                 let is_copy = |object: &Object| kind != "versions" || object.time_deleted.is_some();
                 copies.extend(items.into_iter().filter(is_copy).map(ObjectFacts::from));
-                token = next_page_token.filter(|token| !token.is_empty());
+                token =
+                    remote.next(&range, token.as_ref(), next_page_token.filter(|token| !token.is_empty()))?;
                 if token.is_none() {
                     break;
                 }
@@ -370,7 +382,8 @@ impl Gcs {
         for call in [restore, copy] {
             match remote.call(call).await {
                 Ok(answer) => match answer.status {
-                    200..=299 => return Restored::Restored,
+                    200..=299 if is_done(&answer) => return Restored::Restored,
+                    200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
                     412 => return Restored::Taken,
                     400 | 404 => {}
                     _ => lost = Restored::Failed(remote.message(&answer)),
@@ -380,6 +393,15 @@ impl Gcs {
         }
         lost
     }
+}
+
+/// Whether a rewrite is over: a large one takes several calls.
+fn is_done(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Rewrite {
+        done: Option<bool>,
+    }
+    read::<Rewrite>(answer).is_ok_and(|rewrite| rewrite.done != Some(false))
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {

@@ -4,6 +4,7 @@ use super::throttle::Throttle;
 use http::HeaderMap;
 use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Tries in all at one call.
@@ -78,6 +79,18 @@ pub(super) fn encoded(text: &str, is_path: bool) -> String {
     encoded
 }
 
+/// Parses a URL; the error is one that would lead elsewhere than it says.
+pub(super) fn address(text: &str) -> Result<reqwest::Url, String> {
+    let url: reqwest::Url = text.parse().map_err(|_| "the address is no URL".to_owned())?;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    let path = path.split('?').next().unwrap_or_default();
+    match url.path() == path || path.is_empty() && url.path() == "/" {
+        true => Ok(url),
+        false => Err("the address would lead to another object".to_owned()),
+    }
+}
+
 /// An answer, good or bad.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -96,6 +109,8 @@ impl Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
     client: Client,
+    /// To this machine, without a proxy: there the same address would be another machine's.
+    direct: Client,
     throttle: Throttle,
 }
 
@@ -103,15 +118,16 @@ impl Wire {
     /// # Errors
     /// No HTTP client can be made.
     pub fn new(throttle: Throttle) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("kubectl-argo-gc/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(256)
-            // A redirect would carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { client, throttle })
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("kubectl-argo-gc/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(Duration::from_secs(10))
+                .timeout(TIMEOUT)
+                .pool_max_idle_per_host(256)
+                // A redirect would carry the token elsewhere.
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, throttle })
     }
 
     /// Sends a signed request in its turn and reads the answer whole; the error is the innermost cause, without
@@ -122,7 +138,8 @@ impl Wire {
             request.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }
         let answer = async {
-            let response = self.client.execute(request).await?;
+            let client = if is_here(request.url()) { &self.direct } else { &self.client };
+            let response = client.execute(request).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             tracing::debug!(method = %call.method, url = call.url, query = ?call.query, status, "storage");
             Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
@@ -137,9 +154,29 @@ impl Wire {
     }
 }
 
+/// Whether an address is this machine's own.
+fn is_here(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_leads_elsewhere_is_refused() {
+        for text in ["http://h/b/a", "http://h/b//a/", "http://h", "http://h?q=/../x", "http://h/b/%2Fa%2E.x"]
+        {
+            assert!(address(text).is_ok(), "{text}");
+        }
+        for text in
+            ["http://h/b/a/../c", "http://h/b/./c", "http://h/b/..", "http://h/%2e%2E/c", "http://h/b\\c"]
+        {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn keys_are_one_segment_or_a_path() {

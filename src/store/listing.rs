@@ -1,9 +1,10 @@
 //! A listing by several at a time: whoever is idle takes half of what another has left.
 
 use super::StoreError;
-use super::remote::{Range, Remote};
+use super::remote::{Page, Range, Remote, unreadable};
 use crate::gc::plan::ObjectFacts;
 use futures::stream::{self, BoxStream, StreamExt};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
@@ -58,10 +59,19 @@ struct Part {
 impl Work {
     async fn list(&self, remote: &Remote, sender: &mpsc::Sender<Found>) {
         while let Some(mut part) = self.take(sender).await {
-            let mut is_open = true;
+            let (mut is_open, mut token) = (true, None);
             while is_open {
                 let range = Range { prefix: self.prefix.clone(), after: part.after.clone() };
-                let (mut objects, more) = match remote.page(&range, None).await {
+                let page = match remote.page(&range, token.as_deref()).await {
+                    Ok(page) => check(page, part.after.as_deref())
+                        .map_err(|why| unreadable(remote.bucket_name().uri(&self.prefix), why)),
+                    Err(error) => Err(error),
+                };
+                let next = page.and_then(|page| {
+                    let next = remote.next(&range, token.as_ref(), page.token)?;
+                    Ok((page.objects, page.more, next))
+                });
+                let (mut objects, more, next) = match next {
                     Ok(page) => page,
                     Err(error) => {
                         let _ = sender.send(Err(error)).await;
@@ -74,12 +84,13 @@ impl Work {
                     part.after.as_ref().is_none_or(|after| object.key > *after)
                         && part.until.as_ref().is_none_or(|until| object.key <= *until)
                 });
-                is_open = match &last {
-                    Some(last) => more.is_some() && part.until.as_ref().is_none_or(|until| last < until),
-                    None => false,
-                };
+                is_open = more
+                    && last.as_ref().is_none_or(|last| part.until.as_ref().is_none_or(|until| last < until));
                 if is_open {
-                    part.after = last;
+                    // A page may be empty, or hold the first key again only, and not be the last: only its
+                    // token leads on.
+                    token = if last.is_some() && last != part.after { None } else { next };
+                    part.after = last.or(part.after);
                     self.share(&mut part, &objects);
                 }
                 // Whoever read has gone: nobody wants the rest.
@@ -120,7 +131,7 @@ impl Work {
     fn share(&self, part: &mut Part, objects: &[ObjectFacts]) {
         let mut state = self.state();
         for object in objects {
-            state.alphabet.extend(object.key[self.prefix.len().min(object.key.len())..].chars());
+            state.alphabet.extend(object.key.strip_prefix(&self.prefix).unwrap_or_default().chars());
         }
         if state.busy + state.parts.len() >= LISTERS {
             return;
@@ -134,6 +145,24 @@ impl Work {
         state.parts.push(upper);
         drop(state);
         self.changed.notify_waiters();
+    }
+}
+
+/// Keys must come in their order and go on from where they were asked for, or whoever is given half of what is left
+/// would miss some; and where there are more, something must lead there.
+fn check(page: Page, after: Option<&str>) -> Result<Page, &'static str> {
+    let mut before = after;
+    for object in &page.objects {
+        let is_first = before == after;
+        match before.map(|before| object.key.as_str().cmp(before)) {
+            Some(Ordering::Less) => return Err("it doesn't list keys in their order from one on"),
+            Some(Ordering::Equal) if !is_first => return Err("it lists a key twice"),
+            _ => before = Some(&object.key),
+        }
+    }
+    match page.more && page.token.is_none() && before == after {
+        true => Err("there is more, and nothing leads to it"),
+        false => Ok(page),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::azure::Azure;
 use super::gcs::Gcs;
-use super::http::{Answer, Call, Wire, pauses};
+use super::http::{Answer, Call, Wire, address, pauses};
 use super::s3::S3;
 use super::{BucketFacts, Outcome, Restored, StoreError};
 use crate::gc::location::Bucket;
@@ -37,8 +37,15 @@ pub(super) struct Range {
     pub after: Option<String>,
 }
 
-/// One page of a listing, and the token of the next.
-pub(super) type Page = (Vec<ObjectFacts>, Option<String>);
+/// One page of a listing.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub objects: Vec<ObjectFacts>,
+    /// Of the next page; a storage may leave it out though there is one.
+    pub token: Option<String>,
+    /// There are more, though this page may be empty.
+    pub more: bool,
+}
 
 /// What tells one API from another.
 #[derive(Debug)]
@@ -91,11 +98,14 @@ impl Remote {
 
     pub async fn head(&self, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
         let what = || self.0.bucket.uri(key);
+        if !self.is_addressable(key) {
+            return Err(StoreError::BadKey(key.to_owned()));
+        }
         let answer = self.call(each!(&self.0.api, api => api.head(key))).await?;
         match self.said(&answer) {
             Said::NoObject => {
                 if let Api::S3(s3) = &self.0.api {
-                    s3.ensure_bucket(self).await?;
+                    s3.ensure_absent(self, key, &answer).await?;
                 }
                 Ok(None)
             }
@@ -116,11 +126,37 @@ impl Remote {
             let (remote, range) = (remote.clone(), range.clone());
             async move {
                 let Some(token) = token else { return Ok(None) };
-                let (objects, next) = remote.page(&range, token.as_deref()).await?;
-                Ok(Some((objects, next.map(Some))))
+                let page = remote.page(&range, token.as_deref()).await?;
+                let next = remote.next(&range, token.as_ref(), page.token)?;
+                Ok(Some((page.objects, next.map(Some))))
             }
         })
         .boxed()
+    }
+
+    /// The token of the next page.
+    ///
+    /// # Errors
+    /// It is the one before: the listing would never end.
+    pub fn next(
+        &self,
+        range: &Range,
+        before: Option<&String>,
+        token: Option<String>,
+    ) -> Result<Option<String>, StoreError> {
+        match token.is_some() && token.as_ref() == before {
+            true => Err(unreadable(self.0.bucket.uri(&range.prefix), "the listing does not go on")),
+            false => Ok(token),
+        }
+    }
+
+    /// Whether a URL can hold the key: it would resolve dots, and name another object, or the bucket.
+    fn is_addressable(&self, key: &str) -> bool {
+        let is_dots = |part: &str| part == "." || part == "..";
+        match &self.0.api {
+            Api::Gcs(_) => !key.is_empty() && !is_dots(key),
+            Api::S3(_) | Api::Azure(_) => !key.is_empty() && !key.split('/').any(is_dots),
+        }
     }
 
     pub async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
@@ -128,7 +164,14 @@ impl Remote {
         let answer = self.call(each!(&self.0.api, api => api.list(range, token))).await?;
         match self.said(&answer) {
             Said::Yes => {
-                each!(&self.0.api, api => api.read_list(&answer)).map_err(|why| unreadable(what(), &why))
+                let page: Page = each!(&self.0.api, api => api.read_list(&answer))
+                    .map_err(|why| unreadable(what(), &why))?;
+                match page.objects.iter().find(|object| !object.key.starts_with(&range.prefix)) {
+                    Some(other) => {
+                        Err(unreadable(what(), &format!("it lists {:?}, which was not asked for", other.key)))
+                    }
+                    None => Ok(page),
+                }
             }
             Said::NoObject => Err(StoreError::NoBucket(self.0.bucket.clone())),
             said => Err(self.error(said, what(), &answer)),
@@ -137,6 +180,9 @@ impl Remote {
 
     /// Deletes the object if it is still the pinned one.
     pub async fn delete(&self, key: &str, pin: &str) -> Outcome {
+        if !self.is_addressable(key) {
+            return Outcome::Failed(StoreError::BadKey(key.to_owned()).to_string());
+        }
         let Some(call) = each!(&self.0.api, api => api.delete(key, pin)) else {
             return Outcome::Failed("its generation is not known".to_owned());
         };
@@ -155,9 +201,8 @@ impl Remote {
                 Ok(answer) => match self.said(&answer) {
                     Said::Yes => return Outcome::Deleted,
                     Said::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
-                    // An earlier try whose answer was lost has done it.
-                    Said::NoObject if sent => return Outcome::Deleted,
-                    Said::NoObject => return Outcome::Gone,
+                    // Whoever stands before a storage may say so, too, and not mean the object.
+                    Said::NoObject => return self.missing(key, pin, sent).await,
                     // A store may answer so for an object that is gone, too.
                     Said::Changed => return self.changed(key, sent).await,
                     Said::Held => return Outcome::Held(self.message(&answer)),
@@ -204,6 +249,18 @@ impl Remote {
         }
     }
 
+    /// What "no such object" means to a delete, by a look.
+    async fn missing(&self, key: &str, pin: &str, sent: bool) -> Outcome {
+        match self.head(key).await {
+            // An earlier try whose answer was lost has done it.
+            Ok(None) if sent => Outcome::Deleted,
+            Ok(None) => Outcome::Gone,
+            Ok(Some(now)) if now.generation != pin => Outcome::Changed,
+            Ok(Some(_)) => Outcome::Failed("the storage says that it isn't there, and shows it".to_owned()),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
     /// What a failed pin means: overwritten, or gone.
     async fn changed(&self, key: &str, sent: bool) -> Outcome {
         match self.head(key).await {
@@ -241,6 +298,9 @@ impl Remote {
     }
 
     pub async fn restore(&self, key: &str, pin: &str) -> Restored {
+        if !self.is_addressable(key) {
+            return Restored::Failed(StoreError::BadKey(key.to_owned()).to_string());
+        }
         each!(&self.0.api, api => api.restore(self, key, pin).await)
     }
 
@@ -274,7 +334,8 @@ impl Remote {
         match answer.status {
             200..=299 => Said::Yes,
             429 => Said::Busy,
-            408 | 500..=599 => Said::Failing,
+            // What it can't do it will not learn.
+            408 | 500 | 502..=599 => Said::Failing,
             _ => each!(&self.0.api, api => api.said(answer)),
         }
     }
@@ -315,8 +376,7 @@ pub(super) fn signable(call: &Call) -> Result<object_store::client::HttpRequest,
 /// Makes a request that can be sent of a signed one.
 pub(super) fn sendable(request: object_store::client::HttpRequest) -> Result<reqwest::Request, String> {
     let (parts, _) = request.into_parts();
-    let url = parts.uri.to_string().parse().map_err(|_| "the address is no URL".to_owned())?;
-    let mut request = reqwest::Request::new(parts.method, url);
+    let mut request = reqwest::Request::new(parts.method, address(&parts.uri.to_string())?);
     *request.headers_mut() = parts.headers;
     Ok(request)
 }

@@ -36,6 +36,10 @@ pub(super) struct S3 {
 struct Listing {
     #[serde(default)]
     contents: Vec<Content>,
+    // Where these are missing, this is no listing but somebody's page.
+    #[serde(rename = "Name")]
+    _name: String,
+    is_truncated: bool,
     encoding_type: Option<String>,
     next_continuation_token: Option<String>,
 }
@@ -54,13 +58,18 @@ struct Content {
     storage_class: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Versions {
+    #[serde(default)]
     version: Vec<Version>,
+    #[serde(default)]
     delete_marker: Vec<Version>,
     is_truncated: bool,
+    encoding_type: Option<String>,
+    #[serde(default)]
     next_key_marker: String,
+    #[serde(default)]
     next_version_id_marker: String,
 }
 
@@ -91,6 +100,13 @@ impl S3 {
     /// The bucket's region can't be found out, or credentials can't be looked for.
     pub async fn open(bucket: &Bucket, url: Option<&str>, credentials: AwsChain) -> Result<Self, StoreError> {
         let name = bucket.name();
+        // A key behind a query would not name an object any more.
+        if url.is_some_and(|url| url.contains(['?', '#', '@'])) {
+            return Err(StoreError::Failed {
+                what: bucket.to_string(),
+                message: "the endpoint has more in it than a host and a path".to_owned(),
+            });
+        }
         let chosen = credentials.region().await;
         let own = match url {
             Some(_) => None,
@@ -175,19 +191,28 @@ impl S3 {
     }
 
     /// A look at an object says nothing of its bucket: where that isn't there either, nothing is known to be gone.
+    /// Nor is it where the "not found" may be that of whoever stands before the storage.
     ///
     /// # Errors
-    /// There is no such bucket, or it can't be listed.
-    pub async fn ensure_bucket(&self, remote: &Remote) -> Result<(), StoreError> {
-        let look = || async {
-            let call = self.list(&Range::default(), None).query("max-keys", "1");
-            let answer = remote.call(call).await?;
+    /// There is no such bucket, it can't be listed, or its listing has the object.
+    pub async fn ensure_absent(&self, remote: &Remote, key: &str, answer: &Answer) -> Result<(), StoreError> {
+        let look = async |prefix: &str| {
+            let range = Range { prefix: prefix.to_owned(), after: None };
+            let what = || remote.bucket_name().uri(prefix);
+            let answer = remote.call(self.list(&range, None).query("max-keys", "1")).await?;
             match remote.said(&answer) {
-                Said::Yes => Ok(()),
-                said => Err(remote.error(said, remote.bucket_name().to_string(), &answer)),
+                Said::Yes => self.read_list(&answer).map_err(|why| unreadable(what(), &why)),
+                said => Err(remote.error(said, what(), &answer)),
             }
         };
-        self.exists.get_or_try_init(look).await.map(|_| ())
+        self.exists.get_or_try_init(async || look("").await.map(|_| ())).await?;
+        if !answer.header("x-amz-request-id").is_empty() {
+            return Ok(());
+        }
+        match look(key).await?.objects.iter().any(|object| object.key == key) {
+            true => Err(unreadable(remote.bucket_name().uri(key), "it isn't there, and is listed")),
+            false => Ok(()),
+        }
     }
 
     pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
@@ -207,8 +232,9 @@ impl S3 {
     }
 
     pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
-        let Listing { contents, encoding_type, next_continuation_token } = xml(&answer.body)?;
-        let is_encoded = encoding_type.is_some_and(|kind| kind.eq_ignore_ascii_case("url"));
+        let Listing { contents, is_truncated, encoding_type, next_continuation_token, .. } =
+            xml(&answer.body)?;
+        let is_encoded = is_encoded(encoding_type.as_deref());
         let object = |content: Content| {
             let written = time(&content.last_modified)
                 .ok_or_else(|| format!("LastModified is {:?}", content.last_modified))?;
@@ -224,7 +250,8 @@ impl S3 {
             })
         };
         let objects: Result<Vec<ObjectFacts>, String> = contents.into_iter().map(object).collect();
-        Ok((objects?, next_continuation_token.filter(|token| !token.is_empty())))
+        let token = next_continuation_token.filter(|token| !token.is_empty());
+        Ok(Page { objects: objects?, more: is_truncated || token.is_some(), token })
     }
 
     pub fn delete(&self, key: &str, pin: &str) -> Option<Call> {
@@ -298,12 +325,19 @@ impl S3 {
                 return Err(remote.error(said, what(), &answer));
             }
             let page: Versions = xml(&answer.body).map_err(|why| unreadable(what(), &why))?;
-            versions.extend(page.version);
-            markers.extend(page.delete_marker);
+            let is_encoded = is_encoded(page.encoding_type.as_deref());
+            let plain = |key: String| if is_encoded { decoded(&key).into_owned() } else { key };
+            let plainly = |version: Version| Version { key: plain(version.key), ..version };
+            versions.extend(page.version.into_iter().map(plainly));
+            markers.extend(page.delete_marker.into_iter().map(plainly));
             if !page.is_truncated {
                 return Ok((versions, markers));
             }
-            from = Some((decoded(&page.next_key_marker).into_owned(), page.next_version_id_marker));
+            let next = (plain(page.next_key_marker), page.next_version_id_marker);
+            if next.0.is_empty() || from.as_ref() == Some(&next) {
+                return Err(unreadable(what(), "the listing does not go on"));
+            }
+            from = Some(next);
         }
     }
 
@@ -319,7 +353,7 @@ impl S3 {
         }
         let (versions, _) = self.versions(remote, prefix).await?;
         let copy = |version: Version| ObjectFacts {
-            key: decoded(&version.key).into_owned(),
+            key: version.key,
             generation: version.version_id,
             size: version.size,
             created: time(&version.last_modified),
@@ -337,7 +371,7 @@ impl S3 {
             Ok(versions) => versions,
             Err(error) => return failed(error.to_string()),
         };
-        let is_its = |other: &&Version| decoded(&other.key) == key;
+        let is_its = |other: &&Version| other.key == key;
         if version.iter().filter(is_its).any(|other| other.is_latest) {
             return Restored::Taken;
         }
@@ -352,7 +386,12 @@ impl S3 {
         let (Some(_), Some(marker)) = (hidden, marker) else { return Restored::Lost };
         let call = Call::new(Method::DELETE, self.object_url(key)).query("versionId", &marker.version_id);
         match remote.call(call).await {
-            Ok(answer) if remote.said(&answer) == Said::Yes => Restored::Restored,
+            // Below the marker may lie another: the name was deleted twice.
+            Ok(answer) if remote.said(&answer) == Said::Yes => match remote.head(key).await {
+                Ok(Some(_)) => Restored::Restored,
+                Ok(None) => failed("another delete marker hides it".to_owned()),
+                Err(error) => failed(error.to_string()),
+            },
             Ok(answer) => failed(remote.message(&answer)),
             Err(error) => failed(error.to_string()),
         }
@@ -380,6 +419,11 @@ fn error(answer: &Answer) -> ErrorBody {
 pub(super) fn xml<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())
+}
+
+/// Whether a listing's keys are encoded, as it was asked to.
+fn is_encoded(kind: Option<&str>) -> bool {
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("url"))
 }
 
 /// Undoes the encoding of keys: a space may be a plus.
@@ -410,6 +454,18 @@ mod tests {
         ] {
             assert_eq!(decoded(encoded), key);
         }
+    }
+
+    #[test]
+    fn keys_that_are_not_encoded_keep_their_spaces() {
+        let body = "<ListBucketResult><Name>b</Name><Contents><Key> a b+c </Key><ETag>\"e\"</ETag></Contents>\
+            <IsTruncated>false</IsTruncated></ListBucketResult>";
+        let listing: Result<Listing, String> = xml(body.as_bytes());
+        let keys: Vec<_> = listing.map_or_else(
+            |error| vec![error],
+            |listing| listing.contents.into_iter().map(|content| content.key).collect(),
+        );
+        assert_eq!(keys, [" a b+c "]);
     }
 
     #[test]

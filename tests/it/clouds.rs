@@ -64,7 +64,10 @@ impl Cloud {
 
     fn run(&self, verb: &str, arguments: &[&str]) -> Ran {
         let mut command = self.live.server.kubectl_as(ADMIN, ["argo-gc", verb]);
-        command.args(arguments).args(["--endpoint-override", &self.emulator.over()]);
+        command.args(arguments);
+        if !arguments.contains(&"--endpoint-override") {
+            command.args(["--endpoint-override", &self.emulator.over()]);
+        }
         Ran::of({
             command
                 .env("XDG_STATE_HOME", self.live.directory.path())
@@ -109,6 +112,10 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
     // One is written again, with the same content: no ETag of S3's tells, but its time does.
     std::thread::sleep(Duration::from_millis(1100));
     cloud.put("argo/train/1/dir/x");
+    // Another server has none of it, and would call it gone.
+    let elsewhere = cloud.emulator.over().replace("127.0.0.1", "127.0.0.2");
+    let ran = cloud.run("purge", &["--plan", &plan, "--yes", "--endpoint-override", &elsewhere]).ends_with(5);
+    assert!(ran.err.contains("the plan is of other storage"), "{}", ran.err);
     let ran = cloud.run("purge", &["--plan", &plan, "--yes", "--margin", "72h"]).ends_with(4);
     assert!(ran.out.contains("Deleted 3 objects"), "{}{}", ran.out, ran.err);
     assert!(

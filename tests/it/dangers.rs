@@ -48,6 +48,27 @@ fn danger_01_another_bucket_is_another_object() {
     assert_eq!(deletes(&folder.plan(&["-n", "ml", "--all"])), ["latest.tgz"]);
 }
 
+/// References know a bucket by its name: what one gives up in one storage it may keep in another of that name.
+#[test]
+fn danger_01_what_is_given_up_in_one_storage_is_not_in_another() {
+    let mut folder = one(&["latest.tgz"]);
+    let mut other = workflow("other", "build", &["latest.tgz", "latest.tgz"]);
+    let artifacts = &mut pod(&mut other)["outputs"]["artifacts"];
+    artifacts[0]["name"] = json!("main-logs");
+    artifacts[1].as_object_mut().unwrap().remove("gcs");
+    artifacts[1]["s3"] = json!({ "endpoint": "minio:9000", "bucket": BUCKET, "key": "latest.tgz" });
+    folder.add(other);
+    let plan = folder.plan(&["-A", "--only", "artifacts"]);
+    let own = format!("gs://{BUCKET}/latest.tgz");
+    let keeps = plan["workflows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|workflow| workflow["keep"].as_array().unwrap());
+    assert!(keeps.into_iter().any(|keep| keep["location"] == own.as_str()), "{plan:#}");
+    assert_eq!(deletes(&plan), [""; 0], "{plan:#}");
+}
+
 #[test]
 fn danger_02_a_neighbour_with_the_same_beginning_stays() {
     let mut folder = Folder::new();

@@ -4,7 +4,8 @@ use super::{Uses, is_engine};
 use std::borrow::Cow;
 
 /// Schemes whose host is the bucket.
-const SCHEMES: [&str; 8] = ["gs", "s3", "s3a", "s3n", "az", "abfs", "abfss", "wasbs"];
+const SCHEMES: [&str; 11] =
+    ["gs", "gcs", "s3", "s3a", "s3n", "az", "azure", "abfs", "abfss", "wasb", "wasbs"];
 /// Documents within documents are read this deep; deeper ones line by line.
 const MAX_DEPTH: usize = 3;
 
@@ -54,13 +55,19 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
     }
     let own = host.strip_suffix(".storage.googleapis.com");
     let own = own.or_else(|| {
-        host.strip_suffix(".amazonaws.com").and_then(|host| host.split_once(".s3")).map(|it| it.0)
+        let host = host.strip_suffix(".cn").unwrap_or(host);
+        host.strip_suffix(".amazonaws.com").and_then(|host| host.rsplit_once(".s3")).map(|it| it.0)
     });
-    match (own, path.split_once('/')) {
-        (Some(bucket), _) => found(bucket, &decoded(path)),
-        // Google, AWS, Azure and every MinIO write the bucket first; of other hosts nothing has those names.
-        (None, Some((bucket, key))) => found(bucket, &decoded(key)),
-        (None, None) => {}
+    if let Some(bucket) = own {
+        return found(bucket, &decoded(path));
+    }
+    // Google, AWS, Azure and every MinIO write the bucket first in the path, or as the host's first label; of other
+    // hosts nothing has those names.
+    if let Some((bucket, key)) = path.split_once('/') {
+        found(bucket, &decoded(key));
+    }
+    if let Some((bucket, _)) = host.split_once('.') {
+        found(bucket, &decoded(path));
     }
 }
 
@@ -145,10 +152,17 @@ mod tests {
             "http://minio.argo:9000/b/a/x.tgz",
             "https://account.blob.core.windows.net/b/a/x.tgz?sig=s",
             "abfss://b@account.dfs.core.windows.net/a/x.tgz",
+            "wasb://b@account.blob.core.windows.net/a/x.tgz",
+            "gcs://b/a/x.tgz",
+            "http://b.minio.argo:9000/a/x.tgz",
+            "https://b.fra1.digitaloceanspaces.com/a/x.tgz",
+            "https://b.s3.cn-north-1.amazonaws.com.cn/a/x.tgz",
+            "https://b.s3.dualstack.eu-west-1.amazonaws.com/a/x.tgz",
         ] {
             assert!(found(text).contains(&"b a/x.tgz".to_owned()), "{text}: {:?}", found(text));
         }
         assert_eq!(found("gs://b/one,gs://b/two"), ["b one,gs://b/two", "b one", "b two"]);
+        assert!(found("https://a.s3.b.s3.eu-west-1.amazonaws.com/k").contains(&"a.s3.b k".to_owned()));
         assert!(found("gs://b/my file").contains(&"b my file".to_owned()));
         assert!(found("gs://b/dir/*.csv").contains(&"b dir".to_owned()));
     }
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn a_bucket_or_a_variable_is_no_object() {
         for text in
-            ["gs://b", "gs://b/", "gs://b/{{x}}/y", "gs://b/${X}", "https://example.com/b", "a://", "%"]
+            ["gs://b", "gs://b/", "gs://b/{{x}}/y", "gs://b/${X}", "https://example.com/", "a://", "%"]
         {
             assert!(found(text).is_empty(), "{text}");
         }

@@ -68,10 +68,15 @@ pub(crate) fn host(url: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
-/// Whether an endpoint is AWS's own, of any region; names of buckets are unique there. Not so AWS China.
-fn is_aws(host: &str) -> bool {
+/// Whether an endpoint is AWS's own, of any region; names of buckets are unique there. Not so AWS China and
+/// GovCloud, whose buckets may have the same names, nor what has access points instead of buckets.
+pub(crate) fn is_aws(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default();
-    host.is_empty() || host.strip_suffix(".amazonaws.com").is_some_and(|rest| rest.starts_with("s3"))
+    let is_own = |rest: &str| {
+        (rest == "s3" || rest.starts_with("s3.") || rest.starts_with("s3-"))
+            && !["us-gov-", "s3-outposts", "s3-object-lambda"].iter().any(|other| rest.contains(other))
+    };
+    host.is_empty() || host.strip_suffix(".amazonaws.com").is_some_and(is_own)
 }
 
 impl fmt::Display for Bucket {
@@ -91,12 +96,19 @@ impl FromStr for Bucket {
         let is_word = |word: &str| {
             !word.is_empty() && !word.contains(|c: char| "/@?#{}\\".contains(c) || c.is_whitespace())
         };
+        // It becomes a host's label or a part of a path: neither may turn out to be something else there.
+        let is_name = |name: &str| {
+            name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c))
+                && !matches!(name, "" | "." | "..")
+        };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let valid = match scheme {
-            "gs" => is_word(rest),
-            "s3" => rest.split_once('@').map_or(is_word(rest), |(name, host)| is_word(name) && is_word(host)),
+            "gs" => is_name(rest),
+            "s3" => rest.split_once('@').map_or(is_name(rest), |(name, host)| is_name(name) && is_word(host)),
             // Emulators have the account in the path.
-            "https" | "http" => rest.contains('/') && rest.split('/').all(is_word),
+            "https" | "http" => {
+                rest.split_once('/').is_some_and(|(host, path)| is_word(host) && path.split('/').all(is_name))
+            }
             _ => false,
         };
         match valid {
@@ -136,6 +148,14 @@ mod tests {
                 "s3://b@s3.cn-north-1.amazonaws.com.cn",
                 "s3.cn-north-1.amazonaws.com.cn",
             ),
+            (
+                StorageEngine::S3,
+                "s3.us-gov-west-1.amazonaws.com",
+                "b",
+                "s3://b@s3.us-gov-west-1.amazonaws.com",
+                "s3.us-gov-west-1.amazonaws.com",
+            ),
+            (StorageEngine::S3, "s3.dualstack.eu-west-1.amazonaws.com:443", "b", "s3://b", ""),
             (StorageEngine::S3, "minio:9000", "b", "s3://b@minio:9000", "minio:9000"),
             (StorageEngine::S3, "evil.example/s3.amazonaws.com", "b", "s3://b@evil.example", "evil.example"),
             (
@@ -157,11 +177,28 @@ mod tests {
             (StorageEngine::Gcs, "a/b"),
             (StorageEngine::S3, "b@evil"),
             (StorageEngine::Azure, "a/b"),
+            // These would be other buckets, or none, in a URL.
+            (StorageEngine::Gcs, ".."),
+            (StorageEngine::S3, "."),
+            (StorageEngine::S3, "other%2Fdir"),
+            (StorageEngine::S3, "%2e%2e"),
+            (StorageEngine::Azure, ".."),
         ] {
             assert_eq!(Bucket::new(engine, "e", name), None, "{name}");
         }
-        for text in ["b", "gs://", "gs://b/k", "s3://b@", "s3://b@h/k", "https://h", "ftp://h/b", "gs://b b"]
-        {
+        for text in [
+            "b",
+            "gs://",
+            "gs://b/k",
+            "s3://b@",
+            "s3://b@h/k",
+            "https://h",
+            "ftp://h/b",
+            "gs://b b",
+            "s3://..@h",
+            "https://h/..",
+            "https://h/../c",
+        ] {
             assert!(text.parse::<Bucket>().is_err(), "{text}");
         }
     }

@@ -49,10 +49,20 @@ impl AzureChain {
         let set = |key: AzureConfigKey| builder.get_config_value(&key).filter(|value| !value.is_empty());
         let (keyed, signed) =
             (set(AzureConfigKey::AccessKey).is_some(), set(AzureConfigKey::SasKey).is_some());
-        if let Some(other) = set(AzureConfigKey::AccountName).filter(|other| *other != account)
-            && (keyed || signed)
-        {
-            return Err(foreign(&other));
+        if keyed || signed {
+            // As the Azure CLI names it, too.
+            let named = set(AzureConfigKey::AccountName);
+            let named = named.or_else(|| std::env::var("AZURE_STORAGE_ACCOUNT").ok());
+            match named.filter(|name| !name.is_empty()) {
+                Some(owner) if owner == account => {}
+                Some(other) => return Err(foreign(&other)),
+                None => {
+                    return Err(StoreError::Credentials(format!(
+                        "whose key or signature is at hand is not said, so {bucket} is not shown it; \
+                         AZURE_STORAGE_ACCOUNT_NAME names the account"
+                    )));
+                }
+            }
         }
         let of_environment = [
             AzureConfigKey::ClientSecret,

@@ -59,12 +59,24 @@ impl AwsChain {
         self.config().await.region().map(|region| region.as_ref().to_owned())
     }
 
-    /// The endpoint that environment (`AWS_ENDPOINT_URL`) or profile name for all of AWS.
+    /// The endpoint that environment or profile name for S3, or for all of AWS.
     pub async fn endpoint(&self) -> Option<String> {
         if self.0.key.is_some() {
             return None;
         }
-        self.config().await.endpoint_url().map(str::to_owned)
+        match Self::named_endpoint() {
+            Some(url) => Some(url),
+            None => self.config().await.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// The endpoint that the environment names: the one of S3 goes before that of all of AWS, as with every SDK.
+    pub fn named_endpoint() -> Option<String> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let named = || set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
+        if ignored { None } else { named() }
     }
 
     /// Credentials that are good for a while.

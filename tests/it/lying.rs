@@ -1,0 +1,626 @@
+//! Storages that answer wrongly, and whoever stands before them: nothing that is there may count as gone.
+
+use crate::support::clouds::{ACCOUNT, KEY};
+use argo_gc::gc::location::Bucket;
+use argo_gc::store::{
+    AwsChain, AzureChain, Cloud, Credentials, Outcome, Override, Restored, Store, Throttle,
+};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response};
+use object_store::aws::AwsCredential;
+use object_store::azure::AzureAccessKey;
+use proptest::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const LAST_MODIFIED: &str = "Mon, 02 Nov 2026 00:00:00 GMT";
+/// What somebody before the storage says: well-formed, and nothing of its.
+const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Welcome</p></body></html>";
+
+/// A request as a storage sees it.
+#[derive(Debug, Clone)]
+struct Asked {
+    method: String,
+    path: String,
+    query: HashMap<String, String>,
+}
+
+impl Asked {
+    fn get(&self, name: &str) -> &str {
+        self.query.get(name).map_or("", String::as_str)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.query.contains_key(name)
+    }
+}
+
+type Answer = Response<Body>;
+type Log = Arc<Mutex<Vec<Asked>>>;
+type Says = dyn Fn(&Asked) -> Answer + Send + Sync;
+
+fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::from(body.into())).unwrap()
+}
+
+/// A server that says what it is told to, and remembers what it was asked.
+struct Liar {
+    address: std::net::SocketAddr,
+    asked: Log,
+}
+
+impl Liar {
+    async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let asked = Log::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let says: Arc<Says> = Arc::new(says);
+        let app = Router::new()
+            .fallback(|State((says, asked)): State<(Arc<Says>, Log)>, request: Request<Body>| async move {
+                let query = request.uri().query().unwrap_or_default();
+                let request = Asked {
+                    method: request.method().to_string(),
+                    path: request.uri().path().to_owned(),
+                    query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                };
+                asked.lock().unwrap().push(request.clone());
+                says(&request)
+            })
+            .with_state((says, Arc::clone(&asked)));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address, asked }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn deletes(&self) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.method == "DELETE").count()
+    }
+
+    /// The three storages, all of this server.
+    fn store(&self) -> Store {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
+        let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
+        let identities = (Credentials::none(), AwsChain::key(key), azure);
+        let over: Vec<Override> = ["minio", "devstoreaccount1.blob.core.windows.net"]
+            .map(|host| format!("{host}={}", self.url()).parse().unwrap())
+            .into();
+        Store::Cloud(Cloud::new(Some(self.url()), identities, over, Throttle::new(32, None)).unwrap())
+    }
+}
+
+fn gcs() -> Bucket {
+    "gs://b".parse().unwrap()
+}
+
+fn s3() -> Bucket {
+    "s3://b@minio".parse().unwrap()
+}
+
+fn azure() -> Bucket {
+    "https://devstoreaccount1.blob.core.windows.net/b".parse().unwrap()
+}
+
+/// A page of S3: contents, and what else stands in it.
+fn listing(keys: &[&str], more: &str) -> Answer {
+    let contents: String = keys
+        .iter()
+        .map(|key| {
+            format!(
+                "<Contents><Key>{}</Key><LastModified>2026-11-02T00:00:00.123Z</LastModified>\
+                 <ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>",
+                form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>()
+            )
+        })
+        .collect();
+    let body = format!(
+        "<ListBucketResult><Name>b</Name><EncodingType>url</EncodingType>{contents}{more}</ListBucketResult>"
+    );
+    answer(200, &[], body)
+}
+
+const END: &str = "<IsTruncated>false</IsTruncated>";
+
+fn keys(
+    listed: Result<Vec<argo_gc::gc::plan::ObjectFacts>, argo_gc::store::StoreError>,
+) -> Result<Vec<String>, String> {
+    listed
+        .map(|objects| objects.into_iter().map(|object| object.key).collect())
+        .map_err(|error| error.to_string())
+}
+
+/// A sign-in page or a proxy's "not found" is no storage's word that nothing is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_before_the_storage_says_makes_nothing_gone() {
+    for status in [200, 404] {
+        let liar = Liar::start(move |_| answer(status, &[("content-type", "text/html")], PAGE)).await;
+        let store = liar.store();
+        for bucket in [gcs(), s3(), azure()] {
+            let head = store.head(&bucket, "k").await;
+            assert!(head.is_err(), "{status} {bucket}: {head:?}");
+            let listed = store.list(&bucket, "p/").await;
+            assert!(listed.is_err(), "{status} {bucket}: {listed:?}");
+            let deleted = store.delete(&bucket, "k", "p@1").await;
+            // That it was deleted is looked at afterwards; that it was gone is not.
+            assert_ne!(deleted, Outcome::Gone, "{status} {bucket}");
+        }
+    }
+}
+
+/// Nor is any JSON that has no objects in it an empty listing, nor a copy made that is only begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_listing_is_not_an_empty_one() {
+    for body in ["{}", r#"{"status":"ok"}"#, r#"{"error":{"code":404}}"#] {
+        let liar = Liar::start(move |_| answer(200, &[], body)).await;
+        let listed = liar.store().list(&gcs(), "p/").await;
+        assert!(listed.is_err(), "{body}: {listed:?}");
+    }
+    let liar = Liar::start(|asked| match asked.path.contains("/rewriteTo/") {
+        true => answer(200, &[], r#"{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"t"}"#),
+        false => answer(400, &[], r#"{"error":{"code":400}}"#),
+    })
+    .await;
+    let restored = liar.store().restore(&gcs(), "k", "1").await;
+    assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
+}
+
+/// A gateway loses its storage in the middle of a purge: its "not found" has no body to HEAD.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
+    let liar = Liar::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("HEAD", "/b/there") => {
+            answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
+        }
+        ("GET", _) => listing(if "lost".starts_with(asked.get("prefix")) { &["lost"] } else { &[] }, END),
+        _ => answer(404, &[], PAGE),
+    })
+    .await;
+    let store = liar.store();
+    let lost = store.head(&s3(), "lost").await;
+    assert!(lost.is_err(), "{lost:?}");
+    assert_eq!(store.head(&s3(), "gone").await.unwrap(), None);
+    // Shown just before, a delete says it isn't there: something is wrong.
+    let pin = store.head(&s3(), "there").await.unwrap().unwrap().generation;
+    let outcome = store.delete(&s3(), "there", &pin).await;
+    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+}
+
+/// Dots in a key would name another object in a URL; a bucket of dots another bucket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_dots_is_never_another_object() {
+    let liar =
+        Liar::start(|_| answer(404, &[("x-amz-request-id", "1"), ("x-ms-error-code", "BlobNotFound")], ""))
+            .await;
+    let store = liar.store();
+    for bucket in [s3(), azure()] {
+        for key in ["a/../other", "a/./b", "..", ".", "a/..", ""] {
+            let head = store.head(&bucket, key).await;
+            assert!(head.is_err(), "{bucket} {key:?}: {head:?}");
+            let outcome = store.delete(&bucket, key, "p@1").await;
+            assert!(matches!(outcome, Outcome::Failed(_)), "{bucket} {key:?}: {outcome:?}");
+            let restored = store.restore(&bucket, key, "p@1").await;
+            assert!(matches!(restored, Restored::Failed(_)), "{bucket} {key:?}: {restored:?}");
+        }
+    }
+    for key in ["..", ".", ""] {
+        assert!(store.head(&gcs(), key).await.is_err());
+        assert!(matches!(store.delete(&gcs(), key, "1").await, Outcome::Failed(_)));
+    }
+    assert_eq!(liar.asked.lock().unwrap().len(), 0);
+}
+
+/// What is odd in a key arrives as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_keys_are_sent_as_they_are() {
+    let liar = Liar::start(|asked| match asked.method.as_str() {
+        "DELETE" => answer(204, &[], ""),
+        "HEAD" => {
+            answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
+        }
+        _ => listing(&[], END),
+    })
+    .await;
+    let store = liar.store();
+    let odd = [
+        "a//b",
+        "a/ ",
+        " a",
+        "a\\..\\b",
+        "%2e%2e/b",
+        "a/%2e%2e/b",
+        "a?x#y",
+        "a\tb\n",
+        "a/...",
+        "ü/😀",
+        "a;b=c&d",
+    ];
+    for key in odd {
+        let pin = store.head(&s3(), key).await.unwrap().unwrap().generation;
+        assert_eq!(store.delete(&s3(), key, &pin).await, Outcome::Deleted, "{key:?}");
+        let paths: BTreeSet<String> = liar.asked.lock().unwrap().drain(..).map(|asked| asked.path).collect();
+        let sent: Vec<String> = paths
+            .iter()
+            .map(|path| {
+                let path = path
+                    .strip_prefix("/b/")
+                    .unwrap()
+                    .replace('+', "%2B")
+                    .replace('&', "%26")
+                    .replace('=', "%3D");
+                form_urlencoded::parse(path.as_bytes()).next().unwrap().0.into_owned()
+            })
+            .collect();
+        assert_eq!(sent, [key]);
+    }
+}
+
+/// An empty page that is not the last is followed by its token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_page_is_not_the_end() {
+    let item = |name: &str| serde_json::json!({ "name": name, "generation": "1", "size": "1", "timeCreated": "2026-11-02T00:00:00Z" });
+    let liar =
+        Liar::start(move |asked| match (asked.path.contains("/storage/v1/"), asked.get("pageToken")) {
+            (true, "") if asked.get("startOffset") < "p/z" => {
+                answer(200, &[], r#"{"kind":"storage#objects","nextPageToken":"one"}"#)
+            }
+            (true, "one") => {
+                answer(200, &[], r#"{"kind":"storage#objects","items":[],"nextPageToken":"two"}"#)
+            }
+            (true, _) => answer(
+                200,
+                &[],
+                serde_json::json!({ "kind": "storage#objects", "items": [item("p/z")] }).to_string(),
+            ),
+            (false, _) if asked.has("continuation-token") => listing(&["p/z"], END),
+            (false, _) => listing(
+                &[],
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
+            ),
+        })
+        .await;
+    let store = liar.store();
+    for bucket in [gcs(), s3()] {
+        assert_eq!(keys(store.list(&bucket, "p/").await).unwrap(), ["p/z"], "{bucket}");
+    }
+}
+
+/// A listing that is cut short, turns in circles, or has what was not asked for is no listing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_that_lies_is_an_error_and_ends() {
+    type Lie = fn(&Asked) -> Answer;
+    let lies: [(&str, Lie); 7] = [
+        ("more, and no way there", |_| listing(&[], "<IsTruncated>true</IsTruncated>")),
+        ("the same token again", |_| {
+            listing(&[], "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")
+        }),
+        ("no start-after", |_| {
+            listing(
+                &["p/a", "p/b"],
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
+            )
+        }),
+        ("out of order", |_| listing(&["p/b", "p/a"], END)),
+        ("twice", |_| listing(&["p/a", "p/a"], END)),
+        ("no prefix", |_| listing(&["o"], END)),
+        ("no prefix, and within a character", |_| listing(&["pé"], END)),
+    ];
+    for (what, lie) in lies {
+        let liar = Liar::start(lie).await;
+        let store = liar.store();
+        let (bucket, prefix) = (s3(), "p/");
+        let listing = tokio::time::timeout(Duration::from_secs(20), store.list(&bucket, prefix));
+        let listed = listing.await.unwrap_or_else(|_| panic!("{what}: it doesn't end"));
+        assert!(listed.is_err(), "{what}: {listed:?}");
+    }
+    let again = "<EnumerationResults><Blobs/><NextMarker>again</NextMarker></EnumerationResults>";
+    let liar = Liar::start(move |_| answer(200, &[], again)).await;
+    let store = liar.store();
+    let listed = tokio::time::timeout(Duration::from_secs(20), store.list(&azure(), "p/")).await;
+    assert!(listed.expect("it ends").is_err());
+}
+
+/// Several listers of half the rest each find what one would, on a server that counts the key asked for in, or not.
+#[test]
+fn a_shared_listing_is_the_sequential_one() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let held: Arc<Mutex<(BTreeSet<String>, usize, bool)>> = Arc::default();
+    let shown = Arc::clone(&held);
+    let liar = runtime.block_on(Liar::start(move |asked| {
+        let held = shown.lock().unwrap();
+        let (keys, size, inclusive) = &*held;
+        let (prefix, after) = (asked.get("prefix"), asked.get("start-after"));
+        let rest: Vec<&str> = keys
+            .iter()
+            .map(String::as_str)
+            .filter(|key| key.starts_with(prefix) && (*key > after || *inclusive && *key == after))
+            .collect();
+        // One that begins with the key asked for must hold another one.
+        let page = &rest[..rest.len().min(size.max(&2).to_owned())];
+        let more = page.len() < rest.len();
+        let end = format!(
+            "<IsTruncated>{more}</IsTruncated>{}",
+            if more { "<NextContinuationToken>no</NextContinuationToken>" } else { "" }
+        );
+        listing(page, &end)
+    }));
+    let store = liar.store();
+    let key = prop_oneof!["[ab/]{1,5}", "[a-zé😀\u{e000}/._-]{1,4}", "a/[0-9]{1,6}"];
+    let strategy = (proptest::collection::btree_set(key, 0..120), 2..9_usize, any::<bool>());
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    proptest::test_runner::TestRunner::new(config)
+        .run(&strategy, |(written, size, inclusive)| {
+            *held.lock().unwrap() = (written.clone(), size, inclusive);
+            for prefix in ["", "a", "a/"] {
+                let expected: Vec<&String> = written.iter().filter(|key| key.starts_with(prefix)).collect();
+                let listed = runtime.block_on(store.list(&s3(), prefix)).unwrap();
+                let listed: Vec<&String> = listed.iter().map(|object| &object.key).collect();
+                prop_assert_eq!(listed, expected);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Below a delete marker may lie another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_below_two_delete_markers_is_not_called_back() {
+    let version = |kind: &str, id: &str, latest: bool| {
+        format!(
+            "<{kind}><Key>k</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest>\
+             <LastModified>2026-11-02T00:00:00Z</LastModified><ETag>\"e\"</ETag><Size>1</Size></{kind}>"
+        )
+    };
+    // As AWS writes them: in the order of time, whatever they are.
+    let body = format!(
+        "<ListVersionsResult><Name>b</Name><IsTruncated>false</IsTruncated>{}{}{}{}</ListVersionsResult>",
+        version("DeleteMarker", "3", true),
+        version("DeleteMarker", "2", false),
+        version("Version", "1", false),
+        version("DeleteMarker", "0", false),
+    );
+    let liar = Liar::start(move |asked| match asked.method.as_str() {
+        "DELETE" => answer(204, &[], ""),
+        "GET" if asked.has("versions") => answer(200, &[], body.clone()),
+        "GET" => listing(&[], END),
+        _ => answer(404, &[("x-amz-request-id", "1"), ("x-amz-delete-marker", "true")], ""),
+    })
+    .await;
+    let written: jiff::Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+    let restored = liar.store().restore(&s3(), "k", &format!("e@{}", written.as_second())).await;
+    assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
+    assert_eq!(liar.deletes(), 1);
+}
+
+/// Whatever is logged, and however loudly: no signature, key or token; and an account's signature is its own.
+#[test]
+fn nothing_secret_is_shown_to_anybody() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let liar =
+        runtime.block_on(Liar::start(|_| answer(403, &[("x-ms-error-code", "AuthenticationFailed")], "")));
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = ["c2VjcmV0LXNpZw", "aws-secret-not-to-be-shown", "session-not-to-be-shown"];
+    let inspect = |endpoint: &str, account: Option<&str>, arguments: &[&str]| {
+        let mut workflow = crate::support::workflow("leak");
+        let artifacts = &mut workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"];
+        *artifacts = serde_json::json!([
+            { "name": "a", "azure": { "endpoint": endpoint, "container": "c", "blob": "leak/a.tgz" } },
+            { "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "leak/s.tgz" } },
+        ]);
+        let file = folder.path().join("workflow.json");
+        std::fs::write(&file, workflow.to_string()).unwrap();
+        let mut command =
+            crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
+        for host in ["minio", "ml.blob.core.windows.net", "evil.blob.core.windows.net"] {
+            command.args(["--endpoint-override", &format!("{host}={}", liar.url())]);
+        }
+        command
+            .args(arguments)
+            .env("RUST_LOG", "trace")
+            .env("AZURE_STORAGE_SAS_TOKEN", format!("sv=2021&sp=r&sig={}", secrets[0]))
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", secrets[1])
+            .env("AWS_SESSION_TOKEN", secrets[2])
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env_remove("AZURE_STORAGE_ACCOUNT_NAME")
+            .env_remove("AZURE_STORAGE_ACCOUNT");
+        if let Some(account) = account {
+            command.env("AZURE_STORAGE_ACCOUNT_NAME", account);
+        }
+        let ran = crate::support::Ran::of(command);
+        for secret in secrets {
+            for text in [&ran.out, &ran.err] {
+                let line = text.lines().find(|line| line.contains(secret));
+                assert!(line.is_none(), "{endpoint} {arguments:?}: {line:?}");
+            }
+        }
+        let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+        (ran, asked.into_iter().filter(|asked| asked.has("sig")).count())
+    };
+    let own = "https://ml.blob.core.windows.net";
+    for arguments in [&[][..], &["-v", "9"]] {
+        let (ran, signed) = inspect(own, Some("ml"), arguments);
+        assert!(signed > 0, "{ran:#?}");
+        for (endpoint, account) in [
+            (own, None),
+            ("https://evil.blob.core.windows.net/ml", Some("ml")),
+            ("https://evil.blob.core.windows.net", Some("ml")),
+        ] {
+            let (ran, signed) = inspect(endpoint, account, arguments);
+            assert_eq!(signed, 0, "{endpoint} {account:?}: {ran:#?}");
+        }
+        // A signature may stand in the workflow itself.
+        inspect(&format!("{own}?sig={}", secrets[0]), Some("ml"), arguments);
+    }
+}
+
+/// Through a proxy this machine's own address is that of another.
+#[test]
+fn what_is_on_this_machine_is_not_looked_for_behind_a_proxy() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let (storage, proxy) = (start(), start());
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("near");
+    workflow["status"]["nodes"]["near"]["outputs"]["artifacts"] = serde_json::json!([{ "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "near/s.tgz" } }]);
+    let file = folder.path().join("workflow.json");
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    let asked = |url: &str| {
+        let mut command = crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check"]);
+        command
+            .args(["--endpoint-override", &format!("minio={url}")])
+            .env("HTTP_PROXY", proxy.url())
+            .env("http_proxy", proxy.url())
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-west-1");
+        crate::support::Ran::of(command).ends_with(0);
+        [&storage, &proxy].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+    };
+    assert_eq!(asked(&storage.url()), [true, false]);
+    assert_eq!(asked(&storage.url().replace("127.0.0.1", "localhost")), [true, false]);
+    assert_eq!(asked("http://elsewhere.invalid"), [false, true]);
+}
+
+/// The endpoint of S3 goes before that of all of AWS, as with every SDK; another server would know of nothing.
+#[test]
+fn the_endpoint_that_is_named_for_s3_is_the_one_asked() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let (of_s3, of_all) = (start(), start());
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("leak");
+    workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"] = serde_json::json!([
+        { "name": "s", "s3": { "endpoint": "s3.eu-west-1.amazonaws.com", "bucket": "b", "key": "leak/s.tgz" } },
+    ]);
+    let file = folder.path().join("workflow.json");
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    let asked = |variables: &[(&str, &str)], over: &[&str]| {
+        let mut command = crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check"]);
+        command
+            .args(over)
+            .envs(variables.iter().copied())
+            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        crate::support::Ran::of(command).ends_with(0);
+        [&of_s3, &of_all].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+    };
+    let (s3, all) = (of_s3.url(), of_all.url());
+    let both = [("AWS_ENDPOINT_URL_S3", s3.as_str()), ("AWS_ENDPOINT_URL", all.as_str())];
+    assert_eq!(asked(&both, &[]), [true, false]);
+    assert_eq!(asked(&both[1..], &[]), [false, true]);
+    // A key behind a query would be no object any more.
+    assert_eq!(asked(&[("AWS_ENDPOINT_URL", &format!("{all}/x?y"))], &[]), [false, false]);
+    // What is said for a region's host counts for AWS, which has no host of its own.
+    let over = format!("s3.eu-west-1.amazonaws.com={s3}");
+    assert_eq!(asked(&both[1..], &["--endpoint-override", &over]), [true, false]);
+}
+
+/// A token that is exchanged for a key is as good as one.
+#[test]
+fn a_web_identity_is_shown_to_nobody() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let liar = runtime.block_on(Liar::start(|asked| match asked.method.as_str() {
+        "POST" => answer(
+            200,
+            &[("content-type", "text/xml")],
+            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleWithWebIdentityResult><AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/s</Arn>\
+             <AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser><Credentials>\
+             <AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>key-not-to-be-shown</SecretAccessKey>\
+             <SessionToken>session-not-to-be-shown</SessionToken><Expiration>2046-11-02T00:00:00Z</Expiration>\
+             </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
+        ),
+        "GET" if asked.path == "/credentials" => answer(
+            200,
+            &[("content-type", "application/json")],
+            "{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"key-not-to-be-shown\",\
+             \"Token\":\"session-not-to-be-shown\",\"Expiration\":\"2046-11-02T00:00:00Z\"}",
+        ),
+        _ => answer(403, &[], ""),
+    }));
+    let folder = tempfile::tempdir().unwrap();
+    let mut workflow = crate::support::workflow("leak");
+    workflow["status"]["nodes"]["leak"]["outputs"]["artifacts"] = serde_json::json!([{ "name": "s", "s3": { "endpoint": "minio", "bucket": "b", "key": "leak/s.tgz" } }]);
+    let (file, token) = (folder.path().join("workflow.json"), folder.path().join("token"));
+    std::fs::write(&file, workflow.to_string()).unwrap();
+    std::fs::write(&token, "web.identity-not-to-be-shown.signature").unwrap();
+    let own = format!("{}/credentials", liar.url());
+    let exchanges: [&[(&str, &str)]; 2] = [
+        &[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+            ("AWS_ENDPOINT_URL", &liar.url()),
+        ],
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &own),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "bearer-not-to-be-shown"),
+        ],
+    ];
+    for exchange in exchanges {
+        for (log, verbosity) in [
+            ("trace", &[][..]),
+            ("aws_smithy_runtime=trace,aws_config=trace", &[]),
+            ("aws_smithy_runtime::client::orchestrator=trace", &[]),
+            ("off", &["-v", "9"]),
+        ] {
+            let mut command =
+                crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
+            command
+                .args(["--endpoint-override", &format!("minio={}", liar.url())])
+                .args(verbosity)
+                .envs(exchange.iter().copied())
+                .env("RUST_LOG", log)
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_EC2_METADATA_DISABLED", "true");
+            let ran = crate::support::Ran::of(command);
+            let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+            let is_look = |asked: &Asked| asked.method == "HEAD" && asked.path == "/b/leak/s.tgz";
+            assert!(asked.iter().any(is_look), "{asked:?} {ran:#?}");
+            let line = ran.err.lines().chain(ran.out.lines()).find(|line| line.contains("not-to-be-shown"));
+            assert!(line.is_none(), "{log}: {line:?}");
+        }
+    }
+}
+
+/// Elsewhere, or refused: neither deletes nor tells that anything is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_is_neither_followed_nor_believed() {
+    for status in [301, 307, 400, 403, 405, 501] {
+        let elsewhere = Liar::start(|_| answer(204, &[], "")).await;
+        let to = elsewhere.url();
+        let liar = Liar::start(move |asked| match asked.method.as_str() {
+            "DELETE" => answer(status, &[("location", &to), ("x-amz-bucket-region", "eu-west-1")], ""),
+            "HEAD" if asked.path.ends_with("there") => answer(
+                200,
+                &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")],
+                "",
+            ),
+            _ => answer(status, &[("location", &to)], ""),
+        })
+        .await;
+        let store = liar.store();
+        if status < 500 {
+            assert!(
+                store.head(&s3(), "k").await.is_err() && store.list(&s3(), "p/").await.is_err(),
+                "{status}"
+            );
+        }
+        let pin = store.head(&s3(), "there").await.unwrap().unwrap().generation;
+        let outcome = store.delete(&s3(), "there", &pin).await;
+        assert!(matches!(outcome, Outcome::Failed(_) | Outcome::Denied(_)), "{status}: {outcome:?}");
+        assert_eq!(elsewhere.asked.lock().unwrap().len(), 0);
+    }
+}
