@@ -8,7 +8,7 @@ Seconds are those from the first listing to the last answer, by the stub's clock
 lets `rclone size` and `gcloud storage ls` list the same bucket. The cluster has 1,000 workflows that own 100,000 of
 the objects; the others are of workflows that are gone.
 """
-import argparse, os, shutil, statistics, subprocess, sys, tempfile
+import argparse, json, os, shutil, statistics, sys, tempfile
 import stub
 from check import page_by_page
 from stub import BUCKET, Run, asked, reset
@@ -55,7 +55,13 @@ def orphans(options, host, latency, objects):
         command = [options.plugin, "orphans", "--repository", f"gs://{BUCKET}", "-o", "json"]
         if options.plan:
             command += ["--exclusive", "--plan-out", os.path.join(directory, "plan.json")]
-        return Run(command, env=stub.environment(directory, host)).memory
+        run = Run(command, env=stub.environment(directory, host))
+    found = json.loads(run.output[run.output.index("{"):run.output.rindex("}") + 1])["repositories"][0]
+    kinds = ["referenced", "guarded", "young", "unclear"]
+    listed = sum(found[kind] for kind in kinds) + sum(group["objects"] for group in found["orphans"])
+    if listed != objects:
+        sys.exit(f"orphans listed {listed} of {objects} objects")
+    return run.memory
 
 
 def plainly(options, host, latency, _objects):

@@ -193,6 +193,8 @@ class Connection(asyncio.Protocol):
                 self.answer(method, target)
 
     def answer(self, method, target):
+        if self.transport.is_closing():
+            return
         status, parts = self.stub.answer(method, target)
         length = "" if status == 204 else f"Content-Length: {sum(map(len, parts))}\r\n"
         head = f"HTTP/1.1 {status} {self.REASONS[status]}\r\nContent-Type: application/json\r\n{length}\r\n"
