@@ -85,6 +85,7 @@ impl Arguments {
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
+        let planning = refusal.is_none() && self.plan_out.is_some();
         let mut planned: Spill<PlannedWorkflow> = Spill::default();
         let mut found: Vec<(String, Found)> = Vec::new();
         for (bucket, prefix) in &self.repository {
@@ -96,13 +97,11 @@ impl Arguments {
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
                 for object in page.map_err(Error::new)? {
-                    let Some((name, object)) = search.judge(object) else { continue };
+                    let Some((name, object)) = search.judge(object).filter(|_| planning) else { continue };
                     let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
                     group.delete.push(object);
                 }
-                if refusal.is_none() && self.plan_out.is_some() {
-                    groups.values().try_for_each(|group| planned.push(group))?;
-                }
+                groups.values().try_for_each(|group| planned.push(group))?;
             }
             found.push((bucket.uri(&search.prefix), search.finish()));
         }

@@ -214,13 +214,16 @@ impl References {
         wanted: &mut dyn FnMut(&Entry) -> bool,
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
-        let bytes = key.as_bytes();
-        for (at, byte) in bytes.iter().enumerate() {
+        let (bytes, gathered) = (key.as_bytes(), &self.gathered);
+        let mut hashed = 0;
+        for at in 0..bytes.len() {
+            let whole = bytes.get(at + 1).is_none_or(|next| *next == b'/');
+            if !whole && gathered.readers.is_empty() {
+                continue;
+            }
             for hasher in &mut hashers {
-                hasher.write(&[*byte]);
+                hasher.write(&bytes[hashed..=at]);
                 let hash = hasher.finish();
-                let whole = bytes.get(at + 1).is_none_or(|next| *next == b'/');
-                let gathered = &self.gathered;
                 let found = find(&gathered.readers, hash)
                     .chain(find(if whole { &gathered.uses } else { &[] }, hash))
                     .chain(find(if whole && at + 1 >= artifact { &gathered.mentions } else { &[] }, hash))
@@ -229,6 +232,7 @@ impl References {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }
             }
+            hashed = at + 1;
         }
         None
     }

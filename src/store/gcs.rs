@@ -9,8 +9,8 @@ use super::remote::{Page, Range, Remote, Said, unreadable};
 use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
 use reqwest::Method;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::sync::{Arc, LazyLock};
 
 /// The rights a purge needs on a bucket.
@@ -69,26 +69,39 @@ struct Retention {
 }
 
 /// The API writes 64-bit numbers as strings; emulators don't always.
-#[derive(Debug, Default, Deserialize)]
-#[serde(untagged)]
-enum Number {
-    #[default]
-    None,
-    Plain(u64),
-    Text(String),
-}
+#[derive(Debug, Default)]
+struct Number(String);
 
 impl Number {
-    fn text(&self) -> String {
-        match self {
-            Self::None => String::new(),
-            Self::Plain(number) => number.to_string(),
-            Self::Text(text) => text.clone(),
-        }
-    }
-
     fn number(&self) -> u64 {
-        self.text().parse().unwrap_or_default()
+        self.0.parse().unwrap_or_default()
+    }
+}
+
+/// By hand: a derived choice between the two makes an error of each that does not fit, for each object listed.
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Number;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+                formatter.write_str("a number, or a string of one")
+            }
+
+            fn visit_unit<E>(self) -> Result<Number, E> {
+                Ok(Number::default())
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number.to_string()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Number, E> {
+                Ok(Number(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 
@@ -105,7 +118,7 @@ impl From<Object> for ObjectFacts {
         };
         Self {
             key: object.name,
-            generation: object.generation.text(),
+            generation: object.generation.0,
             size: object.size.number(),
             created: time(&object.time_created),
             storage_class: storage_class(&object.storage_class),

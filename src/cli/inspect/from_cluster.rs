@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Workflows looked up in storage at a time; the throttle bounds the requests.
-const CHECKS: usize = 16;
+const CHECKS: usize = 64;
 /// Workflows by which an Argo server is known to be the cluster's.
 const KNOWN: usize = 3;
 /// Pages decoded at a time: one while the other is printed.

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 """Serves generated workflows over loopback HTTP in pages, and times `inspect` against curl and kubectl | jq.
 
-    cargo build --release && benches/inspect.py [--workflows 10000] [--runs 5]
+    cargo build --release && benches/inspection.py [--workflows 10000] [--runs 5]
 
 Prints medians and ratios of whole processes: wall seconds, and peak memory of the plugin. curl downloads the very
 pages that the plugin asks for, over one connection, to /dev/null. The jq program asks the same question in its
 crudest form: Pod nodes without a template name that hold artifacts. It needs curl, and for the comparison kubectl
 and jq. `--check` fails when a ratio is beyond the project's bounds.
 """
-import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
-
-BUCKET = "ml-artifacts"
+import argparse, json, os, shutil, statistics, sys, tempfile
+import stub
+from stub import BUCKET, Run
 
 
 def workflow(name, uid, leaks, steps=14):
@@ -78,56 +76,6 @@ def items(count, every):
     return [patterns[n % every == 0].replace("NNNNNNNN", f"{n:08}").encode() for n in range(count)]
 
 
-class Api(BaseHTTPRequestHandler):
-    """As much of an API server as kubectl and the plugin ask for."""
-    protocol_version = "HTTP/1.1"
-    objects = []
-    LISTS = {"/api": {"kind": "APIVersions", "versions": ["v1"]},
-             "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
-             "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [
-                 {"name": "argoproj.io", "versions": [{"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}],
-                  "preferredVersion": {"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}}]},
-             "/apis/argoproj.io/v1alpha1": {"kind": "APIResourceList", "groupVersion": "argoproj.io/v1alpha1",
-                                            "resources": [{"name": "workflows", "singularName": "workflow",
-                                                           "shortNames": ["wf"], "namespaced": True,
-                                                           "kind": "Workflow", "verbs": ["get", "list"]}]}}
-
-    def do_GET(self):
-        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
-        if path in self.LISTS:
-            return self.answer([json.dumps(self.LISTS[path]).encode()])
-        if not path.endswith("/workflows"):
-            return self.answer([b'{"apiVersion":"v1","items":[],"kind":"List","metadata":{"resourceVersion":"1"}}\n'])
-        start = int(query.get("continue", ["0"])[0])
-        limit = int(query.get("limit", ["0"])[0]) or len(self.objects)
-        page = b",".join(self.objects[start:start + limit])
-        left = max(0, len(self.objects) - start - limit)
-        token = f'"continue":"{start + limit}","remainingItemCount":{left},' if left else '"continue":"",'
-        self.answer([b'{"apiVersion":"argoproj.io/v1alpha1","items":[', page,
-                     f'],"kind":"WorkflowList","metadata":{{{token}"resourceVersion":"1"}}}}\n'.encode()])
-
-    def answer(self, parts):
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(sum(map(len, parts))))
-        self.end_headers()
-        for part in parts:
-            self.wfile.write(part)
-
-    def log_message(self, *_):
-        pass
-
-
-def timed(command, **kwargs):
-    """Wall seconds and peak memory in MiB of one process."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, **kwargs)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command[0]} failed: {status}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
-
-
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--workflows", type=int, default=10_000)
@@ -137,63 +85,38 @@ def main():
     arguments.add_argument("--no-rival", action="store_true", help="leave kubectl | jq out: it takes minutes")
     arguments.add_argument("--check", action="store_true")
     options = arguments.parse_args()
-    bench(options)
+    with stub.serving(lambda: stub.Stub(items(options.workflows, options.leak_every))) as host:
+        compare(options, host)
 
 
-def serve(pipe, options):
-    Api.objects = items(options.workflows, options.leak_every)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    size = sum(map(len, Api.objects))
-    os.write(pipe, f"{server.server_port} {size}".encode())
-    server.serve_forever()
-
-
-def bench(options):
-    # The server is a process of its own: its interpreter must not share a lock with the timing, nor its
-    # objects count as memory of the processes started here.
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        serve(write, options)
-        os._exit(0)
-    try:
-        port, size = os.read(read, 64).decode().split()
-        compare(options, f"http://127.0.0.1:{port}", int(size))
-    finally:
-        os.kill(child, 15)
-        os.waitpid(child, 0)
-
-
-def compare(options, host, size):
-    print(f"{options.workflows} workflows, {size / 1e6:.0f} MB, {size / options.workflows / 1e3:.1f} kB each")
+def compare(options, host):
+    base = f"{host}/apis/argoproj.io/v1alpha1/workflows?limit=100"
+    urls = [f"{base}&continue={at}" if at else base for at in range(0, options.workflows, 100)]
     with tempfile.TemporaryDirectory() as directory:
-        config = os.path.join(directory, "config")
-        with open(config, "w") as file:
-            json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [],
-                       "clusters": [{"name": "c", "cluster": {"server": host}}],
-                       "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}]}, file)
-        environment = {"PATH": os.environ["PATH"], "KUBECONFIG": config, "HOME": directory}
-        base = f"{host}/apis/argoproj.io/v1alpha1/workflows?limit=100"
-        urls = [f"{base}&continue={at}" if at else base for at in range(0, options.workflows, 100)]
-        curl = ["curl", "-sf"] + [word for url in urls for word in ("-o", "/dev/null", url)]
+        environment = stub.environment(directory, host)
+        sizes = os.path.join(directory, "sizes")
+        with open(sizes, "w") as file:
+            file.writelines(f'url = "{url}"\noutput = "/dev/null"\n' for url in urls)
+        curl = ["curl", "-sf", "-w", "%{size_download}\n", "-K", sizes]
         plugin = [options.plugin, "inspect", "-A"]
-        quiet = {"stdout": subprocess.DEVNULL, "env": environment}
-        timed(curl, **quiet), timed(plugin, **quiet)
-        pairs = [(timed(curl, **quiet), timed(plugin, **quiet)) for _ in range(options.runs)]
-        ratio = statistics.median(ours[0] / theirs[0] for theirs, ours in pairs)
-        memory = max(ours[1] for _, ours in pairs)
-        print(f"curl            {statistics.median(theirs[0] for theirs, _ in pairs):.2f} s")
-        print(f"inspect -A      {statistics.median(ours[0] for _, ours in pairs):.2f} s, "
-              f"{ratio:.2f} x curl, {memory:.0f} MiB at the most")
+        size = sum(map(int, Run(curl, env=environment).output.split()))
+        print(f"{options.workflows} workflows, {size / 1e6:.0f} MB, {size / options.workflows / 1e3:.1f} kB each")
+        Run(plugin, env=environment)
+        pairs = [(Run(curl, env=environment), Run(plugin, env=environment)) for _ in range(options.runs)]
+        ratio = statistics.median(ours.seconds / theirs.seconds for theirs, ours in pairs)
+        seconds = statistics.median(ours.seconds for _, ours in pairs)
+        memory = max(ours.memory for _, ours in pairs)
+        print(f"curl            {statistics.median(theirs.seconds for theirs, _ in pairs):.2f} s")
+        print(f"inspect -A      {seconds:.2f} s, {statistics.median(ours.processor for _, ours in pairs):.2f} s of "
+              f"processor, {ratio:.2f} x curl, {memory:.0f} MiB at the most", flush=True)
         faster = None
         if not options.no_rival and shutil.which("kubectl") and shutil.which("jq"):
             question = ('[.items[] | select(any(.status.nodes[]?; .type=="Pod" and (.templateName|not) '
                         'and (.outputs.artifacts|length>0))) | .metadata.name] | length')
             script = f"kubectl get workflows.argoproj.io -A -o json | jq '{question}'"
-            rival, _ = timed(["sh", "-c", script], **quiet)
-            faster = rival / statistics.median(ours[0] for _, ours in pairs)
-            print(f"kubectl | jq    {rival:.2f} s, {faster:.0f} x inspect")
+            rival = Run(["sh", "-c", script], env=environment)
+            faster = rival.seconds / seconds
+            print(f"kubectl | jq    {rival.seconds:.2f} s, {faster:.0f} x inspect, {rival.memory:.0f} MiB at the most")
         if options.check and (ratio > 1.5 or memory > 150 or (faster is not None and faster < 5)):
             sys.exit("beyond the bounds: 1.5 x curl, 150 MiB, 5 x faster than kubectl | jq")
 

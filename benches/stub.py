@@ -1,0 +1,271 @@
+"""What the benches share: a stub that is API server and GCS in one, and the timing of whole processes."""
+import asyncio, bisect, collections, contextlib, json, os, subprocess, sys, time
+from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.request import urlopen
+
+BUCKET = "ml-artifacts"
+BEGAN, WRITTEN, ENDED = "2026-11-01T02:00:00Z", "2026-11-01T02:30:00Z", "2026-11-01T03:00:00Z"
+GENERATION = "1700000000000001"
+STORED = (f'"metageneration":"1","generation":"{GENERATION}","size":"1048576","timeCreated":"{WRITTEN}",'
+          f'"updated":"{WRITTEN}","storageClass":"STANDARD","crc32c":"AAAAAA=="}}')
+
+
+def key(workflow, n):
+    """Where the nth artifact of a workflow lies: numbers are padded, so keys stand in their order."""
+    return f"train-{workflow:08}/train-{workflow:08}-1/{n:06}.tgz"
+
+
+def workflow(count):
+    """A finished workflow whose inline step left so many artifacts; NNNNNNNN is its number."""
+    name = "train-NNNNNNNN"
+    artifacts = [{"name": f"out-{n}", "path": "/out", "gcs": {"key": f"{name}/{name}-1/{n:06}.tgz"}}
+                 for n in range(count)]
+    pod = {"id": f"{name}-1", "name": f"{name}[0].step", "displayName": "step", "type": "Pod", "phase": "Succeeded",
+           "templateScope": f"local/{name}", "boundaryID": name, "startedAt": BEGAN, "finishedAt": ENDED,
+           "outputs": {"artifacts": artifacts}}
+    root = {"id": name, "name": name, "displayName": name, "type": "Steps", "templateName": "main",
+            "phase": "Succeeded", "startedAt": BEGAN, "finishedAt": ENDED, "children": [pod["id"]]}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
+            "metadata": {"name": name, "namespace": "ml", "uid": "uid-NNNNNNNN", "resourceVersion": "1",
+                         "creationTimestamp": BEGAN, "labels": {"workflows.argoproj.io/completed": "true"}},
+            "spec": {"entrypoint": "main", "templates": [{"name": "main", "steps": [[{"name": "step", "inline": {}}]]}]},
+            "status": {"phase": "Succeeded", "startedAt": BEGAN, "finishedAt": ENDED,
+                       "artifactGCStatus": {"notSpecified": True}, "nodes": {name: root, pod["id"]: pod},
+                       "artifactRepositoryRef": {"artifactRepository": {"gcs": {"bucket": BUCKET}}}}}
+
+
+class Workflows(collections.abc.Sequence):
+    """So many workflows with as many artifacts each, written when they are asked for."""
+
+    def __init__(self, count, artifacts):
+        self.count, self.pattern = count, json.dumps(workflow(artifacts), separators=(",", ":")).encode()
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, at):
+        if isinstance(at, slice):
+            return [self[n] for n in range(*at.indices(self.count))]
+        return self.pattern.replace(b"NNNNNNNN", b"%08d" % at)
+
+
+class Keys(collections.abc.Sequence):
+    """The keys of a bucket in order: so many objects, `each` to a workflow; none is held."""
+
+    def __init__(self, count, each):
+        self.count, self.each = count, each
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, at):
+        return key(*divmod(at, self.each))
+
+
+class Stub:
+    """As much of an API server, and of the GCS JSON API, as the plugin and its rivals ask for."""
+    DISCOVERY = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [
+            {"name": "argoproj.io", "versions": [{"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}],
+             "preferredVersion": {"groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1"}}]},
+        "/apis/argoproj.io/v1alpha1": {
+            "kind": "APIResourceList", "groupVersion": "argoproj.io/v1alpha1",
+            "resources": [{"name": "workflows", "singularName": "workflow", "shortNames": ["wf"], "namespaced": True,
+                           "kind": "Workflow", "verbs": ["get", "list"]}]}}
+
+    def __init__(self, workflows, keys=(), soft_delete=False):
+        self.workflows, self.keys = workflows, keys
+        self.settings = {"softDeletePolicy": {"retentionDurationSeconds": "604800"}} if soft_delete else {}
+        self.reset(0)
+
+    def reset(self, latency):
+        self.latency, self.requests, self.deleted = latency / 1000, collections.Counter(), set()
+        self.first, self.last = {}, {}
+
+    def count(self, kind):
+        now = time.perf_counter()
+        self.requests[kind] += 1
+        self.first.setdefault(kind, now - self.latency)
+        self.last[kind] = now
+
+    def answer(self, method, target):
+        """Status and parts of a body."""
+        if target.startswith("/storage/v1/b/"):
+            return self.storage(method, target)
+        address = urlsplit(target)
+        path, query = address.path, parse_qs(address.query)
+        if path == "/stats":
+            return 200, [json.dumps({"requests": self.requests, "deleted": len(self.deleted),
+                                     "first": self.first, "last": self.last}).encode()]
+        if path == "/reset":
+            self.reset(float(query["latency"][0]))
+            return 200, [b"{}"]
+        if path in self.DISCOVERY:
+            return 200, [json.dumps(self.DISCOVERY[path]).encode()]
+        if path.endswith("accessreviews"):
+            return 200, [b'{"status":{"allowed":true}}']
+        if "/workflows/" in path:
+            return 200, [self.workflows[int(path[-8:])]]
+        if path.endswith("/workflows"):
+            start, limit = int(query.get("continue", ["0"])[0]), int(query.get("limit", ["0"])[0])
+            end = min(start + (limit or len(self.workflows)), len(self.workflows))
+            left = len(self.workflows) - end
+            token = f'"continue":"{end}","remainingItemCount":{left},' if left else '"continue":"",'
+            return 200, [b'{"apiVersion":"argoproj.io/v1alpha1","items":[', b",".join(self.workflows[start:end]),
+                         f'],"kind":"WorkflowList","metadata":{{{token}"resourceVersion":"1"}}}}\n'.encode()]
+        if path.count("/") > 3 and not path.startswith("/apis"):
+            return 200, [b'{"metadata":{"name":"kube-system","uid":"u"}}']
+        return 200, [b'{"apiVersion":"v1","items":[],"kind":"List","metadata":{"resourceVersion":"1"}}\n']
+
+    def storage(self, method, target):
+        path, _, query = target[14:].partition("?")
+        name, objects, rest = path.partition("/o")
+        rest = rest[1:].replace("%2F", "/")
+        if method == "DELETE":
+            self.count("delete")
+            self.deleted.add(rest)
+            return 204, []
+        if rest:
+            self.count("head")
+            if rest in self.deleted:
+                return 404, [b'{"error":{"code":404,"message":"No such object"}}']
+            return 200, [self.object(unquote(rest)).encode()]
+        if objects:
+            self.count("list")
+            return 200, [self.listing(parse_qs(query)).encode()]
+        if path.endswith("testPermissions"):
+            rights = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"]
+            return 200, [json.dumps({"permissions": rights}).encode()]
+        return 200, [json.dumps({"kind": "storage#bucket", "name": name, **self.settings}).encode()]
+
+    def object(self, name):
+        return f'{{"kind":"storage#object","id":"{BUCKET}/{name}/{GENERATION}","bucket":"{BUCKET}","name":"{name}",{STORED}'
+
+    def listing(self, query):
+        """A page of at most 1,000 objects; with a delimiter, of folders."""
+        if "softDeleted" in query:
+            return '{"kind":"storage#objects"}'
+        asked = lambda name, default="": query.get(name, [default])[0]
+        prefix, slash = asked("prefix"), asked("delimiter")
+        at = bisect.bisect_left(self.keys, max(prefix, asked("startOffset"), asked("pageToken")))
+        names, folders, most = [], [], min(int(asked("maxResults", "1000")), 1000)
+        while at < len(self.keys) and len(names) + len(folders) < most:
+            name = self.keys[at]
+            if not name.startswith(prefix):
+                break
+            cut = name.find(slash, len(prefix)) if slash else -1
+            if cut < 0:
+                at += 1
+                if name not in self.deleted:
+                    names.append(name)
+            else:
+                folders.append(name[:cut + 1])
+                at = bisect.bisect_left(self.keys, name[:cut] + "0")  # what comes after "/"
+        more = at < len(self.keys) and self.keys[at].startswith(prefix)
+        token = f'"nextPageToken":"{self.keys[at]}",' if more else ""
+        items = ",".join(map(self.object, names))
+        return f'{{"kind":"storage#objects",{token}"prefixes":{json.dumps(folders)},"items":[{items}]}}'
+
+
+class Connection(asyncio.Protocol):
+    """Answers one request after the other, those to storage late by the stub's latency."""
+    stub = None
+    REASONS = {200: "OK", 204: "No Content", 404: "Not Found"}
+
+    def connection_made(self, transport):
+        self.transport, self.buffer = transport, b""
+
+    def data_received(self, data):
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].decode()
+            length = head.lower().find("content-length:")
+            length = int(head[length + 15:].split("\r", 1)[0]) if length >= 0 else 0
+            if len(self.buffer) < end + 4 + length:
+                return
+            self.buffer = self.buffer[end + 4 + length:]
+            method, target, _ = head.split(" ", 2)
+            if self.stub.latency and target.startswith("/storage"):
+                asyncio.get_running_loop().call_later(self.stub.latency, self.answer, method, target)
+            else:
+                self.answer(method, target)
+
+    def answer(self, method, target):
+        if self.transport.is_closing():
+            return
+        status, parts = self.stub.answer(method, target)
+        length = "" if status == 204 else f"Content-Length: {sum(map(len, parts))}\r\n"
+        head = f"HTTP/1.1 {status} {self.REASONS[status]}\r\nContent-Type: application/json\r\n{length}\r\n"
+        self.transport.writelines([head.encode(), *parts])
+
+
+@contextlib.contextmanager
+def serving(make):
+    """Serves the stub that `make` makes; gives its address.
+
+    A process of its own: its interpreter must not share a lock with the timing, nor its objects count as memory
+    of the processes started here.
+    """
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        async def run():
+            Connection.stub = make()
+            server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
+            os.write(write, str(server.sockets[0].getsockname()[1]).encode())
+            await server.serve_forever()
+        asyncio.run(run())
+        os._exit(0)
+    os.close(write)
+    try:
+        yield f"http://127.0.0.1:{os.read(read, 16).decode()}"
+    finally:
+        os.kill(child, 15)
+        os.waitpid(child, 0)
+
+
+def get(host, path):
+    with urlopen(host + path) as answer:
+        return json.load(answer)
+
+
+def reset(host, latency):
+    """Forgets what was asked and deleted; storage answers so many milliseconds late from now on."""
+    get(host, f"/reset?latency={latency}")
+
+
+def asked(host, *kinds):
+    """How many requests of these kinds storage got, and the seconds from the first one to the last answer."""
+    stats = get(host, "/stats")
+    kinds = [kind for kind in kinds if kind in stats["requests"]]
+    if not kinds:
+        return 0, 0.0
+    seconds = max(stats["last"][kind] for kind in kinds) - min(stats["first"][kind] for kind in kinds)
+    return sum(stats["requests"][kind] for kind in kinds), seconds
+
+
+def environment(directory, host):
+    """Variables that lead kubectl, the plugin and rclone to the stub, and to nobody's own settings."""
+    config = os.path.join(directory, "config")
+    with open(config, "w") as file:
+        json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [],
+                   "clusters": [{"name": "c", "cluster": {"server": host}}],
+                   "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}]}, file)
+    return {"PATH": os.environ["PATH"], "KUBECONFIG": config, "HOME": directory, "STORAGE_EMULATOR_HOST": host}
+
+
+class Run:
+    """One whole process: wall and processor seconds, peak memory in MiB, what it printed."""
+
+    def __init__(self, command, **kwargs):
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
+        self.output = process.stdout.read().decode(errors="replace")
+        _, status, usage = os.wait4(process.pid, 0)
+        self.seconds = time.perf_counter() - began
+        self.processor, self.memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        process.returncode = status
+        if status:
+            sys.exit(f"{command[0]} failed: {status}\n{self.output[-2000:]}")
