@@ -59,6 +59,8 @@ class Keys(collections.abc.Sequence):
         return self.count
 
     def __getitem__(self, at):
+        if at >= self.count:
+            raise IndexError  # what ends a loop over them
         return key(*divmod(at, self.each))
 
 
