@@ -7,6 +7,7 @@ mod doctor;
 mod duration;
 mod explain;
 mod fix;
+mod folders;
 mod inspect;
 mod kube_flags;
 mod lint;

@@ -1,5 +1,6 @@
 //! Flags that say where the buckets are, who we are there, and where the journal goes.
 
+use super::folders::Folders;
 use crate::error::Error;
 use crate::store::{AwsChain, AzureChain, Cloud, Credentials, Override, Plain, Store, Throttle};
 use clap::Args;
@@ -29,9 +30,6 @@ pub(super) struct StorageFlags {
     /// Requests to storage a second, at the most.
     #[arg(long, value_name = "N")]
     qps: Option<u32>,
-    /// Where gcloud's login is below.
-    #[arg(long, env = "HOME", hide = true)]
-    home: Option<PathBuf>,
 }
 
 impl StorageFlags {
@@ -45,14 +43,15 @@ impl StorageFlags {
         let credentials = match endpoint {
             Some(_) => Credentials::none(),
             None => {
-                Credentials::find(self.credentials.as_deref(), self.home.as_deref()).map_err(Error::new)?
+                let file = self.credentials.clone().or_else(|| Folders::of_user().gcloud_login());
+                Credentials::find(file.as_deref()).map_err(Error::setting_up)?
             }
         };
         // AWS's and Azure's are looked for once a bucket of theirs is met.
         let identities = (credentials, AwsChain::default(), AzureChain::default());
         Cloud::new(endpoint.map(str::to_owned), identities, self.endpoint_override.clone(), throttle)
             .map(Store::Cloud)
-            .map_err(Error::new)
+            .map_err(Error::setting_up)
     }
 
     pub fn concurrency(&self) -> usize {
@@ -88,10 +87,6 @@ pub(super) struct StateFlags {
     /// Where to write what is deleted [default: a new file below the user's state folder].
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    #[arg(long, env = "XDG_STATE_HOME", hide = true)]
-    state_home: Option<PathBuf>,
-    #[arg(long = "home-for-state", env = "HOME", hide = true)]
-    home_for_state: Option<PathBuf>,
 }
 
 impl StateFlags {
@@ -100,11 +95,7 @@ impl StateFlags {
         if let Some(path) = &self.journal {
             return Ok(path.clone());
         }
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let state = self.state_home.clone().filter(absolute);
-        let state =
-            state.or_else(|| Some(self.home_for_state.clone().filter(absolute)?.join(".local/state")));
-        let Some(state) = state else {
+        let Some(state) = Folders::of_user().state else {
             return Err(
                 Error::new("there is no home directory for the journal").hint("name a file with --journal")
             );
