@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod duration;
 mod explain;
+mod fill;
 mod fix;
 mod folders;
 mod inspect;

@@ -1,5 +1,6 @@
 //! `manifest`: what runs the plugin in the cluster, by the clock.
 
+use super::fill::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use super::purge::{self, Source};
 use super::{Cli, Streams};
 use crate::error::{Error, exit};
@@ -108,7 +109,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn image(text: &str) -> Result<String, String> {
+pub(super) fn image(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
         true => Err("it is no name of an image".to_owned()),
         false => Ok(text.to_owned()),
@@ -151,28 +152,28 @@ impl Arguments {
             Mode::Report => "inspect",
             Mode::Purge => "purge",
         };
-        let (workload, depth, volumes_depth) = match self.kind {
-            Kind::CronJob => (CRON_JOB, 14, 12),
-            Kind::CronWorkflow => (CRON_WORKFLOW, 10, 6),
+        let workload = match self.kind {
+            Kind::CronJob => CRON_JOB,
+            Kind::CronWorkflow => CRON_WORKFLOW,
         };
         let state = match &self.journal_claim {
             None => "emptyDir: {}".to_owned(),
             Some(claim) => format!("persistentVolumeClaim:\n    claimName: {}", quoted(claim)),
         };
         let args: Vec<String> = self.args().iter().map(|arg| format!("  - {}", quoted(arg))).collect();
-        let container =
-            CONTAINER.replace("@IMAGE@", &quoted(&self.image)).replace("@ARGS@", &args.join("\n"));
+        let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
+            .replace("@IMAGE@", &quoted(&self.image))
+            .replace("@ARGS@", &args.join("\n"));
         let volumes = VOLUMES.replace("@STATE@", &state);
         // The user's texts come last, so that nothing in them is taken for a place to fill in.
-        format!("{ACCOUNT}{workload}")
-            .replace("@VOLUMES@", &indented(&volumes, volumes_depth))
+        let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
+        let text = fill(&text, "@VOLUMES@", &volumes)
             .replace("@ROLE@", &role(rights, "@NAME@"))
             .replace("@RIGHTS@", rights)
             .replace("@NAMESPACE@", &self.namespace)
             .replace("@NAME@", &self.name)
-            .replace("@SCHEDULE@", &quoted(&self.schedule))
-            .replace("@CONTAINER@", &indented(&container, depth))
-            .replacen("@POLICY@", &block(policy), 1)
+            .replace("@SCHEDULE@", &quoted(&self.schedule));
+        fill(&text, "@CONTAINER@", &container).replacen("@POLICY@", &block(policy), 1)
     }
 
     /// The command line that runs in the cluster.
@@ -206,17 +207,6 @@ fn role(rights: &str, name: &str) -> String {
     let line = format!("  name: argo-gc-{rights}\n");
     let mut found = documents.filter(|document| document.contains(&line));
     found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
-}
-
-/// A text as YAML and JSON both quote it.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// Moved to the right, without empty lines at the end.
-fn indented(text: &str, depth: usize) -> String {
-    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{:depth$}{line}", "")).collect();
-    lines.join("\n")
 }
 
 /// A file's text as a block, if a block can hold it as it is.

@@ -153,9 +153,9 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N",
           help_heading = "Plan")]
     shards: u32,
-    /// With --engine argo: the image of this plugin.
-    #[arg(long, default_value = "ghcr.io/OWNER/argo-gc:latest", value_name = "IMAGE", help_heading = "Plan")]
-    image: String,
+    /// With --engine argo, which wants it: the image of this plugin (docs/in-cluster.md shows how to make it).
+    #[arg(long, value_parser = super::manifest::image, value_name = "IMAGE", help_heading = "Plan")]
+    image: Option<String>,
     /// Finishes the interrupted run of this journal.
     #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
           help_heading = "Plan")]
@@ -298,11 +298,7 @@ impl Arguments {
             return apply::resume(&self, journal, streams, now).await;
         }
         // clap waives what a flag requires where that conflicts with another one that is there.
-        if (self.engine != engine::Engine::Local || self.shard.is_some()) && self.plan.is_none() {
-            return Err(Error::usage(
-                "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
-            ));
-        }
+        engine::check(&self)?;
         if let Some(plan) = &self.plan {
             return apply::saved(&self, plan, streams, now).await;
         }
