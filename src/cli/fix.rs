@@ -30,14 +30,15 @@ use std::path::{Path, PathBuf};
 /// --write is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  kubectl argo-gc fix -f workflow.yaml
+  kubectl argo-gc fix -f workflow.yaml                shows the changes
+  kubectl argo-gc fix -f workflow.yaml --write        makes them
   kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
   kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
-  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo >rule.json
-  kubectl argo-gc fix --defaults --service-account artifact-gc --argo-version v3.7.0
+  kubectl argo-gc fix --defaults --argo-version v3.7.0
+  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo > rule.json
 
-Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be
-read, or some places had to be left.")]
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
+some places had to be left; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
     #[arg(short, long = "filename", value_name = "PATH", required_unless_present_any = ["defaults", "lifecycle"])]

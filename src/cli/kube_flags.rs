@@ -31,7 +31,7 @@ pub(super) struct KubeFlags {
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]
     as_user: Option<String>,
-    /// Group to impersonate; can be given several times.
+    /// Group to impersonate; may be given several times.
     #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
     as_groups: Vec<String>,
     /// UID to impersonate.
@@ -40,7 +40,7 @@ pub(super) struct KubeFlags {
     /// Limit for a single request, such as 30s; 0 for none.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
     request_timeout: Duration,
-    /// Workflows to ask for at a time; 0 for all at once.
+    /// Objects to ask for at a time; 0 for all at once.
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub chunk_size: u32,
     /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
@@ -77,6 +77,14 @@ pub(super) struct KubeFlags {
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = if_true,
           value_name = "BOOL", hide_short_help = true, help_heading = "Argo server")]
     argo_insecure_skip_verify: bool,
+}
+
+/// A phase in any case of letters; another word would match nothing, and look like an answer.
+pub(super) fn phase(text: &str) -> Result<String, String> {
+    match PHASES.iter().find(|phase| phase.eq_ignore_ascii_case(text)) {
+        Some(phase) => Ok((*phase).to_owned()),
+        None => Err(format!("use one of {}", PHASES.join(", "))),
+    }
 }
 
 /// The argo CLI reads ARGO_SECURE so.

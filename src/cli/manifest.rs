@@ -19,7 +19,7 @@ const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 /// The policy where none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
-/// Prints manifests that run a report or a purge in the cluster, by the clock
+/// Prints manifests that run a report or a purge in the cluster, on a schedule
 ///
 /// A ServiceAccount with just the rights that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
 /// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
@@ -27,11 +27,13 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc manifest cronjob --image registry.example.com/argo-gc:1 | kubectl apply -f -
-  kubectl argo-gc manifest cronjob --image IMAGE -n gc --policy policy.yaml --repository gs://ml-artifacts
   kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
-  kubectl argo-gc manifest cronjob --image IMAGE -- --only logs --endpoint-override minio:9000=http://minio.minio:9000
+  kubectl argo-gc manifest cronjob --image IMAGE --policy policy.yaml --repository gs://ml-artifacts
+  kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs --older 30d
 
-docs/in-cluster.md shows how to make the image, and who the account is at the buckets.")]
+docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
+
+Exit status: 0 done; 1 error; 2 wrong usage.")]
 pub(super) struct Arguments {
     /// What runs it.
     #[arg(value_enum, value_name = "KIND")]
@@ -39,34 +41,34 @@ pub(super) struct Arguments {
     /// Whether it only reports.
     #[arg(long, value_enum, default_value = "report", value_name = "MODE")]
     mode: Mode,
-    /// The image, as the Dockerfile makes it.
+    /// The image of this plugin, which the Dockerfile makes.
     #[arg(long, value_parser = image, value_name = "IMAGE")]
     image: String,
-    /// When it runs, as cron words it.
+    /// When it runs, as a cron schedule in the cluster's time, mostly UTC.
     #[arg(long, value_parser = schedule, default_value = "17 3 * * *", value_name = "CRON")]
     schedule: String,
-    /// Namespace of all that has one; it is not made.
+    /// Namespace for its objects, which has to be there.
     #[arg(short, long, value_parser = label, default_value = "argo", value_name = "NAME")]
     namespace: String,
-    /// Name of the objects.
+    /// Name of its objects.
     #[arg(long, value_parser = name, default_value = "argo-gc", value_name = "NAME")]
     name: String,
     /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
     #[arg(long, value_name = "FILE", help_heading = "Purge")]
     policy: Option<PathBuf>,
-    /// Failed runs, too.
+    /// Takes failed runs, too.
     #[arg(long, help_heading = "Purge")]
     failed: bool,
-    /// As of purge: another place where deleting is allowed.
+    /// As of purge: another place where deleting is allowed, such as gs://BUCKET/PREFIX.
     #[arg(long, value_parser = purge::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
-    /// As of purge: goes on although this source of references can't be read.
+    /// As of purge: goes on although this can't be read, and might refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
     accept_unread: Vec<Source>,
-    /// As of purge: refuses a plan of more objects.
+    /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,
-    /// PersistentVolumeClaim for the journals, which undo needs [default: they go with the pod].
+    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they go with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
     /// Further flags of purge, after --.

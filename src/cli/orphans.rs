@@ -32,11 +32,14 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
-  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
-  kubectl argo-gc purge --plan plan.json
+  kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
   kubectl argo-gc orphans --repository gs://shared --also other-cluster.json
 
-Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused.")]
+To delete them:
+  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
+  kubectl argo-gc purge --plan plan.json
+
+Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
@@ -47,16 +50,16 @@ pub(super) struct Arguments {
     /// Descends into directories given with -f.
     #[arg(short = 'R', long, requires = "files")]
     recursive: bool,
-    /// Only objects written longer ago than this.
+    /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
-    /// Nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
+    /// Says that nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
     #[arg(long)]
     exclusive: bool,
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
-    /// Saves a plan that deletes them, for purge --plan.
+    /// Saves a plan that deletes them, for `purge --plan`; wants --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
     /// Output format.

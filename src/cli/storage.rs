@@ -11,23 +11,24 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
 pub(super) struct StorageFlags {
-    /// Takes the folders of this directory for buckets.
+    /// Directory whose folders stand for buckets, in the place of all real storage.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
-    /// Google credentials file [default: what gcloud left, else the machine's account].
+    /// Google credentials file; AWS and Azure have variables and files of their own [default: gcloud's login, else the
+    /// machine's account].
     #[arg(long, env = "GOOGLE_APPLICATION_CREDENTIALS", hide_env_values = true, value_name = "FILE")]
     credentials: Option<PathBuf>,
     /// Another endpoint of the GCS API: an emulator, asked without credentials.
-    #[arg(long, env = "STORAGE_EMULATOR_HOST", value_name = "URL")]
+    #[arg(long, env = "STORAGE_EMULATOR_HOST", hide_env_values = true, value_name = "URL")]
     gcs_endpoint: Option<String>,
-    /// Where a host that workflows name is reached, and that it may be asked; with {bucket} in the URL for buckets
-    /// in host names.
+    /// Lets a host that workflows name be asked, at this URL, such as minio:9000=http://localhost:9000; {bucket} in it
+    /// stands for the bucket's name.
     #[arg(long, value_name = "HOST=URL")]
     endpoint_override: Vec<Override>,
-    /// Requests to storage at a time.
+    /// Requests to storage at a time, up to 1024.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
-    /// Requests to storage a second, at the most.
+    /// Requests to storage a second, at the most [default: no limit].
     #[arg(long, value_name = "N")]
     qps: Option<u32>,
 }
@@ -84,7 +85,8 @@ impl StorageFlags {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deleting")]
 pub(super) struct StateFlags {
-    /// Where to write what is deleted [default: a new file below the user's state folder].
+    /// Where to write what is deleted, for --resume and `undo` [default: a new file in ~/.local/state/argo-gc; on Windows
+    /// in %LOCALAPPDATA%\argo-gc].
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
