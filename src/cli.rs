@@ -90,14 +90,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Inspect(Box<inspect::Arguments>),
+    Explain(explain::Arguments),
+    Doctor(Box<doctor::Arguments>),
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
-    Diff(diff::Arguments),
     Lint(Box<lint::Arguments>),
     Fix(Box<fix::Arguments>),
-    Doctor(Box<doctor::Arguments>),
-    Explain(explain::Arguments),
+    Diff(diff::Arguments),
     Manifest(manifest::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]

@@ -6,7 +6,10 @@ use super::inspect::version;
 use super::lint::read;
 use super::purge::repository;
 use super::storage::StorageFlags;
-use super::{Streams, kube_flags::KubeFlags};
+use super::{
+    Streams,
+    kube_flags::{ArgoFlags, KubeFlags},
+};
 use crate::argo::{Strategy, Version};
 use crate::error::{Error, exit};
 use crate::files::{self, Input};
@@ -82,6 +85,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {

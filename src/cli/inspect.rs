@@ -8,7 +8,7 @@ use super::select::Selection;
 use super::storage::StorageFlags;
 use super::{
     Streams, duration, explain,
-    kube_flags::{KubeFlags, phase},
+    kube_flags::{ArgoFlags, KubeFlags, phase},
 };
 use crate::argo::Version;
 use crate::error::{Error, exit};
@@ -128,6 +128,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

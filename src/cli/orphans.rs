@@ -4,7 +4,10 @@ use super::purge::apply::{save, warn_of_readers};
 use super::purge::{repository, signed};
 use super::records::{Sources, words};
 use super::storage::StorageFlags;
-use super::{Streams, duration, kube_flags::KubeFlags};
+use super::{
+    Streams, duration,
+    kube_flags::{ArgoFlags, KubeFlags},
+};
 use crate::cluster::Unread;
 use crate::error::{Error, exit};
 use crate::gc::PlannedWorkflow;
@@ -70,6 +73,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,8 +88,8 @@ impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         self.ensure_apart()?;
         let store = self.storage.open()?;
-        let sources =
-            Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube: &self.kube };
+        let (kube, argo) = (&self.kube, &self.argo);
+        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);

@@ -11,7 +11,7 @@ use super::select::Selection;
 use super::storage::{StateFlags, StorageFlags};
 use super::{
     Streams, duration, inspect,
-    kube_flags::{KubeFlags, phase},
+    kube_flags::{ArgoFlags, KubeFlags, phase},
 };
 use crate::argo::Version;
 use crate::cluster::Unread;
@@ -183,6 +183,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 /// Flags that choose workflows: a saved plan has chosen already.
