@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     /// Descends into directories given with -f.
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Sets this strategy for every workflow and template that sets none.
+    /// Sets this strategy, OnWorkflowDeletion or OnWorkflowCompletion, for every workflow and template that sets none.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
     /// Puts {{workflow.uid}}/ before keys that every run would share, unless a manifest given reads them.
@@ -64,7 +64,8 @@ pub(super) struct Arguments {
     /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
     #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
     defaults: bool,
-    /// Prints a lifecycle rule for a bucket instead, and tries it first: what is older than so many days goes.
+    /// Prints a rule for a bucket instead, by which what is older than so many days goes, and says whom it would hit
+    /// today.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
           conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
     lifecycle: Option<u32>,

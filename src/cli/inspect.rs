@@ -48,6 +48,7 @@ use std::time::Duration;
 
 Next:
   kubectl argo-gc explain inline-only          why that happens, and what mends it
+  kubectl argo-gc doctor -A                    what collection is stuck or fails at
   kubectl argo-gc purge -A --dry-run           what of it could be deleted
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects could not \

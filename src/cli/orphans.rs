@@ -26,8 +26,9 @@ use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
 ///
-/// Lists what lies below a repository's prefix, takes away everything that a workflow, template, cache, cron
-/// workflow or sensor refers to and what was written lately, and shows what is left, by the workflow its key names.
+/// Lists what lies below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
+/// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
+/// nothing itself.
 ///
 /// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
 /// Nothing is offered for deletion unless every source of references was read and --exclusive says that nobody
