@@ -31,6 +31,8 @@ mod fix_properties;
 mod fixture;
 #[path = "it/gcs.rs"]
 mod gcs;
+#[path = "it/help.rs"]
+mod help;
 #[path = "it/house.rs"]
 mod house;
 #[path = "it/http.rs"]

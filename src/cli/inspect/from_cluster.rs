@@ -58,7 +58,7 @@ impl Look {
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
-    let cluster = Cluster::connect(&arguments.kube.access()).await?;
+    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
     let server = cluster.argo_server();
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let missing = Missing::default();
