@@ -5,7 +5,7 @@
     benches/listing.py --objects 1000000 3000000 10000000 --latency 0 --runs 1     # memory
 
 Seconds are those from the first listing to the last answer, by the stub's clock; memory is the plugin's. `--rivals`
-lets `rclone size` and `gcloud storage ls` list the same bucket. The cluster has 1,000 workflows that own 100,000 of
+lets `rclone size`, `gcloud storage ls` and `gsutil ls` list the same bucket. The cluster has 1,000 workflows that own 100,000 of
 the objects; the others are of workflows that are gone.
 """
 import argparse, json, os, shutil, statistics, sys, tempfile
@@ -36,7 +36,7 @@ def main():
 def bench(options, host, objects, latency):
     print(f"{objects} objects, {latency:g} ms a request")
     ways = [("orphans", orphans), ("page by page", plainly)]
-    ways += [(name, way) for name, way in [("rclone", rclone), ("gcloud", gcloud)]
+    ways += [(name, way) for name, way in [("rclone", rclone), ("gcloud", gcloud), ("gsutil", gsutil)]
              if options.rivals and shutil.which(name)]
     for name, way in ways:
         requests, seconds, memory = [], [], []
@@ -86,6 +86,15 @@ def gcloud(_options, host, _latency, objects):
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{host}/storage/v1/"})
     if run.output.count(f"gs://{BUCKET}/") != objects:
         sys.exit(f"gcloud: {run.output[-2000:]}")
+    return run.memory
+
+
+def gsutil(_options, host, _latency, objects):
+    with tempfile.TemporaryDirectory() as home:
+        command, variables = stub.gsutil(home, host)
+        run = Run([*command, "ls", f"gs://{BUCKET}/**"], env={"PATH": os.environ["PATH"], "HOME": home, **variables})
+    if run.output.count(f"gs://{BUCKET}/") != objects:
+        sys.exit(f"gsutil: {run.output[-2000:]}")
     return run.memory
 
 

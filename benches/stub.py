@@ -1,5 +1,5 @@
 """What the benches share: a stub that is API server and GCS in one, and the timing of whole processes."""
-import asyncio, bisect, collections, contextlib, json, os, subprocess, sys, time
+import asyncio, bisect, collections, contextlib, json, os, shutil, ssl, subprocess, sys, tempfile, time
 from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import urlopen
 
@@ -80,6 +80,7 @@ class Stub:
     def __init__(self, workflows, keys=(), soft_delete=False):
         self.workflows, self.keys = workflows, keys
         self.settings = {"softDeletePolicy": {"retentionDurationSeconds": "604800"}} if soft_delete else {}
+        self.secure = None
         self.reset(0)
 
     def reset(self, latency):
@@ -99,7 +100,7 @@ class Stub:
         address = urlsplit(target)
         path, query = address.path, parse_qs(address.query)
         if path == "/stats":
-            return 200, [json.dumps({"requests": self.requests, "deleted": len(self.deleted),
+            return 200, [json.dumps({"requests": self.requests, "deleted": len(self.deleted), "secure": self.secure,
                                      "first": self.first, "last": self.last}).encode()]
         if path == "/reset":
             self.reset(float(query["latency"][0]))
@@ -215,7 +216,12 @@ def serving(make):
     if child == 0:
         async def run():
             Connection.stub = make()
-            server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
+            loop = asyncio.get_running_loop()
+            if shutil.which("openssl"):
+                # gsutil speaks TLS only.
+                secure = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=certificate())
+                Connection.stub.secure = secure.sockets[0].getsockname()[1]
+            server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
             os.write(write, str(server.sockets[0].getsockname()[1]).encode())
             await server.serve_forever()
         asyncio.run(run())
@@ -226,6 +232,28 @@ def serving(make):
     finally:
         os.kill(child, 15)
         os.waitpid(child, 0)
+
+
+def certificate():
+    """Of a day's worth, for TLS that nobody checks."""
+    with tempfile.TemporaryDirectory() as directory:
+        key, own = os.path.join(directory, "key"), os.path.join(directory, "certificate")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", own,
+                        "-days", "1", "-subj", "/CN=localhost"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own, key)
+        return context
+
+
+def gsutil(directory, host):
+    """The command and variables by which gsutil talks to the stub."""
+    boto = os.path.join(directory, "boto")
+    with open(boto, "w") as file:
+        file.write(f"[Credentials]\ngs_json_host = 127.0.0.1\ngs_json_port = {get(host, '/stats')['secure']}\n"
+                   "[Boto]\nhttps_validate_certificates = False\n"
+                   "[GSUtil]\nprefer_api = json\nsoftware_update_check_period = 0\n")
+    return ["gsutil", "-m"], {"BOTO_CONFIG": boto, "CLOUDSDK_CORE_PASS_CREDENTIALS_TO_GSUTIL": "false",
+                              "CLOUDSDK_STORAGE_USE_GCLOUD_STORAGE": "false"}
 
 
 def get(host, path):
