@@ -45,6 +45,8 @@ mod live;
 mod lying;
 #[path = "it/manifest.rs"]
 mod manifest;
+#[path = "it/newcomer.rs"]
+mod newcomer;
 #[path = "it/orphans.rs"]
 mod orphans;
 #[path = "it/package.rs"]
