@@ -41,6 +41,8 @@ mod input;
 mod lint;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/lookup.rs"]
+mod lookup;
 #[path = "it/lying.rs"]
 mod lying;
 #[path = "it/manifest.rs"]
