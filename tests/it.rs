@@ -49,6 +49,8 @@ mod lookup;
 mod lying;
 #[path = "it/manifest.rs"]
 mod manifest;
+#[path = "it/newcomer.rs"]
+mod newcomer;
 #[path = "it/orphans.rs"]
 mod orphans;
 #[path = "it/package.rs"]

@@ -415,7 +415,7 @@ fn candidate(
         return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
     }
     if !rules.allowed.covers(&bucket, key) {
-        return object(Protection::ForeignLocation, "");
+        return object(Protection::ForeignLocation, &format!("--repository {bucket} allows it"));
     }
     Ok(Candidate {
         name: artifact.name.as_str().into(),

@@ -1,7 +1,5 @@
 //! The rules of the house: the core stays pure, the documents stay in step.
 
-use crate::support::gcs::Gcs;
-use crate::support::kube::ApiServer;
 use crate::support::plugin;
 use argo_gc::gc::reason::markdown;
 use serde_json::Value;
@@ -54,107 +52,6 @@ fn the_protections_page_is_the_code() {
         std::fs::write(&path, &page).unwrap();
     }
     assert!(std::fs::read_to_string(&path).unwrap() == page, "docs/protections.md is out of step");
-}
-
-/// Commands in a page's `sh` blocks that need nothing but the plugin and this checkout are run.
-#[test]
-fn the_readme_shows_what_the_plugin_prints() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    // A folder like a checkout, where a purge may delete.
-    let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).unwrap();
-    let mut shown = 0;
-    for (command, output) in consoles(&readme).filter(|(command, _)| !command.contains(" -A")) {
-        let (command, file) = command.split_once(" > ").unwrap_or((command, ""));
-        let mut run = match command.strip_prefix("$ kubectl argo-gc ") {
-            Some(arguments) => plugin(arguments.split_whitespace()),
-            None => std::process::Command::new(
-                command
-                    .strip_prefix("$ examples/")
-                    .unwrap()
-                    .split(' ')
-                    .next()
-                    .map(|script| root().join("examples").join(script))
-                    .unwrap(),
-            ),
-        };
-        if !command.starts_with("$ kubectl") {
-            run.args(command.split(' ').skip(2));
-        }
-        let ran = run.current_dir(&folder).env("XDG_STATE_HOME", folder.path()).output().unwrap();
-        let mut printed = String::from_utf8(ran.stdout).unwrap();
-        if !file.is_empty() {
-            std::fs::write(folder.path().join(file), std::mem::take(&mut printed)).unwrap();
-        }
-        // Ages move on with the clock.
-        assert_eq!(ageless(&printed), ageless(output), "{command}");
-        shown += 1;
-    }
-    assert!(shown >= 4, "README.md shows {shown} commands with their output");
-}
-
-/// The same for those of a whole cluster: the example's objects in the real API server, its buckets in fake-gcs-server.
-#[test]
-fn the_readme_shows_what_a_cluster_prints() {
-    let (Some(server), Some(gcs)) = (ApiServer::start(), Gcs::start()) else { return };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("examples/cluster"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    let texts: Vec<String> = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    server.apply(&texts.join("\n---\n"));
-    let folder = tempfile::tempdir().unwrap();
-    let made = std::process::Command::new(root().join("examples/make-buckets")).arg(folder.path()).status();
-    assert!(made.unwrap().success());
-    for bucket in std::fs::read_dir(folder.path()).unwrap() {
-        let bucket = bucket.unwrap();
-        let name = bucket.file_name().into_string().unwrap();
-        gcs.bucket(&name);
-        fill(&gcs, &name, &bucket.path(), "");
-    }
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let mut shown = 0;
-    for (command, output) in consoles(&readme).filter(|(command, _)| command.contains(" -A")) {
-        let arguments = command.strip_prefix("$ kubectl ").unwrap().split_whitespace();
-        let mut run = server.kubectl(arguments);
-        run.env("STORAGE_EMULATOR_HOST", gcs.url());
-        assert_eq!(ageless(&crate::support::stdout(run)), ageless(output), "{command}");
-        shown += 1;
-    }
-    assert!(shown > 0);
-}
-
-fn fill(gcs: &Gcs, bucket: &str, folder: &Path, key: &str) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let key = format!("{key}{}", entry.file_name().into_string().unwrap());
-        match entry.path().is_dir() {
-            true => fill(gcs, bucket, &entry.path(), &format!("{key}/")),
-            false => {
-                gcs.put(bucket, &key, std::fs::read(entry.path()).unwrap());
-            }
-        }
-    }
-}
-
-/// The commands that a page shows, each with its output.
-fn consoles(page: &str) -> impl Iterator<Item = (&str, &str)> {
-    let blocks = page.split("```console\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks.map(|block| block.split_once('\n').unwrap())
-}
-
-fn ageless(text: &str) -> Vec<String> {
-    let is_age = |word: &str| {
-        let word = word.trim_end_matches(',');
-        word.len() > 1
-            && word.starts_with(|c: char| c.is_ascii_digit())
-            && word.chars().all(|c| c.is_ascii_digit() || "smhdy".contains(c))
-            && word.ends_with(|c: char| "smhdy".contains(c))
-    };
-    let words =
-        |line: &str| line.split_whitespace().filter(|word| !is_age(word)).collect::<Vec<_>>().join(" ");
-    text.lines().map(words).collect()
 }
 
 #[test]

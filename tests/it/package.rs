@@ -36,7 +36,7 @@ fn text(path: &str) -> String {
 
 /// A directory with an archive for each platform, as `.ci/package` makes them. Only Linux's has the plugin: the
 /// others hold a script in its place.
-fn archives() -> &'static Path {
+pub fn archives() -> &'static Path {
     static ARCHIVES: LazyLock<TempDir> = LazyLock::new(|| {
         let directory = TempDir::new().unwrap();
         let stand_in = directory.path().join("stand-in");
@@ -216,7 +216,7 @@ fn every_archive_has_manual_pages_and_its_checksum() {
             _ => ("kubectl-argo_gc", "kubectl_complete-argo_gc"),
         };
         let all: BTreeSet<String> =
-            ["LICENSE", "README.md", "man", program, helper].map(str::to_owned).into();
+            ["LICENSE", "README.md", "docs", "examples", "man", program, helper].map(str::to_owned).into();
         assert_eq!(files, all, "{target}");
         let sum = fs::read_to_string(archive.with_extension("gz.sha256")).unwrap();
         assert_eq!(sum, format!("{}  kubectl-argo_gc-{target}.tar.gz\n", sha256(&archive)));

@@ -15,6 +15,7 @@ pub mod clouds;
 pub mod gcs;
 pub mod kube;
 mod objects;
+pub mod page;
 pub mod purge;
 mod server;
 pub use server::free_port;

@@ -344,7 +344,7 @@ async fn confirm(
     target: &Target<'_>,
     streams: &mut Streams,
 ) -> Result<(), Error> {
-    streams.say("");
+    streams.say("\n");
     for bucket in &plan.tail.buckets {
         streams.say(show::bucket(bucket));
     }
