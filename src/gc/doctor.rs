@@ -190,12 +190,6 @@ impl Doctor {
                 symptom.subject = id.to_owned();
             }
             Cause::Overdue => self.look_for_controller(symptom, context),
-            // The status alone doesn't tell why it isn't there.
-            Cause::FeatureOff
-                if !self.managing(symptom, context).iter().any(|c| c.gc_enabled == Some(false)) =>
-            {
-                symptom.cause = Cause::NeverTakenUp;
-            }
             _ => {}
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
