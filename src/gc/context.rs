@@ -1,7 +1,6 @@
 //! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
 
 use crate::argo::config::ControllerConfig;
-use crate::argo::settings::Settings;
 use crate::argo::{Meta, Version, names, related::*};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,10 +26,8 @@ pub struct Controller {
     pub gc_enabled: Option<bool>,
     /// The one namespace it manages; none for all.
     pub managed_namespace: Option<String>,
-    /// Its ConfigMap's word on repositories and archive: none when that could not be read.
+    /// What its ConfigMap says: none when that could not be read.
     pub config: Option<ControllerConfig>,
-    /// What else its ConfigMap says: none when that could not be read.
-    pub settings: Option<Settings>,
     /// `spec.replicas` of its Deployment; none stands for one.
     pub replicas: Option<i32>,
 }
@@ -245,12 +242,12 @@ impl Controllers {
 
     /// The controllers that are known to archive.
     fn archiving(&self) -> impl Iterator<Item = &Controller> {
-        self.seen.iter().filter(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+        self.seen.iter().filter(|controller| controller.archives() == Some(true))
     }
 
     /// Whether there may be controllers that archive and aren't known to.
     pub fn hidden(&self) -> bool {
-        !self.complete || self.seen.iter().any(|controller| controller.config.is_none())
+        !self.complete || self.seen.iter().any(|controller| controller.archives().is_none())
     }
 
     /// The version that ran the workflow, when all that may manage it agree on one.
@@ -289,7 +286,6 @@ impl Controller {
             gc_enabled,
             managed_namespace,
             config: None,
-            settings: None,
             replicas: deployment.spec.replicas,
         })
     }
@@ -303,20 +299,20 @@ impl Controller {
             .unwrap_or_else(|| "workflow-controller-configmap".to_owned())
     }
 
-    /// Takes over what the ConfigMap says: `instanceID`, as its own key or in the older `config` block, and
-    /// the repositories.
+    /// Takes over what the ConfigMap says.
     pub fn apply_config(&mut self, config: &ConfigMap) {
-        self.config = ControllerConfig::parse(config).ok();
-        self.settings = Some(Settings::parse(config));
-        let own = config.data.get("instanceID").map(|value| value.trim().to_owned());
-        let block = || {
-            let lines = config.data.get("config")?.lines();
-            lines
-                .filter_map(|line| line.strip_prefix("instanceID:"))
-                .map(|value| value.trim().to_owned())
-                .next()
-        };
-        self.instance_id = Some(own.or_else(block).unwrap_or_default().trim_matches('"').to_owned());
+        let config = ControllerConfig::parse(config);
+        self.instance_id.clone_from(&config.instance_id);
+        // The command line's word comes first (GetManagedNamespace, workflow/controller/controller.go@v4.1.2).
+        if self.managed_namespace.is_none() {
+            self.managed_namespace.clone_from(&config.namespace);
+        }
+        self.config = Some(config);
+    }
+
+    /// Whether it keeps an archive; none where that is not known.
+    fn archives(&self) -> Option<bool> {
+        self.config.as_ref().and_then(|config| config.archives)
     }
 }
 
@@ -344,7 +340,7 @@ mod tests {
     use super::*;
 
     fn controller(archives: bool, managed: Option<&str>) -> Controller {
-        let config = ControllerConfig { archives, ..ControllerConfig::default() };
+        let config = ControllerConfig { archives: Some(archives), ..ControllerConfig::default() };
         let managed_namespace = managed.map(str::to_owned);
         Controller { config: Some(config), managed_namespace, ..Controller::default() }
     }

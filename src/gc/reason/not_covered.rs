@@ -398,7 +398,7 @@ pub(super) static FEATURE_OFF: Entry = Entry {
     why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
           it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
           one that is already there, so such a Workflow hangs when it is deleted. The evidence says whether the switch \
-          was seen in the controller, or the Workflow shows that it was off: every release keeps account of task \
+          was seen in the controller, or the Workflow shows that it was off: each release read keeps account of task \
           results only after it has written `status.artifactGCStatus`, so the one without the other means off.",
     evidence: &[
         "ARGO_ARTIFACT_GC_ENABLED in the environment of the workflow-controller Deployment",
