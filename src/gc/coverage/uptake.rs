@@ -44,6 +44,7 @@ impl<'a> Case<'a> {
         } else {
             absent(Judgement::uncovered(Reason::NeverTakenUp))
                 .because(format!("metadata.labels[{}]", names::COMPLETED), "true, and no finalizer")
+                .because("controllers", managers.describe())
         };
         Some(judgement)
     }

@@ -39,7 +39,7 @@ causes! {
         "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and finalizers that are there stay.",
     Unmanaged "unmanaged" "No controller manages these workflows"
         "A controller looks only at workflows of its instance ID and namespace.",
-    NeverTakenUp "never-taken-up" "No controller ever took these workflows up for collection"
+    NeverTakenUp "never-taken-up" "No controller has taken these workflows up for collection"
         "Their status lacks artifactGCStatus: artifact GC was off as they ran, or the release older than v3.4.0.",
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
         "A defect of that release; a newer one has it mended.",

@@ -405,8 +405,8 @@ pub(super) static FEATURE_OFF: Entry = Entry {
         "status.artifactGCStatus is absent, and status.taskResultsCompletionStatus (v3.5.2 to v3.7.0) or \
          status.nodes[*].taskResultSynced (v3.7.1 and newer) is not",
     ],
-    remedy: "Remove the variable or set it to true; Workflows with the finalizer are then processed. Those that \
-             finished without it are not looked at again: \
+    remedy: "Where the variable is still there, remove it or set it to true; Workflows with the finalizer are then \
+             processed. Those that finished without it are not looked at again: \
              `kubectl argo-gc purge` deletes their objects.",
     remedy_yaml: Some(
         "\
@@ -423,7 +423,7 @@ env:
 pub(super) static NEVER_TAKEN_UP: Entry = Entry {
     reason: Reason::NeverTakenUp,
     verdicts: &[Verdict::Uncovered, Verdict::Unknown],
-    title: "No controller ever took the Workflow up for collection",
+    title: "No controller has taken the Workflow up for collection",
     why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create at their first look unless artifact GC is \
           switched off. So the release that ran the Workflow was older, or the switch was off; the Workflow does not \
           show which, and a controller seen now need not be the one that ran it. A Workflow that has completed without the \
