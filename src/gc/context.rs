@@ -1,5 +1,7 @@
 //! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
 
+mod controller;
+
 use crate::argo::config::ControllerConfig;
 use crate::argo::{Meta, Version, names, related::*};
 use jiff::Timestamp;
@@ -259,80 +261,6 @@ impl Controllers {
         let first = versions.next()??;
         versions.all(|other| other == Some(first)).then_some(first)
     }
-}
-
-impl Controller {
-    /// Reads a Deployment that runs a workflow controller; none for any other.
-    pub fn from_deployment(deployment: &Deployment) -> Option<Self> {
-        let containers = &deployment.spec.template.spec.containers;
-        let container = containers.iter().find(|container| {
-            let name = container.image.split('@').next().unwrap_or_default();
-            let name = name.rsplit('/').next().unwrap_or_default();
-            name.split(':').next().is_some_and(|name| name.ends_with("workflow-controller"))
-        })?;
-        let switch = container.env.iter().find(|var| var.name == "ARGO_ARTIFACT_GC_ENABLED");
-        let gc_enabled = match switch {
-            None => Some(true),
-            Some(var) => var.value.as_deref().map(|value| !is_false(value)),
-        };
-        let has = |flag: &str| container.args.iter().any(|arg| arg == flag);
-        let managed_namespace = option(&container.args, "--managed-namespace")
-            .or_else(|| has("--namespaced").then(|| deployment.metadata.namespace.clone()));
-        Some(Self {
-            namespace: deployment.metadata.namespace.clone(),
-            name: deployment.metadata.name.clone(),
-            version: Version::from_image(&container.image),
-            instance_id: None,
-            gc_enabled,
-            managed_namespace,
-            config: None,
-            replicas: deployment.spec.replicas,
-        })
-    }
-
-    /// The name of the ConfigMap a Deployment's controller reads.
-    pub fn config_map_name(deployment: &Deployment) -> String {
-        let containers = &deployment.spec.template.spec.containers;
-        containers
-            .iter()
-            .find_map(|container| option(&container.args, "--configmap"))
-            .unwrap_or_else(|| "workflow-controller-configmap".to_owned())
-    }
-
-    /// Takes over what the ConfigMap says.
-    pub fn apply_config(&mut self, config: &ConfigMap) {
-        let config = ControllerConfig::parse(config);
-        self.instance_id.clone_from(&config.instance_id);
-        // The command line's word comes first (GetManagedNamespace, workflow/controller/controller.go@v4.1.2).
-        if self.managed_namespace.is_none() {
-            self.managed_namespace.clone_from(&config.namespace);
-        }
-        self.config = Some(config);
-    }
-
-    /// Whether it keeps an archive; none where that is not known.
-    fn archives(&self) -> Option<bool> {
-        self.config.as_ref().and_then(|config| config.archives)
-    }
-}
-
-/// What Go's ParseBool takes for false.
-fn is_false(value: &str) -> bool {
-    matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False")
-}
-
-/// The value of `--flag value` or `--flag=value`.
-fn option(args: &[String], flag: &str) -> Option<String> {
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == flag {
-            return args.next().cloned();
-        }
-        if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-            return Some(value.to_owned());
-        }
-    }
-    None
 }
 
 #[cfg(test)]

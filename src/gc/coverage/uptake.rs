@@ -133,7 +133,8 @@ impl Managers<'_> {
                 Some(false) => "off",
                 None => "not known",
             };
-            format!("{}, artifact GC {switch}", controller.describe())
+            let idle = if controller.replicas == Some(0) { ", scaled to 0" } else { "" };
+            format!("{}, artifact GC {switch}{idle}", controller.describe())
         });
         told.collect::<Vec<_>>().join(", ")
     }
