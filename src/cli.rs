@@ -6,7 +6,9 @@ mod diff;
 mod doctor;
 mod duration;
 mod explain;
+mod fill;
 mod fix;
+mod folders;
 mod inspect;
 mod kube_flags;
 mod lint;
@@ -22,7 +24,7 @@ mod undo;
 use crate::error::{Error, exit};
 use crate::purge::execute::Stop;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -55,11 +57,23 @@ impl Streams {
     }
 }
 
-/// Shows which artifacts of Argo Workflows lack garbage collection, and why, and deletes them safely.
+/// Shows which artifacts of Argo Workflows nobody will delete, and why, and deletes them safely
 #[derive(Debug, Parser)]
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  kubectl argo-gc inspect -A                            what nobody will delete, and why
+  kubectl argo-gc explain inline-only                   why that happens, and what mends it
+  kubectl argo-gc fix -f workflow.yaml                  how to mend a manifest, as a diff
+  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
+  kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
+  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
+
+Only purge and undo change anything in a cluster or a bucket. kubectl argo-gc COMMAND --help has more examples.
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 something could not be \
+read, deleted or brought back; 5 refused or not confirmed; 130 interrupted.")]
 struct Cli {
-    /// Logs what is sent, from 1; to standard error.
+    /// Logs requests on standard error, from level 1 on.
     #[arg(
         short,
         long = "v",
@@ -76,18 +90,23 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Inspect(Box<inspect::Arguments>),
+    Explain(explain::Arguments),
+    Doctor(Box<doctor::Arguments>),
     Purge(Box<purge::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
-    Diff(diff::Arguments),
     Lint(Box<lint::Arguments>),
     Fix(Box<fix::Arguments>),
-    Doctor(Box<doctor::Arguments>),
-    Explain(explain::Arguments),
+    Diff(diff::Arguments),
     Manifest(manifest::Arguments),
     Completion(completion::Arguments),
     #[command(hide = true)]
     Man(man::Arguments),
+}
+
+/// The command line, as far as it can be told without running anything.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs a command line; gives the exit code.

@@ -28,6 +28,9 @@ pub mod exit {
 /// client-go's words for a 404 that names no object.
 pub(crate) const NO_RESOURCE: &str = "the server could not find the requested resource";
 
+/// The words of rustls-platform-verifier, which checks certificates for kube and for storage.
+const NO_CERTIFICATES: &str = "No CA certificates were loaded";
+
 /// What kind of failure it was, where callers tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -203,13 +206,23 @@ impl Error {
                 Self::from_status(status.code, &body)
             }
             kube::Error::Auth(auth) => Self::from_auth(auth),
-            kube::Error::RustlsTls(tls) => Self::new(format!("setting up TLS: {}", innermost(tls))),
+            kube::Error::RustlsTls(tls) => Self::setting_up(format!("setting up TLS: {}", innermost(tls))),
             kube::Error::InferKubeconfig(config) => Self::from_kubeconfig(config),
             // Credentials are renewed on the way to the server.
             other => match chain(other).into_iter().find_map(|cause| cause.downcast_ref::<AuthError>()) {
                 Some(auth) => Self::from_auth(auth),
                 None => Self::from_connection(host, other),
             },
+        }
+    }
+
+    /// A client can't be made; nothing was sent. `why` ends with the innermost cause.
+    pub fn setting_up(why: impl fmt::Display) -> Self {
+        let why = why.to_string();
+        match why.contains(NO_CERTIFICATES) {
+            true => Self::new("this machine has no CA certificates, so no server could be trusted")
+                .hint("install them (mostly the package ca-certificates), or name a PEM file of them in SSL_CERT_FILE"),
+            false => Self::new(why),
         }
     }
 

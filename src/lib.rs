@@ -8,7 +8,7 @@
 //!
 //! Nothing in the library looks at the terminal or the clock: see [`cli::Streams`] and the `now` of
 //! [`cli::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds' own
-//! chains of credentials, and for the Argo server's token and proxy, alone.
+//! chains of credentials, for the Argo server's token and proxy, and for the user's folders, alone.
 
 pub mod argo;
 pub mod check;

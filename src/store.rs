@@ -5,6 +5,7 @@ mod cloud;
 mod gcs;
 mod http;
 mod listing;
+mod lookup;
 mod plain;
 mod remote;
 mod s3;
@@ -22,8 +23,13 @@ use crate::gc::plan::ObjectFacts;
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
+use lookup::look;
+use remote::Kind;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+/// Looks at a time where many are wanted; the throttle bounds the requests.
+const AT_A_TIME: usize = 64;
 
 /// Where buckets are.
 #[derive(Debug, Clone)]
@@ -34,8 +40,35 @@ pub enum Store {
     Plain(Plain),
 }
 
+/// One of many places of a bucket that are looked up together.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub key: &'a str,
+    pub reach: Reach,
+}
+
+/// What belongs to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The object with the key.
+    Key,
+    /// That, and all below `key/`.
+    Directory,
+    /// All that begin with the key.
+    Beginning,
+}
+
+/// How much has to be known of what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What a listing tells.
+    Listed,
+    /// Whatever forbids a delete, too.
+    Whole,
+}
+
 /// A look at storage failed.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum StoreError {
     #[error("bucket {0} does not exist")]
     NoBucket(Bucket),
@@ -148,11 +181,53 @@ impl Store {
         key: &str,
         directory: bool,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
+        let reach = if directory { Reach::Directory } else { Reach::Key };
+        self.one(bucket, Place { key, reach }).await
+    }
+
+    async fn one(
+        &self,
+        bucket: &Bucket,
+        Place { key, reach }: Place<'_>,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        if reach == Reach::Beginning {
+            return self.list(bucket, key).await;
+        }
         let mut objects: Vec<ObjectFacts> = self.head(bucket, key).await?.into_iter().collect();
-        if directory {
-            objects.extend(self.list(bucket, &format!("{}/", key.trim_end_matches('/'))).await?);
+        if reach == Reach::Directory {
+            let below = self.list(bucket, &format!("{}/", key.trim_end_matches('/'))).await?;
+            // A directory named with its slash may be there by itself.
+            objects.extend(below.into_iter().filter(|object| object.key != key));
         }
         Ok(objects)
+    }
+
+    /// The objects at each of many places of a bucket, in the order of the places.
+    ///
+    /// # Errors
+    /// As [`Self::objects`], for each place.
+    pub async fn objects_at(
+        &self,
+        bucket: &Bucket,
+        places: &[Place<'_>],
+        depth: Depth,
+    ) -> Vec<Result<Vec<ObjectFacts>, StoreError>> {
+        let remote = match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => Some(remote),
+                Err(error) => return places.iter().map(|_| Err(error.clone())).collect(),
+            },
+            Self::Plain(_) => None,
+        };
+        match remote {
+            Some(remote) if depth == Depth::Listed || remote.lists_all() => {
+                look(&remote, Kind::Live, places).await
+            }
+            _ => {
+                let looks = places.iter().map(|place| self.one(bucket, *place));
+                stream::iter(looks).buffered(AT_A_TIME).collect().await
+            }
+        }
     }
 
     /// One object.
@@ -214,19 +289,27 @@ impl Store {
         }
     }
 
-    /// Deleted and overwritten objects that the bucket keeps, and that are billed; none where it can't be told.
+    /// Deleted and overwritten objects that the bucket keeps, and that are billed: for each key what begins with it;
+    /// none where it can't be told.
     ///
     /// # Errors
     /// As [`Self::objects`].
-    pub async fn copies(
+    pub async fn copies_at(
         &self,
         bucket: &Bucket,
-        prefix: &str,
-    ) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
-        match self {
-            Self::Cloud(cloud) => cloud.open(bucket).await?.copies(prefix).await,
-            Self::Plain(_) => Ok(Some(Vec::new())),
+        keys: &[&str],
+    ) -> Result<Option<Vec<Vec<ObjectFacts>>>, StoreError> {
+        let mut copies: Vec<Vec<ObjectFacts>> = keys.iter().map(|_| Vec::new()).collect();
+        let Self::Cloud(cloud) = self else { return Ok(Some(copies)) };
+        let remote = cloud.open(bucket).await?;
+        let Some(kinds) = remote.kept().await? else { return Ok(None) };
+        let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
+        for kind in kinds {
+            for (copies, found) in copies.iter_mut().zip(look(&remote, kind, &places).await) {
+                copies.extend(found?);
+            }
         }
+        Ok(Some(copies))
     }
 
     /// Which of the rights a purge needs are missing on the bucket, where its storage can tell.

@@ -31,6 +31,8 @@ mod fix_properties;
 mod fixture;
 #[path = "it/gcs.rs"]
 mod gcs;
+#[path = "it/help.rs"]
+mod help;
 #[path = "it/house.rs"]
 mod house;
 #[path = "it/http.rs"]
@@ -41,6 +43,8 @@ mod input;
 mod lint;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/lookup.rs"]
+mod lookup;
 #[path = "it/lying.rs"]
 mod lying;
 #[path = "it/manifest.rs"]

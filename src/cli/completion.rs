@@ -25,8 +25,11 @@ const FOR_KUBECTL: &str = if cfg!(windows) {
   kubectl argo-gc completion kubectl > ~/.local/bin/kubectl_complete-argo_gc
   chmod +x ~/.local/bin/kubectl_complete-argo_gc
 
+Examples for kubectl-argo_gc:
   source <(kubectl argo-gc completion bash)
-  kubectl argo-gc completion fish > ~/.config/fish/completions/kubectl-argo_gc.fish")]
+  kubectl argo-gc completion fish > ~/.config/fish/completions/kubectl-argo_gc.fish
+
+Exit status: 0 done; 1 error; 2 wrong usage.")]
 pub(super) struct Arguments {
     /// What the script is for.
     #[arg(value_enum, value_name = "FOR")]

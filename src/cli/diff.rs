@@ -20,7 +20,8 @@ use std::path::PathBuf;
   kubectl argo-gc diff monday.json friday.json
   kubectl argo-gc inspect -A -o json | kubectl argo-gc diff monday.json - --fail-on new
 
-Exit status: 0 done, changes or not; 1 error; 2 wrong usage; 3 --fail-on found something.")]
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 3 --fail-on found something; 130 \
+interrupted.")]
 pub(super) struct Arguments {
     /// The earlier inspection.
     #[arg(value_name = "OLD")]

@@ -30,11 +30,11 @@ const REPOSITORIES: &str = "artifact-repositories";
   kubectl argo-gc doctor                       the context's namespace
   kubectl argo-gc doctor -A                    the whole cluster
   kubectl argo-gc doctor train-x7k2p           one workflow
-  kubectl argo-gc doctor -A --yaml | kubectl apply -f -    grant what GC pods lack
-  kubectl argo-gc doctor -f examples/cluster
+  kubectl argo-gc doctor -f workflows.yaml     what files tell
+  kubectl argo-gc doctor -A --yaml | kubectl apply -f -      grants what GC pods lack
 
-Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be
-read; 130 interrupted.")]
+Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be read; \
+130 interrupted.")]
 pub(super) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-    /// Prints only the repairs' objects, for kubectl apply -f -.
+    /// Prints only the objects that mend it, for kubectl apply -f -.
     #[arg(long, conflicts_with = "output")]
     yaml: bool,
     /// Version of the controller that ran the workflows [default: read from its Deployment].

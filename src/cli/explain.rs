@@ -6,9 +6,13 @@ use crate::gc::Reason;
 use crate::output::{explain, explain_list};
 use clap::Args;
 
-/// Explains a reason code: why it happens, in which versions, what shows it and what mends it
+/// Explains a reason code: why it happens, in which versions, and what mends it
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  kubectl argo-gc explain inline-only\n  kubectl argo-gc explain --list")]
+#[command(after_help = "Examples:
+  kubectl argo-gc explain inline-only
+  kubectl argo-gc explain --list
+
+Exit status: 0 done; 1 error; 2 there is no such code, or wrong usage.")]
 pub(super) struct Arguments {
     /// Codes as `inspect` shows them.
     #[arg(value_name = "CODE", required_unless_present = "list")]

@@ -6,7 +6,10 @@ use super::inspect::version;
 use super::lint::read;
 use super::purge::repository;
 use super::storage::StorageFlags;
-use super::{Streams, kube_flags::KubeFlags};
+use super::{
+    Streams,
+    kube_flags::{ArgoFlags, KubeFlags},
+};
 use crate::argo::{Strategy, Version};
 use crate::error::{Error, exit};
 use crate::files::{self, Input};
@@ -30,14 +33,15 @@ use std::path::{Path, PathBuf};
 /// --write is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  kubectl argo-gc fix -f workflow.yaml
+  kubectl argo-gc fix -f workflow.yaml                shows the changes
+  kubectl argo-gc fix -f workflow.yaml --write        makes them
   kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
   kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
-  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo >rule.json
-  kubectl argo-gc fix --defaults --service-account artifact-gc --argo-version v3.7.0
+  kubectl argo-gc fix --defaults --argo-version v3.7.0
+  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo > rule.json
 
-Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be
-read, or some places had to be left.")]
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
+some places had to be left; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
     #[arg(short, long = "filename", value_name = "PATH", required_unless_present_any = ["defaults", "lifecycle"])]
@@ -45,7 +49,7 @@ pub(super) struct Arguments {
     /// Descends into directories given with -f.
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Sets this strategy for every workflow and template that sets none.
+    /// Sets this strategy, OnWorkflowDeletion or OnWorkflowCompletion, for every workflow and template that sets none.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
     /// Puts {{workflow.uid}}/ before keys that every run would share, unless a manifest given reads them.
@@ -60,7 +64,8 @@ pub(super) struct Arguments {
     /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
     #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
     defaults: bool,
-    /// Prints a lifecycle rule for a bucket instead, and tries it first: what is older than so many days goes.
+    /// Prints a rule for a bucket instead, by which what is older than so many days goes, and says whom it would hit
+    /// today.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
           conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
     lifecycle: Option<u32>,
@@ -81,6 +86,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {

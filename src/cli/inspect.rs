@@ -6,7 +6,10 @@ pub(super) mod from_files;
 
 use super::select::Selection;
 use super::storage::StorageFlags;
-use super::{Streams, duration, explain, kube_flags::KubeFlags};
+use super::{
+    Streams, duration, explain,
+    kube_flags::{ArgoFlags, KubeFlags, phase},
+};
 use crate::argo::Version;
 use crate::error::{Error, exit};
 use crate::files::inspection;
@@ -25,22 +28,31 @@ use std::time::Duration;
 /// For every output artifact, archived logs included: whether Argo will delete it, has deleted it, never
 /// will, or tried and failed; where the chain broke; and what mends it. Never writes anywhere.
 ///
-/// Tables show problems only (uncovered, failing, unknown); json, yaml and the tree of named workflows show
+/// Verdicts: uncovered (nobody will delete it), failing (Argo tried or will try, and can't), unknown (too little can
+/// be seen), kept (someone set the strategy Never), covered (Argo will delete it), collected (Argo has deleted it).
+///
+/// Tables and pages show problems only (uncovered, failing, unknown); json, yaml, prometheus and trees show
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
   kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
+  kubectl argo-gc inspect -A --check           with sizes and costs, as the buckets tell
   kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
   kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
-  kubectl argo-gc inspect -f examples/cluster --fail-on uncovered
+  kubectl argo-gc inspect -f workflows.yaml --fail-on uncovered,failing
   kubectl argo-gc inspect -A --check -o html --since last-week.json > report.html
   kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
 
-Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects
-could not be read; 130 interrupted.")]
+Next:
+  kubectl argo-gc explain inline-only          why that happens, and what mends it
+  kubectl argo-gc doctor -A                    what collection is stuck or fails at
+  kubectl argo-gc purge -A --dry-run           what of it could be deleted
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects could not \
+be read; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
@@ -60,36 +72,36 @@ pub(super) struct Arguments {
     /// Leaves out headers and headline.
     #[arg(long)]
     no_headers: bool,
-    /// What to order a table by.
+    /// What to order rows by [default: as they were read].
     #[arg(long, value_enum, value_name = "KEY")]
     sort_by: Option<SortKey>,
     /// When to colour.
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: Color,
-    /// Exits with 3 if an artifact has one of these verdicts.
+    /// Exits with 3 if an artifact has one of these verdicts, such as uncovered,failing.
     #[arg(long, value_delimiter = ',', value_parser = verdict, value_name = "VERDICT")]
     fail_on: Vec<Verdict>,
-    /// Shows on the page what changed since an earlier inspection; - for standard input.
+    /// With -o html: shows what changed since an earlier inspection (-o json); - is standard input.
     #[arg(long, value_name = "OLD.json")]
     since: Option<PathBuf>,
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     argo_version: Option<Version>,
 
-    /// Label selector.
-    #[arg(short = 'l', long, conflicts_with = "files", help_heading = "Selection")]
+    /// Only workflows with these labels, such as app=etl,stage!=test.
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
     selector: Option<String>,
-    /// Field selector; for workflows the server knows metadata.name and metadata.namespace.
-    #[arg(long, conflicts_with = "files", help_heading = "Selection")]
+    /// Only workflows with these fields; the server knows metadata.name and metadata.namespace.
+    #[arg(long, value_name = "FIELDS", conflicts_with = "files", help_heading = "Selection")]
     field_selector: Option<String>,
-    /// Only these phases, such as Failed,Error.
-    #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
+    /// Only workflows in these phases, such as Failed,Error.
+    #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows that finished longer ago than this, such as 7d.
+    /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
           help_heading = "Selection")]
     older: Option<Duration>,
-    /// Only names with this beginning.
+    /// Only workflows whose names begin so.
     #[arg(long, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     /// Only workflows of the controller with this instance ID.
@@ -99,24 +111,26 @@ pub(super) struct Arguments {
     #[arg(long, value_delimiter = ',', value_parser = verdicts, value_name = "VERDICT",
           help_heading = "Selection")]
     verdict: Vec<Verdicts>,
-    /// Only artifacts with these reasons.
+    /// Only artifacts with these reasons, which `explain --list` lists.
     #[arg(long, value_delimiter = ',', value_parser = reason, value_name = "CODE",
           help_heading = "Selection")]
     reason: Vec<Reason>,
 
-    /// Looks up in storage what is there, how large, and what it costs.
+    /// Asks the buckets what is still there, how large it is and what it costs.
     #[arg(long, help_heading = "Storage")]
     check: bool,
-    /// Totals instead of workflows.
+    /// Shows a table of totals by this, instead of workflows.
     #[arg(long, value_enum, value_name = "KEY")]
     group_by: Option<GroupBy>,
-    /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices].
+    /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices, of S3 and Azure too].
     #[arg(long, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
     price: Option<f64>,
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

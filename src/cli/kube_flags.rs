@@ -31,7 +31,7 @@ pub(super) struct KubeFlags {
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]
     as_user: Option<String>,
-    /// Group to impersonate; can be given several times.
+    /// Group to impersonate; may be given several times.
     #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
     as_groups: Vec<String>,
     /// UID to impersonate.
@@ -40,20 +40,20 @@ pub(super) struct KubeFlags {
     /// Limit for a single request, such as 30s; 0 for none.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
     request_timeout: Duration,
-    /// Workflows to ask for at a time; 0 for all at once.
+    /// Objects to ask for at a time; 0 for all at once.
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub chunk_size: u32,
+}
+
+/// Flags that mean what they mean in argo, for what only an Argo server can read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Argo server")]
+pub(super) struct ArgoFlags {
     /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
     ///
     /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there. An empty value names
     /// none, whatever ARGO_SERVER is.
-    #[arg(
-        long,
-        env = "ARGO_SERVER",
-        hide_env_values = true,
-        value_name = "SERVER",
-        help_heading = "Argo server"
-    )]
+    #[arg(long, env = "ARGO_SERVER", hide_env_values = true, value_name = "SERVER")]
     argo_server: Option<String>,
     /// Path the Argo server is served below.
     #[arg(
@@ -63,20 +63,27 @@ pub(super) struct KubeFlags {
         default_value = "",
         hide_default_value = true,
         value_name = "PATH",
-        hide_short_help = true,
-        help_heading = "Argo server"
+        hide_short_help = true
     )]
     argo_base_href: String,
     /// Whether an Argo server named without a scheme uses TLS.
     #[arg(long, env = "ARGO_SECURE", hide_env_values = true, default_value = "true", num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = unless_false, value_name = "BOOL",
-          hide_short_help = true, help_heading = "Argo server")]
+          hide_short_help = true)]
     argo_secure: bool,
     /// Takes any certificate of the Argo server, which lets others read the token.
     #[arg(long, env = "ARGO_INSECURE_SKIP_VERIFY", hide_env_values = true, default_value = "false",
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = if_true,
-          value_name = "BOOL", hide_short_help = true, help_heading = "Argo server")]
+          value_name = "BOOL", hide_short_help = true)]
     argo_insecure_skip_verify: bool,
+}
+
+/// A phase in any case of letters; another word would match nothing, and look like an answer.
+pub(super) fn phase(text: &str) -> Result<String, String> {
+    match PHASES.iter().find(|phase| phase.eq_ignore_ascii_case(text)) {
+        Some(phase) => Ok((*phase).to_owned()),
+        None => Err(format!("use one of {}", PHASES.join(", "))),
+    }
 }
 
 /// The argo CLI reads ARGO_SECURE so.
@@ -101,8 +108,15 @@ impl KubeFlags {
             as_groups: self.as_groups.clone(),
             as_uid: self.as_uid.clone(),
             request_timeout: Some(self.request_timeout),
-            argo_server: self.argo_server(),
+            argo_server: None,
         }
+    }
+}
+
+impl ArgoFlags {
+    /// With the Argo server beside the cluster.
+    pub fn beside(&self, kube: &KubeFlags) -> Access {
+        Access { argo_server: self.argo_server(), ..kube.access() }
     }
 
     /// The Argo server that is named, if any; a variable that is set and empty names none.

@@ -33,8 +33,11 @@ use std::path::PathBuf;
   helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
   kubectl argo-gc lint -A                             the cluster's templates and cron workflows
 
-Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or
-objects could not be read.")]
+Next:
+  kubectl argo-gc fix -f workflow.yaml                how to mend it, as a diff
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or objects \
+could not be read; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
     #[arg(short, long = "filename", value_name = "PATH")]

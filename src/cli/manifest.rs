@@ -1,5 +1,6 @@
 //! `manifest`: what runs the plugin in the cluster, by the clock.
 
+use super::fill::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use super::purge::{self, Source};
 use super::{Cli, Streams};
 use crate::error::{Error, exit};
@@ -18,7 +19,7 @@ const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 /// The policy where none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
-/// Prints manifests that run a report or a purge in the cluster, by the clock
+/// Prints manifests that run a report or a purge in the cluster, on a schedule
 ///
 /// A ServiceAccount with just the rights that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
 /// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
@@ -26,11 +27,13 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc manifest cronjob --image registry.example.com/argo-gc:1 | kubectl apply -f -
-  kubectl argo-gc manifest cronjob --image IMAGE -n gc --policy policy.yaml --repository gs://ml-artifacts
   kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
-  kubectl argo-gc manifest cronjob --image IMAGE -- --only logs --endpoint-override minio:9000=http://minio.minio:9000
+  kubectl argo-gc manifest cronjob --image IMAGE --policy policy.yaml --repository gs://ml-artifacts
+  kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs --older 30d
 
-docs/in-cluster.md shows how to make the image, and who the account is at the buckets.")]
+docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
+
+Exit status: 0 done; 1 error; 2 wrong usage.")]
 pub(super) struct Arguments {
     /// What runs it.
     #[arg(value_enum, value_name = "KIND")]
@@ -38,34 +41,34 @@ pub(super) struct Arguments {
     /// Whether it only reports.
     #[arg(long, value_enum, default_value = "report", value_name = "MODE")]
     mode: Mode,
-    /// The image, as the Dockerfile makes it.
+    /// The image of this plugin, which the Dockerfile makes.
     #[arg(long, value_parser = image, value_name = "IMAGE")]
     image: String,
-    /// When it runs, as cron words it.
+    /// When it runs, as a cron schedule in the cluster's time, mostly UTC.
     #[arg(long, value_parser = schedule, default_value = "17 3 * * *", value_name = "CRON")]
     schedule: String,
-    /// Namespace of all that has one; it is not made.
+    /// Namespace for its objects, which has to be there.
     #[arg(short, long, value_parser = label, default_value = "argo", value_name = "NAME")]
     namespace: String,
-    /// Name of the objects.
+    /// Name of its objects.
     #[arg(long, value_parser = name, default_value = "argo-gc", value_name = "NAME")]
     name: String,
     /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
     #[arg(long, value_name = "FILE", help_heading = "Purge")]
     policy: Option<PathBuf>,
-    /// Failed runs, too.
+    /// Takes failed runs, too.
     #[arg(long, help_heading = "Purge")]
     failed: bool,
-    /// As of purge: another place where deleting is allowed.
+    /// As of purge: another place where deleting is allowed, such as gs://BUCKET/PREFIX.
     #[arg(long, value_parser = purge::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
-    /// As of purge: goes on although this source of references can't be read.
+    /// As of purge: goes on although this can't be read, and might refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
     accept_unread: Vec<Source>,
-    /// As of purge: refuses a plan of more objects.
+    /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,
-    /// PersistentVolumeClaim for the journals, which undo needs [default: they go with the pod].
+    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they go with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
     /// Further flags of purge, after --.
@@ -108,7 +111,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-fn image(text: &str) -> Result<String, String> {
+pub(super) fn image(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
         true => Err("it is no name of an image".to_owned()),
         false => Ok(text.to_owned()),
@@ -151,28 +154,28 @@ impl Arguments {
             Mode::Report => "inspect",
             Mode::Purge => "purge",
         };
-        let (workload, depth, volumes_depth) = match self.kind {
-            Kind::CronJob => (CRON_JOB, 14, 12),
-            Kind::CronWorkflow => (CRON_WORKFLOW, 10, 6),
+        let workload = match self.kind {
+            Kind::CronJob => CRON_JOB,
+            Kind::CronWorkflow => CRON_WORKFLOW,
         };
         let state = match &self.journal_claim {
             None => "emptyDir: {}".to_owned(),
             Some(claim) => format!("persistentVolumeClaim:\n    claimName: {}", quoted(claim)),
         };
         let args: Vec<String> = self.args().iter().map(|arg| format!("  - {}", quoted(arg))).collect();
-        let container =
-            CONTAINER.replace("@IMAGE@", &quoted(&self.image)).replace("@ARGS@", &args.join("\n"));
+        let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
+            .replace("@IMAGE@", &quoted(&self.image))
+            .replace("@ARGS@", &args.join("\n"));
         let volumes = VOLUMES.replace("@STATE@", &state);
         // The user's texts come last, so that nothing in them is taken for a place to fill in.
-        format!("{ACCOUNT}{workload}")
-            .replace("@VOLUMES@", &indented(&volumes, volumes_depth))
+        let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
+        let text = fill(&text, "@VOLUMES@", &volumes)
             .replace("@ROLE@", &role(rights, "@NAME@"))
             .replace("@RIGHTS@", rights)
             .replace("@NAMESPACE@", &self.namespace)
             .replace("@NAME@", &self.name)
-            .replace("@SCHEDULE@", &quoted(&self.schedule))
-            .replace("@CONTAINER@", &indented(&container, depth))
-            .replacen("@POLICY@", &block(policy), 1)
+            .replace("@SCHEDULE@", &quoted(&self.schedule));
+        fill(&text, "@CONTAINER@", &container).replacen("@POLICY@", &block(policy), 1)
     }
 
     /// The command line that runs in the cluster.
@@ -206,17 +209,6 @@ fn role(rights: &str, name: &str) -> String {
     let line = format!("  name: argo-gc-{rights}\n");
     let mut found = documents.filter(|document| document.contains(&line));
     found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
-}
-
-/// A text as YAML and JSON both quote it.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// Moved to the right, without empty lines at the end.
-fn indented(text: &str, depth: usize) -> String {
-    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{:depth$}{line}", "")).collect();
-    lines.join("\n")
 }
 
 /// A file's text as a block, if a block can hold it as it is.

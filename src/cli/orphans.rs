@@ -4,7 +4,10 @@ use super::purge::apply::{save, warn_of_readers};
 use super::purge::{repository, signed};
 use super::records::{Sources, words};
 use super::storage::StorageFlags;
-use super::{Streams, duration, kube_flags::KubeFlags};
+use super::{
+    Streams, duration,
+    kube_flags::{ArgoFlags, KubeFlags},
+};
 use crate::cluster::Unread;
 use crate::error::{Error, exit};
 use crate::gc::PlannedWorkflow;
@@ -23,8 +26,9 @@ use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
 ///
-/// Lists what lies below a repository's prefix, takes away everything that a workflow, template, cache, cron
-/// workflow or sensor refers to and what was written lately, and shows what is left, by the workflow its key names.
+/// Lists what lies below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
+/// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
+/// nothing itself.
 ///
 /// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
 /// Nothing is offered for deletion unless every source of references was read and --exclusive says that nobody
@@ -32,11 +36,14 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
-  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
-  kubectl argo-gc purge --plan plan.json
+  kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
   kubectl argo-gc orphans --repository gs://shared --also other-cluster.json
 
-Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused.")]
+To delete them:
+  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
+  kubectl argo-gc purge --plan plan.json
+
+Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused; 130 interrupted.")]
 pub(super) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
@@ -47,16 +54,16 @@ pub(super) struct Arguments {
     /// Descends into directories given with -f.
     #[arg(short = 'R', long, requires = "files")]
     recursive: bool,
-    /// Only objects written longer ago than this.
+    /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
-    /// Nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
+    /// Says that nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
     #[arg(long)]
     exclusive: bool,
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
-    /// Saves a plan that deletes them, for purge --plan.
+    /// Saves a plan that deletes them, for `purge --plan`; wants --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
     /// Output format.
@@ -67,6 +74,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,8 +89,8 @@ impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         self.ensure_apart()?;
         let store = self.storage.open()?;
-        let sources =
-            Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube: &self.kube };
+        let (kube, argo) = (&self.kube, &self.argo);
+        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);

@@ -9,7 +9,10 @@ pub(super) mod policy;
 
 use super::select::Selection;
 use super::storage::{StateFlags, StorageFlags};
-use super::{Streams, duration, inspect, kube_flags::KubeFlags};
+use super::{
+    Streams, duration, inspect,
+    kube_flags::{ArgoFlags, KubeFlags, phase},
+};
 use crate::argo::Version;
 use crate::cluster::Unread;
 use crate::error::Error;
@@ -28,23 +31,25 @@ use std::time::Duration;
 /// Shows which objects of which workflows go, which stay and why, asks, deletes exactly those, looks whether
 /// they are gone, and says what was freed. Nothing that anything visible still refers to is deleted, nothing of
 /// a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
-/// object but the very generation that was shown.
+/// object that was overwritten since it was shown. --dry-run only shows.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  kubectl argo-gc purge -n ml --older 7d --dry-run      what would go, what stays and why
+  kubectl argo-gc purge -n ml --older 7d                shows it, asks, deletes it, verifies it
   kubectl argo-gc purge train-x7k2p                     one workflow
-  kubectl argo-gc purge -n ml --older 7d --dry-run      what would go
-  kubectl argo-gc purge -A --older 30d --only logs
-  kubectl argo-gc purge -A --reason inline-poison --release-finalizer
+  kubectl argo-gc purge -A --older 30d --only logs      archived logs only
   kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
+  kubectl argo-gc purge -A --reason inline-poison --release-finalizer
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
-  kubectl argo-gc purge --plan plan.json --yes
-  kubectl argo-gc purge --resume JOURNAL                finish an interrupted run
+  kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
+  kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run
+  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
   kubectl argo-gc purge -f workflows.yaml --store-root buckets --all
 
-Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed;
-130 interrupted.")]
+Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed; 130 \
+interrupted, after what was in flight.")]
 pub(super) struct Arguments {
-    /// Workflows by name.
+    /// Workflows by name, failed ones too.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// All namespaces.
@@ -57,37 +62,38 @@ pub(super) struct Arguments {
     /// Descends into directories given with -f.
     #[arg(short = 'R', long, requires = "files")]
     recursive: bool,
-    /// Output format of the plan.
+    /// Output format of the plan, or of the result where it is carried out.
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = inspect::version, value_name = "VERSION")]
     argo_version: Option<Version>,
 
-    /// Every workflow of the namespace.
+    /// All workflows of the namespace; without it something has to be selected.
     #[arg(long, help_heading = "Selection")]
     all: bool,
-    /// Label selector.
-    #[arg(short = 'l', long, value_parser = not_blank, conflicts_with = "files", help_heading = "Selection")]
+    /// Only workflows with these labels, such as app=etl,stage!=test.
+    #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
+          help_heading = "Selection")]
     selector: Option<String>,
-    /// Only these phases, such as Failed,Error. Failed workflows are otherwise left alone unless named.
-    #[arg(long, value_delimiter = ',', value_name = "PHASE", help_heading = "Selection")]
+    /// Only workflows in these phases, such as Failed,Error; without it failed ones are left alone unless named.
+    #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows that finished longer ago than this, such as 7d.
+    /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
           help_heading = "Selection")]
     older: Option<Duration>,
-    /// Only names with this beginning.
+    /// Only workflows whose names begin so.
     #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     instanceid: Option<String>,
-    /// Artifacts with these verdicts: uncovered, failing, kept.
+    /// Only artifacts with these verdicts: uncovered, failing, kept.
     #[arg(long, value_delimiter = ',', value_parser = verdict, default_value = "uncovered,failing",
           value_name = "VERDICT", help_heading = "Selection")]
     verdict: Vec<Verdict>,
-    /// Only artifacts with these reasons.
+    /// Only artifacts with these reasons, which `explain --list` lists.
     #[arg(long, value_delimiter = ',', value_parser = inspect::reason, value_name = "CODE",
           help_heading = "Selection")]
     reason: Vec<Reason>,
@@ -101,28 +107,29 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Selection")]
     policy: Option<PathBuf>,
 
-    /// Another place where deleting is allowed, as gs://BUCKET or gs://BUCKET/PREFIX.
+    /// Another place where deleting is allowed: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an
+    /// Azure container's URL; without a prefix the whole bucket.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
     repository: Vec<(Bucket, String)>,
-    /// Goes on although this source of references can't be read.
+    /// Goes on although this can't be read, and might refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
     accept_unread: Vec<Source>,
-    /// How long after its end a workflow is left alone.
+    /// How long a workflow is left alone after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
     grace: Duration,
-    /// How far an object's time may lie outside its workflow's run.
+    /// How far an object's time may lie outside its workflow's run, and clocks apart.
     #[arg(long, value_parser = duration::parse, default_value = "10m", value_name = "DURATION",
           help_heading = "Safety")]
     margin: Duration,
-    /// Refuses a plan of more objects.
+    /// Refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Safety")]
     max_objects: u64,
-    /// Refuses a plan of more bytes, such as 500GiB.
+    /// Refuses a plan of more bytes than this, such as 500GiB [default: no limit].
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = "Safety")]
     max_bytes: Option<u64>,
 
-    /// Only shows the plan; `server` also asks for the rights to carry it out.
+    /// Only shows the plan.
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value = "none",
           default_missing_value = "client", value_name = "WHERE", help_heading = "Plan")]
     dry_run: DryRun,
@@ -132,39 +139,38 @@ pub(super) struct Arguments {
     /// Carries out a saved plan and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with_all = SELECTING, help_heading = "Plan")]
     plan: Option<PathBuf>,
-    /// How old a saved plan may be.
+    /// How old the plan of --plan may be.
     #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION",
           help_heading = "Plan")]
     plan_max_age: Duration,
     /// Carries out only this shard of the saved plan, such as 3/8: whole workflows, each in just one shard.
     #[arg(long, value_parser = engine::shard, value_name = "N/OF", requires = "plan", help_heading = "Plan")]
     shard: Option<(u32, u32)>,
-    /// Who carries out the saved plan: this process; an Argo Workflow of shards, printed as YAML; or a job of Google's
-    /// Storage batch operations, written as files.
+    /// Who carries out the saved plan.
     #[arg(long, value_enum, default_value = "local", value_name = "ENGINE", help_heading = "Plan")]
     engine: engine::Engine,
     /// With --engine gcs-batch: the folder to write to [default: gcs-batch].
     #[arg(long, value_name = "DIR", requires = "engine", help_heading = "Plan")]
     engine_out: Option<PathBuf>,
-    /// With --engine argo: where its pods find the plan, as gs://BUCKET/KEY.
+    /// With --engine argo, which wants it: where its pods find the plan, as gs://BUCKET/KEY.
     #[arg(long, value_parser = repository, value_name = "URL", requires = "engine", help_heading = "Plan")]
     plan_location: Option<(Bucket, String)>,
     /// With --engine argo: into how many shards the plan is cut.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N",
           help_heading = "Plan")]
     shards: u32,
-    /// With --engine argo: the image of this plugin.
-    #[arg(long, default_value = "ghcr.io/OWNER/argo-gc:latest", value_name = "IMAGE", help_heading = "Plan")]
-    image: String,
-    /// Finishes the interrupted run of this journal.
+    /// With --engine argo, which wants it: an image of this plugin (docs/in-cluster.md shows how to make it).
+    #[arg(long, value_parser = super::manifest::image, value_name = "IMAGE", help_heading = "Plan")]
+    image: Option<String>,
+    /// Finishes the interrupted run that wrote this journal.
     #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
           help_heading = "Plan")]
     resume: Option<PathBuf>,
 
-    /// Does not ask.
+    /// Does not ask; needed where there is no terminal to ask on.
     #[arg(short, long, help_heading = "Deleting")]
     yes: bool,
-    /// Releases stuck artifact-gc finalizers of workflows whose artifacts are all gone.
+    /// Takes Argo's artifact-gc finalizer off workflows that hang in it, once all their artifacts are gone.
     #[arg(long, help_heading = "Deleting")]
     release_finalizer: bool,
     /// Does not mark the artifacts as deleted in their workflows.
@@ -177,6 +183,8 @@ pub(super) struct Arguments {
     storage: StorageFlags,
     #[command(flatten)]
     kube: KubeFlags,
+    #[command(flatten)]
+    argo: ArgoFlags,
 }
 
 /// Flags that choose workflows: a saved plan has chosen already.
@@ -207,8 +215,11 @@ enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum DryRun {
+    /// Carries the plan out.
     None,
+    /// Only shows the plan; what --dry-run alone means.
     Client,
+    /// Looks besides whether the rights suffice to carry it out.
     Server,
 }
 
@@ -298,11 +309,7 @@ impl Arguments {
             return apply::resume(&self, journal, streams, now).await;
         }
         // clap waives what a flag requires where that conflicts with another one that is there.
-        if (self.engine != engine::Engine::Local || self.shard.is_some()) && self.plan.is_none() {
-            return Err(Error::usage(
-                "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
-            ));
-        }
+        engine::check(&self)?;
         if let Some(plan) = &self.plan {
             return apply::saved(&self, plan, streams, now).await;
         }

@@ -3,7 +3,10 @@
 use super::purge::archive;
 use super::purge::from_cluster::{check_clock, everything};
 use super::purge::from_files::{Loaded, load};
-use super::{Streams, kube_flags::KubeFlags};
+use super::{
+    Streams,
+    kube_flags::{ArgoFlags, KubeFlags},
+};
 use crate::argo::{Use, Workflow};
 use crate::cluster::{Cluster, Unread};
 use crate::error::Error;
@@ -39,6 +42,7 @@ pub(super) struct Sources<'a> {
     /// Inspections of other clusters.
     pub also: &'a [PathBuf],
     pub kube: &'a KubeFlags,
+    pub argo: &'a ArgoFlags,
 }
 
 impl Sources<'_> {
@@ -48,7 +52,7 @@ impl Sources<'_> {
         let rules = Rules::none(now);
         let selects = |_: &Workflow| false;
         let (mut whole, pins, cluster) = if self.files.is_empty() {
-            let cluster = Cluster::connect(&self.kube.access()).await?;
+            let cluster = Cluster::connect(&self.argo.beside(self.kube)).await?;
             let mut gathering = Gathering::default();
             let identity = ClusterIdentity::of(&cluster).await;
             check_clock(&cluster, CLOCKS, now)?;

@@ -1,5 +1,6 @@
 //! Flags that say where the buckets are, who we are there, and where the journal goes.
 
+use super::folders::Folders;
 use crate::error::Error;
 use crate::store::{AwsChain, AzureChain, Cloud, Credentials, Override, Plain, Store, Throttle};
 use clap::Args;
@@ -10,28 +11,26 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
 pub(super) struct StorageFlags {
-    /// Takes the folders of this directory for buckets.
+    /// Directory whose folders stand for buckets, in the place of all real storage.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
-    /// Google credentials file [default: what gcloud left, else the machine's account].
+    /// Google credentials file; AWS and Azure have variables and files of their own [default: gcloud's login, else the
+    /// machine's account].
     #[arg(long, env = "GOOGLE_APPLICATION_CREDENTIALS", hide_env_values = true, value_name = "FILE")]
     credentials: Option<PathBuf>,
     /// Another endpoint of the GCS API: an emulator, asked without credentials.
-    #[arg(long, env = "STORAGE_EMULATOR_HOST", value_name = "URL")]
+    #[arg(long, env = "STORAGE_EMULATOR_HOST", hide_env_values = true, value_name = "URL")]
     gcs_endpoint: Option<String>,
-    /// Where a host that workflows name is reached, and that it may be asked; with {bucket} in the URL for buckets
-    /// in host names.
+    /// Lets a host that workflows name be asked, at this URL, such as minio:9000=http://localhost:9000; {bucket} in it
+    /// stands for the bucket's name.
     #[arg(long, value_name = "HOST=URL")]
     endpoint_override: Vec<Override>,
-    /// Requests to storage at a time.
+    /// Requests to storage at a time, up to 1024.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
-    /// Requests to storage a second, at the most.
+    /// Requests to storage a second, at the most [default: no limit].
     #[arg(long, value_name = "N")]
     qps: Option<u32>,
-    /// Where gcloud's login is below.
-    #[arg(long, env = "HOME", hide = true)]
-    home: Option<PathBuf>,
 }
 
 impl StorageFlags {
@@ -45,14 +44,15 @@ impl StorageFlags {
         let credentials = match endpoint {
             Some(_) => Credentials::none(),
             None => {
-                Credentials::find(self.credentials.as_deref(), self.home.as_deref()).map_err(Error::new)?
+                let file = self.credentials.clone().or_else(|| Folders::of_user().gcloud_login());
+                Credentials::find(file.as_deref()).map_err(Error::setting_up)?
             }
         };
         // AWS's and Azure's are looked for once a bucket of theirs is met.
         let identities = (credentials, AwsChain::default(), AzureChain::default());
         Cloud::new(endpoint.map(str::to_owned), identities, self.endpoint_override.clone(), throttle)
             .map(Store::Cloud)
-            .map_err(Error::new)
+            .map_err(Error::setting_up)
     }
 
     pub fn concurrency(&self) -> usize {
@@ -85,13 +85,10 @@ impl StorageFlags {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deleting")]
 pub(super) struct StateFlags {
-    /// Where to write what is deleted [default: a new file below the user's state folder].
+    /// Where to write what is deleted, for --resume and `undo` [default: a new file in ~/.local/state/argo-gc; on Windows
+    /// in %LOCALAPPDATA%\argo-gc].
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    #[arg(long, env = "XDG_STATE_HOME", hide = true)]
-    state_home: Option<PathBuf>,
-    #[arg(long = "home-for-state", env = "HOME", hide = true)]
-    home_for_state: Option<PathBuf>,
 }
 
 impl StateFlags {
@@ -100,11 +97,7 @@ impl StateFlags {
         if let Some(path) = &self.journal {
             return Ok(path.clone());
         }
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let state = self.state_home.clone().filter(absolute);
-        let state =
-            state.or_else(|| Some(self.home_for_state.clone().filter(absolute)?.join(".local/state")));
-        let Some(state) = state else {
+        let Some(state) = Folders::of_user().state else {
             return Err(
                 Error::new("there is no home directory for the journal").hint("name a file with --journal")
             );

@@ -13,12 +13,14 @@ use std::path::PathBuf;
 
 /// Brings back what a purge deleted, where the bucket still holds it
 ///
-/// From soft delete, or from noncurrent versions. Where a newer object has taken the name, it is left alone.
+/// It comes back from the bucket's soft delete, or from noncurrent versions; where the bucket has neither, it is gone.
+/// An object that has taken the name since is left alone. Workflows are not told: the artifacts stay marked as deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc undo ~/.local/state/argo-gc/purge-20261125T100000Z-1a2b3c4d.jsonl
 
-Exit status: 0 all is back; 1 error; 4 something could not be brought back.")]
+Exit status: 0 all is back; 1 error; 2 wrong usage; 4 something could not be brought back; 5 refused, as the journal \
+is of another storage; 130 interrupted.")]
 pub(super) struct Arguments {
     /// The journal that the purge named at its end.
     #[arg(value_name = "JOURNAL")]

@@ -68,7 +68,9 @@ impl ArgoServer {
         config.proxy_url = address::proxy(&uri)?;
         config.auth_info = address::credentials(auth)?;
         let builder = kube::client::ClientBuilder::try_from(config).map_err(|error| {
-            Error::from_kube(&host, &error).hint("ARGO_TOKEN gives the Argo server a token of its own")
+            let is_auth = matches!(error, kube::Error::Auth(_));
+            let error = Error::from_kube(&host, &error);
+            if is_auth { error.hint("ARGO_TOKEN gives the Argo server a token of its own") } else { error }
         })?;
         let wire = Cluster {
             client: builder.build(),

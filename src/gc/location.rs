@@ -210,23 +210,6 @@ pub fn names_workflow(path: &str, name: &str, uid: &str) -> bool {
     path.split('/').any(|part| part == name || part == uid)
 }
 
-/// The folder that holds all keys, if it names the workflow: one that others share may hold anything.
-pub fn own_folder<'k>(keys: impl Iterator<Item = &'k str>, name: &str, uid: &str) -> Option<String> {
-    common_folder(keys).filter(|folder| names_workflow(folder, name, uid))
-}
-
-/// The longest folder that holds all keys, with its slash; none when that is the whole bucket.
-fn common_folder<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<String> {
-    let first = keys.next()?;
-    let mut length = first.len();
-    for key in keys {
-        length = first.bytes().zip(key.bytes()).take(length).take_while(|(a, b)| a == b).count();
-    }
-    // A slash is one byte, so the cut is between characters.
-    let slash = first.as_bytes()[..length].iter().rposition(|byte| *byte == b'/')?;
-    Some(first[..=slash].to_owned())
-}
-
 /// A place before its key is judged.
 struct Place {
     engine: StorageEngine,
@@ -460,15 +443,5 @@ mod tests {
         assert_eq!(resolved(r#"{"name":"a"}"#, repository).unwrap_err(), Unlocated::NotSaved);
         let alone = resolve(&location(r#"{"gcs":{"key":"k"}}"#), None).unwrap_err();
         assert_eq!(alone, Unlocated::NoRepository);
-    }
-
-    #[test]
-    fn a_folder_ends_at_a_slash() {
-        let folder = |keys: &[&str]| common_folder(keys.iter().copied());
-        assert_eq!(folder(&["wf/a/1", "wf/a/2"]).as_deref(), Some("wf/a/"));
-        assert_eq!(folder(&["wf-1/a", "wf-10/a"]), None);
-        assert_eq!(folder(&["wf/ü", "wf/ö"]).as_deref(), Some("wf/"));
-        assert_eq!(folder(&["wf/a"]).as_deref(), Some("wf/"));
-        assert_eq!(folder(&[]), None);
     }
 }

@@ -6,11 +6,11 @@ use super::settle::{Settlement, announce, settle};
 use crate::argo::Workflow;
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::gc::location::{Bucket, own_folder};
-use crate::gc::plan::{ObjectFacts, Sharer};
+use crate::gc::location::Bucket;
+use crate::gc::plan::Sharer;
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
-use crate::store::{Outcome, Store, StoreError};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use crate::store::{Depth, Outcome, Place, Reach, Store};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,9 +21,6 @@ const WORKFLOWS: usize = 8;
 
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
-
-/// Up to so many objects are looked for one by one.
-const FEW: usize = 4;
 
 /// Whether the user asked to stop.
 #[derive(Debug, Default)]
@@ -243,7 +240,7 @@ impl Executor<'_> {
                 }
             }
         }
-        self.verify(plan, &mut settled).await?;
+        self.verify(&mut settled).await?;
         Ok(settled)
     }
 
@@ -340,33 +337,20 @@ impl Executor<'_> {
         Ok(fate(outcome))
     }
 
-    /// Looks whether what was deleted is really gone: by one listing where the objects have a folder of the
-    /// workflow's own, else one by one.
-    async fn verify(&self, plan: &PlannedWorkflow, settled: &mut [Settled]) -> Result<(), Error> {
+    /// Looks whether what was deleted is really gone.
+    async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
         let mut by_bucket: BTreeMap<Bucket, Vec<usize>> = BTreeMap::new();
         for (at, _) in settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted) {
             by_bucket.entry(settled[at].object.bucket.clone()).or_default().push(at);
         }
-        for (bucket, places) in by_bucket {
-            let keys = places.iter().map(|at| &*settled[*at].object.key);
-            let folder = own_folder(keys, &plan.name, &plan.uid).filter(|_| places.len() > FEW);
-            let left: Result<HashSet<(String, String)>, StoreError> = match folder {
-                Some(folder) => self.store.list(&bucket, &folder).await.map(|objects| {
-                    objects.into_iter().map(|object| (object.key, object.generation)).collect()
-                }),
-                None => {
-                    let looks = places.iter().map(|at| self.store.head(&bucket, &settled[*at].object.key));
-                    let found = stream::iter(looks).buffered(self.concurrency.max(1));
-                    let found: Result<Vec<Option<ObjectFacts>>, StoreError> = found.try_collect().await;
-                    found.map(|found| {
-                        found.into_iter().flatten().map(|object| (object.key, object.generation)).collect()
-                    })
-                }
-            };
-            for at in places {
+        for (bucket, at) in by_bucket {
+            let places: Vec<Place> =
+                at.iter().map(|at| Place { key: &settled[*at].object.key, reach: Reach::Key }).collect();
+            let left = self.store.objects_at(&bucket, &places, Depth::Listed).await;
+            for (at, left) in at.into_iter().zip(left) {
                 let Settled { object, fate } = &mut settled[at];
-                match &left {
-                    Ok(left) if left.contains(&(object.key.to_string(), object.generation.to_string())) => {
+                match left {
+                    Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
                         *fate = Fate::StillThere;
                     }
                     Ok(_) => {}

@@ -3,18 +3,18 @@
 use super::Draft;
 use super::spill::Spill;
 use crate::error::Error;
-use crate::gc::location::names_workflow;
-use crate::gc::plan::{ObjectFacts, Rules, Selected};
+use crate::gc::location::{Bucket, names_workflow};
+use crate::gc::plan::{Rules, Selected};
 use crate::gc::reference::{References, Released};
 use crate::gc::{Kept, PlannedWorkflow, Protection};
-use crate::store::{BucketFacts, Store, StoreError};
+use crate::store::{BucketFacts, Depth, Place, Reach, Store, StoreError};
 use futures::stream::{self, StreamExt};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-/// Workflows looked up at a time, and lookups of each; the throttle bounds the requests.
-const WORKFLOWS: usize = 8;
-const LOOKUPS: usize = 32;
+/// Artifacts looked up together, and so many times that at a time; the throttle bounds the requests.
+const TOGETHER: usize = 1000;
+const AT_A_TIME: usize = 8;
 
 /// Looks up every candidate, decides, and adds to the plan. The order of workflows stays; each object is planned
 /// once.
@@ -29,48 +29,93 @@ pub async fn resolve(
     store: &Store,
     draft: &mut Draft,
 ) -> Result<(), Error> {
-    let mut workflows = stream::iter(selected.into_values()?.map(|selected| async move {
-        let mut selected = selected?;
-        let lookups = selected
-            .candidates
-            .iter()
-            .map(|candidate| store.objects(&candidate.bucket, &candidate.key, candidate.unarchived));
-        let found: Vec<Result<Vec<ObjectFacts>, StoreError>> =
-            stream::iter(lookups).buffered(LOOKUPS).collect().await;
-        for (at, objects) in found.into_iter().enumerate() {
-            match objects {
-                Ok(objects) => selected.decide(at, objects, references, released, rules),
-                Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
-                    let candidate = &selected.candidates[at];
-                    selected.plan.keep.push(Kept {
-                        location: candidate.uri(),
-                        artifact: candidate.name.to_string(),
-                        protection: Protection::NoCertainLocation,
-                        detail: error.to_string(),
-                    });
-                }
-                Err(error) => return Err(Error::new(error)),
-            }
-        }
-        Ok(selected.plan)
-    }))
-    .buffered(WORKFLOWS);
+    let mut batches = stream::iter(Batches(selected.into_values()?))
+        .map(|batch| async { decided(batch?, released, references, rules, store).await })
+        .buffered(AT_A_TIME);
     // As hashes: two that collide cost a delete, never make one. A key that names its workflow is planned for
     // no other, and need not be remembered.
     let mut planned: HashSet<u64> = HashSet::new();
     let hash = RandomState::new();
-    while let Some(plan) = workflows.next().await {
-        let mut plan = plan?;
-        let mut own: HashSet<u64> = HashSet::new();
-        let PlannedWorkflow { name, uid, delete, .. } = &mut plan;
-        delete.retain(|object| {
-            let names_it = names_workflow(&object.key, name, uid);
-            let known = if names_it { &mut own } else { &mut planned };
-            known.insert(hash.hash_one((&object.bucket, &object.key)))
-        });
-        draft.add(&plan)?;
+    while let Some(plans) = batches.next().await {
+        for mut plan in plans? {
+            let mut own: HashSet<u64> = HashSet::new();
+            let PlannedWorkflow { name, uid, delete, .. } = &mut plan;
+            delete.retain(|object| {
+                let names_it = names_workflow(&object.key, name, uid);
+                let known = if names_it { &mut own } else { &mut planned };
+                known.insert(hash.hash_one((&object.bucket, &object.key)))
+            });
+            draft.add(&plan)?;
+        }
     }
     Ok(())
+}
+
+/// Workflows in parts, each with artifacts enough to look up together.
+struct Batches<I>(I);
+
+impl<I: Iterator<Item = Result<Selected, Error>>> Iterator for Batches<I> {
+    type Item = Result<Vec<Selected>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut batch, mut size) = (Vec::new(), 0);
+        while size < TOGETHER {
+            match self.0.next() {
+                Some(Ok(selected)) => {
+                    size += selected.candidates.len().max(1);
+                    batch.push(selected);
+                }
+                Some(Err(error)) => return Some(Err(error)),
+                None => break,
+            }
+        }
+        (!batch.is_empty()).then_some(Ok(batch))
+    }
+}
+
+/// The plans of a part, in its order.
+async fn decided(
+    mut batch: Vec<Selected>,
+    released: &Released,
+    references: &References,
+    rules: &Rules,
+    store: &Store,
+) -> Result<Vec<PlannedWorkflow>, Error> {
+    let mut by_bucket: BTreeMap<&Bucket, Vec<(usize, usize)>> = BTreeMap::new();
+    for (of, selected) in batch.iter().enumerate() {
+        for (at, candidate) in selected.candidates.iter().enumerate() {
+            by_bucket.entry(&candidate.bucket).or_default().push((of, at));
+        }
+    }
+    let mut found = Vec::new();
+    for (bucket, at) in by_bucket {
+        let places = at.iter().map(|(of, at)| {
+            let candidate = &batch[*of].candidates[*at];
+            let reach = if candidate.unarchived { Reach::Directory } else { Reach::Key };
+            Place { key: &candidate.key, reach }
+        });
+        let places: Vec<Place> = places.collect();
+        found.extend(at.into_iter().zip(store.objects_at(bucket, &places, Depth::Whole).await));
+    }
+    // Of each workflow in the order of its artifacts, whatever bucket they are in.
+    found.sort_by_key(|(at, _)| *at);
+    for ((of, at), objects) in found {
+        let selected = &mut batch[of];
+        match objects {
+            Ok(objects) => selected.decide(at, objects, references, released, rules),
+            Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
+                let candidate = &selected.candidates[at];
+                selected.plan.keep.push(Kept {
+                    location: candidate.uri(),
+                    artifact: candidate.name.to_string(),
+                    protection: Protection::NoCertainLocation,
+                    detail: error.to_string(),
+                });
+            }
+            Err(error) => return Err(Error::new(error)),
+        }
+    }
+    Ok(batch.into_iter().map(|selected| selected.plan).collect())
 }
 
 /// The settings of all buckets that objects are to be deleted from.

@@ -5,7 +5,7 @@ mod credentials;
 pub use credentials::AzureChain;
 
 use super::http::{Answer, Call, encoded};
-use super::remote::{Page, Range, Remote, Said, sendable, signable, unreadable};
+use super::remote::{Kind, Page, Range, Remote, Said, sendable, signable, unreadable};
 use super::s3::xml;
 use super::{BucketFacts, Restored, StoreError};
 use crate::gc::location::Bucket;
@@ -150,15 +150,25 @@ impl Azure {
             .query("restype", "container")
             .query("comp", "list")
             .query("prefix", &range.prefix);
+        let call = match range.kind {
+            Kind::Live => call,
+            Kind::Noncurrent | Kind::SoftDeleted => call.query("include", "deleted"),
+        };
+        let call = match range.most {
+            Some(most) => call.query("maxresults", &most.min(5000).to_string()),
+            None => call,
+        };
         match token {
             Some(token) => call.query("marker", token),
             None => call,
         }
     }
 
-    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
+    pub fn read_list(&self, answer: &Answer, kind: Kind) -> Result<Page, String> {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
-        let objects: Result<Vec<ObjectFacts>, String> = blobs.blob.into_iter().map(Blob::facts).collect();
+        let is_asked_for = |blob: &Blob| kind == Kind::Live || blob.deleted;
+        let objects: Result<Vec<ObjectFacts>, String> =
+            blobs.blob.into_iter().filter(is_asked_for).map(Blob::facts).collect();
         let token = next_marker.filter(|token| !token.is_empty());
         Ok(Page { objects: objects?, more: token.is_some(), token })
     }
@@ -230,38 +240,6 @@ impl Azure {
             }
             _ => Ok(BucketFacts::unread(name, remote.message(&answer))),
         }
-    }
-
-    /// What of deleted blobs is kept, and billed.
-    pub async fn copies(
-        &self,
-        remote: &Remote,
-        prefix: &str,
-        facts: &BucketFacts,
-    ) -> Result<Vec<ObjectFacts>, StoreError> {
-        let mut copies = Vec::new();
-        let mut token: Option<String> = None;
-        if facts.soft_delete_seconds == 0 {
-            return Ok(copies);
-        }
-        loop {
-            let range = Range { prefix: prefix.to_owned(), after: None };
-            let answer = remote.call(self.list(&range, token.as_deref()).query("include", "deleted")).await?;
-            let what = || remote.bucket_name().uri(prefix);
-            let said = remote.said(&answer);
-            if said != Said::Yes {
-                return Err(remote.error(said, what(), &answer));
-            }
-            let Listing { blobs, next_marker } = xml(&answer.body).map_err(|why| unreadable(what(), &why))?;
-            for blob in blobs.blob.into_iter().filter(|blob| blob.deleted) {
-                copies.push(blob.facts().map_err(|why| unreadable(what(), &why))?);
-            }
-            token = remote.next(&range, token.as_ref(), next_marker.filter(|token| !token.is_empty()))?;
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(copies)
     }
 
     /// Takes back the soft delete.

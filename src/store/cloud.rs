@@ -86,7 +86,7 @@ impl Cloud {
     ) -> Result<Self, StoreError> {
         let wire = Wire::new(throttle).map_err(|error| StoreError::Failed {
             what: "HTTP client".to_owned(),
-            message: error.to_string(),
+            message: super::innermost(&error),
         })?;
         Ok(Self(Arc::new(Inner { wire, gcs, google, aws, azure, overrides, open: Mutex::default() })))
     }

@@ -5,7 +5,7 @@ mod credentials;
 pub use credentials::Credentials;
 
 use super::http::{Answer, Call, address, encoded};
-use super::remote::{Page, Range, Remote, Said, unreadable};
+use super::remote::{Kind, Page, Range, Remote, Said, unreadable};
 use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::plan::ObjectFacts;
 use reqwest::Method;
@@ -15,6 +15,8 @@ use std::sync::{Arc, LazyLock};
 
 /// The rights a purge needs on a bucket.
 const RIGHTS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
+/// Objects a page.
+const PAGE: usize = 1000;
 /// The fields of an object we ask for.
 const FIELDS: &str = "name,generation,size,timeCreated,storageClass,crc32c,temporaryHold,eventBasedHold,\
                       retentionExpirationTime,retention,timeDeleted";
@@ -226,8 +228,13 @@ impl Gcs {
     pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
         let call = Call::new(Method::GET, format!("{}/o", self.url))
             .query("prefix", &range.prefix)
-            .query("maxResults", "1000")
+            .query("maxResults", &range.most.unwrap_or(PAGE).min(PAGE).to_string())
             .query("fields", &format!("kind,nextPageToken,items({FIELDS})"));
+        let call = match range.kind {
+            Kind::Live => call,
+            Kind::Noncurrent => call.query("versions", "true"),
+            Kind::SoftDeleted => call.query("softDeleted", "true"),
+        };
         // The offset is where to begin, not what to begin after.
         let call = match &range.after {
             Some(after) => call.query("startOffset", after),
@@ -239,14 +246,16 @@ impl Gcs {
         }
     }
 
-    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
-        let Objects { kind, items, next_page_token } = read(answer)?;
+    pub fn read_list(&self, answer: &Answer, kind: Kind) -> Result<Page, String> {
+        let Objects { kind: said, items, next_page_token } = read(answer)?;
         // An empty listing has nothing else that tells it from somebody's answer.
-        if kind != "storage#objects" {
-            return Err(format!("it is no listing but {kind:?}"));
+        if said != "storage#objects" {
+            return Err(format!("it is no listing but {said:?}"));
         }
         let token = next_page_token.filter(|token| !token.is_empty());
-        let objects = items.into_iter().map(ObjectFacts::from).collect();
+        // The live version is listed among the others.
+        let is_asked_for = |object: &Object| kind != Kind::Noncurrent || object.time_deleted.is_some();
+        let objects = items.into_iter().filter(is_asked_for).map(ObjectFacts::from).collect();
         Ok(Page { objects, more: token.is_some(), token })
     }
 
@@ -320,41 +329,6 @@ impl Gcs {
             Said::Denied => Ok(BucketFacts::unread(name, remote.message(&answer))),
             said => Err(remote.error(said, name.to_string(), &answer)),
         }
-    }
-
-    /// What of deleted and overwritten objects is kept, and billed.
-    pub async fn copies(
-        &self,
-        remote: &Remote,
-        prefix: &str,
-        facts: &BucketFacts,
-    ) -> Result<Vec<ObjectFacts>, StoreError> {
-        let kinds = [("versions", facts.versioning), ("softDeleted", facts.soft_delete_seconds > 0)];
-        let mut copies = Vec::new();
-        for (kind, _) in kinds.into_iter().filter(|(_, kept)| *kept) {
-            let mut token: Option<String> = None;
-            loop {
-                let range = Range { prefix: prefix.to_owned(), after: None };
-                let call = self.list(&range, token.as_deref()).query(kind, "true");
-                let answer = remote.call(call).await?;
-                let what = || remote.bucket_name().uri(prefix);
-                let said = remote.said(&answer);
-                if said != Said::Yes {
-                    return Err(remote.error(said, what(), &answer));
-                }
-                let Objects { items, next_page_token, .. } =
-                    read(&answer).map_err(|why| unreadable(what(), &why))?;
-                // The live version is listed among the others.
-                let is_copy = |object: &Object| kind != "versions" || object.time_deleted.is_some();
-                copies.extend(items.into_iter().filter(is_copy).map(ObjectFacts::from));
-                token =
-                    remote.next(&range, token.as_ref(), next_page_token.filter(|token| !token.is_empty()))?;
-                if token.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(copies)
     }
 
     pub async fn missing_rights(&self, remote: &Remote) -> Result<Vec<String>, StoreError> {

@@ -61,7 +61,7 @@ impl Work {
         while let Some(mut part) = self.take(sender).await {
             let (mut is_open, mut token) = (true, None);
             while is_open {
-                let range = Range { prefix: self.prefix.clone(), after: part.after.clone() };
+                let range = Range { after: part.after.clone(), ..Range::of(&self.prefix) };
                 let page = match remote.page(&range, token.as_deref()).await {
                     Ok(page) => check(page, part.after.as_deref())
                         .map_err(|why| unreadable(remote.bucket_name().uri(&self.prefix), why)),

@@ -29,12 +29,33 @@ pub(super) enum Said {
     Refused,
 }
 
+/// What of a bucket is listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The objects themselves.
+    #[default]
+    Live,
+    /// What it keeps of those that were overwritten or deleted.
+    Noncurrent,
+    /// What it keeps of deleted ones for a while.
+    SoftDeleted,
+}
+
 /// Part of a bucket's keys, in their order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Range {
     pub prefix: String,
-    /// Only keys after this one.
+    /// Only keys after this one; GCS begins with it.
     pub after: Option<String>,
+    /// Objects a page, where the storage's own measure is too much.
+    pub most: Option<usize>,
+    pub kind: Kind,
+}
+
+impl Range {
+    pub fn of(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), ..Self::default() }
+    }
 }
 
 /// One page of a listing.
@@ -117,11 +138,20 @@ impl Remote {
     }
 
     pub fn pages(&self, prefix: &str) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
-        // Azure lists from a marker of its own only, not from a key on.
-        if !matches!(self.0.api, Api::Azure(_)) {
-            return super::listing::pages(self.clone(), prefix.to_owned());
+        match self.begins_anywhere() {
+            true => super::listing::pages(self.clone(), prefix.to_owned()),
+            false => self.in_order(Range::of(prefix)),
         }
-        let (remote, range) = (self.clone(), Range { prefix: prefix.to_owned(), after: None });
+    }
+
+    /// Whether a listing can begin at any key: Azure's only at a marker of its own.
+    pub fn begins_anywhere(&self) -> bool {
+        !matches!(self.0.api, Api::Azure(_))
+    }
+
+    /// A listing page by page.
+    pub fn in_order(&self, range: Range) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let remote = self.clone();
         stream::try_unfold(Some(None), move |token: Option<Option<String>>| {
             let (remote, range) = (remote.clone(), range.clone());
             async move {
@@ -151,7 +181,7 @@ impl Remote {
     }
 
     /// Whether a URL can hold the key: it would resolve dots, and name another object, or the bucket.
-    fn is_addressable(&self, key: &str) -> bool {
+    pub fn is_addressable(&self, key: &str) -> bool {
         let is_dots = |part: &str| part == "." || part == "..";
         match &self.0.api {
             Api::Gcs(_) => !key.is_empty() && !is_dots(key),
@@ -164,7 +194,7 @@ impl Remote {
         let answer = self.call(each!(&self.0.api, api => api.list(range, token))).await?;
         match self.said(&answer) {
             Said::Yes => {
-                let page: Page = each!(&self.0.api, api => api.read_list(&answer))
+                let page: Page = each!(&self.0.api, api => api.read_list(&answer, range.kind))
                     .map_err(|why| unreadable(what(), &why))?;
                 match page.objects.iter().find(|object| !object.key.starts_with(&range.prefix)) {
                     Some(other) => {
@@ -275,7 +305,7 @@ impl Remote {
     }
 
     /// What of deleted and overwritten objects the bucket keeps; none where its storage doesn't tell.
-    pub async fn copies(&self, prefix: &str) -> Result<Option<Vec<ObjectFacts>>, StoreError> {
+    pub async fn kept(&self) -> Result<Option<Vec<Kind>>, StoreError> {
         let facts = self.0.facts.get_or_try_init(|| self.bucket()).await?;
         match (&facts.unread, &self.0.api) {
             (None, _) => {}
@@ -286,7 +316,15 @@ impl Remote {
                 return Err(StoreError::Denied { what, message: why.clone() });
             }
         }
-        each!(&self.0.api, api => api.copies(self, prefix, facts).await).map(Some)
+        let kinds =
+            [(Kind::Noncurrent, facts.versioning), (Kind::SoftDeleted, facts.soft_delete_seconds > 0)];
+        Ok(Some(kinds.into_iter().filter(|(_, is_kept)| *is_kept).map(|(kind, _)| kind).collect()))
+    }
+
+    /// Whether a listing says of an object all that a look at it does.
+    pub fn lists_all(&self) -> bool {
+        // S3 tells of holds and retention only who asks for the object.
+        !matches!(self.0.api, Api::S3(_))
     }
 
     pub async fn missing_rights(&self) -> Result<Vec<String>, StoreError> {

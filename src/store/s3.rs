@@ -5,7 +5,7 @@ mod credentials;
 pub use credentials::AwsChain;
 
 use super::http::{Answer, Call, encoded};
-use super::remote::{Page, Range, Remote, Said, sendable, signable, unreadable};
+use super::remote::{Kind, Page, Range, Remote, Said, sendable, signable, unreadable};
 use super::{BucketFacts, Restored, StoreError, time};
 use crate::gc::location::Bucket;
 use crate::gc::plan::ObjectFacts;
@@ -19,6 +19,9 @@ use tokio::sync::OnceCell;
 
 /// Where nothing else is known, and what every relative of S3 takes.
 const REGION: &str = "us-east-1";
+
+/// Between key and version in a token of ours: no version ID holds it.
+const BETWEEN: char = '\n';
 
 /// One bucket.
 #[derive(Debug)]
@@ -91,6 +94,44 @@ struct Version {
 struct ErrorBody {
     code: String,
     message: String,
+}
+
+/// A page of versions, its keys as they are.
+struct VersionPage {
+    version: Vec<Version>,
+    delete_marker: Vec<Version>,
+    /// Key and version to go on after.
+    token: Option<String>,
+}
+
+fn read_versions(answer: &Answer) -> Result<VersionPage, String> {
+    let page: Versions = xml(&answer.body)?;
+    let is_encoded = is_encoded(page.encoding_type.as_deref());
+    let plain = |key: String| if is_encoded { decoded(&key).into_owned() } else { key };
+    let plainly = |version: Version| Version { key: plain(version.key), ..version };
+    let key = plain(page.next_key_marker);
+    if page.is_truncated && key.is_empty() {
+        return Err("the listing does not go on".to_owned());
+    }
+    Ok(VersionPage {
+        version: page.version.into_iter().map(plainly).collect(),
+        delete_marker: page.delete_marker.into_iter().map(plainly).collect(),
+        token: page.is_truncated.then(|| format!("{key}{BETWEEN}{}", page.next_version_id_marker)),
+    })
+}
+
+impl Version {
+    fn facts(self) -> ObjectFacts {
+        ObjectFacts {
+            key: self.key,
+            generation: self.version_id,
+            size: self.size,
+            created: time(&self.last_modified),
+            storage_class: class(&self.storage_class).into(),
+            crc32c: String::new(),
+            held: None,
+        }
+    }
 }
 
 impl S3 {
@@ -197,11 +238,11 @@ impl S3 {
     /// There is no such bucket, it can't be listed, or its listing has the object.
     pub async fn ensure_absent(&self, remote: &Remote, key: &str, answer: &Answer) -> Result<(), StoreError> {
         let look = async |prefix: &str| {
-            let range = Range { prefix: prefix.to_owned(), after: None };
+            let range = Range { most: Some(1), ..Range::of(prefix) };
             let what = || remote.bucket_name().uri(prefix);
-            let answer = remote.call(self.list(&range, None).query("max-keys", "1")).await?;
+            let answer = remote.call(self.list(&range, None)).await?;
             match remote.said(&answer) {
-                Said::Yes => self.read_list(&answer).map_err(|why| unreadable(what(), &why)),
+                Said::Yes => self.read_list(&answer, range.kind).map_err(|why| unreadable(what(), &why)),
                 said => Err(remote.error(said, what(), &answer)),
             }
         };
@@ -216,22 +257,46 @@ impl S3 {
     }
 
     pub fn list(&self, range: &Range, token: Option<&str>) -> Call {
-        let call = Call::new(Method::GET, format!("{}/", self.url))
-            .query("list-type", "2")
-            // XML can't hold every key.
-            .query("encoding-type", "url")
-            .query("prefix", &range.prefix);
-        let call = match &range.after {
-            Some(after) => call.query("start-after", after),
-            None => call,
+        let call = Call::new(Method::GET, format!("{}/", self.url));
+        let mut call = match range.kind {
+            Kind::Live => call.query("list-type", "2"),
+            Kind::Noncurrent | Kind::SoftDeleted => call.query("versions", ""),
         };
-        match token {
-            Some(token) => call.query("continuation-token", token),
-            None => call,
+        // XML can't hold every key.
+        call = call.query("encoding-type", "url").query("prefix", &range.prefix);
+        if let Some(most) = range.most {
+            call = call.query("max-keys", &most.min(1000).to_string());
         }
+        match range.kind {
+            Kind::Live => {
+                if let Some(after) = &range.after {
+                    call = call.query("start-after", after);
+                }
+                if let Some(token) = token {
+                    call = call.query("continuation-token", token);
+                }
+            }
+            Kind::Noncurrent | Kind::SoftDeleted => {
+                // The marker of a version goes with its key's.
+                let marker = token.and_then(|token| token.rsplit_once(BETWEEN));
+                if let Some(key) = marker.map(|(key, _)| key).or(range.after.as_deref()) {
+                    call = call.query("key-marker", key);
+                }
+                if let Some((_, version)) = marker.filter(|(_, version)| !version.is_empty()) {
+                    call = call.query("version-id-marker", version);
+                }
+            }
+        }
+        call
     }
 
-    pub fn read_list(&self, answer: &Answer) -> Result<Page, String> {
+    pub fn read_list(&self, answer: &Answer, kind: Kind) -> Result<Page, String> {
+        if kind != Kind::Live {
+            let VersionPage { version, token, .. } = read_versions(answer)?;
+            let objects = version.into_iter().filter(|version| !version.is_latest);
+            let objects = objects.map(Version::facts).collect();
+            return Ok(Page { objects, more: token.is_some(), token });
+        }
         let Listing { contents, is_truncated, encoding_type, next_continuation_token, .. } =
             xml(&answer.body)?;
         let is_encoded = is_encoded(encoding_type.as_deref());
@@ -309,59 +374,23 @@ impl S3 {
         prefix: &str,
     ) -> Result<(Vec<Version>, Vec<Version>), StoreError> {
         let (mut versions, mut markers) = (Vec::new(), Vec::new());
-        let mut from: Option<(String, String)> = None;
+        let range = Range { kind: Kind::Noncurrent, ..Range::of(prefix) };
+        let mut token: Option<String> = None;
         loop {
-            let mut call = Call::new(Method::GET, format!("{}/", self.url))
-                .query("versions", "")
-                .query("encoding-type", "url")
-                .query("prefix", prefix);
-            if let Some((key, version)) = &from {
-                call = call.query("key-marker", key).query("version-id-marker", version);
-            }
-            let answer = remote.call(call).await?;
+            let answer = remote.call(self.list(&range, token.as_deref())).await?;
             let what = || remote.bucket_name().uri(prefix);
             let said = remote.said(&answer);
             if said != Said::Yes {
                 return Err(remote.error(said, what(), &answer));
             }
-            let page: Versions = xml(&answer.body).map_err(|why| unreadable(what(), &why))?;
-            let is_encoded = is_encoded(page.encoding_type.as_deref());
-            let plain = |key: String| if is_encoded { decoded(&key).into_owned() } else { key };
-            let plainly = |version: Version| Version { key: plain(version.key), ..version };
-            versions.extend(page.version.into_iter().map(plainly));
-            markers.extend(page.delete_marker.into_iter().map(plainly));
-            if !page.is_truncated {
+            let page = read_versions(&answer).map_err(|why| unreadable(what(), &why))?;
+            versions.extend(page.version);
+            markers.extend(page.delete_marker);
+            if page.token.is_none() {
                 return Ok((versions, markers));
             }
-            let next = (plain(page.next_key_marker), page.next_version_id_marker);
-            if next.0.is_empty() || from.as_ref() == Some(&next) {
-                return Err(unreadable(what(), "the listing does not go on"));
-            }
-            from = Some(next);
+            token = remote.next(&range, token.as_ref(), page.token)?;
         }
-    }
-
-    /// What of deleted and overwritten objects is kept, and billed.
-    pub async fn copies(
-        &self,
-        remote: &Remote,
-        prefix: &str,
-        facts: &BucketFacts,
-    ) -> Result<Vec<ObjectFacts>, StoreError> {
-        if !facts.versioning {
-            return Ok(Vec::new());
-        }
-        let (versions, _) = self.versions(remote, prefix).await?;
-        let copy = |version: Version| ObjectFacts {
-            key: version.key,
-            generation: version.version_id,
-            size: version.size,
-            created: time(&version.last_modified),
-            storage_class: class(&version.storage_class).into(),
-            crc32c: String::new(),
-            held: None,
-        };
-        Ok(versions.into_iter().filter(|version| !version.is_latest).map(copy).collect())
     }
 
     /// Takes away the delete marker that hides the version which was deleted.

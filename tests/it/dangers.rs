@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::purge::{BUCKET, Folder, ago, deletes, pod, protections, workflow};
+use crate::support::purge::{BUCKET, Folder, Ran, ago, deletes, pod, protections, workflow};
 
 /// A folder with one workflow and all its objects.
 fn one(keys: &[&str]) -> Folder {
@@ -27,6 +27,43 @@ fn without_dangers_the_objects_are_deleted() {
     assert!(!folder.has("train/a.tgz") && !folder.has("train/b.tgz"));
     // Again: nothing is left to do.
     assert!(folder.purge(&["train", "--yes"]).ends_with(0).out.contains("Nothing to delete"));
+}
+
+#[test]
+fn a_journal_goes_where_programs_keep_their_state() {
+    let home = tempfile::tempdir().unwrap();
+    let purge = |state: Option<&str>| {
+        let folder = one(&["train/a.tgz"]);
+        let mut command = folder.command("purge", &["train", "--yes"]);
+        command.env_remove("XDG_STATE_HOME").env("HOME", home.path());
+        command.envs(state.map(|state| ("XDG_STATE_HOME", home.path().join(state))));
+        Ran::of(command).ends_with(0);
+    };
+    for (state, path) in [(None, ".local/state"), (Some("state"), "state")] {
+        purge(state);
+        let journals = std::fs::read_dir(home.path().join(path).join("argo-gc")).unwrap();
+        assert_eq!(journals.count(), 1, "{path}");
+    }
+    // No home at all: nothing is deleted before someone says where the journal goes.
+    let folder = one(&["train/a.tgz"]);
+    let mut command = folder.command("purge", &["train", "--yes"]);
+    command.env_remove("XDG_STATE_HOME").env_remove("HOME");
+    let ran = Ran::of(command).ends_with(1);
+    assert!(ran.err.contains("hint: name a file with --journal") && folder.has("train/a.tgz"), "{}", ran.err);
+}
+
+#[test]
+fn a_login_of_gcloud_is_found_in_the_home() {
+    let home = tempfile::tempdir().unwrap();
+    let login = home.path().join(".config/gcloud/application_default_credentials.json");
+    std::fs::create_dir_all(login.parent().unwrap()).unwrap();
+    std::fs::write(&login, r#"{ "type": "of no kind" }"#).unwrap();
+    let mut command = crate::support::plugin(["orphans", "--repository", "gs://b", "-f", "none.json"]);
+    command.env("HOME", home.path()).env_remove("STORAGE_EMULATOR_HOST");
+    command.env_remove("GOOGLE_APPLICATION_CREDENTIALS");
+    let ran = Ran::of(command).ends_with(1);
+    assert!(ran.err.starts_with(&format!("error: credentials: {}: ", login.display())), "{}", ran.err);
+    assert!(ran.err.contains("of no kind"), "{}", ran.err);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::purge::{Live, deletes};
+use crate::support::plugin;
+use crate::support::purge::{Live, Ran, deletes};
 
 /// Six workflows with an object each, planned but not purged.
 fn planned(namespace: &'static str) -> Option<(Live, String, Vec<String>)> {
@@ -105,10 +106,8 @@ fn a_workflow_of_shards_is_one_that_the_server_takes_and_its_commands_purge() {
     let words = ["create", "-n", live.namespace, "-f", &manifest, "--dry-run=server"];
     let created = crate::support::stdout(live.server.kubectl(words));
     assert!(created.contains("created (server dry run)"), "{created}");
-    // Nothing a template's variable can hold is left of the words that stood for something.
-    for word in ["HASH", "SHARDS", "OBJECTS", "IMAGE", "PLAN_LOCATION"] {
-        assert!(!ran.out.contains(word), "{word}");
-    }
+    // Nothing is left of the words that stood for something.
+    assert!(!ran.out.contains('@'), "{}", ran.out);
     let workflow: Value = serde_saphyr::from_str(&ran.out).unwrap();
     let template = |name: &str| {
         let templates = workflow["spec"]["templates"].as_array().unwrap();
@@ -120,6 +119,22 @@ fn a_workflow_of_shards_is_one_that_the_server_takes_and_its_commands_purge() {
         (&artifact["gcs"]["bucket"], &artifact["gcs"]["key"]),
         (&"plans".into(), &"argo-gc/plan.json".into())
     );
+    // Its pods may do as little as those of `manifest`, and the plan waits in temporary files.
+    let cron = Ran::of(plugin(["manifest", "cronworkflow", "--image", "example/argo-gc:1"])).ends_with(0).out;
+    let cron: Value = serde_saphyr::from_multiple(&cron).unwrap().pop().unwrap();
+    let cron = &cron["spec"]["workflowSpec"];
+    assert_eq!(workflow["spec"]["securityContext"], cron["securityContext"]);
+    let allowed = &cron["templates"][0]["container"]["securityContext"];
+    assert_eq!(allowed["readOnlyRootFilesystem"], true);
+    assert_eq!(&template("summary")["container"]["securityContext"], allowed);
+    let shard = template("shard");
+    assert_eq!(&shard["container"]["securityContext"], allowed);
+    assert_eq!(shard["container"]["image"], "example/argo-gc:1");
+    for (at, path) in ["/journal", "/tmp"].into_iter().enumerate() {
+        assert_eq!(shard["container"]["volumeMounts"][at]["mountPath"], path);
+        assert_eq!(shard["container"]["volumeMounts"][at]["name"], shard["volumes"][at]["name"]);
+        assert!(shard["volumes"][at]["emptyDir"].is_object(), "{shard}");
+    }
     // What the pods run, in their stead.
     for item in ["1", "2"] {
         let journal = live.file(&format!("{item}.jsonl"));
@@ -137,5 +152,12 @@ fn a_workflow_of_shards_is_one_that_the_server_takes_and_its_commands_purge() {
         live.purge(&words[1..]).ends_with(0);
     }
     assert_eq!(live.gcs.keys(live.namespace), [""; 0]);
-    live.purge(&["--plan", &plan, "--engine", "argo"]).ends_with(2);
+    for (missing, wanted) in [(4, "--plan-location"), (8, "--image")] {
+        let mut without = arguments.to_vec();
+        without.drain(missing..missing + 2);
+        let ran = live.purge(&without).ends_with(2);
+        assert!(ran.err.contains(wanted), "{}", ran.err);
+    }
+    let ran = live.purge(&arguments[..8]);
+    assert!(ran.err.contains("hint: docs/in-cluster.md shows how to make it"), "{}", ran.err);
 }

@@ -675,3 +675,30 @@ fn danger_26_ages_are_not_judged_by_a_wrong_clock() {
         assert!(ran.err.contains("seconds behind the API server's"), "{ran:#?}");
     }
 }
+
+#[test]
+fn a_machine_without_certificates_is_told_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, empty) = (folder.path().join("empty.pem"), folder.path().join("empty"));
+    std::fs::write(&file, "").unwrap();
+    std::fs::create_dir(&empty).unwrap();
+    let stub = Stub::listing([page(&["a"], "")]);
+    let files = |more: &[&str]| {
+        let mut command = plugin(["inspect", "--check", "-f", "examples/cluster"]);
+        command.args(more).env_remove("STORAGE_EMULATOR_HOST").current_dir(env!("CARGO_MANIFEST_DIR"));
+        command
+    };
+    let cluster = stub.command(&stub.config(&json!({})), "");
+    let (google, emulator) = (files(&[]), files(&["--gcs-endpoint", "http://127.0.0.1:1"]));
+    for mut command in [cluster, google, emulator] {
+        command.env("SSL_CERT_FILE", &file).env("SSL_CERT_DIR", &empty);
+        let ran = Ran::of(command);
+        ran.assert(1, "error: this machine has no CA certificates, so no server could be trusted\nhint: ");
+        assert!(ran.err.contains("ca-certificates") && ran.err.contains("SSL_CERT_FILE"), "{ran:#?}");
+        assert_eq!(ran.out, "");
+    }
+    // Files, and folders in the place of buckets, need none.
+    let mut folders = files(&["--store-root", "."]);
+    folders.env("SSL_CERT_FILE", &file).env("SSL_CERT_DIR", &empty);
+    Ran::of(folders).ends_with(0);
+}

@@ -22,27 +22,27 @@ const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Welcome</p
 
 /// A request as a storage sees it.
 #[derive(Debug, Clone)]
-struct Asked {
-    method: String,
-    path: String,
-    query: HashMap<String, String>,
+pub struct Asked {
+    pub method: String,
+    pub path: String,
+    pub query: HashMap<String, String>,
 }
 
 impl Asked {
-    fn get(&self, name: &str) -> &str {
+    pub fn get(&self, name: &str) -> &str {
         self.query.get(name).map_or("", String::as_str)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.query.contains_key(name)
     }
 }
 
-type Answer = Response<Body>;
-type Log = Arc<Mutex<Vec<Asked>>>;
+pub type Answer = Response<Body>;
+pub type Log = Arc<Mutex<Vec<Asked>>>;
 type Says = dyn Fn(&Asked) -> Answer + Send + Sync;
 
-fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
+pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -51,13 +51,13 @@ fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Ans
 }
 
 /// A server that says what it is told to, and remembers what it was asked.
-struct Liar {
+pub struct Liar {
     address: std::net::SocketAddr,
-    asked: Log,
+    pub asked: Log,
 }
 
 impl Liar {
-    async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let asked = Log::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -87,7 +87,7 @@ impl Liar {
     }
 
     /// The three storages, all of this server.
-    fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
         let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
@@ -99,11 +99,11 @@ impl Liar {
     }
 }
 
-fn gcs() -> Bucket {
+pub fn gcs() -> Bucket {
     "gs://b".parse().unwrap()
 }
 
-fn s3() -> Bucket {
+pub fn s3() -> Bucket {
     "s3://b@minio".parse().unwrap()
 }
 
@@ -112,7 +112,7 @@ fn azure() -> Bucket {
 }
 
 /// A page of S3: contents, and what else stands in it.
-fn listing(keys: &[&str], more: &str) -> Answer {
+pub fn listing(keys: &[&str], more: &str) -> Answer {
     let contents: String = keys
         .iter()
         .map(|key| {
@@ -129,7 +129,7 @@ fn listing(keys: &[&str], more: &str) -> Answer {
     answer(200, &[], body)
 }
 
-const END: &str = "<IsTruncated>false</IsTruncated>";
+pub const END: &str = "<IsTruncated>false</IsTruncated>";
 
 fn keys(
     listed: Result<Vec<argo_gc::gc::plan::ObjectFacts>, argo_gc::store::StoreError>,

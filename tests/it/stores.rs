@@ -7,7 +7,8 @@ use argo_gc::gc::location::Bucket;
 use argo_gc::gc::orphans::{Guarded, Search};
 use argo_gc::gc::reference::{Buckets, Gathering};
 use argo_gc::store::{
-    AwsChain, AzureChain, Cloud, Credentials, Outcome, Override, Plain, Store, StoreError, Throttle,
+    AwsChain, AzureChain, Cloud, Credentials, Depth, Outcome, Override, Place, Plain, Reach, Store,
+    StoreError, Throttle,
 };
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -157,6 +158,30 @@ async fn every_store_shows_and_deletes_what_is_named_and_nothing_else() {
         let alone = store.objects(bucket, "w/dir", false).await.unwrap();
         assert_eq!(alone.len(), usize::from(there.contains(&"w/dir")), "{bucket}");
 
+        // Many places looked up together are as each by itself.
+        let places: Vec<Place> =
+            ["w/dir", "w/dir2", "w/dirty", "w/dirty/1", "w/none", "v/", "w/dir/", "w/di"]
+                .into_iter()
+                .flat_map(|key| {
+                    [Reach::Key, Reach::Directory, Reach::Beginning].map(|reach| Place { key, reach })
+                })
+                .collect();
+        for depth in [Depth::Listed, Depth::Whole] {
+            let found = store.objects_at(bucket, &places, depth).await;
+            for (Place { key, reach }, found) in places.iter().zip(found) {
+                let alone = match reach {
+                    Reach::Beginning => store.list(bucket, key).await,
+                    reach => store.objects(bucket, key, *reach == Reach::Directory).await,
+                };
+                match alone {
+                    Ok(alone) => assert_eq!(found.unwrap(), alone, "{bucket} {key} {reach:?}"),
+                    Err(error) => {
+                        assert_eq!(found.unwrap_err().to_string(), error.to_string(), "{bucket} {key}")
+                    }
+                }
+            }
+        }
+
         // The pin decides, and only the named object goes.
         let pin = async |key: &str| store.head(bucket, key).await.unwrap().unwrap().generation;
         let first = pin("w/dir2").await;
@@ -269,4 +294,38 @@ async fn a_host_that_only_workflows_name_is_sent_nothing() {
     let bucket: Bucket = "https://other.blob.core.windows.net/c".parse().unwrap();
     let error = store.head(&bucket, "k").await.unwrap_err();
     assert!(error.to_string().contains("are for the account devstoreaccount1"), "{error}");
+}
+
+/// What S3 keeps of overwritten and deleted objects is found for many keys at once, over pages and between live ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_many_keys_are_those_of_each() {
+    let Some(server) = Emulator::s3() else { return };
+    server.make(NAME).await;
+    server.version(NAME).await;
+    let case = Case {
+        store: cloud(None, vec![server.over().parse().unwrap()]),
+        bucket: server.named(NAME),
+        writer: Writer::Emulator(server),
+        without: &[],
+    };
+    let (store, bucket) = (&case.store, &case.bucket);
+    let key = |at: usize| format!("wf-{}/{at}.tgz", at / 10);
+    // Key n was written n % 4 + 1 times, and each fifth one deleted at last.
+    for at in 0..40 {
+        for _ in 0..=at % 4 {
+            case.put(&key(at), "x").await;
+        }
+        if at % 5 == 0 {
+            let pin = store.head(bucket, &key(at)).await.unwrap().unwrap().generation;
+            assert_eq!(store.delete(bucket, &key(at), &pin).await, Outcome::Deleted);
+        }
+    }
+    let all: Vec<String> = (0..40).filter(|at| at % 3 != 0).map(key).collect();
+    let asked: Vec<&str> = all.iter().map(String::as_str).collect();
+    let copies = store.copies_at(bucket, &asked).await.unwrap().unwrap();
+    let counts: Vec<usize> = copies.iter().map(Vec::len).collect();
+    let expected: Vec<usize> =
+        (0..40).filter(|at| at % 3 != 0).map(|at| at % 4 + usize::from(at % 5 == 0)).collect();
+    assert_eq!(counts, expected);
+    assert!(copies.iter().zip(&asked).all(|(copies, key)| copies.iter().all(|copy| copy.key == *key)));
 }

@@ -150,6 +150,11 @@ impl Folder {
 
     /// `purge` or `inspect --check` with these arguments.
     pub fn run(&self, verb: &str, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(verb, arguments))
+    }
+
+    /// The same, ready to run.
+    pub fn command(&self, verb: &str, arguments: &[&str]) -> Command {
         let file = self.directory.path().join("objects.json");
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": self.objects });
         fs::write(&file, list.to_string()).expect("a file");
@@ -159,7 +164,7 @@ impl Folder {
         command
             .env("XDG_STATE_HOME", self.directory.path().join("state"))
             .env_remove("STORAGE_EMULATOR_HOST");
-        Ran::of(command)
+        command
     }
 
     /// The plan for these arguments.

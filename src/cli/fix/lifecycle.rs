@@ -23,8 +23,8 @@ impl Arguments {
         now: Timestamp,
     ) -> Result<u8, Error> {
         let store = self.storage.open()?;
-        let sources =
-            Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube: &self.kube };
+        let (kube, argo) = (&self.kube, &self.argo);
+        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };

@@ -108,23 +108,25 @@ impl Archive<'_> {
                 (row.metadata, result)
             })
             .buffered(WHOLE);
+        let (mut found, mut failed) = (Vec::new(), None);
         while let Some((meta, result)) = workflows.next().await {
             match result {
-                Ok(Some(mut assessment)) => {
-                    let gaps = self.look.check(vec![&mut assessment]).await;
-                    run.gaps(gaps);
-                    run.take(assessment)?;
-                }
+                Ok(Some(assessment)) => found.push(assessment),
                 Ok(None) => {}
                 Err(error) if matches!(error.kind, Kind::NotFound | Kind::Forbidden) => run.gaps(vec![Gap {
                     what: format!("archived workflow {}/{}", meta.namespace, meta.name),
                     why: error.brief().to_owned(),
                     effect: "it was left out".to_owned(),
                 }]),
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
             }
         }
-        Ok(Ok(()))
+        run.gaps(self.look.check(found.iter_mut().collect()).await);
+        found.into_iter().try_for_each(|assessment| run.take(assessment))?;
+        Ok(failed.map_or(Ok(()), Err))
     }
 
     async fn one(&self, row: &Row) -> Result<Option<Assessment>, Error> {

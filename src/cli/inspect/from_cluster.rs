@@ -19,8 +19,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Workflows looked up in storage at a time; the throttle bounds the requests.
-const CHECKS: usize = 64;
 /// Workflows by which an Argo server is known to be the cluster's.
 const KNOWN: usize = 3;
 /// Pages decoded at a time: one while the other is printed.
@@ -47,18 +45,11 @@ impl Look {
     }
 
     /// Asks storage about assessments, with --check.
-    pub async fn check(&self, found: Vec<&mut Assessment>) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        let Some(store) = &self.store else { return gaps };
-        let mut checks = stream::iter(found)
-            .map(|assessment| async move {
-                let gaps = check(assessment, store).await;
-                (assessment, gaps)
-            })
-            .buffer_unordered(CHECKS);
-        while let Some((assessment, more)) = checks.next().await {
+    pub async fn check(&self, mut found: Vec<&mut Assessment>) -> Vec<Gap> {
+        let Some(store) = &self.store else { return Vec::new() };
+        let gaps = check(&mut found, store).await;
+        for assessment in found {
             assessment.set_aside(|artifact| self.view.needs(artifact));
-            gaps.extend(more);
         }
         gaps
     }
@@ -67,7 +58,7 @@ impl Look {
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
-    let cluster = Cluster::connect(&arguments.kube.access()).await?;
+    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
     let server = cluster.argo_server();
     let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
     let missing = Missing::default();

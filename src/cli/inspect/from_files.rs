@@ -10,11 +10,14 @@ use crate::cli::select::Seen;
 use crate::cli::select::Selection;
 use crate::error::Error;
 use crate::files::{self, Input, InputError, Object};
-use crate::gc::{Context, Controller, Controllers, Gap, Related, assess};
+use crate::gc::{Assessment, Context, Controller, Controllers, Gap, Related, assess};
 use crate::output::{Origin, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+
+/// Workflows looked up in storage at a time.
+const TOGETHER: usize = 100;
 
 pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
@@ -56,10 +59,11 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         }
     }
     if let (Some(store), Some(held)) = (&store, run.held.take()) {
-        for mut assessment in held {
-            let gaps = check(&mut assessment, store).await;
-            run.gaps(gaps);
-            run.take(assessment)?;
+        let mut held = held.into_iter().peekable();
+        while held.peek().is_some() {
+            let mut some: Vec<Assessment> = held.by_ref().take(TOGETHER).collect();
+            run.gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store).await);
+            some.into_iter().try_for_each(|assessment| run.take(assessment))?;
         }
     }
     let (inspection, code) = run.finish()?;

@@ -239,7 +239,7 @@ async fn connect(
         let context = Context { now, controllers: Controllers::default(), related: Related::default() };
         return Ok((None, context));
     }
-    let cluster = Cluster::connect(&arguments.kube.access()).await?;
+    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
     controllers.version = arguments.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))

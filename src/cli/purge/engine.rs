@@ -2,7 +2,9 @@
 
 use super::Arguments;
 use crate::cli::Streams;
+use crate::cli::fill::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::error::{Error, exit};
+use crate::gc::location::StorageEngine;
 use crate::output::{escape, plural};
 use crate::purge::{Plan, batch};
 use clap::ValueEnum;
@@ -28,6 +30,37 @@ pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
     match which >= 1 && which <= of {
         true => Ok((which, of)),
         false => Err(wrong()),
+    }
+}
+
+/// Refuses what no engine can carry out, before anything is read.
+pub(super) fn check(arguments: &Arguments) -> Result<(), Error> {
+    if (arguments.engine != Engine::Local || arguments.shard.is_some()) && arguments.plan.is_none() {
+        return Err(Error::usage(
+            "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
+        ));
+    }
+    if arguments.engine != Engine::Argo {
+        return Ok(());
+    }
+    match &arguments.plan_location {
+        None => {
+            return Err(Error::usage("--engine argo wants --plan-location, where its pods find the plan"));
+        }
+        Some((bucket, _)) if bucket.engine() != StorageEngine::Gcs => {
+            return Err(Error::usage("--plan-location has to be a gs:// address"));
+        }
+        Some((_, key)) if key.is_empty() => {
+            return Err(Error::usage("--plan-location has to name the object, as gs://BUCKET/KEY"));
+        }
+        Some(_) => {}
+    }
+    match arguments.image {
+        Some(_) => Ok(()),
+        None => Err(Error::usage(
+            "--engine argo wants --image, an image of this plugin that the cluster can pull",
+        )
+        .hint("docs/in-cluster.md shows how to make it: docker build -t IMAGE . && docker push IMAGE")),
     }
 }
 
@@ -70,22 +103,19 @@ fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Resul
 
 /// The workflow, with the plan as an artifact and each shard's journal as one.
 fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
-    let Some((bucket, key)) = &arguments.plan_location else {
-        return Err(Error::usage("--engine argo wants --plan-location, where its pods find the plan"));
+    // Both are there: see `check`.
+    let (Some((bucket, key)), Some(image)) = (&arguments.plan_location, &arguments.image) else {
+        return check(arguments);
     };
-    let of = arguments.shards;
-    let location = match bucket.engine() {
-        crate::gc::location::StorageEngine::Gcs => {
-            format!("gcs: {{ bucket: {}, key: {key} }}", bucket.name())
-        }
-        _ => return Err(Error::usage("--plan-location has to be a gs:// address")),
-    };
-    let text = include_str!("engine/argo.yaml")
-        .replace("HASH", plan.hash.get(..8).unwrap_or_default())
-        .replace("IMAGE", &arguments.image)
-        .replace("SHARDS", &of.to_string())
-        .replace("OBJECTS", &plan.tail.totals.objects.to_string())
-        .replace("PLAN_LOCATION", &location);
+    let text = fill(include_str!("engine/argo.yaml"), "@POD_SECURITY@", POD_SECURITY);
+    // The user's texts come last, so that nothing in them is taken for a place to fill in.
+    let text = fill(&text, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
+        .replace("@HASH@", plan.hash.get(..8).unwrap_or_default())
+        .replace("@SHARDS@", &arguments.shards.to_string())
+        .replace("@OBJECTS@", &plan.tail.totals.objects.to_string())
+        .replace("@BUCKET@", &quoted(bucket.name()))
+        .replace("@IMAGE@", &quoted(image))
+        .replace("@KEY@", &quoted(key));
     write!(streams.out, "{text}")?;
     let path = arguments.plan.as_deref().unwrap_or(Path::new("plan.json"));
     streams.say(escape(&format!(

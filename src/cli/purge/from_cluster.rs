@@ -32,7 +32,7 @@ pub(super) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    let cluster = Cluster::connect(&arguments.kube.access()).await?;
+    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;

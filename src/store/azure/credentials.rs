@@ -71,7 +71,7 @@ impl AzureChain {
             AzureConfigKey::Token,
             AzureConfigKey::UseAzureCli,
         ];
-        let home = std::env::var_os("HOME");
+        let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let logged_in = || home.is_some_and(|home| Path::new(&home).join(".azure").is_dir());
         let (identity, by_cli) = match (keyed, signed) {
             (true, _) => (format!("the account key of {account}"), false),

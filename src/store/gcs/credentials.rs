@@ -1,10 +1,11 @@
 //! Who we are to Google: through object_store's credential providers.
 
 use super::StoreError;
+use crate::store::innermost;
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder};
 use serde::Deserialize;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An identity.
 #[derive(Clone)]
@@ -36,21 +37,20 @@ impl Credentials {
         Self { provider: None, identity: "an emulator without credentials".to_owned() }
     }
 
-    /// The file, else the file gcloud leaves below `home`, else the machine's own account.
+    /// The file's, else the machine's own account.
     ///
     /// # Errors
     /// The file can't be read, or is of a kind we can't use.
-    pub fn find(file: Option<&Path>, home: Option<&Path>) -> Result<Self, StoreError> {
-        let gcloud = home.map(|home| home.join(".config/gcloud/application_default_credentials.json"));
-        match file.map(Path::to_owned).or_else(|| gcloud.filter(|path| path.is_file())) {
-            Some(path) => Self::from_file(&path),
+    pub fn find(file: Option<&Path>) -> Result<Self, StoreError> {
+        match file {
+            Some(path) => Self::from_file(path),
             None => {
                 Self::build(GoogleCloudStorageBuilder::new(), "the machine's own service account".to_owned())
             }
         }
     }
 
-    fn from_file(path: &PathBuf) -> Result<Self, StoreError> {
+    fn from_file(path: &Path) -> Result<Self, StoreError> {
         let error = |why: String| StoreError::Credentials(format!("{}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
         // The parser's own words could quote the content.
@@ -78,7 +78,7 @@ impl Credentials {
     fn build(builder: GoogleCloudStorageBuilder, identity: String) -> Result<Self, StoreError> {
         // The provider is all we want of it; the bucket is never used.
         let built = builder.with_bucket_name("unused").build();
-        let built = built.map_err(|error| StoreError::Credentials(error.to_string()))?;
+        let built = built.map_err(|error| StoreError::Credentials(innermost(&error)))?;
         Ok(Self { provider: Some(built.credentials().clone()), identity })
     }
 

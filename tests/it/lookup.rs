@@ -1,0 +1,221 @@
+//! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
+
+use super::lying::{Answer, Asked, END, Liar, answer, gcs, listing, s3};
+use argo_gc::gc::location::Bucket;
+use argo_gc::store::{Depth, Place, Reach, Store};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// A bucket, and the manner of its server.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    keys: BTreeSet<String>,
+    /// Objects a page at the most.
+    page: usize,
+    /// Each listing begins with an empty page, as GCS may.
+    empty: bool,
+    /// Nobody may list.
+    closed: bool,
+    /// Listings go backwards, which no storage's should.
+    backwards: bool,
+}
+
+impl Held {
+    /// As GCS or S3 would, by what is asked.
+    fn answer(&self, asked: &Asked) -> Answer {
+        let is_gcs = asked.path.starts_with("/storage/v1/b/b/o");
+        let key = asked.path.strip_prefix(if is_gcs { "/storage/v1/b/b/o" } else { "/b" }).unwrap();
+        let key =
+            form_urlencoded::parse(format!("{}=", &key[1.min(key.len())..].replace('+', "%2B")).as_bytes())
+                .next()
+                .map_or_else(String::new, |(key, _)| key.into_owned());
+        match (is_gcs, key.is_empty()) {
+            (true, true) => self.gcs_page(asked),
+            (false, true) => self.s3_page(asked),
+            (true, false) if self.keys.contains(&key) => answer(200, &[], item(&key).to_string()),
+            (true, false) => {
+                answer(404, &[], json!({ "error": { "message": "No such object" } }).to_string())
+            }
+            (false, false) if self.keys.contains(&key) => answer(
+                200,
+                &[
+                    ("etag", "\"e\""),
+                    ("last-modified", "Mon, 02 Nov 2026 00:00:00 GMT"),
+                    ("content-length", "1"),
+                ],
+                "",
+            ),
+            (false, false) => answer(404, &[("x-amz-request-id", "1")], ""),
+        }
+    }
+
+    /// What is listed from a place on, and where to go on.
+    fn part(
+        &self,
+        asked: &Asked,
+        begins: impl Fn(&str) -> bool,
+        token: &str,
+        most: &str,
+    ) -> (Vec<&str>, Option<String>) {
+        let prefix = asked.get("prefix");
+        let most = asked.get(most).parse().unwrap_or(1000).min(self.page);
+        if self.empty && token.is_empty() {
+            return (Vec::new(), Some("0".to_owned()));
+        }
+        let mut rest: Vec<&str> = self
+            .keys
+            .iter()
+            .map(String::as_str)
+            .filter(|key| key.starts_with(prefix) && begins(key))
+            .collect();
+        if self.backwards {
+            rest.reverse();
+        }
+        let mut rest = rest.into_iter();
+        let at: usize = token.parse().unwrap_or_default();
+        let page: Vec<&str> = rest.by_ref().skip(at).take(most).collect();
+        (page, rest.next().map(|_| (at + most).to_string()))
+    }
+
+    fn gcs_page(&self, asked: &Asked) -> Answer {
+        if self.closed {
+            return answer(
+                403,
+                &[],
+                json!({ "error": { "message": "no storage.objects.list" } }).to_string(),
+            );
+        }
+        let from = asked.get("startOffset");
+        let (page, token) = self.part(asked, |key| key >= from, asked.get("pageToken"), "maxResults");
+        let items: Vec<Value> = page.into_iter().map(item).collect();
+        let mut body = json!({ "kind": "storage#objects", "items": items });
+        if let Some(token) = token {
+            body["nextPageToken"] = json!(token);
+        }
+        answer(200, &[], body.to_string())
+    }
+
+    fn s3_page(&self, asked: &Asked) -> Answer {
+        if self.closed && asked.get("max-keys") != "1" {
+            return answer(403, &[], "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
+        }
+        let after = asked.get("start-after");
+        let (page, token) = self.part(asked, |key| key > after, asked.get("continuation-token"), "max-keys");
+        match token {
+            Some(token) => listing(
+                &page,
+                &format!(
+                    "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+                ),
+            ),
+            None => listing(&page, END),
+        }
+    }
+}
+
+fn item(key: &str) -> Value {
+    json!({ "name": key, "generation": "1", "size": "1", "timeCreated": "2026-11-02T00:00:00Z" })
+}
+
+struct Server {
+    held: Arc<Mutex<Held>>,
+    liar: Liar,
+    store: Store,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let held: Arc<Mutex<Held>> = Arc::default();
+        let shown = Arc::clone(&held);
+        let liar = Liar::start(move |asked| shown.lock().unwrap().answer(asked)).await;
+        let store = liar.store();
+        Self { held, liar, store }
+    }
+
+    /// What is found at the places, and by how many requests.
+    async fn find(&self, bucket: &Bucket, places: &[(String, Reach)]) -> (Vec<Vec<String>>, usize) {
+        let places: Vec<Place> = places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
+        let before = self.liar.asked.lock().unwrap().len();
+        let found = self.store.objects_at(bucket, &places, Depth::Listed).await;
+        let found = found.into_iter().map(|objects| objects.unwrap().into_iter().map(|o| o.key).collect());
+        let found = found.collect();
+        (found, self.liar.asked.lock().unwrap().len() - before)
+    }
+}
+
+/// What belongs to a place, by its definition.
+fn belongs(keys: &BTreeSet<String>, (key, reach): &(String, Reach)) -> Vec<String> {
+    let below = format!("{}/", key.trim_end_matches('/'));
+    let is_its = |other: &&String| match reach {
+        Reach::Key => *other == key,
+        Reach::Directory => *other == key || other.starts_with(&below),
+        Reach::Beginning => other.starts_with(key.as_str()),
+    };
+    keys.iter().filter(is_its).cloned().collect()
+}
+
+#[test]
+fn together_is_as_each_by_itself() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start());
+    let key = || prop_oneof!["[ab/]{1,5}", "[a-cé😀\u{e000}/_~-]{1,4}", "a/[0-9]{1,4}", "b/[0-9]{2}/[ab]"];
+    let reach = prop_oneof![Just(Reach::Key), Just(Reach::Directory), Just(Reach::Beginning)];
+    // Of two parties in turn, whose keys may be the same.
+    let keys = proptest::collection::btree_set(key(), 0..150);
+    let places = proptest::collection::vec((key(), reach, any::<proptest::sample::Index>()), 0..60);
+    let strategy = (keys, places, 2..40_usize, any::<[bool; 4]>());
+    let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
+    proptest::test_runner::TestRunner::new(config)
+        .run(&strategy, |(keys, places, page, [empty, closed, backwards, known])| {
+            let all: Vec<&String> = keys.iter().collect();
+            let is_path = |key: &str| !key.split('/').any(|part| part == "." || part == "..");
+            let places: Vec<(String, Reach)> = places
+                .into_iter()
+                .map(|(key, reach, at)| {
+                    let key = if known && !all.is_empty() { (*at.get(&all)).clone() } else { key };
+                    // A directory has to be listed, in its order.
+                    (key, if closed || backwards { Reach::Key } else { reach })
+                })
+                .filter(|(key, _)| is_path(key))
+                .collect();
+            *server.held.lock().unwrap() = Held { keys: keys.clone(), page, empty, closed, backwards };
+            let expected: Vec<Vec<String>> = places.iter().map(|place| belongs(&keys, place)).collect();
+            for bucket in [gcs(), s3()] {
+                let (found, _) = runtime.block_on(server.find(&bucket, &places));
+                prop_assert_eq!(&found, &expected, "{}", bucket);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lies_together_takes_a_listing_what_lies_apart_a_look_each() {
+    let server = Server::start().await;
+    let key = |workflow: usize, n: usize| format!("argo/train-{workflow:05}/{n:02}.tgz");
+    let keys = (0..5000).flat_map(|workflow| (0..10).map(move |n| key(workflow, n))).collect();
+    *server.held.lock().unwrap() = Held { keys, page: 1000, ..Held::default() };
+    let all = |workflows: &mut dyn Iterator<Item = usize>, each: usize| -> Vec<(String, Reach)> {
+        workflows.flat_map(|workflow| (0..each).map(move |n| (key(workflow, n), Reach::Key))).collect()
+    };
+    // Places, and the most requests that they may take.
+    for (what, places, most) in [
+        ("all of 500 workflows", all(&mut (1000..1500), 10), 5 * 2),
+        ("all of every other workflow", all(&mut (1000..1500).step_by(2), 10), 10),
+        ("one of each workflow", all(&mut (1000..1500), 1), 10),
+        ("all of every hundredth", all(&mut (0..5000).step_by(100), 10), 50 + 1),
+        ("two of every hundredth", all(&mut (0..5000).step_by(100), 2), 100 + 1),
+        ("three", all(&mut (7..10), 1), 3),
+    ] {
+        for bucket in [gcs(), s3()] {
+            let (found, asked) = server.find(&bucket, &places).await;
+            assert!(
+                found.iter().zip(&places).all(|(found, (key, _))| found == std::slice::from_ref(key)),
+                "{what}"
+            );
+            assert!(asked <= most, "{bucket}, {what}: {asked} requests for {} places", places.len());
+        }
+    }
+}
