@@ -96,6 +96,9 @@ pub(super) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
+    /// Only workflows whose names begin so.
+    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    prefix: Option<String>,
     #[command(flatten)]
     select: SelectFlags,
     /// Only artifacts with these verdicts: uncovered, failing, unknown, kept, covered, collected, or all.
@@ -189,6 +192,7 @@ impl Arguments {
         let names = if self.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
             namespace: self.kube.namespace.clone().filter(|_| !self.files.is_empty()),
+            prefix: self.prefix.clone(),
             ..self.select.selection(names, self.status.clone(), now)
         }
     }
@@ -199,6 +203,7 @@ impl Arguments {
             || self.selector.is_some()
             || self.field_selector.is_some()
             || !self.status.is_empty()
+            || self.prefix.is_some()
             || self.select.is_filter()
     }
 

@@ -7,7 +7,7 @@ pub(super) mod from_cluster;
 pub(super) mod from_files;
 pub(super) mod policy;
 
-use super::select::{SelectFlags, Selection, not_blank};
+use super::select::{SelectFlags, Selection};
 use super::storage::{StateFlags, StorageFlags};
 use super::{
     Streams, duration, inspect,
@@ -79,6 +79,9 @@ pub(super) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error; without it failed ones are left alone unless named.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
+    /// Only workflows whose names begin so.
+    #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
+    prefix: Option<String>,
     #[command(flatten)]
     select: SelectFlags,
     /// Only artifacts with these verdicts: uncovered, failing, kept.
@@ -242,6 +245,13 @@ fn verdict(text: &str) -> Result<Verdict, String> {
 }
 
 /// An unset variable of a script must not select everything (danger 27).
+fn not_blank(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it is empty, and would select everything".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// `gs://bucket/prefix` and the like as bucket and prefix.
 pub(super) fn repository(text: &str) -> Result<(Bucket, String), String> {
     // The container is the first part of an Azure URL's path; emulators have the account before it.
@@ -314,6 +324,7 @@ impl Arguments {
             || self.selector.is_some()
             || !self.status.is_empty()
             || !self.select.reason.is_empty()
+            || self.prefix.is_some()
             || self.select.is_filter()
     }
 
@@ -329,7 +340,7 @@ impl Arguments {
 
     fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
         let selection = self.select.selection(self.names.clone(), self.status.clone(), now);
-        Selection { namespace, ..selection }
+        Selection { namespace, prefix: self.prefix.clone(), ..selection }
     }
 
     fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {

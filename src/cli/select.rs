@@ -16,9 +16,6 @@ pub(super) struct SelectFlags {
     #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
           help_heading = "Selection")]
     older: Option<Duration>,
-    /// Only workflows whose names begin so.
-    #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
-    pub prefix: Option<String>,
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     instanceid: Option<String>,
@@ -30,7 +27,7 @@ pub(super) struct SelectFlags {
 impl SelectFlags {
     /// Whether any of them leaves workflows out.
     pub fn is_filter(&self) -> bool {
-        self.older.is_some() || self.prefix.is_some() || self.instanceid.is_some()
+        self.older.is_some() || self.instanceid.is_some()
     }
 
     /// What they ask for, and names and phases to go with it.
@@ -41,16 +38,9 @@ impl SelectFlags {
             phases,
             // Nothing finished before the beginning of time; it must not mean that there is no limit.
             finished_before: self.older.map(|older| now.checked_sub(older).unwrap_or(Timestamp::MIN)),
-            prefix: self.prefix.clone(),
+            prefix: None,
             instance_id: self.instanceid.clone(),
         }
-    }
-}
-
-pub(super) fn not_blank(text: &str) -> Result<String, String> {
-    match text.trim().is_empty() {
-        true => Err("it is empty, and would select everything".to_owned()),
-        false => Ok(text.to_owned()),
     }
 }
 
@@ -112,7 +102,6 @@ mod tests {
         let takes = |older: &str| {
             let flags = SelectFlags {
                 older: Some(duration::parse(older).unwrap()),
-                prefix: None,
                 instanceid: None,
                 reason: Vec::new(),
             };

@@ -84,7 +84,7 @@ impl Archive<'_> {
         Rows {
             namespace: self.namespace.map(str::to_owned),
             name: name.cloned(),
-            prefix: self.arguments.select.prefix.clone(),
+            prefix: self.arguments.prefix.clone(),
             label_selector: self.arguments.selector.clone(),
             chunk_size: self.arguments.kube.chunk_size,
         }
