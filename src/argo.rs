@@ -11,7 +11,6 @@ pub mod names;
 pub mod node;
 pub mod nodes;
 pub mod related;
-pub mod settings;
 pub mod template;
 pub mod uses;
 pub mod version;

@@ -48,6 +48,8 @@ pub struct NodeStatus {
     #[serde(deserialize_with = "de::or_default")]
     pub children: Vec<String>,
     pub memoization_status: Option<MemoizationStatus>,
+    /// Whether the task result was taken up; absent before v3.7.1.
+    pub task_result_synced: Option<bool>,
 }
 
 /// A node's recorded outputs, artifacts only.

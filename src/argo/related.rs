@@ -265,23 +265,32 @@ pub struct DeployedPodSpec {
 
 /// One container of a [`Deployment`].
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Container {
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub image: String,
     #[serde(deserialize_with = "de::or_default")]
+    pub command: Vec<String>,
+    #[serde(deserialize_with = "de::or_default")]
     pub args: Vec<String>,
     #[serde(deserialize_with = "de::or_default")]
     pub env: Vec<EnvVar>,
+    /// Variables come from ConfigMaps or secrets too.
+    #[serde(deserialize_with = "de::present")]
+    pub env_from: bool,
 }
 
-/// One environment variable; `value` is absent where it comes from elsewhere.
+/// One environment variable.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct EnvVar {
     pub name: String,
-    pub value: Option<String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub value: String,
+    /// It comes from elsewhere.
+    #[serde(deserialize_with = "de::present")]
+    pub value_from: bool,
 }
 
 /// A `ConfigMap`.

@@ -224,7 +224,7 @@ impl Arguments {
         let (controllers, mut repositories) = doctor::controllers(&context.controllers);
         repositories.extend(others);
         for controller in &context.controllers.seen {
-            let problems = controller.settings.iter().flat_map(|settings| &settings.problems);
+            let problems = controller.config.iter().flat_map(|config| &config.problems);
             inspection.gaps.extend(problems.map(|problem| Gap {
                 what: format!("the configuration of controller {}/{}", controller.namespace, controller.name),
                 why: problem.clone(),

@@ -4,24 +4,23 @@ mod archive;
 mod from_cluster;
 pub(super) mod from_files;
 
-use super::select::Selection;
+use super::select::{SelectFlags, Selection};
 use super::storage::StorageFlags;
 use super::{
-    Streams, duration, explain,
+    Streams,
     kube_flags::{ArgoFlags, KubeFlags, phase},
 };
 use crate::argo::Version;
 use crate::error::{Error, exit};
 use crate::files::inspection;
 use crate::gc::diff::Comparison;
-use crate::gc::{Assessment, Gap, Inspection, Reason, Verdict};
+use crate::gc::{Assessment, Gap, Inspection, Verdict};
 use crate::output::{Format, GroupBy, Origin, Prices, Printer, Since, SortKey, View};
 use crate::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Lists workflows and shows which artifacts lack garbage collection, and why
 ///
@@ -97,24 +96,15 @@ pub(super) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
-    #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
-          help_heading = "Selection")]
-    older: Option<Duration>,
     /// Only workflows whose names begin so.
     #[arg(long, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
-    /// Only workflows of the controller with this instance ID.
-    #[arg(long, value_name = "ID", help_heading = "Selection")]
-    instanceid: Option<String>,
+    #[command(flatten)]
+    select: SelectFlags,
     /// Only artifacts with these verdicts: uncovered, failing, unknown, kept, covered, collected, or all.
     #[arg(long, value_delimiter = ',', value_parser = verdicts, value_name = "VERDICT",
           help_heading = "Selection")]
     verdict: Vec<Verdicts>,
-    /// Only artifacts with these reasons, which `explain --list` lists.
-    #[arg(long, value_delimiter = ',', value_parser = reason, value_name = "CODE",
-          help_heading = "Selection")]
-    reason: Vec<Reason>,
 
     /// Asks the buckets what is still there, how large it is and what it costs.
     #[arg(long, help_heading = "Storage")]
@@ -160,10 +150,6 @@ fn verdicts(text: &str) -> Result<Verdicts, String> {
     if text == ALL { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
 }
 
-pub(super) fn reason(code: &str) -> Result<Reason, String> {
-    explain::parse(code).map_err(|error| error.brief().to_owned())
-}
-
 pub(super) fn version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
 }
@@ -203,13 +189,11 @@ impl Arguments {
 
     /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
     fn selection(&self, now: Timestamp) -> Selection {
+        let names = if self.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
-            names: if self.files.is_empty() { Vec::new() } else { self.names.clone() },
             namespace: self.kube.namespace.clone().filter(|_| !self.files.is_empty()),
-            phases: self.status.clone(),
-            finished_before: self.older.and_then(|older| now.checked_sub(older).ok()),
             prefix: self.prefix.clone(),
-            instance_id: self.instanceid.clone(),
+            ..self.select.selection(names, self.status.clone(), now)
         }
     }
 
@@ -219,9 +203,8 @@ impl Arguments {
             || self.selector.is_some()
             || self.field_selector.is_some()
             || !self.status.is_empty()
-            || self.older.is_some()
             || self.prefix.is_some()
-            || self.instanceid.is_some()
+            || self.select.is_filter()
     }
 
     fn view(&self, streams: &Streams, now: Timestamp, origin: Origin) -> View {
@@ -235,7 +218,7 @@ impl Arguments {
         View {
             format: self.output.unwrap_or(default),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
-            reasons: self.reason.clone(),
+            reasons: self.select.reason.clone(),
             all_namespaces: origin.namespace.is_none(),
             no_headers: self.no_headers,
             sort_by: self.sort_by,

@@ -7,7 +7,7 @@ pub(super) mod from_cluster;
 pub(super) mod from_files;
 pub(super) mod policy;
 
-use super::select::Selection;
+use super::select::{SelectFlags, Selection};
 use super::storage::{StateFlags, StorageFlags};
 use super::{
     Streams, duration, inspect,
@@ -16,10 +16,10 @@ use super::{
 use crate::argo::Version;
 use crate::cluster::Unread;
 use crate::error::Error;
+use crate::gc::Verdict;
 use crate::gc::location::Bucket;
 use crate::gc::plan::{Allowed, Class, Rules};
 use crate::gc::retention::Retention;
-use crate::gc::{Reason, Verdict};
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
@@ -79,24 +79,15 @@ pub(super) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error; without it failed ones are left alone unless named.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
-    #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
-          help_heading = "Selection")]
-    older: Option<Duration>,
     /// Only workflows whose names begin so.
     #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
-    /// Only workflows of the controller with this instance ID.
-    #[arg(long, value_name = "ID", help_heading = "Selection")]
-    instanceid: Option<String>,
+    #[command(flatten)]
+    select: SelectFlags,
     /// Only artifacts with these verdicts: uncovered, failing, kept.
     #[arg(long, value_delimiter = ',', value_parser = verdict, default_value = "uncovered,failing",
           value_name = "VERDICT", help_heading = "Selection")]
     verdict: Vec<Verdict>,
-    /// Only artifacts with these reasons, which `explain --list` lists.
-    #[arg(long, value_delimiter = ',', value_parser = inspect::reason, value_name = "CODE",
-          help_heading = "Selection")]
-    reason: Vec<Reason>,
     /// Only archived logs, or only other artifacts.
     #[arg(long, value_enum, value_name = "CLASS", help_heading = "Selection")]
     only: Option<Only>,
@@ -331,11 +322,10 @@ impl Arguments {
             || self.all_namespaces
             || !self.names.is_empty()
             || self.selector.is_some()
-            || self.older.is_some()
             || !self.status.is_empty()
-            || !self.reason.is_empty()
+            || !self.select.reason.is_empty()
             || self.prefix.is_some()
-            || self.instanceid.is_some()
+            || self.select.is_filter()
     }
 
     /// Reads the policy before anything else is asked for.
@@ -349,14 +339,8 @@ impl Arguments {
     }
 
     fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
-        Selection {
-            names: self.names.clone(),
-            namespace,
-            phases: self.status.clone(),
-            finished_before: self.older.and_then(|older| now.checked_sub(older).ok()),
-            prefix: self.prefix.clone(),
-            instance_id: self.instanceid.clone(),
-        }
+        let selection = self.select.selection(self.names.clone(), self.status.clone(), now);
+        Selection { namespace, prefix: self.prefix.clone(), ..selection }
     }
 
     fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
@@ -371,7 +355,7 @@ impl Arguments {
             margin: signed(self.margin),
             failed_too: self.status.iter().any(failed),
             verdicts: self.verdict.clone(),
-            reasons: self.reason.clone(),
+            reasons: self.select.reason.clone(),
             only: self.only.map(|only| match only {
                 Only::Logs => Class::Logs,
                 Only::Artifacts => Class::Artifacts,

@@ -3,7 +3,6 @@
 use super::Cluster;
 use super::related::{ARGO, Listing, gap};
 use crate::argo::list::{Item, Malformed};
-use crate::argo::related::ConfigMap;
 use crate::error::Error;
 use crate::gc::lint::ManifestKind;
 use crate::gc::{Controllers, Gap, Kind};
@@ -33,8 +32,6 @@ pub struct Manifests {
     pub objects: Vec<(ManifestKind, Value)>,
     pub malformed: Vec<Malformed>,
     pub controllers: Controllers,
-    /// The controller's own, or the namespace's repositories.
-    pub config: Option<ConfigMap>,
     pub gaps: Vec<Gap>,
 }
 
@@ -63,14 +60,6 @@ impl Cluster {
         }
         let (controllers, gaps) = self.controllers(namespace).await;
         manifests.gaps.extend(gaps);
-        if let Some(controller) = controllers.seen.first() {
-            let path = format!(
-                "/api/v1/namespaces/{}/configmaps/workflow-controller-configmap",
-                controller.namespace
-            );
-            // That it can't be read is among the controllers' gaps.
-            manifests.config = self.get(&path).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
-        }
         manifests.controllers = controllers;
         Ok(manifests)
     }

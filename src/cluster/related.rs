@@ -188,7 +188,13 @@ impl Cluster {
             let path = format!("/api/v1/namespaces/{}/configmaps/{name}", controller.namespace);
             match self.get(&path).await {
                 Ok(body) => match serde_json::from_slice::<ConfigMap>(&body) {
-                    Ok(config) => controller.apply_config(&config),
+                    Ok(config) => {
+                        controller.apply_config(&config);
+                        if let (None, Some(config)) = (&controller.instance_id, &controller.config) {
+                            let why = config.problems.join("; ");
+                            gaps.push(config_gap(&name, &controller.namespace, &why));
+                        }
+                    }
                     Err(error) => gaps.push(config_gap(&name, &controller.namespace, &error.to_string())),
                 },
                 Err(error) if error.kind == ErrorKind::NotFound => {

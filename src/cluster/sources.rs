@@ -238,10 +238,8 @@ impl Cluster {
     pub async fn repositories(&self, controllers: &Controllers) -> Allowed {
         let mut allowed = Allowed::default();
         let mut add = |repository: &config::Repository| {
-            if let Some((location, format)) = repository.place()
-                && let Some(bucket) = location.place()
-            {
-                allowed.add(bucket, constant_prefix(&format));
+            if let Some(bucket) = repository.location.place() {
+                allowed.add(bucket, constant_prefix(&repository.key_format));
             }
         };
         for controller in &controllers.seen {
@@ -254,7 +252,8 @@ impl Cluster {
             if let Ok(body) = self.get(&path).await
                 && let Ok(config) = serde_json::from_slice::<ConfigMap>(&body)
             {
-                config::repositories(&config).values().for_each(&mut add);
+                let (entries, _) = config::repositories(&config);
+                entries.values().filter_map(|entry| entry.as_ref().ok()?.as_ref()).for_each(&mut add);
             }
         }
         allowed

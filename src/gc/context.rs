@@ -1,7 +1,8 @@
 //! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
 
+mod controller;
+
 use crate::argo::config::ControllerConfig;
-use crate::argo::settings::Settings;
 use crate::argo::{Meta, Version, names, related::*};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,10 +28,8 @@ pub struct Controller {
     pub gc_enabled: Option<bool>,
     /// The one namespace it manages; none for all.
     pub managed_namespace: Option<String>,
-    /// Its ConfigMap's word on repositories and archive: none when that could not be read.
+    /// What its ConfigMap says: none when that could not be read.
     pub config: Option<ControllerConfig>,
-    /// What else its ConfigMap says: none when that could not be read.
-    pub settings: Option<Settings>,
     /// `spec.replicas` of its Deployment; none stands for one.
     pub replicas: Option<i32>,
 }
@@ -245,12 +244,12 @@ impl Controllers {
 
     /// The controllers that are known to archive.
     fn archiving(&self) -> impl Iterator<Item = &Controller> {
-        self.seen.iter().filter(|controller| controller.config.as_ref().is_some_and(|config| config.archives))
+        self.seen.iter().filter(|controller| controller.archives() == Some(true))
     }
 
     /// Whether there may be controllers that archive and aren't known to.
     pub fn hidden(&self) -> bool {
-        !self.complete || self.seen.iter().any(|controller| controller.config.is_none())
+        !self.complete || self.seen.iter().any(|controller| controller.archives().is_none())
     }
 
     /// The version that ran the workflow, when all that may manage it agree on one.
@@ -264,87 +263,12 @@ impl Controllers {
     }
 }
 
-impl Controller {
-    /// Reads a Deployment that runs a workflow controller; none for any other.
-    pub fn from_deployment(deployment: &Deployment) -> Option<Self> {
-        let containers = &deployment.spec.template.spec.containers;
-        let container = containers.iter().find(|container| {
-            let name = container.image.split('@').next().unwrap_or_default();
-            let name = name.rsplit('/').next().unwrap_or_default();
-            name.split(':').next().is_some_and(|name| name.ends_with("workflow-controller"))
-        })?;
-        let switch = container.env.iter().find(|var| var.name == "ARGO_ARTIFACT_GC_ENABLED");
-        let gc_enabled = match switch {
-            None => Some(true),
-            Some(var) => var.value.as_deref().map(|value| !is_false(value)),
-        };
-        let has = |flag: &str| container.args.iter().any(|arg| arg == flag);
-        let managed_namespace = option(&container.args, "--managed-namespace")
-            .or_else(|| has("--namespaced").then(|| deployment.metadata.namespace.clone()));
-        Some(Self {
-            namespace: deployment.metadata.namespace.clone(),
-            name: deployment.metadata.name.clone(),
-            version: Version::from_image(&container.image),
-            instance_id: None,
-            gc_enabled,
-            managed_namespace,
-            config: None,
-            settings: None,
-            replicas: deployment.spec.replicas,
-        })
-    }
-
-    /// The name of the ConfigMap a Deployment's controller reads.
-    pub fn config_map_name(deployment: &Deployment) -> String {
-        let containers = &deployment.spec.template.spec.containers;
-        containers
-            .iter()
-            .find_map(|container| option(&container.args, "--configmap"))
-            .unwrap_or_else(|| "workflow-controller-configmap".to_owned())
-    }
-
-    /// Takes over what the ConfigMap says: `instanceID`, as its own key or in the older `config` block, and
-    /// the repositories.
-    pub fn apply_config(&mut self, config: &ConfigMap) {
-        self.config = ControllerConfig::parse(config).ok();
-        self.settings = Some(Settings::parse(config));
-        let own = config.data.get("instanceID").map(|value| value.trim().to_owned());
-        let block = || {
-            let lines = config.data.get("config")?.lines();
-            lines
-                .filter_map(|line| line.strip_prefix("instanceID:"))
-                .map(|value| value.trim().to_owned())
-                .next()
-        };
-        self.instance_id = Some(own.or_else(block).unwrap_or_default().trim_matches('"').to_owned());
-    }
-}
-
-/// What Go's ParseBool takes for false.
-fn is_false(value: &str) -> bool {
-    matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False")
-}
-
-/// The value of `--flag value` or `--flag=value`.
-fn option(args: &[String], flag: &str) -> Option<String> {
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == flag {
-            return args.next().cloned();
-        }
-        if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-            return Some(value.to_owned());
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn controller(archives: bool, managed: Option<&str>) -> Controller {
-        let config = ControllerConfig { archives, ..ControllerConfig::default() };
+        let config = ControllerConfig { archives: Some(archives), ..ControllerConfig::default() };
         let managed_namespace = managed.map(str::to_owned);
         Controller { config: Some(config), managed_namespace, ..Controller::default() }
     }

@@ -9,6 +9,7 @@ mod finalizer;
 mod hangs;
 mod records;
 mod templates;
+mod uptake;
 
 use super::inspection::Aside;
 use super::report::{Finalizer, Verdict};
@@ -231,7 +232,12 @@ impl<'a> Case<'a> {
             failing
                 || matches!(
                     artifact.reason,
-                    Some(Reason::UnknownStrategy | Reason::FeatureOff | Reason::Unmanaged)
+                    Some(
+                        Reason::UnknownStrategy
+                            | Reason::FeatureOff
+                            | Reason::Unmanaged
+                            | Reason::ControllerTooOld
+                    )
                 )
         });
         let stuck =

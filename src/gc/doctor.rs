@@ -190,12 +190,6 @@ impl Doctor {
                 symptom.subject = id.to_owned();
             }
             Cause::Overdue => self.look_for_controller(symptom, context),
-            // The status alone doesn't tell why it isn't there.
-            Cause::FeatureOff
-                if !self.managing(symptom, context).iter().any(|c| c.gc_enabled == Some(false)) =>
-            {
-                symptom.cause = Cause::NeverTakenUp;
-            }
             _ => {}
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
@@ -286,7 +280,7 @@ impl Doctor {
     fn parallelism(&self, context: &Context) -> Vec<Symptom> {
         let mut symptoms = Vec::new();
         for controller in &context.controllers.seen {
-            let Some(settings) = &controller.settings else { continue };
+            let Some(config) = &controller.config else { continue };
             let name = format!("{}/{}", controller.namespace, controller.name);
             let is_mine = |(namespace, workflow): &&(String, String)| {
                 let instance = self.instances.get(&(namespace.clone(), workflow.clone()));
@@ -306,10 +300,10 @@ impl Doctor {
                     });
                 }
             };
-            if let Some(limit) = settings.parallelism {
+            if let Some(limit) = config.parallelism {
                 tell(limit, "parallelism", format!("controller {name}"), &mine);
             }
-            let Some(limit) = settings.namespace_parallelism else { continue };
+            let Some(limit) = config.namespace_parallelism else { continue };
             let mut of_namespace: BTreeMap<&str, Vec<&(String, String)>> = BTreeMap::new();
             mine.iter().for_each(|held| of_namespace.entry(&held.0).or_default().push(held));
             for (namespace, held) in of_namespace {

@@ -59,6 +59,7 @@ reasons! {
     NonPodNode "non-pod-node" not_covered::NON_POD_NODE,
     NotSpecified "not-specified" not_covered::NOT_SPECIFIED,
     FeatureOff "feature-off" not_covered::FEATURE_OFF,
+    NeverTakenUp "never-taken-up" not_covered::NEVER_TAKEN_UP,
     ControllerTooOld "controller-too-old" not_covered::CONTROLLER_TOO_OLD,
     Unmanaged "unmanaged" not_covered::UNMANAGED,
     InputArtifacts "input-artifacts" not_covered::INPUT_ARTIFACTS,

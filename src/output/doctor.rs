@@ -204,7 +204,12 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
         if !limits.is_empty() {
             line(out, "parallelism", &limits.join(", "))?;
         }
-        line(out, "archive", if config.archive { "on" } else { "off" })?;
+        let archive = match config.archive {
+            Some(true) => "on",
+            Some(false) => "off",
+            None => "<unknown>",
+        };
+        line(out, "archive", archive)?;
     }
     Ok(())
 }

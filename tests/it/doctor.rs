@@ -511,8 +511,10 @@ data:
     ward(&server, "feature-off", "ctl-off");
     let diagnosis = doctor(&server, ADMIN, "ctl-off");
     assert_causes(&diagnosis, &["feature-off"]);
-    assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 1);
-    let command = commands(&diagnosis).remove(0);
+    assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 2);
+    let mut repairs = commands(&diagnosis);
+    assert_eq!(repairs.pop().unwrap(), "kubectl argo-gc purge -n ctl-off doctor-d4f8m");
+    let command = repairs.remove(0);
     Ran::of(server.kubectl(&words(&command)[1..])).ends_with(0);
     assert_eq!(doctor(&server, ADMIN, "ctl-off")["controllers"][0]["artifactGCEnabled"], true);
 }
@@ -545,8 +547,9 @@ fn files_are_diagnosed_too() {
     for (code, expected) in [
         ("gc-pod-held", &["sidecar (istio-proxy)"][..]),
         ("gc-pod-pending", &["pod-image"][..]),
-        // Files may lack another controller.
-        ("unmanaged", &["never-taken-up"][..]),
+        // Files may lack the controller that looks after it.
+        ("unmanaged", &[][..]),
+        ("never-taken-up", &["never-taken-up"][..]),
         ("feature-off", &["feature-off"][..]),
         ("taskresult-never-complete", &["task-results-incomplete"][..]),
         ("retry-after-gc", &["written-after-processing"][..]),

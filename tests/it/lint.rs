@@ -414,3 +414,54 @@ fn a_cluster_is_linted_and_completes_what_files_refer_to() {
     let denied = Ran::of(server.kubectl_as(ALICE, ["argo-gc", "lint", "-n", "lint-cluster"]));
     denied.assert(1, "Error from server (Forbidden): ");
 }
+
+/// The default repository is that of the ConfigMap which the controller itself reads, in either form.
+#[test]
+fn the_controllers_own_configuration_counts() {
+    let Some(server) = ApiServer::start() else { return };
+    server.apply(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: workflow-controller, namespace: lint-own }
+spec:
+  selector: { matchLabels: { app: workflow-controller } }
+  template:
+    metadata: { labels: { app: workflow-controller } }
+    spec:
+      containers:
+      - name: workflow-controller
+        image: quay.io/argoproj/workflow-controller:v3.7.18
+        args: [--configmap, settings]
+---
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: { name: t, namespace: lint-own }
+spec:
+  entrypoint: a
+  artifactGC: { strategy: OnWorkflowDeletion, serviceAccountName: gc }
+  templates:
+  - name: a
+    container: { image: i }
+    outputs: { artifacts: [{ name: o, path: /o }] }
+",
+    );
+    let lint = || {
+        let arguments = ["argo-gc", "lint", "-n", "lint-own", "-o", "json"];
+        rows(&Ran::of(server.kubectl(arguments)).ends_with(0).json())
+    };
+    let configured = |data: &Value| {
+        let metadata = json!({ "name": "settings", "namespace": "lint-own" });
+        server.apply(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data }));
+        lint()
+    };
+    assert_eq!(lint(), Vec::<String>::new());
+    let unsupported = ["-:null:null failing unsupported-driver o"];
+    let own = json!({ "artifactRepository": "hdfs:\n  addresses: [nn:8020]\n" });
+    assert_eq!(configured(&own), unsupported);
+    assert_eq!(configured(&json!({ "artifactRepository": "gcs: {bucket: b}" })), Vec::<String>::new());
+    let arguments = ["delete", "configmap", "settings", "-n", "lint-own"];
+    Ran::of(server.kubectl(arguments)).ends_with(0);
+    let block = json!({ "config": "instanceID: x\nartifactRepository:\n  hdfs: { addresses: [nn:8020] }\n" });
+    assert_eq!(configured(&block), unsupported);
+}

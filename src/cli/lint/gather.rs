@@ -1,19 +1,19 @@
 //! Manifests for a lint: from files, from a cluster, or from both.
 
 use super::Arguments;
+use crate::argo::Version;
+use crate::argo::config::ControllerConfig;
 use crate::argo::list::Malformed;
 use crate::argo::related::ConfigMap;
-use crate::argo::{ArtifactLocation, Version};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::files::{self, Input, InputError};
 use crate::gc::Gap;
 use crate::gc::lint::{Manifest, ManifestKind, Misfit, NEWEST, Settings};
 use crate::lint::report::place;
-use crate::lint::{Origin, Source, tree};
+use crate::lint::{Origin, Source};
 use crate::output;
 use serde::Deserialize;
-use serde_json::Value;
 use std::io::Read;
 
 /// All that is linted, with where it came from.
@@ -77,7 +77,7 @@ impl Gathered {
             if document.kind == "ConfigMap"
                 && let Ok(config) = ConfigMap::deserialize(&document.value)
             {
-                self.configure(&config);
+                self.configure(&ControllerConfig::parse(&config));
             }
             let Some(kind) = ManifestKind::from_name(&document.kind) else { continue };
             match Manifest::read(kind, &document.value) {
@@ -129,8 +129,9 @@ impl Gathered {
             self.problems.push(format!("{name}: {error}"));
         }
         self.gaps.extend(beyond.gaps);
-        if let Some(config) = beyond.config.filter(|_| self.settings.repository.is_none()) {
-            self.configure(&config);
+        let config = beyond.controllers.seen.first().and_then(|controller| controller.config.as_ref());
+        if let Some(config) = config.filter(|_| self.settings.repository.is_none()) {
+            self.configure(config);
         }
         let mut versions = beyond.controllers.seen.iter().map(|controller| controller.version);
         let first = versions.next().flatten();
@@ -145,20 +146,11 @@ impl Gathered {
         Ok(version)
     }
 
-    /// Takes the default repository from the controller's ConfigMap.
-    fn configure(&mut self, config: &ConfigMap) {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Logs {
-            archive_logs: Option<bool>,
-        }
-        let Some(text) = config.data.get("artifactRepository") else { return };
-        let repository = tree::parse(text).ok().and_then(|nodes| nodes.first().map(tree::Node::value));
-        let repository: Value = repository.unwrap_or_default();
-        if let Ok(location) = ArtifactLocation::deserialize(&repository) {
-            self.settings.archive_logs =
-                Logs::deserialize(&repository).ok().and_then(|logs| logs.archive_logs).unwrap_or(false);
-            self.settings.repository = Some(location);
+    /// Takes the default repository of a controller's configuration.
+    fn configure(&mut self, config: &ControllerConfig) {
+        if let Some(repository) = &config.repository {
+            self.settings.archive_logs = repository.archive_logs;
+            self.settings.repository = Some(repository.location.clone());
         }
     }
 }

@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
             return Some(Judgement::unknown(Reason::ArchivedStale).because(label, "Persisted"));
         }
         let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
-        let judgement = self.unmanaged().or_else(|| self.without_finalizer(record, all));
+        let judgement = self.not_taken_up().or_else(|| self.without_finalizer(record, all));
         let judgement = judgement.unwrap_or_else(|| self.under_finalizer(record, all));
         // Whatever becomes of it, the object is another workflow's.
         Some(judgement.note_if(hit, Reason::MemoHit))
@@ -132,50 +132,6 @@ impl<'a> Case<'a> {
         judgement.because("node type", kind)
     }
 
-    /// Argo never took the workflow up for collection: too old, switched off, or nobody's.
-    fn unmanaged(&self) -> Option<Judgement> {
-        let meta = &self.workflow.metadata;
-        let has_status = self.workflow.status.artifact_gc_status.is_some();
-        let id = meta.label(names::INSTANCE_ID);
-        if self.version.is_some_and(|version| version < Version(3, 4, 0)) {
-            let judgement = Judgement::uncovered(Reason::ControllerTooOld);
-            return Some(judgement.because("controller version", self.version_text()));
-        }
-        let controllers = &self.context.controllers;
-        let mut managing = controllers.managing(&meta.namespace, id).peekable();
-        let nobodys = controllers.complete && !controllers.seen.is_empty() && managing.peek().is_none();
-        let idle = !has_status || self.awaits_processing();
-        if nobodys && idle {
-            let field = format!("metadata.labels[{}]", names::INSTANCE_ID);
-            let known: Vec<String> = controllers.seen.iter().map(|seen| seen.describe()).collect();
-            let judgement = Judgement::uncovered(Reason::Unmanaged);
-            return Some(
-                judgement
-                    .because(field, if id.is_empty() { "<none>" } else { id })
-                    .because("controllers", known.join(", ")),
-            );
-        }
-        let off =
-            managing.peek().is_some() && managing.all(|controller| controller.gc_enabled == Some(false));
-        if (off && idle) || !has_status {
-            let judgement = Judgement::uncovered(Reason::FeatureOff);
-            let judgement =
-                if has_status { judgement } else { judgement.because("status.artifactGCStatus", "<none>") };
-            return Some(if off {
-                judgement.because("controller environment ARGO_ARTIFACT_GC_ENABLED", "false")
-            } else {
-                judgement
-            });
-        }
-        None
-    }
-
-    /// The finalizer is there but not every strategy has been processed.
-    fn awaits_processing(&self) -> bool {
-        let asked = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
-        self.workflow.has_gc_finalizer() && asked.iter().any(|strategy| !self.is_processed(strategy))
-    }
-
     /// Other nodes of this workflow, no attempts of the same step, write the same key.
     fn shares_key(&self, record: &Record<'a>, all: &Records<'a>) -> bool {
         record.node.is_pod()
@@ -192,18 +148,4 @@ pub(super) fn is_attempt_of_same(one: &str, other: &str) -> bool {
         attempt.bytes().all(|byte| byte.is_ascii_digit()).then_some(step)
     }
     one != other && step(one).is_some() && step(one) == step(other)
-}
-
-impl crate::gc::Controller {
-    fn describe(&self) -> String {
-        let id = match self.instance_id.as_deref() {
-            None => "instance ID unread".to_owned(),
-            Some("") => "no instance ID".to_owned(),
-            Some(id) => format!("instance ID {id}"),
-        };
-        match &self.managed_namespace {
-            None => format!("{}/{} ({id})", self.namespace, self.name),
-            Some(managed) => format!("{}/{} ({id}, namespace {managed} only)", self.namespace, self.name),
-        }
-    }
 }

@@ -35,12 +35,12 @@ macro_rules! causes {
 causes! {
     NoController "no-controller" "No controller runs that would collect"
         "Only the controller starts GC pods and takes finalizers off.",
-    FeatureOff "feature-off" "Artifact GC is switched off in the controller"
+    FeatureOff "feature-off" "Artifact GC is or was switched off in the controller"
         "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and finalizers that are there stay.",
     Unmanaged "unmanaged" "No controller manages these workflows"
         "A controller looks only at workflows of its instance ID and namespace.",
-    NeverTakenUp "never-taken-up" "No controller ever took these workflows up for collection"
-        "Their status lacks artifactGCStatus: artifact GC was off, nobody managed them, or the release is too old.",
+    NeverTakenUp "never-taken-up" "No controller has taken these workflows up for collection"
+        "Their status lacks artifactGCStatus: artifact GC was off as they ran, or the release older than v3.4.0.",
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
         "A defect of that release; a newer one has it mended.",
     AccountMissing "service-account-missing" "The GC pods' service account does not exist"
@@ -110,6 +110,7 @@ impl Cause {
         Some(match reason {
             R::FeatureOff => Self::FeatureOff,
             R::Unmanaged => Self::Unmanaged,
+            R::NeverTakenUp => Self::NeverTakenUp,
             R::ControllerTooOld | R::LongNames | R::Wftref34 => Self::ControllerVersion,
             R::GcRbac => Self::Rights,
             R::GcPodPending => Self::PodPending,

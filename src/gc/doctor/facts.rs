@@ -1,7 +1,8 @@
 //! What is known of the controllers and their repositories, in one place.
 
+use crate::argo::ArtifactGc;
+use crate::argo::config::{self, Repository};
 use crate::argo::related::ConfigMap;
-use crate::argo::settings::{self, DefaultGc, Repository};
 use crate::gc::{Controller, Controllers, Gap};
 use serde::Serialize;
 
@@ -33,7 +34,8 @@ pub struct ConfigFacts {
     /// Null for no limit.
     pub parallelism: Option<u64>,
     pub namespace_parallelism: Option<u64>,
-    pub archive: bool,
+    /// Null where it could not be understood.
+    pub archive: Option<bool>,
 }
 
 /// `artifactGC` of the `workflowDefaults`.
@@ -73,7 +75,7 @@ impl RepositoryFacts {
 /// The controllers seen, and the repositories of their own configuration.
 pub fn controllers(controllers: &Controllers) -> (Vec<ControllerFacts>, Vec<RepositoryFacts>) {
     let repositories = controllers.seen.iter().filter_map(|controller| {
-        let repository = controller.settings.as_ref()?.repository.as_ref()?;
+        let repository = controller.config.as_ref()?.repository.as_ref()?;
         let source = format!("controller {}/{}", controller.namespace, controller.name);
         Some(RepositoryFacts::new(source, repository))
     });
@@ -91,28 +93,28 @@ fn facts(controller: &Controller, all: &Controllers) -> ControllerFacts {
         artifact_gc_enabled: controller.gc_enabled,
         managed_namespace: controller.managed_namespace.clone(),
         replicas: controller.replicas.unwrap_or(1),
-        config: controller.settings.as_ref().map(|settings| ConfigFacts {
-            workflow_defaults: settings.default_gc.as_ref().map(defaults),
-            parallelism: settings.parallelism,
-            namespace_parallelism: settings.namespace_parallelism,
-            archive: settings.archive,
+        config: controller.config.as_ref().map(|config| ConfigFacts {
+            workflow_defaults: config.default_gc.as_ref().map(defaults),
+            parallelism: config.parallelism,
+            namespace_parallelism: config.namespace_parallelism,
+            archive: config.archives,
         }),
     }
 }
 
-fn defaults(gc: &DefaultGc) -> DefaultsFacts {
+fn defaults(gc: &ArtifactGc) -> DefaultsFacts {
     DefaultsFacts {
-        strategy: gc.strategy.clone(),
-        service_account_name: gc.service_account.clone(),
+        strategy: gc.strategy.as_str().to_owned(),
+        service_account_name: gc.service_account_name.clone(),
         force_finalizer_removal: gc.force_finalizer_removal,
     }
 }
 
 /// Takes the repositories of one `artifact-repositories` ConfigMap in.
-pub fn repositories_of(config: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: &mut Vec<Gap>) {
-    let (entries, default) = settings::repositories(config);
+pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: &mut Vec<Gap>) {
+    let (entries, default) = config::repositories(map);
     for (key, entry) in entries {
-        let place = format!("configmap {}/{} key {key}", config.metadata.namespace, config.metadata.name);
+        let place = format!("configmap {}/{} key {key}", map.metadata.namespace, map.metadata.name);
         match entry {
             Ok(Some(repository)) => {
                 let note = if default == Some(key) { " (default)" } else { "" };

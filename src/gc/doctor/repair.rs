@@ -53,9 +53,9 @@ impl Repair {
 pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Context) -> Vec<Repair> {
     let mut repairs = match cause {
         Cause::NoController => no_controller(subject),
-        Cause::FeatureOff => switched_off(context),
+        Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members)).collect(),
         Cause::Unmanaged => unmanaged(members, context),
-        Cause::NeverTakenUp => vec![labels(members)],
+        Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members)).collect(),
         Cause::ControllerVersion => vec![Repair::say("Upgrade the controller to v3.4.5 or newer.")],
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
@@ -120,23 +120,32 @@ pub(super) fn of(cause: Cause, subject: &str, members: &Members, context: &Conte
 
 /// Deletes what is left of the stuck ones, verifies it, and releases their finalizers.
 fn purge<'a>(workflows: impl Iterator<Item = &'a Name>) -> Option<Repair> {
+    let commands = purge_commands(workflows, " --release-finalizer");
+    let what = "Delete what is left, see that it is gone, and release the finalizers:";
+    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
+}
+
+/// No controller comes back to what completed without the finalizer.
+fn passed_over(members: &Members) -> Option<Repair> {
+    let without = members.workflows.iter().filter(|(_, stuck)| !**stuck).map(|(name, _)| name);
+    let commands = purge_commands(without, "");
+    let what = "Those that completed without the finalizer are not looked at again; delete what they left:";
+    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
+}
+
+fn purge_commands<'a>(workflows: impl Iterator<Item = &'a Name>, more: &str) -> Vec<String> {
     let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Name { namespace, name } in
         workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name))
     {
         by_namespace.entry(namespace).or_default().push(name);
     }
-    let commands: Vec<String> = by_namespace
-        .into_iter()
-        .flat_map(|(namespace, names)| {
-            let command = |names: &[&str]| {
-                format!("kubectl argo-gc purge -n {namespace} {} --release-finalizer", names.join(" "))
-            };
-            names.chunks(NAMES).map(command).collect::<Vec<_>>()
-        })
-        .collect();
-    let what = "Delete what is left, see that it is gone, and release the finalizers:";
-    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
+    let commands = by_namespace.into_iter().flat_map(|(namespace, names)| {
+        let command =
+            |names: &[&str]| format!("kubectl argo-gc purge -n {namespace} {}{more}", names.join(" "));
+        names.chunks(NAMES).map(command).collect::<Vec<_>>()
+    });
+    commands.collect()
 }
 
 fn no_controller(subject: &str) -> Vec<Repair> {
@@ -159,7 +168,11 @@ fn switched_off(context: &Context) -> Vec<Repair> {
             format!("kubectl set env -n {namespace} deployment/{name} ARGO_ARTIFACT_GC_ENABLED-")
         })
         .collect();
-    vec![Repair::say("Take the switch out of the controller's environment:").run(commands)]
+    let what = match commands.is_empty() {
+        true => "See that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more.",
+        false => "Take the switch out of the controller's environment:",
+    };
+    vec![Repair::say(what).run(commands)]
 }
 
 /// With a single controller it is plain which instance ID a workflow should carry.

@@ -394,16 +394,19 @@ pub(super) static NOT_SPECIFIED: Entry = Entry {
 
 pub(super) static FEATURE_OFF: Entry = Entry {
     reason: Reason::FeatureOff,
-    title: "Artifact GC is switched off in the controller",
+    title: "Artifact GC is or was switched off in the controller",
     why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
           it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
-          one that is already there, so such a Workflow hangs when it is deleted.",
+          one that is already there, so such a Workflow hangs when it is deleted. The evidence says whether the switch \
+          was seen in the controller, or the Workflow shows that it was off: each release read keeps account of task \
+          results only after it has written `status.artifactGCStatus`, so the one without the other means off.",
     evidence: &[
-        "status.artifactGCStatus is absent",
         "ARGO_ARTIFACT_GC_ENABLED in the environment of the workflow-controller Deployment",
+        "status.artifactGCStatus is absent, and status.taskResultsCompletionStatus (v3.5.2 to v3.7.0) or \
+         status.nodes[*].taskResultSynced (v3.7.1 and newer) is not",
     ],
-    remedy: "Remove the variable or set it to true; Workflows with the finalizer are then processed. Those that \
-             finished without it are not looked at again: \
+    remedy: "Where the variable is still there, remove it or set it to true; Workflows with the finalizer are then \
+             processed. Those that finished without it are not looked at again: \
              `kubectl argo-gc purge` deletes their objects.",
     remedy_yaml: Some(
         "\
@@ -413,9 +416,28 @@ env:
     value: \"true\"
 ",
     ),
-    upstream: &[AGC],
-    false_positives: "If the switch could not be read: a Workflow which no controller has processed yet, or which \
-                      ran under a release before v3.4, looks the same.",
+    upstream: &[AGC, OPERATOR],
+    ..NOT_COVERED
+};
+
+pub(super) static NEVER_TAKEN_UP: Entry = Entry {
+    reason: Reason::NeverTakenUp,
+    verdicts: &[Verdict::Uncovered, Verdict::Unknown],
+    title: "No controller has taken the Workflow up for collection",
+    why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create at their first look unless artifact GC is \
+          switched off. So the release that ran the Workflow was older, or the switch was off; the Workflow does not \
+          show which, and a controller seen now need not be the one that ran it. A Workflow that has completed without the \
+          finalizer is never looked at again: its artifacts stay (`uncovered`). One that is yet to be looked at may still \
+          be taken up, and what becomes of it can't be told (`unknown`).",
+    evidence: &[
+        "status.artifactGCStatus is absent",
+        "metadata.labels[workflows.argoproj.io/completed]",
+        "metadata.finalizers without workflows.argoproj.io/artifact-gc",
+        "the controllers seen, with their instance ID and ARGO_ARTIFACT_GC_ENABLED",
+    ],
+    remedy: "See that a controller of v3.4.5 or newer serves the namespace and instance ID, with artifact GC on: what runs \
+             from then on is taken up. `kubectl argo-gc purge` deletes the objects of Workflows that finished before.",
+    upstream: &["argo-workflows#9255 (v3.4.0)", AGC, CONTROLLER],
     ..NOT_COVERED
 };
 
@@ -437,11 +459,11 @@ pub(super) static UNMANAGED: Entry = Entry {
     title: "No controller looks after this workflow",
     why: "A controller with an instance ID processes only Workflows that carry it in the label \
           `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label of \
-          this Workflow fits none of the controllers seen. So nobody added the finalizer or will collect anything.",
+          this Workflow fits none of the controllers seen, of which every one could be read. Whoever ran it, nobody \
+          will add the finalizer, collect anything or take a finalizer off.",
     evidence: &[
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
-        "instanceID of each controller's configuration",
-        "status.artifactGCStatus is absent",
+        "instanceID and namespace of each controller",
     ],
     remedy: "Submit to a controller that runs: set the label to its instance ID, or leave it out for one \
              without. `kubectl argo-gc purge` deletes the objects of past runs.",
