@@ -66,7 +66,7 @@ def bench(options, host, latency):
 
 def purge(options, host):
     with tempfile.TemporaryDirectory() as directory:
-        command = [options.plugin, "purge", "-A", "--yes", "--no-record", "--repository", f"gs://{BUCKET}",
+        command = [options.plugin, "purge", "-A", "--yes", "--repository", f"gs://{BUCKET}",
                    "--max-objects", str(options.objects), "--concurrency", str(options.connections)]
         if options.plan_only:
             command += ["--plan-out", os.path.join(directory, "plan.json")]

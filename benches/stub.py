@@ -107,6 +107,9 @@ class Stub:
             return 200, [b"{}"]
         if path in self.DISCOVERY:
             return 200, [json.dumps(self.DISCOVERY[path]).encode()]
+        if method == "PATCH":
+            self.count("patch")
+            return 200, [self.workflows[int(path[-8:])]]
         if path.endswith("accessreviews"):
             return 200, [b'{"status":{"allowed":true}}']
         if "/workflows/" in path:

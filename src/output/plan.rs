@@ -186,7 +186,11 @@ fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
         escape(&super::table::common_path(&places)).into_owned(),
         age(workflow.finished_at, now),
     ];
-    cells.extend(workflow.release_finalizer.then(|| "then releases the finalizer".to_owned()));
+    if workflow.release_finalizer {
+        // What is kept keeps it, unless it turns out to be gone.
+        let unless = if workflow.keep.is_empty() { "" } else { ", if nothing of it is left" };
+        cells.push(format!("then releases the finalizer{unless}"));
+    }
     cells
 }
 

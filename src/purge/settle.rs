@@ -4,12 +4,13 @@ use super::execute::difference;
 use crate::argo::{Workflow, names};
 use crate::cluster::{Cluster, Patched};
 use crate::error::Error;
-use crate::gc::plan::CLOCKS;
+use crate::gc::location::Bucket;
+use crate::gc::plan::{CLOCKS, ObjectFacts};
 use crate::gc::{Context, Location, PlannedWorkflow, Verdict, assess};
-use crate::store::Store;
+use crate::store::{Depth, Place, Reach, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
@@ -119,7 +120,8 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
     for finding in assessment.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
         absences.present.push(finding.reason.code().to_owned());
     }
-    for artifact in &assessment.artifacts {
+    let mut found = look(assessment, store).await?;
+    for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let asked = artifact.strategy.asks_for_collection();
         let collected = artifact.verdict == Verdict::Collected;
         let Some(location) = &artifact.location else {
@@ -129,15 +131,7 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
             }
             continue;
         };
-        // A location of another engine can't be looked at, and at an uncertain one absence proves nothing.
-        let bucket = location.bucket().filter(|_| crate::gc::plan::uncertainty(artifact).is_none());
-        let looked = bucket.is_some();
-        let mut found = match bucket {
-            Some(bucket) => {
-                store.objects(&bucket, &location.key, artifact.unarchived).await.map_err(Error::new)?
-            }
-            None => Vec::new(),
-        };
+        let (looked, mut found) = found.remove(&at).map_or((false, Vec::new()), |found| (true, found));
         if collected {
             // Argo says it is gone: what was written there after the run is another's.
             let ours = |created: Timestamp| {
@@ -154,6 +148,31 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
         }
     }
     Ok(absences)
+}
+
+/// The objects of the artifacts, by their number. A location of another engine can't be looked at, and at an
+/// uncertain one absence proves nothing.
+async fn look(
+    assessment: &crate::gc::Assessment,
+    store: &Store,
+) -> Result<HashMap<usize, Vec<ObjectFacts>>, Error> {
+    let mut by_bucket: BTreeMap<Bucket, Vec<(usize, Place)>> = BTreeMap::new();
+    for (at, artifact) in assessment.artifacts.iter().enumerate() {
+        let Some(location) = &artifact.location else { continue };
+        if let Some(bucket) = location.bucket().filter(|_| crate::gc::plan::uncertainty(artifact).is_none()) {
+            let reach = if artifact.unarchived { Reach::Directory } else { Reach::Key };
+            by_bucket.entry(bucket).or_default().push((at, Place { key: &location.key, reach }));
+        }
+    }
+    let mut found = HashMap::new();
+    for (bucket, wanted) in by_bucket {
+        let (numbers, places): (Vec<usize>, Vec<Place>) = wanted.into_iter().unzip();
+        for (at, objects) in numbers.into_iter().zip(store.objects_at(&bucket, &places, Depth::Listed).await)
+        {
+            found.insert(at, objects.map_err(Error::new)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Patches that set `deleted: true` on the Pod nodes' artifacts whose objects are gone.
