@@ -91,8 +91,12 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
     let mut train = cloud.workflow("cloud-train", &keys);
     pod(&mut train)["outputs"]["artifacts"][2]["archive"] = json!({ "none": {} });
     cloud.live.server.apply(train);
-    let there =
-        ["argo/clouded/1/a.tgz", "argo/clouded/1/b ü+c.tgz", "argo/clouded/1/dir/x", "argo/clouded/1/dir/y/z"];
+    let there = [
+        "argo/clouded/1/a.tgz",
+        "argo/clouded/1/b ü+c.tgz",
+        "argo/clouded/1/dir/x",
+        "argo/clouded/1/dir/y/z",
+    ];
     let neighbours = ["argo/clouded/1/a.tgz.sig", "argo/clouded/1/directory/x", "argo/clouded2/1/a.tgz"];
     there.iter().chain(&neighbours).for_each(|key| cloud.put(key));
 
@@ -119,7 +123,8 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
     let ran = cloud.run("purge", &["--plan", &plan, "--yes", "--margin", "72h"]).ends_with(4);
     assert!(ran.out.contains("Deleted 3 objects"), "{}{}", ran.out, ran.err);
     assert!(
-        ran.err.contains("argo/clouded/1/dir/x") && ran.err.contains("was overwritten since the plan was made"),
+        ran.err.contains("argo/clouded/1/dir/x")
+            && ran.err.contains("was overwritten since the plan was made"),
         "{}",
         ran.err
     );
