@@ -2,7 +2,7 @@
 
 use super::Plan;
 use super::journal::{Journal, Line};
-use super::settle::{Settlement, announce, settle};
+use super::settle::{Seen, Settlement, announce, settle};
 use crate::argo::Workflow;
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -10,14 +10,18 @@ use crate::gc::location::Bucket;
 use crate::gc::plan::Sharer;
 use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
 use crate::store::{Depth, Outcome, Place, Reach, Store};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, FuturesOrdered, StreamExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
-/// Workflows under way at a time; their deletes share the throttle.
-const WORKFLOWS: usize = 8;
+/// What a workflow counts for, by its objects. As many workflows of few objects as there may be requests are under way
+/// at a time, and an eighth of that of many.
+const SHARE: (usize, usize) = (8, 64);
+/// Workflows that are read or written at a time: each may be large, and the API server is others', too.
+const READ: usize = 16;
 
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
@@ -67,6 +71,8 @@ pub struct Executor<'a> {
 pub struct Settled {
     pub object: PlannedObject,
     pub fate: Fate,
+    /// It was looked for after its delete, and nothing lies at its key, no newer object either.
+    pub vacant: bool,
 }
 
 /// Why an object is gone, or still there.
@@ -117,7 +123,7 @@ pub struct Tally {
 impl Tally {
     /// Counts a workflow in.
     fn add(&mut self, workflow: &WorkflowTally) {
-        for Settled { object, fate } in &workflow.objects {
+        for Settled { object, fate, .. } in &workflow.objects {
             self.reached += u64::from(*fate != Fate::NotReached);
             match fate {
                 Fate::Deleted => {
@@ -151,18 +157,27 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
-        let made = plan.head.created_at;
-        let mut running = stream::iter(plan.workflows()?.map(|plan| async move {
-            let mut plan = plan?;
-            let objects = std::mem::take(&mut plan.delete);
-            let objects = self.workflow(&plan, objects, made, count).await?;
-            let settlement = self.settle(&plan, &objects).await?;
-            Ok::<_, Error>(WorkflowTally { plan, objects, settlement })
-        }))
-        .buffered(WORKFLOWS);
+        let (made, turns) = (plan.head.created_at, &Semaphore::new(READ));
+        let mut workflows = plan.workflows()?;
+        let (mut running, mut room) = (FuturesOrdered::new(), SHARE.0 * self.concurrency.max(1));
         let mut tally = Tally::default();
         let mut failure = None;
-        while let Some(workflow) = running.next().await {
+        loop {
+            while room > 0 {
+                let Some(plan) = workflows.next() else { break };
+                let share =
+                    plan.as_ref().map_or(0, |plan| plan.delete.len()).clamp(SHARE.0, SHARE.1).min(room);
+                room -= share;
+                running.push_back(async move {
+                    let workflow = match plan {
+                        Ok(plan) => self.whole(plan, made, turns, count).await,
+                        Err(error) => Err(error),
+                    };
+                    (share, workflow)
+                });
+            }
+            let Some((share, workflow)) = running.next().await else { break };
+            room += share;
             let told = workflow.and_then(|workflow| {
                 tally.add(&workflow);
                 each(&workflow)
@@ -180,6 +195,21 @@ impl Executor<'_> {
         }
     }
 
+    /// One workflow, from the first look to the last.
+    async fn whole(
+        &self,
+        mut plan: PlannedWorkflow,
+        made: Timestamp,
+        turns: &Semaphore,
+        count: &(dyn Fn() + Sync),
+    ) -> Result<WorkflowTally, Error> {
+        let objects = std::mem::take(&mut plan.delete);
+        let objects = self.workflow(&plan, objects, (made, turns), count).await?;
+        let _turn = turns.acquire().await;
+        let settlement = self.settle(&plan, &objects).await?;
+        Ok(WorkflowTally { plan, objects, settlement })
+    }
+
     /// Settles a workflow of which something is gone, or whose finalizer is to go.
     async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<Settlement, Error> {
         let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(Settlement::default()) };
@@ -190,7 +220,9 @@ impl Executor<'_> {
         if !due || unbegun || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
             return Ok(Settlement::default());
         }
-        let settled = settle(plan, self.record, cluster, self.store, self.context).await;
+        let seen = objects.iter().filter(|settled| settled.vacant);
+        let seen: Seen = seen.map(|Settled { object, .. }| (&object.bucket, &*object.key)).collect();
+        let settled = settle(plan, &seen, self.record, (cluster, self.store), self.context).await;
         let settlement = settled.unwrap_or_else(|error| Settlement {
             notes: vec![match gone {
                 0 => format!("it was left as it is: {}", error.brief()),
@@ -217,11 +249,11 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
-        made: Timestamp,
+        (made, turns): (Timestamp, &Semaphore),
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let all = |objects: Vec<PlannedObject>, fate: Fate| {
-            objects.into_iter().map(move |object| Settled { object, fate: fate.clone() })
+            objects.into_iter().map(move |object| Settled { object, fate: fate.clone(), vacant: false })
         };
         let mut settled = Vec::with_capacity(objects.len());
         let mut rest = objects.into_iter();
@@ -231,7 +263,10 @@ impl Executor<'_> {
                 break;
             }
             // Thousands of deletes take their time, and a retry may come between any two of them.
-            match self.obstacle(plan, &batch, made).await {
+            let turn = turns.acquire().await;
+            let obstacle = self.obstacle(plan, &batch, made).await;
+            drop(turn);
+            match obstacle {
                 Ok(rerun) => settled.extend(self.batch(batch, &rerun, count).await?),
                 Err(fate) => {
                     settled.extend(all(batch, fate.clone()));
@@ -276,7 +311,7 @@ impl Executor<'_> {
                 None => self.object(&object).await?,
             };
             count();
-            Ok(Settled { object, fate })
+            Ok(Settled { object, fate, vacant: false })
         });
         let done: Vec<Result<Settled, Error>> =
             stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
@@ -348,12 +383,12 @@ impl Executor<'_> {
                 at.iter().map(|at| Place { key: &settled[*at].object.key, reach: Reach::Key }).collect();
             let left = self.store.objects_at(&bucket, &places, Depth::Listed).await;
             for (at, left) in at.into_iter().zip(left) {
-                let Settled { object, fate } = &mut settled[at];
+                let Settled { object, fate, vacant } = &mut settled[at];
                 match left {
                     Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
                         *fate = Fate::StillThere;
                     }
-                    Ok(_) => {}
+                    Ok(left) => *vacant = left.is_empty(),
                     Err(error) => *fate = Fate::Failed(format!("deleted, but not verified: {error}")),
                 }
                 // A run that goes on later must not take the storage's word for it.

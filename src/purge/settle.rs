@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
 
+/// Objects that are gone, by bucket and key.
+pub type Seen<'a> = HashSet<(&'a Bucket, &'a str)>;
+
 /// What was done to a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settlement {
@@ -24,15 +27,16 @@ pub struct Settlement {
     pub notes: Vec<String>,
 }
 
-/// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event.
+/// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event. What was just `seen` to be
+/// gone is not looked for again.
 ///
 /// # Errors
 /// The cluster can't be read or refuses; the objects are deleted all the same.
 pub async fn settle(
     plan: &PlannedWorkflow,
+    seen: &Seen<'_>,
     record: bool,
-    cluster: &Cluster,
-    store: &Store,
+    (cluster, store): (&Cluster, &Store),
     context: &Context,
 ) -> Result<Settlement, Error> {
     let mut settlement = Settlement::default();
@@ -53,7 +57,7 @@ pub async fn settle(
         let patchable = workflow.status.compressed_nodes.is_empty() && !offloaded;
         let had_finalizer = workflow.has_gc_finalizer();
         let assessment = assess(&mut workflow, context);
-        let absent = absences(&assessment, store).await?;
+        let absent = absences(&assessment, seen, store).await?;
         let mut operations = Vec::new();
         settlement = Settlement::default();
         settlement.notes.extend(unseen);
@@ -115,12 +119,16 @@ struct Absences {
 }
 
 /// Looks for every artifact that some strategy asks to collect.
-async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<Absences, Error> {
+async fn absences(
+    assessment: &crate::gc::Assessment,
+    seen: &Seen<'_>,
+    store: &Store,
+) -> Result<Absences, Error> {
     let mut absences = Absences::default();
     for finding in assessment.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
         absences.present.push(finding.reason.code().to_owned());
     }
-    let mut found = look(assessment, store).await?;
+    let mut found = look(assessment, seen, store).await?;
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let asked = artifact.strategy.asks_for_collection();
         let collected = artifact.verdict == Verdict::Collected;
@@ -154,17 +162,23 @@ async fn absences(assessment: &crate::gc::Assessment, store: &Store) -> Result<A
 /// uncertain one absence proves nothing.
 async fn look(
     assessment: &crate::gc::Assessment,
+    seen: &Seen<'_>,
     store: &Store,
 ) -> Result<HashMap<usize, Vec<ObjectFacts>>, Error> {
     let mut by_bucket: BTreeMap<Bucket, Vec<(usize, Place)>> = BTreeMap::new();
+    let mut found = HashMap::new();
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let Some(location) = &artifact.location else { continue };
         if let Some(bucket) = location.bucket().filter(|_| crate::gc::plan::uncertainty(artifact).is_none()) {
             let reach = if artifact.unarchived { Reach::Directory } else { Reach::Key };
+            // What lies below a directory's key may be more than was planned.
+            if reach == Reach::Key && seen.contains(&(&bucket, &location.key)) {
+                found.insert(at, Vec::new());
+                continue;
+            }
             by_bucket.entry(bucket).or_default().push((at, Place { key: &location.key, reach }));
         }
     }
-    let mut found = HashMap::new();
     for (bucket, wanted) in by_bucket {
         let (numbers, places): (Vec<usize>, Vec<Place>) = wanted.into_iter().unzip();
         for (at, objects) in numbers.into_iter().zip(store.objects_at(&bucket, &places, Depth::Listed).await)

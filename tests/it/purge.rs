@@ -564,6 +564,27 @@ fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes() {
 }
 
 #[test]
+fn danger_24_what_is_written_again_after_its_delete_keeps_the_finalizer() {
+    let Some(live) = Live::start("purge-finalizer-again") else { return };
+    live.gcs.bucket(live.namespace);
+    live.server.apply(poisoned(&live, &["train/a.tgz", "train/b.tgz"]));
+    live.put("train/a.tgz");
+    live.put("train/b.tgz");
+    // One by one: the first is gone when the second is to go.
+    live.gcs.before_delete(live.namespace, "train/b.tgz", |gcs| {
+        assert!(gcs.get("purge-finalizer-again", "train/a.tgz").is_none());
+        gcs.put("purge-finalizer-again", "train/a.tgz", "again");
+    });
+    let ran = live.purge(&["train", "--yes", "--release-finalizer", "--concurrency", "1"]);
+    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}{}", ran.out, ran.err);
+    assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
+    let now = live.get("train");
+    assert_eq!(now["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]));
+    let artifacts = &now["status"]["nodes"]["train-1"]["outputs"]["artifacts"];
+    assert_eq!((&artifacts[0]["deleted"], &artifacts[1]["deleted"]), (&Value::Null, &json!(true)));
+}
+
+#[test]
 fn danger_32_an_interrupt_begins_no_more_finalizers() {
     let Some((live, _)) = with_objects("purge-finalizer-interrupt", 60) else { return };
     for at in 0..20 {
