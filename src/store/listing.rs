@@ -1,4 +1,5 @@
-//! A listing by several at a time: whoever is idle takes half of what another has left.
+//! A listing by several at a time: whoever is idle takes what lies some pages ahead of another, or half of what it has
+//! left.
 
 use super::StoreError;
 use super::remote::{Page, Range, Remote, unreadable};
@@ -13,6 +14,8 @@ use tokio::sync::{Notify, mpsc};
 const LISTERS: usize = 16;
 /// Pages that wait for whoever reads them.
 const WAITING: usize = 4;
+/// Pages between the first two listers; from one to the next it doubles, till the end is met.
+const AHEAD: u32 = 8;
 /// Keys are told apart by so many characters after what they have in common.
 const DIGITS: usize = 6;
 
@@ -22,7 +25,11 @@ type Found = Result<Vec<ObjectFacts>, StoreError>;
 pub(super) fn pages(remote: Remote, prefix: String) -> BoxStream<'static, Found> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let work = Arc::new(Work {
-        state: Mutex::new(State { parts: vec![Part::default()], busy: 0, alphabet: BTreeSet::new() }),
+        state: Mutex::new(State {
+            parts: vec![Part { after: None, until: None, ahead: AHEAD }],
+            busy: 0,
+            alphabet: BTreeSet::new(),
+        }),
         changed: Notify::new(),
         prefix,
     });
@@ -50,10 +57,12 @@ struct State {
 }
 
 /// The keys after one, and up to another.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Part {
     after: Option<String>,
     until: Option<String>,
+    /// How many pages ahead the next one is sent.
+    ahead: u32,
 }
 
 impl Work {
@@ -137,10 +146,15 @@ impl Work {
             return;
         }
         let Some(after) = &part.after else { return };
-        let Some(middle) = middle(&self.prefix, after, part.until.as_deref(), &state.alphabet) else {
-            return;
-        };
-        let upper = Part { after: Some(middle.clone()), until: part.until.clone() };
+        let until = part.until.as_deref();
+        // Where the end is not known, half of all keys that there could be is far beyond it.
+        let first = objects.first().map(|object| object.key.as_str());
+        let next = first.and_then(|first| ahead(&self.prefix, (first, after), part.ahead, &state.alphabet));
+        let next = next.filter(|next| next > after && until.is_none_or(|until| next.as_str() < until));
+        let half = middle(&self.prefix, after, until, &state.alphabet);
+        let Some(middle) = next.into_iter().chain(half).min() else { return };
+        part.ahead = part.ahead.saturating_mul(2);
+        let upper = Part { after: Some(middle.clone()), until: part.until.clone(), ahead: part.ahead };
         part.until = Some(middle);
         state.parts.push(upper);
         drop(state);
@@ -179,25 +193,43 @@ fn middle(prefix: &str, after: &str, until: Option<&str>, alphabet: &BTreeSet<ch
         let same = low.chars().zip(high.chars()).take_while(|(a, b)| a == b);
         same.map(|(a, _)| a.len_utf8()).sum()
     });
-    // The place of a text among all of so many letters; what is no letter counts as the one before.
-    let number = |text: &str| {
-        let mut digits =
-            text.chars().map(|c| letters.partition_point(|letter| *letter <= c).saturating_sub(1));
-        (0..DIGITS).fold(0_u128, |sum, _| sum * base + digits.next().unwrap_or_default() as u128)
-    };
+    let number = |text| number(text, &letters);
     let (low_number, high_number) = (number(&low[common..]), high.map(|high| number(&high[common..])));
     let high_number = high_number.unwrap_or(base.pow(DIGITS as u32));
     let half = low_number + high_number.checked_sub(low_number)? / 2;
-    let mut rest = half;
-    let mut text: Vec<char> = Vec::with_capacity(DIGITS);
-    for _ in 0..DIGITS {
-        text.push(letters[(rest % base) as usize]);
-        rest /= base;
-    }
-    let text: String = text.into_iter().rev().collect();
-    let middle = format!("{prefix}{}{text}", &low[..common]);
+    let middle = format!("{prefix}{}{}", &low[..common], text(half, &letters));
     let is_between = middle.as_str() > after && until.is_none_or(|until| middle.as_str() < until);
     is_between.then_some(middle)
+}
+
+/// A key about so many pages ahead of one that went from a first key to a last one, if keys go on as they did.
+fn ahead(prefix: &str, (first, last): (&str, &str), pages: u32, alphabet: &BTreeSet<char>) -> Option<String> {
+    let letters: Vec<char> = alphabet.iter().copied().collect();
+    let (low, high) = (first.strip_prefix(prefix)?, last.strip_prefix(prefix)?);
+    let same = low.chars().zip(high.chars()).take_while(|(a, b)| a == b);
+    let mut common: usize = same.map(|(a, _)| a.len_utf8()).sum();
+    loop {
+        let (low, high) = (number(&low[common..], &letters), number(&high[common..], &letters));
+        let target = high + high.saturating_sub(low).max(1) * u128::from(pages);
+        if target < (letters.len() as u128).pow(DIGITS as u32) {
+            return Some(format!("{prefix}{}{}", &first[prefix.len()..][..common], text(target, &letters)));
+        }
+        // It would be carried over to what they have in common.
+        common = first[prefix.len()..][..common].char_indices().next_back()?.0;
+    }
+}
+
+/// The place of a text among all of so many letters; what is no letter counts as the one before.
+fn number(text: &str, letters: &[char]) -> u128 {
+    let mut digits = text.chars().map(|c| letters.partition_point(|letter| *letter <= c).saturating_sub(1));
+    (0..DIGITS).fold(0, |sum, _| sum * letters.len() as u128 + digits.next().unwrap_or_default() as u128)
+}
+
+/// The text at a place.
+fn text(number: u128, letters: &[char]) -> String {
+    let base = letters.len() as u128;
+    let digits = (0..DIGITS as u32).rev().map(|at| number / base.pow(at) % base);
+    digits.map(|digit| letters[digit as usize]).collect()
 }
 
 #[cfg(test)]
@@ -219,6 +251,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        /// Whatever the keys are, it is a key below the prefix.
+        #[test]
+        fn ahead_is_a_key(a in "[a-c/é]{0,8}", b in "[a-c/é]{0,8}", letters in "[a-z/é]{0,9}", pages in any::<u32>()) {
+            let alphabet: BTreeSet<char> = letters.chars().collect();
+            let (first, last) = (format!("p/{a}").min(format!("p/{b}")), format!("p/{a}").max(format!("p/{b}")));
+            prop_assert!(ahead("p/", (&first, &last), pages, &alphabet).is_none_or(|key| key.starts_with("p/")));
+        }
+    }
+
+    #[test]
+    fn keys_are_expected_to_go_on_as_they_did() {
+        let alphabet: BTreeSet<char> = ('0'..='9').collect();
+        let found = |first, last, pages| ahead("p/", (first, last), pages, &alphabet);
+        assert_eq!(found("p/wf-0000010", "p/wf-0000019", 5).as_deref(), Some("p/wf-00000640000"));
+        // Beyond what the last digits can tell, those before them count on.
+        assert_eq!(found("p/wf-0000010", "p/wf-0000019", 50).as_deref(), Some("p/wf-0000469000"));
+        assert_eq!(found("p/9", "p/9", 1_000_000), None);
     }
 
     #[test]

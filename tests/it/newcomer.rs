@@ -326,7 +326,6 @@ fn links_lead_to_what_the_archive_holds() {
     let anchors: Vec<String> = titles.map(|title| title.to_lowercase().replace(' ', "-")).collect();
     let links: Vec<&str> = readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
     assert!(links.len() > 10);
-    // This page is still being written.
     for link in links {
         let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
         if path.is_empty() {
