@@ -78,6 +78,8 @@ pub enum StoreError {
     Denied { what: String, message: String },
     #[error("{what}: {message}")]
     Failed { what: String, message: String },
+    #[error("{what}: unreadable answer: {why}")]
+    Unreadable { what: String, why: String },
     #[error("credentials: {0}")]
     Credentials(String),
     #[error(

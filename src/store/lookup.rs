@@ -101,10 +101,14 @@ impl<'a> Look<'a> {
             let (mut range, mut token) = (self.range(&spans), None);
             let mut floor = range.after.clone();
             while spans.len() > FEW {
-                let page = match self.remote.page(&range, token.as_deref()).await {
+                let mut page = match self.remote.page(&range, token.as_deref()).await {
                     Ok(page) => page,
-                    // Who may not list may be let look.
-                    Err(StoreError::Denied { .. }) if self.kind == Kind::Live => break,
+                    // Who may not list may be let look; and a name that can't be read may be anybody's.
+                    Err(StoreError::Denied { .. } | StoreError::Unreadable { .. })
+                        if self.kind == Kind::Live =>
+                    {
+                        break;
+                    }
                     Err(error) => {
                         done.extend(spans.into_iter().map(|span| (span.place, Err(error.clone()))));
                         return done;
@@ -116,6 +120,8 @@ impl<'a> Look<'a> {
                 let (listed, last) =
                     (page.objects.len(), page.objects.last().map(|object| object.key.clone()));
                 floor = last.clone().or(floor);
+                // Azure's order is not ours everywhere.
+                page.objects.sort_by(|a, b| a.key.cmp(&b.key));
                 let is_one = fills(&spans[0], &page);
                 let matched = hand_out(&mut spans, page.objects, self.kind);
                 let before = spans.len();

@@ -323,8 +323,8 @@ impl Remote {
 
     /// Whether a listing says of an object all that a look at it does.
     pub fn lists_all(&self) -> bool {
-        // S3 tells of holds and retention only who asks for the object.
-        !matches!(self.0.api, Api::S3(_))
+        // S3 and Azure tell of holds and retention only who asks for the object.
+        matches!(self.0.api, Api::Gcs(_))
     }
 
     pub async fn missing_rights(&self) -> Result<Vec<String>, StoreError> {
@@ -399,7 +399,7 @@ impl Remote {
 }
 
 pub(super) fn unreadable(what: String, why: &str) -> StoreError {
-    StoreError::Failed { what, message: format!("unreadable answer: {why}") }
+    StoreError::Unreadable { what, why: why.to_owned() }
 }
 
 /// Makes a request that can be signed of a call.

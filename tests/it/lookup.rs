@@ -1,6 +1,6 @@
 //! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
 
-use super::lying::{Answer, Asked, END, Liar, answer, gcs, listing, s3};
+use super::lying::{Answer, Asked, END, Liar, answer, azure, gcs, listing, s3};
 use argo_gc::gc::location::Bucket;
 use argo_gc::store::{Depth, Place, Reach, Store};
 use proptest::prelude::*;
@@ -20,6 +20,8 @@ struct Held {
     closed: bool,
     /// Listings go backwards, which no storage's should.
     backwards: bool,
+    /// There is an object whose entry in a listing can't be read.
+    damaged: bool,
 }
 
 impl Held {
@@ -32,6 +34,7 @@ impl Held {
                 .next()
                 .map_or_else(String::new, |(key, _)| key.into_owned());
         match (is_gcs, key.is_empty()) {
+            (false, true) if asked.get("comp") == "list" => self.azure_page(asked),
             (true, true) => self.gcs_page(asked),
             (false, true) => self.s3_page(asked),
             (true, false) if self.keys.contains(&key) => answer(200, &[], item(&key).to_string()),
@@ -47,7 +50,9 @@ impl Held {
                 ],
                 "",
             ),
-            (false, false) => answer(404, &[("x-amz-request-id", "1")], ""),
+            (false, false) => {
+                answer(404, &[("x-amz-request-id", "1"), ("x-ms-error-code", "BlobNotFound")], "")
+            }
         }
     }
 
@@ -91,10 +96,34 @@ impl Held {
         let (page, token) = self.part(asked, |key| key >= from, asked.get("pageToken"), "maxResults");
         let items: Vec<Value> = page.into_iter().map(item).collect();
         let mut body = json!({ "kind": "storage#objects", "items": items });
+        if self.damaged {
+            body["items"].as_array_mut().unwrap().push(json!({ "size": "1" }));
+        }
         if let Some(token) = token {
             body["nextPageToken"] = json!(token);
         }
         answer(200, &[], body.to_string())
+    }
+
+    fn azure_page(&self, asked: &Asked) -> Answer {
+        if self.closed {
+            return answer(403, &[("x-ms-error-code", "AuthorizationPermissionMismatch")], "");
+        }
+        let (page, token) = self.part(asked, |_| true, asked.get("marker"), "maxresults");
+        let blobs: String = page
+            .iter()
+            .map(|key| {
+                format!(
+                    "<Blob><Name>{key}</Name><Properties><Etag>e</Etag><Content-Length>1</Content-Length>\
+                     <Last-Modified>Mon, 02 Nov 2026 00:00:00 GMT</Last-Modified></Properties></Blob>"
+                )
+            })
+            .collect();
+        let marker = token.unwrap_or_default();
+        let body = format!(
+            "<EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>"
+        );
+        answer(200, &[], body)
     }
 
     fn s3_page(&self, asked: &Asked) -> Answer {
@@ -165,10 +194,10 @@ fn together_is_as_each_by_itself() {
     // Of two parties in turn, whose keys may be the same.
     let keys = proptest::collection::btree_set(key(), 0..150);
     let places = proptest::collection::vec((key(), reach, any::<proptest::sample::Index>()), 0..60);
-    let strategy = (keys, places, 2..40_usize, any::<[bool; 4]>());
+    let strategy = (keys, places, 2..40_usize, any::<[bool; 5]>());
     let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
     proptest::test_runner::TestRunner::new(config)
-        .run(&strategy, |(keys, places, page, [empty, closed, backwards, known])| {
+        .run(&strategy, |(keys, places, page, [empty, closed, backwards, damaged, known])| {
             let all: Vec<&String> = keys.iter().collect();
             let is_path = |key: &str| !key.split('/').any(|part| part == "." || part == "..");
             let places: Vec<(String, Reach)> = places
@@ -176,13 +205,14 @@ fn together_is_as_each_by_itself() {
                 .map(|(key, reach, at)| {
                     let key = if known && !all.is_empty() { (*at.get(&all)).clone() } else { key };
                     // A directory has to be listed, in its order.
-                    (key, if closed || backwards { Reach::Key } else { reach })
+                    (key, if closed || backwards || damaged { Reach::Key } else { reach })
                 })
                 .filter(|(key, _)| is_path(key))
                 .collect();
-            *server.held.lock().unwrap() = Held { keys: keys.clone(), page, empty, closed, backwards };
+            *server.held.lock().unwrap() =
+                Held { keys: keys.clone(), page, empty, closed, backwards, damaged };
             let expected: Vec<Vec<String>> = places.iter().map(|place| belongs(&keys, place)).collect();
-            for bucket in [gcs(), s3()] {
+            for bucket in [gcs(), s3(), azure()] {
                 let (found, _) = runtime.block_on(server.find(&bucket, &places));
                 prop_assert_eq!(&found, &expected, "{}", bucket);
             }

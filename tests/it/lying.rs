@@ -107,7 +107,7 @@ pub fn s3() -> Bucket {
     "s3://b@minio".parse().unwrap()
 }
 
-fn azure() -> Bucket {
+pub fn azure() -> Bucket {
     "https://devstoreaccount1.blob.core.windows.net/b".parse().unwrap()
 }
 
