@@ -141,15 +141,14 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value = "local", value_name = "ENGINE", help_heading = "Plan")]
     engine: engine::Engine,
     /// With --engine gcs-batch: the folder to write to [default: gcs-batch].
-    #[arg(long, value_name = "DIR", requires = "engine", help_heading = "Plan")]
+    #[arg(long, value_name = "DIR", help_heading = "Plan")]
     engine_out: Option<PathBuf>,
     /// With --engine argo, which wants it: where its pods find the plan, as gs://BUCKET/KEY.
-    #[arg(long, value_parser = repository, value_name = "URL", requires = "engine", help_heading = "Plan")]
+    #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Plan")]
     plan_location: Option<(Bucket, String)>,
-    /// With --engine argo: into how many shards the plan is cut.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N",
-          help_heading = "Plan")]
-    shards: u32,
+    /// With --engine argo: into how many shards the plan is cut [default: 8].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N", help_heading = "Plan")]
+    shards: Option<u32>,
     /// With --engine argo, which wants it: an image of this plugin (docs/in-cluster.md shows how to make it).
     #[arg(long, value_parser = super::manifest::image, value_name = "IMAGE", help_heading = "Plan")]
     image: Option<String>,

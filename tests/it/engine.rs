@@ -161,3 +161,20 @@ fn a_workflow_of_shards_is_one_that_the_server_takes_and_its_commands_purge() {
     let ran = live.purge(&arguments[..8]);
     assert!(ran.err.contains("hint: docs/in-cluster.md shows how to make it"), "{}", ran.err);
 }
+
+#[test]
+fn a_flag_of_another_engine_is_refused_before_anything_is_read() {
+    for (flags, says) in [
+        (&["--image", "i:1"][..], "--image goes with --engine argo only"),
+        (&["--shards", "3"], "--shards goes with --engine argo only"),
+        (
+            &["--plan-location", "gs://b/k", "--engine", "gcs-batch"],
+            "--plan-location goes with --engine argo only",
+        ),
+        (&["--engine-out", "d", "--engine", "argo"], "--engine-out goes with --engine gcs-batch only"),
+    ] {
+        let arguments = ["purge", "--plan", "no-such-plan.json"].into_iter().chain(flags.iter().copied());
+        let ran = Ran::of(plugin(arguments)).ends_with(2);
+        assert!(ran.err.contains(says), "{flags:?}: {}", ran.err);
+    }
+}

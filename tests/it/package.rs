@@ -216,7 +216,9 @@ fn every_archive_has_manual_pages_and_its_checksum() {
             _ => ("kubectl-argo_gc", "kubectl_complete-argo_gc"),
         };
         let all: BTreeSet<String> =
-            ["LICENSE", "README.md", "docs", "examples", "man", program, helper].map(str::to_owned).into();
+            ["Dockerfile", "LICENSE", "README.md", "docs", "examples", "krew", "man", program, helper]
+                .map(str::to_owned)
+                .into();
         assert_eq!(files, all, "{target}");
         let sum = fs::read_to_string(archive.with_extension("gz.sha256")).unwrap();
         assert_eq!(sum, format!("{}  kubectl-argo_gc-{target}.tar.gz\n", sha256(&archive)));

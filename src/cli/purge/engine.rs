@@ -11,6 +11,9 @@ use clap::ValueEnum;
 use std::io::Write;
 use std::path::Path;
 
+/// Shards of a plan where nothing else is asked for.
+const SHARDS: u32 = 8;
+
 /// Who deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Engine {
@@ -39,6 +42,18 @@ pub(super) fn check(arguments: &Arguments) -> Result<(), Error> {
         return Err(Error::usage(
             "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
         ));
+    }
+    let theirs = [
+        ("--plan-location", arguments.plan_location.is_some(), Engine::Argo),
+        ("--shards", arguments.shards.is_some(), Engine::Argo),
+        ("--image", arguments.image.is_some(), Engine::Argo),
+        ("--engine-out", arguments.engine_out.is_some(), Engine::GcsBatch),
+    ];
+    if let Some((flag, _, engine)) =
+        theirs.into_iter().find(|(_, is_given, engine)| *is_given && arguments.engine != *engine)
+    {
+        let name = engine.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        return Err(Error::usage(format!("{flag} goes with --engine {name} only")));
     }
     if arguments.engine != Engine::Argo {
         return Ok(());
@@ -111,7 +126,7 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
     // The user's texts come last, so that nothing in them is taken for a place to fill in.
     let text = fill(&text, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
         .replace("@HASH@", plan.hash.get(..8).unwrap_or_default())
-        .replace("@SHARDS@", &arguments.shards.to_string())
+        .replace("@SHARDS@", &arguments.shards.unwrap_or(SHARDS).to_string())
         .replace("@OBJECTS@", &plan.tail.totals.objects.to_string())
         .replace("@BUCKET@", &quoted(bucket.name()))
         .replace("@IMAGE@", &quoted(image))
