@@ -170,7 +170,7 @@ impl Azure {
         let objects: Result<Vec<ObjectFacts>, String> =
             blobs.blob.into_iter().filter(is_asked_for).map(Blob::facts).collect();
         let token = next_marker.filter(|token| !token.is_empty());
-        Ok(Page { objects: objects?, more: token.is_some(), token })
+        Ok(Page { objects: objects?, more: token.is_some(), token, is_sure: true })
     }
 
     pub fn delete(&self, key: &str, tag: &str) -> Option<Call> {

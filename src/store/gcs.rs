@@ -256,7 +256,7 @@ impl Gcs {
         // The live version is listed among the others.
         let is_asked_for = |object: &Object| kind != Kind::Noncurrent || object.time_deleted.is_some();
         let objects = items.into_iter().filter(is_asked_for).map(ObjectFacts::from).collect();
-        Ok(Page { objects, more: token.is_some(), token })
+        Ok(Page { objects, more: token.is_some(), token, is_sure: true })
     }
 
     pub fn delete(&self, key: &str, generation: &str) -> Option<Call> {

@@ -78,9 +78,9 @@ impl Work {
                 };
                 let next = page.and_then(|page| {
                     let next = remote.next(&range, token.as_ref(), page.token)?;
-                    Ok((page.objects, page.more, next))
+                    Ok((page.objects, page.more, page.is_sure, next))
                 });
-                let (mut objects, more, next) = match next {
+                let (mut objects, more, is_sure, next) = match next {
                     Ok(page) => page,
                     Err(error) => {
                         let _ = sender.send(Err(error)).await;
@@ -100,7 +100,10 @@ impl Work {
                     // token leads on.
                     token = if last.is_some() && last != part.after { None } else { next };
                     part.after = last.or(part.after);
-                    self.share(&mut part, &objects);
+                    // In an order of its own what lies beyond a key is not what lies behind it.
+                    if is_sure {
+                        self.share(&mut part, &objects);
+                    }
                 }
                 // Whoever read has gone: nobody wants the rest.
                 if !objects.is_empty() && sender.send(Ok(objects)).await.is_err() {

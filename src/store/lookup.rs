@@ -100,6 +100,7 @@ impl<'a> Look<'a> {
             let mut done = Vec::with_capacity(spans.len());
             let (mut range, mut token) = (self.range(&spans), None);
             let mut floor = range.after.clone();
+            let mut doubtful = Vec::new();
             while spans.len() > FEW {
                 let mut page = match self.remote.page(&range, token.as_deref()).await {
                     Ok(page) => page,
@@ -110,8 +111,8 @@ impl<'a> Look<'a> {
                         break;
                     }
                     Err(error) => {
-                        done.extend(spans.into_iter().map(|span| (span.place, Err(error.clone()))));
-                        return done;
+                        done.extend(spans.drain(..).map(|span| (span.place, Err(error.clone()))));
+                        break;
                     }
                 };
                 if !self.is_in_order(&page, floor.as_deref(), token.is_some()) {
@@ -125,17 +126,20 @@ impl<'a> Look<'a> {
                 let is_one = fills(&spans[0], &page);
                 let matched = hand_out(&mut spans, page.objects, self.kind);
                 let before = spans.len();
-                if !page.more {
-                    done.extend(spans.drain(..).map(Span::done));
-                } else if let Some(last) = last.as_deref().filter(|_| self.remote.begins_anywhere()) {
-                    let (passed, left) =
-                        spans.into_iter().partition(|span: &Span| span.is_passed(last, self.kind));
-                    done.extend(Vec::into_iter(passed).map(Span::done));
-                    spans = left;
-                }
+                let passed = match last.as_deref().filter(|_| self.remote.begins_anywhere()) {
+                    _ if !page.more => std::mem::take(&mut spans),
+                    Some(last) => spans.extract_if(.., |span| span.is_passed(last, self.kind)).collect(),
+                    None => Vec::new(),
+                };
+                // Of copies only what they cost is told.
+                let is_sure = page.is_sure || self.kind != Kind::Live;
+                let (found, missed): (Vec<Span>, Vec<Span>) =
+                    passed.into_iter().partition(|span| is_sure || !span.objects.is_empty());
+                done.extend(found.into_iter().map(Span::done));
+                doubtful.extend(missed);
                 let gain = matched.max(before - spans.len());
                 if spans.is_empty() {
-                    return done;
+                    break;
                 }
                 if is_one && self.kind == Kind::Live {
                     // A directory of thousands is listed by several at a time; what of the others was met, again.
@@ -147,14 +151,14 @@ impl<'a> Look<'a> {
                     continue;
                 }
                 if gain * SPARSE < listed {
-                    done.extend(self.apart(spans).await);
-                    return done;
+                    done.extend(self.apart(std::mem::take(&mut spans)).await);
+                    break;
                 }
                 let is_ahead =
                     last.is_some_and(|last| spans[0].start > last) && self.remote.begins_anywhere();
                 // As long as it pays: what lies between is as dense as before.
                 let next = Range { most: range.most, ..self.range(&spans) };
-                if is_ahead && next.after > range.after {
+                if is_ahead && next.beginning() > range.beginning() {
                     (range, token) = (next, None);
                     floor = range.after.clone();
                     continue;
@@ -164,6 +168,7 @@ impl<'a> Look<'a> {
                     Ok(None) | Err(_) => break,
                 }
             }
+            spans.extend(doubtful);
             done.extend(self.each(spans).await);
             done
         }
@@ -217,9 +222,12 @@ impl<'a> Look<'a> {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Range::default() };
         let same = first.start.chars().zip(last.start.chars()).take_while(|(a, b)| a == b);
         let common: usize = same.map(|(a, _)| a.len_utf8()).sum();
+        let prefix = first.start[..common].to_owned();
+        let after = Some(before(&first.start)).filter(|_| self.remote.begins_anywhere());
         Range {
-            prefix: first.start[..common].to_owned(),
-            after: self.remote.begins_anywhere().then(|| before(&first.start)),
+            // Else the first is the prefix itself, with which a listing begins.
+            after: after.filter(|after| after.starts_with(&prefix)),
+            prefix,
             most: Some((2 * spans.len()).max(32)),
             kind: self.kind,
         }

@@ -45,7 +45,8 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Range {
     pub prefix: String,
-    /// Only keys after this one; GCS begins with it.
+    /// Only keys after this one; GCS begins with it. It has the prefix: of one that comes before it older MinIO and
+    /// SeaweedFS (#11321) make an empty listing.
     pub after: Option<String>,
     /// Objects a page, where the storage's own measure is too much.
     pub most: Option<usize>,
@@ -55,6 +56,11 @@ pub(super) struct Range {
 impl Range {
     pub fn of(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), ..Self::default() }
+    }
+
+    /// No key before this one is listed.
+    pub fn beginning(&self) -> &str {
+        self.after.as_deref().unwrap_or(&self.prefix)
     }
 }
 
@@ -66,6 +72,9 @@ pub(super) struct Page {
     pub token: Option<String>,
     /// There are more, though this page may be empty.
     pub more: bool,
+    /// What it leaves out isn't there. Relatives of S3 have orders (SeaweedFS, Storj, VersityGW #1283) and encodings of
+    /// their own, and what they leave out has to be looked for.
+    pub is_sure: bool,
 }
 
 /// What tells one API from another.

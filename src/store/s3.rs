@@ -20,6 +20,9 @@ use tokio::sync::OnceCell;
 /// Where nothing else is known, and what every relative of S3 takes.
 const REGION: &str = "us-east-1";
 
+/// What AWS's own calls itself.
+const AWS: &str = "AmazonS3";
+
 /// Between key and version in a token of ours: no version ID holds it.
 const BETWEEN: char = '\n';
 
@@ -291,11 +294,12 @@ impl S3 {
     }
 
     pub fn read_list(&self, answer: &Answer, kind: Kind) -> Result<Page, String> {
+        let is_sure = answer.header("server") == AWS;
         if kind != Kind::Live {
             let VersionPage { version, token, .. } = read_versions(answer)?;
             let objects = version.into_iter().filter(|version| !version.is_latest);
             let objects = objects.map(Version::facts).collect();
-            return Ok(Page { objects, more: token.is_some(), token });
+            return Ok(Page { objects, more: token.is_some(), token, is_sure });
         }
         let Listing { contents, is_truncated, encoding_type, next_continuation_token, .. } =
             xml(&answer.body)?;
@@ -316,7 +320,7 @@ impl S3 {
         };
         let objects: Result<Vec<ObjectFacts>, String> = contents.into_iter().map(object).collect();
         let token = next_continuation_token.filter(|token| !token.is_empty());
-        Ok(Page { objects: objects?, more: is_truncated || token.is_some(), token })
+        Ok(Page { objects: objects?, more: is_truncated || token.is_some(), token, is_sure })
     }
 
     pub fn delete(&self, key: &str, pin: &str) -> Option<Call> {

@@ -1,6 +1,6 @@
 //! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
 
-use super::lying::{Answer, Asked, END, Liar, answer, azure, gcs, listing, s3};
+use super::lying::{Answer, Asked, END, Liar, answer, azure, gcs, listing, relatives_listing, s3};
 use argo_gc::gc::location::Bucket;
 use argo_gc::store::{Depth, Place, Reach, Store};
 use proptest::prelude::*;
@@ -22,6 +22,15 @@ struct Held {
     backwards: bool,
     /// There is an object whose entry in a listing can't be read.
     damaged: bool,
+    /// A relative of S3 with an order of its own: folder by folder, whose names it compares without their slash.
+    by_folder: bool,
+    /// As older MinIO and SeaweedFS: what begins before the prefix finds nothing.
+    strict: bool,
+}
+
+/// Where a key stands among the others of a server.
+fn place_of(key: &str, by_folder: bool) -> Vec<&str> {
+    if by_folder { key.split('/').collect() } else { vec![key] }
 }
 
 impl Held {
@@ -75,6 +84,7 @@ impl Held {
             .map(String::as_str)
             .filter(|key| key.starts_with(prefix) && begins(key))
             .collect();
+        rest.sort_by_key(|key| place_of(key, self.by_folder && asked.path == "/b/"));
         if self.backwards {
             rest.reverse();
         }
@@ -131,15 +141,20 @@ impl Held {
             return answer(403, &[], "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
         }
         let after = asked.get("start-after");
-        let (page, token) = self.part(asked, |key| key > after, asked.get("continuation-token"), "max-keys");
+        let page_of = if self.by_folder { relatives_listing } else { listing };
+        if self.strict && !after.is_empty() && !after.starts_with(asked.get("prefix")) {
+            return page_of(&[], END);
+        }
+        let is_after = |key: &str| place_of(key, self.by_folder) > place_of(after, self.by_folder);
+        let (page, token) = self.part(asked, is_after, asked.get("continuation-token"), "max-keys");
         match token {
-            Some(token) => listing(
+            Some(token) => page_of(
                 &page,
                 &format!(
                     "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
                 ),
             ),
-            None => listing(&page, END),
+            None => page_of(&page, END),
         }
     }
 }
@@ -194,30 +209,33 @@ fn together_is_as_each_by_itself() {
     // Of two parties in turn, whose keys may be the same.
     let keys = proptest::collection::btree_set(key(), 0..150);
     let places = proptest::collection::vec((key(), reach, any::<proptest::sample::Index>()), 0..60);
-    let strategy = (keys, places, 2..40_usize, any::<[bool; 5]>());
+    let strategy = (keys, places, 2..40_usize, any::<[bool; 7]>());
     let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
     proptest::test_runner::TestRunner::new(config)
-        .run(&strategy, |(keys, places, page, [empty, closed, backwards, damaged, known])| {
-            let all: Vec<&String> = keys.iter().collect();
-            let is_path = |key: &str| !key.split('/').any(|part| part == "." || part == "..");
-            let places: Vec<(String, Reach)> = places
-                .into_iter()
-                .map(|(key, reach, at)| {
-                    let key = if known && !all.is_empty() { (*at.get(&all)).clone() } else { key };
-                    // A directory has to be listed, in its order.
-                    (key, if closed || backwards || damaged { Reach::Key } else { reach })
-                })
-                .filter(|(key, _)| is_path(key))
-                .collect();
-            *server.held.lock().unwrap() =
-                Held { keys: keys.clone(), page, empty, closed, backwards, damaged };
-            let expected: Vec<Vec<String>> = places.iter().map(|place| belongs(&keys, place)).collect();
-            for bucket in [gcs(), s3(), azure()] {
-                let (found, _) = runtime.block_on(server.find(&bucket, &places));
-                prop_assert_eq!(&found, &expected, "{}", bucket);
-            }
-            Ok(())
-        })
+        .run(
+            &strategy,
+            |(keys, places, page, [empty, closed, backwards, damaged, known, by_folder, strict])| {
+                let all: Vec<&String> = keys.iter().collect();
+                let is_path = |key: &str| !key.split('/').any(|part| part == "." || part == "..");
+                let places: Vec<(String, Reach)> = places
+                    .into_iter()
+                    .map(|(key, reach, at)| {
+                        let key = if known && !all.is_empty() { (*at.get(&all)).clone() } else { key };
+                        // A directory has to be listed, in its order.
+                        (key, if closed || backwards || damaged || by_folder { Reach::Key } else { reach })
+                    })
+                    .filter(|(key, _)| is_path(key))
+                    .collect();
+                *server.held.lock().unwrap() =
+                    Held { keys: keys.clone(), page, empty, closed, backwards, damaged, by_folder, strict };
+                let expected: Vec<Vec<String>> = places.iter().map(|place| belongs(&keys, place)).collect();
+                for bucket in [gcs(), s3(), azure()] {
+                    let (found, _) = runtime.block_on(server.find(&bucket, &places));
+                    prop_assert_eq!(&found, &expected, "{}", bucket);
+                }
+                Ok(())
+            },
+        )
         .unwrap();
 }
 
@@ -248,4 +266,35 @@ async fn what_lies_together_takes_a_listing_what_lies_apart_a_look_each() {
             assert!(asked <= most, "{bucket}, {what}: {asked} requests for {} places", places.len());
         }
     }
+}
+
+/// What a server's listing leaves out, for whatever reason of its own, is not called gone by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_listing_of_a_relative_leaves_out_is_looked_for() {
+    let server = Server::start().await;
+    let keys: BTreeSet<String> =
+        ["out", "out/1", "out/2", "out-1/1", "out-1/2", "out-1/3"].map(str::to_owned).into();
+    let places = |reach| -> Vec<(String, Reach)> { keys.iter().map(|key| (key.clone(), reach)).collect() };
+    let ordinary = Held { keys: keys.clone(), page: 3, ..Held::default() };
+    for (what, held) in [
+        ("nothing where it is to begin before the prefix", Held { strict: true, ..ordinary.clone() }),
+        ("what another order puts on the next page", Held { by_folder: true, ..ordinary.clone() }),
+        ("both", Held { by_folder: true, strict: true, ..ordinary }),
+    ] {
+        *server.held.lock().unwrap() = held;
+        let (found, _) = server.find(&s3(), &places(Reach::Key)).await;
+        let expected: Vec<Vec<String>> = keys.iter().map(|key| vec![key.clone()]).collect();
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+/// Where folders stand in an order of their own, nobody can be given what lies beyond a key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_of_a_relative_is_not_shared() {
+    let server = Server::start().await;
+    // After its first page the half of what is left would begin in `d/Z-`, which its server puts after `d/Z/`.
+    let keys: BTreeSet<String> = ["d/Y/-", "d/Y/Z", "d/Z/0", "d/Z/1"].map(str::to_owned).into();
+    *server.held.lock().unwrap() = Held { keys: keys.clone(), page: 2, by_folder: true, ..Held::default() };
+    let listed = server.store.list(&s3(), "d/").await.unwrap();
+    assert_eq!(listed.into_iter().map(|object| object.key).collect::<BTreeSet<_>>(), keys);
 }

@@ -111,8 +111,15 @@ pub fn azure() -> Bucket {
     "https://devstoreaccount1.blob.core.windows.net/b".parse().unwrap()
 }
 
-/// A page of S3: contents, and what else stands in it.
+/// A page of AWS's own S3: contents, and what else stands in it.
 pub fn listing(keys: &[&str], more: &str) -> Answer {
+    let mut page = relatives_listing(keys, more);
+    page.headers_mut().insert("server", "AmazonS3".parse().unwrap());
+    page
+}
+
+/// As [`listing`], of a relative that may have an order of its own.
+pub fn relatives_listing(keys: &[&str], more: &str) -> Answer {
     let contents: String = keys
         .iter()
         .map(|key| {
