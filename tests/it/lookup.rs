@@ -6,6 +6,7 @@ use argo_gc::store::{Depth, Place, Reach, Store};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 /// A bucket, and the manner of its server.
@@ -26,6 +27,8 @@ struct Held {
     by_folder: bool,
     /// As older MinIO and SeaweedFS: what begins before the prefix finds nothing.
     strict: bool,
+    /// So many listings are answered well, and the next ones by this status.
+    fails: Option<(Arc<AtomicUsize>, u16)>,
 }
 
 /// Where a key stands among the others of a server.
@@ -42,6 +45,12 @@ impl Held {
             form_urlencoded::parse(format!("{}=", &key[1.min(key.len())..].replace('+', "%2B")).as_bytes())
                 .next()
                 .map_or_else(String::new, |(key, _)| key.into_owned());
+        let is_listing = key.is_empty() && asked.get("max-keys") != "1";
+        if let Some((left, status)) = self.fails.as_ref().filter(|_| is_listing)
+            && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err()
+        {
+            return answer(*status, &[], "<Error><Code>NoSuchBucket</Code></Error>");
+        }
         match (is_gcs, key.is_empty()) {
             (false, true) if asked.get("comp") == "list" => self.azure_page(asked),
             (true, true) => self.gcs_page(asked),
@@ -226,8 +235,17 @@ fn together_is_as_each_by_itself() {
                     })
                     .filter(|(key, _)| is_path(key))
                     .collect();
-                *server.held.lock().unwrap() =
-                    Held { keys: keys.clone(), page, empty, closed, backwards, damaged, by_folder, strict };
+                *server.held.lock().unwrap() = Held {
+                    keys: keys.clone(),
+                    page,
+                    empty,
+                    closed,
+                    backwards,
+                    damaged,
+                    by_folder,
+                    strict,
+                    fails: None,
+                };
                 let expected: Vec<Vec<String>> = places.iter().map(|place| belongs(&keys, place)).collect();
                 for bucket in [gcs(), s3(), azure()] {
                     let (found, _) = runtime.block_on(server.find(&bucket, &places));
@@ -297,4 +315,34 @@ async fn a_listing_of_a_relative_is_not_shared() {
     *server.held.lock().unwrap() = Held { keys: keys.clone(), page: 2, by_folder: true, ..Held::default() };
     let listed = server.store.list(&s3(), "d/").await.unwrap();
     assert_eq!(listed.into_iter().map(|object| object.key).collect::<BTreeSet<_>>(), keys);
+}
+
+/// A listing that breaks off leaves every place found as it is, or not known.
+#[test]
+fn a_listing_that_breaks_off_makes_nothing_gone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start());
+    let key = || prop_oneof!["[ab/]{1,5}", "a/[0-9]{1,4}", "b/[0-9]{2}/[ab]"];
+    let reach = prop_oneof![Just(Reach::Key), Just(Reach::Directory), Just(Reach::Beginning)];
+    let places = proptest::collection::vec((key(), reach), 4..60);
+    let status = prop_oneof![Just(200_u16), Just(400), Just(403), Just(404)];
+    let strategy = (proptest::collection::btree_set(key(), 20..150), places, 2..20_usize, 0..6_usize, status);
+    let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
+    proptest::test_runner::TestRunner::new(config)
+        .run(&strategy, |(keys, places, page, well, status)| {
+            for bucket in [gcs(), s3(), azure()] {
+                let fails = Some((Arc::new(AtomicUsize::new(well)), status));
+                *server.held.lock().unwrap() = Held { keys: keys.clone(), page, fails, ..Held::default() };
+                let wanted: Vec<Place> =
+                    places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
+                let found = runtime.block_on(server.store.objects_at(&bucket, &wanted, Depth::Listed));
+                for (place, found) in places.iter().zip(found) {
+                    let Ok(found) = found else { continue };
+                    let found: Vec<String> = found.into_iter().map(|object| object.key).collect();
+                    prop_assert_eq!(found, belongs(&keys, place), "{} {:?}", bucket, place);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
 }
