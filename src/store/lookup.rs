@@ -28,6 +28,13 @@ struct Span {
 }
 
 impl Span {
+    /// Whether some storage may write the key in another way, and list it so: without an empty folder, a dot at the
+    /// end of a name, or a backslash.
+    fn may_be_renamed(&self) -> bool {
+        let is_odd = |name: &str| name.is_empty() || name.ends_with('.') || name.contains('\\');
+        !self.below && self.start.split('/').any(is_odd)
+    }
+
     fn holds(&self, key: &str) -> bool {
         if self.below { key.starts_with(&self.start) } else { key == self.start }
     }
@@ -131,10 +138,12 @@ impl<'a> Look<'a> {
                     Some(last) => spans.extract_if(.., |span| span.is_passed(last, self.kind)).collect(),
                     None => Vec::new(),
                 };
-                // Of copies only what they cost is told.
-                let is_sure = page.is_sure || self.kind != Kind::Live;
-                let (found, missed): (Vec<Span>, Vec<Span>) =
-                    passed.into_iter().partition(|span| is_sure || !span.objects.is_empty());
+                let (found, missed): (Vec<Span>, Vec<Span>) = passed.into_iter().partition(|span| {
+                    // Of copies only what they cost is told.
+                    !span.objects.is_empty()
+                        || self.kind != Kind::Live
+                        || page.is_sure && !span.may_be_renamed()
+                });
                 done.extend(found.into_iter().map(Span::done));
                 doubtful.extend(missed);
                 let gain = matched.max(before - spans.len());

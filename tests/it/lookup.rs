@@ -346,3 +346,24 @@ fn a_listing_that_breaks_off_makes_nothing_gone() {
         })
         .unwrap();
 }
+
+/// A storage that writes a name in another way lists that, and shows the object to whoever asks for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_listed_in_another_way_is_looked_for() {
+    let held = Held { keys: ["a/b".to_owned()].into(), page: 100, ..Held::default() };
+    let liar = Liar::start(move |asked| match asked.get("comp") {
+        "list" => held.answer(asked),
+        _ => answer(
+            200,
+            &[("etag", "\"e\""), ("last-modified", "Mon, 02 Nov 2026 00:00:00 GMT"), ("content-length", "1")],
+            "",
+        ),
+    })
+    .await;
+    let keys = ["/a/b", "a//b", "a/b.", "a./b", "a\\b"];
+    let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Key }).collect();
+    let found = liar.store().objects_at(&azure(), &places, Depth::Listed).await;
+    for (key, found) in keys.iter().zip(found) {
+        assert_eq!(found.unwrap().len(), 1, "{key}");
+    }
+}
