@@ -218,21 +218,28 @@ fn together_is_as_each_by_itself() {
     // Of two parties in turn, whose keys may be the same.
     let keys = proptest::collection::btree_set(key(), 0..150);
     let places = proptest::collection::vec((key(), reach, any::<proptest::sample::Index>()), 0..60);
-    let strategy = (keys, places, 2..40_usize, any::<[bool; 7]>());
+    let strategy = (keys, places, 2..40_usize, any::<[bool; 8]>());
     let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
     proptest::test_runner::TestRunner::new(config)
         .run(
             &strategy,
-            |(keys, places, page, [empty, closed, backwards, damaged, known, by_folder, strict])| {
+            |(keys, places, page, [empty, closed, backwards, damaged, known, by_folder, strict, within])| {
+                // All in one folder, which is looked for itself.
+                let folder = |key: String| if within { format!("a/{key}") } else { key };
+                let keys: BTreeSet<String> = keys.into_iter().map(folder).collect();
                 let all: Vec<&String> = keys.iter().collect();
                 let is_path = |key: &str| !key.split('/').any(|part| part == "." || part == "..");
+                // A directory has to be listed, in its order.
+                let is_odd = closed || backwards || damaged || by_folder;
+                let reach_of = |reach| if is_odd { Reach::Key } else { reach };
                 let places: Vec<(String, Reach)> = places
                     .into_iter()
                     .map(|(key, reach, at)| {
-                        let key = if known && !all.is_empty() { (*at.get(&all)).clone() } else { key };
-                        // A directory has to be listed, in its order.
-                        (key, if closed || backwards || damaged || by_folder { Reach::Key } else { reach })
+                        let key =
+                            if known && !all.is_empty() { (*at.get(&all)).clone() } else { folder(key) };
+                        (key, reach_of(reach))
                     })
+                    .chain(within.then(|| ("a".to_owned(), reach_of(Reach::Directory))))
                     .filter(|(key, _)| is_path(key))
                     .collect();
                 *server.held.lock().unwrap() = Held {
