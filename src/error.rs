@@ -4,26 +4,7 @@ use crate::files::InputError;
 use kube::client::AuthError;
 use serde::Deserialize;
 use std::error::Error as StdError;
-use std::fmt;
-use std::io;
-
-/// Exit codes, as docs/exit-codes.md publishes them.
-pub mod exit {
-    /// Done, findings or not.
-    pub const DONE: u8 = 0;
-    /// An error; what was printed before it may be incomplete.
-    pub const ERROR: u8 = 1;
-    /// The command line is wrong.
-    pub const USAGE: u8 = 2;
-    /// `--fail-on` found what it was asked to look for.
-    pub const FOUND: u8 = 3;
-    /// Some objects could not be read; the others were handled.
-    pub const PARTIAL: u8 = 4;
-    /// Refused, or not confirmed: nothing was changed.
-    pub const REFUSED: u8 = 5;
-    /// Interrupted by Ctrl-C.
-    pub const INTERRUPTED: u8 = 130;
-}
+use std::{fmt, io};
 
 /// client-go's words for a 404 that names no object.
 pub(crate) const NO_RESOURCE: &str = "the server could not find the requested resource";
@@ -33,7 +14,7 @@ const NO_CERTIFICATES: &str = "No CA certificates were loaded";
 
 /// What kind of failure it was, where callers tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     Usage,
     Forbidden,
     NotFound,
@@ -49,7 +30,7 @@ pub enum Kind {
 /// A failure, ready to be shown.
 #[derive(Debug)]
 pub struct Error {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The whole first line, `error: ` or kubectl's other beginnings included.
     message: String,
     hints: Vec<String>,
@@ -58,20 +39,20 @@ pub struct Error {
 impl Error {
     /// An error that begins with `error: `.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self::worded(Kind::Other, format!("error: {message}"))
+        Self::worded(ErrorKind::Other, format!("error: {message}"))
     }
 
     /// A wrong command line.
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self::worded(Kind::Usage, format!("error: {message}"))
+        Self::worded(ErrorKind::Usage, format!("error: {message}"))
     }
 
     /// A guard's no: nothing was changed.
     pub fn refused(message: impl fmt::Display) -> Self {
-        Self::worded(Kind::Refused, format!("error: {message}"))
+        Self::worded(ErrorKind::Refused, format!("error: {message}"))
     }
 
-    fn worded(kind: Kind, message: String) -> Self {
+    fn worded(kind: ErrorKind, message: String) -> Self {
         Self { kind, message, hints: Vec::new() }
     }
 
@@ -85,9 +66,9 @@ impl Error {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Usage => exit::USAGE,
-            Kind::Refused => exit::REFUSED,
-            Kind::ClosedPipe => exit::DONE,
+            ErrorKind::Usage => exit::USAGE,
+            ErrorKind::Refused => exit::REFUSED,
+            ErrorKind::ClosedPipe => exit::DONE,
             _ => exit::ERROR,
         }
     }
@@ -107,10 +88,10 @@ impl Error {
         }
         let status: Status = serde_json::from_slice(body).unwrap_or_default();
         let kind = match (code, status.reason.as_str()) {
-            (403, _) => Kind::Forbidden,
-            (404, _) => Kind::NotFound,
-            (410, _) | (_, "Expired" | "Gone") => Kind::Expired,
-            _ => Kind::Other,
+            (403, _) => ErrorKind::Forbidden,
+            (404, _) => ErrorKind::NotFound,
+            (410, _) | (_, "Expired" | "Gone") => ErrorKind::Expired,
+            _ => ErrorKind::Other,
         };
         if code == 401 {
             let message = "error: You must be logged in to the server (Unauthorized)";
@@ -141,9 +122,9 @@ impl Error {
             message: String,
         }
         let kind = match code {
-            403 => Kind::Forbidden,
-            404 => Kind::NotFound,
-            _ => Kind::Other,
+            403 => ErrorKind::Forbidden,
+            404 => ErrorKind::NotFound,
+            _ => ErrorKind::Other,
         };
         // A proxy before it refuses in words of its own; a Status object is Kubernetes' and has a large code.
         let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| answer.code <= 16);
@@ -182,19 +163,22 @@ impl Error {
         let innermost = chain.last().map(ToString::to_string).unwrap_or_default();
         match io_kind {
             Some(io::ErrorKind::ConnectionRefused) => Self::worded(
-                Kind::Other,
+                ErrorKind::Other,
                 format!(
                     "The connection to the server {host} was refused - did you specify the right host or port?"
                 ),
             ),
             Some(io::ErrorKind::TimedOut) => Self::timeout(host),
-            _ => Self::worded(Kind::Other, format!("Unable to connect to the server: {host}: {innermost}")),
+            _ => Self::worded(
+                ErrorKind::Other,
+                format!("Unable to connect to the server: {host}: {innermost}"),
+            ),
         }
     }
 
     /// The API server did not answer in time.
     pub fn timeout(host: &str) -> Self {
-        Self::worded(Kind::Other, format!("Unable to connect to the server: {host}: no answer in time"))
+        Self::worded(ErrorKind::Other, format!("Unable to connect to the server: {host}: no answer in time"))
             .hint("give it more with --request-timeout")
     }
 
@@ -312,7 +296,7 @@ impl StdError for Error {}
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::worded(Kind::ClosedPipe, String::new()),
+            io::ErrorKind::BrokenPipe => Self::worded(ErrorKind::ClosedPipe, String::new()),
             _ => Self::new(format!("writing the output: {error}")),
         }
     }
@@ -324,9 +308,28 @@ impl From<InputError> for Error {
     }
 }
 
+/// Exit codes, as docs/exit-codes.md publishes them.
+pub mod exit {
+    /// Done, findings or not.
+    pub const DONE: u8 = 0;
+    /// An error; what was printed before it may be incomplete.
+    pub const ERROR: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
+    /// `--fail-on` found what it was asked to look for.
+    pub const FOUND: u8 = 3;
+    /// Some objects could not be read; the others were handled.
+    pub const PARTIAL: u8 = 4;
+    /// Refused, or not confirmed: nothing was changed.
+    pub const REFUSED: u8 = 5;
+    /// Interrupted by Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
 #[cfg(test)]
-mod tests {
+mod tests_1 {
     use super::*;
+    use std::io;
 
     #[test]
     fn speaks_as_kubectl_does() {
@@ -334,7 +337,7 @@ mod tests {
             br#"{"kind":"Status","reason":"Forbidden","message":"pods is forbidden: User \"x\""}"#;
         let error = Error::from_status(403, forbidden);
         assert_eq!(error.to_string(), "Error from server (Forbidden): pods is forbidden: User \"x\"");
-        assert_eq!(error.kind, Kind::Forbidden);
+        assert_eq!(error.kind, ErrorKind::Forbidden);
         let error = Error::from_status(401, b"");
         assert!(error.to_string().starts_with("error: You must be logged in to the server (Unauthorized)"));
         let error = Error::from_status(502, b"<html>");
@@ -357,13 +360,13 @@ mod tests {
             of(403, denied).to_string(),
             "Error from the Argo server argo:2746 (Forbidden): not allowed"
         );
-        assert_eq!(of(403, denied).kind, Kind::Forbidden);
+        assert_eq!(of(403, denied).kind, ErrorKind::Forbidden);
         let missing = r#"{"error":"not found","code":5,"message":"not found"}"#;
-        assert_eq!(of(404, missing).kind, Kind::NotFound);
+        assert_eq!(of(404, missing).kind, ErrorKind::NotFound);
         for alien in ["404 page not found", r#"{"kind":"Status","code":404,"message":"x"}"#, "<html>"] {
             let error = of(404, alien);
             assert!(
-                error.kind == Kind::Other && error.to_string().contains("not as an Argo server"),
+                error.kind == ErrorKind::Other && error.to_string().contains("not as an Argo server"),
                 "{error}"
             );
         }

@@ -3,15 +3,17 @@
 //! JSON is streamed object by object; a YAML document is held whole.
 
 pub mod inspection;
-mod json;
-mod yaml;
+pub mod json;
+pub mod policy;
+pub mod yaml;
 
-use crate::argo::list::{Malformed, object};
-use crate::argo::related::*;
-use crate::argo::{Workflow, list::Item};
+use argo_gc_core::argo::list::{Item, Malformed, object};
+use argo_gc_core::argo::related::*;
+use argo_gc_core::argo::workflow::Workflow;
 use serde::Deserialize;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -214,7 +216,10 @@ fn parse(text: &str, list_kind: &str) -> Object {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use argo_gc_core::argo::list::{Malformed, object};
+    use argo_gc_core::argo::workflow::Workflow;
 
     fn kinds(text: &str) -> (Vec<String>, Option<String>) {
         let mut seen = Vec::new();

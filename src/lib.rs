@@ -10,15 +10,15 @@
 //! [`cli::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds' own
 //! chains of credentials, for the Argo server's token and proxy, and for the user's folders, alone.
 
-pub mod argo;
-pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod disk_queue;
+pub mod duration;
 pub mod error;
 pub mod files;
 pub mod fix;
-pub mod gc;
-pub mod lint;
+pub mod interrupt;
 pub mod output;
 pub mod purge;
-pub mod store;
+pub mod scan;
+pub mod syntax;

@@ -1,8 +1,10 @@
 //! `kubectl-argo_gc`: hands the process's streams, clock and signals to the library.
 
-use argo_gc::cli::{Streams, complete, run};
+use argo_gc::cli::app::run;
+use argo_gc::cli::complete;
+use argo_gc::cli::streams::Streams;
 use argo_gc::error::exit;
-use argo_gc::purge::execute::Stop;
+use argo_gc::interrupt::Stop;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;

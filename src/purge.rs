@@ -5,16 +5,12 @@
 //! [`undo`] brings back what a bucket still holds.
 
 pub mod batch;
-pub mod document;
 pub mod execute;
-pub mod gather;
 pub mod journal;
+pub mod outcome;
+pub mod plan_file;
+pub mod recheck;
+pub mod record;
+pub mod refresh;
 pub mod resolve;
-pub mod settle;
-pub mod spill;
 pub mod undo;
-
-pub use document::{Draft, Plan};
-pub use execute::{Executor, Tally};
-pub use gather::Gathered;
-pub use journal::Journal;

@@ -3,16 +3,19 @@
 //! What can be typed comes from clap's own tables; here is only what stands for a value (a workflow's name, a
 //! reason's code), told by the flag or the value's name. Whatever fails, nothing is said: a person is typing.
 
-mod known;
+pub mod known;
 
-use super::{Cli, Streams, inspect, kube_flags};
+use crate::cli::app::Cli;
+use crate::cli::complete::known::Known;
+use crate::cli::streams::Streams;
+use crate::cli::{inspect, kube_flags};
 use crate::error::exit;
-use crate::gc::{Reason, Verdict};
+use argo_gc_core::reason::Reason;
+use argo_gc_core::verdict::Verdict;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, CommandFactory, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, complete};
 use clap_complete::env::Shells;
-use known::Known;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
@@ -20,8 +23,10 @@ use std::sync::Arc;
 
 /// The variable by which a shell's script asks: it holds the shell's name.
 pub const VARIABLE: &str = "ARGO_GC_COMPLETE";
+
 /// The first word by which kubectl's helper asks, as Cobra's programs are asked.
 const KUBECTL: &str = "__complete";
+
 /// The first word of a shell's question, within the process.
 const SHELL: &str = "__complete-for";
 
@@ -30,6 +35,7 @@ const PATH: &str = "path";
 
 /// Cobra's directives, which add up.
 const NO_SPACE: u8 = 2;
+
 const NO_FILES: u8 = 4;
 
 /// The process's arguments, where `shell` is what [`VARIABLE`] holds.
@@ -43,7 +49,7 @@ pub fn arguments(shell: Option<OsString>, arguments: impl Iterator<Item = OsStri
 }
 
 /// Answers where the command line is a question about another one.
-pub(super) fn answer(arguments: &[OsString], streams: &mut Streams) -> Option<u8> {
+pub(crate) fn answer(arguments: &[OsString], streams: &mut Streams) -> Option<u8> {
     let (_, rest) = arguments.split_first()?;
     let (question, rest) = rest.split_first()?;
     let answer = match question.to_str()? {
@@ -111,7 +117,7 @@ fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
 
 /// Names of the cluster and of a kubeconfig are others' words: none may act on a terminal or end a line.
 fn is_plain(text: &str) -> bool {
-    matches!(crate::output::escape(text), std::borrow::Cow::Borrowed(_))
+    matches!(crate::output::escape::escape(text), std::borrow::Cow::Borrowed(_))
 }
 
 /// The command with what can stand for the values of its flags; `leave_paths` to the shell.

@@ -1,6 +1,7 @@
 //! `completion`: the scripts that make tab complete.
 
-use super::{Streams, complete};
+use crate::cli::complete;
+use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use clap::{Args, ValueEnum};
 use clap_complete::env::Shells;
@@ -8,6 +9,7 @@ use std::io::Write;
 
 /// The name by which shells know the program.
 const PROGRAM: &str = "kubectl-argo_gc";
+
 /// What kubectl can run differs between systems.
 const FOR_KUBECTL: &str = if cfg!(windows) {
     include_str!("../../completions/kubectl_complete-argo_gc.cmd")
@@ -30,7 +32,7 @@ Examples for kubectl-argo_gc:
   kubectl argo-gc completion fish > ~/.config/fish/completions/kubectl-argo_gc.fish
 
 Exit status: 0 done; 1 error; 2 wrong usage.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// What the script is for.
     #[arg(value_enum, value_name = "FOR")]
     shell: Shell,

@@ -1,10 +1,10 @@
 //! `diff`: what changed between two inspections.
 
-use super::Streams;
+use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use crate::files::inspection;
-use crate::gc::diff::{ChangeKind, Comparison};
 use crate::output::diff::{DiffFormat, write};
+use argo_gc_core::diff::{ChangeKind, Comparison};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 3 --fail-on found something; 130 \
 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The earlier inspection.
     #[arg(value_name = "OLD")]
     old: PathBuf,

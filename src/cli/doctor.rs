@@ -1,17 +1,30 @@
 //! `doctor`: why artifact GC is stuck or failing, and what mends it.
 
-use super::inspect::{self, report, version};
-use super::select::{Seen, Selection};
-use super::{Streams, kube_flags::KubeFlags};
-use crate::argo::list::{Item, Malformed, decode, object};
-use crate::argo::{Version, Workflow};
-use crate::cluster::{Body, Cluster, Scope};
+use crate::cli::kube_flags::KubeFlags;
+use crate::cli::streams::Streams;
+use crate::cli::values::version;
+use crate::cli::warnings::report;
+use crate::cluster::client::Cluster;
+use crate::cluster::pages::{Body, PageQuery};
 use crate::error::{Error, exit};
-use crate::files::{self, InputError, Object};
-use crate::gc::doctor::{self, Account, Answer, Doctor, RepositoryFacts, Standing, repositories_of};
-use crate::gc::{Context, Controllers, Gap, Inspection, Related, assess};
+use crate::files;
+use crate::files::{InputError, Object};
 use crate::output::doctor::{Diagnosis, Format, write, write_yaml};
-use crate::output::{Origin, plural};
+use crate::output::text::plural;
+use crate::scan::files::FileContext;
+use crate::scan::selection::{Seen, Selection};
+use argo_gc_core::argo::list::{Item, Malformed, decode, object};
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::assess::assess;
+use argo_gc_core::doctor::account::{Answer, Standing};
+use argo_gc_core::doctor::facts::{RepositoryFacts, repositories_of};
+use argo_gc_core::doctor::symptom::Account;
+use argo_gc_core::doctor::{Doctor, facts};
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::context::{Context, Controllers, Related};
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Origin;
 use clap::Args;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -35,7 +48,7 @@ const REPOSITORIES: &str = "artifact-repositories";
 
 Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be read; \
 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -59,7 +72,7 @@ pub(super) struct Arguments {
     argo_version: Option<Version>,
 
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
 }
 
 /// A diagnosis in the making.
@@ -72,7 +85,7 @@ struct Ward {
 }
 
 /// What the diagnosis rests on beside the workflows.
-struct Beside {
+struct Surroundings {
     context: Context,
     repositories: Vec<RepositoryFacts>,
     standings: BTreeMap<Account, Standing>,
@@ -92,11 +105,11 @@ impl Arguments {
         let cluster = Cluster::connect(&self.kube.access()).await?;
         let namespace = (!self.all_namespaces).then(|| cluster.namespace().to_owned());
         let place = namespace.as_deref();
-        let mut bodies = cluster.workflows(Scope {
+        let mut bodies = cluster.workflows(PageQuery {
             namespace: namespace.clone(),
             names: self.names.clone(),
             chunk_size: self.kube.chunk_size,
-            ..Scope::default()
+            ..PageQuery::default()
         });
         // The first page tells whether there is a cluster to talk to; the rest waits for what stands beside it.
         let (mut next, (mut controllers, mut related, gaps)) =
@@ -137,7 +150,7 @@ impl Arguments {
         };
         let whole = self.names.is_empty() && !ward.malformed;
         let place = namespace.map_or_else(|| "the cluster".to_owned(), |name| format!("{name} namespace"));
-        let beside = Beside { context, repositories, standings, whole, origin, place };
+        let beside = Surroundings { context, repositories, standings, whole, origin, place };
         self.show(streams, ward, beside)
     }
 
@@ -145,7 +158,7 @@ impl Arguments {
     fn on_files(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let inputs = files::inputs(&self.files, self.recursive)?;
         let mut ward = Ward::default();
-        let mut beside = inspect::from_files::Beside::default();
+        let mut beside = FileContext::default();
         let mut repositories = Vec::new();
         // A pipe can't be read twice.
         let mut held: Vec<Box<Workflow>> = Vec::new();
@@ -212,16 +225,16 @@ impl Arguments {
             inputs => plural(inputs.len() as u64, "file"),
         };
         let standings = BTreeMap::new();
-        let beside = Beside { context, repositories, standings, whole: false, origin, place };
+        let beside = Surroundings { context, repositories, standings, whole: false, origin, place };
         self.show(streams, ward, beside)
     }
 
     /// Prints the diagnosis.
-    fn show(self, streams: &mut Streams, ward: Ward, beside: Beside) -> Result<u8, Error> {
+    fn show(self, streams: &mut Streams, ward: Ward, beside: Surroundings) -> Result<u8, Error> {
         let Ward { doctor, mut inspection, malformed, .. } = ward;
-        let Beside { context, repositories: others, standings, whole, origin, place } = beside;
+        let Surroundings { context, repositories: others, standings, whole, origin, place } = beside;
         let (causes, accounts) = doctor.finish(&standings, &context, whole);
-        let (controllers, mut repositories) = doctor::controllers(&context.controllers);
+        let (controllers, mut repositories) = facts::controllers(&context.controllers);
         repositories.extend(others);
         for controller in &context.controllers.seen {
             let problems = controller.config.iter().flat_map(|config| &config.problems);

@@ -1,9 +1,9 @@
 //! `explain`: the catalogue of reasons.
 
-use super::Streams;
+use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
-use crate::gc::Reason;
-use crate::output::{explain, explain_list};
+use crate::output::explain::{explain, explain_list};
+use argo_gc_core::reason::Reason;
 use clap::Args;
 
 /// Explains a reason code: why it happens, in which versions, and what mends it
@@ -13,7 +13,7 @@ use clap::Args;
   kubectl argo-gc explain --list
 
 Exit status: 0 done; 1 error; 2 there is no such code, or wrong usage.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Codes as `inspect` shows them.
     #[arg(value_name = "CODE", required_unless_present = "list")]
     codes: Vec<String>,
@@ -40,7 +40,7 @@ impl Arguments {
 }
 
 /// Reads a code; an unknown one is answered with those that look like it.
-pub(super) fn parse(code: &str) -> Result<Reason, Error> {
+pub(crate) fn parse(code: &str) -> Result<Reason, Error> {
     Reason::from_code(code).ok_or_else(|| {
         let error = Error::usage(format!("there is no reason \"{code}\""));
         let words: Vec<&str> = code.split('-').filter(|word| word.len() > 2).collect();

@@ -1,28 +1,30 @@
 //! `fix`: manifests rewritten so that their artifacts are collected.
 
-mod lifecycle;
+pub mod lifecycle;
 
-use super::inspect::version;
-use super::lint::read;
-use super::purge::repository;
-use super::storage::StorageFlags;
-use super::{
-    Streams,
-    kube_flags::{ArgoFlags, KubeFlags},
-};
-use crate::argo::{Strategy, Version};
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::lint::gather::read;
+use crate::cli::storage::StorageFlags;
+use crate::cli::streams::Streams;
+use crate::cli::values::{repository, version};
 use crate::error::{Error, exit};
-use crate::files::{self, Input};
-use crate::fix::{self, Fixed, Refusal};
-use crate::gc::lint::NEWEST;
-use crate::gc::location::Bucket;
-use crate::lint::Source;
-use crate::output::{escape, plural};
+use crate::files;
+use crate::files::Input;
+use crate::fix::outcome::{Fixed, Refusal};
+use crate::fix::{defaults, keys, lift, strategy as strategies};
+use crate::output::escape::escape;
+use crate::output::text::plural;
+use crate::syntax::source::Source;
+use argo_gc_core::argo::artifact::Strategy;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::lint::NEWEST;
+use argo_gc_core::model::bucket::Bucket;
 use clap::Args;
 use jiff::Timestamp;
 use similar::TextDiff;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Rewrites manifests so that their artifacts are collected
@@ -42,7 +44,7 @@ use std::path::{Path, PathBuf};
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
 some places had to be left; 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
     #[arg(short, long = "filename", value_name = "PATH", required_unless_present_any = ["defaults", "lifecycle"])]
     files: Vec<PathBuf>,
@@ -85,7 +87,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
 }
@@ -106,7 +108,7 @@ impl Arguments {
             let strategy = self.strategy.unwrap_or(Strategy::OnWorkflowDeletion);
             let version = self.argo_version.unwrap_or(NEWEST);
             let account = self.service_account.as_deref().unwrap_or("artifact-gc");
-            let text = fix::defaults(&strategy, account, version).map_err(Error::new)?;
+            let text = defaults::defaults(&strategy, account, version).map_err(Error::new)?;
             write!(streams.out, "{text}")?;
             return Ok(exit::DONE);
         }
@@ -132,7 +134,7 @@ impl Arguments {
         }
         let documents = || sources.iter().flat_map(|(_, source)| &source.documents);
         let read_keys: BTreeSet<String> =
-            documents().flat_map(|document| fix::read_keys(&document.value)).collect();
+            documents().flat_map(|document| keys::read_keys(&document.value)).collect();
         let (mut changed, mut files) = (0, 0);
         for (input, source) in &sources {
             let fixed = self.fixed(source, &read_keys)?;
@@ -175,11 +177,11 @@ impl Arguments {
         let broken = |fault| Error::new(format!("{}: {fault}", source.name));
         let mut text = source.text.clone();
         if self.unique_keys {
-            text = take(fix::unique_keys(&text, read_keys).map_err(broken)?);
+            text = take(keys::unique_keys(&text, read_keys).map_err(broken)?);
         }
-        text = take(fix::lift(&text).map_err(broken)?);
+        text = take(lift::lift(&text).map_err(broken)?);
         if let Some(strategy) = &self.strategy {
-            take(fix::set_strategy(&text, strategy).map_err(broken)?);
+            take(strategies::set_strategy(&text, strategy).map_err(broken)?);
         }
         Ok(all)
     }

@@ -1,22 +1,29 @@
 //! `inspect`: which artifacts lack coverage, and why.
 
-mod archive;
-mod from_cluster;
-pub(super) mod from_files;
+pub mod archive;
+pub mod from_cluster;
+pub mod from_files;
 
-use super::select::{SelectFlags, Selection};
-use super::storage::StorageFlags;
-use super::{
-    Streams,
-    kube_flags::{ArgoFlags, KubeFlags, phase},
-};
-use crate::argo::Version;
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::select::SelectFlags;
+use crate::cli::storage::StorageFlags;
+use crate::cli::streams::Streams;
+use crate::cli::values::{Verdicts, phase, verdict, verdicts, version};
 use crate::error::{Error, exit};
 use crate::files::inspection;
-use crate::gc::diff::Comparison;
-use crate::gc::{Assessment, Gap, Inspection, Verdict};
-use crate::output::{Format, GroupBy, Origin, Prices, Printer, Since, SortKey, View};
-use crate::store::Store;
+use crate::output::html::Since;
+use crate::output::prices::Prices;
+use crate::output::printer::Printer;
+use crate::output::view::{Format, GroupBy, SortKey, View};
+use crate::scan::selection::Selection;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::diff::Comparison;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Origin;
+use argo_gc_core::verdict::Verdict;
+use argo_gc_store::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::io::Write;
@@ -52,7 +59,7 @@ Next:
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects could not \
 be read; 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -89,7 +96,7 @@ pub(super) struct Arguments {
 
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
-    selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Only workflows with these fields; the server knows metadata.name and metadata.namespace.
     #[arg(long, value_name = "FIELDS", conflicts_with = "files", help_heading = "Selection")]
     field_selector: Option<String>,
@@ -118,41 +125,20 @@ pub(super) struct Arguments {
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
+pub(crate) enum Color {
     Auto,
     Always,
     Never,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Verdicts {
-    All,
-    One(Verdict),
-}
-
-pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
-    Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
-        let known: Vec<&str> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
-        format!("use one of {}", known.join(", "))
-    })
-}
-
 /// Stands for every verdict.
-pub(super) const ALL: &str = "all";
-
-fn verdicts(text: &str) -> Result<Verdicts, String> {
-    if text == ALL { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
-}
-
-pub(super) fn version(text: &str) -> Result<Version, String> {
-    Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
-}
+pub(crate) const ALL: &str = "all";
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
@@ -300,16 +286,5 @@ impl<'s> Run<'s> {
         };
         self.printer.finish(&self.inspection)?;
         Ok((self.inspection, code))
-    }
-}
-
-/// Says on standard error what could not be read, and that nothing was found.
-pub(super) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
-    for Gap { what, why, effect } in &inspection.gaps {
-        let text = format!("Warning: cannot read {what} ({why}); {effect}");
-        streams.say(crate::output::escape(&text));
-    }
-    if inspection.summary.workflows == 0 {
-        streams.say(format!("No workflows found in {place}."));
     }
 }

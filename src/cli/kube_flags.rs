@@ -1,18 +1,19 @@
 //! kubectl's own flags.
 
-use super::duration;
-use crate::cluster::{Access, ArgoAddress};
+use crate::cluster::access::Access;
+use crate::cluster::argo_server::address::ArgoAddress;
+use crate::duration;
 use clap::{ArgMatches, Args};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `status.phase` of a workflow can be.
-pub(super) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
+pub(crate) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
 
 /// Flags that mean what they mean in kubectl.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
-pub(super) struct KubeFlags {
+pub(crate) struct KubeFlags {
     /// Kubeconfig file to use.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -48,7 +49,7 @@ pub(super) struct KubeFlags {
 /// Flags that mean what they mean in argo, for what only an Argo server can read.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Argo server")]
-pub(super) struct ArgoFlags {
+pub(crate) struct ArgoFlags {
     /// Argo server to read offloaded nodes and archived workflows from, as HOST:PORT or URL.
     ///
     /// The token is ARGO_TOKEN, or else the kubeconfig user's own; --as does not count there. An empty value names
@@ -76,14 +77,6 @@ pub(super) struct ArgoFlags {
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = if_true,
           value_name = "BOOL", hide_short_help = true)]
     argo_insecure_skip_verify: bool,
-}
-
-/// A phase in any case of letters; another word would match nothing, and look like an answer.
-pub(super) fn phase(text: &str) -> Result<String, String> {
-    match PHASES.iter().find(|phase| phase.eq_ignore_ascii_case(text)) {
-        Some(phase) => Ok((*phase).to_owned()),
-        None => Err(format!("use one of {}", PHASES.join(", "))),
-    }
 }
 
 /// The argo CLI reads ARGO_SECURE so.
@@ -132,7 +125,7 @@ impl ArgoFlags {
 }
 
 /// Those of [`KubeFlags`] that a command line has so far, whatever its verb.
-pub(super) fn access(typed: &ArgMatches) -> Access {
+pub(crate) fn access(typed: &ArgMatches) -> Access {
     fn get<T: Clone + Send + Sync + 'static>(typed: &ArgMatches, id: &str) -> Option<T> {
         typed.try_get_one::<T>(id).ok().flatten().cloned()
     }

@@ -1,18 +1,20 @@
 //! `lint`: what manifests will leave behind once they run.
 
-mod gather;
+pub mod gather;
 
-pub(super) use gather::read;
-
-use self::gather::Gathered;
-use super::inspect::version;
-use super::{Streams, explain, kube_flags::KubeFlags};
-use crate::argo::Version;
+use crate::cli::explain;
+use crate::cli::kube_flags::KubeFlags;
+use crate::cli::lint::gather::Gathered;
+use crate::cli::streams::Streams;
+use crate::cli::values::version;
 use crate::error::{Error, exit};
-use crate::gc::lint::{Severity, lint};
-use crate::gc::{Gap, Reason};
-use crate::lint::{Finding, Report};
 use crate::output::lint::{LintFormat, write};
+use crate::syntax::diagnostics::{Finding, Report};
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::lint::lint;
+use argo_gc_core::lint::types::Severity;
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::reason::Reason;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -38,7 +40,7 @@ Next:
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or objects \
 could not be read; 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Files, directories or - (standard input): YAML or JSON.
     #[arg(short, long = "filename", value_name = "PATH")]
     files: Vec<PathBuf>,
@@ -67,7 +69,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = version, value_name = "VERSION")]
     argo_version: Option<Version>,
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +132,7 @@ impl Arguments {
         if looked_at == 0 {
             streams.say("No workflow manifests found.");
         } else if report.findings.is_empty() {
-            let manifests = crate::output::plural(looked_at as u64, "manifest");
+            let manifests = crate::output::text::plural(looked_at as u64, "manifest");
             streams.say(format!("No findings in {manifests} for Argo {}.", report.argo_version));
         }
         Ok(match (found, problems.is_empty()) {

@@ -1,6 +1,7 @@
 //! `man`: the manual pages, for those who pack the program.
 
-use super::{Cli, Streams};
+use crate::cli::app::Cli;
+use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes the manual pages into a directory
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Where; it is made if need be.
     #[arg(value_name = "DIR")]
     directory: PathBuf,

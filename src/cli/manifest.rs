@@ -1,21 +1,30 @@
 //! `manifest`: what runs the plugin in the cluster, by the clock.
 
-use super::fill::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
-use super::purge::{self, Source};
-use super::{Cli, Streams};
+use crate::cli::app::Cli;
+use crate::cli::streams::Streams;
+use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
+use crate::cli::values;
+use crate::cli::values::{UnreadSource, image};
 use crate::error::{Error, exit};
-use crate::gc::location::Bucket;
+use crate::files::policy;
+use argo_gc_core::model::bucket::Bucket;
 use clap::{Args, Parser, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
 /// The roles that a person gets, too: there is one list of rights.
 const RBAC: &str = include_str!("../../docs/rbac.yaml");
+
 const ACCOUNT: &str = include_str!("manifest/account.yaml");
+
 const CRON_JOB: &str = include_str!("manifest/cronjob.yaml");
+
 const CRON_WORKFLOW: &str = include_str!("manifest/cronworkflow.yaml");
+
 const CONTAINER: &str = include_str!("manifest/container.yaml");
+
 const VOLUMES: &str = include_str!("manifest/volumes.yaml");
+
 /// The policy where none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
@@ -34,7 +43,7 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
 
 Exit status: 0 done; 1 error; 2 wrong usage.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// What runs it.
     #[arg(value_enum, value_name = "KIND")]
     kind: Kind,
@@ -60,11 +69,11 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Purge")]
     failed: bool,
     /// As of purge: another place where deleting is allowed, such as gs://BUCKET/PREFIX.
-    #[arg(long, value_parser = purge::repository, value_name = "URL", help_heading = "Purge")]
+    #[arg(long, value_parser = values::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
     /// As of purge: goes on although this can't be read, and might refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
-    accept_unread: Vec<Source>,
+    accept_unread: Vec<UnreadSource>,
     /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,
@@ -111,13 +120,6 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn image(text: &str) -> Result<String, String> {
-    match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
-        true => Err("it is no name of an image".to_owned()),
-        false => Ok(text.to_owned()),
-    }
-}
-
 /// The fields are the server's to check, for it alone knows them all; their number is a common slip.
 fn schedule(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
@@ -133,7 +135,7 @@ fn schedule(text: &str) -> Result<String, String> {
 impl Arguments {
     pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
         let policy = match &self.policy {
-            Some(path) => purge::policy::text(path, &mut *streams.input)?,
+            Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
         // What would be wrong at night is wrong now.

@@ -1,22 +1,24 @@
 //! `orphans`: objects in a bucket that no record refers to.
 
-use super::purge::apply::{save, warn_of_readers};
-use super::purge::{repository, signed};
-use super::records::{Sources, words};
-use super::storage::StorageFlags;
-use super::{
-    Streams, duration,
-    kube_flags::{ArgoFlags, KubeFlags},
-};
-use crate::cluster::Unread;
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::purge::apply::save;
+use crate::cli::storage::StorageFlags;
+use crate::cli::streams::Streams;
+use crate::cli::values::repository;
+use crate::cli::warnings::warn_of_readers;
+use crate::cluster::references::Unread;
+use crate::disk_queue::DiskQueue;
+use crate::duration;
+use crate::duration::signed;
 use crate::error::{Error, exit};
-use crate::gc::PlannedWorkflow;
-use crate::gc::location::Bucket;
-use crate::gc::orphans::{Found, Search};
-use crate::output::{document, escape, orphans as show};
-use crate::purge::document::Head;
-use crate::purge::spill::Spill;
-use crate::purge::{Draft, resolve};
+use crate::output::escape::escape;
+use crate::output::{document, orphans as show};
+use crate::purge::plan_file::{Draft, Head};
+use crate::purge::resolve;
+use crate::scan::records::{Sources, words};
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::orphans::{Found, Search};
+use argo_gc_core::plan::planned::PlannedWorkflow;
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -44,7 +46,7 @@ To delete them:
   kubectl argo-gc purge --plan plan.json
 
 Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused; 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
     repository: Vec<(Bucket, String)>,
@@ -73,7 +75,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
 }
@@ -95,7 +97,7 @@ impl Arguments {
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let planning = refusal.is_none() && self.plan_out.is_some();
-        let mut planned: Spill<PlannedWorkflow> = Spill::default();
+        let mut planned: DiskQueue<PlannedWorkflow> = DiskQueue::default();
         let mut found: Vec<(String, Found)> = Vec::new();
         for (bucket, prefix) in &self.repository {
             let place = (bucket, prefix.as_str());
@@ -119,7 +121,7 @@ impl Arguments {
             Format::Table => show::table(out, &found, now)?,
             format => {
                 let head = serde_json::json!({
-                    "apiVersion": crate::purge::document::API_VERSION,
+                    "apiVersion": crate::purge::plan_file::API_VERSION,
                     "kind": "Orphans",
                     "generatedAt": now,
                     "unread": records.unread.iter().map(words).collect::<Vec<_>>(),
@@ -169,7 +171,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Why nothing may be offered for deletion (dangers 15 and 16).
+    /// Why nothing may be offered for deletion (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
             return Some(format!("what refers to these objects can't be told: {}", words(first)));

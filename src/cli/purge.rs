@@ -1,27 +1,30 @@
 //! `purge`: delete what Argo left behind.
 
-pub(super) mod apply;
-pub(super) mod archive;
-mod engine;
-pub(super) mod from_cluster;
-pub(super) mod from_files;
-pub(super) mod policy;
+pub mod apply;
+pub mod confirm;
+pub mod engine;
+pub mod from_cluster;
+pub mod from_files;
 
-use super::select::{SelectFlags, Selection};
-use super::storage::{StateFlags, StorageFlags};
-use super::{
-    Streams, duration, inspect,
-    kube_flags::{ArgoFlags, KubeFlags, phase},
-};
-use crate::argo::Version;
-use crate::cluster::Unread;
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::select::SelectFlags;
+use crate::cli::storage::{StateFlags, StorageFlags};
+use crate::cli::streams::Streams;
+use crate::cli::values;
+use crate::cli::values::{UnreadSource, bytes, not_blank, phase, repository};
+use crate::cluster::references::Unread;
+use crate::duration;
+use crate::duration::signed;
 use crate::error::Error;
-use crate::gc::Verdict;
-use crate::gc::location::Bucket;
-use crate::gc::plan::{Allowed, Class, Rules};
-use crate::gc::retention::Retention;
+use crate::files::policy;
+use crate::scan::selection::Selection;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::retention::Retention;
+use argo_gc_core::plan::rules::{Allowed, Rules};
+use argo_gc_core::verdict::{Class, Verdict};
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +51,7 @@ use std::time::Duration;
 
 Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed; 130 \
 interrupted, after what was in flight.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Workflows by name, failed ones too.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -66,7 +69,7 @@ pub(super) struct Arguments {
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
     /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = inspect::version, value_name = "VERSION")]
+    #[arg(long, value_parser = values::version, value_name = "VERSION")]
     argo_version: Option<Version>,
 
     /// All workflows of the namespace; without it something has to be selected.
@@ -75,7 +78,7 @@ pub(super) struct Arguments {
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
           help_heading = "Selection")]
-    selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Only workflows in these phases, such as Failed,Error; without it failed ones are left alone unless named.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
@@ -104,7 +107,7 @@ pub(super) struct Arguments {
     repository: Vec<(Bucket, String)>,
     /// Goes on although this can't be read, and might refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
-    accept_unread: Vec<Source>,
+    accept_unread: Vec<UnreadSource>,
     /// How long a workflow is left alone after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
@@ -150,7 +153,7 @@ pub(super) struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N", help_heading = "Plan")]
     shards: Option<u32>,
     /// With --engine argo, which wants it: an image of this plugin (docs/in-cluster.md shows how to make it).
-    #[arg(long, value_parser = super::manifest::image, value_name = "IMAGE", help_heading = "Plan")]
+    #[arg(long, value_parser = crate::cli::values::image, value_name = "IMAGE", help_heading = "Plan")]
     image: Option<String>,
     /// Finishes the interrupted run that wrote this journal.
     #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
@@ -172,7 +175,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
-    kube: KubeFlags,
+    pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
 }
@@ -219,78 +222,13 @@ enum Only {
     Artifacts,
 }
 
-/// Where references come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Source {
-    Workflows,
-    Nodes,
-    Caches,
-    Templates,
-    ClusterTemplates,
-    CronWorkflows,
-    Sensors,
-    Namespaces,
-    Archive,
-    Pods,
-}
-
 fn verdict(text: &str) -> Result<Verdict, String> {
-    match inspect::verdict(text)? {
+    match values::verdict(text)? {
         verdict @ (Verdict::Uncovered | Verdict::Failing | Verdict::Kept) => Ok(verdict),
         Verdict::Covered => Err("Argo will delete those".to_owned()),
         Verdict::Collected => Err("Argo has deleted those".to_owned()),
         Verdict::Unknown => Err("what can't be seen is never deleted".to_owned()),
     }
-}
-
-/// An unset variable of a script must not select everything (danger 27).
-fn not_blank(text: &str) -> Result<String, String> {
-    match text.trim().is_empty() {
-        true => Err("it is empty, and would select everything".to_owned()),
-        false => Ok(text.to_owned()),
-    }
-}
-
-/// `gs://bucket/prefix` and the like as bucket and prefix.
-pub(super) fn repository(text: &str) -> Result<(Bucket, String), String> {
-    // The container is the first part of an Azure URL's path; emulators have the account before it.
-    let (scheme, rest) = text.split_once("://").unwrap_or_default();
-    let parts = match scheme {
-        "https" => 2,
-        "http" => 3,
-        _ => 1,
-    };
-    let bucket: String = rest.split_inclusive('/').take(parts).collect();
-    let prefix = &rest[bucket.len()..];
-    let bucket: Bucket = format!("{scheme}://{}", bucket.trim_end_matches('/')).parse()?;
-    match prefix.contains("{{") {
-        true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
-        false => Ok((bucket, prefix.to_owned())),
-    }
-}
-
-/// `500`, `10KiB`, `1.5GiB`, `2TB` as bytes.
-fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no size such as 500GiB");
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
-    let factor: f64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "k" | "kib" => 1024.0,
-        "m" | "mib" => 1024.0 * 1024.0,
-        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
-        "t" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        _ => return Err(wrong()),
-    };
-    Ok((number * factor) as u64)
-}
-
-pub(super) fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Arguments {
@@ -315,7 +253,7 @@ impl Arguments {
         }
     }
 
-    /// An empty selection must not mean everything (danger 27).
+    /// An empty selection must not mean everything (`docs/dangers.md`, danger 27).
     fn selects_anything(&self) -> bool {
         self.all
             || self.all_namespaces
@@ -342,7 +280,7 @@ impl Arguments {
         Selection { namespace, prefix: self.prefix.clone(), ..selection }
     }
 
-    fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
+    pub(crate) fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
         for (bucket, prefix) in &self.repository {
             allowed.add(bucket.clone(), prefix);
         }
@@ -367,7 +305,7 @@ impl Arguments {
     }
 
     /// Refuses to go on while a source of references is unread; gives back what was accepted.
-    fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
+    pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
         let accepted = |unread: &Unread| {
             let names = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
             names.into_iter().any(|name| name.get_name() == unread.source)
@@ -397,7 +335,9 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::expect_used)]
+
     use super::*;
+    use crate::cli::values::{bytes, repository};
 
     #[test]
     fn sizes_and_repositories_are_read() {

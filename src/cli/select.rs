@@ -1,17 +1,16 @@
 //! Which of the workflows read are wanted.
 
-use super::{duration, explain};
-use crate::argo::{Workflow, names};
-use crate::gc::Reason;
+use crate::cli::explain;
+use crate::duration;
+use crate::scan::selection::Selection;
+use argo_gc_core::reason::Reason;
 use clap::Args;
 use jiff::Timestamp;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Flags that choose alike wherever they stand.
 #[derive(Debug, Args)]
-pub(super) struct SelectFlags {
+pub(crate) struct SelectFlags {
     /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
           help_heading = "Selection")]
@@ -48,50 +47,13 @@ fn reason(code: &str) -> Result<Reason, String> {
     explain::parse(code).map_err(|error| error.brief().to_owned())
 }
 
-/// Conditions the API server can't apply for us; all must hold.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Selection {
-    pub names: Vec<String>,
-    pub namespace: Option<String>,
-    pub phases: Vec<String>,
-    /// By `status.finishedAt`; unfinished workflows are never old.
-    pub finished_before: Option<Timestamp>,
-    pub prefix: Option<String>,
-    pub instance_id: Option<String>,
-}
-
-impl Selection {
-    pub fn takes(&self, workflow: &Workflow) -> bool {
-        let meta = &workflow.metadata;
-        let status = &workflow.status;
-        let phase = |wanted: &String| wanted.eq_ignore_ascii_case(&status.phase);
-        (self.names.is_empty() || self.names.contains(&meta.name))
-            && self.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
-            && (self.phases.is_empty() || self.phases.iter().any(phase))
-            && self.finished_before.is_none_or(|limit| status.finished_at.is_some_and(|end| end < limit))
-            && self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str()))
-            && self.instance_id.as_ref().is_none_or(|id| id == meta.label(names::INSTANCE_ID))
-    }
-}
-
-/// What was met so far, as hashes.
-#[derive(Default)]
-pub(super) struct Seen {
-    hashes: HashSet<u64>,
-    state: RandomState,
-}
-
-impl Seen {
-    /// Whether it is met for the first time; what has no identity always is.
-    pub fn is_new(&mut self, identity: &str) -> bool {
-        identity.is_empty() || self.hashes.insert(self.state.hash_one(identity))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::duration;
+    use argo_gc_core::argo::workflow::Workflow;
 
     #[test]
     fn an_age_beyond_all_time_takes_nothing() {

@@ -1,8 +1,14 @@
 //! Flags that say where the buckets are, who we are there, and where the journal goes.
 
-use super::folders::Folders;
+use crate::cli::directories::Folders;
 use crate::error::Error;
-use crate::store::{AwsChain, AzureChain, Cloud, Credentials, Override, Plain, Store, Throttle};
+use argo_gc_store::azure::credentials::AzureChain;
+use argo_gc_store::cloud::{Cloud, Override};
+use argo_gc_store::gcs::credentials::Credentials;
+use argo_gc_store::local::Plain;
+use argo_gc_store::s3::credentials::AwsChain;
+use argo_gc_store::store::Store;
+use argo_gc_store::throttle::Throttle;
 use clap::Args;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -10,7 +16,7 @@ use std::path::PathBuf;
 /// Where the buckets are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
-pub(super) struct StorageFlags {
+pub(crate) struct StorageFlags {
     /// Directory whose folders stand for buckets, in the place of all real storage.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
@@ -84,7 +90,7 @@ impl StorageFlags {
 /// Where journals are kept.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deleting")]
-pub(super) struct StateFlags {
+pub(crate) struct StateFlags {
     /// Where to write what is deleted, for --resume and `undo` [default: a new file in ~/.local/state/argo-gc; on Windows
     /// in %LOCALAPPDATA%\argo-gc].
     #[arg(long, value_name = "FILE")]

@@ -1,10 +1,10 @@
 //! `undo`: bring back what a purge deleted, where the bucket still holds it.
 
-use super::Streams;
-use super::storage::StorageFlags;
+use crate::cli::storage::StorageFlags;
+use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
-use crate::output::escape;
-use crate::purge::journal::{Journal, Record};
+use crate::output::escape::escape;
+use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::undo::{Undone, undo};
 use clap::Args;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 Exit status: 0 all is back; 1 error; 2 wrong usage; 4 something could not be brought back; 5 refused, as the journal \
 is of another storage; 130 interrupted.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The journal that the purge named at its end.
     #[arg(value_name = "JOURNAL")]
     journal: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, _now: Timestamp) -> Result<u8, Error> {
-        let record = Record::read(&self.journal)?;
+        let record = JournalReplay::read(&self.journal)?;
         if record.plan.head.storage != self.storage.name() {
             return Err(Error::refused(format!(
                 "the journal is of other storage: {}",

@@ -1,7 +1,10 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
-use super::buffer::Pool;
-use super::{ArgoAddress, ArgoServer, Cluster, check_segment};
+use crate::cluster::api_client::check_segment;
+use crate::cluster::argo_server::ArgoServer;
+use crate::cluster::argo_server::address::{ArgoAddress, is_loopback};
+use crate::cluster::buffer::Pool;
+use crate::cluster::client::Cluster;
 use crate::error::Error;
 use kube::client::{Client, ClientBuilder};
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -110,7 +113,7 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
 }
 
 /// As [`Kubeconfig::read`], but passes over files of `KUBECONFIG` that aren't there, as kubectl does.
-pub(super) fn read_default() -> Result<Kubeconfig, KubeconfigError> {
+pub(crate) fn read_default() -> Result<Kubeconfig, KubeconfigError> {
     let all = Kubeconfig::read();
     let (Err(error), Some(list)) = (&all, std::env::var_os("KUBECONFIG")) else { return all };
     if !is_absent(error) {
@@ -150,9 +153,4 @@ fn blame(plugin: Option<ExecConfig>, error: Error) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
-}
-
-pub(super) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,30 +1,36 @@
 //! What only a diagnosis asks for: service accounts and their rights, events about GC pods, and repositories.
 
-use super::Cluster;
-use super::related::{Listing, gap, why};
-use crate::argo::list::Item;
-use crate::argo::related::{ConfigMap, Event};
-use crate::error::{Error, Kind as ErrorKind};
-use crate::gc::doctor::{Account, Answer, RepositoryFacts, Standing, repositories_of};
-use crate::gc::{Gap, Kind, Related};
-use futures::stream::{self, StreamExt};
+use crate::cluster::client::Cluster;
+use crate::cluster::related::{Listing, gap, why};
+use crate::error::{Error, ErrorKind};
+use argo_gc_core::argo::list::Item;
+use argo_gc_core::argo::related::{ConfigMap, Event};
+use argo_gc_core::doctor::account::{Answer, Standing};
+use argo_gc_core::doctor::facts::{RepositoryFacts, repositories_of};
+use argo_gc_core::doctor::symptom::Account;
+use argo_gc_core::model::context::{Related, RelatedKind};
+use argo_gc_core::model::gap::Gap;
+use futures::stream;
+use futures::stream::StreamExt;
 use std::collections::BTreeMap;
 
 /// Service accounts looked at, at the most; each takes four requests.
 const MAX_ACCOUNTS: usize = 200;
+
 /// Of them at a time.
 const AT_A_TIME: usize = 4;
 
 const POD_EVENTS: Listing = Listing {
-    kind: Kind::Events,
+    kind: RelatedKind::Events,
     resource: "events",
     group: "/api/v1",
     namespaced: true,
     query: &[("fieldSelector", "type=Warning")],
     effect: "that a GC pod was refused, not scheduled or lacked a secret may not be told",
 };
+
 const REPOSITORIES: Listing = Listing {
-    kind: Kind::ConfigMaps,
+    kind: RelatedKind::ConfigMaps,
     resource: "configmaps",
     group: "/api/v1",
     namespaced: true,
@@ -50,7 +56,7 @@ impl Cluster {
 
     async fn standing(&self, (namespace, name): &Account) -> Standing {
         // The name comes from a workflow's spec, and a path is made of it.
-        if let Err(error) = super::check_segment("service account", name) {
+        if let Err(error) = crate::cluster::api_client::check_segment("service account", name) {
             return Standing { why: error.brief().to_owned(), ..Standing::default() };
         }
         let mut unknown = String::new();

@@ -1,20 +1,22 @@
-//! The Argo server's API: nodes that stand in the controller's database, and the archive (facts section 7).
+//! The Argo server's API: nodes that stand in the controller's database, and the archive (`docs/argo-gc.md#archive`).
 //!
 //! Only reads. It is reached as the argo CLI reaches it, with the same variables and the same token; `--as` does
 //! not count there, since the server knows tokens only.
 
-mod address;
-mod archive;
+pub mod address;
+pub mod archive;
 
-pub use address::ArgoAddress;
-pub use archive::{Row, Rows};
-
-use super::buffer::{Buffer, Pool};
-use super::{Cluster, MAX_WAIT, TRIES, check_segment};
-use crate::argo::list::{Item, decode};
-use crate::argo::{Nodes, Workflow, de};
-use crate::error::{Error, Kind};
-use crate::gc::ShownArchive;
+use crate::cluster::api_client::check_segment;
+use crate::cluster::argo_server::address::ArgoAddress;
+use crate::cluster::buffer::{Buffer, Pool};
+use crate::cluster::client::Cluster;
+use crate::cluster::{MAX_WAIT, TRIES};
+use crate::error::{Error, ErrorKind};
+use argo_gc_core::argo::de;
+use argo_gc_core::argo::list::{Item, decode};
+use argo_gc_core::argo::nodes::Nodes;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::context::ArchiveExtent;
 use kube::config::{AuthInfo, Config};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ impl ArgoServer {
     ///
     /// # Errors
     /// The address is none, or the credentials can't be used.
-    pub(super) fn new(
+    pub(crate) fn new(
         address: &ArgoAddress,
         auth: &AuthInfo,
         timeout: Option<Duration>,
@@ -64,7 +66,8 @@ impl ArgoServer {
         let mut config = Config::new(uri.clone());
         config.accept_invalid_certs = address.insecure;
         config.default_retry = false;
-        config.disable_compression = super::access::is_loopback(uri.host().unwrap_or_default());
+        config.disable_compression =
+            crate::cluster::argo_server::address::is_loopback(uri.host().unwrap_or_default());
         config.proxy_url = address::proxy(&uri)?;
         config.auth_info = address::credentials(auth)?;
         let builder = kube::client::ClientBuilder::try_from(config).map_err(|error| {
@@ -107,10 +110,10 @@ impl ArgoServer {
     ///
     /// # Errors
     /// That can't be told.
-    pub async fn shown(&self, rows: u64) -> Result<ShownArchive, Error> {
+    pub async fn shown(&self, rows: u64) -> Result<ArchiveExtent, Error> {
         let managed_namespace = self.info().await?.managed_namespace;
         let exists = rows > 0 || self.has_archive().await?;
-        Ok(ShownArchive { exists, managed_namespace })
+        Ok(ArchiveExtent { exists, managed_namespace })
     }
 
     /// The live workflow with its nodes, which the server reads from the database.
@@ -149,7 +152,7 @@ impl ArgoServer {
             match self.whole(&format!("/api/v1/workflows/{namespace}/{name}?fields=metadata.uid")).await {
                 Ok(whole) if whole.workflow.metadata.uid == *uid => return Ok(()),
                 Ok(_) => failure = Some(self.foreign()),
-                Err(error) if error.kind == Kind::NotFound => failure = failure.or(Some(self.foreign())),
+                Err(error) if error.kind == ErrorKind::NotFound => failure = failure.or(Some(self.foreign())),
                 // It may be another controller's: each server has one instance ID.
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -281,6 +284,7 @@ fn explain(error: Error) -> (Error, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argo_gc_core::argo::workflow::Workflow;
 
     #[test]
     fn only_the_state_that_was_seen_is_taken() {
@@ -292,7 +296,7 @@ mod tests {
         let mut answer = seen.clone();
         answer.status.offload_node_status_version = String::new();
         assert_eq!(objection(&seen, &answer), Some("no nodes"));
-        answer.status.nodes.insert("n".into(), crate::argo::NodeStatus::default());
+        answer.status.nodes.insert("n".into(), argo_gc_core::argo::node::NodeStatus::default());
         assert_eq!(objection(&seen, &answer), None);
         let changed = |change: &dyn Fn(&mut Workflow)| {
             let mut answer = answer.clone();
@@ -309,7 +313,7 @@ mod tests {
         });
         assert_eq!(retried, Some("a later state of it; try again"));
         let archived = changed(&|answer| {
-            let label = (crate::argo::names::ARCHIVING.to_owned(), "Persisted".to_owned());
+            let label = (argo_gc_core::argo::names::ARCHIVING.to_owned(), "Persisted".to_owned());
             answer.metadata.labels.extend([label]);
         });
         assert!(archived.is_some_and(|why| why.contains("archived")));

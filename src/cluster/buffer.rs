@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Spare buffers, as many as were ever needed at a time.
 #[derive(Clone, Default)]
-pub(super) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(crate) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Pool {
     /// An empty buffer.
@@ -17,7 +17,7 @@ impl Pool {
 
 /// A response body; its memory goes back to the pool.
 pub struct Buffer {
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     pool: Pool,
 }
 

@@ -1,11 +1,12 @@
 //! What is yet to run: workflow templates and cron workflows, as the API server holds them.
 
-use super::Cluster;
-use super::related::{ARGO, Listing, gap};
-use crate::argo::list::{Item, Malformed};
+use crate::cluster::client::Cluster;
+use crate::cluster::related::{ARGO, Listing, gap};
 use crate::error::Error;
-use crate::gc::lint::ManifestKind;
-use crate::gc::{Controllers, Gap, Kind};
+use argo_gc_core::argo::list::{Item, Malformed};
+use argo_gc_core::lint::types::ManifestKind;
+use argo_gc_core::model::context::{Controllers, RelatedKind};
+use argo_gc_core::model::gap::Gap;
 use serde_json::Value;
 
 /// Listed for their templates.
@@ -17,7 +18,7 @@ const LISTINGS: [(ManifestKind, Listing); 3] = [
 
 const fn listing(resource: &'static str, namespaced: bool) -> Listing {
     Listing {
-        kind: Kind::WorkflowTemplates,
+        kind: RelatedKind::WorkflowTemplates,
         resource,
         group: ARGO,
         namespaced,

@@ -1,9 +1,9 @@
 //! Names and labels of objects without the objects: for completion, which has no time.
 
-use super::Cluster;
-use super::pages::continue_token;
-use crate::argo::Meta;
+use crate::cluster::client::Cluster;
+use crate::cluster::pages::continue_token;
 use crate::error::Error;
+use argo_gc_core::argo::meta::Meta;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use kube::client::Body as KubeBody;
@@ -13,6 +13,7 @@ use std::path::Path;
 
 /// The server leaves out specs and statuses, which for workflows are their node trees.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 /// Objects a page.
 const PAGE: &str = "500";
 
@@ -48,7 +49,7 @@ impl Cluster {
         loop {
             let mut query = vec![("limit", PAGE)];
             query.extend(token.as_deref().map(|token| ("continue", token)));
-            let path = super::with_query(&base, &query);
+            let path = crate::cluster::api_client::with_query(&base, &query);
             let request = Request::get(&path).header(header::ACCEPT, METADATA_ONLY).body(KubeBody::empty());
             let request = request.map_err(|error| Error::new(format!("{path}: {error}")))?;
             let failed = |error: kube::Error| Error::from_kube(&self.host, &error);
@@ -83,7 +84,7 @@ impl Configured {
     pub fn read(file: Option<&Path>) -> Self {
         let read = match file {
             Some(path) => Kubeconfig::read_from(path),
-            None => super::access::read_default(),
+            None => crate::cluster::access::read_default(),
         };
         let Ok(config) = read else { return Self::default() };
         let contexts = config.contexts.iter().filter_map(|named| named.context.as_ref());

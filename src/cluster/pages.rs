@@ -1,8 +1,8 @@
 //! Pages of workflows, the next one on its way while the last one is decoded.
 
-use super::Cluster;
-use super::buffer::Buffer;
-use crate::error::{Error, Kind, NO_RESOURCE};
+use crate::cluster::buffer::Buffer;
+use crate::cluster::client::Cluster;
+use crate::error::{Error, ErrorKind, NO_RESOURCE};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ const WORKFLOWS: &str = "/apis/argoproj.io/v1alpha1";
 
 /// Which workflows to read.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct PageQuery {
     /// One namespace, or (none) all.
     pub namespace: Option<String>,
     /// These by name rather than a list; needs a namespace.
@@ -43,7 +43,7 @@ impl Cluster {
     /// Reads the workflows in the background. At most two bodies wait for the reader.
     ///
     /// The channel ends after the last page, or after an error. Dropping the receiver stops the reading.
-    pub fn workflows(&self, scope: Scope) -> mpsc::Receiver<Result<Body, Error>> {
+    pub fn workflows(&self, scope: PageQuery) -> mpsc::Receiver<Result<Body, Error>> {
         let (sender, receiver) = mpsc::channel(1);
         let cluster = self.clone();
         let _reader: JoinHandle<()> = tokio::spawn(async move {
@@ -55,18 +55,21 @@ impl Cluster {
         receiver
     }
 
-    async fn feed(&self, scope: &Scope, sender: &mpsc::Sender<Result<Body, Error>>) -> Result<(), Error> {
+    async fn feed(&self, scope: &PageQuery, sender: &mpsc::Sender<Result<Body, Error>>) -> Result<(), Error> {
         let base = match &scope.namespace {
             Some(namespace) => format!("{WORKFLOWS}/namespaces/{namespace}/workflows"),
             None => format!("{WORKFLOWS}/workflows"),
         };
         if !scope.names.is_empty() {
-            scope.names.iter().try_for_each(|name| super::check_segment("resource name", name))?;
+            scope
+                .names
+                .iter()
+                .try_for_each(|name| crate::cluster::api_client::check_segment("resource name", name))?;
             for name in &scope.names {
                 let body = match self.get(&format!("{base}/{name}")).await {
                     Ok(body) => body,
                     Err(error) => match (&scope.missing, explain(error, scope)) {
-                        (Some(missing), error) if error.kind == Kind::NotFound => {
+                        (Some(missing), error) if error.kind == ErrorKind::NotFound => {
                             let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
                             missing.push((name.clone(), error));
                             continue;
@@ -87,7 +90,7 @@ impl Cluster {
         loop {
             let body = match self.get(&list_path(&base, scope, token.as_deref())).await {
                 Ok(body) => body,
-                Err(error) if error.kind == Kind::Expired && token.is_some() && !restarted => {
+                Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
                     (token, restarted) = (None, true);
                     continue;
                 }
@@ -110,7 +113,7 @@ impl Cluster {
     }
 }
 
-fn list_path(base: &str, scope: &Scope, token: Option<&str>) -> String {
+fn list_path(base: &str, scope: &PageQuery, token: Option<&str>) -> String {
     let mut query: Vec<(&str, &str)> = Vec::new();
     let limit = scope.chunk_size.to_string();
     if scope.chunk_size > 0 {
@@ -119,21 +122,21 @@ fn list_path(base: &str, scope: &Scope, token: Option<&str>) -> String {
     query.extend(token.map(|token| ("continue", token)));
     query.extend(scope.label_selector.as_deref().map(|selector| ("labelSelector", selector)));
     query.extend(scope.field_selector.as_deref().map(|selector| ("fieldSelector", selector)));
-    super::with_query(base, &query)
+    crate::cluster::api_client::with_query(base, &query)
 }
 
 /// Says what the user can do about a list that was refused.
-fn explain(error: Error, scope: &Scope) -> Error {
+fn explain(error: Error, scope: &PageQuery) -> Error {
     match error.kind {
-        Kind::Forbidden if scope.namespace.is_none() => {
+        ErrorKind::Forbidden if scope.namespace.is_none() => {
             error.hint("reading all namespaces needs a ClusterRole; name one namespace with -n")
         }
         // A list is only missing with its type. For an object the words tell: of a type they name none.
-        Kind::NotFound if scope.names.is_empty() || error.brief().ends_with(NO_RESOURCE) => {
+        ErrorKind::NotFound if scope.names.is_empty() || error.brief().ends_with(NO_RESOURCE) => {
             Error::new("the server doesn't have a resource type \"workflows\"")
                 .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
         }
-        Kind::Expired => error.hint(
+        ErrorKind::Expired => error.hint(
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests",
         ),
         _ => error,
@@ -157,7 +160,7 @@ impl ListMeta {
 ///
 /// Custom resources are listed with sorted keys, so the list's own metadata is last: a `"metadata":` whose
 /// object is followed by nothing but the list's closing brace can't be an item's, which a `]` would follow.
-pub(super) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
+pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
     const KEY: &[u8] = b"\"metadata\":";
     /// Tokens are a few hundred bytes.
     const TAIL: usize = 16 << 10;
@@ -224,7 +227,8 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        let scope = Scope { chunk_size: 5, label_selector: Some("a in (b,c)".into()), ..Scope::default() };
+        let scope =
+            PageQuery { chunk_size: 5, label_selector: Some("a in (b,c)".into()), ..PageQuery::default() };
         assert_eq!(
             list_path("/x", &scope, Some("t=/&")),
             "/x?limit=5&continue=t%3D%2F%26&labelSelector=a+in+%28b%2Cc%29"

@@ -1,23 +1,26 @@
 //! Objects beside the workflows: GC tasks and pods, events, results, templates, controllers, rights.
 
-use super::Cluster;
-use super::pages::continue_token;
-use crate::argo::list::{Item, decode};
-use crate::argo::related::{ConfigMap, Deployment, Event, GcTask, Pod, TaskResult, WorkflowTemplate};
-use crate::error::{Error, Kind as ErrorKind};
-use crate::gc::{Controller, Controllers, Gap, Kind, Related};
+use crate::cluster::client::Cluster;
+use crate::cluster::pages::continue_token;
+use crate::error::{Error, ErrorKind};
+use argo_gc_core::argo::list::{Item, decode};
+use argo_gc_core::argo::related::{ConfigMap, Deployment, Event, GcTask, Pod, TaskResult, WorkflowTemplate};
+use argo_gc_core::model::context::{Controller, Controllers, Related, RelatedKind};
+use argo_gc_core::model::gap::Gap;
 use futures::future::join;
 use serde::de::DeserializeOwned;
 
-pub(super) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
+pub(crate) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
+
 /// Objects a page; these are small.
 const PAGE: &str = "500";
+
 /// Service accounts reviewed at the most.
 const MAX_REVIEWS: usize = 50;
 
 /// One kind of object to list.
-pub(super) struct Listing {
-    pub kind: Kind,
+pub(crate) struct Listing {
+    pub kind: RelatedKind,
     /// As RBAC names it.
     pub resource: &'static str,
     pub group: &'static str,
@@ -28,55 +31,61 @@ pub(super) struct Listing {
 }
 
 const TASKS: Listing = Listing {
-    kind: Kind::GcTasks,
+    kind: RelatedKind::GcTasks,
     resource: "workflowartifactgctasks",
     group: ARGO,
     namespaced: true,
     query: &[],
     effect: "why Argo's own deletion failed may stay unknown",
 };
+
 const PODS: Listing = Listing {
-    kind: Kind::GcPods,
+    kind: RelatedKind::GcPods,
     resource: "pods",
     group: "/api/v1",
     namespaced: true,
     query: &[("labelSelector", "workflows.argoproj.io/component=artifact-gc")],
     effect: "whether a GC pod is at work, failed or lost can't be told",
 };
+
 const EVENTS: Listing = Listing {
-    kind: Kind::Events,
+    kind: RelatedKind::Events,
     resource: "events",
     group: "/api/v1",
     namespaced: true,
     query: &[("fieldSelector", "reason=ArtifactGCFailed")],
     effect: "messages of failed deletions are missing",
 };
+
 const RESULTS: Listing = Listing {
-    kind: Kind::TaskResults,
+    kind: RelatedKind::TaskResults,
     resource: "workflowtaskresults",
     group: ARGO,
     namespaced: true,
     query: &[],
     effect: "artifacts saved but never recorded in a node can't be seen",
 };
+
 const TEMPLATES: Listing = Listing {
-    kind: Kind::WorkflowTemplates,
+    kind: RelatedKind::WorkflowTemplates,
     resource: "workflowtemplates",
     group: ARGO,
     namespaced: true,
     query: &[],
     effect: "a strategy set only on a WorkflowTemplate can't be seen",
 };
+
 const CLUSTER_TEMPLATES: Listing = Listing {
-    kind: Kind::ClusterWorkflowTemplates,
+    kind: RelatedKind::ClusterWorkflowTemplates,
     resource: "clusterworkflowtemplates",
     group: ARGO,
     namespaced: false,
     query: &[],
     effect: "a strategy set only on a ClusterWorkflowTemplate can't be seen",
 };
+
 const DEPLOYMENTS: Listing = Listing {
-    kind: Kind::Deployments,
+    kind: RelatedKind::Deployments,
     resource: "deployments",
     group: "/apis/apps/v1",
     namespaced: true,
@@ -119,7 +128,7 @@ impl Cluster {
     }
 
     /// Reads all objects of a kind. A kind the server doesn't know has none.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         listing: &Listing,
         namespace: Option<&str>,
@@ -136,7 +145,7 @@ impl Cluster {
             let mut query = listing.query.to_vec();
             query.push(("limit", PAGE));
             query.extend(token.as_deref().map(|token| ("continue", token)));
-            let body = match self.get(&super::with_query(&base, &query)).await {
+            let body = match self.get(&crate::cluster::api_client::with_query(&base, &query)).await {
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(items),
                 Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
                     items.clear();
@@ -155,7 +164,7 @@ impl Cluster {
     }
 
     /// The workflow controllers, with what their ConfigMaps say.
-    pub(super) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
+    pub(crate) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
         let mut gaps = Vec::new();
         let mut complete = true;
         let mut deployments = match self.list::<Deployment>(&DEPLOYMENTS, None).await {
@@ -229,7 +238,7 @@ impl Cluster {
         None
     }
 
-    pub(super) async fn may(
+    pub(crate) async fn may(
         &self,
         namespace: &str,
         account: &str,
@@ -296,7 +305,7 @@ impl Take<'_> {
     }
 }
 
-pub(super) fn gap(listing: &Listing, namespace: Option<&str>, error: &Error) -> Gap {
+pub(crate) fn gap(listing: &Listing, namespace: Option<&str>, error: &Error) -> Gap {
     let what = match namespace.filter(|_| listing.namespaced) {
         Some(namespace) => format!("{} in \"{namespace}\"", listing.resource),
         None if listing.namespaced => format!("{} in all namespaces", listing.resource),
@@ -313,7 +322,7 @@ fn config_gap(name: &str, namespace: &str, why: &str) -> Gap {
     }
 }
 
-pub(super) fn why(error: &Error) -> String {
+pub(crate) fn why(error: &Error) -> String {
     match error.kind {
         ErrorKind::Forbidden => "forbidden".to_owned(),
         _ => error.brief().to_owned(),

@@ -1,8 +1,9 @@
 //! The only writes: guarded patches of a workflow, and an Event that says what was done.
 
-use super::Cluster;
-use crate::argo::{Meta, names};
-use crate::error::{Error, Kind};
+use crate::cluster::client::Cluster;
+use crate::error::{Error, ErrorKind};
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::names;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ impl Cluster {
     pub async fn workflow(&self, namespace: &str, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.get(&path(namespace, name)).await {
             Ok(body) => Ok(Some(body.to_vec())),
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

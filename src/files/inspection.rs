@@ -1,8 +1,9 @@
 //! Inspection documents, as `inspect -o json` writes them: read workflow by workflow.
 
 use crate::error::Error;
-use crate::gc::Gap;
-use crate::gc::diff::{Head, Scope, Told};
+use argo_gc_core::diff::document::{Head, ParsedInspection};
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -13,13 +14,18 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 const API_VERSION: &str = "argo-gc/v1";
+
 const KIND: &str = "Inspection";
 
 /// Reads a document to its end; `-` is standard input.
 ///
 /// # Errors
 /// It can't be read, is no Inspection, or is cut off. Some of its workflows may have been visited.
-pub fn read(path: &Path, stdin: &mut dyn Read, each: &mut dyn FnMut(Told)) -> Result<Head, Error> {
+pub fn read(
+    path: &Path,
+    stdin: &mut dyn Read,
+    each: &mut dyn FnMut(ParsedInspection),
+) -> Result<Head, Error> {
     let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
     let mut file;
     let input: &mut dyn Read = match path.as_os_str() == "-" {
@@ -39,7 +45,7 @@ pub fn read(path: &Path, stdin: &mut dyn Read, each: &mut dyn FnMut(Told)) -> Re
 }
 
 struct Document<'e> {
-    each: &'e mut dyn FnMut(Told),
+    each: &'e mut dyn FnMut(ParsedInspection),
 }
 
 impl<'de> DeserializeSeed<'de> for Document<'_> {
@@ -91,7 +97,7 @@ fn is<E: serde::de::Error>(found: &str, field: &str, wanted: &str) -> Result<(),
 }
 
 struct Workflows<'e> {
-    each: &'e mut dyn FnMut(Told),
+    each: &'e mut dyn FnMut(ParsedInspection),
     head: &'e mut Head,
 }
 
@@ -111,7 +117,7 @@ impl<'de> Visitor<'de> for Workflows<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(told) = list.next_element::<Told>()? {
+        while let Some(told) = list.next_element::<ParsedInspection>()? {
             self.head.count(&told);
             (self.each)(told);
         }

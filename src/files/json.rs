@@ -9,7 +9,7 @@ use std::io::Read;
 type Each<'e> = &'e mut dyn FnMut(&str, &str) -> bool;
 
 /// Reads concatenated JSON documents.
-pub(super) fn read(reader: impl Read, each: Each<'_>) -> Result<(), String> {
+pub(crate) fn read(reader: impl Read, each: Each<'_>) -> Result<(), String> {
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     while deserializer.end().is_err() {
         Document { each, depth: 0 }.deserialize(&mut deserializer).map_err(|error| error.to_string())?;

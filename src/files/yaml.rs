@@ -5,7 +5,7 @@ use serde_saphyr::{Budget, Options};
 use std::io::Read;
 
 /// Reads YAML documents; each is turned into JSON text, so that there is one way to read an object.
-pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
+pub(crate) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
@@ -18,7 +18,9 @@ pub(super) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bo
             .map_err(|error| format!("document {}, {}", number + 1, describe(&error, line)))?;
         match value {
             Value::Null => {}
-            Value::Object(_) | Value::Array(_) => super::json::read(value.to_string().as_bytes(), each)?,
+            Value::Object(_) | Value::Array(_) => {
+                crate::files::json::read(value.to_string().as_bytes(), each)?
+            }
             _ => return Err(format!("document {}, line {line}: not a Kubernetes object", number + 1)),
         }
     }

@@ -1,11 +1,14 @@
 //! The controller's `workflowDefaults`: a strategy for every workflow that sets none, and what that does not reach.
 
-use crate::argo::{Strategy, Version};
+use argo_gc_core::argo::artifact::Strategy;
+use argo_gc_core::argo::version::Version;
 
 /// A strategy at the workflow's level brings the finalizer even where there is nothing to collect, before this.
 const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
+
 /// A finalizer without anything to collect is removed since.
 const REMOVES_IDLE: Version = Version(3, 5, 11);
+
 const COLLECTS: Version = Version(3, 4, 0);
 
 /// A ConfigMap to merge into the controller's, with comments on what it does.
@@ -73,7 +76,7 @@ data:
         serviceAccountName: {}
 ",
         strategy.as_str(),
-        super::edit::scalar(account, false),
+        crate::fix::edit::scalar(account, false),
     );
     Ok(text)
 }

@@ -1,12 +1,11 @@
 //! Edits of a text at places of its tree, in the style of what stands there.
 
-use crate::lint::Node;
-use crate::lint::tree::Shape;
+use crate::syntax::tree::{Node, Shape};
 use std::ops::Range;
 
 /// Replacements; none may overlap another.
 #[derive(Debug, Default)]
-pub(super) struct Edits(Vec<(Range<usize>, String)>);
+pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
     pub fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
@@ -34,7 +33,7 @@ impl Edits {
 
 /// How a text is laid out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout<'t> {
+pub(crate) struct Layout<'t> {
     pub text: &'t str,
     pub newline: &'static str,
 }
@@ -84,7 +83,7 @@ impl<'t> Layout<'t> {
 }
 
 /// Whether keys are quoted: JSON.
-pub(super) fn is_json(layout: &Layout<'_>, map: &Node) -> bool {
+pub(crate) fn is_json(layout: &Layout<'_>, map: &Node) -> bool {
     match &map.shape {
         Shape::Map { entries, flow: true } => {
             entries.first().is_none_or(|(key, _)| layout.text[key.span.start..].starts_with('"'))
@@ -93,14 +92,14 @@ pub(super) fn is_json(layout: &Layout<'_>, map: &Node) -> bool {
     }
 }
 
-pub(super) fn is_flow(node: &Node) -> bool {
+pub(crate) fn is_flow(node: &Node) -> bool {
     match &node.shape {
         Shape::Map { flow, .. } | Shape::Seq { flow, .. } => *flow,
         Shape::Scalar { .. } => true,
     }
 }
 
-pub(super) fn is_empty(node: &Node) -> bool {
+pub(crate) fn is_empty(node: &Node) -> bool {
     match &node.shape {
         Shape::Map { entries, .. } => entries.is_empty(),
         Shape::Seq { items, .. } => items.is_empty(),
@@ -109,7 +108,7 @@ pub(super) fn is_empty(node: &Node) -> bool {
 }
 
 /// A text as a scalar: bare where that is safe.
-pub(super) fn scalar(text: &str, json: bool) -> String {
+pub(crate) fn scalar(text: &str, json: bool) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
@@ -118,7 +117,7 @@ pub(super) fn scalar(text: &str, json: bool) -> String {
 }
 
 /// A parameter: its name, and in arguments its value.
-pub(super) type Parameter = (String, Option<String>);
+pub(crate) type Parameter = (String, Option<String>);
 
 fn flow_parameter((name, value): &Parameter, json: bool) -> String {
     let key = |key: &str| if json { format!("\"{key}\"") } else { key.to_owned() };
@@ -144,14 +143,14 @@ fn block_parameters(layout: &Layout<'_>, parameters: &[Parameter], indent: usize
 }
 
 /// Where a new entry of a block map goes.
-pub(super) enum Spot<'n> {
+pub(crate) enum Spot<'n> {
     First,
     /// After this entry's value.
     After(&'n Node),
 }
 
 /// Adds parameters to `outer.parameters` of a map, making what isn't there.
-pub(super) fn add_parameters(
+pub(crate) fn add_parameters(
     edits: &mut Edits,
     layout: &Layout<'_>,
     map: &Node,
@@ -220,7 +219,7 @@ pub(super) fn add_parameters(
 }
 
 /// Puts an entry at the begin of a flow map, spaced as its first one is.
-pub(super) fn first_in_flow(edits: &mut Edits, map: &Node, entry: &str) {
+pub(crate) fn first_in_flow(edits: &mut Edits, map: &Node, entry: &str) {
     let Shape::Map { entries, .. } = &map.shape else { return };
     match entries.first() {
         Some((key, _)) => edits.insert(key.span.start, format!("{entry}, ")),
@@ -240,7 +239,7 @@ fn refill(edits: &mut Edits, layout: &Layout<'_>, key: &Node, value: &Node, cont
 }
 
 /// Moves lines to another indentation; what is only white space moves where it may be text.
-pub(super) fn shift(lines: &str, by: isize, from: usize) -> String {
+pub(crate) fn shift(lines: &str, by: isize, from: usize) -> String {
     let mut out = String::with_capacity(lines.len());
     for line in lines.split_inclusive('\n') {
         let text = line.trim_end_matches(['\r', '\n']);

@@ -1,15 +1,18 @@
 //! Keys that every run shares get the run's UID before them, where nothing reads them by name.
 
-use super::edit::Edits;
-use super::{Fixed, LAYOUT, Refusal, kind, means, read};
-use crate::argo::Uses;
-use crate::gc::lint::{FieldPath, is_fixed};
-use crate::lint::Fault;
+use crate::fix::LAYOUT;
+use crate::fix::edit::Edits;
+use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
+use crate::syntax::tree::Fault;
+use argo_gc_core::argo::uses::Uses;
+use argo_gc_core::lint::artifact::is_fixed;
+use argo_gc_core::lint::path::FieldPath;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Put before a key.
 const PREFIX: &str = "{{workflow.uid}}/";
+
 /// Locations whose key is a name in a bucket.
 const KEYS: [(&str, &str); 5] =
     [("gcs", "key"), ("s3", "key"), ("azure", "blob"), ("oss", "key"), ("plugin", "key")];

@@ -1,10 +1,13 @@
 //! Inline bodies become named templates, the innermost first, one at a time.
 
-use super::edit::{self, Edits, Layout, Parameter, Spot};
-use super::scope::{self, Fate, Level};
-use super::{Fixed, LAYOUT, Refusal, kind, means, moved, read, vars};
-use crate::gc::lint::{FieldPath, ManifestKind};
-use crate::lint::{Document, Fault, Node, Source};
+use crate::fix::edit::{Edits, Layout, Parameter, Spot};
+use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
+use crate::fix::scope::{Fate, Level};
+use crate::fix::{LAYOUT, edit, moved, scope, vars};
+use crate::syntax::source::{Document, Source};
+use crate::syntax::tree::{Fault, Node};
+use argo_gc_core::lint::path::FieldPath;
+use argo_gc_core::lint::types::ManifestKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +105,7 @@ fn levels<'v>(value: &'v Value, step: &FieldPath, spec: &FieldPath) -> Option<Ve
     // spec.templates[i] is the outermost template; then each `inline` begins another.
     let mut template = FieldPath(step.0[..spec.0.len() + 2].to_vec());
     for end in spec.0.len() + 2..step.0.len() {
-        let is_inline = step.0[end] == crate::gc::lint::Part::Key("inline".to_owned());
+        let is_inline = step.0[end] == argo_gc_core::lint::path::Part::Key("inline".to_owned());
         if is_inline {
             let holder = FieldPath(step.0[..end].to_vec());
             levels.push(Level::new(template.of(value)?, holder.of(value)?));

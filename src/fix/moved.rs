@@ -1,12 +1,11 @@
 //! The text of an inline body as an item of the list of templates.
 
-use super::LAYOUT;
-use super::edit::{self, Layout};
-use crate::lint::Node;
-use crate::lint::tree::Shape;
+use crate::fix::edit::Layout;
+use crate::fix::{LAYOUT, edit};
+use crate::syntax::tree::{Node, Shape};
 
 /// A block body as a new item of a block list.
-pub(super) fn block(
+pub(crate) fn block(
     layout: &Layout<'_>,
     last: &Node,
     templates: &Node,
@@ -34,7 +33,7 @@ fn without_name(layout: &Layout<'_>, lines: &str, body: &Node) -> String {
 }
 
 /// A flow body as a new item of a block or flow list.
-pub(super) fn flow(
+pub(crate) fn flow(
     layout: &Layout<'_>,
     templates: &Node,
     last: &Node,

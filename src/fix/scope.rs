@@ -5,20 +5,20 @@
 //! expandStep in workflow/controller/steps.go, @f016ad89eb). So where the enclosing template knows a name, its value
 //! is what the body gets, from the outermost template inwards; only what is left is the body's own.
 
-use super::vars;
+use crate::fix::vars;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// One template around an inline body, and the step in it that leads there.
 #[derive(Debug, Clone)]
-pub(super) struct Level<'v> {
+pub(crate) struct Level<'v> {
     template: &'v Value,
     step: &'v Value,
 }
 
 /// What is to become of one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// The same within a named template.
     Keep,
     /// The enclosing template's: handed over as a parameter of this name, if that is free.
@@ -52,7 +52,7 @@ fn declares(template: &Value, side: &str, what: &str, name: &str) -> bool {
 }
 
 /// Names of a template's own steps or tasks.
-pub(super) fn siblings(template: &Value) -> BTreeSet<&str> {
+pub(crate) fn siblings(template: &Value) -> BTreeSet<&str> {
     let steps = template["steps"].as_array().into_iter().flatten();
     let steps = steps.flat_map(|group| match group {
         Value::Array(steps) => steps.iter().collect::<Vec<_>>(),
@@ -63,7 +63,7 @@ pub(super) fn siblings(template: &Value) -> BTreeSet<&str> {
 }
 
 /// The fate of a tag in a body; `levels` from the outermost inwards.
-pub(super) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
+pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     if let Some(expression) = tag.strip_prefix('=') {
         return of_expression(expression, levels, body);
     }

@@ -1,11 +1,12 @@
 //! A workflow-level strategy where none is set.
 
-use super::edit::{self, Edits, Layout};
-use super::{Fixed, LAYOUT, Refusal, kind, means, read};
-use crate::argo::Strategy;
-use crate::gc::lint::FieldPath;
-use crate::lint::tree::Shape;
-use crate::lint::{Document, Fault, Node, Source};
+use crate::fix::edit::{Edits, Layout};
+use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
+use crate::fix::{LAYOUT, edit};
+use crate::syntax::source::{Document, Source};
+use crate::syntax::tree::{Fault, Node, Shape};
+use argo_gc_core::argo::artifact::Strategy;
+use argo_gc_core::lint::path::FieldPath;
 use serde_json::json;
 
 /// Sets the strategy in every workflow, cron workflow and template that sets none; `Never` is a decision.

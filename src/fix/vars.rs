@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::ops::Range;
 
 /// The tags of a text: each with its place, braces included, and what stands in it, trimmed.
-pub(super) fn tags(text: &str) -> Vec<(Range<usize>, &str)> {
+pub(crate) fn tags(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut tags = Vec::new();
     let mut at = 0;
     while let Some(open) = text[at..].find("{{") {
@@ -18,12 +18,12 @@ pub(super) fn tags(text: &str) -> Vec<(Range<usize>, &str)> {
 }
 
 /// What a variable is replaced by.
-pub(super) fn parameter(name: &str) -> String {
+pub(crate) fn parameter(name: &str) -> String {
     format!("{{{{inputs.parameters.{name}}}}}")
 }
 
 /// Replaces simple tags in a text.
-pub(super) fn replace(text: &str, with: &dyn Fn(&str) -> Option<String>) -> String {
+pub(crate) fn replace(text: &str, with: &dyn Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for (range, tag) in tags(text) {
@@ -38,7 +38,7 @@ pub(super) fn replace(text: &str, with: &dyn Fn(&str) -> Option<String>) -> Stri
 }
 
 /// Replaces simple tags in all texts of a value, keys included.
-pub(super) fn replace_in(value: &mut Value, with: &dyn Fn(&str) -> Option<String>) {
+pub(crate) fn replace_in(value: &mut Value, with: &dyn Fn(&str) -> Option<String>) {
     match value {
         Value::String(text) => *text = replace(text, with),
         Value::Array(items) => items.iter_mut().for_each(|item| replace_in(item, with)),
@@ -54,7 +54,7 @@ pub(super) fn replace_in(value: &mut Value, with: &dyn Fn(&str) -> Option<String
 }
 
 /// The words of an expression that stand outside its quotes, and whether each is a member (after a dot).
-pub(super) fn words(expression: &str) -> Vec<&str> {
+pub(crate) fn words(expression: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut quote = None;
     let mut start = None;

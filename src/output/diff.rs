@@ -1,9 +1,12 @@
 //! Two inspections compared: for people a row per workflow and change, for programs one per finding.
 
-use super::plan::{size, table};
-use super::{document, escape, plural};
 use crate::error::Error;
-use crate::gc::diff::{Change, ChangeKind, Diff, Head, State, Sum};
+use crate::output::columns::table;
+use crate::output::document;
+use crate::output::escape::escape;
+use crate::output::text::{plural, size};
+use argo_gc_core::diff::document::Head;
+use argo_gc_core::diff::{Change, ChangeKind, Diff, State, Sum};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -73,7 +76,7 @@ pub fn write(
 }
 
 /// `3 findings are new (1.2GiB), 1 has changed, 2 are gone (12MiB) since …; 17 are as they were`.
-pub(super) fn headline(diff: &Diff, old: &Head) -> String {
+pub(crate) fn headline(diff: &Diff, old: &Head) -> String {
     let mut parts = Vec::new();
     for kind in ChangeKind::ALL {
         let sum = diff.sum(kind);
@@ -104,7 +107,7 @@ pub(super) fn headline(diff: &Diff, old: &Head) -> String {
 }
 
 /// `uncovered (inline-only)`.
-pub(super) fn state(state: Option<&State>) -> String {
+pub(crate) fn state(state: Option<&State>) -> String {
     match state {
         None => "<none>".to_owned(),
         Some(State { verdict, reason: None }) => verdict.as_str().to_owned(),
@@ -113,7 +116,7 @@ pub(super) fn state(state: Option<&State>) -> String {
 }
 
 /// Changes of one kind in one workflow.
-pub(super) struct Group<'d> {
+pub(crate) struct Group<'d> {
     pub namespace: &'d str,
     pub workflow: &'d str,
     pub change: ChangeKind,
@@ -126,7 +129,7 @@ pub(super) struct Group<'d> {
 }
 
 /// In the order of the changes: by kind, namespace and workflow.
-pub(super) fn groups(changes: &[Change]) -> Vec<Group<'_>> {
+pub(crate) fn groups(changes: &[Change]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         let Change { change: kind, namespace, workflow, uid, was, now, artifact, .. } = change;
@@ -148,7 +151,7 @@ pub(super) fn groups(changes: &[Change]) -> Vec<Group<'_>> {
                 was,
                 now,
                 bytes: changes.iter().filter_map(|change| change.bytes).reduce(|a, b| a + b),
-                location: super::table::common_path(&places),
+                location: crate::output::text::common_path(&places),
             }
         });
     groups.collect()

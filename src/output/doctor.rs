@@ -1,15 +1,22 @@
 //! A diagnosis: what is known of the controller, then the causes with their repairs.
 
-use super::headline::plural;
-use super::plan::table;
-use super::{Origin, document, escape};
 use crate::error::Error;
-use crate::gc::doctor::{AccountFacts, ControllerFacts, Group, Name, RepositoryFacts};
-use crate::gc::{Inspection, Verdict};
+use crate::output::columns::table;
+use crate::output::document;
+use crate::output::escape::escape;
+use crate::output::text::plural;
+use argo_gc_core::doctor::account::AccountFacts;
+use argo_gc_core::doctor::facts::{ControllerFacts, RepositoryFacts};
+use argo_gc_core::doctor::group::Group;
+use argo_gc_core::doctor::members::Name;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::scope::Origin;
+use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 /// Names shown of a cause's workflows.
 const NAMES: usize = 3;

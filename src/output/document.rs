@@ -1,18 +1,20 @@
 //! Documents in JSON and YAML; an Inspection is written workflow by workflow.
 
-use super::View;
-use super::escape::is_dangerous;
 use crate::error::Error;
-use crate::gc::{Assessment, Inspection};
+use crate::output::escape::is_dangerous;
+use crate::output::view::View;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 /// Version of the documents.
-pub(super) const API_VERSION: &str = "argo-gc/v1";
+pub(crate) const API_VERSION: &str = "argo-gc/v1";
 
 /// Pretty JSON, harmless for terminals.
-pub(super) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
+pub(crate) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let text = text.replace('\n', &format!("\n{indent}"));
     if text.bytes().all(|byte| byte < 0x7f) {
@@ -82,7 +84,7 @@ fn json_begin(out: &mut impl Write, view: &View) -> io::Result<()> {
 }
 
 /// Writes one workflow, with what comes before the first.
-pub(super) fn json_item(
+pub(crate) fn json_item(
     out: &mut impl Write,
     view: &View,
     before: usize,
@@ -96,7 +98,7 @@ pub(super) fn json_item(
 }
 
 /// Writes what comes after the last workflow.
-pub(super) fn json_end(
+pub(crate) fn json_end(
     out: &mut impl Write,
     view: &View,
     written: usize,
@@ -121,7 +123,7 @@ fn yaml_begin(out: &mut impl Write, view: &View, empty: bool) -> io::Result<()> 
 }
 
 /// As [`json_item`].
-pub(super) fn yaml_item(
+pub(crate) fn yaml_item(
     out: &mut impl Write,
     view: &View,
     before: usize,
@@ -134,7 +136,7 @@ pub(super) fn yaml_item(
 }
 
 /// As [`json_end`].
-pub(super) fn yaml_end(
+pub(crate) fn yaml_end(
     out: &mut impl Write,
     view: &View,
     written: usize,

@@ -24,7 +24,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 }
 
 /// Controls, line separators, and marks that override the direction of text or hide in it.
-pub(super) fn is_dangerous(c: char) -> bool {
+pub(crate) fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

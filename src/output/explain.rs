@@ -1,8 +1,8 @@
 //! The catalogue's entries for reading.
 
-use crate::gc::Reason;
-use crate::gc::reason::{RELEASE_COMMAND, RELEASE_HINT};
-use std::io::{self, Write};
+use argo_gc_core::reason::{RELEASE_COMMAND, RELEASE_HINT, Reason};
+use std::io;
+use std::io::Write;
 
 /// Writes all that is known about a reason.
 ///

@@ -1,11 +1,12 @@
 //! The one sentence that answers the question.
 
-use super::plan::size;
-use super::prices::{Prices, dollars};
-use crate::gc::{Inspection, Verdict};
+use crate::output::prices::{Prices, dollars};
+use crate::output::text::{plural, size};
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::verdict::Verdict;
 
 /// What was found over all that was inspected, whatever of it is shown.
-pub(super) fn headline(inspection: &Inspection, prices: &Prices) -> String {
+pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let summary = &inspection.summary;
     let count = |verdict| inspection.artifacts(verdict);
     let (uncovered, failing, unknown) =
@@ -73,9 +74,4 @@ pub(super) fn headline(inspection: &Inspection, prices: &Prices) -> String {
         text += &format!(" ({})", plural(inspection.gaps.len() as u64, "gap"));
     }
     text
-}
-
-/// `1 artifact`, `2 artifacts`.
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -1,24 +1,36 @@
 //! One page to pass on: it loads nothing, and what comes from the cluster is text on it and nothing else.
 
-mod map;
-mod treemap;
+pub mod map;
+pub mod markup;
+pub mod treemap;
 
-use super::diff::{groups, headline as change_headline, state};
-use super::plan::size;
-use super::prices::dollars;
-use super::{Origin, View, age, escape, headline::headline, plural, table};
-use crate::gc::diff::{Comparison, Diff, Head, Scope, Told};
-use crate::gc::{Assessment, Inspection, Reason, Verdict};
+use crate::output::age::age;
+use crate::output::diff::{groups, headline as change_headline, state};
+use crate::output::headline::headline;
+use crate::output::html::map::Map;
+use crate::output::html::markup::{Number, Prose, Text, begin_table, bytes, end_table, number};
+use crate::output::prices::dollars;
+use crate::output::table;
+use crate::output::text::{plural, size};
+use crate::output::view::View;
+use argo_gc_core::diff::document::{Head, ParsedInspection};
+use argo_gc_core::diff::{Comparison, Diff};
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::scope::{Origin, Scope};
+use argo_gc_core::reason::Reason;
+use argo_gc_core::verdict::Verdict;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use map::Map;
 use sha2::{Digest, Sha256};
-use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
+use std::{fmt, io};
 
 const PAGE: &str = include_str!("html/page.html");
+
 const STYLE: &str = include_str!("html/page.css");
+
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// Rows of a table; more would be too much for a browser, and for a reader.
@@ -34,7 +46,7 @@ pub struct Since {
 
 /// What is gathered for the page.
 #[derive(Default)]
-pub(super) struct Page {
+pub(crate) struct Page {
     since: Option<Since>,
     now: Head,
     rows: Vec<table::Row>,
@@ -50,55 +62,6 @@ struct LeftOut {
     bytes: u64,
 }
 
-/// Text, harmless within HTML: in elements and in quoted attributes.
-struct Text<'a>(&'a str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in escape(self.0).chars() {
-            match c {
-                '&' => f.write_str("&amp;"),
-                '<' => f.write_str("&lt;"),
-                '>' => f.write_str("&gt;"),
-                '"' => f.write_str("&quot;"),
-                '\'' => f.write_str("&#39;"),
-                c => write!(f, "{c}"),
-            }?;
-        }
-        Ok(())
-    }
-}
-
-/// Prose of our own, in which `words` are code.
-struct Prose<'a>(&'a str);
-
-impl fmt::Display for Prose<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, part) in self.0.split('`').enumerate() {
-            match at % 2 {
-                0 => write!(f, "{}", Text(part))?,
-                _ => write!(f, "<code>{}</code>", Text(part))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `12,345`.
-struct Number(u64);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (at, digit) in digits.chars().enumerate() {
-            let left = digits.len() - at;
-            f.write_str(if at > 0 && left.is_multiple_of(3) { "," } else { "" })?;
-            write!(f, "{digit}")?;
-        }
-        Ok(())
-    }
-}
-
 impl Page {
     pub fn new(since: Option<Since>) -> Self {
         Self { since, ..Self::default() }
@@ -107,7 +70,7 @@ impl Page {
     /// Holds a whole assessment, whatever of it is shown, against the earlier inspection.
     pub fn compare(&mut self, assessment: &Assessment) {
         if let Some(since) = &mut self.since {
-            let told = Told::from(assessment);
+            let told = ParsedInspection::from(assessment);
             self.now.count(&told);
             since.comparison.take_new(told);
         }
@@ -346,35 +309,6 @@ fn scope(origin: &Origin) -> Scope {
     }
 }
 
-/// A table that can be scrolled by keyboard; columns with whether they are numbers.
-fn begin_table(out: &mut impl Write, id: &str, caption: &str, columns: &[(&str, bool)]) -> io::Result<()> {
-    write!(
-        out,
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"{id}-caption\"><table id=\"{id}\" \
-         class=\"sortable\"><caption id=\"{id}-caption\">{}</caption><thead><tr>",
-        Text(caption)
-    )?;
-    for (name, numeric) in columns {
-        let class = if *numeric { " class=\"number\"" } else { "" };
-        write!(out, "<th scope=\"col\"{class}>{name}</th>")?;
-    }
-    writeln!(out, "</tr></thead><tbody>")
-}
-
-fn end_table(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "</tbody></table></div>")
-}
-
-/// A cell with the number it is ordered by; what is not known is less than anything.
-fn number(out: &mut impl Write, value: Option<u64>, text: &dyn fmt::Display) -> io::Result<()> {
-    let value = value.map_or_else(|| "-1".to_owned(), |value| value.to_string());
-    write!(out, "<td class=\"number\" data-v=\"{value}\">{text}</td>")
-}
-
-fn bytes(out: &mut impl Write, value: Option<u64>) -> io::Result<()> {
-    number(out, value, &value.map_or_else(|| "unknown".to_owned(), size))
-}
-
 fn findings(
     out: &mut impl Write,
     view: &View,
@@ -473,6 +407,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::output::escape::escape;
+    use crate::output::html::markup::{Number, Text, number};
     use proptest::prelude::*;
 
     #[test]

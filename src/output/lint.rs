@@ -1,13 +1,16 @@
 //! A lint's findings, one function a format.
 
-mod sarif;
+pub mod sarif;
 
-use super::{document, escape, plural};
 use crate::error::Error;
-use crate::gc::lint::Severity;
-use crate::lint::{Finding, Report};
+use crate::output::document;
+use crate::output::escape::escape;
+use crate::output::text::plural;
+use crate::syntax::diagnostics::{Finding, Report};
+use argo_gc_core::lint::types::Severity;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style as Borders};
 
@@ -105,7 +108,7 @@ fn documents(out: &mut dyn Write, as_yaml: bool, report: &Report) -> Result<(), 
 }
 
 fn markdown(out: &mut dyn Write, headers: bool, report: &Report) -> io::Result<()> {
-    use super::markdown::cell;
+    use crate::output::markdown::cell;
     if report.findings.is_empty() {
         return Ok(());
     }
@@ -148,7 +151,8 @@ fn annotation(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lint::report::At;
+    use crate::syntax::diagnostics::{At, Finding};
+    use argo_gc_core::lint::types::Severity;
 
     #[test]
     fn an_annotation_is_one_line_whatever_the_names() {

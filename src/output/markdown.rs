@@ -1,10 +1,14 @@
 //! A report to paste into an issue.
 
-use super::{View, headline::headline, table};
-use crate::gc::{Inspection, Reason};
-use std::io::{self, Write};
+use crate::output::headline::headline;
+use crate::output::table;
+use crate::output::view::View;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::reason::Reason;
+use std::io;
+use std::io::Write;
 
-pub(super) fn write(
+pub(crate) fn write(
     out: &mut impl Write,
     view: &View,
     rows: &[table::Row],
@@ -32,7 +36,7 @@ pub(super) fn write(
 }
 
 /// Keeps text from the cluster from ending a cell or becoming markup.
-pub(super) fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '\\' | '#') {

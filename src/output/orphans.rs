@@ -1,11 +1,13 @@
 //! Orphans as a table.
 
-use super::headline::plural;
-use super::plan::{size, table as rows_below};
-use super::{age, escape};
-use crate::gc::orphans::Found;
+use crate::output::age::age;
+use crate::output::columns::table as rows_below;
+use crate::output::escape::escape;
+use crate::output::text::{plural, size};
+use argo_gc_core::plan::orphans::Found;
 use jiff::Timestamp;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 /// Shows what was found in each repository: a sentence, then a row per workflow's name.
 ///

@@ -2,14 +2,18 @@
 //!
 //! Labels are namespaces, verdicts and reasons, never workflows: series must not come and go with each run.
 
-use super::{View, escape};
-use crate::gc::report::Finalizer;
-use crate::gc::{Assessment, Inspection, Verdict};
+use crate::output::escape::escape;
+use crate::output::view::View;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::verdict::{Finalizer, Verdict};
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 /// At most so many namespaces have series of their own.
 const NAMESPACES: usize = 1000;
+
 /// Stands for the others; no namespace can be called so.
 const OTHERS: &str = "_others";
 
@@ -56,7 +60,7 @@ impl Namespace {
 
 /// Sums by namespace.
 #[derive(Debug, Default)]
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     namespaces: BTreeMap<String, Namespace>,
     /// Keys of several workflows, by hash, whose objects are counted already.
     summed: HashSet<u64>,
@@ -76,7 +80,7 @@ impl Metrics {
         sums.stuck += u64::from(stuck);
         sums.hanging += u64::from(stuck && assessment.deletion_timestamp.is_some());
         for artifact in assessment.artifacts.iter().filter(|artifact| view.shows(artifact)) {
-            let reason = artifact.reason.map_or("", crate::gc::Reason::code);
+            let reason = artifact.reason.map_or("", argo_gc_core::reason::Reason::code);
             let found = sums.found.entry((artifact.verdict, reason)).or_default();
             found.artifacts += 1;
             if let Some(stored) = &artifact.stored

@@ -1,18 +1,21 @@
 //! Tables: a row per workflow and reason, or per artifact.
 
-use super::plan::size;
-use super::{SortKey, View, age, escape};
-use crate::gc::report::Finalizer;
-use crate::gc::{ArtifactReport, Assessment, Verdict};
+use crate::output::age::age;
+use crate::output::escape::escape;
+use crate::output::text::{common_path, size};
+use crate::output::view::{SortKey, View};
 use anstyle::{AnsiColor, Style};
+use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
+use argo_gc_core::verdict::{Finalizer, Verdict};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style as Borders};
 
 /// One row, of either table.
-pub(super) struct Row {
+pub(crate) struct Row {
     pub namespace: String,
     pub workflow: String,
     /// Node, artifact and strategy, in the table of artifacts.
@@ -29,7 +32,7 @@ pub(super) struct Row {
 }
 
 /// A row per verdict and reason; workflow-level findings are rows without artifacts.
-pub(super) fn groups(assessment: &Assessment) -> Vec<Row> {
+pub(crate) fn groups(assessment: &Assessment) -> Vec<Row> {
     let mut groups: BTreeMap<(Verdict, &'static str), Vec<&ArtifactReport>> = BTreeMap::new();
     for artifact in &assessment.artifacts {
         groups.entry((artifact.verdict, code(artifact))).or_default().push(artifact);
@@ -49,7 +52,7 @@ pub(super) fn groups(assessment: &Assessment) -> Vec<Row> {
 }
 
 /// A row per artifact.
-pub(super) fn artifacts(assessment: &Assessment) -> Vec<Row> {
+pub(crate) fn artifacts(assessment: &Assessment) -> Vec<Row> {
     let mut rows: Vec<Row> = assessment
         .artifacts
         .iter()
@@ -110,7 +113,7 @@ fn remark(assessment: &Assessment) -> String {
     }
 }
 
-fn place(artifact: &ArtifactReport) -> String {
+pub(crate) fn place(artifact: &ArtifactReport) -> String {
     artifact.location.as_ref().map_or_else(|| "<unknown>".to_owned(), ToString::to_string)
 }
 
@@ -120,24 +123,8 @@ fn common_place(artifacts: &[&ArtifactReport]) -> String {
     common_path(&places)
 }
 
-pub(super) fn common_path(places: &[String]) -> String {
-    let Some((first, rest)) = places.split_first() else { return "<none>".into() };
-    let mut common: Vec<&str> = first.split('/').collect();
-    for place in rest {
-        let same = common.iter().zip(place.split('/')).take_while(|(a, b)| **a == *b).count();
-        common.truncate(same);
-    }
-    // Less than an engine and a bucket is no place at all.
-    let path = common.join("/");
-    match path.trim_end_matches('/').ends_with(':') || path.is_empty() {
-        true if rest.is_empty() => first.clone(),
-        true => "<several>".into(),
-        false => path,
-    }
-}
-
 /// Orders rows; without a key they stay in the order of the API server.
-pub(super) fn sort(rows: &mut [Row], key: Option<SortKey>) {
+pub(crate) fn sort(rows: &mut [Row], key: Option<SortKey>) {
     match key {
         None => {}
         Some(SortKey::Namespace) => rows.sort_by(|a, b| a.namespace.cmp(&b.namespace)),
@@ -151,8 +138,8 @@ pub(super) fn sort(rows: &mut [Row], key: Option<SortKey>) {
 }
 
 /// Columns of a table with the cells of each row.
-pub(super) fn cells(view: &View, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let per_artifact = view.format == super::Format::Wide;
+pub(crate) fn cells(view: &View, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let per_artifact = view.format == crate::output::view::Format::Wide;
     let mut columns = Vec::new();
     if view.all_namespaces {
         columns.push("NAMESPACE");
@@ -193,7 +180,7 @@ pub(super) fn cells(view: &View, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<St
 }
 
 /// Writes the table; nothing where there are no rows.
-pub(super) fn write(out: &mut impl Write, view: &View, rows: &[Row]) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, view: &View, rows: &[Row]) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -247,7 +234,7 @@ fn shorten(text: &str, room: usize) -> String {
 }
 
 /// The verdict's colour.
-pub(super) fn style(verdict: Verdict) -> Style {
+pub(crate) fn style(verdict: Verdict) -> Style {
     let color = match verdict {
         Verdict::Uncovered | Verdict::Failing => AnsiColor::Red,
         Verdict::Unknown => AnsiColor::Yellow,
@@ -266,6 +253,7 @@ fn paint(line: &str, verdict: Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::text::common_path;
     use proptest::prelude::*;
 
     #[test]

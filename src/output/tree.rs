@@ -1,13 +1,17 @@
 //! One workflow in full: nodes, artifacts, the broken link of the chain, and the fix.
 
-use super::{View, age, escape, table::style};
-use crate::gc::reason::RELEASE_COMMAND;
-use crate::gc::report::Finalizer;
-use crate::gc::{ArtifactReport, Assessment, Evidence, Note, Reason, Verdict, When};
-use std::io::{self, Write};
+use crate::output::age::age;
+use crate::output::escape::escape;
+use crate::output::table::style;
+use crate::output::view::View;
+use argo_gc_core::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
+use argo_gc_core::reason::{RELEASE_COMMAND, Reason};
+use argo_gc_core::verdict::{Finalizer, Verdict, When};
+use std::io;
+use std::io::Write;
 
 /// Writes one workflow.
-pub(super) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &Assessment) -> io::Result<()> {
+pub(crate) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &Assessment) -> io::Result<()> {
     if before > 0 {
         writeln!(out)?;
     }

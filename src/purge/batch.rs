@@ -3,9 +3,10 @@
 //! Google deletes what the manifest names, generation by generation; what this plugin looks at between plan and
 //! delete, it does not (docs/batch.md).
 
-use super::Plan;
 use crate::error::Error;
-use crate::gc::location::{Bucket, StorageEngine};
+use crate::purge::plan_file::Plan;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::engine::StorageEngine;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;

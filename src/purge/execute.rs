@@ -1,54 +1,37 @@
 //! Carrying out a plan: per workflow a fresh look, per object a pinned delete, then verification.
 
-use super::Plan;
-use super::journal::{Journal, Line};
-use super::settle::{Seen, Settlement, announce, settle};
-use crate::argo::Workflow;
-use crate::cluster::Cluster;
+use crate::cluster::client::Cluster;
 use crate::error::Error;
-use crate::gc::location::Bucket;
-use crate::gc::plan::Sharer;
-use crate::gc::{Context, PlannedObject, PlannedWorkflow, Protection};
-use crate::store::{Depth, Outcome, Place, Reach, Store};
-use futures::stream::{self, FuturesOrdered, StreamExt};
+use crate::interrupt::Stop;
+use crate::purge::journal::{Journal, Line};
+use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate, fate};
+use crate::purge::plan_file::Plan;
+use crate::purge::recheck::{difference, rerun};
+use crate::purge::record::{Seen, announce, settle};
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow, Sharer};
+use argo_gc_store::store::Store;
+use argo_gc_store::types::{Depth, Outcome, Place, Reach};
+use futures::stream;
+use futures::stream::{FuturesOrdered, StreamExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// What a workflow counts for, by its objects. As many workflows of few objects as there may be requests are under way
 /// at a time, and an eighth of that of many.
 const SHARE: (usize, usize) = (8, 64);
+
 /// Workflows that are read or written at a time: each may be large, and the API server is others', too.
 const READ: usize = 16;
 
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
-
-/// Whether the user asked to stop.
-#[derive(Debug, Default)]
-pub struct Stop {
-    guarded: AtomicBool,
-    asked: AtomicBool,
-}
-
-impl Stop {
-    /// From now on the first interrupt only asks: what is in flight is finished first.
-    pub fn guard(&self) {
-        self.guarded.store(true, Ordering::SeqCst);
-    }
-
-    /// An interrupt came. False when the process is to end at once.
-    pub fn ask(&self) -> bool {
-        self.guarded.load(Ordering::SeqCst) && !self.asked.swap(true, Ordering::SeqCst)
-    }
-
-    /// Whether nothing more is to be started.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
 
 /// What carries a plan out.
 pub struct Executor<'a> {
@@ -64,79 +47,6 @@ pub struct Executor<'a> {
     pub record: bool,
     /// Hears how many objects are settled.
     pub progress: &'a (dyn Fn(u64) + Sync),
-}
-
-/// What became of one planned object.
-#[derive(Debug, Clone)]
-pub struct Settled {
-    pub object: PlannedObject,
-    pub fate: Fate,
-    /// It was looked for after its delete, and nothing lies at its key, no newer object either.
-    pub vacant: bool,
-}
-
-/// Why an object is gone, or still there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    Deleted,
-    /// Somebody else had deleted it.
-    Gone,
-    Kept(Protection, String),
-    Failed(String),
-    /// The user stopped the run first.
-    NotReached,
-    /// It was deleted, and is there all the same.
-    StillThere,
-}
-
-impl Fate {
-    /// Whether the planned generation is no longer there.
-    pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Deleted | Self::Gone)
-    }
-}
-
-/// What became of one workflow's objects, and what was done to the workflow after.
-#[derive(Debug, Clone)]
-pub struct WorkflowTally {
-    /// Without its objects.
-    pub plan: PlannedWorkflow,
-    pub objects: Vec<Settled>,
-    pub settlement: Settlement,
-}
-
-/// What became of a plan.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    pub deleted: u64,
-    /// Bytes deleted by us, by bucket.
-    pub bytes: BTreeMap<Bucket, u64>,
-    /// Somebody else had deleted them.
-    pub gone: u64,
-    /// Of the plan, and still there.
-    pub left: u64,
-    pub reached: u64,
-    pub recorded: u64,
-    pub finalizers: u64,
-}
-
-impl Tally {
-    /// Counts a workflow in.
-    fn add(&mut self, workflow: &WorkflowTally) {
-        for Settled { object, fate, .. } in &workflow.objects {
-            self.reached += u64::from(*fate != Fate::NotReached);
-            match fate {
-                Fate::Deleted => {
-                    self.deleted += 1;
-                    *self.bytes.entry(object.bucket.clone()).or_default() += object.size;
-                }
-                Fate::Gone => self.gone += 1,
-                _ => self.left += 1,
-            }
-        }
-        self.recorded += workflow.settlement.recorded;
-        self.finalizers += u64::from(workflow.settlement.finalizer_released);
-    }
 }
 
 impl Executor<'_> {
@@ -211,24 +121,26 @@ impl Executor<'_> {
     }
 
     /// Settles a workflow of which something is gone, or whose finalizer is to go.
-    async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<Settlement, Error> {
-        let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(Settlement::default()) };
+    async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<WorkflowUpdate, Error> {
+        let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else {
+            return Ok(WorkflowUpdate::default());
+        };
         let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
         let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
         // A workflow without objects is not begun once the user asked to stop.
         let unbegun = objects.is_empty() && self.stop.is_asked();
-        if !due || unbegun || objects.iter().any(|settled| settled.fate == Fate::NotReached) {
-            return Ok(Settlement::default());
+        if !due || unbegun || objects.iter().any(|settled| settled.fate == ObjectOutcome::NotReached) {
+            return Ok(WorkflowUpdate::default());
         }
         let seen = objects.iter().filter(|settled| settled.vacant);
         let seen: Seen = seen.map(|Settled { object, .. }| (&object.bucket, &*object.key)).collect();
         let settled = settle(plan, &seen, self.record, (cluster, self.store), self.context).await;
-        let settlement = settled.unwrap_or_else(|error| Settlement {
+        let settlement = settled.unwrap_or_else(|error| WorkflowUpdate {
             notes: vec![match gone {
                 0 => format!("it was left as it is: {}", error.brief()),
                 _ => format!("its objects are deleted, but that could not be recorded: {}", error.brief()),
             }],
-            ..Settlement::default()
+            ..WorkflowUpdate::default()
         });
         if settlement.recorded > 0 || settlement.finalizer_released {
             self.journal.write(&Line::Workflow {
@@ -252,7 +164,7 @@ impl Executor<'_> {
         (made, turns): (Timestamp, &Semaphore),
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
-        let all = |objects: Vec<PlannedObject>, fate: Fate| {
+        let all = |objects: Vec<PlannedObject>, fate: ObjectOutcome| {
             objects.into_iter().map(move |object| Settled { object, fate: fate.clone(), vacant: false })
         };
         let mut settled = Vec::with_capacity(objects.len());
@@ -285,15 +197,16 @@ impl Executor<'_> {
         plan: &PlannedWorkflow,
         batch: &[PlannedObject],
         made: Timestamp,
-    ) -> Result<HashMap<String, String>, Fate> {
+    ) -> Result<HashMap<String, String>, ObjectOutcome> {
         if self.stop.is_asked() {
-            return Err(Fate::NotReached);
+            return Err(ObjectOutcome::NotReached);
         }
-        let unread =
-            |what: &str, error: Error| Fate::Failed(format!("{what} can't be read: {}", error.brief()));
+        let unread = |what: &str, error: Error| {
+            ObjectOutcome::Failed(format!("{what} can't be read: {}", error.brief()))
+        };
         match self.recheck(plan).await {
             Ok(None) => {}
-            Ok(Some(why)) => return Err(Fate::Kept(Protection::Changed, why)),
+            Ok(Some(why)) => return Err(ObjectOutcome::Kept(Protection::Changed, why)),
             Err(error) => return Err(unread("its workflow", error)),
         }
         self.sharers(batch, made).await.map_err(|error| unread("a workflow it is shared with", error))
@@ -307,7 +220,7 @@ impl Executor<'_> {
     ) -> Result<Vec<Settled>, Error> {
         let deletes = objects.into_iter().map(|object| async move {
             let fate = match object.shared_with.iter().find_map(|sharer| rerun.get(&sharer.uid)) {
-                Some(why) => Fate::Kept(Protection::Changed, why.clone()),
+                Some(why) => ObjectOutcome::Kept(Protection::Changed, why.clone()),
                 None => self.object(&object).await?,
             };
             count();
@@ -350,9 +263,9 @@ impl Executor<'_> {
         Ok(rerun_since)
     }
 
-    async fn object(&self, object: &PlannedObject) -> Result<Fate, Error> {
+    async fn object(&self, object: &PlannedObject) -> Result<ObjectOutcome, Error> {
         if self.stop.is_asked() {
-            return Ok(Fate::NotReached);
+            return Ok(ObjectOutcome::NotReached);
         }
         let PlannedObject { bucket, key, generation, size, crc32c, .. } = object;
         self.journal.write(&Line::Intent {
@@ -375,7 +288,9 @@ impl Executor<'_> {
     /// Looks whether what was deleted is really gone.
     async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
         let mut by_bucket: BTreeMap<Bucket, Vec<usize>> = BTreeMap::new();
-        for (at, _) in settled.iter().enumerate().filter(|(_, settled)| settled.fate == Fate::Deleted) {
+        for (at, _) in
+            settled.iter().enumerate().filter(|(_, settled)| settled.fate == ObjectOutcome::Deleted)
+        {
             by_bucket.entry(settled[at].object.bucket.clone()).or_default().push(at);
         }
         for (bucket, at) in by_bucket {
@@ -386,15 +301,17 @@ impl Executor<'_> {
                 let Settled { object, fate, vacant } = &mut settled[at];
                 match left {
                     Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
-                        *fate = Fate::StillThere;
+                        *fate = ObjectOutcome::StillThere;
                     }
                     Ok(left) => *vacant = left.is_empty(),
-                    Err(error) => *fate = Fate::Failed(format!("deleted, but not verified: {error}")),
+                    Err(error) => {
+                        *fate = ObjectOutcome::Failed(format!("deleted, but not verified: {error}"))
+                    }
                 }
                 // A run that goes on later must not take the storage's word for it.
                 let why = match fate {
-                    Fate::StillThere => "deleted, but it is still there".to_owned(),
-                    Fate::Failed(why) => why.clone(),
+                    ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
+                    ObjectOutcome::Failed(why) => why.clone(),
                     _ => continue,
                 };
                 self.journal.write(&Line::Result {
@@ -406,40 +323,5 @@ impl Executor<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// How the workflow differs from the one that was planned for.
-pub(super) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<String> {
-    if now.metadata.uid != plan.uid {
-        return Some("another workflow has its name now".to_owned());
-    }
-    disturbed(now, now.status.phase != plan.phase || now.status.finished_at != plan.finished_at)
-}
-
-/// How the workflow shows that it ran, or was pinned, since a time at which it was over.
-pub fn rerun(workflow: &Workflow, since: Timestamp) -> Option<String> {
-    disturbed(workflow, workflow.status.finished_at.is_none_or(|end| end > since))
-}
-
-fn disturbed(workflow: &Workflow, reran: bool) -> Option<String> {
-    if !workflow.is_over() {
-        return Some(format!("it is {} again", workflow.status.phase));
-    }
-    if reran {
-        return Some("it ran again".to_owned());
-    }
-    workflow.metadata.is_pinned().then(|| "it was pinned".to_owned())
-}
-
-/// What an outcome means for the plan.
-pub fn fate(outcome: Outcome) -> Fate {
-    match outcome {
-        Outcome::Deleted => Fate::Deleted,
-        Outcome::Gone => Fate::Gone,
-        Outcome::Changed => Fate::Kept(Protection::ChangedObject, String::new()),
-        Outcome::Held(detail) => Fate::Kept(Protection::Held, detail),
-        Outcome::Denied(detail) => Fate::Kept(Protection::Denied, detail),
-        Outcome::Failed(detail) => Fate::Failed(detail),
     }
 }

@@ -1,12 +1,13 @@
 //! The journal: the plan's document, and after it what was to be done and what was, as JSON lines that survive a
 //! killed process.
 
-use super::Plan;
-use super::execute::{Fate, fate};
 use crate::error::Error;
-use crate::gc::location::Bucket;
-use crate::gc::{PlannedObject, Protection};
-use crate::store::Outcome;
+use crate::purge::outcome::{ObjectOutcome, fate};
+use crate::purge::plan_file::Plan;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::planned::PlannedObject;
+use argo_gc_store::types::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -123,12 +124,12 @@ pub struct Lost {
 
 /// A journal read back. Objects are held as hashes.
 #[derive(Debug)]
-pub struct Record {
+pub struct JournalReplay {
     pub plan: Plan,
     path: PathBuf,
     gone: HashSet<u64>,
     /// What was left alone for a reason that will not pass.
-    kept: HashMap<u64, Fate>,
+    kept: HashMap<u64, ObjectOutcome>,
     /// A delete was sent, and what became of it was never written down: the process was killed, or no answer came.
     open: HashSet<u64>,
     /// Found gone after such a delete.
@@ -139,7 +140,7 @@ pub struct Record {
     random: RandomState,
 }
 
-impl Record {
+impl JournalReplay {
     /// Reads a journal; a torn line is what a killed process leaves, and no error.
     ///
     /// # Errors
@@ -173,19 +174,19 @@ impl Record {
                 Line::Result { bucket, key, generation, outcome } => {
                     let hash = record.hash(&bucket, &key, &generation);
                     let fate = fate(outcome);
-                    if !matches!(fate, Fate::Failed(_)) {
+                    if !matches!(fate, ObjectOutcome::Failed(_)) {
                         sent.remove(&hash);
-                        if open.remove(&hash) && fate == Fate::Gone {
+                        if open.remove(&hash) && fate == ObjectOutcome::Gone {
                             gone_after.insert(hash);
                         }
                     }
                     match fate {
-                        Fate::Deleted | Fate::Gone => {
+                        ObjectOutcome::Deleted | ObjectOutcome::Gone => {
                             gone.insert(hash);
                         }
                         // A missing right may be given, and what failed may go well: both are tried again.
-                        Fate::Kept(Protection::Denied, _) => {}
-                        fate @ Fate::Kept(..) => {
+                        ObjectOutcome::Kept(Protection::Denied, _) => {}
+                        fate @ ObjectOutcome::Kept(..) => {
                             kept.insert(hash, fate);
                         }
                         // Written after a deletion when it could not be verified.
@@ -226,10 +227,10 @@ impl Record {
     }
 
     /// What became of the object, if it is settled: gone, or kept for a reason that will not pass.
-    pub fn settled(&self, object: &PlannedObject) -> Option<Fate> {
+    pub fn settled(&self, object: &PlannedObject) -> Option<ObjectOutcome> {
         let hash = self.hash(&object.bucket, &object.key, &object.generation);
         match self.gone.contains(&hash) {
-            true => Some(Fate::Gone),
+            true => Some(ObjectOutcome::Gone),
             false => self.kept.get(&hash).cloned(),
         }
     }
@@ -265,9 +266,14 @@ impl Record {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
     use super::*;
-    use crate::purge::Draft;
-    use crate::purge::document::Head;
+    use crate::purge::plan_file::{Draft, Head};
+    use argo_gc_core::model::bucket::Bucket;
+    use argo_gc_core::plan::planned::PlannedObject;
+    use argo_gc_store::types::Outcome;
+    use jiff::Timestamp;
+    use std::fs::OpenOptions;
 
     #[test]
     fn a_line_torn_within_a_character_costs_itself_alone() {
@@ -287,7 +293,7 @@ mod tests {
         let within = torn.iter().position(|byte| !byte.is_ascii()).unwrap();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(&torn[..=within]).unwrap();
         Journal::reopen(&path).unwrap().write(&deleted("two")).unwrap();
-        let record = Record::read(&path).unwrap();
+        let record = JournalReplay::read(&path).unwrap();
         let keys: Vec<_> = record.deleted().unwrap().map(|one| one.unwrap().key).collect();
         assert_eq!(keys, ["one".into(), "two".into()] as [Box<str>; 2]);
     }
@@ -316,7 +322,7 @@ mod tests {
         result("failed", Outcome::Failed("no answer".into()));
         intent("resumed");
         result("resumed", Outcome::Gone);
-        let record = Record::read(&path).unwrap();
+        let record = JournalReplay::read(&path).unwrap();
         let mut lost: Vec<_> = record.deleted().unwrap().map(Result::unwrap).collect();
         lost.sort_by(|a, b| a.key.cmp(&b.key));
         let lost: Vec<_> = lost.iter().map(|lost| (&*lost.key, lost.certain)).collect();
@@ -341,8 +347,8 @@ mod tests {
             outcome,
         };
         journal.write(&result(Outcome::Deleted)).unwrap();
-        assert!(Record::read(&path).unwrap().settled(&object).is_some());
+        assert!(JournalReplay::read(&path).unwrap().settled(&object).is_some());
         journal.write(&result(Outcome::Failed("deleted, but it is still there".into()))).unwrap();
-        assert!(Record::read(&path).unwrap().settled(&object).is_none());
+        assert!(JournalReplay::read(&path).unwrap().settled(&object).is_none());
     }
 }

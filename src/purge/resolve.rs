@@ -1,19 +1,25 @@
 //! Asking storage what an artifact's objects are, and deciding about each.
 
-use super::Draft;
-use super::spill::Spill;
+use crate::disk_queue::DiskQueue;
 use crate::error::Error;
-use crate::gc::location::{Bucket, names_workflow};
-use crate::gc::plan::{Rules, Selected};
-use crate::gc::reference::{References, Released};
-use crate::gc::{Kept, PlannedWorkflow, Protection};
-use crate::store::{BucketFacts, Depth, Place, Reach, Store, StoreError};
-use futures::stream::{self, StreamExt};
+use crate::purge::plan_file::Draft;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::location::names_workflow;
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::decide::Selected;
+use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
+use argo_gc_core::plan::references::{References, Released};
+use argo_gc_core::plan::rules::Rules;
+use argo_gc_store::store::Store;
+use argo_gc_store::types::{BucketFacts, Depth, Place, Reach, StoreError};
+use futures::stream;
+use futures::stream::StreamExt;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 /// Artifacts looked up together, and so many times that at a time; the throttle bounds the requests.
 const TOGETHER: usize = 1000;
+
 const AT_A_TIME: usize = 8;
 
 /// Looks up every candidate, decides, and adds to the plan. The order of workflows stays; each object is planned
@@ -22,7 +28,7 @@ const AT_A_TIME: usize = 8;
 /// # Errors
 /// Storage can't be asked: a plan with holes would look whole.
 pub async fn resolve(
-    selected: Spill<Selected>,
+    selected: DiskQueue<Selected>,
     released: &Released,
     references: &References,
     rules: &Rules,
@@ -105,7 +111,7 @@ async fn decided(
             Ok(objects) => selected.decide(at, objects, references, released, rules),
             Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
                 let candidate = &selected.candidates[at];
-                selected.plan.keep.push(Kept {
+                selected.plan.keep.push(KeptObject {
                     location: candidate.uri(),
                     artifact: candidate.name.to_string(),
                     protection: Protection::NoCertainLocation,

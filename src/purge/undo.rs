@@ -1,9 +1,11 @@
 //! Undo: what a journal says was deleted is brought back, where the bucket still holds it.
 
-use super::journal::{Journal, Line, Lost, Record};
 use crate::error::Error;
-use crate::store::{Restored, Store};
-use futures::stream::{self, StreamExt};
+use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
+use argo_gc_store::store::Store;
+use argo_gc_store::types::Restored;
+use futures::stream;
+use futures::stream::StreamExt;
 
 /// How many objects found their way back, and why others didn't.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +26,7 @@ pub struct Undone {
 /// # Errors
 /// The journal can't be read or written.
 pub async fn undo(
-    record: &Record,
+    record: &JournalReplay,
     store: &Store,
     journal: &Journal,
     concurrency: usize,

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use argo_gc::gc::Reason;
+use argo_gc_core::reason::Reason;
 use serde_json::json;
 use tempfile::TempDir;
 

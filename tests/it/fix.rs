@@ -1,7 +1,7 @@
 //! `fix`: what it changes, what it leaves, and that a fixed manifest does what it did.
 
 use crate::support::{Ran, in_process, plugin};
-use argo_gc::lint::tree;
+use argo_gc::syntax::tree;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

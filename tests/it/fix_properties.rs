@@ -2,8 +2,9 @@
 
 use crate::fix::COMMENTED;
 use crate::support::in_process;
-use argo_gc::fix::{Fixed, lift};
-use argo_gc::lint::tree;
+use argo_gc::fix::lift;
+use argo_gc::fix::outcome::Fixed;
+use argo_gc::syntax::tree;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -399,11 +400,11 @@ proptest! {
             prop_assert!(tree::parse(&fixed.text).is_ok());
             prop_assert!(fixed.changed > 0 || fixed.text == text);
         }
-        let strategy = argo_gc::argo::Strategy::OnWorkflowDeletion;
-        if let Ok(fixed) = argo_gc::fix::set_strategy(&text, &strategy) {
+        let strategy = argo_gc_core::argo::artifact::Strategy::OnWorkflowDeletion;
+        if let Ok(fixed) = argo_gc::fix::strategy::set_strategy(&text, &strategy) {
             prop_assert!(tree::parse(&fixed.text).is_ok());
         }
-        let _ = argo_gc::fix::unique_keys(&text, &Default::default());
+        let _ = argo_gc::fix::keys::unique_keys(&text, &Default::default());
         in_process(["x", "lint", "-f", "-"], &text, "2026-11-20T12:00:00Z".parse().unwrap());
     }
 }

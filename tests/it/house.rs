@@ -1,7 +1,7 @@
 //! The rules of the house: the core stays pure, the documents stay in step.
 
 use crate::support::plugin;
-use argo_gc::gc::reason::markdown;
+use argo_gc_core::reason::markdown;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ fn the_reasons_page_is_the_catalogue() {
 #[test]
 fn the_protections_page_is_the_code() {
     let path = root().join("docs/protections.md");
-    let page = argo_gc::gc::protection::markdown();
+    let page = argo_gc_core::model::protection::markdown();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }

@@ -2,9 +2,15 @@
 
 use crate::fixture::Fixture;
 use crate::support::{Ran, in_process, plugin, workflow};
-use argo_gc::argo::Workflow;
-use argo_gc::files::{self, Object};
-use argo_gc::gc::{Context, Controllers, Inspection, Related, Verdict, assess};
+use argo_gc::files;
+use argo_gc::files::Object;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::assess::assess;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::model::context::Controllers;
+use argo_gc_core::model::context::Related;
+use argo_gc_core::verdict::Verdict;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -576,7 +582,7 @@ proptest! {
             inspection.finish();
             prop_assert_eq!(inspection.summary.workflows, 1);
             prop_assert_eq!(inspection.summary.artifacts.values().sum::<u64>(), artifacts);
-            prop_assert_eq!(inspection.summary.stuck_finalizers, u64::from(stuck == argo_gc::gc::report::Finalizer::Stuck));
+            prop_assert_eq!(inspection.summary.stuck_finalizers, u64::from(stuck == argo_gc_core::verdict::Finalizer::Stuck));
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::fixture::Fixture;
 use crate::support::kube::{ALICE, ApiServer};
 use crate::support::{Ran, in_process, plugin};
-use argo_gc::gc::Reason;
+use argo_gc_core::reason::Reason;
 use serde_json::{Value, json};
 use std::path::Path;
 

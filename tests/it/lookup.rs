@@ -1,8 +1,11 @@
 //! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
 
 use super::lying::{Answer, Asked, END, Liar, answer, azure, gcs, listing, relatives_listing, s3};
-use argo_gc::gc::location::Bucket;
-use argo_gc::store::{Depth, Place, Reach, Store};
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_store::store::Store;
+use argo_gc_store::types::Depth;
+use argo_gc_store::types::Place;
+use argo_gc_store::types::Reach;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,10 +1,16 @@
 //! Storages that answer wrongly, and whoever stands before them: nothing that is there may count as gone.
 
 use crate::support::clouds::{ACCOUNT, KEY};
-use argo_gc::gc::location::Bucket;
-use argo_gc::store::{
-    AwsChain, AzureChain, Cloud, Credentials, Outcome, Override, Restored, Store, Throttle,
-};
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_store::azure::credentials::AzureChain;
+use argo_gc_store::cloud::Cloud;
+use argo_gc_store::cloud::Override;
+use argo_gc_store::gcs::credentials::Credentials;
+use argo_gc_store::s3::credentials::AwsChain;
+use argo_gc_store::store::Store;
+use argo_gc_store::throttle::Throttle;
+use argo_gc_store::types::Outcome;
+use argo_gc_store::types::Restored;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -139,7 +145,7 @@ pub fn relatives_listing(keys: &[&str], more: &str) -> Answer {
 pub const END: &str = "<IsTruncated>false</IsTruncated>";
 
 fn keys(
-    listed: Result<Vec<argo_gc::gc::plan::ObjectFacts>, argo_gc::store::StoreError>,
+    listed: Result<Vec<argo_gc_core::model::object::ObjectFacts>, argo_gc_store::types::StoreError>,
 ) -> Result<Vec<String>, String> {
     listed
         .map(|objects| objects.into_iter().map(|object| object.key).collect())

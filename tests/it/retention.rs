@@ -3,12 +3,25 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use argo_gc::cluster::Beside;
-use argo_gc::gc::plan::{Allowed, Class, Rules};
-use argo_gc::gc::reference::Gathering;
-use argo_gc::gc::retention::{Keep, Newest, Origin, Pin, Retention, Rule, Scope};
-use argo_gc::gc::{Context, Controllers, Related, Verdict};
-use argo_gc::purge::gather::{Gathered, Terms, Whole};
+use argo_gc::cluster::references::Pins;
+use argo_gc::scan::gather::Scan;
+use argo_gc::scan::gather::ScanPart;
+use argo_gc::scan::gather::Terms;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::model::context::Controllers;
+use argo_gc_core::model::context::Related;
+use argo_gc_core::plan::references::ReferencesBuilder;
+use argo_gc_core::plan::retention::Keep;
+use argo_gc_core::plan::retention::Origin;
+use argo_gc_core::plan::retention::Retention;
+use argo_gc_core::plan::retention::Rule;
+use argo_gc_core::plan::retention::Scope;
+use argo_gc_core::plan::retention::newest::Newest;
+use argo_gc_core::plan::retention::pin::Pin;
+use argo_gc_core::plan::rules::Allowed;
+use argo_gc_core::plan::rules::Rules;
+use argo_gc_core::verdict::Class;
+use argo_gc_core::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -283,11 +296,11 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         retention: retention.cloned().map(Into::into),
         ..Rules::none(now())
     };
-    let beside = Beside::default();
+    let beside = Pins::default();
     let terms = Terms { context: &context, rules: &rules, beside: &beside, named: &[], selects: &|_| true };
-    let mut whole = Whole::under(&rules, Gathering::default(), Vec::new());
+    let mut whole = Scan::under(&rules, ReferencesBuilder::default(), Vec::new());
     for page in runs.chunks(page) {
-        let mut part = Gathered::default();
+        let mut part = ScanPart::default();
         page.iter().for_each(|run| part.workflow(&object(run), &terms));
         whole.absorb(part).unwrap();
     }
@@ -464,7 +477,7 @@ fn the_schema_is_the_parser() {
 fn counting_is_bounded() {
     let one =
         serde_json::from_str(&object(&Run { name: "w".into(), cron: 0, failed: false, end: 2 })).unwrap();
-    let series = argo_gc::gc::retention::Run::new(&one, &[]).series();
+    let series = argo_gc_core::plan::retention::Run::new(&one, &[]).series();
     let mut newest = Newest::new(3);
     for at in 0..100_000_i64 {
         newest.count(series.clone(), now() - hours(at % 1000), at);

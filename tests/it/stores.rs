@@ -2,14 +2,25 @@
 
 use crate::support::clouds::{ACCOUNT, Emulator, KEY};
 use crate::support::gcs::Gcs;
-use argo_gc::argo::Use;
-use argo_gc::gc::location::Bucket;
-use argo_gc::gc::orphans::{Guarded, Search};
-use argo_gc::gc::reference::{Buckets, Gathering};
-use argo_gc::store::{
-    AwsChain, AzureChain, Cloud, Credentials, Depth, Outcome, Override, Place, Plain, Reach, Store,
-    StoreError, Throttle,
-};
+use argo_gc_core::argo::uses::Use;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::orphans::Search;
+use argo_gc_core::plan::references::Buckets;
+use argo_gc_core::plan::references::ReferencesBuilder;
+use argo_gc_store::azure::credentials::AzureChain;
+use argo_gc_store::cloud::Cloud;
+use argo_gc_store::cloud::Override;
+use argo_gc_store::gcs::credentials::Credentials;
+use argo_gc_store::local::Plain;
+use argo_gc_store::s3::credentials::AwsChain;
+use argo_gc_store::store::Store;
+use argo_gc_store::throttle::Throttle;
+use argo_gc_store::types::Depth;
+use argo_gc_store::types::Outcome;
+use argo_gc_store::types::Place;
+use argo_gc_store::types::Reach;
+use argo_gc_store::types::StoreError;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use object_store::ObjectStoreExt;
@@ -111,7 +122,7 @@ async fn cases() -> Vec<Case> {
     cases
 }
 
-fn keys(objects: &[argo_gc::gc::plan::ObjectFacts]) -> Vec<&str> {
+fn keys(objects: &[argo_gc_core::model::object::ObjectFacts]) -> Vec<&str> {
     objects.iter().map(|object| object.key.as_str()).collect()
 }
 
@@ -253,7 +264,7 @@ async fn of_a_thousand_objects_exactly_the_orphans_are_found() {
             case.put(&format!("argo/gone/new-{at}.tgz"), "x").await;
         }
         let now = Timestamp::now();
-        let mut gathering = Gathering::default();
+        let mut gathering = ReferencesBuilder::default();
         let by = gathering.workflow("ml", "live", "u");
         for at in 0..900 {
             let found = Use { bucket: NAME.into(), key: format!("argo/live/{at}.tgz"), ..Use::default() };

@@ -1,10 +1,19 @@
 //! Every fixture gives exactly the verdicts it says (see `tests/fixtures`), whatever the verdict.
 
-use argo_gc::argo::{Version, Workflow};
-use argo_gc::files::{self, Object};
-use argo_gc::gc::{
-    Assessment, Context, Controller, Controllers, Inspection, Kind, Note, Reason, Related, assess,
-};
+use argo_gc::files;
+use argo_gc::files::Object;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::assess::assess;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::assessment::Note;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::model::context::Controller;
+use argo_gc_core::model::context::Controllers;
+use argo_gc_core::model::context::Related;
+use argo_gc_core::model::context::RelatedKind;
+use argo_gc_core::reason::Reason;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::fixture::{Fixture, normal};
@@ -36,7 +45,8 @@ impl Fixture {
             true
         })
         .unwrap();
-        for (kind, name) in [(Kind::GcPods, "pods"), (Kind::GcTasks, "workflowartifactgctasks")] {
+        for (kind, name) in [(RelatedKind::GcPods, "pods"), (RelatedKind::GcTasks, "workflowartifactgctasks")]
+        {
             if !denied.contains(&name) {
                 related.mark_read(kind, None);
             }

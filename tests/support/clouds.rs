@@ -1,7 +1,7 @@
 //! S3 and Azure without the clouds: moto and azurite, each a server of the test's own.
 
 use super::server::{Server, free_port};
-use argo_gc::gc::location::Bucket;
+use argo_gc_core::model::bucket::Bucket;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};

@@ -1,6 +1,6 @@
 //! What the tests share: real servers, brought by `tests/run`, and the built plugin.
 
-use argo_gc::cli::Streams;
+use argo_gc::cli::streams::Streams;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -102,7 +102,8 @@ pub fn in_process<S: Into<OsString>>(
         no_color: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let code = runtime.block_on(argo_gc::cli::run(arguments.into_iter().map(Into::into), &mut streams, now));
+    let code =
+        runtime.block_on(argo_gc::cli::app::run(arguments.into_iter().map(Into::into), &mut streams, now));
     drop(streams);
     (code, out.text(), err.text())
 }

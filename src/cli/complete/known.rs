@@ -1,9 +1,12 @@
 //! What the cluster and the kubeconfig have names for, asked within the time a person waits.
 
-use super::super::kube_flags;
-use super::typed;
-use crate::argo::{Meta, names};
-use crate::cluster::{Access, Cluster, Configured, Named};
+use crate::cli::complete::typed;
+use crate::cli::kube_flags;
+use crate::cluster::access::Access;
+use crate::cluster::client::Cluster;
+use crate::cluster::names::{Configured, Named};
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::names;
 use clap_complete::engine::CompletionCandidate;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// Where to ask, and until when.
-pub(super) struct Known {
+pub(crate) struct Known {
     access: Access,
     /// Words that stand there already.
     typed: Vec<OsString>,

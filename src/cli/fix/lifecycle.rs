@@ -1,21 +1,21 @@
 //! `fix --lifecycle`: a rule for a bucket, tried on what is in it before anybody sets it.
 
-use super::Arguments;
-use crate::cli::Streams;
-use crate::cli::purge::apply::warn_of_readers;
-use crate::cli::records::{Sources, words};
+use crate::cli::fix::Arguments;
+use crate::cli::streams::Streams;
+use crate::cli::warnings::warn_of_readers;
 use crate::error::{Error, exit};
-use crate::gc::lifecycle::{Effect, Needed, Rule};
-use crate::gc::location::Bucket;
-use crate::output::plan::size;
-use crate::output::{escape, plural};
+use crate::output::escape::escape;
+use crate::output::text::{plural, size};
+use crate::scan::records::{Sources, words};
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::lifecycle::{Effect, Needed, Rule};
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::io::Write;
 
 impl Arguments {
     /// Tries a rule, says whom it would have hit, and prints it.
-    pub(super) async fn tried(
+    pub(crate) async fn tried(
         &self,
         days: u32,
         (bucket, prefix): &(Bucket, String),

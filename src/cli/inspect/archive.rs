@@ -1,23 +1,30 @@
 //! Archived workflows among the inspected, where an Argo server shows them. What is live too counts as live.
 
-use super::from_cluster::{Look, Progress};
-use super::{Arguments, Run};
-use crate::argo::{Meta, Workflow};
-use crate::cli::select::Selection;
-use crate::cluster::{ArgoServer, Cluster, Missing, Row, Rows, WHOLE};
-use crate::error::{Error, Kind};
-use crate::gc::{Assessment, Gap};
-use futures::stream::{self, StreamExt};
+use crate::cli::inspect::{Arguments, Run};
+use crate::cli::progress::Progress;
+use crate::cluster::argo_server::archive::{Row, Rows};
+use crate::cluster::argo_server::{ArgoServer, WHOLE};
+use crate::cluster::client::Cluster;
+use crate::cluster::pages::Missing;
+use crate::error::{Error, ErrorKind};
+use crate::scan::assess_pages::Assessor;
+use crate::scan::selection::Selection;
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::gap::Gap;
+use futures::stream;
+use futures::stream::StreamExt;
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
 /// What the archive is read with.
-pub(super) struct Archive<'a> {
+pub(crate) struct Archive<'a> {
     pub arguments: &'a Arguments,
     pub cluster: &'a Cluster,
     pub server: &'a ArgoServer,
     pub namespace: Option<&'a str>,
-    pub look: &'a Look,
+    pub look: &'a Assessor,
 }
 
 impl Archive<'_> {
@@ -113,11 +120,13 @@ impl Archive<'_> {
             match result {
                 Ok(Some(assessment)) => found.push(assessment),
                 Ok(None) => {}
-                Err(error) if matches!(error.kind, Kind::NotFound | Kind::Forbidden) => run.gaps(vec![Gap {
-                    what: format!("archived workflow {}/{}", meta.namespace, meta.name),
-                    why: error.brief().to_owned(),
-                    effect: "it was left out".to_owned(),
-                }]),
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden) => {
+                    run.gaps(vec![Gap {
+                        what: format!("archived workflow {}/{}", meta.namespace, meta.name),
+                        why: error.brief().to_owned(),
+                        effect: "it was left out".to_owned(),
+                    }])
+                }
                 Err(error) => {
                     failed = Some(error);
                     break;
@@ -176,6 +185,7 @@ fn selects(fields: &str, meta: &Meta) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argo_gc_core::argo::meta::Meta;
 
     #[test]
     fn field_selectors_mean_what_they_mean_in_kubernetes() {

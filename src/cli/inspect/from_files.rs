@@ -1,30 +1,33 @@
 //! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
 
-use super::{Arguments, Run, report};
-use crate::argo::list::Malformed;
-use crate::argo::related::{ConfigMap, Deployment};
-use crate::argo::{Meta, Version, Workflow};
-use crate::check::check;
-use crate::cli::Streams;
-use crate::cli::select::Seen;
-use crate::cli::select::Selection;
+use crate::cli::inspect::{Arguments, Run};
+use crate::cli::streams::Streams;
+use crate::cli::warnings::report;
 use crate::error::Error;
-use crate::files::{self, Input, InputError, Object};
-use crate::gc::{Assessment, Context, Controller, Controllers, Gap, Related, assess};
-use crate::output::{Origin, plural};
+use crate::files;
+use crate::files::{Input, InputError, Object};
+use crate::output::text::plural;
+use crate::scan::check::check;
+use crate::scan::files::{FileContext, Passed, has_not_run};
+use crate::scan::selection::Selection;
+use argo_gc_core::argo::list::Malformed;
+use argo_gc_core::assess::assess;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::context::{Context, Controllers, Related};
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Origin;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 /// Workflows looked up in storage at a time.
 const TOGETHER: usize = 100;
 
-pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
     let inputs = files::inputs(&arguments.files, arguments.recursive)?;
     let selection = arguments.selection(now);
-    let mut beside = Beside::default();
+    let mut beside = FileContext::default();
     for input in inputs.iter().filter(|input| !input.is_read_once()) {
         // Damage is reported by the second pass.
         let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
@@ -79,23 +82,6 @@ pub(super) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     Ok(code)
 }
 
-/// What was passed over.
-#[derive(Default)]
-struct Passed {
-    others: BTreeMap<String, usize>,
-    seen: Seen,
-    repeated: u64,
-}
-
-impl Passed {
-    /// The very same object, as in a file that also stands in a directory; an older state of it is another.
-    fn is_repeated(&mut self, Meta { uid, resource_version, .. }: &Meta) -> bool {
-        let new = uid.is_empty() || self.seen.is_new(&format!("{uid} {resource_version}"));
-        self.repeated += u64::from(!new);
-        !new
-    }
-}
-
 /// Reads one input to its end; gives what kept it from getting there.
 fn one(
     input: &Input,
@@ -107,7 +93,7 @@ fn one(
     passed: &mut Passed,
 ) -> Result<Option<InputError>, Error> {
     let piped = input.is_read_once();
-    let mut beside = Beside::default();
+    let mut beside = FileContext::default();
     let mut late = 0;
     let mut failure = None;
     let read = files::read(input, stdin, &mut |object, _| {
@@ -148,61 +134,9 @@ fn one(
     Ok(read.err())
 }
 
-/// A manifest rather than a captured object: verdicts need what the controller recorded.
-fn has_not_run(workflow: &Workflow) -> bool {
-    let status = &workflow.status;
-    status.phase.is_empty() && status.nodes.is_empty() && workflow.metadata.uid.is_empty()
-}
-
 fn files_named(inputs: &[Input]) -> String {
     match inputs {
         [input] => input.to_string(),
         inputs => format!("{} files", inputs.len()),
-    }
-}
-
-/// Objects beside the workflows, until they can be put together.
-#[derive(Default)]
-pub(in crate::cli) struct Beside {
-    related: Vec<Object>,
-    deployments: Vec<Deployment>,
-    configs: BTreeMap<(String, String), ConfigMap>,
-}
-
-impl Beside {
-    pub fn add(&mut self, object: Object) {
-        match object {
-            Object::Deployment(deployment) => self.deployments.push(*deployment),
-            Object::ConfigMap(config) => {
-                let key = (config.metadata.namespace.clone(), config.metadata.name.clone());
-                self.configs.insert(key, *config);
-            }
-            Object::Workflow(_) | Object::Other(_) | Object::Malformed(_) => {}
-            object => self.related.push(object),
-        }
-    }
-
-    /// Moves what was gathered into the context. Files are never known to be complete.
-    pub fn settle(&mut self, context: &mut Context, version: Option<Version>) {
-        for object in self.related.drain(..) {
-            let related = &mut context.related;
-            match object {
-                Object::GcTask(task) => related.add_task(*task),
-                Object::Pod(pod) => related.add_pod(*pod),
-                Object::Event(event) => related.add_event(*event),
-                Object::TaskResult(result) => related.add_result(*result),
-                Object::Template(template) => related.add_template(&template),
-                _ => {}
-            }
-        }
-        for deployment in self.deployments.drain(..) {
-            let Some(mut controller) = Controller::from_deployment(&deployment) else { continue };
-            let name = Controller::config_map_name(&deployment);
-            if let Some(config) = self.configs.get(&(controller.namespace.clone(), name)) {
-                controller.apply_config(config);
-            }
-            context.controllers.seen.push(controller);
-        }
-        context.controllers.version = version;
     }
 }

@@ -1,23 +1,26 @@
 //! Manifests for a lint: from files, from a cluster, or from both.
 
-use super::Arguments;
-use crate::argo::Version;
-use crate::argo::config::ControllerConfig;
-use crate::argo::list::Malformed;
-use crate::argo::related::ConfigMap;
-use crate::cluster::Cluster;
+use crate::cli::lint::Arguments;
+use crate::cluster::client::Cluster;
 use crate::error::Error;
-use crate::files::{self, Input, InputError};
-use crate::gc::Gap;
-use crate::gc::lint::{Manifest, ManifestKind, Misfit, NEWEST, Settings};
-use crate::lint::report::place;
-use crate::lint::{Origin, Source};
-use crate::output;
+use crate::files;
+use crate::files::{Input, InputError};
+use crate::syntax::diagnostics::{Origin, place};
+use crate::syntax::source::Source;
+use argo_gc_core::argo::config::ControllerConfig;
+use argo_gc_core::argo::list::Malformed;
+use argo_gc_core::argo::related::ConfigMap;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::lint::NEWEST;
+use argo_gc_core::lint::path::Misfit;
+use argo_gc_core::lint::types::{Manifest, ManifestKind, Settings};
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope;
 use serde::Deserialize;
 use std::io::Read;
 
 /// All that is linted, with where it came from.
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     pub manifests: Vec<Manifest>,
     pub origins: Vec<Origin>,
     pub sources: Vec<Source>,
@@ -28,7 +31,7 @@ pub(super) struct Gathered {
     pub problems: Vec<String>,
     /// Files of others that were left out, each a sentence.
     pub notes: Vec<String>,
-    pub source: output::Origin,
+    pub source: scope::Origin,
 }
 
 impl Gathered {
@@ -41,7 +44,7 @@ impl Gathered {
             gaps: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
-            source: output::Origin { kind: "files", ..output::Origin::default() },
+            source: scope::Origin { kind: "files", ..scope::Origin::default() },
         };
         gathered.source.namespace.clone_from(&arguments.kube.namespace);
         if !arguments.files.is_empty() {
@@ -156,11 +159,7 @@ impl Gathered {
 }
 
 /// Reads a whole input; the error names it and the place in it. The only one has to be a manifest.
-pub(in crate::cli) fn read(
-    input: &Input,
-    stdin: &mut (dyn Read + Send),
-    only: bool,
-) -> Result<Source, String> {
+pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> Result<Source, String> {
     let name = input.to_string();
     let mut bytes = Vec::new();
     let result = match input {

@@ -1,12 +1,14 @@
 //! `--engine`: a saved plan handed to others, for more objects than one machine should delete.
 
-use super::Arguments;
-use crate::cli::Streams;
-use crate::cli::fill::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
+use crate::cli::purge::Arguments;
+use crate::cli::streams::Streams;
+use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::error::{Error, exit};
-use crate::gc::location::StorageEngine;
-use crate::output::{escape, plural};
-use crate::purge::{Plan, batch};
+use crate::output::escape::escape;
+use crate::output::text::plural;
+use crate::purge::batch;
+use crate::purge::plan_file::Plan;
+use argo_gc_core::model::engine::StorageEngine;
 use clap::ValueEnum;
 use std::io::Write;
 use std::path::Path;
@@ -16,7 +18,7 @@ const SHARDS: u32 = 8;
 
 /// Who deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Engine {
+pub(crate) enum Engine {
     /// This process.
     Local,
     /// An Argo Workflow of shards, printed as YAML.
@@ -26,7 +28,7 @@ pub(super) enum Engine {
 }
 
 /// Which shard of how many, as `3/8`.
-pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
+pub(crate) fn shard(text: &str) -> Result<(u32, u32), String> {
     let wrong = || format!("{text:?} is not of the form 3/8");
     let (which, of) = text.split_once('/').ok_or_else(wrong)?;
     let (which, of) = (which.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
@@ -37,7 +39,7 @@ pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// Refuses what no engine can carry out, before anything is read.
-pub(super) fn check(arguments: &Arguments) -> Result<(), Error> {
+pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     if (arguments.engine != Engine::Local || arguments.shard.is_some()) && arguments.plan.is_none() {
         return Err(Error::usage(
             "--engine and --shard take a saved plan: make one with --plan-out, and name it with --plan",
@@ -80,7 +82,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<(), Error> {
 }
 
 /// Writes what the engine needs; nothing is deleted here.
-pub(super) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
+pub(crate) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
     match arguments.engine {
         Engine::Argo => argo(arguments, plan, streams)?,
         _ => gcs_batch(arguments, plan, streams)?,

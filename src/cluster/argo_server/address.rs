@@ -1,9 +1,15 @@
 //! Where the Argo server is and who asks it, as the argo CLI is told (cmd/argo/commands/client/conn.go@v4.1.2).
 
 use crate::error::Error;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use kube::config::AuthInfo;
+
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
 
 /// No flag: command lines are seen by everyone on a machine.
 const TOKEN: &str = "ARGO_TOKEN";
@@ -23,7 +29,7 @@ pub struct ArgoAddress {
 
 impl ArgoAddress {
     /// As a URL whose path is the base of all requests.
-    pub(super) fn uri(&self) -> Result<Uri, Error> {
+    pub(crate) fn uri(&self) -> Result<Uri, Error> {
         let wrong = |why: &str| {
             // What stands before an @ may be a password.
             let shown = self.server.rsplit('@').next().unwrap_or_default();
@@ -57,7 +63,7 @@ impl ArgoAddress {
 
 /// Who asks: `ARGO_TOKEN`, with or without `Bearer` or `Basic` before it, else the kubeconfig user's own token.
 /// A variable that is set and empty asks as nobody, for servers that want nobody's.
-pub(super) fn credentials(auth: &AuthInfo) -> Result<AuthInfo, Error> {
+pub(crate) fn credentials(auth: &AuthInfo) -> Result<AuthInfo, Error> {
     match std::env::var(TOKEN) {
         Ok(token) => from_token(token.trim()),
         Err(std::env::VarError::NotPresent) => Ok(own(auth)),
@@ -107,9 +113,9 @@ fn unusable(why: &str) -> Error {
 }
 
 /// The proxy that the environment names for the address, as Go's clients read it; none on the same machine.
-pub(super) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
+pub(crate) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
     let host = uri.host().unwrap_or_default();
-    if super::super::access::is_loopback(host) {
+    if crate::cluster::argo_server::address::is_loopback(host) {
         return Ok(None);
     }
     let named = |names: [&str; 2]| {
@@ -136,7 +142,9 @@ fn is_spared(host: &str, list: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::error::Error;
 
     fn uri(server: &str, secure: bool, base_href: &str) -> Result<String, Error> {
         let address =

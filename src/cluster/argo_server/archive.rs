@@ -5,11 +5,14 @@
 //! the time at which the last row's workflow started, which every release since v3.4 can select by; and in the
 //! end the rows are counted.
 
-use super::{ArgoServer, Whole, check_segment};
-use crate::argo::list::{Item, decode};
-use crate::argo::{Meta, Workflow, names};
+use crate::cluster::api_client::check_segment;
+use crate::cluster::argo_server::{ArgoServer, Whole};
 use crate::cluster::pages::continue_token;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
+use argo_gc_core::argo::list::{Item, decode};
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::names;
+use argo_gc_core::argo::workflow::Workflow;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -17,8 +20,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 const ARCHIVE: &str = "/api/v1/archived-workflows";
+
 /// A page is at most so much larger than asked for: a burst of workflows that started in one second.
 const MAX_GROWTH: u32 = 1 << 10;
+
 /// No workflow has it.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -104,10 +109,10 @@ impl ArgoServer {
     ///
     /// # Errors
     /// That can't be told.
-    pub(super) async fn has_archive(&self) -> Result<bool, Error> {
+    pub(crate) async fn has_archive(&self) -> Result<bool, Error> {
         match self.get(&format!("{ARCHIVE}/{NOBODY}")).await {
             Ok(_) => Ok(true),
-            Err(error) if error.kind == Kind::NotFound => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
             Err(error) if error.brief().contains("not supported") => Ok(false),
             Err(error) => Err(error),
         }
@@ -135,7 +140,7 @@ impl Rows {
         }
         query.extend(self.label_selector.as_deref().map(|selector| ("listOptions.labelSelector", selector)));
         query.extend(self.prefix.as_deref().map(|prefix| ("namePrefix", prefix)));
-        crate::cluster::with_query(ARCHIVE, &query)
+        crate::cluster::api_client::with_query(ARCHIVE, &query)
     }
 }
 
@@ -235,8 +240,11 @@ fn remaining(body: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use jiff::Timestamp;
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn row(uid: u64, start: i64) -> Row {
         let mut row = Row::default();

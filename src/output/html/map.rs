@@ -1,26 +1,36 @@
 //! Where it is: the map of areas, its legend, and the same as a table.
 
-use super::treemap::{Node, Rect, squarify};
-use super::{Number, Text, begin_table, bytes, end_table, number};
-use crate::gc::{Assessment, Reason};
-use crate::output::plan::size;
+use crate::output::html::markup::{Number, Text, begin_table, bytes, end_table, number};
+use crate::output::html::treemap::{Node, Rect, squarify};
+use crate::output::text::size;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::reason::Reason;
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 /// Namespaces, templates in each, reasons in each of those.
 const MOST: [usize; 3] = [24, 12, 6];
+
 const WIDTH: f64 = 1200.0;
+
 const HEIGHT: f64 = 520.0;
+
 /// Rows of the table.
 const ROWS: usize = 200;
+
 /// Pairs of namespace, template and reason to keep; names of templates may be made by programs.
 const CELLS: usize = 20_000;
+
 /// Stands for templates beyond those.
 const OTHERS: &str = "<others>";
+
 /// Colours with a reason of their own; the next one is for all others.
 const COLOURS: usize = 8;
+
 /// Height of a line of text, and the usual width of a letter.
 const LINE: f64 = 18.0;
+
 const LETTER: f64 = 7.2;
 
 /// What one reason leaves of one template.
@@ -32,7 +42,7 @@ struct Cell {
 
 /// Sums of what is shown, by namespace, template and reason.
 #[derive(Debug, Default)]
-pub(super) struct Map {
+pub(crate) struct Map {
     cells: BTreeMap<(String, String, &'static str), Cell>,
     /// Keys of several workflows, by hash, whose objects are counted already.
     summed: HashSet<u64>,
@@ -226,7 +236,7 @@ impl<W: Write> Draw<'_, W> {
     fn text(&mut self, text: &str, place: Rect, line: u8) -> io::Result<()> {
         let mut room = place.w - 8.0;
         let mut shown = String::new();
-        let text = crate::output::escape(text);
+        let text = crate::output::escape::escape(text);
         for c in text.chars() {
             room -= if c.is_ascii() { LETTER } else { 2.0 * LETTER };
             if room < 0.0 {

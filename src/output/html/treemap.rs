@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 /// One box with what is in it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub name: String,
     pub value: u64,
     pub children: Vec<Node>,
@@ -43,7 +43,7 @@ impl Node {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rect {
+pub(crate) struct Rect {
     pub x: f64,
     pub y: f64,
     pub w: f64,
@@ -64,7 +64,7 @@ impl Rect {
 
 /// Divides a rectangle by weights, which fall, into boxes that are as square as can be: rows along the shorter
 /// side, each filled as long as that makes its boxes squarer (Bruls, Huizing, van Wijk 2000).
-pub(super) fn squarify(weights: &[u64], whole: Rect) -> Vec<Rect> {
+pub(crate) fn squarify(weights: &[u64], whole: Rect) -> Vec<Rect> {
     let total: u64 = weights.iter().sum();
     let mut boxes = Vec::with_capacity(weights.len());
     if total == 0 {
@@ -112,6 +112,7 @@ fn worst(row: &[f64], side: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::cmp::Reverse;
 
     #[test]
     fn the_largest_stay_and_the_others_are_summed_up() {

@@ -1,14 +1,15 @@
 //! SARIF 2.1.0.
 
-use super::super::document::json as json_text;
-use crate::gc::Reason;
-use crate::gc::lint::Severity;
-use crate::lint::{Finding, Report};
+use crate::output::document::json as json_text;
+use crate::syntax::diagnostics::{Finding, Report};
+use argo_gc_core::lint::types::Severity;
+use argo_gc_core::reason::Reason;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
-pub(super) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let codes: BTreeSet<&str> = report.findings.iter().map(|finding| finding.code).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
     let rules: Vec<Value> = codes.iter().filter_map(|code| Some(rule(Reason::from_code(code)?))).collect();

@@ -1,0 +1,193 @@
+//! Lists of Workflows as the API server sends them, decoded without building a tree of values.
+
+use crate::argo::meta::Meta;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One object of a list.
+#[derive(Debug)]
+pub enum Item<T> {
+    Object(Box<T>),
+    /// It is no such object; the rest of the list is unharmed.
+    Malformed(Malformed),
+}
+
+/// An object that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// `namespace/name` as far as it could be made out.
+    pub name: String,
+    /// The parser's words.
+    pub error: String,
+}
+
+/// The name of an object that has none.
+const UNNAMED: &str = "<unnamed>";
+
+impl Malformed {
+    /// Its name; empty when that could not be made out.
+    pub fn known_name(&self) -> &str {
+        if self.name == UNNAMED { "" } else { &self.name }
+    }
+}
+
+/// Decodes the items of one page and hands each on before the next is read.
+///
+/// Items are read straight into `T`; from the first that does not fit on they are taken one by one, so that a
+/// malformed object costs itself alone.
+///
+/// # Errors
+/// The body is no JSON list. Items before the fault may have been handed on.
+pub fn decode<T: DeserializeOwned>(
+    body: &[u8],
+    mut take: impl FnMut(Item<T>),
+) -> Result<(), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct RawList<'a> {
+        #[serde(borrow)]
+        items: Vec<&'a RawValue>,
+    }
+    let mut taken = 0;
+    let mut good = |item| {
+        taken += 1;
+        take(Item::Object(Box::new(item)));
+    };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if Items(&mut good).deserialize(&mut json).and_then(|()| json.end()).is_ok() {
+        return Ok(());
+    }
+    let list: RawList<'_> = serde_json::from_slice(body)?;
+    list.items.into_iter().skip(taken).for_each(|raw| take(object(raw.get())));
+    Ok(())
+}
+
+/// Reads the object of a list, or its `items`, handing each item to a function.
+struct Items<'f, T>(&'f mut dyn FnMut(T));
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Items<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            if key == "items" {
+                found = true;
+                map.next_value_seed(Items(&mut *self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if found { Ok(()) } else { Err(A::Error::missing_field("items")) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            (self.0)(item);
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Decodes one object.
+pub fn object<T: DeserializeOwned>(text: &str) -> Item<T> {
+    match serde_json::from_str(text) {
+        Ok(object) => Item::Object(Box::new(object)),
+        Err(error) => Item::Malformed(Malformed { name: name_of(text), error: error.to_string() }),
+    }
+}
+
+/// The name of an object whose other fields are beyond reading.
+fn name_of(text: &str) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Meta,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct NameOnly {
+        name: Option<String>,
+        namespace: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Leniently {
+        metadata: NameOnly,
+    }
+    let (namespace, name) = match serde_json::from_str::<Named>(text) {
+        Ok(Named { metadata }) => (metadata.namespace, metadata.name),
+        Err(_) => match serde_json::from_str::<Leniently>(text) {
+            Ok(Leniently { metadata }) => {
+                (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default())
+            }
+            Err(_) => Default::default(),
+        },
+    };
+    match (namespace.is_empty(), name.is_empty()) {
+        (_, true) => UNNAMED.to_owned(),
+        (true, false) => name,
+        (false, false) => format!("{namespace}/{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::argo::workflow::Workflow;
+    use serde::de::Error as _;
+
+    fn workflows(body: &[u8]) -> Result<Vec<Item<Workflow>>, serde_json::Error> {
+        let mut items = Vec::new();
+        decode(body, |item| items.push(item)).map(|()| items)
+    }
+
+    #[test]
+    fn a_malformed_object_costs_itself_alone() {
+        let body = br#"{"items":[
+            {"metadata":{"name":"a"}},
+            {"metadata":{"name":"b","namespace":"ml"},"status":{"nodes":[]}},
+            {"metadata":{"name":"c"},"spec":null}]}"#;
+        let items = workflows(body).unwrap();
+        assert_eq!(items.len(), 3);
+        assert!(matches!(&items[0], Item::Object(wf) if wf.metadata.name == "a"));
+        assert!(matches!(&items[1], Item::Malformed(bad) if bad.name == "ml/b"));
+        assert!(matches!(&items[2], Item::Object(_)));
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        assert!(workflows(b"<html>").is_err());
+        assert!(workflows(br#"{"items":[{"metadata":{}}"#).is_err());
+        assert!(workflows(br#"{"items":null}"#).unwrap().is_empty());
+    }
+
+    #[test]
+    fn nesting_beyond_reason_is_malformed() {
+        let deep = format!(
+            r#"{{"metadata":{{"name":"deep"}},"spec":{{"templates":[{}{}]}}}}"#,
+            r#"{"steps":[[{"inline":"#.repeat(10_000),
+            format_args!("null{}", "}]]}".repeat(10_000))
+        );
+        let items = workflows(format!(r#"{{"items":[{deep}]}}"#).as_bytes()).unwrap();
+        assert!(matches!(&items[0], Item::Malformed(bad) if bad.error.contains("recursion")), "{items:?}");
+    }
+}

@@ -1,0 +1,89 @@
+//! One node of a workflow's status (`docs/argo-gc.md#node-fields`).
+
+use crate::argo::artifact::Artifact;
+use crate::argo::de;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// A reference to a template of a WorkflowTemplate or ClusterWorkflowTemplate.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TemplateRef {
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub template: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub cluster_scope: bool,
+}
+
+/// A node of the workflow's graph.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeStatus {
+    #[serde(deserialize_with = "de::or_default")]
+    pub id: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub display_name: String,
+    #[serde(rename = "type", deserialize_with = "de::or_default")]
+    pub kind: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub template_name: String,
+    pub template_ref: Option<TemplateRef>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub template_scope: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub phase: String,
+    #[serde(rename = "boundaryID", deserialize_with = "de::or_default")]
+    pub boundary_id: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub message: String,
+    #[serde(deserialize_with = "de::time")]
+    pub started_at: Option<Timestamp>,
+    #[serde(deserialize_with = "de::time")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub outputs: Outputs,
+    #[serde(deserialize_with = "de::or_default")]
+    pub children: Vec<String>,
+    pub memoization_status: Option<MemoizationStatus>,
+    /// Whether the task result was taken up; absent before v3.7.1.
+    pub task_result_synced: Option<bool>,
+}
+
+/// A node's recorded outputs, artifacts only.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Outputs {
+    #[serde(deserialize_with = "de::or_default")]
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Whether the node's outputs came from a cache.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MemoizationStatus {
+    pub hit: bool,
+    #[serde(deserialize_with = "de::or_default")]
+    pub cache_name: String,
+}
+
+impl NodeStatus {
+    /// A pod: the only node type Argo's GC searches (`docs/argo-gc.md#processing`).
+    pub fn is_pod(&self) -> bool {
+        self.kind == "Pod"
+    }
+
+    /// Made from an inline template: neither a template name nor a reference was recorded (`docs/argo-gc.md#inline-templates`).
+    pub fn is_unnamed(&self) -> bool {
+        self.template_name.is_empty()
+            && self.template_ref.as_ref().is_none_or(|reference| reference.template.is_empty())
+    }
+
+    /// The name to show: the display name, or the full one.
+    pub fn shown(&self) -> &str {
+        if self.display_name.is_empty() { &self.name } else { &self.display_name }
+    }
+}

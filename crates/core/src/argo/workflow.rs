@@ -1,0 +1,154 @@
+//! The Workflow object.
+
+use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
+use crate::argo::meta::Meta;
+use crate::argo::node::{NodeStatus, Outputs, TemplateRef};
+use crate::argo::template::{Hook, Template, TemplateOutputs};
+use crate::argo::{de, names};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A Workflow, live or from a file or archive.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Workflow {
+    pub metadata: Meta,
+    #[serde(deserialize_with = "de::or_default")]
+    pub spec: WorkflowSpec,
+    #[serde(deserialize_with = "de::or_default")]
+    pub status: WorkflowStatus,
+}
+
+/// `spec` of a Workflow or a WorkflowTemplate.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowSpec {
+    #[serde(rename = "artifactGC")]
+    pub artifact_gc: Option<ArtifactGc>,
+    pub workflow_template_ref: Option<TemplateRef>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub templates: Vec<Template>,
+    pub template_defaults: Option<TemplateDefaults>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub hooks: BTreeMap<String, Hook>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub service_account_name: String,
+    pub ttl_strategy: Option<TtlStrategy>,
+}
+
+/// `ttlStrategy`: seconds until the finished workflow is deleted.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TtlStrategy {
+    pub seconds_after_completion: Option<i64>,
+    pub seconds_after_success: Option<i64>,
+    pub seconds_after_failure: Option<i64>,
+}
+
+/// `templateDefaults`: merged into each template at run time only.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TemplateDefaults {
+    #[serde(deserialize_with = "de::or_default")]
+    pub outputs: TemplateOutputs,
+    pub archive_location: Option<ArtifactLocation>,
+}
+
+/// `status` of a Workflow.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowStatus {
+    #[serde(deserialize_with = "de::or_default")]
+    pub phase: String,
+    #[serde(deserialize_with = "de::time")]
+    pub started_at: Option<Timestamp>,
+    #[serde(deserialize_with = "de::time")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub message: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub nodes: BTreeMap<String, NodeStatus>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub compressed_nodes: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub offload_node_status_version: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub stored_templates: BTreeMap<String, Template>,
+    pub stored_workflow_template_spec: Option<WorkflowSpec>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub conditions: Vec<Condition>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub outputs: Outputs,
+    pub artifact_repository_ref: Option<RepositoryRef>,
+    #[serde(rename = "artifactGCStatus")]
+    pub artifact_gc_status: Option<ArtifactGcStatus>,
+    /// Called `taskResultsCompleted` by v3.5.2.
+    #[serde(alias = "taskResultsCompleted", deserialize_with = "de::or_default")]
+    pub task_results_completion_status: BTreeMap<String, bool>,
+}
+
+/// `status.artifactGCStatus`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArtifactGcStatus {
+    #[serde(deserialize_with = "de::or_default")]
+    pub strategies_processed: BTreeMap<String, bool>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub pods_recouped: BTreeMap<String, bool>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub not_specified: bool,
+}
+
+/// A status condition.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub message: String,
+}
+
+/// `status.artifactRepositoryRef`, with the full copy of the repository it was resolved to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RepositoryRef {
+    pub artifact_repository: Option<ArtifactLocation>,
+}
+
+impl Workflow {
+    /// Whether the artifact-gc finalizer is there.
+    pub fn has_gc_finalizer(&self) -> bool {
+        self.metadata.finalizers.iter().any(|finalizer| finalizer == names::GC_FINALIZER)
+    }
+
+    /// Whether the phase is final: Succeeded, Failed or Error.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed" | "Error")
+    }
+
+    /// Final, and the controller does not say that it isn't done with it: the label is set with the phase.
+    pub fn is_over(&self) -> bool {
+        self.is_terminal() && self.metadata.label(names::COMPLETED) != "false"
+    }
+
+    /// A row of the archive rather than a live object (`docs/argo-gc.md#false-coverage`).
+    pub fn is_archived_record(&self) -> bool {
+        self.metadata.label(names::ARCHIVING) == "Persisted"
+    }
+
+    /// Whether the nodes are in the controller's database, and not here.
+    pub fn is_offloaded(&self) -> bool {
+        let status = &self.status;
+        status.nodes.is_empty()
+            && status.compressed_nodes.is_empty()
+            && !status.offload_node_status_version.is_empty()
+    }
+
+    /// Every declared artifact of the templates that stand in the Workflow's own spec.
+    pub fn declared(&self) -> impl Iterator<Item = &Artifact> {
+        self.spec.templates.iter().flat_map(|template| &template.outputs.artifacts)
+    }
+}

@@ -1,0 +1,247 @@
+//! Whether a controller ever takes the workflow up for collection (`docs/argo-gc.md#finalizer`): too old, switched off, nobody's.
+//!
+//! From v3.4.0 on a controller writes `status.artifactGCStatus` at every look, before anything else, unless artifact
+//! GC is switched off. So where it is absent, the release that ran the workflow was older or the switch was off;
+//! what a controller seen now is like tells nothing of the one that ran it.
+
+use crate::argo::artifact::Strategy;
+use crate::argo::names;
+use crate::argo::version::Version;
+use crate::assess::{Case, Judgement};
+use crate::model::context::Controller;
+use crate::reason::Reason;
+
+/// The first release with artifact GC.
+const COLLECTS: Version = Version(3, 4, 0);
+
+impl<'a> Case<'a> {
+    /// The verdict where no controller took the workflow up, or none will go on; none where nothing speaks for that.
+    pub(crate) fn not_taken_up(&self) -> Option<Judgement> {
+        let has_status = self.workflow.status.artifact_gc_status.is_some();
+        let again = self.is_looked_at_again();
+        // What is told of the controllers seen matters where something is yet to be done.
+        if has_status && !self.awaits_processing() {
+            return None;
+        }
+        let absent = |judgement: Judgement| match has_status {
+            true => judgement,
+            false => judgement.because("status.artifactGCStatus", "<none>"),
+        };
+        let managers = self.managers();
+        let judgement = if self.is_too_old() {
+            let judgement = absent(Judgement::uncovered(Reason::ControllerTooOld));
+            judgement.because("controller version", self.version_text())
+        } else if again && self.is_nobodys() {
+            self.unmanaged()
+        } else if managers.all_have(Some(false)) {
+            absent(Judgement::uncovered(Reason::FeatureOff))
+                .because("controller environment ARGO_ARTIFACT_GC_ENABLED", "false")
+        } else if has_status {
+            return None;
+        } else if let Some((field, value)) = self.ran_since_gc()
+            && !(again && managers.all_have(Some(true)))
+        {
+            absent(Judgement::uncovered(Reason::FeatureOff)).because(field, value)
+        } else if again {
+            absent(Judgement::unknown(Reason::NeverTakenUp)).because("controllers", managers.describe())
+        } else {
+            absent(Judgement::uncovered(Reason::NeverTakenUp))
+                .because(format!("metadata.labels[{}]", names::COMPLETED), "true, and no finalizer")
+                .because("controllers", managers.describe())
+        };
+        Some(judgement)
+    }
+
+    /// A completed workflow without the finalizer is never looked at again (reconciliationNeeded,
+    /// workflow/controller/controller.go@v4.1.2).
+    fn is_looked_at_again(&self) -> bool {
+        self.workflow.metadata.label(names::COMPLETED) != "true" || self.workflow.has_gc_finalizer()
+    }
+
+    /// The finalizer is there but not every strategy has been processed.
+    fn awaits_processing(&self) -> bool {
+        let asked = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
+        self.workflow.has_gc_finalizer() && asked.iter().any(|strategy| !self.is_processed(strategy))
+    }
+
+    fn is_too_old(&self) -> bool {
+        let told = self.context.controllers.version.is_some() || self.managers().are_certain;
+        told && self.version.is_some_and(|version| version < COLLECTS)
+    }
+
+    /// Every controller of the cluster is seen, and none looks at this workflow.
+    fn is_nobodys(&self) -> bool {
+        let controllers = &self.context.controllers;
+        controllers.complete && !controllers.seen.is_empty() && self.managers().seen.is_empty()
+    }
+
+    fn unmanaged(&self) -> Judgement {
+        let id = self.workflow.metadata.label(names::INSTANCE_ID);
+        let known: Vec<String> = self.context.controllers.seen.iter().map(Controller::describe).collect();
+        Judgement::uncovered(Reason::Unmanaged)
+            .because(
+                format!("metadata.labels[{}]", names::INSTANCE_ID),
+                if id.is_empty() { "<none>" } else { id },
+            )
+            .because("controllers", known.join(", "))
+    }
+
+    /// What shows that a release with artifact GC ran the workflow: with its status absent, it was off there.
+    ///
+    /// Controllers keep account of task results since v3.5.2, from v3.7.1 on in the nodes, and wrote artifactGCStatus
+    /// earlier in the same look (operate, workflow/controller/operator.go@v3.5.2 and later).
+    fn ran_since_gc(&self) -> Option<(&'static str, &'static str)> {
+        let status = &self.workflow.status;
+        if !status.task_results_completion_status.is_empty() {
+            return Some(("status.taskResultsCompletionStatus", "set, as v3.5.2 and newer do"));
+        }
+        // `argo resubmit --memoized` copies nodes that no controller of this workflow has written.
+        let copied = !self.workflow.metadata.label(names::RESUBMITTED_FROM).is_empty();
+        let synced = status.nodes.values().any(|node| node.is_pod() && node.task_result_synced.is_some());
+        (synced && !copied).then_some(("status.nodes[].taskResultSynced", "set, as v3.7.1 and newer do"))
+    }
+
+    fn managers(&self) -> Managers<'a> {
+        let meta = &self.workflow.metadata;
+        let controllers = &self.context.controllers;
+        let seen: Vec<_> = controllers.managing(&meta.namespace, meta.label(names::INSTANCE_ID)).collect();
+        let is_known = |controller: &&Controller| controller.instance_id.is_some();
+        Managers { are_certain: controllers.complete || seen.iter().any(is_known), seen }
+    }
+}
+
+/// The controllers that may manage a workflow.
+struct Managers<'a> {
+    seen: Vec<&'a Controller>,
+    /// The one that does is among them, if there is one: all were seen, or the instance ID of one is known to fit.
+    are_certain: bool,
+}
+
+impl Managers<'_> {
+    /// Whether the switch of all of them is known to stand so.
+    fn all_have(&self, gc_enabled: Option<bool>) -> bool {
+        self.are_certain
+            && !self.seen.is_empty()
+            && self.seen.iter().all(|controller| controller.gc_enabled == gc_enabled)
+    }
+
+    /// As evidence: each with its switch.
+    fn describe(&self) -> String {
+        if self.seen.is_empty() {
+            return "none seen that may manage it".to_owned();
+        }
+        let told = self.seen.iter().map(|controller| {
+            let switch = match controller.gc_enabled {
+                Some(true) => "on",
+                Some(false) => "off",
+                None => "not known",
+            };
+            let idle = if controller.replicas == Some(0) { ", scaled to 0" } else { "" };
+            format!("{}, artifact GC {switch}{idle}", controller.describe())
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Controller {
+    fn describe(&self) -> String {
+        let id = match self.instance_id.as_deref() {
+            None => "instance ID unread".to_owned(),
+            Some("") => "no instance ID".to_owned(),
+            Some(id) => format!("instance ID {id}"),
+        };
+        match &self.managed_namespace {
+            None => format!("{}/{} ({id})", self.namespace, self.name),
+            Some(managed) => format!("{}/{} ({id}, namespace {managed} only)", self.namespace, self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::argo::version::Version;
+    use crate::argo::workflow::Workflow;
+    use crate::assess::assess;
+    use crate::model::context::{Context, Controller, Controllers, Related};
+    use crate::reason::Reason;
+    use crate::verdict::Verdict;
+    use serde_json::{Value, json};
+
+    fn workflow(labels: &Value, node: Value) -> Workflow {
+        let mut pod = json!({
+            "id": "a", "name": "a", "type": "Pod", "phase": "Succeeded", "templateName": "t",
+            "startedAt": "2026-11-20T02:00:00Z",
+            "outputs": { "artifacts": [{ "name": "model", "gcs": { "bucket": "b", "key": "a/a/model.tgz" } }] },
+        });
+        pod.as_object_mut().unwrap().extend(node.as_object().unwrap().clone());
+        let workflow = json!({
+            "metadata": { "name": "a", "namespace": "ml", "labels": labels },
+            "spec": { "artifactGC": { "strategy": "OnWorkflowDeletion" } },
+            "status": { "phase": "Succeeded", "nodes": { "a": pod } },
+        });
+        serde_json::from_value(workflow).unwrap()
+    }
+
+    fn controller(instance_id: Option<&str>, gc_enabled: Option<bool>) -> Controller {
+        Controller { instance_id: instance_id.map(str::to_owned), gc_enabled, ..Controller::default() }
+    }
+
+    fn told(mut workflow: Workflow, seen: Vec<Controller>, complete: bool) -> (Verdict, Option<Reason>) {
+        let controllers = Controllers { seen, complete, version: None };
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let context = Context { now, controllers, related: Related::default() };
+        let assessment = assess(&mut workflow, &context);
+        (assessment.artifacts[0].verdict, assessment.artifacts[0].reason)
+    }
+
+    const OFF: (Verdict, Option<Reason>) = (Verdict::Uncovered, Some(Reason::FeatureOff));
+    const NEVER: (Verdict, Option<Reason>) = (Verdict::Uncovered, Some(Reason::NeverTakenUp));
+    const OPEN: (Verdict, Option<Reason>) = (Verdict::Unknown, Some(Reason::NeverTakenUp));
+
+    #[test]
+    fn a_switch_counts_only_in_a_controller_that_is_known_to_manage_it() {
+        let done = || workflow(&json!({ "workflows.argoproj.io/completed": "true" }), json!({}));
+        let off = |id| controller(id, Some(false));
+        assert_eq!(told(done(), vec![off(Some(""))], false), OFF);
+        // Its ConfigMap could not be read, and there may be others.
+        assert_eq!(told(done(), vec![off(None)], false), NEVER);
+        assert_eq!(told(done(), vec![off(None)], true), OFF);
+        // One of two has it on, or may have.
+        assert_eq!(told(done(), vec![off(None), controller(None, Some(true))], true), NEVER);
+        assert_eq!(told(done(), vec![off(None), controller(None, None)], true), NEVER);
+        // Nobody's now, but that is not why.
+        assert_eq!(told(done(), vec![off(Some("prod"))], true), NEVER);
+    }
+
+    #[test]
+    fn what_is_looked_at_again_stays_open() {
+        let running = || workflow(&json!({}), json!({}));
+        assert_eq!(told(running(), vec![controller(Some(""), Some(true))], true), OPEN);
+        assert_eq!(told(running(), Vec::new(), false), OPEN);
+        let nobodys = (Verdict::Uncovered, Some(Reason::Unmanaged));
+        assert_eq!(told(running(), vec![controller(Some("prod"), Some(true))], true), nobodys);
+        assert_eq!(told(running(), vec![controller(Some("prod"), Some(true))], false), OPEN);
+    }
+
+    #[test]
+    fn task_results_show_that_it_was_off() {
+        let synced = || json!({ "taskResultSynced": true });
+        assert_eq!(told(workflow(&json!({}), synced()), Vec::new(), false), OFF);
+        let completed = json!({ "workflows.argoproj.io/completed": "true" });
+        let on = || vec![controller(Some(""), Some(true))];
+        assert_eq!(told(workflow(&completed, synced()), on(), true), OFF);
+        // On again: its next look may take it up.
+        assert_eq!(told(workflow(&json!({}), synced()), on(), true), OPEN);
+        // A copied node shows nothing.
+        let copied = json!({
+            "workflows.argoproj.io/completed": "true", "workflows.argoproj.io/resubmitted-from-workflow": "z",
+        });
+        assert_eq!(told(workflow(&copied, synced()), on(), true), NEVER);
+        let old: Controller = Controller { version: Some(Version(3, 3, 10)), ..controller(Some(""), None) };
+        let too_old = (Verdict::Uncovered, Some(Reason::ControllerTooOld));
+        assert_eq!(told(workflow(&completed, json!({})), vec![old], false), too_old);
+    }
+}

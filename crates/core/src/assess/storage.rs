@@ -1,0 +1,207 @@
+//! What storage holds of an artifact, and what that makes of its verdict.
+
+use crate::model::assessment::{ArtifactReport, Evidence, Note};
+use crate::model::object::{ObjectFacts, is_within};
+use crate::model::stored::{Copies, Stored, class};
+use crate::reason::Reason;
+use crate::verdict::Verdict;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long after its end a run's objects may still be written, by clocks that differ.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether an object is of the artifact with this key; that of a directory of S3 may end in a slash.
+fn is_part(object: &str, key: &str) -> bool {
+    match key.strip_suffix('/') {
+        Some(folder) => object.len() > folder.len() && is_within(object, folder),
+        None => is_within(object, key),
+    }
+}
+
+impl ArtifactReport {
+    /// Takes in what the bucket keeps of deleted and overwritten objects at the location and below.
+    pub fn confirm_copies<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
+        let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
+        let mut copies = Copies::default();
+        for object in objects.into_iter().filter(|object| is_part(&object.key, key)) {
+            copies.objects += 1;
+            copies.bytes += object.size;
+            *copies.classes.entry(class(object)).or_default() += object.size;
+        }
+        if copies.objects > 0 {
+            let detail = format!("{} copies, {} bytes", copies.objects, copies.bytes);
+            self.notes.push(Note { reason: Reason::VersionedBucket, detail });
+        }
+        self.stored.get_or_insert_default().copies = Some(copies);
+    }
+
+    /// Takes in what was found under its location: the exact key, and all below it. What was written after the
+    /// run had `finished` was left by another, and says nothing of a deletion recorded here.
+    pub fn confirm<'o>(
+        &mut self,
+        objects: impl IntoIterator<Item = &'o ObjectFacts>,
+        finished: Option<Timestamp>,
+    ) {
+        let mut stored = Stored::default();
+        let mut own = 0_u64;
+        let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
+        let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
+        let (mut beside, mut first) = (0_u64, "");
+        for object in objects {
+            if !is_part(&object.key, key) {
+                // Argo's driver for Azure takes it for a part of the directory.
+                if object.key.starts_with(key) {
+                    beside += 1;
+                    first = if first.is_empty() { &object.key } else { first };
+                }
+                continue;
+            }
+            own += u64::from(!object.created.is_some_and(later));
+            stored.objects += 1;
+            stored.bytes += object.size;
+            stored.newest = stored.newest.max(object.created);
+            *stored.classes.entry(class(object)).or_default() += object.size;
+        }
+        if let Some(note) = self.notes.iter_mut().find(|note| note.reason == Reason::AzurePrefix) {
+            note.detail = match beside {
+                0 => "nothing beside it begins with its name now".to_owned(),
+                1 => format!("{first} would go with it"),
+                _ => format!("{beside} objects beside it would go with it, {first} for one"),
+            };
+        }
+        let present = stored.objects > 0;
+        match self.verdict {
+            // Argo is done with it, so nobody will delete what is still there.
+            Verdict::Collected if own > 0 => {
+                self.verdict = Verdict::Uncovered;
+                self.reason = Some(Reason::DeletedButPresent);
+                let found = format!("{} objects, {} bytes", stored.objects, stored.bytes);
+                self.evidence.push(Evidence::new("storage", found));
+            }
+            Verdict::Collected if present => {
+                let found = format!("{} objects, written after this run", stored.objects);
+                self.evidence.push(Evidence::new("storage", found));
+            }
+            Verdict::Collected => {}
+            _ if !present => {
+                self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() })
+            }
+            _ => {}
+        }
+        self.stored = Some(stored);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::argo::artifact::Strategy;
+    use crate::model::assessment::{ArtifactReport, Note};
+    use crate::model::engine::StorageEngine;
+    use crate::model::location::Location;
+    use crate::model::object::ObjectFacts;
+    use crate::model::strategy::StrategySource;
+    use crate::reason::Reason;
+    use crate::verdict::Verdict;
+
+    fn artifact(verdict: Verdict) -> ArtifactReport {
+        ArtifactReport {
+            name: "out".into(),
+            node: String::new(),
+            node_id: String::new(),
+            node_name: String::new(),
+            node_type: "Pod".into(),
+            template: String::new(),
+            unarchived: true,
+            logs: false,
+            strategy: Strategy::Unset,
+            strategy_source: StrategySource::Default,
+            service_account: String::new(),
+            verdict,
+            reason: None,
+            when: None,
+            location: Some(Location {
+                key: "a/b".into(),
+                bucket: "b".into(),
+                endpoint: String::new(),
+                engine: StorageEngine::Gcs,
+            }),
+            location_problem: String::new(),
+            evidence: Vec::new(),
+            notes: Vec::new(),
+            copies: Vec::new(),
+            stored: None,
+        }
+    }
+
+    fn object(key: &str, size: u64) -> ObjectFacts {
+        ObjectFacts {
+            key: key.into(),
+            generation: "1".into(),
+            size,
+            created: None,
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_deleted_and_is_there_is_uncovered() {
+        let mut report = artifact(Verdict::Collected);
+        report.confirm(&[object("a/b/1", 2), object("a/b/2", 3), object("a/bc", 100)], None);
+        assert_eq!((report.verdict, report.reason), (Verdict::Uncovered, Some(Reason::DeletedButPresent)));
+        assert_eq!(report.stored.as_ref().map(|stored| (stored.objects, stored.bytes)), Some((2, 5)));
+        let mut report = artifact(Verdict::Collected);
+        report.confirm(&[object("a/bc", 100)], None);
+        assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
+    }
+
+    #[test]
+    fn a_directory_named_with_its_slash_is_what_lies_below() {
+        let slashed = |verdict| {
+            let mut report = artifact(verdict);
+            if let Some(location) = &mut report.location {
+                location.key = "a/b/".into();
+            }
+            report
+        };
+        let mut report = slashed(Verdict::Collected);
+        report.confirm(&[object("a/b/1", 2), object("a/b", 100), object("a/bc", 100)], None);
+        assert_eq!((report.verdict, report.reason), (Verdict::Uncovered, Some(Reason::DeletedButPresent)));
+        assert_eq!(report.stored.as_ref().map(|stored| (stored.objects, stored.bytes)), Some((1, 2)));
+        let mut report = slashed(Verdict::Uncovered);
+        report.confirm(&[object("a/b/1", 2)], None);
+        assert!(report.notes.is_empty());
+        report.confirm_copies(&[object("a/b/1", 2), object("a/b", 100)]);
+        assert_eq!(report.stored.and_then(|stored| stored.copies).map(|copies| copies.objects), Some(1));
+    }
+
+    #[test]
+    fn what_is_not_there_keeps_its_verdict_and_gets_a_note() {
+        let mut report = artifact(Verdict::Uncovered);
+        report.confirm([], None);
+        assert_eq!(report.verdict, Verdict::Uncovered);
+        assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
+    }
+
+    #[test]
+    fn what_argos_driver_would_delete_with_a_directory_of_azure_is_named() {
+        for (beside, want) in [
+            (vec![], "nothing beside it begins with its name now"),
+            (vec![object("a/bc", 1)], "a/bc would go with it"),
+            (
+                vec![object("a/b.x", 1), object("a/bc", 1)],
+                "2 objects beside it would go with it, a/b.x for one",
+            ),
+        ] {
+            let mut artifact = artifact(Verdict::Covered);
+            artifact.notes.push(Note { reason: Reason::AzurePrefix, detail: String::new() });
+            let mut objects = vec![object("a/b/1", 1)];
+            objects.extend(beside);
+            artifact.confirm(&objects, None);
+            assert_eq!(artifact.notes[0].detail, want);
+            assert_eq!(artifact.stored.map(|stored| stored.objects), Some(1));
+        }
+    }
+}

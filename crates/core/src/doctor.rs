@@ -1,0 +1,325 @@
+//! Diagnosis: the reasons of all assessments, brought together under what causes them, each with its repair.
+//!
+//! Nothing is detected here that [`super::assess`] does not tell, but what needs more than one workflow or an
+//! answer of the server: service accounts, parallelism, tasks without a workflow, other finalizers.
+
+pub mod account;
+pub mod cause;
+pub mod facts;
+pub mod group;
+pub mod members;
+pub mod pods;
+pub mod repair;
+pub mod symptom;
+
+use crate::argo::names;
+use crate::argo::related::{GcTask, Pod};
+use crate::argo::workflow::Workflow;
+use crate::doctor::account::{AccountFacts, Reliance, Standing};
+use crate::doctor::cause::Cause;
+use crate::doctor::group::Group;
+use crate::doctor::symptom::{Account, Symptom, symptom};
+use crate::model::assessment::{Assessment, Evidence};
+use crate::model::context::{Context, Controller, OfWorkflow};
+use crate::reason::Reason;
+use crate::verdict::{Finalizer, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What is older than this is not merely on its way.
+const MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// A diagnosis in the making: assessments come one by one, and only what is wrong is kept.
+#[derive(Debug, Default)]
+pub struct Doctor {
+    symptoms: Vec<Symptom>,
+    accounts: BTreeMap<Account, Reliance>,
+    /// Instance IDs of workflows that no controller took up, or that have the finalizer.
+    instances: HashMap<(String, String), String>,
+    /// Workflows that exist and have GC tasks.
+    with_tasks: HashSet<(String, String)>,
+    /// Completed workflows whose finalizer is stuck.
+    held: Vec<(String, String)>,
+}
+
+impl Doctor {
+    /// Takes in what an assessment doesn't hold: labels, tasks and other finalizers.
+    pub fn notice(&mut self, workflow: &Workflow, context: &Context) {
+        let meta = &workflow.metadata;
+        let key = || (meta.namespace.clone(), meta.name.clone());
+        let instance = meta.label(names::INSTANCE_ID);
+        let unsettled = workflow.has_gc_finalizer() || workflow.status.artifact_gc_status.is_none();
+        if unsettled && !instance.is_empty() {
+            self.instances.insert(key(), instance.to_owned());
+        }
+        if context.related.of(&meta.namespace, &meta.name).is_some_and(|of| !of.tasks.is_empty()) {
+            self.with_tasks.insert(key());
+        }
+        if !is_past(meta.deletion_timestamp, context) || workflow.has_gc_finalizer() {
+            return;
+        }
+        for (at, finalizer) in meta.finalizers.iter().enumerate() {
+            let stamp = meta.deletion_timestamp.map(|time| time.to_string()).unwrap_or_default();
+            self.symptoms.push(Symptom {
+                subject: finalizer.clone(),
+                stuck: true,
+                evidence: vec![
+                    Evidence::new("metadata.finalizers", finalizer),
+                    Evidence::new("metadata.deletionTimestamp", stamp),
+                ],
+                object: Some(at.to_string()),
+                ..symptom(Cause::OtherFinalizer, &meta.namespace, &meta.name)
+            });
+        }
+    }
+
+    /// Takes an assessment in.
+    pub fn examine(&mut self, assessment: &Assessment, context: &Context) {
+        let Assessment { namespace, name, .. } = assessment;
+        let nothing = OfWorkflow::default();
+        let of = context.related.of(namespace, name).unwrap_or(&nothing);
+        let stuck = assessment.finalizer == Finalizer::Stuck;
+        if stuck && matches!(assessment.phase.as_str(), "Succeeded" | "Failed" | "Error") {
+            self.held.push((namespace.clone(), name.clone()));
+        }
+        let mut found: Vec<Symptom> = Vec::new();
+        let mut add = |reason: Option<Reason>, verdict, evidence: &[Evidence], account: Option<&str>| {
+            let Some(reason) = reason else { return };
+            let Some(cause) = Cause::of(reason) else { return };
+            // Where no finalizer waits, what can't be seen hangs on nothing.
+            let open = assessment.finalizer == Finalizer::Absent || assessment.deletion_timestamp.is_none();
+            if verdict == Verdict::Unknown && open {
+                return;
+            }
+            let account = account.filter(|_| cause.depends_on_account());
+            let subject = if cause == Cause::DeleteFails { reason.code() } else { "" };
+            let same = |other: &&mut Symptom| {
+                let theirs = (other.reasons.first().and_then(|reason| Cause::of(*reason)), &*other.subject);
+                theirs == (Some(cause), subject) && other.account.as_deref() == account
+            };
+            if let Some(same) = found.iter_mut().find(same) {
+                same.artifacts += 1;
+                same.reasons.insert(reason);
+                return;
+            }
+            found.push(Symptom {
+                subject: subject.to_owned(),
+                stuck: stuck || cause == Cause::PodPending,
+                artifacts: 1,
+                reasons: BTreeSet::from([reason]),
+                evidence: evidence.to_vec(),
+                account: account.map(str::to_owned),
+                ..symptom(cause, namespace, name)
+            });
+        };
+        for artifact in &assessment.artifacts {
+            let account = account_or_default(&artifact.service_account);
+            match artifact.verdict {
+                Verdict::Covered if assessment.finalizer != Finalizer::Absent => {
+                    self.accounts.entry((namespace.clone(), account.to_owned())).or_default().rely(name);
+                }
+                Verdict::Collected | Verdict::Kept | Verdict::Covered => {}
+                verdict => add(artifact.reason, verdict, &artifact.evidence, Some(account)),
+            }
+        }
+        for finding in &assessment.findings {
+            add(Some(finding.reason), finding.verdict, &finding.evidence, None);
+        }
+        if assessment.finalizer == Finalizer::Absent && found.is_empty() {
+            found.extend(of.tasks.iter().filter_map(|task| left_over(task, name, context)));
+        }
+        for mut symptom in found {
+            self.look_closer(&mut symptom, of, context);
+            if let Some(account) = &symptom.account {
+                self.accounts.entry((namespace.clone(), account.clone())).or_default().used(name);
+            }
+            self.symptoms.push(symptom);
+        }
+    }
+
+    /// Looks at the pods, their events and the controllers for what is behind a symptom.
+    fn look_closer(&self, symptom: &mut Symptom, of: &OfWorkflow, context: &Context) {
+        let pod = pod_of(symptom, of);
+        if let Some(pod) = pod {
+            symptom.object = Some(pod.metadata.name.clone());
+        }
+        if let Some(closer) = pods::closer(symptom.cause, pod, of) {
+            symptom.cause = closer.cause;
+            symptom.subject = match closer.subject.as_str() {
+                "" => String::new(),
+                secret => format!("{}/{secret}", symptom.namespace),
+            };
+            symptom.detail = closer.subject;
+            if let Some(evidence) = closer.evidence {
+                // It says the same at greater length.
+                symptom.evidence.retain(|other| other.field != evidence.field);
+                symptom.evidence.insert(0, evidence);
+            }
+        }
+        match symptom.cause {
+            Cause::Sidecar => {
+                let holder = pod.and_then(Pod::holder).map_or("", |container| &container.name);
+                symptom.detail = holder.to_owned();
+                symptom.subject = holder.to_owned();
+            }
+            Cause::InstanceIdLabel => {
+                let id = pod.map_or("", |pod| pod.metadata.label(names::WRONG_INSTANCE_LABEL));
+                symptom.detail = id.to_owned();
+                symptom.subject = id.to_owned();
+            }
+            Cause::Overdue => self.look_for_controller(symptom, context),
+            _ => {}
+        }
+        if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
+            let state = match symptom.cause {
+                Cause::Sidecar => format!("main has ended, {} has not", symptom.detail),
+                _ => format!("label {}={}", names::WRONG_INSTANCE_LABEL, symptom.detail),
+            };
+            let evidence = Evidence::new(format!("Pod/{}", pod.metadata.name), state);
+            if !symptom.evidence.contains(&evidence) {
+                symptom.evidence.insert(0, evidence);
+            }
+        }
+    }
+
+    /// The controllers that may manage the workflow.
+    fn managing<'a>(&self, symptom: &Symptom, context: &'a Context) -> Vec<&'a Controller> {
+        let key = (symptom.namespace.clone(), symptom.name.clone());
+        let instance = self.instances.get(&key).map_or("", String::as_str);
+        context.controllers.managing(&symptom.namespace, instance).collect()
+    }
+
+    /// Nothing happens: is anybody there?
+    fn look_for_controller(&self, symptom: &mut Symptom, context: &Context) {
+        let controllers = &context.controllers;
+        let managing = self.managing(symptom, context);
+        let Some(controller) = managing.first() else {
+            if controllers.complete {
+                symptom.cause = Cause::NoController;
+                let evidence = Evidence::new("Deployments that run a workflow-controller", "none");
+                symptom.evidence.insert(0, evidence);
+            }
+            return;
+        };
+        if managing.iter().all(|controller| controller.replicas == Some(0)) {
+            symptom.cause = Cause::NoController;
+            symptom.subject = format!("{}/{}", controller.namespace, controller.name);
+            let field = format!("Deployment/{} spec.replicas", controller.name);
+            symptom.evidence.insert(0, Evidence::new(field, "0"));
+        }
+    }
+
+    /// The service accounts whose standing the diagnosis needs.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.accounts.keys().cloned().collect()
+    }
+
+    /// Brings everything together. `whole` says that every workflow of the namespaces read was noticed.
+    pub fn finish(
+        mut self,
+        standings: &BTreeMap<Account, Standing>,
+        context: &Context,
+        whole: bool,
+    ) -> (Vec<Group>, Vec<AccountFacts>) {
+        let symptoms = std::mem::take(&mut self.symptoms);
+        let mut groups = group::Groups::default();
+        let mut unchecked: Vec<Symptom> = Vec::new();
+        for mut symptom in symptoms {
+            let account = symptom.account.clone().map(|account| (symptom.namespace.clone(), account));
+            if let Some((account, standing)) =
+                account.and_then(|account| Some((account.clone(), standings.get(&account)?)))
+            {
+                unchecked.extend(account::refine(&mut symptom, &account, standing));
+            }
+            groups.add(symptom);
+        }
+        for (account, reliance) in &self.accounts {
+            let Some(standing) = standings.get(account) else { continue };
+            if let Some(symptom) = account::predicted(account, reliance, standing) {
+                groups.add_many(symptom, reliance);
+            }
+        }
+        unchecked.into_iter().for_each(|symptom| groups.add(symptom));
+        if whole {
+            let orphaned = context.related.tasks().filter(|(workflow, task)| {
+                !self.with_tasks.contains(&(task.metadata.namespace.clone(), (*workflow).to_owned()))
+            });
+            orphaned
+                .filter_map(|(workflow, task)| left_over(task, workflow, context))
+                .for_each(|s| groups.add(s));
+        }
+        self.parallelism(context).into_iter().for_each(|symptom| groups.add(symptom));
+        let facts = account::facts(&self.accounts, standings);
+        (groups.finish(context), facts)
+    }
+
+    /// Completed workflows keep their slots while their finalizer is stuck (`docs/argo-gc.md#readiness`): told where there is a
+    /// limit to run into.
+    fn parallelism(&self, context: &Context) -> Vec<Symptom> {
+        let mut symptoms = Vec::new();
+        for controller in &context.controllers.seen {
+            let Some(config) = &controller.config else { continue };
+            let name = format!("{}/{}", controller.namespace, controller.name);
+            let is_mine = |(namespace, workflow): &&(String, String)| {
+                let instance = self.instances.get(&(namespace.clone(), workflow.clone()));
+                let same = |own: &String| own == instance.map_or("", String::as_str);
+                controller.managed_namespace.as_ref().is_none_or(|managed| managed == namespace)
+                    && controller.instance_id.as_ref().is_none_or(same)
+            };
+            let mine: Vec<&(String, String)> = self.held.iter().filter(is_mine).collect();
+            let mut tell = |limit: u64, key: &str, subject: String, held: &[&(String, String)]| {
+                let told = format!("{} of {limit} slots are held by completed workflows", held.len());
+                for (namespace, workflow) in held {
+                    symptoms.push(Symptom {
+                        subject: subject.clone(),
+                        stuck: true,
+                        evidence: vec![Evidence::new(format!("{key} of controller {name}"), &told)],
+                        ..symptom(Cause::ParallelismHeld, namespace, workflow)
+                    });
+                }
+            };
+            if let Some(limit) = config.parallelism {
+                tell(limit, "parallelism", format!("controller {name}"), &mine);
+            }
+            let Some(limit) = config.namespace_parallelism else { continue };
+            let mut of_namespace: BTreeMap<&str, Vec<&(String, String)>> = BTreeMap::new();
+            mine.iter().for_each(|held| of_namespace.entry(&held.0).or_default().push(held));
+            for (namespace, held) in of_namespace {
+                tell(limit, "namespaceParallelism", format!("namespace {namespace}"), &held);
+            }
+        }
+        symptoms
+    }
+}
+
+/// A task nothing will carry out any more; none while it may be on its way.
+fn left_over(task: &GcTask, workflow: &str, context: &Context) -> Option<Symptom> {
+    let meta = &task.metadata;
+    let name = &meta.name;
+    is_past(meta.creation_timestamp, context).then(|| Symptom {
+        evidence: vec![Evidence::new(format!("WorkflowArtifactGCTask/{name}"), "left over")],
+        object: Some(name.clone()),
+        ..symptom(Cause::TaskLeftOver, &meta.namespace, workflow)
+    })
+}
+
+/// The GC pod a symptom speaks of: the one its evidence names, else the one that looks like it.
+fn pod_of<'a>(symptom: &Symptom, of: &'a OfWorkflow) -> Option<&'a Pod> {
+    let named = symptom.evidence.iter().filter_map(|evidence| evidence.field.strip_prefix("Pod/"));
+    let named = named.filter_map(|field| field.split(' ').next()).next();
+    of.pods.iter().find(|pod| match (named, symptom.cause) {
+        (Some(name), _) => pod.metadata.name == name,
+        (None, Cause::InstanceIdLabel) => pod.metadata.labels.contains_key(names::WRONG_INSTANCE_LABEL),
+        (None, Cause::Sidecar) => pod.status.phase == "Running" && pod.holder().is_some(),
+        (None, Cause::PodFailed | Cause::Rights) => pod.status.phase == "Failed",
+        _ => false,
+    })
+}
+
+fn account_or_default(account: &str) -> &str {
+    if account.is_empty() { "default" } else { account }
+}
+
+fn is_past(time: Option<Timestamp>, context: &Context) -> bool {
+    time.is_some_and(|time| context.now.duration_since(time) > MARGIN)
+}

@@ -1,0 +1,208 @@
+//! Service accounts of GC pods: which there are, what they may do, and what that explains.
+
+use crate::doctor::cause::Cause;
+use crate::doctor::symptom::{Account, Symptom, symptom};
+use crate::model::assessment::Evidence;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names kept of the workflows that rely on an account; the others are counted.
+const NAMES: usize = 20;
+
+/// What the server answered. That nobody could say is an answer of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    Yes,
+    No,
+    #[default]
+    Unknown,
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+impl Answer {
+    /// The word users read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is known of a service account: whether it exists, and may do what a GC pod must (`docs/argo-gc.md#gc-pod`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    pub exists: Answer,
+    /// `list` of workflowartifactgctasks.
+    pub list: Answer,
+    /// `watch` of them.
+    pub watch: Answer,
+    /// `patch` of workflowartifactgctasks/status.
+    pub patch_status: Answer,
+    /// Why something is unknown; empty where nothing is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+impl Standing {
+    fn not_asked() -> Self {
+        Self { why: "files hold no rights".to_owned(), ..Self::default() }
+    }
+
+    /// What it lacks for certain.
+    fn lacks(&self) -> Vec<&'static str> {
+        let rights = [
+            (self.list, "list workflowartifactgctasks"),
+            (self.watch, "watch workflowartifactgctasks"),
+            (self.patch_status, "patch workflowartifactgctasks/status"),
+        ];
+        rights.into_iter().filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| right).collect()
+    }
+
+    fn is_unknown(&self) -> bool {
+        [self.list, self.watch, self.patch_status].contains(&Answer::Unknown)
+    }
+
+    fn is_missing(&self) -> bool {
+        self.exists == Answer::No
+    }
+}
+
+/// The workflows that rely on a service account.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reliance {
+    /// Whose collection is still to come, by name; the first of them.
+    pub waiting: BTreeSet<String>,
+    /// How many more of them.
+    pub more: u64,
+    /// Whose collection went wrong.
+    used: BTreeSet<String>,
+    /// The name counted last.
+    last: String,
+}
+
+impl Reliance {
+    /// A collection is still to come.
+    pub fn rely(&mut self, workflow: &str) {
+        // Artifacts of one workflow come together, so a name past the first is counted once only if remembered.
+        if self.waiting.contains(workflow) {
+            return;
+        }
+        if self.waiting.len() < NAMES {
+            self.waiting.insert(workflow.to_owned());
+        } else if self.last != workflow {
+            self.more += 1;
+        }
+        workflow.clone_into(&mut self.last);
+    }
+
+    /// A collection went wrong.
+    pub fn used(&mut self, workflow: &str) {
+        self.used.insert(workflow.to_owned());
+    }
+
+    fn workflows(&self) -> u64 {
+        let both = self.waiting.union(&self.used).count();
+        both as u64 + self.more
+    }
+}
+
+/// One service account, for the reader.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountFacts {
+    pub namespace: String,
+    pub name: String,
+    /// Workflows whose GC pods run, or would run, as this account.
+    pub workflows: u64,
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+pub(crate) fn facts(
+    accounts: &BTreeMap<Account, Reliance>,
+    standings: &BTreeMap<Account, Standing>,
+) -> Vec<AccountFacts> {
+    let facts = accounts.iter().map(|(account, reliance)| AccountFacts {
+        namespace: account.0.clone(),
+        name: account.1.clone(),
+        workflows: reliance.workflows(),
+        standing: standings.get(account).cloned().unwrap_or_else(Standing::not_asked),
+    });
+    facts.collect()
+}
+
+/// Puts a symptom down to its service account where that explains it; gives what remains unchecked beside it.
+pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standing) -> Option<Symptom> {
+    let lacks = standing.lacks();
+    if standing.is_missing() && symptom.cause != Cause::AdmissionRefused {
+        symptom.cause = Cause::AccountMissing;
+        symptom.subject = subject(account);
+        symptom.evidence.insert(0, missing(account));
+        return None;
+    }
+    let failed = matches!(symptom.cause, Cause::PodFailed | Cause::Rights);
+    if !failed {
+        return None;
+    }
+    if !lacks.is_empty() {
+        symptom.cause = Cause::Rights;
+        symptom.evidence.insert(0, denied(account, &lacks));
+    }
+    if symptom.cause == Cause::Rights {
+        symptom.subject = subject(account);
+        return None;
+    }
+    standing.is_unknown().then(|| unchecked(account, standing, &symptom.name))
+}
+
+/// What will go wrong with the collections that are still to come.
+pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Standing) -> Option<Symptom> {
+    let first = reliance.waiting.first()?;
+    let lacks = standing.lacks();
+    let about = |cause, evidence| Symptom {
+        subject: subject(account),
+        evidence: vec![evidence],
+        account: Some(account.1.clone()),
+        ..symptom(cause, &account.0, first)
+    };
+    if standing.is_missing() {
+        return Some(about(Cause::AccountMissing, missing(account)));
+    }
+    if !lacks.is_empty() {
+        return Some(about(Cause::Rights, denied(account, &lacks)));
+    }
+    standing.is_unknown().then(|| unchecked(account, standing, first))
+}
+
+fn unchecked(account: &Account, standing: &Standing, workflow: &str) -> Symptom {
+    Symptom {
+        evidence: vec![Evidence::new(review(account), format!("not checked: {}", standing.why))],
+        account: Some(account.1.clone()),
+        ..symptom(Cause::RightsUnchecked, &account.0, workflow)
+    }
+}
+
+fn missing(account: &Account) -> Evidence {
+    Evidence::new(format!("ServiceAccount/{} in {}", account.1, account.0), "does not exist")
+}
+
+fn denied(account: &Account, lacks: &[&str]) -> Evidence {
+    Evidence::new(review(account), format!("may not {}", lacks.join(", ")))
+}
+
+fn review((namespace, name): &Account) -> String {
+    format!("access review of service account {namespace}/{name}")
+}
+
+fn subject((namespace, name): &Account) -> String {
+    format!("{namespace}/{name}")
+}

@@ -1,0 +1,182 @@
+//! The causes a diagnosis tells apart, and which reasons of an assessment speak for each.
+
+use crate::reason::Reason;
+use serde::{Serialize, Serializer};
+
+/// Declares the causes with their codes, titles and a sentence each; in the order they are shown.
+macro_rules! causes {
+    ($($name:ident $code:literal $title:literal $why:literal,)*) => {
+        /// Why artifact GC is stuck or failing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause { $($name,)* }
+
+        impl Cause {
+            /// All causes, in the order they are shown.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable code users read.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// A statement of a line.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// What happens there.
+            pub fn why(self) -> &'static str {
+                match self { $(Self::$name => $why,)* }
+            }
+        }
+    };
+}
+
+causes! {
+    NoController "no-controller" "No controller runs that would collect"
+        "Only the controller starts GC pods and takes finalizers off.",
+    FeatureOff "feature-off" "Artifact GC is or was switched off in the controller"
+        "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and finalizers that are there stay.",
+    Unmanaged "unmanaged" "No controller manages these workflows"
+        "A controller looks only at workflows of its instance ID and namespace.",
+    NeverTakenUp "never-taken-up" "No controller has taken these workflows up for collection"
+        "Their status lacks artifactGCStatus: artifact GC was off as they ran, or the release older than v3.4.0.",
+    ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
+        "A defect of that release; a newer one has it mended.",
+    AccountMissing "service-account-missing" "The GC pods' service account does not exist"
+        "A pod is refused whose service account is missing, and the controller does not try again.",
+    Rights "service-account-rights" "The GC pods' service account lacks rights"
+        "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
+    RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have the rights could not be checked"
+        "That nobody could say is no sign that they have them.",
+    AdmissionRefused "admission-refused" "The GC pod was refused by admission"
+        "A webhook, policy or quota refused the pod; the controller only logs that and does not try again.",
+    PodUnschedulable "pod-unschedulable" "No node takes the GC pod"
+        "The pod waits without limit, and so does the controller.",
+    PodImage "pod-image" "The GC pod's image can't be pulled"
+        "The pod waits without limit, and so does the controller.",
+    SecretMissing "secret-missing" "A secret is missing that the GC pod needs"
+        "The storage credentials are mounted from a secret of the workflow's namespace.",
+    PodPending "pod-pending" "The GC pod does not start"
+        "The pod waits without limit, and so does the controller.",
+    PodOutOfMemory "pod-out-of-memory" "The GC pod ran out of memory"
+        "It has 64Mi, whatever the number of artifacts.",
+    Sidecar "sidecar" "A sidecar keeps the finished GC pod running"
+        "The controller waits for the pod to end, which it does only when all its containers have.",
+    PodFailed "pod-failed" "The GC pod failed"
+        "It ended before its work was done; the controller does not start another.",
+    InstanceIdLabel "instance-id-label" "The controller does not see its own GC pods"
+        "They carry the instance ID under a label it does not look for.",
+    PodLost "pod-lost" "The GC pod is gone, and nobody took up its result"
+        "Its task is still there. It was never made, or was evicted or deleted; none is started in its place.",
+    WithoutPod "processed-without-pod" "Recorded as processed, without any GC pod"
+        "The controller failed before it made a task or pod, and recorded the strategy as processed all the same.",
+    InlineTemplates "inline-templates" "An inline template ends the collection for the whole workflow"
+        "Its node names no template, and one such artifact aborts the strategy for all.",
+    BatchAbort "batch-abort" "One artifact ends the GC pod before it records anything"
+        "What has no usable location aborts the run; what was deleted before it is not recorded.",
+    DeleteFails "delete-fails" "Argo's delete does not hit the object"
+        "The GC pod ran, and storage did not do what the driver asked.",
+    TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
+        "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
+    NothingToCollect "nothing-to-collect" "The finalizer stays although there is nothing to collect"
+        "Up to v3.5.10 it goes only after a GC pod succeeded, and there is none.",
+    RetriedOrDeletedEarly "written-after-processing" "Artifacts were written after their strategy was processed"
+        "A strategy is processed once; what a retry or a late step writes is never looked for.",
+    Foreground "foreground-deletion" "Foreground deletion removed the GC pod"
+        "Tasks and pods are dependents of the workflow, which go before it.",
+    CronNeighbour "cron-neighbour" "A failing workflow of the same CronWorkflow holds the others up"
+        "Reported and not understood: settle the first one.",
+    UnknownStrategy "unknown-strategy" "The strategy is no word of Argo's"
+        "The artifact asks for a collection that never comes.",
+    NotRecorded "not-recorded" "Processed long ago, and never recorded as deleted"
+        "Which step failed does not show.",
+    Overdue "overdue" "The controller has not acted for over an hour"
+        "It is down, busy, or does not see these workflows.",
+    Unseen "not-enough-seen" "Not enough could be seen to tell"
+        "Nodes are offloaded, or GC's own objects could not be read.",
+    TaskLeftOver "task-left-over" "A GC task is left over"
+        "Its workflow is gone or no longer waits for it; nothing will carry it out.",
+    OtherFinalizer "other-finalizer" "Another finalizer holds the workflow"
+        "Artifact GC has no part in it: whoever put the finalizer there has to take it off.",
+    ParallelismHeld "parallelism-held" "Completed workflows take up parallelism"
+        "One whose finalizer is stuck keeps its slot, and new ones have to wait.",
+}
+
+impl Cause {
+    /// What a reason comes down to; none where it has nothing to do with a collection that hangs.
+    pub fn of(reason: Reason) -> Option<Self> {
+        use Reason as R;
+        Some(match reason {
+            R::FeatureOff => Self::FeatureOff,
+            R::Unmanaged => Self::Unmanaged,
+            R::NeverTakenUp => Self::NeverTakenUp,
+            R::ControllerTooOld | R::LongNames | R::Wftref34 => Self::ControllerVersion,
+            R::GcRbac => Self::Rights,
+            R::GcPodPending => Self::PodPending,
+            R::GcOom => Self::PodOutOfMemory,
+            R::GcPodHeld => Self::Sidecar,
+            R::GcPodFailed => Self::PodFailed,
+            R::InstanceId => Self::InstanceIdLabel,
+            R::GcPodLost => Self::PodLost,
+            R::ProcessedWithError | R::TaskTooLarge => Self::WithoutPod,
+            R::InlinePoison => Self::InlineTemplates,
+            R::BatchAbort | R::UnsavedInOutputs => Self::BatchAbort,
+            R::DeleteError
+            | R::UnsupportedDriver
+            | R::GcsMissing
+            | R::GcsDirectory
+            | R::GcsUncleanKey
+            | R::S3Directory
+            | R::ParamArchiveLocation
+            | R::ArchiveLocationMixup
+            | R::RetryAttempts => Self::DeleteFails,
+            R::TaskresultNeverComplete => Self::TaskResults,
+            R::NoArtifactStuck => Self::NothingToCollect,
+            R::RetryAfterGc | R::DeletedWhileRunning => Self::RetriedOrDeletedEarly,
+            R::Foreground => Self::Foreground,
+            R::CronNeighbour => Self::CronNeighbour,
+            R::UnknownStrategy => Self::UnknownStrategy,
+            R::NotRecouped => Self::NotRecorded,
+            R::Overdue => Self::Overdue,
+            R::NodesOffloaded | R::NodesUnreadable | R::GcObjectsUnread => Self::Unseen,
+            _ => return None,
+        })
+    }
+
+    /// Whether the pods' service account could be what is behind it.
+    pub(crate) fn depends_on_account(self) -> bool {
+        matches!(self, Self::Rights | Self::PodFailed | Self::PodLost | Self::WithoutPod)
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::Reason;
+    use crate::verdict::Verdict;
+
+    /// These are told of artifacts that nothing collects; `inspect` is the one to ask.
+    const NOT_STUCK: [Reason; 0] = [];
+
+    #[test]
+    fn no_failing_reason_is_without_a_cause() {
+        for reason in Reason::ALL {
+            if reason.entry().verdicts.contains(&Verdict::Failing) && !NOT_STUCK.contains(reason) {
+                assert!(Cause::of(*reason).is_some(), "{}", reason.code());
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let codes: std::collections::BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
+        assert_eq!(codes.len(), Cause::ALL.len());
+    }
+}

@@ -1,0 +1,45 @@
+//! One symptom of a workflow: a cause with its subject and evidence.
+
+use crate::doctor::cause::Cause;
+use crate::model::assessment::Evidence;
+use crate::reason::Reason;
+use std::collections::BTreeSet;
+
+/// A service account by namespace and name.
+pub type Account = (String, String);
+
+/// What one workflow shows of one cause.
+#[derive(Debug, Clone)]
+pub(crate) struct Symptom {
+    pub(crate) cause: Cause,
+    /// What in particular, where a cause has several forms with a repair each.
+    pub(crate) subject: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Its finalizer stays until somebody acts.
+    pub(crate) stuck: bool,
+    pub(crate) artifacts: u64,
+    pub(crate) reasons: BTreeSet<Reason>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) account: Option<String>,
+    /// The pod, task or finalizer the repair has to name.
+    pub(crate) object: Option<String>,
+    /// What the repair has to write: a container's name, an instance ID.
+    pub(crate) detail: String,
+}
+
+pub(crate) fn symptom(cause: Cause, namespace: &str, name: &str) -> Symptom {
+    Symptom {
+        cause,
+        subject: String::new(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        stuck: false,
+        artifacts: 0,
+        reasons: BTreeSet::new(),
+        evidence: Vec::new(),
+        account: None,
+        object: None,
+        detail: String::new(),
+    }
+}

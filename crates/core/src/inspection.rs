@@ -1,0 +1,195 @@
+//! The fold of assessments: counts of everything, details only of what a reader asked for.
+
+use crate::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
+use crate::model::gap::Gap;
+use crate::model::stored::Stored;
+use crate::reason::Reason;
+use crate::verdict::{Finalizer, Verdict};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Counts over everything inspected, findings or not.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Workflows inspected.
+    pub workflows: u64,
+    /// Workflows with at least one uncovered or failing artifact, or a failing workflow-level finding.
+    pub leaking_workflows: u64,
+    /// Workflows whose finalizer is stuck.
+    pub stuck_finalizers: u64,
+    /// Artifacts by verdict; every verdict has an entry.
+    pub artifacts: BTreeMap<&'static str, u64>,
+    /// Artifacts and workflow-level findings by reason code.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// What storage holds of uncovered and failing artifacts; none when it wasn't looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
+}
+
+impl Assessment {
+    /// Drops the reports nobody wants where they were made, and keeps count. A problem is never dropped:
+    /// what other workflows tell may still change it.
+    pub fn set_aside(&mut self, wanted: impl Fn(&ArtifactReport) -> bool) {
+        let mut aside = std::mem::take(&mut self.aside);
+        let artifacts = std::mem::take(&mut self.artifacts);
+        self.artifacts = artifacts
+            .into_iter()
+            .filter(|artifact| {
+                let keep = artifact.verdict.is_problem() || wanted(artifact);
+                if !keep {
+                    *aside.counts.entry((artifact.verdict, artifact.reason)).or_default() += 1;
+                    aside.fixed_keys.extend(self.fixed_key(artifact));
+                }
+                keep
+            })
+            .collect();
+        self.aside = aside;
+    }
+
+    /// The hash of a location that names neither the workflow nor its UID.
+    pub fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
+        let place = artifact.location.as_ref()?;
+        let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
+        if own {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        place.hash(&mut hasher);
+        Some(hasher.finish())
+    }
+
+    /// The verdicts of all its artifacts, those set aside included.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        let shown = self.artifacts.iter().map(|artifact| artifact.verdict);
+        shown.chain(self.aside.counts.keys().map(|(verdict, _)| *verdict))
+    }
+}
+
+/// An inspection in progress or done: the counts and the gaps. Assessments themselves pass through to the
+/// output one by one, so that memory does not grow with the cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    pub summary: Summary,
+    pub gaps: Vec<Gap>,
+    /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
+    /// ever shared, and they are few.
+    fixed_keys: HashMap<u64, Arc<str>>,
+    /// Those of them whose objects are summed up already.
+    summed: HashSet<u64>,
+    /// The first failing workflow of each CronWorkflow.
+    failing_crons: HashMap<(String, String), String>,
+    /// Workflows whose finalizer hangs for no reason of their own; a neighbour seen later may explain it.
+    waiting: Vec<Assessment>,
+}
+
+impl Inspection {
+    /// Takes an assessment in, adds what only the others tell, and hands it on; a few are held back until
+    /// [`Self::finish`].
+    pub fn add(&mut self, mut assessment: Assessment) -> Option<Assessment> {
+        self.note_shared_keys(&mut assessment);
+        if !assessment.cron_workflow.is_empty() && assessment.finalizer == Finalizer::Stuck {
+            if assessment.deletion_timestamp.is_some() && is_only_overdue(&assessment) {
+                self.waiting.push(assessment);
+                return None;
+            }
+            self.failing_crons.entry(cron(&assessment)).or_insert_with(|| assessment.name.clone());
+        }
+        self.count(&assessment);
+        Some(assessment)
+    }
+
+    /// Hands out the assessments held back.
+    pub fn finish(&mut self) -> Vec<Assessment> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for assessment in &mut waiting {
+            if let Some(neighbour) = self.failing_crons.get(&cron(assessment)) {
+                blame(assessment, neighbour);
+            }
+            self.count(assessment);
+        }
+        waiting
+    }
+
+    fn count(&mut self, assessment: &Assessment) {
+        let summary = &mut self.summary;
+        summary.workflows += 1;
+        let mut leaking = false;
+        let mut count = |verdict: Verdict, reason: Option<Reason>, times: u64| {
+            *summary.artifacts.entry(verdict.as_str()).or_default() += times;
+            leaking |= verdict <= Verdict::Failing;
+            if let Some(reason) = reason {
+                *summary.reasons.entry(reason.code()).or_default() += times;
+            }
+        };
+        assessment.artifacts.iter().for_each(|artifact| count(artifact.verdict, artifact.reason, 1));
+        let aside = &assessment.aside.counts;
+        aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
+        let stored = &mut summary.stored;
+        for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
+            let Some(found) = &artifact.stored else { continue };
+            // Objects that many workflows write are there once.
+            if assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key)) {
+                stored.get_or_insert_default().add(found);
+            }
+        }
+        for finding in &assessment.findings {
+            leaking |= finding.verdict <= Verdict::Failing;
+            *summary.reasons.entry(finding.reason.code()).or_default() += 1;
+        }
+        summary.leaking_workflows += u64::from(leaking);
+        summary.stuck_finalizers += u64::from(assessment.finalizer == Finalizer::Stuck);
+    }
+
+    /// How many artifacts got the verdict.
+    pub fn artifacts(&self, verdict: Verdict) -> u64 {
+        self.summary.artifacts.get(verdict.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Notes keys that an earlier workflow uses too. (The earlier one has been handed on already.)
+    fn note_shared_keys(&mut self, assessment: &mut Assessment) {
+        let keys: Vec<_> =
+            assessment.artifacts.iter().map(|artifact| assessment.fixed_key(artifact)).collect();
+        if assessment.aside.fixed_keys.is_empty() && keys.iter().all(Option::is_none) {
+            return;
+        }
+        let this: Arc<str> = format!("{}/{}", assessment.namespace, assessment.name).into();
+        for key in assessment.aside.fixed_keys.drain(..) {
+            self.fixed_keys.entry(key).or_insert_with(|| Arc::clone(&this));
+        }
+        for (artifact, key) in assessment.artifacts.iter_mut().zip(keys) {
+            let Some(key) = key else { continue };
+            let first = self.fixed_keys.entry(key).or_insert_with(|| Arc::clone(&this));
+            if *first != this {
+                artifact.notes.push(Note { reason: Reason::SharedKey, detail: format!("also {first}") });
+            }
+        }
+    }
+}
+
+fn cron(assessment: &Assessment) -> (String, String) {
+    (assessment.namespace.clone(), assessment.cron_workflow.clone())
+}
+
+fn is_only_overdue(assessment: &Assessment) -> bool {
+    let overdue = |reason| reason == Some(Reason::Overdue);
+    let failing = assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing);
+    failing.map(|artifact| artifact.reason).all(overdue)
+        && assessment.findings.iter().all(|finding| finding.reason == Reason::Overdue)
+}
+
+fn blame(assessment: &mut Assessment, neighbour: &str) {
+    let evidence = || Evidence::new("failing workflow of the same CronWorkflow", neighbour);
+    for artifact in &mut assessment.artifacts {
+        if artifact.reason == Some(Reason::Overdue) {
+            artifact.reason = Some(Reason::CronNeighbour);
+            artifact.evidence.push(evidence());
+        }
+    }
+    for finding in &mut assessment.findings {
+        finding.reason = Reason::CronNeighbour;
+        finding.evidence.push(evidence());
+    }
+}

@@ -1,0 +1,47 @@
+//! Predictions from manifests: which artifacts will not be collected once they run, and why (`docs/argo-gc.md#strategy`, `#finalizer`, `#inline-templates`).
+//!
+//! A root (what can be submitted) is followed to every template it reaches; what the controller will see at its
+//! first look, and what one inline template does to the others, is decided per root.
+
+pub mod artifact;
+pub mod model;
+pub mod path;
+pub mod root;
+pub mod types;
+pub mod walk;
+
+use crate::argo::version::Version;
+use crate::lint::path::FieldPath;
+use crate::lint::types::{Manifest, Prediction, Settings};
+use crate::reason::Reason;
+use std::collections::HashMap;
+
+/// The newest release whose source was read.
+pub const NEWEST: Version = Version(4, 1, 2);
+
+/// Predicts for all manifests together; sorted by manifest and place.
+pub fn lint(manifests: &[Manifest], settings: &Settings) -> Vec<Prediction> {
+    let library = walk::Library::of(manifests);
+    let mut found: Vec<Prediction> = Vec::new();
+    let mut known: HashMap<(usize, FieldPath, Reason), usize> = HashMap::new();
+    for (at, manifest) in manifests.iter().enumerate().filter(|(_, manifest)| !manifest.beside) {
+        for mut prediction in root::predict(at, manifest, &library, settings) {
+            let key = (prediction.manifest, prediction.path.clone(), prediction.reason);
+            let other = prediction.manifest != at;
+            match known.get(&key) {
+                Some(&first) => {
+                    if other && !found[first].reached_from.contains(&at) {
+                        found[first].reached_from.push(at);
+                    }
+                }
+                None => {
+                    prediction.reached_from = if other { vec![at] } else { Vec::new() };
+                    known.insert(key, found.len());
+                    found.push(prediction);
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.manifest, &a.path, a.severity).cmp(&(b.manifest, &b.path, b.severity)));
+    found
+}

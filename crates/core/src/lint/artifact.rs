@@ -1,0 +1,185 @@
+//! What the storage driver's one delete call will make of an artifact (`docs/argo-gc.md#locations`, `#drivers`).
+
+use crate::argo::artifact::{Artifact, ArtifactLocation};
+use crate::argo::version::Version;
+use crate::lint::model::Body;
+use crate::lint::root::Root;
+use crate::lint::types::Severity;
+use crate::model::engine::StorageEngine;
+use crate::model::location::clean;
+use crate::reason::Reason;
+
+/// Since then OSS deletes.
+const OSS_DELETES: Version = Version(3, 6, 0);
+
+/// What was found at one place.
+pub(crate) struct Place {
+    pub severity: Severity,
+    pub reason: Reason,
+    pub detail: String,
+}
+
+impl Place {
+    pub fn uncovered(reason: Reason, detail: String) -> Self {
+        Self { severity: Severity::Uncovered, reason, detail }
+    }
+
+    pub fn failing(reason: Reason, detail: String) -> Self {
+        Self { severity: Severity::Failing, reason, detail }
+    }
+
+    fn note(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, reason, detail: detail.into() }
+    }
+}
+
+type Fields = &'static [&'static str];
+
+/// All that storage will do wrong, each with the field below the artifact that says so.
+pub(crate) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
+    let mut found = Vec::new();
+    let own = &artifact.location;
+    let own_engine = own.kind();
+    let base = base(root, body);
+    // A location that isn't whole gets its type from what completes it.
+    let engine =
+        if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
+    let version = root.settings.version;
+    if let Some(engine) = engine.filter(|engine| !deletes(*engine, version)) {
+        let detail = format!("the {} driver of {version} has no delete", engine.as_str());
+        found.push((field(own_engine), Place::failing(Reason::UnsupportedDriver, detail)));
+        return found;
+    }
+    if !own.is_full()
+        && let Some(location) = &body.archive_location
+        && let Some(bucket) = location.bucket().filter(|bucket| bucket.contains("{{"))
+    {
+        let detail = format!("GC takes the archiveLocation's bucket as it is written: {bucket}");
+        found.push((&[], Place::failing(Reason::ParamArchiveLocation, detail)));
+    }
+    let key = own.key().unwrap_or_default();
+    if engine == Some(StorageEngine::Gcs) && is_unclean(key) && version >= Version(3, 4, 4) {
+        let cleaned = clean(key);
+        let detail = format!("it is saved as {cleaned:?} and deleted as {key:?}, which is no object");
+        found.push((key_field(own_engine), Place::failing(Reason::GcsUncleanKey, detail)));
+    } else if artifact.is_unarchived() {
+        found.extend(unarchived(engine, key, version).map(|place| (UNARCHIVED, place)));
+    }
+    if is_fixed(key) {
+        let detail =
+            format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
+        found.push((key_field(own_engine), Place::note(Reason::SharedKey, detail)));
+    } else if body.retries
+        && !key.is_empty()
+        && !["{{pod.name}}", "{{retries}}"].iter().any(|tag| key.contains(tag))
+    {
+        let detail = format!("all attempts of a run write {key:?}; deleting it a second time fails on GCS");
+        found.push((key_field(own_engine), Place::note(Reason::RetryAttempts, detail)));
+    }
+    found
+}
+
+const UNARCHIVED: Fields = &["archive", "none"];
+
+/// What becomes of an artifact that is saved as it is, perhaps a directory.
+fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Option<Place> {
+    let old = version < Version(3, 5, 9);
+    Some(match engine? {
+        StorageEngine::Gcs => Place::note(
+            Reason::GcsDirectory,
+            "a directory becomes objects below the key, and the GCS driver deletes none of them; a file is deleted well",
+        ),
+        StorageEngine::S3 if key.ends_with('/') && old => {
+            Place::failing(Reason::S3Directory, format!("{version} deletes no directories from S3"))
+        }
+        StorageEngine::S3 if key.ends_with('/') => return None,
+        StorageEngine::S3 => Place::note(
+            Reason::S3Directory,
+            "a directory is deleted only by a key that ends in /; a file is deleted well",
+        ),
+        StorageEngine::Azure => Place::note(
+            Reason::AzurePrefix,
+            "deleting a directory takes along every blob whose name begins like it",
+        ),
+        _ => return None,
+    })
+}
+
+/// What a key is completed from: the template's archive location if it names a place, else the repository.
+fn base<'a>(root: &'a Root<'_>, body: &'a Body) -> Option<&'a ArtifactLocation> {
+    // In a manifest its key may still be missing, as the default key format fills it in.
+    let own = body.archive_location.as_ref().filter(|location| location.kind().is_some());
+    own.or(root.settings.repository.as_ref())
+}
+
+fn deletes(engine: StorageEngine, version: Version) -> bool {
+    match engine {
+        StorageEngine::Oss => version >= OSS_DELETES,
+        StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Azure | StorageEngine::Plugin => true,
+        _ => false,
+    }
+}
+
+/// Whether the GCS driver saves under another key than it deletes. Variables count as clean parts.
+pub(crate) fn is_unclean(key: &str) -> bool {
+    !key.is_empty() && clean(key) != key
+}
+
+/// Whether every run writes this very key: it has no variable, or only such as are the same for all runs.
+pub fn is_fixed(key: &str) -> bool {
+    const SAME: [&str; 4] =
+        ["workflow.namespace", "workflow.serviceAccountName", "workflow.mainEntrypoint", "workflow.priority"];
+    let mut rest = key;
+    while let Some((_, after)) = rest.split_once("{{") {
+        let Some((tag, after)) = after.split_once("}}") else { break };
+        if !SAME.contains(&tag.trim()) {
+            return false;
+        }
+        rest = after;
+    }
+    !key.is_empty()
+}
+
+fn field(engine: Option<StorageEngine>) -> Fields {
+    match engine {
+        Some(StorageEngine::Gcs) => &["gcs"],
+        Some(StorageEngine::S3) => &["s3"],
+        Some(StorageEngine::Azure) => &["azure"],
+        Some(StorageEngine::Oss) => &["oss"],
+        Some(StorageEngine::Hdfs) => &["hdfs"],
+        Some(StorageEngine::Http) => &["http"],
+        Some(StorageEngine::Artifactory) => &["artifactory"],
+        Some(StorageEngine::Git) => &["git"],
+        Some(StorageEngine::Raw) => &["raw"],
+        Some(StorageEngine::Plugin) => &["plugin"],
+        None => &[],
+    }
+}
+
+fn key_field(engine: Option<StorageEngine>) -> Fields {
+    match engine {
+        Some(StorageEngine::Gcs) => &["gcs", "key"],
+        Some(StorageEngine::S3) => &["s3", "key"],
+        Some(StorageEngine::Azure) => &["azure", "blob"],
+        Some(StorageEngine::Oss) => &["oss", "key"],
+        Some(StorageEngine::Plugin) => &["plugin", "key"],
+        other => field(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_keys_that_all_runs_share() {
+        for key in ["model.tgz", "{{workflow.namespace}}/model.tgz"] {
+            assert!(is_fixed(key), "{key}");
+        }
+        for key in ["", "{{workflow.uid}}/m", "{{inputs.parameters.day}}/m", "{{=workflow.name}}/m"] {
+            assert!(!is_fixed(key), "{key}");
+        }
+        assert!(is_unclean("a//b") && is_unclean("a/") && is_unclean("./a"));
+        assert!(!is_unclean("{{workflow.name}}/a") && !is_unclean(""));
+    }
+}

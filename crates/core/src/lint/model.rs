@@ -1,0 +1,249 @@
+//! Specs, templates and steps as `lint` walks them: each with the path to where it stands.
+
+use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
+use crate::argo::node::TemplateRef;
+use crate::lint::path::{FieldPath, Misfit};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A workflow's spec.
+#[derive(Debug, Clone)]
+pub(crate) struct Spec {
+    pub path: FieldPath,
+    pub entrypoint: String,
+    pub on_exit: String,
+    pub gc: Option<ArtifactGc>,
+    pub archive_logs: Option<bool>,
+    pub template_ref: Option<TemplateRef>,
+    pub hooks: Vec<Hook>,
+    pub templates: Vec<Body>,
+    /// Names of the artifacts that `templateDefaults` declares, with their paths.
+    pub defaults: Vec<(FieldPath, Artifact)>,
+}
+
+/// What a template's body makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Makes {
+    Pod,
+    /// Steps or a DAG.
+    Graph,
+    /// HTTP, plugin or suspend: no pod of its own.
+    Other,
+}
+
+/// A template, or the body of an inline one.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub path: FieldPath,
+    /// Its name; for inline bodies the step's.
+    pub name: String,
+    pub makes: Makes,
+    pub artifacts: Vec<(FieldPath, Artifact)>,
+    pub archive_location: Option<ArtifactLocation>,
+    /// Set by its archive location.
+    pub archive_logs: Option<bool>,
+    pub retries: bool,
+    pub calls: Vec<Call>,
+    pub hooks: Vec<Hook>,
+}
+
+/// A step or task.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub path: FieldPath,
+    pub target: Target,
+    pub hooks: Vec<Hook>,
+}
+
+/// What a step, task or hook runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Named(String),
+    Ref(TemplateRef),
+    Inline(Box<Body>),
+    None,
+}
+
+/// A lifecycle hook, or a step's `onExit`.
+#[derive(Debug, Clone)]
+pub(crate) struct Hook {
+    pub path: FieldPath,
+    pub target: Target,
+}
+
+impl Spec {
+    pub fn read(spec: &Value, path: &FieldPath) -> Result<Self, Misfit> {
+        map(spec, path)?;
+        let templates = path.key("templates");
+        let templates = list(&spec["templates"], &templates)?
+            .map(|(body, path)| Body::read(body, path, None))
+            .collect::<Result<_, _>>()?;
+        let defaults = path.key("templateDefaults");
+        map(&spec["templateDefaults"], &defaults)?;
+        Ok(Self {
+            entrypoint: text(spec, "entrypoint", path)?,
+            on_exit: text(spec, "onExit", path)?,
+            gc: typed(&spec["artifactGC"], &path.key("artifactGC"))?,
+            archive_logs: typed(&spec["archiveLogs"], &path.key("archiveLogs"))?,
+            template_ref: typed(&spec["workflowTemplateRef"], &path.key("workflowTemplateRef"))?,
+            hooks: hooks(spec, path)?,
+            defaults: artifacts(&spec["templateDefaults"], &defaults)?,
+            templates,
+            path: path.clone(),
+        })
+    }
+
+    /// The path of the workflow-level block.
+    pub fn gc_path(&self) -> FieldPath {
+        self.path.key("artifactGC")
+    }
+}
+
+impl Body {
+    fn read(body: &Value, path: FieldPath, step: Option<&str>) -> Result<Self, Misfit> {
+        map(body, &path)?;
+        let has = |field: &str| body.get(field).is_some_and(|value| !value.is_null());
+        let makes = if has("steps") || has("dag") {
+            Makes::Graph
+        } else if has("http") || has("plugin") || has("suspend") {
+            Makes::Other
+        } else {
+            Makes::Pod
+        };
+        let mut calls = Vec::new();
+        let steps = path.key("steps");
+        for (group, path) in list(&body["steps"], &steps)? {
+            // A bare step stands for a group of one; Argo's own reader takes both.
+            if group.is_object() {
+                calls.push(Call::read(group, path)?);
+                continue;
+            }
+            for (step, path) in list(group, &path)? {
+                calls.push(Call::read(step, path)?);
+            }
+        }
+        let dag = path.key("dag");
+        map(&body["dag"], &dag)?;
+        for (task, path) in list(&body["dag"]["tasks"], &dag.key("tasks"))? {
+            calls.push(Call::read(task, path)?);
+        }
+        let archive = path.key("archiveLocation");
+        map(&body["archiveLocation"], &archive)?;
+        let name = match step {
+            Some(step) => step.to_owned(),
+            None => text(body, "name", &path)?,
+        };
+        Ok(Self {
+            name,
+            makes,
+            artifacts: artifacts(body, &path)?,
+            archive_location: typed(&body["archiveLocation"], &archive)?,
+            archive_logs: typed(&body["archiveLocation"]["archiveLogs"], &archive.key("archiveLogs"))?,
+            retries: has("retryStrategy"),
+            hooks: hooks(body, &path)?,
+            calls,
+            path,
+        })
+    }
+}
+
+impl Call {
+    fn read(step: &Value, path: FieldPath) -> Result<Self, Misfit> {
+        map(step, &path)?;
+        let name = text(step, "name", &path)?;
+        let template = text(step, "template", &path)?;
+        let inline = &step["inline"];
+        let target = if !template.is_empty() {
+            // With both, the inline body runs but the node gets the name (`docs/argo-gc.md#inline-templates`): GC finds that.
+            Target::Named(template)
+        } else if !inline.is_null() {
+            Target::Inline(Box::new(Body::read(inline, path.key("inline"), Some(&name))?))
+        } else {
+            reference(step, &path)?
+        };
+        let mut hooks = hooks(step, &path)?;
+        let on_exit = text(step, "onExit", &path)?;
+        if !on_exit.is_empty() {
+            hooks.push(Hook { path: path.key("onExit"), target: Target::Named(on_exit) });
+        }
+        Ok(Self { path, target, hooks })
+    }
+}
+
+fn reference(holder: &Value, path: &FieldPath) -> Result<Target, Misfit> {
+    let reference: Option<TemplateRef> = typed(&holder["templateRef"], &path.key("templateRef"))?;
+    Ok(reference.map_or(Target::None, Target::Ref))
+}
+
+fn hooks(holder: &Value, path: &FieldPath) -> Result<Vec<Hook>, Misfit> {
+    let path = path.key("hooks");
+    map(&holder["hooks"], &path)?;
+    let mut all = Vec::new();
+    for (name, hook) in holder["hooks"].as_object().into_iter().flatten() {
+        let path = path.key(name);
+        map(hook, &path)?;
+        let template = text(hook, "template", &path)?;
+        let target = if template.is_empty() { reference(hook, &path)? } else { Target::Named(template) };
+        all.push(Hook { path, target });
+    }
+    Ok(all)
+}
+
+fn artifacts(holder: &Value, path: &FieldPath) -> Result<Vec<(FieldPath, Artifact)>, Misfit> {
+    let outputs = path.key("outputs");
+    map(&holder["outputs"], &outputs)?;
+    list(&holder["outputs"]["artifacts"], &outputs.key("artifacts"))?
+        .map(|(artifact, path)| {
+            map(artifact, &path)?;
+            Ok((path.clone(), typed(artifact, &path)?.unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// A map or nothing.
+fn map(value: &Value, path: &FieldPath) -> Result<(), Misfit> {
+    match value {
+        Value::Null | Value::Object(_) => Ok(()),
+        _ => Err(Misfit { path: path.clone(), message: "expected a map".to_owned() }),
+    }
+}
+
+/// A list's items with their paths; none where there is nothing.
+fn list<'v>(
+    value: &'v Value,
+    path: &FieldPath,
+) -> Result<impl Iterator<Item = (&'v Value, FieldPath)>, Misfit> {
+    let items: &[Value] = match value {
+        Value::Null => &[],
+        Value::Array(items) => items,
+        _ => return Err(Misfit { path: path.clone(), message: "expected a list".to_owned() }),
+    };
+    let path = path.clone();
+    Ok(items.iter().enumerate().map(move |(at, item)| (item, path.index(at))))
+}
+
+fn text(holder: &Value, field: &str, path: &FieldPath) -> Result<String, Misfit> {
+    match &holder[field] {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.clone()),
+        // What YAML takes for a number or a truth value can't be meant otherwise.
+        other @ (Value::Number(_) | Value::Bool(_)) => Ok(other.to_string()),
+        _ => Err(Misfit { path: path.key(field), message: "expected a text".to_owned() }),
+    }
+}
+
+fn typed<T: DeserializeOwned>(value: &Value, path: &FieldPath) -> Result<Option<T>, Misfit> {
+    Option::<T>::deserialize_from(value)
+        .map_err(|error| Misfit { path: path.clone(), message: error.to_string() })
+}
+
+/// Reading by reference, without a copy of the value.
+trait FromRef: Sized {
+    fn deserialize_from(value: &Value) -> Result<Self, serde_json::Error>;
+}
+
+impl<T: DeserializeOwned> FromRef for T {
+    fn deserialize_from(value: &Value) -> Result<Self, serde_json::Error> {
+        T::deserialize(value)
+    }
+}

@@ -1,0 +1,77 @@
+//! The way to a field of a manifest.
+
+use serde_json::Value;
+use std::fmt;
+
+/// A field that isn't what Argo's API has there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    pub path: FieldPath,
+    pub message: String,
+}
+
+/// One part of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    Index(usize),
+    Key(String),
+}
+
+/// A path such as `spec.templates[0].steps[0][1].inline`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldPath(pub Vec<Part>);
+
+impl FieldPath {
+    /// The field within.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.with(Part::Key(key.to_owned()))
+    }
+
+    /// The item within.
+    #[must_use]
+    pub fn index(&self, at: usize) -> Self {
+        self.with(Part::Index(at))
+    }
+
+    fn with(&self, part: Part) -> Self {
+        let mut parts = self.0.clone();
+        parts.push(part);
+        Self(parts)
+    }
+
+    /// What encloses it.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
+    }
+
+    /// The value there.
+    pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        self.0.iter().try_fold(value, |value, part| match part {
+            Part::Key(key) => value.get(key),
+            Part::Index(at) => value.get(at),
+        })
+    }
+
+    /// The value there, to be changed.
+    pub fn of_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        self.0.iter().try_fold(value, |value, part| match part {
+            Part::Key(key) => value.get_mut(key),
+            Part::Index(at) => value.get_mut(at),
+        })
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.0.iter().enumerate() {
+            match part {
+                Part::Key(key) if at == 0 => f.write_str(key)?,
+                Part::Key(key) => write!(f, ".{key}")?,
+                Part::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! From a root to every template it reaches.
+
+use crate::argo::node::TemplateRef;
+use crate::lint::model::{Body, Hook, Target};
+use crate::lint::path::FieldPath;
+use crate::lint::types::{Manifest, ManifestKind};
+use std::collections::{HashMap, HashSet};
+
+/// All manifests, found by what references name.
+pub(crate) struct Library<'m> {
+    pub manifests: &'m [Manifest],
+    /// By cluster scope, namespace and name.
+    templates: HashMap<(bool, &'m str, &'m str), usize>,
+    /// Templates reached by some `templateRef` or `workflowTemplateRef`.
+    pub referenced: HashSet<usize>,
+}
+
+/// One way a template is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Usage<'m> {
+    pub manifest: usize,
+    pub body: &'m Body,
+    /// Inline bodies around it, itself included.
+    pub inline: usize,
+    /// Lies in a (cluster) workflow template that a `templateRef` leads to.
+    pub referenced: bool,
+    /// Only a hook's `templateRef` leads there.
+    pub hook: bool,
+}
+
+/// A reference that leads to nothing that was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    pub manifest: usize,
+    pub path: FieldPath,
+    pub template: String,
+    pub target: String,
+    /// Holds a variable, so that nothing could be given.
+    pub dynamic: bool,
+}
+
+/// All that a root reaches.
+#[derive(Debug, Default)]
+pub(crate) struct Reach<'m> {
+    pub usages: Vec<Usage<'m>>,
+    pub missing: Vec<Missing>,
+}
+
+/// Where a name is looked up: the root's own templates, or one workflow template's.
+#[derive(Clone)]
+struct Scope {
+    /// Manifests whose templates count, the first one first.
+    manifests: Vec<usize>,
+    referenced: bool,
+    hook: bool,
+}
+
+impl<'m> Library<'m> {
+    pub fn of(manifests: &'m [Manifest]) -> Self {
+        let mut templates = HashMap::new();
+        for (at, manifest) in manifests.iter().enumerate().filter(|(_, m)| m.kind.is_template()) {
+            let cluster = manifest.kind == ManifestKind::ClusterWorkflowTemplate;
+            let namespace = if cluster { "" } else { manifest.namespace.as_str() };
+            templates.entry((cluster, namespace, manifest.name.as_str())).or_insert(at);
+        }
+        let mut library = Self { manifests, templates, referenced: HashSet::new() };
+        for at in 0..manifests.len() {
+            let reach = library.reach(&library.roots_of(at), at);
+            let others = reach.usages.iter().map(|usage| usage.manifest).filter(|other| *other != at);
+            let others: Vec<usize> = others.collect();
+            library.referenced.extend(others);
+        }
+        library
+    }
+
+    /// The template manifest a reference names; one without a namespace counts for all.
+    pub fn find(&self, reference: &TemplateRef, from: usize) -> Option<usize> {
+        let name = reference.name.as_str();
+        if reference.cluster_scope {
+            return self.templates.get(&(true, "", name)).copied();
+        }
+        let namespace = self.manifests[from].namespace.as_str();
+        let exact =
+            self.templates.get(&(false, namespace, name)).or_else(|| self.templates.get(&(false, "", name)));
+        exact.copied().or_else(|| {
+            let any = || self.templates.iter().filter(|((cluster, _, other), _)| !cluster && *other == name);
+            (namespace.is_empty() && any().count() == 1).then(|| any().next().map(|(_, at)| *at)).flatten()
+        })
+    }
+
+    /// The manifests whose templates a root has at its top level: its own, and those of `workflowTemplateRef`.
+    pub fn roots_of(&self, at: usize) -> Vec<usize> {
+        let reference = self.manifests[at].spec.template_ref.as_ref();
+        std::iter::once(at).chain(reference.and_then(|reference| self.find(reference, at))).collect()
+    }
+
+    /// Follows every step, task and hook that can run.
+    pub fn reach(&self, roots: &[usize], at: usize) -> Reach<'m> {
+        let mut walk = Walk {
+            library: self,
+            root: at,
+            reach: Reach::default(),
+            ahead: Vec::new(),
+            seen: HashSet::new(),
+        };
+        let scope = Scope { manifests: roots.to_vec(), referenced: false, hook: false };
+        let specs = || roots.iter().map(|at| &self.manifests[*at].spec);
+        let entry = specs().map(|spec| spec.entrypoint.as_str()).find(|name| !name.is_empty());
+        let entry = entry.filter(|name| walk.named(name, &scope).is_some());
+        match entry {
+            Some(name) => walk.name(name, &scope),
+            // Without one that can be told, any template may be where it starts.
+            None => roots.iter().for_each(|at| {
+                self.manifests[*at].spec.templates.iter().for_each(|body| walk.visit(*at, body, &scope, 0));
+            }),
+        }
+        for (at, spec) in roots.iter().map(|at| (*at, &self.manifests[*at].spec)) {
+            if !spec.on_exit.is_empty() {
+                walk.name(&spec.on_exit, &scope);
+            }
+            walk.hooks(&spec.hooks, at, "", &scope);
+        }
+        walk.finish()
+    }
+}
+
+struct Walk<'l, 'm> {
+    library: &'l Library<'m>,
+    root: usize,
+    reach: Reach<'m>,
+    /// Found and not yet gone through: a chain of templates may be longer than a stack is deep.
+    ahead: Vec<(Usage<'m>, Scope)>,
+    seen: HashSet<(usize, &'m FieldPath, bool, bool)>,
+}
+
+impl<'m> Walk<'_, 'm> {
+    fn named(&self, name: &str, scope: &Scope) -> Option<(usize, &'m Body)> {
+        let manifests: &'m [Manifest] = self.library.manifests;
+        scope.manifests.iter().find_map(|at| {
+            let templates = &manifests[*at].spec.templates;
+            templates.iter().find(|body| body.name == name).map(|body| (*at, body))
+        })
+    }
+
+    fn name(&mut self, name: &str, scope: &Scope) {
+        if let Some((at, body)) = self.named(name, scope) {
+            self.visit(at, body, scope, 0);
+        }
+    }
+
+    fn visit(&mut self, manifest: usize, body: &'m Body, scope: &Scope, inline: usize) {
+        if !self.seen.insert((manifest, &body.path, scope.referenced, scope.hook)) {
+            return;
+        }
+        let (referenced, hook) = (scope.referenced, scope.hook);
+        self.ahead.push((Usage { manifest, body, inline, referenced, hook }, scope.clone()));
+    }
+
+    /// Goes through all that was found, and what that leads to.
+    fn finish(mut self) -> Reach<'m> {
+        while let Some((usage, scope)) = self.ahead.pop() {
+            let Usage { manifest, body, inline, .. } = usage;
+            self.reach.usages.push(usage);
+            self.hooks(&body.hooks, manifest, &body.name, &scope);
+            for call in &body.calls {
+                match &call.target {
+                    Target::Named(name) => self.name(name, &scope),
+                    Target::Inline(inner) => self.visit(manifest, inner, &scope, inline + 1),
+                    Target::Ref(reference) => {
+                        self.follow(reference, manifest, &call.path, &body.name, scope.hook);
+                    }
+                    Target::None => {}
+                }
+                self.hooks(&call.hooks, manifest, &body.name, &scope);
+            }
+        }
+        self.reach
+    }
+
+    fn hooks(&mut self, hooks: &'m [Hook], manifest: usize, template: &str, scope: &Scope) {
+        for hook in hooks {
+            match &hook.target {
+                Target::Named(name) => self.name(name, scope),
+                Target::Ref(reference) => self.follow(reference, manifest, &hook.path, template, true),
+                Target::Inline(_) | Target::None => {}
+            }
+        }
+    }
+
+    fn follow(
+        &mut self,
+        reference: &TemplateRef,
+        manifest: usize,
+        path: &FieldPath,
+        template: &str,
+        hook: bool,
+    ) {
+        let path = path.key("templateRef");
+        let target = format!("{}/{}", reference.name, reference.template);
+        let dynamic = target.contains("{{");
+        let found = self.library.find(reference, self.root).filter(|_| !dynamic);
+        let scope = |at| Scope { manifests: vec![at], referenced: true, hook };
+        let body = found.and_then(|at| self.named(&reference.template, &scope(at)));
+        match body {
+            Some((at, body)) => self.visit(at, body, &scope(at), 0),
+            None => {
+                let known = self.reach.missing.iter().any(|m| (m.manifest, &m.path) == (manifest, &path));
+                if !known {
+                    let template = template.to_owned();
+                    self.reach.missing.push(Missing { manifest, path, template, target, dynamic });
+                }
+            }
+        }
+    }
+}

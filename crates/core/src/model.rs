@@ -1,0 +1,14 @@
+//! The types that assessments, plans and output share.
+
+pub mod assessment;
+pub mod bucket;
+pub mod context;
+pub mod controller;
+pub mod engine;
+pub mod gap;
+pub mod location;
+pub mod object;
+pub mod protection;
+pub mod scope;
+pub mod stored;
+pub mod strategy;

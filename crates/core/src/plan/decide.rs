@@ -1,0 +1,190 @@
+//! Decides object by object which candidates are deleted and which are kept.
+
+use crate::model::bucket::Bucket;
+use crate::model::object::{ObjectFacts, is_safe, is_within};
+use crate::model::protection::Protection;
+use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow, Sharer};
+use crate::plan::references::{References, Referrer, Released};
+use crate::plan::retention::RetentionDecision;
+use crate::plan::retention::newest::Newest;
+use crate::plan::rules::Rules;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// An artifact the user asked to purge, past all guards that need no storage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Candidate {
+    pub name: Box<str>,
+    pub node_id: Box<str>,
+    /// The verdict's reason code.
+    pub reason: Cow<'static, str>,
+    pub bucket: Bucket,
+    pub key: Box<str>,
+    /// Saved as it was, so perhaps a directory.
+    pub unarchived: bool,
+    /// Named with its slash: an object of the bare name is another's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_below: bool,
+}
+
+/// A selected workflow with its candidates, until storage was asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Selected {
+    pub plan: PlannedWorkflow,
+    pub candidates: Vec<Candidate>,
+    /// Locations it gives up besides, by bucket and key: what Argo recorded deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<(Box<str>, Box<str>)>,
+    /// Names of buckets with keys that it also has in another storage, and keeps there: references know names only.
+    #[serde(default, skip_serializing_if = "HashSet::is_empty")]
+    pub(crate) kept_elsewhere: HashSet<(String, String)>,
+    pub(crate) started_at: Option<Timestamp>,
+    /// What the retention policy says of it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<RetentionDecision>,
+}
+
+pub(crate) type Objection = (Protection, String);
+
+impl Candidate {
+    /// Its address.
+    pub fn uri(&self) -> String {
+        self.bucket.uri(&self.key)
+    }
+}
+
+impl Selected {
+    /// Whether there is anything to ask storage about.
+    pub fn has_candidates(&self) -> bool {
+        !self.candidates.is_empty()
+    }
+
+    /// Tells the references what this workflow gives up.
+    pub fn release(&self, released: &mut Released) {
+        if self.candidates.is_empty() {
+            return;
+        }
+        let uid = &self.plan.uid;
+        released.workflow(uid);
+        let mut place = |bucket: &str, key: &str| {
+            if self.kept_elsewhere.is_empty()
+                || !self.kept_elsewhere.contains(&(bucket.to_owned(), key.to_owned()))
+            {
+                released.place(uid, bucket, key);
+            }
+        };
+        for candidate in &self.candidates {
+            place(candidate.bucket.name(), &candidate.key);
+        }
+        for (bucket, key) in &self.given_up {
+            place(bucket, key);
+        }
+    }
+
+    /// Takes all of it back if the retention policy keeps it: it gives up nothing then, so that what it refers to
+    /// stays as well.
+    pub fn retain(&mut self, newest: &Newest) {
+        let Some(bound) = self.bound.take() else { return };
+        let Some(detail) = bound.keeps(self.plan.finished_at, newest) else { return };
+        if !self.has_candidates() && !self.plan.release_finalizer {
+            // Either a guard was there before, or there is nothing to take.
+            return;
+        }
+        self.candidates.clear();
+        self.given_up.clear();
+        self.plan.release_finalizer = false;
+        let (location, artifact) = (String::new(), String::new());
+        self.plan.keep = vec![KeptObject { location, artifact, protection: Protection::Retained, detail }];
+    }
+
+    /// Decides about one candidate's objects, as storage showed them.
+    pub fn decide(
+        &mut self,
+        at: usize,
+        mut objects: Vec<ObjectFacts>,
+        references: &References,
+        released: &Released,
+        rules: &Rules,
+    ) {
+        let Some(candidate) = self.candidates.get(at) else { return };
+        let Candidate { bucket, key, only_below, .. } = candidate;
+        objects.retain(|object| !*only_below || *object.key != **key);
+        if objects.is_empty() {
+            self.plan.absent.push(candidate.uri());
+            return;
+        }
+        let (artifact, node_id): (Arc<str>, Arc<str>) =
+            (candidate.name.as_ref().into(), candidate.node_id.as_ref().into());
+        for facts in objects {
+            debug_assert!(is_within(&facts.key, key));
+            let objection = if !is_within(&facts.key, key) || !is_safe(facts.key.trim_end_matches('/')) {
+                Some((
+                    Protection::NoCertainLocation,
+                    "the storage listed it, but it is no part of the artifact".to_owned(),
+                ))
+            } else {
+                self.object(&facts, (bucket.name(), key), references, released, rules)
+            };
+            match objection {
+                Some((protection, detail)) => self.plan.keep.push(KeptObject {
+                    location: bucket.uri(&facts.key),
+                    artifact: candidate.name.to_string(),
+                    protection,
+                    detail,
+                }),
+                None => self.plan.delete.push(PlannedObject {
+                    shared_with: sharers(references, bucket.name(), &facts.key, &self.plan.uid),
+                    bucket: bucket.clone(),
+                    key: facts.key.into(),
+                    generation: facts.generation.into(),
+                    size: facts.size,
+                    created: facts.created,
+                    storage_class: facts.storage_class,
+                    crc32c: facts.crc32c.into(),
+                    artifact: Arc::clone(&artifact),
+                    node_id: Arc::clone(&node_id),
+                    reason: candidate.reason.clone(),
+                }),
+            }
+        }
+    }
+
+    /// Why the object may not go.
+    fn object(
+        &self,
+        facts: &ObjectFacts,
+        (bucket, artifact): (&str, &str),
+        references: &References,
+        released: &Released,
+        rules: &Rules,
+    ) -> Option<Objection> {
+        if let Some(hold) = &facts.held {
+            return Some((Protection::Held, hold.clone()));
+        }
+        if let Some(holder) = references.holder_within(bucket, &facts.key, artifact, released) {
+            return Some((Protection::Referenced, format!("by {}", holder.name)));
+        }
+        let Some(created) = facts.created else { return Some((Protection::AgeUnknown, String::new())) };
+        let written = || format!("written {created}");
+        if self.plan.finished_at.is_none_or(|end| created.duration_since(end) > rules.margin) {
+            return Some((Protection::NewerThanRun, written()));
+        }
+        if self.started_at.is_none_or(|start| start.duration_since(created) > rules.margin) {
+            return Some((Protection::OlderThanRun, written()));
+        }
+        None
+    }
+}
+
+/// The other workflows that refer to an object.
+pub(crate) fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
+    let others = references.others(bucket, key, uid).into_iter();
+    let sharer = |other: &Referrer| {
+        let (namespace, name) = other.workflow()?;
+        Some(Sharer { namespace: namespace.to_owned(), name: name.to_owned(), uid: other.uid.clone() })
+    };
+    others.filter_map(sharer).collect()
+}

@@ -1,0 +1,206 @@
+//! What a lifecycle rule of a bucket would delete, and whose objects among it are still needed.
+
+use crate::model::bucket::Bucket;
+use crate::model::engine::StorageEngine;
+use crate::model::object::ObjectFacts;
+use crate::plan::orphans::{Guarded, below, referrer};
+use crate::plan::references::References;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// So many of what is needed are named.
+const NAMED: usize = 20;
+
+/// An object that a rule would delete although something needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Needed {
+    pub key: String,
+    /// The referrer, the hold, or whose folder it is in.
+    pub by: String,
+}
+
+/// What a rule would do to a bucket as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effect {
+    /// What it would delete, the needed included.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Of these, what something needs.
+    pub needed: u64,
+    /// The first of the needed.
+    pub named: Vec<Needed>,
+    /// Objects below the prefix that it would leave: too young.
+    pub left: u64,
+}
+
+/// A rule that deletes what is older than some days below a prefix, tried on listed objects.
+pub struct Rule<'a> {
+    pub references: &'a References,
+    pub guarded: &'a Guarded,
+    pub bucket: &'a Bucket,
+    /// Ends in `/`, or is empty.
+    pub prefix: &'a str,
+    pub days: u32,
+    pub now: Timestamp,
+}
+
+impl Rule<'_> {
+    /// Tries it on one object.
+    pub fn tries(&self, effect: &mut Effect, object: &ObjectFacts) {
+        let Some(rest) = object.key.strip_prefix(self.prefix) else { return };
+        let age = SignedDuration::from_hours(24 * i64::from(self.days));
+        // Of an unknown age it may be anything.
+        if object.created.is_some_and(|created| self.now.duration_since(created) < age) {
+            effect.left += 1;
+            return;
+        }
+        effect.objects += 1;
+        effect.bytes += object.size;
+        let name = rest.split('/').next().unwrap_or_default();
+        let by = match referrer(self.references, self.bucket.name(), &object.key, name) {
+            Some(referrer) => referrer.name.clone(),
+            None => match (&object.held, self.guarded.holder(below(&object.key, name))) {
+                (Some(hold), _) => hold.clone(),
+                (None, Some(guard)) => format!("{guard}, which is pinned or not finished"),
+                (None, None) => return,
+            },
+        };
+        effect.needed += 1;
+        if effect.named.len() < NAMED {
+            effect.named.push(Needed { key: object.key.clone(), by });
+        }
+    }
+
+    /// The rule as the bucket's own tools take it.
+    pub fn document(&self) -> Value {
+        let Self { prefix, days, bucket, .. } = self;
+        match bucket.engine() {
+            StorageEngine::S3 => json!({ "Rules": [{
+                "ID": "argo-artifacts", "Status": "Enabled",
+                "Filter": { "Prefix": prefix }, "Expiration": { "Days": days },
+            }]}),
+            StorageEngine::Azure => json!({ "rules": [{
+                "name": "argo-artifacts", "enabled": true, "type": "Lifecycle",
+                "definition": {
+                    "filters": { "blobTypes": ["blockBlob"], "prefixMatch": [format!("{}/{prefix}", bucket.name())] },
+                    "actions": { "baseBlob": { "delete": { "daysAfterModificationGreaterThan": days } } },
+                },
+            }]}),
+            _ => {
+                let mut condition = json!({ "age": days });
+                if !prefix.is_empty() {
+                    condition["matchesPrefix"] = json!([prefix]);
+                }
+                json!({ "lifecycle": { "rule": [{ "action": { "type": "Delete" }, "condition": condition }] } })
+            }
+        }
+    }
+
+    /// The command that sets the rule from a file. On all three it takes the place of the rules there are.
+    pub fn command(&self, file: &str) -> String {
+        let Self { bucket, .. } = self;
+        match bucket.engine() {
+            StorageEngine::S3 => {
+                let endpoint = match bucket.endpoint() {
+                    "" => String::new(),
+                    host => format!(" --endpoint-url https://{host}"),
+                };
+                format!(
+                    "aws s3api put-bucket-lifecycle-configuration --bucket {} --lifecycle-configuration file://{file}{endpoint}",
+                    bucket.name()
+                )
+            }
+            StorageEngine::Azure => {
+                let account =
+                    crate::model::bucket::host(bucket.endpoint()).split('.').next().unwrap_or_default();
+                format!(
+                    "az storage account management-policy create --account-name {account} --resource-group GROUP --policy @{file}"
+                )
+            }
+            _ => format!("gcloud storage buckets update {bucket} --lifecycle-file {file}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::argo::uses::Use;
+    use crate::model::bucket::Bucket;
+    use crate::model::object::ObjectFacts;
+    use crate::plan::orphans::Guarded;
+    use crate::plan::references::{Buckets, References, ReferencesBuilder};
+    use jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn what_is_needed_is_named_and_what_is_young_is_left() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 100);
+        let mut gathering = ReferencesBuilder::default();
+        let by = gathering.workflow("ml", "train", "u");
+        let found = Use { bucket: "b".into(), key: "argo/train/a.tgz".into(), ..Use::default() };
+        gathering.add(by, &found, &Buckets::default(), false);
+        let references = gathering.finish();
+        let mut guarded = Guarded::default();
+        guarded.workflow("pinned", "u2");
+        let bucket: Bucket = "gs://b".parse().unwrap();
+        let rule = Rule {
+            references: &references,
+            guarded: &guarded,
+            bucket: &bucket,
+            prefix: "argo/",
+            days: 30,
+            now,
+        };
+        let mut effect = Effect::default();
+        for (key, days, held) in [
+            ("argo/train/a.tgz", 40, None),
+            ("argo/gone/a.tgz", 40, None),
+            ("argo/pinned/a.tgz", 40, None),
+            ("argo/held/a.tgz", 40, Some("temporary hold")),
+            ("argo/gone/young.tgz", 29, None),
+            ("elsewhere/a.tgz", 40, None),
+        ] {
+            let created = Some(now - SignedDuration::from_hours(24 * days));
+            rule.tries(
+                &mut effect,
+                &ObjectFacts {
+                    key: key.into(),
+                    generation: "1".into(),
+                    size: 10,
+                    created,
+                    storage_class: "".into(),
+                    crc32c: String::new(),
+                    held: held.map(str::to_owned),
+                },
+            );
+        }
+        assert_eq!((effect.objects, effect.bytes, effect.needed, effect.left), (4, 40, 3, 1));
+        let by: Vec<&str> = effect.named.iter().map(|needed| needed.by.as_str()).collect();
+        assert_eq!(by, ["workflow ml/train", "pinned, which is pinned or not finished", "temporary hold"]);
+    }
+
+    #[test]
+    fn each_storage_has_its_rule() {
+        let (references, guarded) = (References::default(), Guarded::default());
+        for (bucket, part, command) in [
+            ("gs://b", r#""matchesPrefix":["argo/"]"#, "gcloud storage buckets update gs://b "),
+            ("s3://b@minio:9000", r#""Expiration":{"Days":30}"#, "--endpoint-url https://minio:9000"),
+            ("https://a.blob.core.windows.net/c", r#""prefixMatch":["c/argo/"]"#, "--account-name a "),
+        ] {
+            let bucket: Bucket = bucket.parse().unwrap();
+            let (references, guarded, bucket) = (&references, &guarded, &bucket);
+            let rule =
+                Rule { references, guarded, bucket, prefix: "argo/", days: 30, now: Timestamp::UNIX_EPOCH };
+            assert!(rule.document().to_string().contains(part), "{}", rule.document());
+            assert!(
+                format!("{} ", rule.command("rule.json")).contains(command),
+                "{}",
+                rule.command("rule.json")
+            );
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Objects that no record refers to, grouped by the workflow their key would belong to.
+
+use crate::model::bucket::Bucket;
+use crate::model::object::{ObjectFacts, is_safe, is_within};
+use crate::plan::planned::PlannedObject;
+use crate::plan::references::{References, Referrer, Released};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+
+/// Where the Argo server puts files uploaded in its UI (docs, "Abandoned Upload Cleanup").
+const UPLOADS: &str = "uploads/";
+
+/// Folders in which nothing is an orphan yet: a run may still read what no record names, or a pin keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Names of workflows; their pods' begin with them.
+    workflows: HashSet<String>,
+    /// UIDs, and pinned namespaces.
+    others: HashSet<String>,
+}
+
+impl Guarded {
+    /// Guards what carries the name of a workflow, or its UID.
+    pub fn workflow(&mut self, name: &str, uid: &str) {
+        self.workflows.insert(name.to_owned());
+        self.others.insert(uid.to_owned());
+    }
+
+    /// Guards what carries the name of a namespace.
+    pub fn namespace(&mut self, name: &str) {
+        self.others.insert(name.to_owned());
+    }
+
+    /// Takes over what others guard.
+    pub fn absorb(&mut self, other: Self) {
+        self.workflows.extend(other.workflows);
+        self.others.extend(other.others);
+    }
+
+    /// The part of a path that keeps it from being an orphan.
+    pub fn holder<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let of_workflow = |part: &str| {
+            let ends = part.match_indices('-').map(|(at, _)| at).chain([part.len()]);
+            ends.into_iter().any(|end| self.workflows.contains(&part[..end]))
+        };
+        path.split('/')
+            .filter(|part| !part.is_empty())
+            .find(|part| self.others.contains(*part) || of_workflow(part))
+    }
+}
+
+/// What of an orphan's key the name it was planned under begins; the whole key where it stands nowhere.
+pub fn below<'k>(key: &'k str, name: &str) -> &'k str {
+    let starts = key.match_indices(name).map(|(at, _)| at);
+    let whole = |at: &usize| (*at == 0 || key[..*at].ends_with('/')) && is_within(&key[*at..], name);
+    starts.into_iter().find(whole).map_or(key, |at| &key[at..])
+}
+
+/// What still refers to an object planned as an orphan under a name. An address of its folder counts: nothing
+/// tells where the artifact begins that was meant.
+pub fn referrer<'r>(references: &'r References, bucket: &str, key: &str, name: &str) -> Option<&'r Referrer> {
+    let above = key.len() - below(key, name).len();
+    let folder = &key[..(above + name.len()).min(key.len())];
+    references.holder_within(bucket, key, folder, &Released::default())
+}
+
+/// How an orphan may have come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// No workflow of that name is left: deleted by TTL, by hand, or by force.
+    WorkflowGone,
+    /// The workflow is there, but names no such object: an attempt that was preempted or retried away.
+    Unrecorded,
+    /// A file uploaded in the UI for a workflow that was never submitted.
+    AbandonedUpload,
+}
+
+impl Cause {
+    /// The stable word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WorkflowGone => "workflow-gone",
+            Self::Unrecorded => "unrecorded",
+            Self::AbandonedUpload => "abandoned-upload",
+        }
+    }
+}
+
+/// The orphans of one workflow's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphans {
+    /// The part of the key after the prefix: the workflow's name in Argo's default key format.
+    pub name: String,
+    pub bucket: Bucket,
+    pub cause: Cause,
+    pub objects: u64,
+    pub bytes: u64,
+    pub newest: Option<Timestamp>,
+}
+
+/// What was found in one place.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    pub orphans: Vec<Orphans>,
+    /// Objects something refers to.
+    pub referenced: u64,
+    /// Objects in folders of workflows that are unfinished, pinned or another cluster's, or of pinned namespaces.
+    pub guarded: u64,
+    /// Objects written too recently to judge.
+    pub young: u64,
+    /// Objects whose key or age can't be judged.
+    pub unclear: u64,
+}
+
+/// Judges listed objects one by one; only sums are kept.
+pub struct Search<'a> {
+    pub references: &'a References,
+    /// Names of all workflows that exist.
+    pub workflows: &'a HashSet<String>,
+    pub guarded: &'a Guarded,
+    pub bucket: Bucket,
+    /// Ends in `/`, or is empty.
+    pub prefix: String,
+    pub now: Timestamp,
+    /// Objects written within it are left alone: their record may still come.
+    pub margin: SignedDuration,
+    groups: BTreeMap<(Cause, String), Orphans>,
+    found: Found,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(
+        references: &'a References,
+        (workflows, guarded): (&'a HashSet<String>, &'a Guarded),
+        (bucket, prefix): (&Bucket, &str),
+        now: Timestamp,
+        margin: SignedDuration,
+    ) -> Self {
+        let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+        Self {
+            references,
+            workflows,
+            guarded,
+            bucket: bucket.clone(),
+            prefix: format!("{prefix}{slash}"),
+            now,
+            margin,
+            groups: BTreeMap::new(),
+            found: Found::default(),
+        }
+    }
+
+    /// Judges an object; gives it back with its workflow's name if it is an orphan that may be deleted.
+    pub fn judge(&mut self, facts: ObjectFacts) -> Option<(String, PlannedObject)> {
+        let Some(rest) = facts.key.strip_prefix(&self.prefix) else {
+            self.found.unclear += 1;
+            return None;
+        };
+        let upload = rest.strip_prefix(UPLOADS);
+        let name = match upload {
+            Some(upload) => format!("{UPLOADS}{}", folder(upload)),
+            None => folder(rest).to_owned(),
+        };
+        if referrer(self.references, self.bucket.name(), &facts.key, &name).is_some() {
+            self.found.referenced += 1;
+            return None;
+        }
+        if self.guarded.holder(below(&facts.key, &name)).is_some() {
+            self.found.guarded += 1;
+            return None;
+        }
+        // Argo's keys have a folder for each workflow; what lies beside those is somebody else's.
+        let is_argos = rest.contains('/') && is_safe(&facts.key);
+        let Some(created) = facts.created.filter(|_| is_argos) else {
+            self.found.unclear += 1;
+            return None;
+        };
+        if self.now.duration_since(created) < self.margin {
+            self.found.young += 1;
+            return None;
+        }
+        let cause = match upload {
+            Some(_) => Cause::AbandonedUpload,
+            None if self.workflows.contains(&name) => Cause::Unrecorded,
+            None => Cause::WorkflowGone,
+        };
+        let group = self.groups.entry((cause, name.clone())).or_insert_with(|| Orphans {
+            name: name.clone(),
+            bucket: self.bucket.clone(),
+            cause,
+            objects: 0,
+            bytes: 0,
+            newest: None,
+        });
+        group.objects += 1;
+        group.bytes += facts.size;
+        group.newest = group.newest.max(Some(created));
+        let deletable = facts.held.is_none();
+        deletable.then(|| {
+            let object = PlannedObject {
+                bucket: self.bucket.clone(),
+                key: facts.key.into(),
+                generation: facts.generation.into(),
+                size: facts.size,
+                created: Some(created),
+                storage_class: facts.storage_class,
+                crc32c: facts.crc32c.into(),
+                artifact: "".into(),
+                node_id: "".into(),
+                reason: cause.as_str().into(),
+                shared_with: Vec::new(),
+            };
+            (name, object)
+        })
+    }
+
+    /// The sums, most bytes first.
+    pub fn finish(self) -> Found {
+        let mut found = self.found;
+        found.orphans = self.groups.into_values().collect();
+        found.orphans.sort_by_key(|orphans| std::cmp::Reverse(orphans.bytes));
+        found
+    }
+}
+
+/// The first part of a path; the whole of it where it has one only.
+fn folder(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+    use crate::argo::uses::Use;
+    use crate::model::bucket::Bucket;
+    use crate::model::engine::StorageEngine;
+    use crate::model::object::ObjectFacts;
+    use crate::plan::references::{Buckets, ReferencesBuilder};
+    use jiff::{SignedDuration, Timestamp};
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_guarded_name_guards_its_pods_and_no_neighbour() {
+        let mut guarded = Guarded::default();
+        guarded.workflow("train", "u1");
+        guarded.namespace("ml");
+        for path in ["train/1/a", "x/train-main-123/a", "x/u1/a", "ml/gone/a"] {
+            assert!(guarded.holder(path).is_some(), "{path}");
+        }
+        for path in ["trainer/1/a", "ml-train/a", "retrain/a", "gone//a"] {
+            assert!(guarded.holder(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_an_orphan_begins_at_its_name() {
+        assert_eq!(below("argo/gone/1/a", "gone"), "gone/1/a");
+        assert_eq!(below("argone/gone/1/a", "gone"), "gone/1/a");
+        assert_eq!(below("a/a/b", "a"), "a/a/b");
+        assert_eq!(below("argo/x", "gone"), "argo/x");
+    }
+
+    /// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
+    #[test]
+    fn of_a_thousand_objects_exactly_the_orphans_are_reported() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1000);
+        let mut gathering = ReferencesBuilder::default();
+        let by = gathering.referrer("workflow ml/live".into(), "u".into());
+        let object = |key: String, hours: i64| ObjectFacts {
+            key,
+            generation: "1".into(),
+            size: 10,
+            created: Some(now - SignedDuration::from_hours(hours)),
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        };
+        let mut objects = Vec::new();
+        for at in 0..900 {
+            let key = format!("argo/live/{at}.tgz");
+            let found = Use { bucket: "b".into(), key: key.clone(), read: false, mentioned: false };
+            gathering.add(by, &found, &Buckets::default(), false);
+            objects.push(object(key, 500));
+        }
+        objects.extend((0..30).map(|at| object(format!("argo/gone/{at}.tgz"), 500)));
+        objects.extend((0..20).map(|at| object(format!("argo/live/attempt-{at}.tgz"), 500)));
+        objects.extend((0..10).map(|at| object(format!("argo/uploads/ml/{at}/file"), 500)));
+        objects.extend((0..20).map(|at| object(format!("argo/gone/new-{at}.tgz"), 1)));
+        objects.extend((0..10).map(|at| object(format!("argon/{at}.tgz"), 500)));
+        objects.extend((0..10).map(|at| object(format!("argo/notes-{at}.txt"), 500)));
+        let references = gathering.finish();
+        let workflows = HashSet::from(["live".to_owned()]);
+        let week = SignedDuration::from_hours(168);
+        let guarded = Guarded::default();
+        let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
+        let mut search = Search::new(&references, (&workflows, &guarded), (&bucket, "argo"), now, week);
+        let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
+        let found = search.finish();
+        assert_eq!((offered, found.referenced, found.young, found.unclear), (60, 900, 20, 20));
+        let groups: Vec<_> = found.orphans.iter().map(|o| (o.name.as_str(), o.cause, o.objects)).collect();
+        assert_eq!(
+            groups,
+            [
+                ("gone", Cause::WorkflowGone, 30),
+                ("live", Cause::Unrecorded, 20),
+                ("uploads/ml", Cause::AbandonedUpload, 10)
+            ]
+        );
+    }
+}

@@ -1,0 +1,181 @@
+#![allow(clippy::unwrap_used)]
+
+use crate::plan::retention::*;
+use serde_json::json;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn day(day: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)
+}
+
+/// A run that finished on a day.
+fn run(name: &str, labels: serde_json::Value, phase: &str, finished: i64) -> Workflow {
+    serde_json::from_value(json!({
+        "metadata": { "name": name, "namespace": "ml", "labels": labels },
+        "status": { "phase": phase, "finishedAt": day(finished).to_string() },
+    }))
+    .unwrap()
+}
+
+fn last(last: u32) -> Rule {
+    Rule { runs: Keep { last: Some(last), older_than: None }, ..Rule::default() }
+}
+
+fn for_scope(namespace: Option<&str>, origin: Option<Origin>, rule: Rule) -> (Scope, Rule) {
+    (Scope { namespace: namespace.map(str::to_owned), origin }, rule)
+}
+
+#[test]
+fn the_most_specific_override_wins_value_by_value() {
+    let cron = || Some(Origin::CronWorkflow("nightly".to_owned()));
+    let template = || Some(Origin::Template("etl".to_owned()));
+    // From the least to the most specific; each alone before those before it.
+    let scopes = [
+        (Some("ml"), None),
+        (None, template()),
+        (Some("ml"), template()),
+        (None, cron()),
+        (Some("ml"), cron()),
+    ];
+    let workflow = run("w", json!({ names::CRON_WORKFLOW: "nightly" }), "Succeeded", 1);
+    let templates = [("ml".to_owned(), "etl".to_owned())];
+    let run = Run::new(&workflow, &templates);
+    let mut policy = Retention {
+        all: Rule { runs: Keep { last: Some(100), older_than: Some(DAY) }, ..Rule::default() },
+        ..Retention::default()
+    };
+    assert_eq!(policy.keep(&run).last, Some(100));
+    for (number, (namespace, origin)) in (0..).zip(scopes) {
+        policy.overrides.insert(0, for_scope(namespace, origin, last(number)));
+        assert_eq!(policy.keep(&run), Keep { last: Some(number), older_than: Some(DAY) });
+        policy.overrides.reverse();
+        assert_eq!(policy.keep(&run).last, Some(number), "whatever their order");
+        policy.overrides.reverse();
+    }
+    for (namespace, origin) in [(Some("etl"), None), (None, Some(Origin::Template("nightly".to_owned())))] {
+        let other =
+            Retention { overrides: vec![for_scope(namespace, origin, last(1))], ..Retention::default() };
+        assert_eq!(other.keep(&run).last, None);
+    }
+}
+
+#[test]
+fn failed_runs_have_values_of_their_own_or_the_ordinary_ones() {
+    let failed = run("w", json!({}), "Error", 1);
+    let run = Run::new(&failed, &[]);
+    let keep = |last, older_than: Option<i64>| Keep {
+        last,
+        older_than: older_than.map(|days| DAY * i32::try_from(days).unwrap()),
+    };
+    let mut policy =
+        Retention { all: Rule { runs: keep(Some(3), Some(7)), ..Rule::default() }, ..Retention::default() };
+    assert_eq!(policy.keep(&run), keep(Some(3), Some(7)));
+    policy.all.failed = keep(None, Some(30));
+    assert_eq!(policy.keep(&run), keep(Some(3), Some(30)));
+    // A namespace that says nothing of failed runs does not undo what was said of them.
+    policy.overrides.push(for_scope(
+        Some("ml"),
+        None,
+        Rule { runs: keep(Some(1), Some(1)), ..Rule::default() },
+    ));
+    assert_eq!(policy.keep(&run), keep(Some(1), Some(30)));
+}
+
+#[test]
+fn the_clock_is_exact() {
+    let policy = Retention {
+        all: Rule { runs: Keep { last: None, older_than: Some(DAY * 7) }, ..Rule::default() },
+        ..Retention::default()
+    };
+    let workflow = run("w", json!({}), "Succeeded", 100);
+    let run = Run::new(&workflow, &[]);
+    let newest = Newest::new(policy.most());
+    let second = SignedDuration::from_secs(1);
+    for (now, stays) in
+        [(day(107) - second, true), (day(107), true), (day(107) + second, false), (day(0), true)]
+    {
+        let bound = policy.bind(&run, now);
+        assert_eq!(bound.keeps(Some(day(100)), &newest).is_some(), stays, "{now}");
+    }
+    let why = policy.bind(&run, day(101)).keeps(Some(day(100)), &newest).unwrap();
+    assert_eq!(why, "finished at 1970-04-11T00:00:00Z, and olderThan is 7d");
+    // What ends in the future is wrong, and takes nobody's place.
+    assert_eq!((run.finished(day(99)), run.finished(day(100))), (None, Some(day(100))));
+}
+
+#[test]
+fn runs_are_counted_by_what_made_them() {
+    let templates = [("ml".to_owned(), "etl".to_owned())];
+    let cluster = [(String::new(), "etl".to_owned())];
+    let cron = run("w", json!({ names::CRON_WORKFLOW: "nightly" }), "Succeeded", 1);
+    let plain = run("w", json!({}), "Failed", 1);
+    let mut generated = run("w", json!({}), "Succeeded", 1);
+    generated.metadata.generate_name = "train-".to_owned();
+    for (workflow, templates, text) in [
+        (&cron, &templates[..], "cron workflow nightly"),
+        (&generated, &templates, "template etl"),
+        (&generated, &cluster, "cluster template etl"),
+        (&generated, &[], "generateName train-"),
+        (&plain, &[], "no template"),
+    ] {
+        assert_eq!(Run::new(workflow, templates).series().to_string(), text);
+    }
+    let mut owned = run("w", json!({}), "Succeeded", 1);
+    owned.metadata.owner_references =
+        serde_json::from_value(json!([{ "kind": "CronWorkflow", "name": "nightly", "uid": "u" }])).unwrap();
+    assert_eq!(Run::new(&owned, &[]).series(), Run::new(&cron, &[]).series());
+}
+
+#[test]
+fn ties_stay_together_and_a_run_counts_once() {
+    let workflow = run("w", json!({}), "Succeeded", 1);
+    let series = || Run::new(&workflow, &[]).series();
+    let mut newest = Newest::new(2);
+    for (at, name) in [(5, "a"), (4, "b"), (4, "c"), (3, "d"), (5, "a"), (1, "e"), (4, "c")] {
+        newest.count(series(), day(at), name);
+    }
+    let held: Vec<bool> = (0..7).map(|at| newest.holds(&series(), day(at), 2)).collect();
+    assert_eq!(held, [false, false, false, false, true, true, true]);
+    assert!(newest.holds(&series(), day(5), 1) && !newest.holds(&series(), day(4), 1));
+    assert!(!newest.holds(&series(), day(9), 0), "none are kept where none are to be");
+    assert_eq!(newest.held(), 2, "no more is held than asked for");
+}
+
+#[test]
+fn pins_are_kubernetes_selectors() {
+    let workflow = run("train-1", json!({ "team": "ml", "tier": "prod" }), "Succeeded", 1);
+    let meta = &workflow.metadata;
+    let pin = |names: &[&str], labels: &[(&str, &str)]| Pin {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        match_labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ..Pin::default()
+    };
+    for (pin, takes) in [
+        (pin(&["train-1"], &[]), true),
+        (pin(&["train"], &[]), false),
+        (pin(&["other", "train-*"], &[]), true),
+        (pin(&["train-1"], &[("team", "etl")]), false),
+        (pin(&[], &[("team", "ml"), ("tier", "prod")]), true),
+        (Pin { namespace: Some("etl".to_owned()), ..pin(&["train-1"], &[]) }, false),
+    ] {
+        assert_eq!(pin.takes(meta), takes, "{pin}");
+    }
+    for (key, operator, values, takes) in [
+        ("team", Operator::In, &["ml", "etl"][..], true),
+        ("team", Operator::In, &["etl"], false),
+        ("team", Operator::NotIn, &["etl"], true),
+        ("team", Operator::NotIn, &["ml"], false),
+        ("none", Operator::NotIn, &["ml"], true),
+        ("none", Operator::In, &["ml"], false),
+        ("team", Operator::Exists, &[], true),
+        ("none", Operator::Exists, &[], false),
+        ("none", Operator::DoesNotExist, &[], true),
+        ("team", Operator::DoesNotExist, &[], false),
+    ] {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let expression = Expression { key: key.to_owned(), operator, values };
+        let pin = Pin { match_expressions: vec![expression], ..Pin::default() };
+        assert_eq!(pin.takes(meta), takes, "{pin}");
+    }
+}

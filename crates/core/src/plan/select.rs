@@ -1,0 +1,458 @@
+//! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
+
+use crate::model::assessment::{ArtifactReport, Assessment};
+use crate::model::bucket::Bucket;
+use crate::model::engine::StorageEngine;
+use crate::model::location::Location;
+use crate::model::object::is_safe;
+use crate::model::protection::Protection;
+use crate::plan::decide::{Candidate, Objection, Selected};
+use crate::plan::planned::{KeptObject, PlannedWorkflow};
+use crate::plan::retention::Filter;
+use crate::plan::rules::Rules;
+use crate::reason::Reason;
+use crate::verdict::{Finalizer, Verdict, When};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{HashMap, HashSet};
+
+/// How far the clocks of this machine, the cluster and storage may be apart.
+pub const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
+
+/// What of the workflow is to be known besides its assessment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Circumstances<'a> {
+    pub terminal: bool,
+    pub completed_label: Option<bool>,
+    pub started_at: Option<Timestamp>,
+    /// Pinned on it, its template or its namespace: where.
+    pub pinned: Option<&'static str>,
+    /// The user gave its name.
+    pub named: bool,
+    /// A GC pod of it is pending or running.
+    pub gc_pod_at_work: bool,
+    /// Which of its artifacts the retention policy lets go.
+    pub filter: Filter<'a>,
+}
+
+/// Applies all guards that need the workflow only.
+pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Selected {
+    let mut selected = Selected {
+        plan: PlannedWorkflow {
+            namespace: assessment.namespace.clone(),
+            name: assessment.name.clone(),
+            uid: assessment.uid.clone(),
+            phase: assessment.phase.clone(),
+            finished_at: assessment.finished_at,
+            delete: Vec::new(),
+            keep: Vec::new(),
+            absent: Vec::new(),
+            orphans: false,
+            release_finalizer: false,
+        },
+        candidates: Vec::new(),
+        given_up: Vec::new(),
+        kept_elsewhere: HashSet::new(),
+        started_at: about.started_at,
+        bound: None,
+    };
+    let wants = |artifact: &&ArtifactReport| rules.wants(artifact) && about.filter.takes(artifact);
+    let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
+    let unseen = assessment
+        .findings
+        .iter()
+        .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable));
+    if let Some((protection, detail)) = guard(assessment, about, rules, unseen) {
+        if !wanted.is_empty() || unseen {
+            selected.plan.keep.push(KeptObject {
+                location: String::new(),
+                artifact: String::new(),
+                protection,
+                detail,
+            });
+        }
+        return selected;
+    }
+    selected.plan.release_finalizer = rules.release_finalizer && is_releasable(assessment);
+    for artifact in &assessment.artifacts {
+        if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
+            selected.given_up.push((location.bucket.as_str().into(), location.key.as_str().into()));
+        }
+    }
+    for artifact in wanted {
+        let last = selected.candidates.last().map(|candidate| &candidate.bucket);
+        match candidate(artifact, rules, last) {
+            Ok(candidate) => selected.candidates.push(candidate),
+            Err(None) => {}
+            Err(Some((protection, detail))) => selected.plan.keep.push(KeptObject {
+                location: artifact.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+                artifact: artifact.name.clone(),
+                protection,
+                detail,
+            }),
+        }
+    }
+    selected.kept_elsewhere = kept_elsewhere(assessment, &selected);
+    selected
+}
+
+/// Which storage a location is in, however it is spelled.
+fn storage<'a>(location: &'a Location, place: Option<&'a Bucket>) -> (StorageEngine, &'a str) {
+    place.map_or((location.engine, &location.endpoint), |bucket| (bucket.engine(), bucket.endpoint()))
+}
+
+/// What the workflow keeps in one storage under a name and key that it gives up in another.
+pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<(String, String)> {
+    let mut kept = HashSet::new();
+    // Nearly every workflow has one storage only.
+    let mut storages = assessment.artifacts.iter().filter_map(|artifact| artifact.location.as_ref());
+    let first = storages.next();
+    if storages.all(|other| {
+        first.is_some_and(|first| (first.engine, &first.endpoint) == (other.engine, &other.endpoint))
+    }) {
+        return kept;
+    }
+    let mut given: HashMap<(&str, &str), HashSet<(StorageEngine, &str)>> = HashMap::new();
+    for Candidate { bucket, key, .. } in &selected.candidates {
+        given.entry((bucket.name(), key)).or_default().insert((bucket.engine(), bucket.endpoint()));
+    }
+    let collected = assessment.artifacts.iter().filter(|artifact| artifact.verdict == Verdict::Collected);
+    let given_up: Vec<&Location> = collected.filter_map(|artifact| artifact.location.as_ref()).collect();
+    let places: Vec<Option<Bucket>> = given_up.iter().map(|location| location.bucket()).collect();
+    for (location, place) in given_up.into_iter().zip(&places) {
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        given.entry((&location.bucket, key)).or_default().insert(storage(location, place.as_ref()));
+    }
+    for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict != Verdict::Collected) {
+        let Some(location) = &artifact.location else { continue };
+        let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+        let Some(storages) = given.get(&(location.bucket.as_str(), key)) else { continue };
+        let place = location.bucket();
+        if !storages.contains(&storage(location, place.as_ref())) {
+            kept.insert((location.bucket.clone(), key.to_owned()));
+        }
+    }
+    kept
+}
+
+/// Whether nothing but us will, or need, wait before the finalizer goes: it is stuck, or all was collected.
+fn is_releasable(assessment: &Assessment) -> bool {
+    let open = |artifact: &ArtifactReport| {
+        artifact.strategy.asks_for_collection() && artifact.verdict != Verdict::Collected
+    };
+    match assessment.finalizer {
+        Finalizer::Absent => false,
+        Finalizer::Stuck => true,
+        Finalizer::Present => !assessment.artifacts.iter().any(open),
+    }
+}
+
+/// Why nothing of the workflow may go.
+fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
+    let no_detail = |protection| Some((protection, String::new()));
+    if assessment.archived {
+        return no_detail(Protection::Archived);
+    }
+    // The controller sets the label with the phase; where they differ it isn't done with the workflow.
+    if !about.terminal || about.completed_label == Some(false) {
+        let phase = if assessment.phase.is_empty() { "no phase yet" } else { &assessment.phase };
+        return Some((Protection::NotFinished, phase.to_owned()));
+    }
+    let Some(finished) = assessment.finished_at else {
+        return Some((Protection::NotFinished, "no finish time is recorded".to_owned()));
+    };
+    if rules.now.duration_since(finished) < rules.grace {
+        return Some((Protection::JustFinished, format!("finished at {finished}")));
+    }
+    if unseen {
+        return no_detail(Protection::NodesUnseen);
+    }
+    if let Some(place) = about.pinned {
+        return Some((Protection::Pinned, format!("on the {place}")));
+    }
+    if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
+        return no_detail(Protection::FailedRun);
+    }
+    let due = assessment
+        .artifacts
+        .iter()
+        .any(|artifact| artifact.when == Some(When::Now) || artifact.reason == Some(Reason::GcPodPending));
+    if about.gc_pod_at_work || due {
+        return no_detail(Protection::GcActive);
+    }
+    None
+}
+
+/// Makes a candidate of an artifact; no objection stands for one that isn't asked for. There may be many in one
+/// bucket, `last`, whose name is held once.
+pub(crate) fn candidate(
+    artifact: &ArtifactReport,
+    rules: &Rules,
+    last: Option<&Bucket>,
+) -> Result<Candidate, Option<Objection>> {
+    let object = |protection, detail: &str| Err(Some((protection, detail.to_owned())));
+    let Some(location) = &artifact.location else {
+        return object(Protection::NoCertainLocation, &artifact.location_problem);
+    };
+    if !rules.buckets.is_empty() && !rules.buckets.contains(&location.bucket) {
+        return Err(None);
+    }
+    for note in &artifact.notes {
+        match note.reason {
+            Reason::MemoHit => return object(Protection::MemoHit, &note.detail),
+            Reason::ResubmitMemoized => return object(Protection::ResubmitMemoized, &note.detail),
+            _ => {}
+        }
+    }
+    if let Some(reason) = uncertainty(artifact) {
+        return object(Protection::NoCertainLocation, reason.code());
+    }
+    let Some(bucket) = location.bucket() else {
+        return object(Protection::UnsupportedEngine, location.engine.as_str());
+    };
+    // A directory of S3 may be named with its slash.
+    let key = location.key.strip_suffix('/').unwrap_or(&location.key);
+    let only_below = key != location.key;
+    if !is_safe(key) {
+        return object(Protection::NoCertainLocation, "the key is no plain path");
+    }
+    if only_below && !artifact.unarchived {
+        return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
+    }
+    if !rules.allowed.covers(&bucket, key) {
+        return object(Protection::ForeignLocation, &format!("--repository {bucket} allows it"));
+    }
+    Ok(Candidate {
+        name: artifact.name.as_str().into(),
+        node_id: artifact.node_id.as_str().into(),
+        reason: artifact.reason.map_or("", Reason::code).into(),
+        bucket: last.filter(|last| **last == bucket).cloned().unwrap_or(bucket),
+        key: key.into(),
+        unarchived: artifact.unarchived,
+        only_below,
+    })
+}
+
+/// Why the artifact may lie elsewhere than its location says: the template's archive location is not what it
+/// says, so neither is ours.
+pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
+    let noted = artifact.notes.iter().map(|note| note.reason);
+    let uncertain =
+        |reason: &Reason| matches!(reason, Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup);
+    noted.chain(artifact.reason).find(uncertain)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+    use crate::argo::uses::Use;
+    use crate::model::bucket::Bucket;
+    use crate::model::engine::StorageEngine;
+    use crate::model::object::{ObjectFacts, is_safe, is_within};
+    use crate::model::protection::Protection;
+    use crate::plan::decide::{Candidate, Selected};
+    use crate::plan::planned::PlannedWorkflow;
+    use crate::plan::references::{Buckets, References, ReferencesBuilder, Released};
+    use crate::plan::rules::{Allowed, Rules, constant_prefix};
+    use crate::verdict::Verdict;
+    use jiff::{SignedDuration, Timestamp};
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    const HOUR: i64 = 3600;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(hours * HOUR)
+    }
+
+    /// A run from hour 100 to hour 102.
+    fn selected(keys: &[String]) -> Selected {
+        let candidates = keys.iter().map(|key| Candidate {
+            name: "out".into(),
+            node_id: "n".into(),
+            reason: "inline-only".into(),
+            bucket: "gs://b".parse().expect("a bucket"),
+            key: key.as_str().into(),
+            unarchived: true,
+            only_below: false,
+        });
+        Selected {
+            plan: PlannedWorkflow {
+                namespace: "ml".into(),
+                name: "w".into(),
+                uid: "own".into(),
+                phase: "Succeeded".into(),
+                finished_at: Some(at(102)),
+                delete: Vec::new(),
+                keep: Vec::new(),
+                absent: Vec::new(),
+                orphans: false,
+                release_finalizer: false,
+            },
+            candidates: candidates.collect(),
+            given_up: Vec::new(),
+            kept_elsewhere: HashSet::new(),
+            started_at: Some(at(100)),
+            bound: None,
+        }
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            now: at(200),
+            grace: SignedDuration::from_hours(1),
+            margin: SignedDuration::from_mins(10),
+            failed_too: false,
+            verdicts: vec![Verdict::Uncovered, Verdict::Failing],
+            reasons: Vec::new(),
+            only: None,
+            release_finalizer: false,
+            buckets: Vec::new(),
+            allowed: Allowed::everywhere(),
+            retention: None,
+        }
+    }
+
+    #[test]
+    fn an_object_of_a_directorys_bare_name_is_anothers() {
+        let object = |key: &str| ObjectFacts {
+            key: key.into(),
+            generation: "1".into(),
+            size: 1,
+            created: Some(at(101)),
+            storage_class: "".into(),
+            crc32c: String::new(),
+            held: None,
+        };
+        let mut selected = selected(&["a/dir".to_owned(), "a/gone".to_owned()]);
+        selected.candidates.iter_mut().for_each(|candidate| candidate.only_below = true);
+        let (references, released) = (References::default(), Released::default());
+        let found = vec![object("a/dir"), object("a/dir/"), object("a/dir/x")];
+        selected.decide(0, found, &references, &released, &rules());
+        selected.decide(1, vec![object("a/gone")], &references, &released, &rules());
+        let keys: Vec<&str> = selected.plan.delete.iter().map(|object| &*object.key).collect();
+        assert_eq!(keys, ["a/dir/", "a/dir/x"]);
+        assert_eq!(selected.plan.absent, ["gs://b/a/gone"]);
+    }
+
+    #[test]
+    fn danger_29_allowed_prefixes_end_at_a_boundary() {
+        let mut allowed = Allowed::default();
+        let named =
+            |name: &str| Bucket::new(crate::model::engine::StorageEngine::Gcs, "", name).expect("a bucket");
+        assert!(!allowed.covers(&named("b"), "x"));
+        allowed.add(named("b"), "team/a");
+        allowed.add(named("c"), "team/");
+        for (bucket, key, covered) in [
+            ("b", "team/a", true),
+            ("b", "team/a/x", true),
+            ("b", "team/ab", false),
+            ("b", "team", false),
+            ("c", "team/x", true),
+            ("c", "other/x", false),
+            ("d", "team/a", false),
+        ] {
+            assert_eq!(allowed.covers(&named(bucket), key), covered, "{bucket} {key}");
+        }
+        let elsewhere = "s3://c".parse().expect("a bucket");
+        assert!(!allowed.covers(&elsewhere, "team/x"), "another storage's bucket of that name");
+        assert_eq!(constant_prefix("argo/{{workflow.name}}/x"), "argo/");
+        assert_eq!(constant_prefix("argo-{{workflow.name}}"), "");
+        assert_eq!(constant_prefix("{{workflow.name}}"), "");
+    }
+
+    prop_compose! {
+        fn key()(parts in prop::collection::vec("[ab]{1,2}", 1..4)) -> String { parts.join("/") }
+    }
+
+    prop_compose! {
+        fn object()(key in key(), hours in 95_i64..107, held in prop::bool::weighted(0.1), known in prop::bool::weighted(0.9))
+            -> ObjectFacts
+        {
+            ObjectFacts {
+                key,
+                generation: "1".into(),
+                size: 1,
+                created: known.then(|| at(hours)),
+                storage_class: "".into(),
+                crc32c: String::new(),
+                held: held.then(|| "hold".to_owned()),
+            }
+        }
+    }
+
+    proptest! {
+        /// Plan and kept partition what storage listed; nothing protected is ever deleted, and nothing outside
+        /// the candidate's own key.
+        #[test]
+        fn what_is_deleted_was_unprotected_in_every_way(
+            own in key(),
+            objects in prop::collection::vec(object(), 0..12),
+            others in prop::collection::vec((key(), any::<bool>(), any::<bool>()), 0..4),
+        ) {
+            let mut gathering = ReferencesBuilder::default();
+            let this = gathering.referrer("workflow ml/w".into(), "own".into());
+            let other = gathering.referrer("workflow x/y".into(), "other".into());
+            let none = Buckets::default();
+            gathering.add(this, &Use { bucket: "b".into(), key: own.clone(), ..Use::default() }, &none, true);
+            for (key, read, bare) in &others {
+                let bucket = if *bare { String::new() } else { "b".into() };
+                gathering.add(other, &Use { bucket, key: key.clone(), read: *read, ..Use::default() }, &none, true);
+            }
+            let references = gathering.finish();
+            let mut selected = selected(std::slice::from_ref(&own));
+            let mut released = Released::default();
+            selected.release(&mut released);
+            released.finish();
+            let listed: Vec<ObjectFacts> =
+                objects.into_iter().filter(|object| is_within(&object.key, &own)).collect();
+            selected.decide(0, listed.clone(), &references, &released, &rules());
+
+            let Selected { plan, .. } = &selected;
+            prop_assert_eq!(plan.delete.len() + plan.keep.len(), listed.len());
+            prop_assert_eq!(plan.absent.len(), usize::from(listed.is_empty()));
+            for object in &plan.delete {
+                prop_assert!(is_within(&object.key, &own));
+                let referred = others.iter().any(|(key, read, _)| match read {
+                    true => object.key.starts_with(key.as_str()),
+                    false => is_within(&object.key, key),
+                });
+                prop_assert!(!referred, "{} is referred to", object.key);
+                let created = object.created;
+                prop_assert!(created.is_some_and(|created| created >= at(100) - SignedDuration::from_mins(10)));
+                prop_assert!(created.is_some_and(|created| created <= at(102) + SignedDuration::from_mins(10)));
+                prop_assert!(listed.iter().any(|facts| *facts.key == *object.key && facts.held.is_none()));
+            }
+            for keep in &plan.keep {
+                prop_assert!(Protection::ALL.contains(&keep.protection));
+            }
+        }
+
+        /// The same facts give the same plan.
+        #[test]
+        fn deciding_is_deterministic(own in key(), objects in prop::collection::vec(object(), 0..8)) {
+            let objects: Vec<ObjectFacts> =
+                objects.into_iter().filter(|object| is_within(&object.key, &own)).collect();
+            let decide = || {
+                let mut selected = selected(std::slice::from_ref(&own));
+                let mut released = Released::default();
+                selected.release(&mut released);
+                released.finish();
+                selected.decide(0, objects.clone(), &References::default(), &released, &rules());
+                selected.plan
+            };
+            prop_assert_eq!(decide(), decide());
+        }
+
+        /// What a key climbs over or leaves open is never safe.
+        #[test]
+        fn only_plain_paths_are_safe(key in "[a./{ ]{0,8}") {
+            if is_safe(&key) {
+                prop_assert_eq!(crate::model::location::clean(&key), key.clone());
+                prop_assert!(!key.contains("{{") && !key.starts_with('/'), "{}", key);
+                prop_assert!(key.split('/').all(|part| part != ".."), "{}", key);
+            }
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! Artifacts that a strategy and the finalizer reach, but whose collection breaks before, in or after the GC pod.
+
+use crate::reason::not_covered::LIFTED_YAML;
+use crate::reason::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, Reason, UTIL};
+use crate::verdict::Verdict;
+
+pub(crate) const FAILS: Entry =
+    Entry { group: Group::Fails, verdicts: &[Verdict::Failing], link: Link::Task, release: true, ..BASE };
+
+pub(crate) static INLINE_POISON: Entry = Entry {
+    reason: Reason::InlinePoison,
+    link: Link::Template,
+    title: "One inline template stops the whole strategy",
+    why: "For each artifact the controller looks up the node's template by name, and a node of an `inline` template \
+          has none. The first such node ends the attempt before any task or pod is made, the strategy is recorded \
+          as processed, and no artifact of it in this Workflow is deleted, inline or not. An inline pod with \
+          nothing but archived logs suffices. No release up to v4.1.2 collects artifacts of inline templates. The \
+          public claim that v3.5.5 fixed it is wrong: its GC code is byte-identical to v3.5.4, and #12628 (v3.5.6) \
+          changes how inline bodies are stored, not GC.",
+    evidence: &[
+        "status.nodes[*] of type Pod without templateName and templateRef, with undeleted artifacts or logs",
+        "status.artifactGCStatus.strategiesProcessed",
+        "metadata.finalizers",
+    ],
+    remedy: "Lift every inline body into a named template; values that the body took from the enclosing \
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. Or, to save the others, give inline artifacts the strategy \
+             `Never` and store no logs there. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    remedy_yaml: Some(LIFTED_YAML),
+    upstream: &[
+        "argo-workflows#14922 (open)",
+        "argo-workflows#13354 (closed, no commit refers to it)",
+        "argo-workflows#14926 (open: steps only, one level deep)",
+        "argo-workflows#12628 (v3.5.6, storing only)",
+        "workflow/controller/artifact_gc.go@v3.5.4",
+        "workflow/controller/artifact_gc.go@v3.5.5",
+        AGC,
+        OPERATOR,
+    ],
+    false_positives: "A step with both `inline` and `template` has a template name and is not counted.",
+    ..FAILS
+};
+
+pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
+    reason: Reason::ProcessedWithError,
+    title: "A failed attempt was recorded as processed",
+    why: "When the controller prepares a strategy it records it as processed even if it fails, and so does not try \
+          again. Typical failures are a task or GC pod refused by an admission webhook, a quota or RBAC. The error \
+          is in the controller's log only (\"failed to GC artifacts\"): the Workflow shows no condition and no \
+          event.",
+    evidence: &[
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.artifactGCStatus.podsRecouped without an entry for the strategy",
+        "no WorkflowArtifactGCTask and no GC pod",
+        "metadata.finalizers",
+    ],
+    remedy: "Find \"failed to GC artifacts\" in the controller's log, and mend what refused the task or \
+             pod. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[
+        "argo-workflows#16894 (closed)",
+        "argo-workflows#16897 (merged after v4.1.2)",
+        "argo-workflows#14355 (open)",
+        AGC,
+    ],
+    false_positives: "A pod and task that someone deleted before the controller saw the pod finish look the same.",
+    ..FAILS
+};
+
+pub(crate) static TASK_TOO_LARGE: Entry = Entry {
+    reason: Reason::TaskTooLarge,
+    title: "The list of artifacts is too large for one task",
+    why: "All artifacts that one GC pod is to delete go into a single WorkflowArtifactGCTask; splitting it is still \
+          a TODO in the source. Above about 1.5 MB the API server refuses it. The attempt ends there and is \
+          recorded as processed.",
+    evidence: &[
+        "status.nodes[*].outputs.artifacts, counted and measured",
+        "status.artifactGCStatus.strategiesProcessed",
+    ],
+    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or \
+             strategies, as each makes a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[AGC, "argo-workflows#16894 (closed)"],
+    false_positives: "The size is a lower bound, but the limit of the cluster may have been raised.",
+    ..FAILS
+};
+
+pub(crate) static GC_POD_FAILED: Entry = Entry {
+    reason: Reason::GcPodFailed,
+    link: Link::Pod,
+    title: "The GC pod failed",
+    why: "The GC pod ended as Failed, so its task has no complete result. Results are written once per task at the \
+          end, so objects may be gone that the Workflow still shows as undeleted. The pod is not started again.",
+    versions: "v3.4.0 to v4.1.2 (every release read); without a condition or event before v3.4.4",
+    evidence: &[
+        "status.conditions[type=ArtifactGCError]: ... non-zero exit code ...",
+        "Event ArtifactGCFailed",
+        "Pod <workflow>-artgc-*",
+        "status.artifactGCStatus.podsRecouped",
+    ],
+    remedy: "Read the log of the GC pod and mend the cause. For the leftovers, `kubectl argo-gc purge \
+             NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &["argo-workflows#10019 (v3.4.4)", "argo-workflows#9953 (closed)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_RBAC: Entry = Entry {
+    reason: Reason::GcRbac,
+    link: Link::Rights,
+    title: "The GC pod's service account lacks rights",
+    why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
+          service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
+          This one may not, so the pod fails before it records anything.",
+    evidence: &[
+        "access review for the service account: list workflowartifactgctasks, patch workflowartifactgctasks/status",
+        "Pod <workflow>-artgc-*",
+    ],
+    remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
+             the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer.",
+    remedy_yaml: Some(
+        "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: artifact-gc
+  namespace: ml
+rules:
+  - apiGroups: [argoproj.io]
+    resources: [workflowartifactgctasks]
+    verbs: [list, watch]
+  - apiGroups: [argoproj.io]
+    resources: [workflowartifactgctasks/status]
+    verbs: [patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: artifact-gc
+  namespace: ml
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: artifact-gc
+subjects:
+  - kind: ServiceAccount
+    name: default # or the one in artifactGC.serviceAccountName
+    namespace: ml
+",
+    ),
+    upstream: &[
+        "argo-workflows#9953 (closed)",
+        "argo-workflows#10036 (closed)",
+        "manifests/quick-start/base/artifactgc-role.yaml@v4.1.2",
+    ],
+    false_positives: "Rights are reviewed as they are now; the pod may have failed for another reason.",
+    ..FAILS
+};
+
+pub(crate) static GC_OOM: Entry = Entry {
+    reason: Reason::GcOom,
+    link: Link::Pod,
+    title: "The GC pod ran out of memory",
+    why: "The GC pod has a memory limit of 64Mi, whatever the number of artifacts. It was OOMKilled. Results are \
+          written once per task at the end, so objects may be gone that the Workflow still shows as undeleted.",
+    versions: "v3.4.0 to v4.1.2 (every release read); the limit can be raised from v3.5.0",
+    evidence: &["containerStatuses[main].state.terminated.reason: OOMKilled of Pod <workflow>-artgc-*"],
+    remedy: "Raise the limit by `artifactGC.podSpecPatch` (v3.5.0+; not allowed to users in the Strict \
+             and Secure modes of v3.7.15+, v4.0.6+ and v4.1.0+). For the leftovers, `kubectl argo-gc \
+             purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podSpecPatch: |
+      containers:
+        - name: main
+          resources:
+            limits:
+              memory: 512Mi
+",
+    ),
+    upstream: &["argo-workflows#11485 (closed)", "argo-workflows#11586 (v3.5.0)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_LOST: Entry = Entry {
+    reason: Reason::GcPodLost,
+    link: Link::Pod,
+    title: "The GC pod vanished before its result was taken up",
+    why: "The task is there but its pod is not, and the Workflow has no record of it. A GC pod that is evicted, \
+          deleted or lost with its node before the controller sees it finished is neither counted nor made again.",
+    evidence: &[
+        "WorkflowArtifactGCTask, its status may hold results",
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.artifactGCStatus.podsRecouped without an entry for the strategy",
+        "no GC pod",
+    ],
+    remedy: "For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer. If it recurs, keep GC pods from being evicted, for example by \
+             `podMetadata` that your autoscaler heeds.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#9255 (names it as not handled)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_PENDING: Entry = Entry {
+    reason: Reason::GcPodPending,
+    link: Link::Pod,
+    title: "The GC pod has been Pending for over 10 minutes",
+    why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
+          holds the storage credentials is missing. The controller waits for it without limit.",
+    evidence: &["status.phase: Pending of Pod <workflow>-artgc-*", "its conditions and Events"],
+    remedy: "Look at the pod's events and mend the cause; GC then goes on by itself. From v3.5.0 \
+             `artifactGC.podSpecPatch` can set tolerations for future runs.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podSpecPatch: |
+      tolerations:
+        - key: dedicated
+          operator: Exists
+",
+    ),
+    release: false,
+    upstream: &["argo-workflows#12393 (closed)", "argo-workflows#11586 (v3.5.0)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_HELD: Entry = Entry {
+    reason: Reason::GcPodHeld,
+    link: Link::Record,
+    title: "A sidecar keeps the finished GC pod running",
+    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
+          injected into it, goes on. The pod's phase stays Running, so the controller never takes up its result: \
+          the artifacts stay undeleted on record and the finalizer stays.",
+    evidence: &[
+        "containerStatuses[main].state.terminated of Pod <workflow>-artgc-*",
+        "another container of it without state.terminated",
+    ],
+    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes of \
+             v3.7.15+, v4.0.6+ and v4.1.0+). A sidecar that is told to quit lets the present pod end, and GC goes \
+             on by itself; else `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        sidecar.istio.io/inject: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#13576 (open)", AGC],
+    false_positives: "A sidecar that takes longer than ten minutes to end.",
+    ..FAILS
+};
+
+pub(crate) static INSTANCEID: Entry = Entry {
+    reason: Reason::InstanceId,
+    link: Link::Record,
+    title: "The controller cannot see its own GC pod",
+    why: "A controller with an instance ID watches only pods with the label \
+          `workflows.argoproj.io/controller-instanceid`, but puts `ARGO_INSTANCE_ID` on its GC pods instead. The \
+          pod runs and deletes the objects, yet the controller never sees it finish. The artifacts stay undeleted \
+          on record and the finalizer stays.",
+    evidence: &[
+        "label ARGO_INSTANCE_ID of Pod <workflow>-artgc-*, without workflows.argoproj.io/controller-instanceid",
+        "status.artifactGCStatus.podsRecouped without that pod",
+    ],
+    remedy: "Set the right label by `podMetadata` (users may not in the Strict and Secure modes of v3.7.15+, v4.0.6+ \
+             and v4.1.0+). For the leftovers, check that the objects are gone, then remove only the finalizer.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      labels:
+        workflows.argoproj.io/controller-instanceid: my-instance # the controller's instanceID
+",
+    ),
+    upstream: &["argo-workflows#10840 (open)", AGC, "workflow/controller/pod/controller.go@v4.1.2"],
+    ..FAILS
+};
+
+pub(crate) static NO_ARTIFACT_STUCK: Entry = Entry {
+    reason: Reason::NoArtifactStuck,
+    link: Link::Record,
+    title: "Nothing is left to delete, but the finalizer stays",
+    why: "Before v3.5.11 the finalizer is removed only in the very pass in which a GC pod is seen to have succeeded. \
+          With no artifact there is no GC pod, as after an early failure or an optional artifact that was not \
+          written. The Workflow then hangs when it is deleted.",
+    versions: "v3.4.0 to v3.4.18, v3.5.0 to v3.5.10; fixed in v3.5.11 and v3.6.0, never in 3.4",
+    evidence: &["metadata.deletionTimestamp", "metadata.finalizers", "no undeleted artifact with a strategy"],
+    remedy: "Upgrade to v3.5.11, v3.6.0 or newer. There are no objects to delete: remove only the finalizer.",
+    upstream: &[
+        "argo-workflows#13499 (closed)",
+        "argo-workflows#13500 (v3.5.11, v3.6.0)",
+        "argo-workflows#13556 (closed)",
+        "argo-helm#1498 (closed)",
+    ],
+    false_positives: "Without the controller's version a newer one that is down can't be excluded.",
+    ..FAILS
+};
+
+pub(crate) static FORCE_NO_POD: Entry = Entry {
+    reason: Reason::ForceNoPod,
+    verdicts: &[],
+    link: Link::Record,
+    title: "forceFinalizerRemoval does not fire without a GC pod",
+    why: "`forceFinalizerRemoval` takes effect once at least one GC pod has been seen to finish. A strategy was \
+          processed here without one, because preparing it failed or there was nothing to delete. So the finalizer \
+          stays in spite of the setting.",
+    versions: "v3.5.0 to v4.1.2 (every release read since it exists)",
+    evidence: &[
+        "spec.artifactGC.forceFinalizerRemoval: true",
+        "status.artifactGCStatus.podsRecouped is empty",
+        "metadata.finalizers",
+    ],
+    remedy: "Do not rely on the setting. Mend what the artifacts' reason says, `kubectl argo-gc purge \
+             NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[
+        "argo-workflows#16599 (open)",
+        "argo-workflows#16600 (open)",
+        "argo-workflows#16894 (closed)",
+        AGC,
+    ],
+    ..FAILS
+};
+
+pub(crate) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
+    reason: Reason::TaskresultNeverComplete,
+    title: "A task result that never completes holds up GC",
+    why: "v3.5.2 to v3.5.5 skip artifact GC while a task result of the Workflow is incomplete, even when its phase \
+          is final. The result of a killed pod never completes, so GC is skipped for good and deletion hangs. From \
+          v3.5.6 the phase is held back instead: such a Workflow stays Running.",
+    versions: "v3.5.2 to v3.5.5",
+    evidence: &[
+        "status.taskResultsCompletionStatus (v3.5.2: taskResultsCompleted) with a false",
+        "status.phase is final",
+        "status.artifactGCStatus.strategiesProcessed is empty",
+    ],
+    remedy: "Upgrade to v3.5.6 or newer. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[
+        "argo-workflows#12615",
+        "argo-workflows#12574 (v3.5.6)",
+        "workflow/controller/operator.go@v3.5.4",
+    ],
+    ..FAILS
+};
+
+pub(crate) static LONG_NAMES: Entry = Entry {
+    reason: Reason::LongNames,
+    title: "The GC pod's name is too long for a label",
+    why: "v3.4.0 puts the name of the GC pod into a label of the task, and labels end at 63 characters. The API \
+          server refuses the task, and the strategy is recorded as processed.",
+    versions: "v3.4.0; fixed in v3.4.1",
+    evidence: &["metadata.name, with -artgc-wfcomp-<hash> or -artgc-wfdel-<hash> after it"],
+    remedy: "Upgrade, or use shorter workflow names. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &["argo-workflows#9686 (v3.4.1)", "workflow/controller/artifact_gc.go@v3.4.0"],
+    ..FAILS
+};
+
+pub(crate) static WFTREF_3_4: Entry = Entry {
+    reason: Reason::Wftref34,
+    link: Link::Template,
+    title: "Early 3.4 releases do not resolve template references",
+    why: "v3.4.0 to v3.4.3 look for a strategy in the Workflow's own spec only, and look up the template of a \
+          `templateRef` node under the WorkflowTemplate's name. v3.4.4 does not find templates of a `templateRef` \
+          below a `workflowTemplateRef`. Either way nothing is deleted and the finalizer stays.",
+    versions: "v3.4.0 to v3.4.3 (workflowTemplateRef or templateRef); v3.4.4 (both together); fixed in v3.4.5",
+    evidence: &["spec.workflowTemplateRef", "status.nodes[*].templateRef", "the controller's version"],
+    remedy: "Upgrade to v3.4.5 or newer. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[
+        "argo-workflows#10015 (closed)",
+        "argo-workflows#10066 (v3.4.4)",
+        "argo-workflows#10158",
+        "argo-workflows#10160 (v3.4.5)",
+        "workflow/controller/artifact_gc.go@v3.4.3",
+        "workflow/controller/artifact_gc.go@v3.4.4",
+    ],
+    ..FAILS
+};
+
+pub(crate) static CRON_NEIGHBOUR: Entry = Entry {
+    reason: Reason::CronNeighbour,
+    link: Link::None,
+    title: "A failed sibling of the same CronWorkflow may hold it up",
+    why: "A user reports that after one workflow of a CronWorkflow failed its GC, the later ones stayed in \
+          Terminating too, until the failed task was deleted. This Workflow is Terminating, overdue, and has a \
+          failing sibling. No cause was found in the source.",
+    versions: "reported for v3.5.1",
+    evidence: &[
+        "metadata.labels[workflows.argoproj.io/cron-workflow]",
+        "metadata.deletionTimestamp",
+        "a failing Workflow of the same CronWorkflow",
+    ],
+    remedy: "Settle the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If \
+             this one does not go then, `kubectl argo-gc purge NAME --release-finalizer` deletes the \
+             objects, then the finalizer.",
+    upstream: &["argo-workflows#12621 (open)"],
+    false_positives: "It rests on one report; the controller may simply be down, see `overdue`.",
+    ..FAILS
+};
+
+pub(crate) static FOREGROUND: Entry = Entry {
+    reason: Reason::Foreground,
+    link: Link::Pod,
+    title: "Foreground deletion may have removed the GC pod",
+    why: "With `--cascade=foreground` Kubernetes deletes an object's dependents while it is still Terminating. The \
+          GC task belongs to the Workflow and the GC pod to the task, so both can go before the work is done. The \
+          strategy stays recorded as processed. Deduced from the ownership, not seen reported.",
+    evidence: &[
+        "metadata.finalizers with foregroundDeletion",
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.artifactGCStatus.podsRecouped without an entry for the strategy",
+    ],
+    remedy: "Delete Workflows with the default, background propagation. For the leftovers, `kubectl \
+             argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[AGC],
+    false_positives: "The attempt may have failed before there was a pod, see `processed-with-error`.",
+    ..FAILS
+};
+
+pub(crate) static NOT_RECOUPED: Entry = Entry {
+    reason: Reason::NotRecouped,
+    link: Link::Record,
+    title: "Processed long ago, yet never recorded as deleted",
+    why: "The strategy is recorded as processed, which no release up to v4.1.2 repeats, but the artifact is not \
+          recorded as deleted. Which step failed would show in the GC pod, its task or an event, and these were \
+          not given or say nothing about this artifact.",
+    evidence: &[
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.artifactGCStatus.podsRecouped",
+        "metadata.finalizers",
+    ],
+    remedy: "Inspect the live cluster rather than a file, with leave to read pods, \
+             workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
+             then the finalizer.",
+    upstream: &[AGC, "argo-workflows#16894 (closed)"],
+    false_positives: "The object itself may be gone: only the record is known to be missing.",
+    ..FAILS
+};
+
+pub(crate) static OVERDUE: Entry = Entry {
+    reason: Reason::Overdue,
+    title: "GC has been due for over an hour and has not begun",
+    why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the controller \
+          has not processed it. A running controller looks at such a Workflow at least every 20 minutes. So it is \
+          down, does not watch this namespace, has another instance ID, or fails before it gets to GC.",
+    evidence: &[
+        "status.finishedAt",
+        "metadata.deletionTimestamp",
+        "status.artifactGCStatus.strategiesProcessed",
+        "metadata.labels[workflows.argoproj.io/controller-instanceid]",
+    ],
+    remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and \
+             read its log for this Workflow; GC then goes on by itself. If there will be no controller \
+             any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
+             then the finalizer.",
+    upstream: &[CONTROLLER, AGC],
+    false_positives: "A controller that was just started works off its backlog first.",
+    ..FAILS
+};
+
+pub(crate) static RETRY_AFTER_GC: Entry = Entry {
+    reason: Reason::RetryAfterGc,
+    title: "The workflow was retried after GC had run",
+    why: "`argo retry` keeps `status.artifactGCStatus`, so `OnWorkflowCompletion` counts as processed already. \
+          What the second run writes is never collected, and the finalizer, added again, stays. Nodes taken over \
+          from the first run may point to objects that are gone. Read from the source, not seen reported.",
+    evidence: &[
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.nodes[*].startedAt after artifacts of earlier nodes were deleted",
+        "metadata.finalizers",
+    ],
+    remedy: "Use `argo resubmit` rather than `argo retry` once GC has run, or the strategy \
+             `OnWorkflowDeletion`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` \
+             deletes the objects, then the finalizer.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+",
+    ),
+    group: Group::LooksCovered,
+    upstream: &[UTIL, AGC],
+    false_positives: "The order of events is concluded from node times.",
+    ..FAILS
+};
+
+pub(crate) static DELETED_WHILE_RUNNING: Entry = Entry {
+    reason: Reason::DeletedWhileRunning,
+    group: Group::LooksCovered,
+    title: "The workflow was deleted while it was still running",
+    why: "Up to v3.5.1 GC runs in every pass, even while the Workflow still runs. Deleting it makes both strategies \
+          ready at once; what is written afterwards is never collected, as they count as processed, and the \
+          finalizer stays. Read from the source, not seen reported.",
+    versions: "v3.4.0 to v3.4.18, v3.5.0, v3.5.1",
+    evidence: &[
+        "metadata.deletionTimestamp before status.finishedAt",
+        "status.artifactGCStatus.strategiesProcessed",
+        "metadata.finalizers",
+    ],
+    remedy: "Stop a Workflow and let it end before you delete it, or upgrade to v3.5.2 or newer. For the \
+             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
+             then the finalizer.",
+    upstream: &[
+        "argo-workflows#11947 (v3.5.2)",
+        "workflow/controller/artifact_gc.go@v3.4.18",
+        "workflow/controller/artifact_gc.go@v3.5.0",
+    ],
+    false_positives: "Without the controller's version a newer, unaffected one can't be excluded.",
+    ..FAILS
+};

@@ -1,0 +1,87 @@
+//! What to know before anything is deleted.
+
+use crate::reason::{AZURE, BASE, Entry, Group, OPERATOR, Reason, UTIL};
+use crate::verdict::Verdict;
+
+const HAZARD: Entry = Entry { group: Group::Hazard, ..BASE };
+
+pub(crate) static MEMO_HIT: Entry = Entry {
+    reason: Reason::MemoHit,
+    verdicts: &[Verdict::Unknown],
+    title: "The outputs came from a cache: another workflow's object",
+    why: "A memoized step that hits its cache records the artifact of the workflow that filled it. Argo's GC deletes \
+          it all the same when this workflow's strategy asks, and the cache entry then points to nothing. Without a \
+          strategy here its fate is decided by its owner, so it is unknown.",
+    evidence: &["status.nodes[*].memoizationStatus.hit"],
+    remedy: "Give memoized steps the strategy `Never`, and don't delete their objects while the cache refers to them.",
+    upstream: &[OPERATOR],
+    ..HAZARD
+};
+
+pub(crate) static RESUBMIT_MEMOIZED: Entry = Entry {
+    reason: Reason::ResubmitMemoized,
+    verdicts: &[Verdict::Unknown],
+    title: "The object belongs to the workflow that was resubmitted",
+    why: "A memoized resubmit copies the outputs of successful steps onto Skipped nodes. Argo's GC passes these over; \
+          the object belongs to the original workflow, whose strategy decides its fate.",
+    evidence: &["status.nodes[*] of type Skipped with the message `original pod: …`"],
+    remedy: "Look at the original workflow. Deleting the object breaks this one's record.",
+    upstream: &[UTIL],
+    ..HAZARD
+};
+
+pub(crate) static SHARED_KEY: Entry = Entry {
+    reason: Reason::SharedKey,
+    title: "Several nodes or workflows write the same key",
+    why: "The key holds nothing that tells runs apart, so they overwrite one object. Collection for the first of them \
+          deletes what a later one wrote. Between workflows the note stands on all but the first that was read.",
+    evidence: &["equal locations in status.nodes[*].outputs.artifacts[*]"],
+    remedy: "Put `{{workflow.uid}}` into the key. Before deleting, make sure that nobody needs the latest content.",
+    upstream: &["argo-workflows#3732", "docs/walk-through/artifacts.md@v4.1.2"],
+    ..HAZARD
+};
+
+pub(crate) static AZURE_PREFIX: Entry = Entry {
+    reason: Reason::AzurePrefix,
+    title: "Azure: deleting a directory takes its namesakes along",
+    why: "For a directory Argo's Azure driver deletes everything whose name begins with the blob's name, without a \
+          slash: `a/b` also takes `a/bc` and `a/b2/x`.",
+    evidence: &["status.nodes[*].outputs.artifacts[*] with azure and archive.none"],
+    remedy: "Make sure that no blob name is the beginning of another, or end directory names in a way no other name \
+             continues.",
+    upstream: &[AZURE],
+    false_positives: "A single blob without anything below its name is deleted alone.",
+    ..HAZARD
+};
+
+pub(crate) static WORKFLOW_OF_WORKFLOWS: Entry = Entry {
+    reason: Reason::WorkflowOfWorkflows,
+    title: "The workflow creates workflows of its own",
+    why: "A resource template makes another Workflow, with its own outputs, strategy and finalizer. This verdict says \
+          nothing about the child.",
+    evidence: &["spec.templates[*].resource.manifest of kind Workflow"],
+    remedy: "Inspect the children by themselves; each needs its own artifactGC.",
+    upstream: &["argo-workflows#13556 (closed)"],
+    ..HAZARD
+};
+
+pub(crate) static STILL_CONSUMED: Entry = Entry {
+    reason: Reason::StillConsumed,
+    title: "The workflow still runs and may read the artifact",
+    why: "Later steps may take it as input, and the outputs may still grow.",
+    evidence: &["status.phase is not Succeeded, Failed or Error"],
+    remedy: "Wait until the workflow has ended.",
+    upstream: &[OPERATOR],
+    ..HAZARD
+};
+
+pub(crate) static GLOBAL_COPIES: Entry = Entry {
+    reason: Reason::GlobalCopies,
+    title: "Other nodes show the same object",
+    why: "Retry, Steps and DAG nodes and the workflow's outputs repeat their pods' artifacts. It is one object; only \
+          the Pod node's entry is ever marked deleted.",
+    evidence: &["equal locations on nodes of type Retry, Steps, DAG, StepGroup, TaskGroup"],
+    remedy: "Nothing to do: the object is counted once.",
+    upstream: &["workflow/controller/artifact_gc.go@v4.1.2"],
+    ..HAZARD
+};

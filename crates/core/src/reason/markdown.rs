@@ -1,0 +1,65 @@
+//! docs/reasons.md, made from the catalogue.
+
+use crate::reason::{Entry, Group, Link, RELEASE_COMMAND, RELEASE_HINT, Reason};
+use std::fmt::Write;
+
+/// The whole document.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Reasons\n\n\
+         Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of these codes; \
+         hazards and suspicions stand beside a verdict as notes. A code is never reused for another meaning. This \
+         page is generated from the catalogue that `kubectl argo-gc explain CODE` prints.\n\n\
+         ## The chain\n\nArgo deletes an artifact only if all of this holds, in order:\n\n",
+    );
+    for (at, link) in Link::CHAIN.iter().enumerate() {
+        let _ = writeln!(text, "{}. **{}**: {}", at + 1, link.as_str(), link.holds());
+    }
+    text += "\n## Removing the finalizer, and only that\n\n";
+    let _ =
+        writeln!(text, "Where the finalizer stays on:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
+    for group in Group::ALL {
+        let _ =
+            writeln!(text, "## {}\n\n| code | what it says | verdicts |\n| --- | --- | --- |", group.title());
+        for entry in entries(group) {
+            let code = entry.reason.code();
+            let _ =
+                writeln!(text, "| [`{code}`](#{}) | {} | {} |", anchor(code), entry.title, verdicts(entry));
+        }
+        text.push('\n');
+        for entry in entries(group) {
+            section(&mut text, entry);
+        }
+    }
+    format!("{}\n", text.trim_end())
+}
+
+fn entries(group: Group) -> impl Iterator<Item = &'static Entry> {
+    Reason::ALL.iter().map(|reason| reason.entry()).filter(move |entry| entry.group == group)
+}
+
+fn verdicts(entry: &Entry) -> String {
+    let verdicts: Vec<&str> = entry.verdicts.iter().map(|verdict| verdict.as_str()).collect();
+    if verdicts.is_empty() { "note".to_owned() } else { verdicts.join(", ") }
+}
+
+/// GitHub leaves dots out of a heading's anchor.
+fn anchor(code: &str) -> String {
+    code.replace('.', "")
+}
+
+fn section(text: &mut String, entry: &Entry) {
+    let _ = writeln!(text, "### {}\n\n**{}**\n\n{}\n", entry.reason.code(), entry.title, entry.why);
+    let _ = writeln!(text, "- Versions: {}", entry.versions);
+    if entry.link != Link::None {
+        let _ = writeln!(text, "- The chain breaks at: {}", entry.link.as_str());
+    }
+    let _ = writeln!(text, "- Told from: {}", entry.told_from.sentence());
+    let _ = writeln!(text, "- Evidence: {}", entry.evidence.join("; "));
+    let _ = writeln!(text, "- Remedy: {}", entry.remedy);
+    let _ = writeln!(text, "- Upstream: {}", entry.upstream.join(", "));
+    let _ = writeln!(text, "- False positives: {}\n", entry.false_positives);
+    if let Some(yaml) = entry.remedy_yaml {
+        let _ = writeln!(text, "```yaml\n{}\n```\n", yaml.trim_end());
+    }
+}

@@ -1,0 +1,539 @@
+//! Artifacts that nothing will ever delete: no strategy, no finalizer, or outside what Argo looks at.
+
+use crate::reason::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, Reason, TYPES, ToldFrom, VALIDATE};
+use crate::verdict::Verdict;
+
+const NOT_COVERED: Entry =
+    Entry { group: Group::NotCovered, verdicts: &[Verdict::Uncovered], link: Link::Finalizer, ..BASE };
+
+/// Sets a strategy for the whole workflow.
+const STRATEGY_YAML: &str = "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+";
+
+/// Makes the controller's first look find something to collect.
+const MARKER_YAML: &str = "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+  templates:
+    - name: gc-marker # never run: its artifact only makes the controller add the finalizer
+      container:
+        image: busybox:1.37
+        command: [\"true\"]
+      outputs:
+        artifacts:
+          - name: gc-marker
+            path: /tmp/gc-marker
+            optional: true
+";
+
+/// An inline body lifted into a named template.
+pub(crate) const LIFTED_YAML: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  generateName: train-
+spec:
+  entrypoint: main
+  artifactGC:
+    strategy: OnWorkflowDeletion
+  templates:
+    - name: main
+      dag:
+        tasks:
+          - name: train
+            template: train # was: inline, with the body that is now below
+    - name: train
+      container:
+        image: busybox:1.37
+        command: [sh, -c]
+        args: [\"date > /tmp/model\"]
+      outputs:
+        artifacts:
+          - name: model
+            path: /tmp/model
+";
+
+pub(crate) static NO_STRATEGY: Entry = Entry {
+    reason: Reason::NoStrategy,
+    link: Link::Strategy,
+    title: "Nothing sets a strategy for this artifact",
+    why: "Neither the artifact nor the Workflow's effective spec sets `artifactGC.strategy`, and Argo takes that \
+          as `Never`. The effective spec is `status.storedWorkflowTemplateSpec` if `spec.workflowTemplateRef` is \
+          set, else `spec`; a default from the controller's `workflowDefaults` would stand there too.",
+    evidence: &[
+        "spec.artifactGC.strategy",
+        "status.storedWorkflowTemplateSpec.artifactGC.strategy",
+        "status.nodes[*].outputs.artifacts[*].artifactGC.strategy",
+    ],
+    remedy: "Set a strategy in the Workflow, in the WorkflowTemplate that `workflowTemplateRef` names, or \
+             for all workflows in the controller's `workflowDefaults`. Setting it on a finished Workflow \
+             changes nothing: `kubectl argo-gc purge` deletes the objects.",
+    remedy_yaml: Some(STRATEGY_YAML),
+    upstream: &[TYPES, OPERATOR],
+    ..NOT_COVERED
+};
+
+pub(crate) static WF_NEVER: Entry = Entry {
+    reason: Reason::WfNever,
+    verdicts: &[Verdict::Kept],
+    link: Link::Strategy,
+    title: "The Workflow asks to keep its artifacts",
+    why: "The effective workflow-level strategy is `Never` and the artifact sets none of its own. Argo leaves the \
+          object for good.",
+    evidence: &["spec.artifactGC.strategy", "status.storedWorkflowTemplateSpec.artifactGC.strategy"],
+    remedy: "Nothing, if that is intended. Otherwise set another strategy for future runs, on the \
+             Workflow or on single artifacts, and let `kubectl argo-gc purge` delete what is left.",
+    upstream: &[TYPES],
+    false_positives: "`Never` may be a forgotten default of `workflowDefaults` rather than a decision.",
+    ..NOT_COVERED
+};
+
+pub(crate) static ARTIFACT_NEVER: Entry = Entry {
+    reason: Reason::ArtifactNever,
+    verdicts: &[Verdict::Kept],
+    link: Link::Strategy,
+    title: "The artifact asks to be kept",
+    why: "The artifact's own strategy is `Never`, which overrides whatever the Workflow asks for. Argo leaves the \
+          object for good.",
+    evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
+    remedy: "Nothing, if that is intended. Otherwise remove the artifact's own strategy for future runs \
+             and let `kubectl argo-gc purge` delete what is left.",
+    upstream: &[TYPES, "test/e2e/artifacts_test.go@v4.1.2"],
+    ..NOT_COVERED
+};
+
+pub(crate) static ARTIFACT_BLOCK_WITHOUT_STRATEGY: Entry = Entry {
+    reason: Reason::ArtifactBlockWithoutStrategy,
+    link: Link::Strategy,
+    title: "The artifact's artifactGC block sets no strategy",
+    why: "The artifact has an `artifactGC` block with only a service account or pod metadata. Such a block says who \
+          deletes, not whether: the strategy still comes from the Workflow, which has none, so it is `Never`.",
+    evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC", "spec.artifactGC.strategy"],
+    remedy: "Add a strategy to the block or to the Workflow for future runs; `kubectl argo-gc purge` \
+             deletes the leftover objects.",
+    remedy_yaml: Some(
+        "\
+spec:
+  templates:
+    - name: train
+      container:
+        image: busybox:1.37
+        command: [sh, -c]
+        args: [\"date > /tmp/model\"]
+      outputs:
+        artifacts:
+          - name: model
+            path: /tmp/model
+            artifactGC:
+              serviceAccountName: artifact-gc
+              strategy: OnWorkflowDeletion
+",
+    ),
+    upstream: &[TYPES],
+    ..NOT_COVERED
+};
+
+pub(crate) static WFTMPL_LEVEL_IGNORED: Entry = Entry {
+    reason: Reason::WftmplLevelIgnored,
+    link: Link::Strategy,
+    title: "The strategy of a template reached by templateRef is ignored",
+    why: "`spec.artifactGC` of a WorkflowTemplate counts only for a Workflow that names it in \
+          `workflowTemplateRef`. Where a step or task reaches into it by `templateRef`, Argo never reads it: only \
+          the Workflow's strategy and the artifact's own count. Argo's end-to-end test expects such an artifact to \
+          survive.",
+    evidence: &[
+        "status.nodes[*].templateRef",
+        "spec.artifactGC of the WorkflowTemplate",
+        "spec.artifactGC.strategy",
+    ],
+    remedy: "Set the strategy on the Workflow, or on each artifact in the WorkflowTemplate; `kubectl \
+             argo-gc purge` deletes the leftover objects.",
+    remedy_yaml: Some(
+        "\
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata:
+  name: training
+spec:
+  templates:
+    - name: train
+      container:
+        image: busybox:1.37
+        command: [sh, -c]
+        args: [\"date > /tmp/model\"]
+      outputs:
+        artifacts:
+          - name: model
+            path: /tmp/model
+            artifactGC:
+              strategy: OnWorkflowDeletion # travels with the template
+",
+    ),
+    upstream: &["test/e2e/artifacts_test.go@v4.1.2", OPERATOR],
+    false_positives: "The WorkflowTemplate is read as it is now; it may have been edited since the run.",
+    ..NOT_COVERED
+};
+
+pub(crate) static UNKNOWN_STRATEGY: Entry = Entry {
+    reason: Reason::UnknownStrategy,
+    link: Link::Strategy,
+    title: "The strategy is not one that Argo knows",
+    why: "The CRD accepts any text as strategy; Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. \
+          Any other text counts as \"not `Never`\", so the finalizer is added, but no such strategy ever becomes \
+          ready: nothing is deleted, and the Workflow hangs when it is deleted. Read from the source, not seen \
+          reported.",
+    evidence: &["spec.artifactGC.strategy", "status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
+    remedy: "Correct the spelling for future runs. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
+    remedy_yaml: Some(STRATEGY_YAML),
+    release: true,
+    upstream: &[AGC, TYPES],
+    ..NOT_COVERED
+};
+
+pub(crate) static INLINE_ONLY: Entry = Entry {
+    reason: Reason::InlineOnly,
+    title: "Only inline templates hold the artifacts",
+    why: "Before it adds the finalizer, the controller looks for output artifacts in `spec.templates` and \
+          `status.storedTemplates`; it never descends into the `inline` bodies of steps or DAG tasks. It found none, \
+          wrote `notSpecified: true` and does not look again: no finalizer, no GC task, no message. No release up \
+          to v4.1.2 collects artifacts of inline templates. The public claim that v3.5.5 fixed it is wrong: its GC \
+          code is byte-identical to v3.5.4, and #12628 (v3.5.6) changes how inline bodies are stored, not GC.",
+    versions: "v3.4.5 to v4.1.2 (every release read); v3.4.0 to v3.4.4 if only the artifact itself sets a strategy",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "metadata.finalizers without workflows.argoproj.io/artifact-gc",
+        "status.nodes[*] of type Pod without templateName and templateRef",
+    ],
+    remedy: "Lift the inline body into a named template; values that the body took from the enclosing \
+             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. `kubectl argo-gc purge` deletes \
+             the objects of past runs.",
+    remedy_yaml: Some(LIFTED_YAML),
+    upstream: &[
+        "argo-workflows#14922 (open)",
+        "argo-workflows#13354 (closed, no commit refers to it)",
+        "argo-workflows#14926 (open: steps only, one level deep)",
+        "argo-workflows#12628 (v3.5.6, storing only)",
+        "workflow/controller/artifact_gc.go@v3.5.4",
+        "workflow/controller/artifact_gc.go@v3.5.5",
+        AGC,
+    ],
+    ..NOT_COVERED
+};
+
+pub(crate) static LOGS_ONLY: Entry = Entry {
+    reason: Reason::LogsOnly,
+    title: "The workflow stores only archived logs",
+    why: "Archived logs are artifacts that Argo would collect, but they do not count when the controller decides \
+          whether to add the finalizer: only declared output artifacts with a strategy do. There is none, so it \
+          wrote `notSpecified: true` and does not look again. The logs stay.",
+    versions: "v3.4.5 to v4.1.2 (every release read)",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "status.nodes[*].outputs.artifacts[*] named main-logs or <container>-logs, and no others with a strategy",
+    ],
+    remedy: "Declare one output artifact in a named template of the Workflow, or of the WorkflowTemplate that \
+             `workflowTemplateRef` names. The workaround in the thread is a dummy artifact; that a template which \
+             never runs suffices is read from the source. Logs of inline templates need the template named as \
+             well (see `inline-poison`). `kubectl argo-gc \
+             purge --only logs` deletes old logs; so does a lifecycle rule of the bucket.",
+    remedy_yaml: Some(MARKER_YAML),
+    upstream: &["argo-workflows#13421 (open)", "argo-workflows#13784 (closed as duplicate)", AGC],
+    ..NOT_COVERED
+};
+
+pub(crate) static POSTPONED_FIRST: Entry = Entry {
+    reason: Reason::PostponedFirst,
+    title: "The workflow was first held back by a parallelism limit",
+    why: "A Workflow held back by the controller's or namespace's parallelism is set to Pending before it is \
+          processed at all. Later its phase is no longer empty, so the full validation that stores the templates \
+          behind `templateRef` is skipped. The controller then sees top-level templates only, finds no artifact to \
+          collect, writes `notSpecified: true` and does not look again. Read from the source, not seen reported.",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "status.storedTemplates with output artifacts that have a strategy",
+        "no such artifact in spec.templates",
+    ],
+    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs.",
+    remedy_yaml: Some(MARKER_YAML),
+    upstream: &[CONTROLLER, OPERATOR, VALIDATE],
+    false_positives: "A strategy added after the controller's first look leaves the same trace.",
+    ..NOT_COVERED
+};
+
+pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
+    reason: Reason::DynamicTemplateref,
+    title: "A templateRef with a variable hides the artifacts",
+    why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
+          validation stored. Validation cannot resolve a `templateRef` that holds `{{...}}`, so its template is not \
+          stored in time. The controller finds no artifact to collect, writes `notSpecified: true` and does not \
+          look again.",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "templateRef with {{...}} in spec.templates or status.storedTemplates",
+        "status.nodes[*].templateRef",
+    ],
+    remedy: "Use a literal `templateRef`, or give the Workflow one top-level template with an output \
+             artifact that has a strategy; it need not run. `kubectl argo-gc purge` deletes the objects \
+             of past runs.",
+    remedy_yaml: Some(MARKER_YAML),
+    upstream: &[VALIDATE, AGC],
+    ..NOT_COVERED
+};
+
+pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
+    reason: Reason::HookTemplateref,
+    title: "Only a hook's templateRef leads to the artifacts",
+    why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
+          validation stored. Of `hooks` validation checks the expressions only and never resolves their \
+          `templateRef`. The controller finds no artifact to collect, writes `notSpecified: true` and does not look \
+          again; `spec.onExit` names a template and is not affected. Read from the source, not seen reported.",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "status.nodes[*].name with .hooks.",
+        "status.nodes[*].templateRef of that node",
+    ],
+    remedy: "Give the Workflow one top-level template with an output artifact that has a strategy; it \
+             need not run. `kubectl argo-gc purge` deletes the objects of past runs.",
+    remedy_yaml: Some(MARKER_YAML),
+    upstream: &[VALIDATE, AGC],
+    ..NOT_COVERED
+};
+
+pub(crate) static NAME_COLLISION_UNWALKED: Entry = Entry {
+    reason: Reason::NameCollisionUnwalked,
+    title: "Validation walked only one of two same-named templates",
+    why: "The templates behind a `templateRef` are stored while validation walks them, and it remembered where it \
+          had been by bare template name. A template whose name had occurred before was stored, but not those it \
+          calls. Artifacts only in these were not seen, so the controller wrote `notSpecified: true` and does not \
+          look again.",
+    versions: "v3.4.0 to v3.4.18, v3.5.0 to v3.5.13, v3.6.0 to v3.6.2; fixed in v3.5.14, v3.6.3 and v3.7.0",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "status.storedTemplates with one template name under two scopes",
+    ],
+    remedy: "Upgrade, or give the templates distinct names. `kubectl argo-gc purge` deletes the objects \
+             of past runs.",
+    upstream: &["argo-workflows#13763", "argo-workflows#14043 (v3.5.14, v3.6.3, v3.7.0)"],
+    false_positives: "Without the controller's version a newer, unaffected one can't be excluded.",
+    ..NOT_COVERED
+};
+
+pub(crate) static TEMPLATE_DEFAULTS: Entry = Entry {
+    reason: Reason::TemplateDefaults,
+    title: "Only templateDefaults declares the artifacts",
+    why: "`spec.templateDefaults` is merged into a template only when it runs. The controller decides on the \
+          finalizer from the templates as written, finds no artifact there, writes `notSpecified: true` and does \
+          not look again. For the same reason GC does not know an `archiveLocation` that comes from \
+          `templateDefaults`. Read from the source, not seen reported.",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "spec.templateDefaults.outputs.artifacts",
+        "spec.templates[*].outputs.artifacts",
+    ],
+    remedy: "Declare the artifacts in the templates themselves, and the location in the artifact \
+             repository. `kubectl argo-gc purge` deletes the objects of past runs.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+  templates:
+    - name: train
+      container:
+        image: busybox:1.37
+        command: [sh, -c]
+        args: [\"date > /tmp/model\"]
+      outputs: # here, not in spec.templateDefaults
+        artifacts:
+          - name: model
+            path: /tmp/model
+",
+    ),
+    upstream: &[OPERATOR, AGC],
+    ..NOT_COVERED
+};
+
+pub(crate) static NON_POD_NODE: Entry = Entry {
+    reason: Reason::NonPodNode,
+    link: Link::Task,
+    title: "The artifact belongs to a node that is not a pod",
+    why: "When Argo looks for artifacts to collect, and when it checks that all are gone, it looks at nodes of type \
+          Pod only. This artifact is recorded only on a node of another type, such as HTTP or Plugin. It is never \
+          put into a task.",
+    evidence: &["status.nodes[*].type", "status.nodes[*].outputs.artifacts"],
+    remedy: "Have a pod write the artifact, or cover its key with a lifecycle rule of the bucket. \
+             `kubectl argo-gc purge` deletes the leftover objects.",
+    upstream: &[AGC],
+    false_positives: "The node may only repeat an artifact of another workflow, see `memo-hit`; check who owns it.",
+    ..NOT_COVERED
+};
+
+pub(crate) static NOT_SPECIFIED: Entry = Entry {
+    reason: Reason::NotSpecified,
+    title: "The controller once saw nothing to collect",
+    why: "When the controller first processed the Workflow it found no output artifact with a strategy and wrote \
+          `notSpecified: true`. It never asks again, so a strategy or template that came later has no effect: \
+          there is no finalizer and nothing is collected. None of the more particular causes was found.",
+    evidence: &[
+        "status.artifactGCStatus.notSpecified: true",
+        "metadata.finalizers without workflows.argoproj.io/artifact-gc",
+    ],
+    remedy: "Have the strategy in place when the Workflow is submitted. `kubectl argo-gc purge` deletes \
+             the objects of past runs.",
+    remedy_yaml: Some(STRATEGY_YAML),
+    upstream: &[AGC],
+    ..NOT_COVERED
+};
+
+pub(crate) static FEATURE_OFF: Entry = Entry {
+    reason: Reason::FeatureOff,
+    title: "Artifact GC is or was switched off in the controller",
+    why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
+          it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
+          one that is already there, so such a Workflow hangs when it is deleted. The evidence says whether the switch \
+          was seen in the controller, or the Workflow shows that it was off: each release read keeps account of task \
+          results only after it has written `status.artifactGCStatus`, so the one without the other means off.",
+    evidence: &[
+        "ARGO_ARTIFACT_GC_ENABLED in the environment of the workflow-controller Deployment",
+        "status.artifactGCStatus is absent, and status.taskResultsCompletionStatus (v3.5.2 to v3.7.0) or \
+         status.nodes[*].taskResultSynced (v3.7.1 and newer) is not",
+    ],
+    remedy: "Where the variable is still there, remove it or set it to true; Workflows with the finalizer are then \
+             processed. Those that finished without it are not looked at again: \
+             `kubectl argo-gc purge` deletes their objects.",
+    remedy_yaml: Some(
+        "\
+# in the container workflow-controller of the controller's Deployment
+env:
+  - name: ARGO_ARTIFACT_GC_ENABLED
+    value: \"true\"
+",
+    ),
+    upstream: &[AGC, OPERATOR],
+    ..NOT_COVERED
+};
+
+pub(crate) static NEVER_TAKEN_UP: Entry = Entry {
+    reason: Reason::NeverTakenUp,
+    verdicts: &[Verdict::Uncovered, Verdict::Unknown],
+    title: "No controller has taken the Workflow up for collection",
+    why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create at their first look unless artifact GC is \
+          switched off. So the release that ran the Workflow was older, or the switch was off; the Workflow does not \
+          show which, and a controller seen now need not be the one that ran it. A Workflow that has completed without the \
+          finalizer is never looked at again: its artifacts stay (`uncovered`). One that is yet to be looked at may still \
+          be taken up, and what becomes of it can't be told (`unknown`).",
+    evidence: &[
+        "status.artifactGCStatus is absent",
+        "metadata.labels[workflows.argoproj.io/completed]",
+        "metadata.finalizers without workflows.argoproj.io/artifact-gc",
+        "the controllers seen, with their instance ID and ARGO_ARTIFACT_GC_ENABLED",
+    ],
+    remedy: "See that a controller of v3.4.5 or newer serves the namespace and instance ID, with artifact GC on: what runs \
+             from then on is taken up. `kubectl argo-gc purge` deletes the objects of Workflows that finished before.",
+    upstream: &["argo-workflows#9255 (v3.4.0)", AGC, CONTROLLER],
+    ..NOT_COVERED
+};
+
+pub(crate) static CONTROLLER_TOO_OLD: Entry = Entry {
+    reason: Reason::ControllerTooOld,
+    title: "The controller is older than artifact GC",
+    why: "Artifact GC came with v3.4.0. The controller of this Workflow is older and ignores `artifactGC` \
+          altogether.",
+    versions: "before v3.4.0",
+    evidence: &["image of the workflow-controller Deployment", "status.artifactGCStatus is absent"],
+    remedy: "Upgrade the controller together with its CRDs. Workflows that finished before are not collected afterwards \
+             either: `kubectl argo-gc purge` deletes their objects.",
+    upstream: &["argo-workflows#9255 (v3.4.0)", "argo-workflows#3102 (closed)"],
+    ..NOT_COVERED
+};
+
+pub(crate) static UNMANAGED: Entry = Entry {
+    reason: Reason::Unmanaged,
+    title: "No controller looks after this workflow",
+    why: "A controller with an instance ID processes only Workflows that carry it in the label \
+          `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label of \
+          this Workflow fits none of the controllers seen, of which every one could be read. Whoever ran it, nobody \
+          will add the finalizer, collect anything or take a finalizer off.",
+    evidence: &[
+        "metadata.labels[workflows.argoproj.io/controller-instanceid]",
+        "instanceID and namespace of each controller",
+    ],
+    remedy: "Submit to a controller that runs: set the label to its instance ID, or leave it out for one \
+             without. `kubectl argo-gc purge` deletes the objects of past runs.",
+    remedy_yaml: Some(
+        "\
+metadata:
+  labels:
+    workflows.argoproj.io/controller-instanceid: my-instance # the controller's instanceID
+",
+    ),
+    upstream: &[CONTROLLER],
+    false_positives: "A controller that could not be seen, in another namespace for example, may look after it.",
+    ..NOT_COVERED
+};
+
+pub(crate) static INPUT_ARTIFACTS: Entry = Entry {
+    reason: Reason::InputArtifacts,
+    verdicts: &[],
+    link: Link::Strategy,
+    title: "Input artifacts are never collected",
+    why: "Argo's GC looks at output artifacts only. An object that a workflow merely reads belongs to whoever wrote \
+          it, and nothing in the Workflow says who that is.",
+    evidence: &["status.nodes[*].inputs.artifacts"],
+    remedy: "Leave it to its owner, or cover its key with a lifecycle rule of the bucket.",
+    upstream: &[AGC],
+    told_from: ToldFrom::Nothing,
+    ..NOT_COVERED
+};
+
+pub(crate) static UPLOADED: Entry = Entry {
+    reason: Reason::Uploaded,
+    verdicts: &[],
+    link: Link::Strategy,
+    title: "Files uploaded through argo-server are never collected",
+    why: "From v4.1.0 argo-server can upload files for a workflow that is yet to be submitted, under \
+          `uploads/{namespace}/{uuid}/`. They are inputs, not outputs of any node, so GC never sees them, whether \
+          the workflow was submitted or not.",
+    versions: "v4.1.0 to v4.1.2",
+    evidence: &["objects under uploads/ in the bucket"],
+    remedy: "Put a lifecycle rule on the prefix `uploads/` of the bucket.",
+    upstream: &[
+        "argo-workflows#15237 (v4.1.0)",
+        "server/artifacts/artifact_server.go@v4.1.2",
+        "docs/configure-artifact-repository.md@v4.1.2",
+    ],
+    told_from: ToldFrom::Bucket,
+    ..NOT_COVERED
+};
+
+pub(crate) static UNRECORDED_OBJECT: Entry = Entry {
+    reason: Reason::UnrecordedObject,
+    link: Link::Task,
+    title: "The object was saved but never recorded in the workflow",
+    why: "GC knows only what stands in the outputs of the Workflow's nodes. A pod that is killed after its upload, \
+          or whose result is taken up too late, leaves an object that no node mentions; so does `argo retry`, which \
+          removes failed nodes, and before v3.5.2 `argo stop`. Where a WorkflowTaskResult is left over it lists \
+          what the node lacks.",
+    versions: "v3.4.0 to v4.1.2 (every release read); most often before v3.5.2",
+    evidence: &["WorkflowTaskResult.outputs.artifacts", "status.nodes[*].outputs.artifacts"],
+    remedy: "Run v3.5.2 or newer. Use keys that begin with the workflow's name or UID, so that leftovers can be \
+             found by listing; `kubectl argo-gc purge` deletes those \
+             that a task result still names.",
+    remedy_yaml: Some(
+        "\
+# artifact repository, for example in a ConfigMap artifact-repositories
+gcs:
+  bucket: my-artifacts
+  keyFormat: \"{{workflow.namespace}}/{{workflow.uid}}/{{pod.name}}\"
+",
+    ),
+    upstream: &["argo-workflows#11879 (closed)", "argo-workflows#11947 (v3.5.2)", "argo-workflows#10674"],
+    false_positives: "Seen only where a WorkflowTaskResult is left over; other such objects only the bucket shows.",
+    ..NOT_COVERED
+};

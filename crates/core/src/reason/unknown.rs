@@ -1,0 +1,42 @@
+//! Workflows of which too little can be seen.
+
+use crate::reason::{BASE, Entry, Group, Link, Reason};
+use crate::verdict::Verdict;
+
+const UNKNOWN: Entry =
+    Entry { group: Group::Unknown, verdicts: &[Verdict::Unknown], link: Link::Record, ..BASE };
+
+pub(crate) static NODES_OFFLOADED: Entry = Entry {
+    reason: Reason::NodesOffloaded,
+    title: "The nodes are in the controller's database",
+    why: "With `nodeStatusOffLoad` the controller keeps large node trees in SQL; the Workflow object holds only a \
+          version. Its artifacts can't be seen through the Kubernetes API.",
+    evidence: &["status.offloadNodeStatusVersion", "no status.nodes and no status.compressedNodes"],
+    remedy: "Name the Argo server, which fills the nodes in: `--argo-server HOST:PORT`, or ARGO_SERVER as for the argo \
+             CLI. For files, save the workflow through it with `argo get -o json`.",
+    upstream: &["argo-workflows#16599 (open)", "docs/offloading-large-workflows.md@v4.1.2"],
+    ..UNKNOWN
+};
+
+pub(crate) static NODES_UNREADABLE: Entry = Entry {
+    reason: Reason::NodesUnreadable,
+    title: "The compressed nodes can't be unpacked",
+    why: "`status.compressedNodes` is not base64 of a gzip, zstd or brotli stream of JSON, or unpacks to more than \
+          64 MiB.",
+    evidence: &["status.compressedNodes"],
+    remedy: "Look at the workflow with `argo get`. If Argo can read it and this plugin can't, please report it.",
+    upstream: &["workflow/packer/packer.go@v4.1.2", "argo-workflows#16261 (v4.1.0: zstd, brotli)"],
+    ..UNKNOWN
+};
+
+pub(crate) static GC_OBJECTS_UNREAD: Entry = Entry {
+    reason: Reason::GcObjectsUnread,
+    title: "GC tasks and pods were not read",
+    why: "The strategy was processed less than an hour ago and the artifact is not recorded as deleted. A GC pod may \
+          be at work, or the attempt may have failed; the objects that would tell were not given or not readable.",
+    evidence: &["status.artifactGCStatus.strategiesProcessed", "the gaps of the inspection"],
+    remedy: "Grant list on workflowartifactgctasks and pods, or give the tasks and pods along with the workflows, or \
+             look again in an hour.",
+    upstream: &["workflow/controller/artifact_gc.go@v4.1.2"],
+    ..UNKNOWN
+};

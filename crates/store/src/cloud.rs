@@ -1,0 +1,163 @@
+//! Which storage a bucket is of, and where it is reached.
+
+use crate::azure::Azure;
+use crate::azure::credentials::AzureChain;
+use crate::bucket_client::{Api, BucketClient};
+use crate::gcs::Gcs;
+use crate::gcs::credentials::Credentials;
+use crate::http::HttpClient;
+use crate::s3::S3;
+use crate::s3::credentials::AwsChain;
+use crate::throttle::Throttle;
+use crate::types::StoreError;
+use argo_gc_core::model::bucket::{Bucket, host, is_aws, is_azure};
+use argo_gc_core::model::engine::StorageEngine;
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// Where AWS's own buckets are, as overrides name it.
+const AWS: &str = "s3.amazonaws.com";
+
+/// A host, and the URL at which it is reached: `minio:9000=http://localhost:9000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    host: String,
+    url: String,
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.host, self.url)
+    }
+}
+
+impl FromStr for Override {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not of the form minio:9000=http://localhost:9000");
+        let (host, url) = text.split_once('=').ok_or_else(wrong)?;
+        let host = argo_gc_core::model::bucket::host(host);
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        // A key behind a query would not name an object any more, and logs show the URL.
+        let is_base = |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '@']);
+        match !host.is_empty() && rest.is_some_and(is_base) {
+            // Buckets at AWS have no host of their own.
+            true => Ok(Self {
+                host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
+                url: url.trim_end_matches('/').to_owned(),
+            }),
+            false => Err(wrong()),
+        }
+    }
+}
+
+/// Google's, AWS's and Azure's storage, and what is reached in their stead.
+///
+/// Where artifacts are is written in workflows, by their users; credentials are sent to the clouds' own hosts and
+/// to hosts that an override names, and to no other.
+#[derive(Debug, Clone)]
+pub struct Cloud(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    wire: HttpClient,
+    /// An emulator of GCS.
+    gcs: Option<String>,
+    google: Credentials,
+    aws: AwsChain,
+    azure: AzureChain,
+    overrides: Vec<Override>,
+    open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
+}
+
+impl Cloud {
+    /// Nothing is sent yet. `gcs` is an emulator's endpoint; none is Google's.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn new(
+        gcs: Option<String>,
+        (google, aws, azure): (Credentials, AwsChain, AzureChain),
+        overrides: Vec<Override>,
+        throttle: Throttle,
+    ) -> Result<Self, StoreError> {
+        let wire = HttpClient::new(throttle).map_err(|error| StoreError::Failed {
+            what: "HTTP client".to_owned(),
+            message: crate::http::innermost(&error),
+        })?;
+        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, azure, overrides, open: Mutex::default() })))
+    }
+
+    /// The way to a bucket; found once.
+    pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+        let cell = {
+            let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(open.entry(bucket.clone()).or_default())
+        };
+        cell.get_or_try_init(|| self.find(bucket)).await.cloned()
+    }
+
+    async fn find(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+        let inner = &self.0;
+        let over =
+            |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
+        let endpoint = host(bucket.endpoint());
+        let api = match bucket.engine() {
+            StorageEngine::S3 => {
+                let url = match endpoint {
+                    "" => over(AWS).or(inner.aws.endpoint().await),
+                    host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
+                };
+                Api::S3(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
+            }
+            StorageEngine::Azure => {
+                let url = over(endpoint);
+                let is_azures = is_azure(endpoint) && bucket.endpoint().starts_with("https://");
+                if url.is_none() && !is_azures {
+                    return Err(StoreError::Untrusted(bucket.clone()));
+                }
+                Api::Azure(Azure::open(bucket, url.as_deref(), &inner.azure)?)
+            }
+            _ => Api::Gcs(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
+        };
+        Ok(BucketClient::new(bucket.clone(), api, inner.wire.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argo_gc_core::model::bucket::{host, is_azure};
+
+    #[test]
+    fn an_account_is_one_label() {
+        assert!(is_azure("ml.blob.core.windows.net") && is_azure("ml.privatelink.blob.core.windows.net"));
+        for host in
+            ["ml.evil.blob.core.windows.net", "blob.core.windows.net", "ml.blob.core.windows.net.evil"]
+        {
+            assert!(!is_azure(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_override_names_a_host_and_a_url() {
+        let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
+        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into() }));
+        let regional: Result<Override, String> = "s3.eu-west-1.amazonaws.com=http://h".parse();
+        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into() }));
+        for text in [
+            "minio:9000",
+            "=http://h",
+            "minio=localhost:9000",
+            "minio=http://",
+            "minio=http://h/b?x",
+            "minio=http://user:secret@h",
+        ] {
+            assert!(text.parse::<Override>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One HTTP call to a storage API, and its answer, whatever the API.
+
+use crate::throttle::Throttle;
+use http::HeaderMap;
+use jiff::Timestamp;
+use reqwest::{Client, Method};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A time as JSON APIs write it.
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+/// The innermost cause: what lies around it names addresses and internals.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
+    }
+}
+
+/// Tries in all at one call.
+const TRIES: u32 = 6;
+
+/// The wait before the second try; it doubles, to a sum of about half a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A call without an answer for as long has failed.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause after each try, none after the last: doubling, with jitter so that many don't come back at once.
+pub(crate) fn pauses() -> impl Iterator<Item = Option<Duration>> {
+    let random = RandomState::new();
+    (0..TRIES).map(move |attempt| {
+        let part = 0.5 + (random.hash_one(attempt) % 1000) as f64 / 1000.0;
+        (attempt + 1 < TRIES).then(|| FIRST_PAUSE.mul_f64(part) * 2_u32.pow(attempt))
+    })
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub method: Method,
+    /// Without the query.
+    pub url: String,
+    pub query: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self { method, url: url.into(), query: Vec::new(), headers: Vec::new() }
+    }
+
+    pub fn query(mut self, name: &'static str, value: &str) -> Self {
+        self.query.push((name, value.to_owned()));
+        self
+    }
+
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The whole URL, encoded as every signature has it.
+    pub fn full_url(&self) -> String {
+        let mut url = self.url.clone();
+        for (at, (name, value)) in self.query.iter().enumerate() {
+            url.push(if at == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encoded(value, false));
+        }
+        url
+    }
+}
+
+/// Everything but unreserved characters is percent-encoded; slashes too, unless the text is a path.
+pub(crate) fn encoded(text: &str, is_path: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            b'/' if is_path => encoded.push('/'),
+            _ => {
+                use std::fmt::Write;
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+/// Parses a URL; the error is one that would lead elsewhere than it says.
+pub(crate) fn address(text: &str) -> Result<reqwest::Url, String> {
+    let url: reqwest::Url = text.parse().map_err(|_| "the address is no URL".to_owned())?;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    let path = path.split('?').next().unwrap_or_default();
+    match url.path() == path || path.is_empty() && url.path() == "/" {
+        true => Ok(url),
+        false => Err("the address would lead to another object".to_owned()),
+    }
+}
+
+/// An answer, good or bad.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Connections, and how many of them at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpClient {
+    client: Client,
+    /// To this machine, without a proxy: there the same address would be another machine's.
+    direct: Client,
+    throttle: Throttle,
+}
+
+impl HttpClient {
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn new(throttle: Throttle) -> Result<Self, reqwest::Error> {
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("kubectl-argo-gc/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(Duration::from_secs(10))
+                .timeout(TIMEOUT)
+                .pool_max_idle_per_host(256)
+                // A redirect would carry the token elsewhere.
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, throttle })
+    }
+
+    /// Sends a signed request in its turn and reads the answer whole; the error is the innermost cause, without
+    /// the URL. `call` is what may be logged of it.
+    pub async fn send(&self, call: &Request, mut request: reqwest::Request) -> Result<Response, String> {
+        let Some(_turn) = self.throttle.turn().await else { return Err("interrupted".to_owned()) };
+        if matches!(call.method, Method::POST | Method::PUT) {
+            request.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
+        }
+        let answer = async {
+            let client = if is_here(request.url()) { &self.direct } else { &self.client };
+            let response = client.execute(request).await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            tracing::debug!(method = %call.method, url = call.url, query = ?call.query, status, "storage");
+            Ok(Response { status, headers, body: response.bytes().await?.to_vec() })
+        };
+        let answer =
+            answer.await.map_err(|error: reqwest::Error| crate::http::innermost(&error.without_url()));
+        match &answer {
+            Ok(answer) if matches!(answer.status, 429 | 503) => self.throttle.slow_down(),
+            Ok(_) => self.throttle.went_well(),
+            Err(_) => {}
+        }
+        answer
+    }
+}
+
+/// Whether an address is this machine's own.
+fn is_here(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::Method;
+
+    #[test]
+    fn an_address_that_leads_elsewhere_is_refused() {
+        for text in ["http://h/b/a", "http://h/b//a/", "http://h", "http://h?q=/../x", "http://h/b/%2Fa%2E.x"]
+        {
+            assert!(address(text).is_ok(), "{text}");
+        }
+        for text in
+            ["http://h/b/a/../c", "http://h/b/./c", "http://h/b/..", "http://h/%2e%2E/c", "http://h/b\\c"]
+        {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_one_segment_or_a_path() {
+        assert_eq!(encoded("a/b c%2F?#é", false), "a%2Fb%20c%252F%3F%23%C3%A9");
+        assert_eq!(encoded("a/b +", true), "a/b%20%2B");
+        let call = Request::new(Method::GET, "http://h/b").query("prefix", "a b/").query("n", "1");
+        assert_eq!(call.full_url(), "http://h/b?prefix=a%20b%2F&n=1");
+    }
+}

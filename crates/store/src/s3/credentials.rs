@@ -1,0 +1,112 @@
+//! Who we are to AWS: the SDK's own chain, from environment, profiles, SSO, web identity and the machine.
+
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use object_store::aws::AwsCredential;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, OnceCell};
+
+/// Credentials are asked for again so long before they end.
+const EARLY: Duration = Duration::from_secs(300);
+
+/// The chain, asked when first needed; or a key that is given.
+#[derive(Clone, Default)]
+pub struct AwsChain(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    key: Option<Arc<AwsCredential>>,
+    config: OnceCell<aws_config::SdkConfig>,
+    held: Mutex<Option<Held>>,
+}
+
+/// Credentials, and when they end.
+struct Held {
+    credential: Arc<AwsCredential>,
+    end: Option<SystemTime>,
+}
+
+impl fmt::Debug for AwsChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AwsChain")
+    }
+}
+
+impl AwsChain {
+    /// One key, and nothing of the environment.
+    pub fn key(credential: AwsCredential) -> Self {
+        Self(Arc::new(Inner { key: Some(credential.into()), ..Inner::default() }))
+    }
+
+    async fn config(&self) -> &aws_config::SdkConfig {
+        let load = || async {
+            let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+            aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await
+        };
+        self.0.config.get_or_init(load).await
+    }
+
+    /// The region that environment or profile name.
+    pub async fn region(&self) -> Option<String> {
+        if self.0.key.is_some() {
+            return None;
+        }
+        self.config().await.region().map(|region| region.as_ref().to_owned())
+    }
+
+    /// The endpoint that environment or profile name for S3, or for all of AWS.
+    pub async fn endpoint(&self) -> Option<String> {
+        if self.0.key.is_some() {
+            return None;
+        }
+        match Self::named_endpoint() {
+            Some(url) => Some(url),
+            None => self.config().await.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// The endpoint that the environment names: the one of S3 goes before that of all of AWS, as with every SDK.
+    pub fn named_endpoint() -> Option<String> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let named = || set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
+        if ignored { None } else { named() }
+    }
+
+    /// Credentials that are good for a while.
+    ///
+    /// # Errors
+    /// There are none, or whoever gives them doesn't.
+    pub async fn get(&self) -> Result<Arc<AwsCredential>, String> {
+        if let Some(key) = &self.0.key {
+            return Ok(Arc::clone(key));
+        }
+        let mut held = self.0.held.lock().await;
+        let is_good = |held: &&Held| held.end.is_none_or(|end| end > SystemTime::now() + EARLY);
+        if let Some(held) = held.as_ref().filter(is_good) {
+            return Ok(Arc::clone(&held.credential));
+        }
+        let chain = self.config().await.credentials_provider().ok_or("there are no AWS credentials")?;
+        let found: Credentials = chain
+            .provide_credentials()
+            .await
+            .map_err(|error| {
+                let why = crate::http::innermost(&error);
+                format!("neither environment, profile, web identity nor machine has any (AWS_ACCESS_KEY_ID, AWS_PROFILE): {why}")
+            })?;
+        let credential = Arc::new(AwsCredential {
+            key_id: found.access_key_id().to_owned(),
+            secret_key: found.secret_access_key().to_owned(),
+            token: found.session_token().map(str::to_owned),
+        });
+        *held = Some(Held { credential: Arc::clone(&credential), end: found.expiry() });
+        Ok(credential)
+    }
+}

@@ -1,0 +1,197 @@
+//! All storage of a run: the clouds, or local directories that stand in for them.
+
+use crate::AT_A_TIME;
+use crate::api::ListKind;
+use crate::batch_lookup::look;
+use crate::cloud::Cloud;
+use crate::local::Plain;
+use crate::types::{BucketFacts, Depth, Outcome, Place, Reach, Restored, StoreError};
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::object::ObjectFacts;
+use futures::stream::{BoxStream, StreamExt};
+use futures::{TryStreamExt, stream};
+
+/// Where buckets are.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// Google's, AWS's and Azure's storage, their relatives and emulators.
+    Cloud(Cloud),
+    /// Folders of a local directory, or memory.
+    Plain(Plain),
+}
+
+impl Store {
+    /// The objects of an artifact: the one with its key, and, for one that may be a directory, all below `key/`.
+    ///
+    /// # Errors
+    /// Storage can't be asked; that nothing is there is no error.
+    pub async fn objects(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        directory: bool,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        let reach = if directory { Reach::Directory } else { Reach::Key };
+        self.one(bucket, Place { key, reach }).await
+    }
+
+    async fn one(
+        &self,
+        bucket: &Bucket,
+        Place { key, reach }: Place<'_>,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        if reach == Reach::Beginning {
+            return self.list(bucket, key).await;
+        }
+        let mut objects: Vec<ObjectFacts> = self.head(bucket, key).await?.into_iter().collect();
+        if reach == Reach::Directory {
+            let below = self.list(bucket, &format!("{}/", key.trim_end_matches('/'))).await?;
+            // A directory named with its slash may be there by itself.
+            objects.extend(below.into_iter().filter(|object| object.key != key));
+        }
+        Ok(objects)
+    }
+
+    /// The objects at each of many places of a bucket, in the order of the places.
+    ///
+    /// # Errors
+    /// As [`Self::objects`], for each place.
+    pub async fn objects_at(
+        &self,
+        bucket: &Bucket,
+        places: &[Place<'_>],
+        depth: Depth,
+    ) -> Vec<Result<Vec<ObjectFacts>, StoreError>> {
+        let remote = match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => Some(remote),
+                Err(error) => return places.iter().map(|_| Err(error.clone())).collect(),
+            },
+            Self::Plain(_) => None,
+        };
+        match remote {
+            Some(remote) if depth == Depth::Listed || remote.lists_all() => {
+                look(&remote, ListKind::Live, places).await
+            }
+            _ => {
+                let looks = places.iter().map(|place| self.one(bucket, *place));
+                stream::iter(looks).buffered(AT_A_TIME).collect().await
+            }
+        }
+    }
+
+    /// One object.
+    ///
+    /// # Errors
+    /// As [`Self::objects`].
+    pub async fn head(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await?.head(key).await,
+            Self::Plain(plain) => plain.head(bucket, key).await,
+        }
+    }
+
+    /// All objects whose key has the beginning, in the order of keys.
+    ///
+    /// # Errors
+    /// As [`Self::objects`].
+    pub async fn list(&self, bucket: &Bucket, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
+        let mut objects: Vec<ObjectFacts> = self.pages(bucket, prefix).try_concat().await?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// As [`Self::list`], page by page, in no order.
+    pub fn pages(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        match self {
+            Self::Cloud(cloud) => {
+                let (cloud, bucket, prefix) = (cloud.clone(), bucket.clone(), prefix.to_owned());
+                let opened = async move { Ok(cloud.open(&bucket).await?.pages(&prefix)) };
+                stream::once(opened).try_flatten().boxed()
+            }
+            Self::Plain(plain) => plain.pages(bucket, prefix),
+        }
+    }
+
+    /// Deletes the object with this pin, and no other.
+    pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
+        match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.delete(key, pin).await,
+                Err(error) => Outcome::Failed(error.to_string()),
+            },
+            Self::Plain(plain) => plain.delete(bucket, key, pin).await,
+        }
+    }
+
+    /// The bucket's settings; what can't be read is said in the answer.
+    ///
+    /// # Errors
+    /// The bucket does not exist, or storage can't be reached.
+    pub async fn bucket(&self, bucket: &Bucket) -> Result<BucketFacts, StoreError> {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await?.bucket().await,
+            Self::Plain(plain) => plain.bucket(bucket),
+        }
+    }
+
+    /// Deleted and overwritten objects that the bucket keeps, and that are billed: for each key what begins with it;
+    /// none where it can't be told.
+    ///
+    /// # Errors
+    /// As [`Self::objects`].
+    pub async fn copies_at(
+        &self,
+        bucket: &Bucket,
+        keys: &[&str],
+    ) -> Result<Option<Vec<Vec<ObjectFacts>>>, StoreError> {
+        let mut copies: Vec<Vec<ObjectFacts>> = keys.iter().map(|_| Vec::new()).collect();
+        let Self::Cloud(cloud) = self else { return Ok(Some(copies)) };
+        let remote = cloud.open(bucket).await?;
+        let Some(kinds) = remote.kept().await? else { return Ok(None) };
+        let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
+        for kind in kinds {
+            for (copies, found) in copies.iter_mut().zip(look(&remote, kind, &places).await) {
+                copies.extend(found?);
+            }
+        }
+        Ok(Some(copies))
+    }
+
+    /// Which of the rights a purge needs are missing on the bucket, where its storage can tell.
+    ///
+    /// # Errors
+    /// Storage can't be asked.
+    pub async fn missing_rights(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_rights().await,
+            Self::Plain(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Brings a deleted object back, if no newer one has the name.
+    pub async fn restore(&self, bucket: &Bucket, key: &str, pin: &str) -> Restored {
+        match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.restore(key, pin).await,
+                Err(error) => Restored::Failed(error.to_string()),
+            },
+            Self::Plain(_) => Restored::Lost,
+        }
+    }
+
+    /// Who deletes from the bucket, for people to recognise.
+    pub async fn identity(&self, bucket: &Bucket) -> String {
+        match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(remote) => remote.identity().await,
+                Err(error) => format!("nobody ({error})"),
+            },
+            Self::Plain(plain) => plain.identity(),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The clap command, and the dispatch to each verb.
+
+use crate::cli::streams::Streams;
+use crate::cli::{
+    complete, completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, undo,
+};
+use crate::error::{Error, exit};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use jiff::Timestamp;
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Shows which artifacts of Argo Workflows nobody will delete, and why, and deletes them safely
+#[derive(Debug, Parser)]
+#[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  kubectl argo-gc inspect -A                            what nobody will delete, and why
+  kubectl argo-gc explain inline-only                   why that happens, and what mends it
+  kubectl argo-gc fix -f workflow.yaml                  how to mend a manifest, as a diff
+  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
+  kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
+  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
+
+Only purge and undo change anything in a cluster or a bucket. kubectl argo-gc COMMAND --help has more examples.
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 something could not be \
+read, deleted or brought back; 5 refused or not confirmed; 130 interrupted.")]
+pub(crate) struct Cli {
+    /// Logs requests on standard error, from level 1 on.
+    #[arg(
+        short,
+        long = "v",
+        global = true,
+        default_value_t = 0,
+        value_name = "LEVEL",
+        help_heading = "Output"
+    )]
+    pub(crate) verbosity: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Inspect(Box<inspect::Arguments>),
+    Explain(explain::Arguments),
+    Doctor(Box<doctor::Arguments>),
+    Purge(Box<purge::Arguments>),
+    Undo(undo::Arguments),
+    Orphans(Box<orphans::Arguments>),
+    Lint(Box<lint::Arguments>),
+    Fix(Box<fix::Arguments>),
+    Diff(diff::Arguments),
+    Manifest(manifest::Arguments),
+    Completion(completion::Arguments),
+    #[command(hide = true)]
+    Man(man::Arguments),
+}
+
+/// The command line, as far as it can be told without running anything.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs a command line; gives the exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams, now: Timestamp) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = complete::answer(&arguments, streams) {
+        return code;
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return help(&error, streams),
+    };
+    if cli.verbosity > 0 {
+        (streams.log)(cli.verbosity);
+    }
+    let result = match cli.verb {
+        Verb::Inspect(arguments) => arguments.run(streams, now).await,
+        Verb::Purge(arguments) => arguments.run(streams, now).await,
+        Verb::Undo(arguments) => arguments.run(streams, now).await,
+        Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::Diff(arguments) => arguments.run(streams),
+        Verb::Lint(arguments) => arguments.run(streams).await,
+        Verb::Fix(arguments) => arguments.run(streams, now).await,
+        Verb::Doctor(arguments) => arguments.run(streams, now).await,
+        Verb::Explain(arguments) => arguments.run(streams),
+        Verb::Manifest(arguments) => arguments.run(streams),
+        Verb::Completion(arguments) => arguments.run(streams),
+        Verb::Man(arguments) => arguments.run(streams),
+    };
+    let result = result.and_then(|code| {
+        streams.out.flush()?;
+        Ok(code)
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            if error.kind != crate::error::ErrorKind::ClosedPipe {
+                // What was found so far is still worth seeing; the error says that it isn't all.
+                let _ = streams.out.flush();
+                streams.say(&error);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// Help and version go to standard output, a wrong command line to standard error.
+pub(crate) fn help(error: &clap::Error, streams: &mut Streams) -> u8 {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let text = error.render();
+    if asked {
+        let written = write!(streams.out, "{text}").and_then(|()| streams.out.flush());
+        return written.map_or_else(|error| Error::from(error).exit_code(), |()| exit::DONE);
+    }
+    let _ = write!(streams.err, "{text}");
+    exit::USAGE
+}

@@ -1,0 +1,247 @@
+//! Shows a plan, checks its limits, asks, and carries it out.
+
+use crate::cli::purge::apply::{MANY_BYTES, MANY_OBJECTS, PATIENCE, TOLD};
+use crate::cli::purge::{Arguments, Format};
+use crate::cli::streams::Streams;
+use crate::cluster::client::Cluster;
+use crate::disk_queue::DiskQueue;
+use crate::error::{Error, exit};
+use crate::output::escape::escape;
+use crate::output::{document, purge as show};
+use crate::purge::execute::Executor;
+use crate::purge::journal::{Journal, Line};
+use crate::purge::outcome::WorkflowTally;
+use crate::purge::plan_file::Plan;
+use argo_gc_core::model::context::Context;
+use argo_gc_store::store::Store;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a plan is carried out on.
+pub(crate) struct Target<'a> {
+    /// None for files.
+    pub cluster: Option<&'a Cluster>,
+    pub store: &'a Store,
+    pub context: &'a Context,
+}
+
+/// Shows a plan. A plan that is carried out shows as a table where its result is to be the document.
+pub(crate) fn print(
+    arguments: &Arguments,
+    plan: &Plan,
+    only_shown: bool,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let out = &mut streams.out;
+    match arguments.output {
+        Format::Table => show::plan(out, plan, false, now)?,
+        Format::Wide => show::plan(out, plan, true, now)?,
+        format if only_shown => {
+            let mut head = serde_json::to_value(&plan.head).map_err(Error::new)?;
+            let tail = serde_json::to_value(&plan.tail).map_err(Error::new)?;
+            if let (Some(head), serde_json::Value::Object(tail)) = (head.as_object_mut(), tail) {
+                head.extend(tail);
+                head.insert("hash".to_owned(), plan.hash.as_str().into());
+            }
+            document::write(out, format == Format::Yaml, &head, "workflows", plan.workflows()?)?;
+        }
+        _ => show::plan(&mut streams.err, plan, false, now)?,
+    }
+    streams.out.flush()?;
+    Ok(())
+}
+
+/// A plan larger than expected is a mistake until the user says otherwise (`docs/dangers.md`, danger 27).
+pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
+    let totals = &plan.tail.totals;
+    if totals.objects > arguments.max_objects {
+        return Err(Error::refused(format!(
+            "the plan has {} objects, more than --max-objects {}",
+            totals.objects, arguments.max_objects
+        ))
+        .hint("select less, or allow more"));
+    }
+    match arguments.max_bytes.filter(|max| totals.bytes > *max) {
+        Some(max) => Err(Error::refused(format!(
+            "the plan has {}, more than --max-bytes {}",
+            crate::output::text::size(totals.bytes),
+            crate::output::text::size(max)
+        ))
+        .hint("select less, or allow more")),
+        None => Ok(()),
+    }
+}
+
+/// Asks for every right before the first delete, so that nothing is left half done for want of one.
+pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
+    for bucket in &plan.tail.buckets {
+        let missing = target.store.missing_rights(&bucket.bucket).await.map_err(Error::new)?;
+        if !missing.is_empty() {
+            return Err(Error::refused(format!(
+                "{} lacks {} on {}",
+                target.store.identity(&bucket.bucket).await,
+                missing.join(", "),
+                bucket.bucket
+            ))
+            .hint("roles/storage.objectUser on the bucket has what a purge needs"));
+        }
+    }
+    let Some(cluster) = target.cluster else { return Ok(()) };
+    let mut namespaces: BTreeSet<String> = BTreeSet::new();
+    for workflow in plan.workflows()? {
+        let workflow = workflow?;
+        if !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer {
+            namespaces.insert(workflow.namespace);
+        }
+    }
+    for namespace in namespaces {
+        if cluster.may_i("patch", &namespace).await == Some(false) {
+            return Err(Error::refused(format!("you may not patch workflows in \"{namespace}\"")).hint(
+                "--no-record deletes without marking the artifacts as deleted; releasing finalizers needs the right",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Who deletes: storages differ in it.
+pub(crate) async fn identities(plan: &Plan, target: &Target<'_>) -> String {
+    let mut identities: Vec<String> = Vec::new();
+    for facts in &plan.tail.buckets {
+        let identity = target.store.identity(&facts.bucket).await;
+        if !identities.contains(&identity) {
+            identities.push(identity);
+        }
+    }
+    identities.join(" and ")
+}
+
+/// Says what there is to know, and asks.
+pub(crate) async fn confirm(
+    arguments: &Arguments,
+    plan: &Plan,
+    target: &Target<'_>,
+    streams: &mut Streams,
+) -> Result<(), Error> {
+    streams.say("\n");
+    for bucket in &plan.tail.buckets {
+        streams.say(show::bucket(bucket));
+    }
+    let place = match &plan.head.cluster {
+        Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
+        None => "files".to_owned(),
+    };
+    // A plan that only releases finalizers deletes nothing.
+    let deleting = match identities(plan, target).await {
+        identities if identities.is_empty() => String::new(),
+        identities => format!("; deleting as {identities}"),
+    };
+    streams.say(escape(&format!("Workflows of {place}{deleting}.")));
+    if arguments.yes {
+        return Ok(());
+    }
+    if !streams.in_is_terminal {
+        return Err(Error::refused("not confirmed: there is no terminal to ask on")
+            .hint("--yes goes on without asking"));
+    }
+    let totals = &plan.tail.totals;
+    let no_way_back = plan.tail.buckets.iter().any(|bucket| !bucket.has_undo());
+    let large = totals.objects > MANY_OBJECTS || totals.bytes > MANY_BYTES;
+    let first = plan.tail.buckets.first().filter(|_| large || no_way_back);
+    let (question, wanted) = match first {
+        Some(bucket) => (
+            format!("Type the name of the bucket ({}) to delete", bucket.bucket.name()),
+            bucket.bucket.name(),
+        ),
+        None => ("Go on? [y/N]".to_owned(), "y"),
+    };
+    let _ = write!(streams.err, "{}: ", escape(&question));
+    let _ = streams.err.flush();
+    let asked = Instant::now();
+    let mut answer = String::new();
+    // One byte at a time would be needed to leave the rest alone; nothing reads it after us.
+    BufReader::new(&mut *streams.input).read_line(&mut answer).map_err(Error::new)?;
+    if asked.elapsed() > PATIENCE {
+        return Err(Error::refused("the answer took so long that the plan may be out of date")
+            .hint("run it again, or save a plan with --plan-out and carry that out"));
+    }
+    let answer = answer.trim();
+    let agreed = if wanted == "y" { matches!(answer, "y" | "Y" | "yes") } else { answer == wanted };
+    if agreed { Ok(()) } else { Err(Error::refused("not confirmed: nothing was deleted")) }
+}
+
+/// Deletes, verifies, settles the workflows, and tells.
+pub(crate) async fn carry_out(
+    arguments: &Arguments,
+    plan: Plan,
+    target: &Target<'_>,
+    journal: &Journal,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<u8, Error> {
+    let stop = Arc::clone(&streams.stop);
+    stop.guard();
+    let bar = match streams.err_is_terminal {
+        true => ProgressBar::with_draw_target(Some(plan.tail.totals.objects), ProgressDrawTarget::stderr())
+            .with_style(ProgressStyle::default_bar()),
+        false => ProgressBar::hidden(),
+    };
+    let progress = |settled: u64| bar.set_position(settled);
+    let executor = Executor {
+        store: target.store,
+        cluster: target.cluster,
+        journal,
+        concurrency: arguments.storage.concurrency(),
+        stop: &stop,
+        context: target.context,
+        record: !arguments.no_record,
+        progress: &progress,
+    };
+    let as_document = matches!(arguments.output, Format::Json | Format::Yaml);
+    let mut items = DiskQueue::default();
+    let mut told = 0_u64;
+    let err = &mut streams.err;
+    let mut each = |workflow: &WorkflowTally| {
+        for note in &workflow.settlement.notes {
+            let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
+            let _ = bar.suspend(|| writeln!(err, "{}", escape(&format!("Note: {name}: {note}"))));
+        }
+        for line in workflow.objects.iter().filter_map(show::leftover) {
+            told += 1;
+            if told <= TOLD {
+                let _ = bar.suspend(|| writeln!(err, "Warning: {line}"));
+            }
+        }
+        if as_document { items.push(&show::result_item(workflow)) } else { Ok(()) }
+    };
+    let outcome = executor.run(&plan, &mut each).await;
+    bar.finish_and_clear();
+    let go_on = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
+    if !stop.is_asked() {
+        journal.write(&Line::End { time: now })?;
+    }
+    journal.sync()?;
+    if told > TOLD {
+        streams.say(format!("Warning: and {} more", told - TOLD));
+    }
+    if as_document {
+        let result = show::result(&tally, &plan.hash, journal.path().display().to_string());
+        let as_yaml = arguments.output == Format::Yaml;
+        document::write(&mut streams.out, as_yaml, &result, "workflows", items.into_values()?)?;
+    } else {
+        show::tally(&mut streams.out, &tally, &plan.tail.buckets)?;
+    }
+    streams.out.flush()?;
+    streams.say(format!("Journal: {}", journal.path().display()));
+    if stop.is_asked() {
+        streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
+        return Ok(exit::INTERRUPTED);
+    }
+    Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
+}

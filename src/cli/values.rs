@@ -1,0 +1,105 @@
+//! Parsers of flag values that several verbs share.
+
+use crate::cli::inspect::ALL;
+use crate::cli::kube_flags::PHASES;
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::verdict::Verdict;
+use clap::ValueEnum;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Verdicts {
+    All,
+    One(Verdict),
+}
+
+pub(crate) fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or_else(|| {
+        let known: Vec<&str> = Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
+        format!("use one of {}", known.join(", "))
+    })
+}
+
+pub(crate) fn verdicts(text: &str) -> Result<Verdicts, String> {
+    if text == ALL { Ok(Verdicts::All) } else { verdict(text).map(Verdicts::One) }
+}
+
+pub(crate) fn version(text: &str) -> Result<Version, String> {
+    Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
+}
+
+/// A phase in any case of letters; another word would match nothing, and look like an answer.
+pub(crate) fn phase(text: &str) -> Result<String, String> {
+    match PHASES.iter().find(|phase| phase.eq_ignore_ascii_case(text)) {
+        Some(phase) => Ok((*phase).to_owned()),
+        None => Err(format!("use one of {}", PHASES.join(", "))),
+    }
+}
+
+pub(crate) fn image(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
+        true => Err("it is no name of an image".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Where references come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnreadSource {
+    Workflows,
+    Nodes,
+    Caches,
+    Templates,
+    ClusterTemplates,
+    CronWorkflows,
+    Sensors,
+    Namespaces,
+    Archive,
+    Pods,
+}
+
+/// An unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
+pub(crate) fn not_blank(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it is empty, and would select everything".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// `gs://bucket/prefix` and the like as bucket and prefix.
+pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
+    // The container is the first part of an Azure URL's path; emulators have the account before it.
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let parts = match scheme {
+        "https" => 2,
+        "http" => 3,
+        _ => 1,
+    };
+    let bucket: String = rest.split_inclusive('/').take(parts).collect();
+    let prefix = &rest[bucket.len()..];
+    let bucket: Bucket = format!("{scheme}://{}", bucket.trim_end_matches('/')).parse()?;
+    match prefix.contains("{{") {
+        true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
+        false => Ok((bucket, prefix.to_owned())),
+    }
+}
+
+/// `500`, `10KiB`, `1.5GiB`, `2TB` as bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size such as 500GiB");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let factor: f64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        "t" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        _ => return Err(wrong()),
+    };
+    Ok((number * factor) as u64)
+}

@@ -1,0 +1,42 @@
+//! Warnings about what could not be read.
+
+use crate::cli::streams::Streams;
+use crate::cluster::argo_server::ArgoServer;
+use crate::output::escape::escape;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::plan::references::References;
+use std::collections::BTreeSet;
+
+/// Says on standard error what could not be read, and that nothing was found.
+pub(crate) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
+    for Gap { what, why, effect } in &inspection.gaps {
+        let text = format!("Warning: cannot read {what} ({why}); {effect}");
+        streams.say(crate::output::escape::escape(&text));
+    }
+    if inspection.summary.workflows == 0 {
+        streams.say(format!("No workflows found in {place}."));
+    }
+}
+
+/// Names those whose reads can't be told (`docs/dangers.md`, danger 8).
+pub(crate) fn warn_of_readers(references: &References, streams: &mut Streams) {
+    let anything: BTreeSet<&str> =
+        references.readers_of_anything().map(|referrer| referrer.name.as_str()).collect();
+    if let Some(first) = anything.first() {
+        let more =
+            if anything.len() > 1 { format!(" and {} more", anything.len() - 1) } else { String::new() };
+        streams.say(escape(&format!(
+            "Warning: {first}{more} reads keys made of parameters alone; pin what it needs with the label argo-gc/keep=true"
+        )));
+    }
+}
+
+/// Says what is wrong with the Argo server, and what to do about it: later only a source is unread.
+pub(crate) async fn warn(server: Option<&ArgoServer>, streams: &mut Streams) {
+    let Some(server) = server else { return };
+    if let Err(error) = server.greet().await {
+        let text = error.to_string();
+        streams.say(format!("Warning: {}", text.strip_prefix("error: ").unwrap_or(&text)));
+    }
+}

@@ -1,0 +1,78 @@
+//! Values put aside in a temporary file until all are known, and read back in order.
+
+use crate::error::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io;
+use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
+
+/// A queue on disk.
+pub struct DiskQueue<T> {
+    /// None until something is put aside.
+    writer: Option<BufWriter<File>>,
+    values: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for DiskQueue<T> {
+    fn default() -> Self {
+        Self { writer: None, values: PhantomData }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
+    /// Puts a value aside.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn push(&mut self, value: &T) -> Result<(), Error> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let file = tempfile::tempfile().map_err(failed)?;
+                self.writer.insert(BufWriter::with_capacity(1 << 16, file))
+            }
+        };
+        serde_json::to_writer(&mut *writer, value).map_err(|error| failed(error.into()))?;
+        writer.write_all(b"\n").map_err(failed)
+    }
+
+    /// All values, in the order in which they came.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn into_values(self) -> Result<impl Iterator<Item = Result<T, Error>>, Error> {
+        let file = match self.writer {
+            None => None,
+            Some(writer) => {
+                let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+                file.seek(SeekFrom::Start(0)).map_err(failed)?;
+                Some(file)
+            }
+        };
+        let lines = file.into_iter().flat_map(|file| BufReader::with_capacity(1 << 16, file).lines());
+        Ok(lines.map(|line| serde_json::from_str(&line.map_err(failed)?).map_err(Error::new)))
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::new(format!("a temporary file: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::disk_queue::DiskQueue;
+
+    #[test]
+    fn gives_back_what_was_put_aside() {
+        let mut spill = DiskQueue::default();
+        for text in ["a", "b\n", ""] {
+            spill.push(&text.to_owned()).unwrap();
+        }
+        let values: Vec<String> = spill.into_values().unwrap().map(Result::unwrap).collect();
+        assert_eq!(values, ["a", "b\n", ""]);
+        assert_eq!(DiskQueue::<u8>::default().into_values().unwrap().count(), 0);
+    }
+}

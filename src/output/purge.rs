@@ -1,0 +1,306 @@
+//! A purge's plan and its outcome, as tables.
+
+use crate::error::Error;
+use crate::output::age::age;
+use crate::output::columns::Columns;
+use crate::output::escape::escape;
+use crate::output::text::{plural, size, span};
+use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
+use crate::purge::plan_file::Plan;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_store::types::BucketFacts;
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io;
+use std::io::Write;
+
+/// Shows a plan: what goes, a row per workflow or object; then what stays, and why.
+///
+/// # Errors
+/// Writing failed, or the plan can't be read.
+pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
+    let totals = &plan.tail.totals;
+    match totals.objects {
+        0 => writeln!(out, "Nothing to delete")?,
+        objects => writeln!(
+            out,
+            "To delete: {} ({}) of {}",
+            plural(objects, "object"),
+            size(totals.bytes),
+            plural(totals.workflows, "workflow")
+        )?,
+    }
+    // Rows are made twice, to be measured and to be written: held, those of a large plan would be most of memory.
+    let columns: &[&str] = match wide {
+        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
+        false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
+    };
+    let mut goes = Columns::new(columns);
+    let mut stays = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
+    let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for workflow in plan.workflows()? {
+        let workflow = workflow?;
+        rows(&workflow, wide, now).iter().for_each(|row| goes.measure(row));
+        keeps(&workflow).iter().for_each(|row| stays.measure(row));
+        for object in &workflow.delete {
+            if let Some(days) = minimum_days(&object.storage_class)
+                && object.created.is_some_and(|created| now.duration_since(created).as_secs() < days * 86_400)
+            {
+                let fee = fees.entry(object.storage_class.to_string()).or_default();
+                *fee = (fee.0 + 1, fee.1 + object.size);
+            }
+        }
+    }
+    if goes.rows > 0 {
+        goes.header(out)?;
+        for workflow in plan.workflows()? {
+            rows(&workflow?, wide, now).iter().try_for_each(|row| goes.row(out, row))?;
+        }
+    }
+    for (class, (objects, bytes)) in fees {
+        let days = minimum_days(&class).unwrap_or_default();
+        writeln!(
+            out,
+            "\n{} ({}) of class {class} are younger than {days} days: deleting them early is charged as if they stayed",
+            plural(objects, "object"),
+            size(bytes)
+        )?;
+    }
+    if stays.rows > 0 {
+        writeln!(out, "\nTo keep:")?;
+        stays.header(out)?;
+        for workflow in plan.workflows()? {
+            keeps(&workflow?).iter().try_for_each(|row| stays.row(out, row))?;
+        }
+    }
+    Ok(())
+}
+
+/// What of a workflow goes: one row, or one for each object.
+pub(crate) fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Vec<Vec<String>> {
+    match workflow.delete.is_empty() && !workflow.release_finalizer {
+        true => Vec::new(),
+        false if wide => objects(workflow, now),
+        false => vec![row(workflow, now)],
+    }
+}
+
+/// Days an object of the class is charged for at the least (cloud.google.com/storage/docs/storage-classes).
+fn minimum_days(class: &str) -> Option<i64> {
+    match class {
+        "NEARLINE" => Some(30),
+        "COLDLINE" => Some(90),
+        "ARCHIVE" => Some(365),
+        _ => None,
+    }
+}
+
+/// A row per protection.
+fn keeps(workflow: &PlannedWorkflow) -> Vec<Vec<String>> {
+    let mut kept: BTreeMap<&str, (u64, &str, &str)> = BTreeMap::new();
+    for keep in &workflow.keep {
+        let entry = kept.entry(keep.protection.code()).or_insert((0, &keep.location, &keep.detail));
+        entry.0 += 1;
+    }
+    let rows = kept.into_iter().map(|(code, (count, location, detail))| {
+        let count = count.to_string();
+        [&workflow.namespace, &workflow.name, count.as_str(), code, location, detail].map(none).to_vec()
+    });
+    rows.collect()
+}
+
+fn none(text: &str) -> String {
+    if text.is_empty() { "<none>".to_owned() } else { escape(text).into_owned() }
+}
+
+pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
+    let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| &*object.reason).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
+    let mut cells = vec![
+        none(&workflow.namespace),
+        none(&workflow.name),
+        workflow.delete.len().to_string(),
+        size(workflow.bytes()),
+        none(&reasons.join(",")),
+        escape(&crate::output::text::common_path(&places)).into_owned(),
+        age(workflow.finished_at, now),
+    ];
+    if workflow.release_finalizer {
+        // What is kept keeps it, unless it turns out to be gone.
+        let unless = if workflow.keep.is_empty() { "" } else { ", if nothing of it is left" };
+        cells.push(format!("then releases the finalizer{unless}"));
+    }
+    cells
+}
+
+fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
+    let row = |object: &argo_gc_core::plan::planned::PlannedObject| {
+        vec![
+            none(&workflow.namespace),
+            none(&workflow.name),
+            none(&object.artifact),
+            none(&object.reason),
+            size(object.size),
+            escape(&object.bucket.uri(&object.key)).into_owned(),
+            none(&object.generation),
+            age(object.created, now),
+        ]
+    };
+    workflow.delete.iter().map(row).collect()
+}
+
+/// What becomes of the bytes in a bucket, and whether there is a way back: one sentence.
+pub fn bucket(facts: &BucketFacts) -> String {
+    let BucketFacts {
+        bucket,
+        soft_delete_seconds,
+        versioning,
+        retention_seconds,
+        lifecycle_rules,
+        looked_at,
+        unread,
+    } = facts;
+    let name = escape(&bucket.to_string()).into_owned();
+    let mut text = match (unread, soft_delete_seconds, versioning) {
+        (Some(why), ..) => {
+            format!("{name}: its settings can't be read ({}), so there may be no way back", escape(why))
+        }
+        (None, 0, false) => {
+            format!("{name}: no soft delete and no versioning, so what is deleted can't be brought back")
+        }
+        (None, 0, true) => format!(
+            "{name}: versioning is on, so deleted objects stay as noncurrent versions, and are billed, until a \
+             lifecycle rule removes them"
+        ),
+        (None, seconds, versioning) => {
+            let versions = if *versioning { ", and as noncurrent versions" } else { "" };
+            format!("{name}: deleted objects are kept, and billed, for {}{versions}", span(*seconds))
+        }
+    };
+    if *looked_at {
+        text += "; its server may heed no pin, so each object is looked at just before its delete";
+    }
+    if *retention_seconds > 0 {
+        text += &format!("; objects are retained for {} after they were written", span(*retention_seconds));
+    }
+    if *lifecycle_rules > 0 {
+        text += &format!("; it has {}", plural(*lifecycle_rules as u64, "lifecycle rule"));
+    }
+    text
+}
+
+/// Shows what became of a plan.
+///
+/// # Errors
+/// Writing failed.
+pub fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
+    let holds = |name: &Bucket| {
+        buckets.iter().any(|bucket| bucket.bucket == *name && (bucket.has_undo() || bucket.unread.is_some()))
+    };
+    let bytes: u64 = tally.bytes.values().sum();
+    let later: u64 = tally.bytes.iter().filter(|(name, _)| holds(name)).map(|(_, bytes)| bytes).sum();
+    let now = bytes - later;
+    write!(out, "\nDeleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
+    match (now, later) {
+        (_, 0) => writeln!(out, ", verified")?,
+        (0, _) => writeln!(out, ", verified; billed until the bucket lets go of them")?,
+        _ => writeln!(
+            out,
+            ", verified; {} freed now, {} when the bucket lets go of them",
+            size(now),
+            size(later)
+        )?,
+    }
+    if tally.gone > 0 {
+        writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;
+    }
+    if tally.finalizers > 0 {
+        writeln!(out, "Released {}", plural(tally.finalizers, "finalizer"))?;
+    }
+    if tally.recorded > 0 {
+        writeln!(out, "Recorded {} as deleted in their workflows", plural(tally.recorded, "artifact"))?;
+    }
+    Ok(())
+}
+
+/// One workflow of `kind: PurgeResult`.
+pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
+    let object = |settled: &Settled| {
+        let (outcome, detail) = match &settled.fate {
+            ObjectOutcome::Deleted => ("deleted", ""),
+            ObjectOutcome::Gone => ("gone", ""),
+            ObjectOutcome::Kept(protection, detail) => (protection.code(), detail.as_str()),
+            ObjectOutcome::Failed(why) => ("failed", why.as_str()),
+            ObjectOutcome::NotReached => ("not-reached", ""),
+            ObjectOutcome::StillThere => ("still-there", ""),
+        };
+        let planned = &settled.object;
+        json!({
+            "bucket": planned.bucket, "key": planned.key, "generation": planned.generation, "size": planned.size,
+            "outcome": outcome, "detail": detail,
+        })
+    };
+    let plan = &workflow.plan;
+    json!({
+        "namespace": plan.namespace, "name": plan.name, "uid": plan.uid,
+        "objects": workflow.objects.iter().map(object).collect::<Vec<_>>(),
+        "recorded": workflow.settlement.recorded,
+        "finalizerReleased": workflow.settlement.finalizer_released,
+        "notes": workflow.settlement.notes,
+    })
+}
+
+/// `kind: PurgeResult` but for its workflows: what became of a plan, as a document.
+pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
+    json!({
+        "apiVersion": crate::purge::plan_file::API_VERSION,
+        "kind": "PurgeResult",
+        "plan": plan,
+        "complete": tally.left == 0,
+        "totals": {
+            "deleted": tally.deleted, "gone": tally.gone, "left": tally.left,
+            "bytes": tally.bytes.values().sum::<u64>(),
+            "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
+        },
+        "journal": journal,
+    })
+}
+
+/// Why the object is still there, in one line; none when it is gone.
+pub fn leftover(settled: &Settled) -> Option<String> {
+    let place = settled.object.bucket.uri(&settled.object.key);
+    let why = match &settled.fate {
+        ObjectOutcome::Deleted | ObjectOutcome::Gone => return None,
+        ObjectOutcome::Kept(protection, detail) if detail.is_empty() => protection.text().to_owned(),
+        ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", protection.text()),
+        ObjectOutcome::Failed(why) => format!("failed: {why}"),
+        ObjectOutcome::NotReached => "not reached".to_owned(),
+        ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
+    };
+    Some(escape(&format!("{place}: {why}")).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::text::size;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, want) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.0KiB"),
+            (10 << 10, "10KiB"),
+            ((1 << 20) - 1, "1.0MiB"),
+            (3 << 40, "3.0TiB"),
+            (u64::MAX, "16384PiB"),
+        ] {
+            assert_eq!(size(bytes), want, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Totals by namespace, template, reason or bucket.
+
+use crate::output::columns::table;
+use crate::output::escape::escape;
+use crate::output::prices::{Prices, dollars};
+use crate::output::text::size;
+use crate::output::view::GroupBy;
+use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::io::Write;
+
+/// One line of totals.
+#[derive(Debug, Default)]
+struct Total {
+    workflows: u64,
+    artifacts: u64,
+    objects: u64,
+    bytes: u64,
+    /// Bytes of deleted copies.
+    copies: u64,
+    month: f64,
+    /// Keys of several workflows, by hash, whose objects are counted already.
+    summed: HashSet<u64>,
+}
+
+/// The totals so far.
+#[derive(Debug, Default)]
+pub(crate) struct Groups(BTreeMap<String, Total>);
+
+impl Groups {
+    /// Counts in what is shown of a workflow.
+    pub fn add(&mut self, by: GroupBy, assessment: &Assessment, prices: &Prices) {
+        let mut met: Vec<String> = Vec::new();
+        for artifact in &assessment.artifacts {
+            let name = name(by, assessment, artifact);
+            let total = self.0.entry(name.clone()).or_default();
+            total.artifacts += 1;
+            if let Some(stored) = &artifact.stored
+                && assessment.fixed_key(artifact).is_none_or(|key| total.summed.insert(key))
+            {
+                total.objects += stored.objects;
+                total.bytes += stored.bytes;
+                total.month += prices.month(&stored.classes);
+                if let Some(copies) = &stored.copies {
+                    total.copies += copies.bytes;
+                    total.month += prices.month(&copies.classes);
+                }
+            }
+            if !met.contains(&name) {
+                total.workflows += 1;
+                met.push(name);
+            }
+        }
+    }
+
+    /// Most bytes first, then most artifacts.
+    pub fn write(self, out: &mut dyn Write, by: GroupBy, checked: bool) -> io::Result<()> {
+        let mut totals: Vec<(String, Total)> = self.0.into_iter().collect();
+        totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
+        let mut columns = vec![by.header(), "WORKFLOWS", "ARTIFACTS"];
+        let has_copies = totals.iter().any(|(_, total)| total.copies > 0);
+        if checked {
+            columns.extend(["OBJECTS", "SIZE"]);
+            columns.extend(has_copies.then_some("COPIES"));
+            columns.push("COST/MONTH");
+        }
+        let rows = totals.into_iter().map(|(name, total)| {
+            let mut row =
+                vec![escape(&name).into_owned(), total.workflows.to_string(), total.artifacts.to_string()];
+            if checked {
+                row.extend([total.objects.to_string(), size(total.bytes)]);
+                row.extend(has_copies.then(|| size(total.copies)));
+                row.push(dollars(total.month));
+            }
+            row
+        });
+        table(out, &columns, rows.collect())
+    }
+}
+
+fn name(by: GroupBy, assessment: &Assessment, artifact: &ArtifactReport) -> String {
+    let text = match by {
+        GroupBy::Namespace => assessment.namespace.as_str(),
+        GroupBy::Template if artifact.template.is_empty() => "<inline>",
+        GroupBy::Template => &artifact.template,
+        GroupBy::Reason => artifact.reason.map_or("", argo_gc_core::reason::Reason::code),
+        GroupBy::Bucket => {
+            artifact.location.as_ref().map_or("<unknown>", |location| location.bucket.as_str())
+        }
+    };
+    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
+}

@@ -1,0 +1,101 @@
+//! What became of each planned object, of each workflow, and of the whole run.
+
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+use argo_gc_store::types::Outcome;
+use std::collections::BTreeMap;
+
+/// What became of one planned object.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub object: PlannedObject,
+    pub fate: ObjectOutcome,
+    /// It was looked for after its delete, and nothing lies at its key, no newer object either.
+    pub vacant: bool,
+}
+
+/// Why an object is gone, or still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectOutcome {
+    Deleted,
+    /// Somebody else had deleted it.
+    Gone,
+    Kept(Protection, String),
+    Failed(String),
+    /// The user stopped the run first.
+    NotReached,
+    /// It was deleted, and is there all the same.
+    StillThere,
+}
+
+impl ObjectOutcome {
+    /// Whether the planned generation is no longer there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Deleted | Self::Gone)
+    }
+}
+
+/// What became of one workflow's objects, and what was done to the workflow after.
+#[derive(Debug, Clone)]
+pub struct WorkflowTally {
+    /// Without its objects.
+    pub plan: PlannedWorkflow,
+    pub objects: Vec<Settled>,
+    pub settlement: WorkflowUpdate,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub deleted: u64,
+    /// Bytes deleted by us, by bucket.
+    pub bytes: BTreeMap<Bucket, u64>,
+    /// Somebody else had deleted them.
+    pub gone: u64,
+    /// Of the plan, and still there.
+    pub left: u64,
+    pub reached: u64,
+    pub recorded: u64,
+    pub finalizers: u64,
+}
+
+impl Tally {
+    /// Counts a workflow in.
+    pub(crate) fn add(&mut self, workflow: &WorkflowTally) {
+        for Settled { object, fate, .. } in &workflow.objects {
+            self.reached += u64::from(*fate != ObjectOutcome::NotReached);
+            match fate {
+                ObjectOutcome::Deleted => {
+                    self.deleted += 1;
+                    *self.bytes.entry(object.bucket.clone()).or_default() += object.size;
+                }
+                ObjectOutcome::Gone => self.gone += 1,
+                _ => self.left += 1,
+            }
+        }
+        self.recorded += workflow.settlement.recorded;
+        self.finalizers += u64::from(workflow.settlement.finalizer_released);
+    }
+}
+
+/// What an outcome means for the plan.
+pub fn fate(outcome: Outcome) -> ObjectOutcome {
+    match outcome {
+        Outcome::Deleted => ObjectOutcome::Deleted,
+        Outcome::Gone => ObjectOutcome::Gone,
+        Outcome::Changed => ObjectOutcome::Kept(Protection::ChangedObject, String::new()),
+        Outcome::Held(detail) => ObjectOutcome::Kept(Protection::Held, detail),
+        Outcome::Denied(detail) => ObjectOutcome::Kept(Protection::Denied, detail),
+        Outcome::Failed(detail) => ObjectOutcome::Failed(detail),
+    }
+}
+
+/// What was done to a workflow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkflowUpdate {
+    pub recorded: u64,
+    pub finalizer_released: bool,
+    /// What was left undone, and why.
+    pub notes: Vec<String>,
+}

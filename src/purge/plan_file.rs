@@ -1,0 +1,588 @@
+//! The plan as it is saved, shown and applied: `kind: PurgePlan`, one JSON document with a line for each workflow.
+//!
+//! A plan may have a million objects, so it lives in a file and is read line by line: the head, the workflows,
+//! the tail. The hash is of every byte before it.
+
+use crate::cluster::identity::ClusterIdentity;
+use crate::error::Error;
+use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::orphans::{Guarded, below, referrer};
+use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::references::{References, Released};
+use argo_gc_core::plan::select::CLOCKS;
+use argo_gc_store::types::BucketFacts;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+/// Version of the documents.
+pub const API_VERSION: &str = "argo-gc/v1";
+
+/// What stands between the tail and the hash.
+const HASH: &str = ",\"hash\":\"";
+
+/// What is known before the first workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    pub api_version: String,
+    pub kind: String,
+    pub created_at: Timestamp,
+    /// The cluster it was made in; none for files.
+    pub cluster: Option<ClusterIdentity>,
+    /// Where the buckets are: an endpoint or a directory.
+    pub storage: String,
+    /// Sources of references that were not read, and accepted so.
+    pub unread: Vec<String>,
+}
+
+/// What is known after the last one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The buckets that objects are deleted from.
+    pub buckets: Vec<BucketFacts>,
+    pub totals: Totals,
+}
+
+/// Sums over a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Totals {
+    pub objects: u64,
+    pub bytes: u64,
+    /// Workflows that lose objects.
+    pub workflows: u64,
+    pub kept: u64,
+    pub absent: u64,
+    /// Finalizers to be released.
+    pub finalizers: u64,
+}
+
+/// Which objects go, which stay and why, in which cluster and storage.
+#[derive(Debug)]
+pub struct Plan {
+    pub head: Head,
+    pub tail: Tail,
+    /// SHA-256 of the text before it, as hexadecimal digits.
+    pub hash: String,
+    file: File,
+    length: u64,
+}
+
+impl Head {
+    /// The head of a plan made now.
+    pub fn new(
+        now: Timestamp,
+        cluster: Option<ClusterIdentity>,
+        storage: String,
+        unread: Vec<String>,
+    ) -> Self {
+        let (api_version, kind) = (API_VERSION.to_owned(), "PurgePlan".to_owned());
+        Self { api_version, kind, created_at: now, cluster, storage, unread }
+    }
+}
+
+/// A plan being written.
+pub struct Draft {
+    writer: Hashing,
+    head: Head,
+    totals: Totals,
+    buckets: BTreeSet<Bucket>,
+    lines: u64,
+    /// Names of orphans met, as hashes: a name's objects may stand on several lines.
+    orphans: HashSet<u64>,
+    state: RandomState,
+}
+
+impl Draft {
+    /// Begins a plan in a file that vanishes with it.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn new(head: Head) -> Result<Self, Error> {
+        let file = tempfile::tempfile().map_err(unwritten)?;
+        let mut writer = Hashing::new(file);
+        let text = serde_json::to_string(&head).map_err(Error::new)?;
+        // The document's brace stays open for what comes after.
+        let open = text.strip_suffix('}').unwrap_or(&text);
+        writeln!(writer, "{open},\"workflows\":[").map_err(unwritten)?;
+        Ok(Self {
+            writer,
+            head,
+            totals: Totals::default(),
+            buckets: BTreeSet::new(),
+            lines: 0,
+            orphans: HashSet::new(),
+            state: RandomState::new(),
+        })
+    }
+
+    /// Adds a workflow; one of which there is nothing to say is left out.
+    ///
+    /// # Errors
+    /// There is no more room for temporary files.
+    pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
+        let PlannedWorkflow { delete, keep, absent, release_finalizer, .. } = workflow;
+        if delete.is_empty() && keep.is_empty() && absent.is_empty() && !release_finalizer {
+            return Ok(());
+        }
+        let counts = !delete.is_empty()
+            && (!workflow.orphans || self.orphans.insert(self.state.hash_one(&workflow.name)));
+        let totals = &mut self.totals;
+        totals.objects += delete.len() as u64;
+        totals.bytes += workflow.bytes();
+        totals.workflows += u64::from(counts);
+        totals.kept += keep.len() as u64;
+        totals.absent += absent.len() as u64;
+        totals.finalizers += u64::from(*release_finalizer);
+        for PlannedObject { bucket, .. } in delete {
+            if !self.buckets.contains(bucket) {
+                self.buckets.insert(bucket.clone());
+            }
+        }
+        let comma = if self.lines == 0 { "" } else { "," };
+        self.lines += 1;
+        write!(self.writer, "{comma}").map_err(unwritten)?;
+        serde_json::to_writer(&mut self.writer, workflow).map_err(|error| unwritten(error.into()))?;
+        writeln!(self.writer).map_err(unwritten)
+    }
+
+    /// The buckets that objects are deleted from.
+    pub fn buckets(&self) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter()
+    }
+
+    /// Sums up and seals the plan.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn seal(self, buckets: Vec<BucketFacts>) -> Result<Plan, Error> {
+        let Self { mut writer, head, totals, .. } = self;
+        let tail = Tail { buckets, totals };
+        let text = serde_json::to_string(&tail).map_err(Error::new)?;
+        let inner = text.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
+        write!(writer, "],{inner}{HASH}").map_err(unwritten)?;
+        let hash = hexadecimal(writer.hasher.clone());
+        writeln!(writer, "{hash}\"}}").map_err(unwritten)?;
+        let length = writer.length;
+        let file = writer.inner.into_inner().map_err(|error| unwritten(error.into_error()))?;
+        Ok(Plan { head, tail, hash, file, length })
+    }
+}
+
+impl Plan {
+    /// Refuses a plan that is past `max_age`, or dated later than now (`docs/dangers.md`, danger 25).
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_age(&self, max_age: SignedDuration, now: Timestamp) -> Result<(), Error> {
+        let made = self.head.created_at;
+        let age = now.duration_since(made);
+        if age < -CLOCKS {
+            return Err(Error::refused(format!("the plan is dated {made}, which is yet to come")));
+        }
+        if age > max_age {
+            return Err(Error::refused(format!("the plan was made at {made}, which is too long ago"))
+                .hint("make a new one, or allow its age with --plan-max-age"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a plan of another cluster or storage (`docs/dangers.md`, danger 25).
+    ///
+    /// # Errors
+    /// It is of another.
+    pub fn check_place(&self, cluster: Option<&ClusterIdentity>, storage: &str) -> Result<(), Error> {
+        let same = match (&self.head.cluster, cluster) {
+            (None, None) => true,
+            (Some(then), Some(now)) => then.is(now),
+            _ => false,
+        };
+        if !same {
+            let place = self.head.cluster.as_ref().map_or("files", |cluster| &cluster.server);
+            return Err(Error::refused(format!("the plan is of another cluster: {place}"))
+                .hint("choose it with --context"));
+        }
+        match self.head.storage == storage {
+            true => Ok(()),
+            false => Err(Error::refused(format!("the plan is of other storage: {}", self.head.storage))
+                .hint(format!("here it is: {storage}; endpoints must be named as when it was made"))),
+        }
+    }
+
+    /// Opens the plan at the beginning of a file; a journal goes on after it.
+    ///
+    /// # Errors
+    /// It is no plan, or was edited.
+    pub fn open(file: File) -> Result<Self, Error> {
+        let no_plan = |why: &str| Error::refused(format!("this is no saved plan: {why}"));
+        let unread = |error: io::Error| no_plan(&error.to_string());
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        // What is checked is carried out, whatever is written to the file meanwhile.
+        let mut copy = BufWriter::with_capacity(1 << 16, tempfile::tempfile().map_err(unwritten)?);
+        let mut hasher = Sha256::new();
+        let mut line = String::new();
+        let mut length = 0;
+        let mut head = None;
+        loop {
+            line.clear();
+            length += reader.read_line(&mut line).map_err(unread)? as u64;
+            if line.is_empty() {
+                return Err(no_plan("it is cut short"));
+            }
+            copy.write_all(line.as_bytes()).map_err(unwritten)?;
+            let Some(first) = &head else {
+                let open = line.trim_end().strip_suffix(",\"workflows\":[");
+                let open = open.ok_or_else(|| no_plan("it does not begin as one"))?;
+                let read: Head = serde_json::from_str(&format!("{open}}}"))
+                    .map_err(|error| no_plan(&error.to_string()))?;
+                if read.api_version != API_VERSION || read.kind != "PurgePlan" {
+                    return Err(no_plan(&format!("it is a {} of {}", read.kind, read.api_version)));
+                }
+                hasher.update(&line);
+                head = Some(read);
+                continue;
+            };
+            if !line.starts_with(']') {
+                hasher.update(&line);
+                continue;
+            }
+            let (before, hash) =
+                line.trim_end().rsplit_once(HASH).ok_or_else(|| no_plan("it has no hash"))?;
+            hasher.update(before);
+            hasher.update(HASH);
+            let hash = hash.trim_end_matches("\"}").to_owned();
+            if hexadecimal(hasher) != hash {
+                return Err(Error::refused("the plan was edited after it was made")
+                    .hint("make a new one with --plan-out"));
+            }
+            let inner = before.trim_start_matches("],");
+            let tail =
+                serde_json::from_str(&format!("{{{inner}}}")).map_err(|error| no_plan(&error.to_string()))?;
+            let head = first.clone();
+            let file = copy.into_inner().map_err(|error| unwritten(error.into_error()))?;
+            return Ok(Self { head, tail, hash, file, length });
+        }
+    }
+
+    /// The workflows, read from the file one by one.
+    ///
+    /// # Errors
+    /// The file can't be read any more.
+    pub fn workflows(&self) -> Result<impl Iterator<Item = Result<PlannedWorkflow, Error>> + use<>, Error> {
+        let lines = self.text()?.lines().skip(1);
+        Ok(lines.take_while(|line| !line.as_ref().is_ok_and(|line| line.starts_with(']'))).map(|line| {
+            let line = line.map_err(unwritten)?;
+            serde_json::from_str(line.trim_start_matches(',')).map_err(Error::new)
+        }))
+    }
+
+    /// Bytes of the document; a journal goes on after them.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The document's text from its beginning.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn text(&self) -> Result<BufReader<io::Take<File>>, Error> {
+        // Both handles share one position, so only one reader may be at work at a time.
+        let mut file = self.file.try_clone().map_err(unwritten)?;
+        file.seek(SeekFrom::Start(0)).map_err(unwritten)?;
+        Ok(BufReader::with_capacity(1 << 16, file.take(self.length)))
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.tail.totals.objects == 0 && self.tail.totals.finalizers == 0
+    }
+
+    /// The plan with every workflow changed.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn map(&self, mut change: impl FnMut(&mut PlannedWorkflow)) -> Result<Self, Error> {
+        let mut draft = Draft::new(self.head.clone())?;
+        for workflow in self.workflows()? {
+            let mut workflow = workflow?;
+            change(&mut workflow);
+            draft.add(&workflow)?;
+        }
+        draft.seal(self.tail.buckets.clone())
+    }
+
+    /// One of `of` shards, the first of which is 1: whole workflows, by their UIDs, so that each is in just one.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
+        self.map(|PlannedWorkflow { uid, name, delete, keep, absent, release_finalizer, .. }| {
+            let word = if uid.is_empty() { name } else { uid };
+            let hash = Sha256::digest(word.as_bytes());
+            let number = hash.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+            if number % of.max(1) + 1 != which {
+                delete.clear();
+                keep.clear();
+                absent.clear();
+                *release_finalizer = false;
+            }
+        })
+    }
+
+    /// Whether it is of orphans, of which nobody else keeps watch.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn has_orphans(&self) -> Result<bool, Error> {
+        for workflow in self.workflows()? {
+            if workflow?.orphans {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// UIDs of all workflows that give up what is planned.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn uids(&self) -> Result<HashSet<String>, Error> {
+        let mut uids = HashSet::new();
+        for workflow in self.workflows()? {
+            let PlannedWorkflow { uid, delete, .. } = workflow?;
+            uids.insert(uid);
+            uids.extend(delete.into_iter().flat_map(|object| object.shared_with).map(|sharer| sharer.uid));
+        }
+        Ok(uids)
+    }
+
+    /// Keeps what something refers to by now, or what is pinned; gives the number of such objects too.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn keep_needed(&self, references: &References, since: &Since) -> Result<(Self, usize), Error> {
+        let mut released = Released::default();
+        for uid in self.uids()?.iter().filter(|uid| !since.altered.contains(*uid)) {
+            released.whole(uid);
+        }
+        let mut kept = 0;
+        let plan =
+            self.map(|PlannedWorkflow { uid, name, orphans, delete, keep, release_finalizer, .. }| {
+                let pinned = since.pinned.get(uid);
+                // What runs again refers to its own objects; that it does is found out, and told, at the delete.
+                let altered = pinned.is_none() && since.altered.contains(uid);
+                delete.retain(|object| {
+                    let (bucket, key) = (object.bucket.name(), &object.key);
+                    let holder = match orphans {
+                        true => referrer(references, bucket, key, name),
+                        false => references.holder(bucket, key, &released),
+                    };
+                    let guard = since.guarded.holder(below(key, name)).filter(|_| *orphans);
+                    let (protection, detail) = match (pinned, holder, guard) {
+                        (None, None, Some(guard)) => {
+                            (Protection::Pinned, format!("{guard} is pinned, or not finished"))
+                        }
+                        (Some(place), ..) => (Protection::Pinned, format!("on the {place}")),
+                        (None, Some(holder), _) if !altered || holder.uid != *uid => {
+                            (Protection::Referenced, format!("by {}", holder.name))
+                        }
+                        _ => return true,
+                    };
+                    kept += 1;
+                    keep.push(KeptObject {
+                        location: object.bucket.uri(&object.key),
+                        artifact: object.artifact.to_string(),
+                        protection,
+                        detail,
+                    });
+                    false
+                });
+                *release_finalizer &= pinned.is_none();
+            })?;
+        Ok((plan, kept))
+    }
+}
+
+/// What became of a plan's workflows since it was made, by UID.
+#[derive(Debug, Default)]
+pub struct Since {
+    /// They are no longer as they were: what they refer to counts again.
+    pub altered: HashSet<String>,
+    /// A pin keeps all of them: where.
+    pub pinned: HashMap<String, &'static str>,
+    /// Where nothing is an orphan.
+    pub guarded: Guarded,
+}
+
+/// Counts and hashes what is written.
+struct Hashing {
+    inner: BufWriter<File>,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl Hashing {
+    fn new(file: File) -> Self {
+        Self { inner: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new(), length: 0 }
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unwritten(error: io::Error) -> Error {
+    Error::new(format!("the plan's file: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::cluster::identity::ClusterIdentity;
+    use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+    use jiff::SignedDuration;
+    use std::io::SeekFrom;
+
+    fn identity(uid: &str, server: &str) -> ClusterIdentity {
+        ClusterIdentity { uid: Some(uid.into()), server: server.into(), context: None }
+    }
+
+    fn workflow(name: &str) -> PlannedWorkflow {
+        PlannedWorkflow {
+            namespace: "ml".into(),
+            name: name.into(),
+            uid: format!("uid-{name}"),
+            phase: "Succeeded".into(),
+            finished_at: None,
+            delete: Vec::new(),
+            keep: Vec::new(),
+            absent: vec!["gs://b/k".into()],
+            orphans: false,
+            release_finalizer: false,
+        }
+    }
+
+    fn plan() -> String {
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft =
+            Draft::new(Head::new(now, Some(identity("u", "s")), "gcs".into(), Vec::new())).unwrap();
+        draft.add(&workflow("a")).unwrap();
+        draft.add(&workflow("b")).unwrap();
+        let plan = draft.seal(Vec::new()).unwrap();
+        let mut text = String::new();
+        plan.text().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn read(text: &str, uid: &str, now: &str) -> Result<Plan, String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let cluster = identity(uid, "other address");
+        let day = SignedDuration::from_hours(24);
+        let checked = Plan::open(file).and_then(|plan| {
+            plan.check_age(day, now.parse().unwrap())?;
+            plan.check_place(Some(&cluster), "gcs").map(|()| plan)
+        });
+        checked.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn danger_25_a_stale_edited_or_foreign_plan_is_refused() {
+        let text = plan();
+        let soon = "2026-11-01T01:00:00Z";
+        assert!(read(&text, "u", soon).is_ok());
+        assert!(read(&text, "v", soon).unwrap_err().contains("another cluster"));
+        assert!(read(&text, "u", "2026-11-02T01:00:00Z").unwrap_err().contains("too long ago"));
+        assert!(read(&text, "u", "2026-10-31T23:00:00Z").unwrap_err().contains("yet to come"));
+        for (from, to) in [("\"gcs\"", "\"gcS\""), ("uid-a", "uid-x"), ("\"absent\":2", "\"absent\":3")] {
+            assert!(text.contains(from));
+            assert!(read(&text.replace(from, to), "u", soon).unwrap_err().contains("edited"), "{from}");
+        }
+        let (lines, _) = text.split_once("\n,{").unwrap();
+        for other in ["", "{}", "{\"kind\":\"List\",\"items\":[]}", lines] {
+            assert!(read(other, "u", soon).unwrap_err().contains("no saved plan"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_orphans_on_several_lines_counts_once() {
+        let object = PlannedObject {
+            bucket: "gs://b".parse().unwrap(),
+            key: "argo/gone/1".into(),
+            generation: "1".into(),
+            size: 1,
+            created: None,
+            storage_class: "".into(),
+            crc32c: "".into(),
+            artifact: "".into(),
+            node_id: "".into(),
+            reason: "".into(),
+            shared_with: Vec::new(),
+        };
+        let line = PlannedWorkflow { delete: vec![object], orphans: true, ..workflow("gone") };
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft = Draft::new(Head::new(now, None, "gcs".into(), Vec::new())).unwrap();
+        draft.add(&line).unwrap();
+        draft.add(&line).unwrap();
+        let totals = draft.seal(Vec::new()).unwrap().tail.totals;
+        assert_eq!((totals.workflows, totals.objects), (1, 2));
+    }
+
+    #[test]
+    fn a_plan_is_one_json_document_and_comes_back_as_it_was() {
+        let text = plan();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["workflows"][1]["name"], "b");
+        assert_eq!(document["totals"]["absent"], 2);
+        let plan = read(&format!("{text}{{\"line\":\"begin\"}}\n"), "u", "2026-11-01T01:00:00Z").unwrap();
+        let workflows: Vec<PlannedWorkflow> = plan.workflows().unwrap().map(Result::unwrap).collect();
+        assert_eq!(workflows, [workflow("a"), workflow("b")]);
+        // A change makes another plan with a seal of its own.
+        let changed = plan.map(|workflow| workflow.absent.clear()).unwrap();
+        assert_eq!(changed.workflows().unwrap().count(), 0);
+        assert_ne!(changed.hash, plan.hash);
+    }
+
+    #[test]
+    fn shards_have_every_workflow_once() {
+        let now = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut draft = Draft::new(Head::new(now, None, "gcs".into(), Vec::new())).unwrap();
+        let names: Vec<String> = (0..100).map(|at| format!("w{at:02}")).collect();
+        names.iter().for_each(|name| draft.add(&workflow(name)).unwrap());
+        let plan = draft.seal(Vec::new()).unwrap();
+        let mut met = Vec::new();
+        for which in 1..=7 {
+            let shard = plan.shard(which, 7).unwrap();
+            let part: Vec<String> =
+                shard.workflows().unwrap().map(|workflow| workflow.unwrap().name).collect();
+            assert!((5..25).contains(&part.len()), "{part:?}");
+            assert_eq!(shard.tail.totals.absent, part.len() as u64);
+            met.extend(part);
+        }
+        met.sort();
+        assert_eq!(met, names);
+    }
+}

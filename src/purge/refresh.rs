@@ -1,0 +1,70 @@
+//! Reads the references again before a saved plan is carried out.
+
+use crate::cli::purge::Arguments;
+use crate::cluster::client::Cluster;
+use crate::cluster::references::Unread;
+use crate::error::Error;
+use crate::purge::plan_file::{Plan, Since};
+use crate::purge::recheck::rerun;
+use crate::scan::archive;
+use crate::scan::cluster::everything;
+use crate::scan::gather::{Scan, pinned};
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::plan::references::{References, ReferencesBuilder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything that refers to anything by now, and what became of the plan's workflows; nothing is selected.
+pub(crate) async fn references(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    context: &Context,
+    plan: &Plan,
+) -> Result<(References, Since), Error> {
+    let mut gathering = ReferencesBuilder::default();
+    let beside = cluster.beside(Some(cluster.namespace()), &mut gathering).await;
+    let mut unread = beside.unread.clone();
+    let orphans = plan.has_orphans()?;
+    if orphans {
+        unread.extend(cluster.results(&mut gathering).await);
+    }
+    // The plan may have been made with an Argo server, or the archive was accepted as unread.
+    let accepted = plan.head.unread.iter().any(|unread| unread.starts_with("archive: ")) && !orphans;
+    unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
+    let pinned_namespaces = beside.pinned_namespaces.clone();
+    let start = Scan::new(gathering, unread);
+    let rules = arguments.rules(argo_gc_core::plan::rules::Allowed::default(), context.now);
+    let (planned, made) = (plan.uids()?, plan.head.created_at);
+    let since = Arc::new(Mutex::new(Since::default()));
+    let (found, pins) = (Arc::clone(&since), beside.clone());
+    let look = move |workflow: &Workflow| {
+        let uid = &workflow.metadata.uid;
+        if planned.contains(uid) {
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            if rerun(workflow, made).is_some() {
+                found.altered.insert(uid.clone());
+            }
+            if let Some(place) = pinned(workflow, &pins) {
+                found.altered.insert(uid.clone());
+                found.pinned.insert(uid.clone(), place);
+            }
+        }
+        false
+    };
+    let shared = Arc::new((Arc::new(context.clone()), rules, beside, Vec::new(), look));
+    let namespace = Some(cluster.namespace());
+    let mut whole = everything(cluster, arguments.kube.chunk_size, namespace, &shared, start).await?;
+    let mut guarded = std::mem::take(&mut whole.guarded);
+    pinned_namespaces.iter().for_each(|name| guarded.namespace(name));
+    let (_, _, references, unread) = whole.finish();
+    if let Some(first) = unread.first().filter(|_| orphans) {
+        return Err(Error::refused(format!("whether these are orphans still can't be told: {first}")));
+    }
+    // What was accepted as unread when the plan was made is so still; what can't be read since then is not.
+    let accepted = |unread: &Unread| plan.head.unread.contains(&unread.to_string());
+    let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
+    arguments.check_unread(&news)?;
+    let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
+    since.guarded = guarded;
+    Ok((references, since))
+}

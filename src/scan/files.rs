@@ -1,0 +1,194 @@
+//! Reads all objects from files.
+
+use crate::cluster::references::Pins;
+use crate::error::Error;
+use crate::files;
+use crate::files::{Input, Object};
+use crate::scan::selection::Seen;
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::related::{ConfigMap, Deployment};
+use argo_gc_core::argo::version::Version;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
+use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// What was passed over.
+#[derive(Default)]
+pub(crate) struct Passed {
+    pub(crate) others: BTreeMap<String, usize>,
+    pub(crate) seen: Seen,
+    pub(crate) repeated: u64,
+}
+
+impl Passed {
+    /// The very same object, as in a file that also stands in a directory; an older state of it is another.
+    pub(crate) fn is_repeated(&mut self, Meta { uid, resource_version, .. }: &Meta) -> bool {
+        let new = uid.is_empty() || self.seen.is_new(&format!("{uid} {resource_version}"));
+        self.repeated += u64::from(!new);
+        !new
+    }
+}
+
+/// A manifest rather than a captured object: verdicts need what the controller recorded.
+pub(crate) fn has_not_run(workflow: &Workflow) -> bool {
+    let status = &workflow.status;
+    status.phase.is_empty() && status.nodes.is_empty() && workflow.metadata.uid.is_empty()
+}
+
+/// Objects beside the workflows, until they can be put together.
+#[derive(Default)]
+pub(crate) struct FileContext {
+    pub(crate) related: Vec<Object>,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) configs: BTreeMap<(String, String), ConfigMap>,
+}
+
+impl FileContext {
+    pub fn add(&mut self, object: Object) {
+        match object {
+            Object::Deployment(deployment) => self.deployments.push(*deployment),
+            Object::ConfigMap(config) => {
+                let key = (config.metadata.namespace.clone(), config.metadata.name.clone());
+                self.configs.insert(key, *config);
+            }
+            Object::Workflow(_) | Object::Other(_) | Object::Malformed(_) => {}
+            object => self.related.push(object),
+        }
+    }
+
+    /// Moves what was gathered into the context. Files are never known to be complete.
+    pub fn settle(&mut self, context: &mut Context, version: Option<Version>) {
+        for object in self.related.drain(..) {
+            let related = &mut context.related;
+            match object {
+                Object::GcTask(task) => related.add_task(*task),
+                Object::Pod(pod) => related.add_pod(*pod),
+                Object::Event(event) => related.add_event(*event),
+                Object::TaskResult(result) => related.add_result(*result),
+                Object::Template(template) => related.add_template(&template),
+                _ => {}
+            }
+        }
+        for deployment in self.deployments.drain(..) {
+            let Some(mut controller) = Controller::from_deployment(&deployment) else { continue };
+            let name = Controller::config_map_name(&deployment);
+            if let Some(config) = self.configs.get(&(controller.namespace.clone(), name)) {
+                controller.apply_config(config);
+            }
+            context.controllers.seen.push(controller);
+        }
+        context.controllers.version = version;
+    }
+}
+
+/// What files hold.
+pub(crate) struct Loaded {
+    pub context: Context,
+    /// What other objects than workflows refer to.
+    pub gathering: ReferencesBuilder,
+    /// What pods reported, whether nodes record it or not.
+    pub results: ReferencesBuilder,
+    pub pins: Pins,
+    /// JSON of each workflow.
+    pub workflows: Vec<String>,
+}
+
+/// Reads every input whole before anything is decided: what comes last may refer to what came first.
+///
+/// # Errors
+/// An input can't be read; it may refer to anything.
+pub(crate) fn load(
+    paths: &[PathBuf],
+    recursive: bool,
+    version: Option<Version>,
+    stdin: &mut dyn Read,
+    now: Timestamp,
+) -> Result<Loaded, Error> {
+    const HINT: &str = "what can't be read may refer to anything";
+    let inputs = files::inputs(paths, recursive)?;
+    if inputs.contains(&Input::Stdin) && inputs.len() > 1 {
+        return Err(Error::usage("standard input can't be read together with files here"));
+    }
+    let mut texts: Vec<(String, Object)> = Vec::new();
+    for input in &inputs {
+        let read = files::read(input, stdin, &mut |object, text| {
+            texts.push((text.to_owned(), object));
+            true
+        });
+        read.map_err(|error| Error::refused(error).hint(HINT))?;
+    }
+    let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
+    let mut beside = FileContext::default();
+    let mut gathering = ReferencesBuilder::default();
+    let mut results = ReferencesBuilder::default();
+    let mut pins = Pins::default();
+    let mut workflows = Vec::new();
+    for (text, object) in texts {
+        match object {
+            Object::Workflow(_) => workflows.push(text),
+            Object::Malformed(malformed) => {
+                return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error)).hint(HINT));
+            }
+            object => {
+                if matches!(&object, Object::Other(kind) if kind == "Namespace") {
+                    let namespace: Named = serde_json::from_str(&text).map_err(Error::new)?;
+                    if namespace.metadata.is_pinned() {
+                        pins.pinned_namespaces.insert(namespace.metadata.name);
+                    }
+                }
+                if let Object::Template(template) = &object
+                    && template.metadata.is_pinned()
+                {
+                    let meta = &template.metadata;
+                    pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
+                }
+                let reported = matches!(object, Object::TaskResult(_));
+                refer(&text, &object, if reported { &mut results } else { &mut gathering })?;
+                beside.add(object);
+            }
+        }
+    }
+    beside.settle(&mut context, version);
+    Ok(Loaded { context, gathering, results, pins, workflows })
+}
+
+/// An object of which its name and pins matter only.
+#[derive(serde::Deserialize)]
+pub(crate) struct Named {
+    pub(crate) metadata: argo_gc_core::argo::meta::Meta,
+}
+
+/// Takes in what an object other than a workflow refers to.
+pub(crate) fn refer(text: &str, object: &Object, gathering: &mut ReferencesBuilder) -> Result<(), Error> {
+    let (what, texts) = match object {
+        Object::Template(template) => {
+            (format!("workflow template {}", template.metadata.name), vec![text.to_owned()])
+        }
+        Object::TaskResult(result) => {
+            (format!("task result {}", result.metadata.name), vec![text.to_owned()])
+        }
+        Object::ConfigMap(config)
+            if config.metadata.label("workflows.argoproj.io/configmap-type") == "Cache" =>
+        {
+            (format!("cache {}", config.metadata.name), config.data.values().cloned().collect())
+        }
+        Object::Other(kind)
+            if matches!(kind.as_str(), "CronWorkflow" | "Sensor" | "WorkflowEventBinding") =>
+        {
+            (kind.clone(), vec![text.to_owned()])
+        }
+        _ => return Ok(()),
+    };
+    let by = gathering.referrer(what.clone(), String::new());
+    for text in texts {
+        let uses: argo_gc_core::argo::uses::Uses = serde_json::from_str(&text).map_err(|error| {
+            Error::refused(format!("{what}: {error}")).hint("what can't be read may refer to anything")
+        })?;
+        uses.0.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! Reading all workflows once: what is asked to go, and what everything refers to.
+
+use crate::cluster::references::{Pins, Unread, template_of};
+use crate::disk_queue::DiskQueue;
+use crate::error::Error;
+use argo_gc_core::argo::artifact::ArtifactLocation;
+use argo_gc_core::argo::list::Malformed;
+use argo_gc_core::argo::nodes::NodesError;
+use argo_gc_core::argo::template::Template;
+use argo_gc_core::argo::uses::Uses;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::argo::{names, nodes};
+use argo_gc_core::assess::assess;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::plan::decide::Selected;
+use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, Released};
+use argo_gc_core::plan::retention::newest::Newest;
+use argo_gc_core::plan::retention::series::Series;
+use argo_gc_core::plan::retention::{Filter, Run};
+use argo_gc_core::plan::rules::Rules;
+use argo_gc_core::plan::select::{Circumstances, select};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+pub(crate) type Shared<S> =
+    (Arc<Context>, argo_gc_core::plan::rules::Rules, crate::cluster::references::Pins, Vec<String>, S);
+
+/// What applies to every workflow.
+pub(crate) fn terms<S: Fn(&Workflow) -> bool + Sync>(shared: &Shared<S>) -> Terms<'_> {
+    let (context, rules, beside, named, selects) = shared;
+    Terms { context, rules, beside, named, selects }
+}
+
+/// What applies to every workflow of a gathering.
+pub struct Terms<'a> {
+    pub context: &'a Context,
+    pub rules: &'a Rules,
+    pub beside: &'a Pins,
+    /// Names the user gave.
+    pub named: &'a [String],
+    pub selects: &'a (dyn Fn(&Workflow) -> bool + Sync),
+}
+
+/// Part of a gathering: what one page, or one file, holds.
+#[derive(Default)]
+pub struct ScanPart {
+    pub selected: Vec<Selected>,
+    pub gathering: ReferencesBuilder,
+    pub unread: Vec<Unread>,
+    /// Workflows the selection takes.
+    pub taken: u64,
+    /// Names of all workflows.
+    pub names: Vec<String>,
+    /// Of them those that are not over, or pinned.
+    pub guarded: Guarded,
+    /// Names the user gave that are there.
+    pub found: BTreeSet<String>,
+    /// Finished runs that a retention policy counts: series, end, and an identity.
+    finished: Vec<(Series, Timestamp, String)>,
+    /// Hashes of the UIDs of live workflows.
+    live: Vec<u64>,
+    known: Known,
+}
+
+/// One live workflow of each instance ID, to know the cluster by: namespace, name and UID.
+type Known = BTreeMap<String, (String, String, String)>;
+
+impl ScanPart {
+    /// Takes one workflow in, from its JSON.
+    pub fn workflow(&mut self, text: &str, terms: &Terms) {
+        match argo_gc_core::argo::list::object::<Workflow>(text) {
+            argo_gc_core::argo::list::Item::Object(workflow) => self.take(workflow, &[text], true, terms),
+            argo_gc_core::argo::list::Item::Malformed(malformed) => self.malformed(malformed),
+        }
+    }
+
+    /// Takes a workflow in whose nodes an Argo server filled in: what the cluster shows of it, and the server's
+    /// answer.
+    pub fn hydrated(&mut self, workflow: Box<Workflow>, text: &str, answer: &str, terms: &Terms) {
+        self.take(workflow, &[text, answer], true, terms);
+    }
+
+    /// Takes an archived workflow in. One that is live too was selected, or not, as the live one.
+    pub fn archived(&mut self, workflow: Box<Workflow>, text: &str, is_live: bool, terms: &Terms) {
+        self.take(workflow, &[text], !is_live, terms);
+    }
+
+    fn take(&mut self, mut workflow: Box<Workflow>, texts: &[&str], may_be_selected: bool, terms: &Terms) {
+        let meta = &workflow.metadata;
+        let name = format!("{}/{}", meta.namespace, meta.name);
+        self.names.push(meta.name.clone());
+        let pin = pinned(&workflow, terms.beside);
+        if !workflow.is_over() || pin.is_some() {
+            self.guarded.workflow(&meta.name, &meta.uid);
+        }
+        let now = terms.context.now;
+        let retention = terms.rules.retention.as_deref();
+        let templates = retention.map(|_| template_of(&workflow)).unwrap_or_default();
+        if let Some(retention) = retention.filter(|_| !workflow.is_archived_record()) {
+            // What a pin keeps anyway, or is archived only, takes no other's place.
+            let run = Run::new(&workflow, &templates);
+            if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
+                let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
+                self.finished.push((run.series(), end, identity.clone()));
+            }
+        }
+        let by = if workflow.is_archived_record() {
+            self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
+        } else {
+            self.live.push(identity(&meta.uid));
+            self.known
+                .entry(meta.label(names::INSTANCE_ID).to_owned())
+                .or_insert_with(|| (meta.namespace.clone(), meta.name.clone(), meta.uid.clone()));
+            self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
+        };
+        // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
+        let open = workflow.status.phase != "Succeeded";
+        let buckets = buckets(&workflow);
+        let mut uses = Vec::new();
+        for text in texts {
+            match serde_json::from_str::<Uses>(text) {
+                Ok(Uses(more)) => uses.extend(more),
+                Err(error) => return self.malformed(Malformed { name, error: error.to_string() }),
+            }
+        }
+        let status = &workflow.status;
+        if !status.compressed_nodes.is_empty() {
+            match nodes::uses(&status.compressed_nodes) {
+                Ok(Uses(more)) => uses.extend(more),
+                Err(error) => self.unread_nodes(&name, &error),
+            }
+        } else if workflow.is_offloaded() {
+            self.unread_nodes(&name, &NodesError::Offloaded(status.offload_node_status_version.clone()));
+        }
+        uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
+        if may_be_selected && (terms.selects)(&workflow) {
+            self.taken += 1;
+            if terms.named.contains(&workflow.metadata.name) {
+                self.found.insert(workflow.metadata.name.clone());
+            }
+            let run = Run::new(&workflow, &templates);
+            let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
+            let bound = retention.map(|retention| retention.bind(&run, now));
+            let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
+            let assessment = assess(&mut workflow, terms.context);
+            let mut selected = select(&assessment, &about, terms.rules);
+            selected.bound = bound;
+            if selected.has_candidates()
+                || !selected.plan.keep.is_empty()
+                || !selected.given_up.is_empty()
+                || selected.plan.release_finalizer
+            {
+                self.selected.push(selected);
+            }
+        }
+    }
+
+    /// What can't be read may refer to anything.
+    pub fn malformed(&mut self, Malformed { name, error }: Malformed) {
+        self.unread.push(Unread { source: "workflows", why: format!("workflow {name}: {error}") });
+    }
+
+    fn unread_nodes(&mut self, name: &str, error: &NodesError) {
+        self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
+    }
+
+    /// Adds why the Argo server did not give the nodes of the workflow taken in last.
+    pub fn not_hydrated(&mut self, why: &str) {
+        if let Some(unread) = self.unread.last_mut() {
+            unread.why = format!("{}: {why}", unread.why);
+        }
+    }
+}
+
+fn identity(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// All parts together. What is selected waits on disk until every reference is known.
+#[derive(Default)]
+pub struct Scan {
+    selected: DiskQueue<Selected>,
+    released: Released,
+    gathering: ReferencesBuilder,
+    pub unread: Vec<Unread>,
+    /// Workflows the selection takes.
+    pub taken: u64,
+    /// Names of all workflows.
+    pub names: HashSet<String>,
+    /// Of them those that are not over, or pinned.
+    pub guarded: Guarded,
+    found: BTreeSet<String>,
+    /// UIDs of the selected.
+    seen: HashSet<String>,
+    /// With a retention policy, what it counts: what the selected give up waits until all is counted.
+    newest: Option<Newest>,
+    /// Hashes of the UIDs of live workflows.
+    live: HashSet<u64>,
+    known: Known,
+}
+
+impl Scan {
+    /// Begins with what was read beside the workflows.
+    pub fn new(gathering: ReferencesBuilder, unread: Vec<Unread>) -> Self {
+        Self { gathering, unread, ..Self::default() }
+    }
+
+    /// As [`Self::new`], for a purge under these rules.
+    pub fn under(rules: &Rules, gathering: ReferencesBuilder, unread: Vec<Unread>) -> Self {
+        let newest = rules.retention.as_ref().map(|retention| Newest::new(retention.most()));
+        Self { newest, ..Self::new(gathering, unread) }
+    }
+
+    /// Takes one workflow in, from its JSON.
+    ///
+    /// # Errors
+    /// As [`Self::absorb`].
+    pub fn workflow(&mut self, text: &str, terms: &Terms) -> Result<(), Error> {
+        let mut part = ScanPart::default();
+        part.workflow(text, terms);
+        self.absorb(part)
+    }
+
+    /// Takes over a part. A workflow met again (a list started over) counts once.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn absorb(&mut self, part: ScanPart) -> Result<(), Error> {
+        self.gathering.absorb(part.gathering);
+        self.unread.extend(part.unread);
+        self.taken += part.taken;
+        self.names.extend(part.names);
+        self.guarded.absorb(part.guarded);
+        self.found.extend(part.found);
+        if let Some(newest) = &mut self.newest {
+            part.finished.into_iter().for_each(|(series, end, identity)| newest.count(series, end, identity));
+        }
+        self.live.extend(part.live);
+        self.known.extend(part.known);
+        for mut selected in part.selected {
+            let uid = &selected.plan.uid;
+            if uid.is_empty() || self.seen.insert(uid.clone()) {
+                if self.newest.is_none() {
+                    selected.release(&mut self.released);
+                    selected.given_up.clear();
+                }
+                self.selected.push(&selected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the retention policy take back what it keeps, now that every run is counted.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn retain(&mut self) -> Result<(), Error> {
+        let Some(newest) = self.newest.take() else { return Ok(()) };
+        let mut selected = DiskQueue::default();
+        for one in std::mem::take(&mut self.selected).into_values()? {
+            let mut one: Selected = one?;
+            one.retain(&newest);
+            one.release(&mut self.released);
+            one.given_up.clear();
+            selected.push(&one)?;
+        }
+        self.selected = selected;
+        Ok(())
+    }
+
+    /// Some live workflows to know the cluster by: namespace, name and UID.
+    pub fn known(&self) -> Vec<(String, String, String)> {
+        self.known.values().cloned().collect()
+    }
+
+    /// Whether a live workflow with this UID was taken in.
+    pub fn has_live(&self, uid: &str) -> bool {
+        self.live.contains(&identity(uid))
+    }
+
+    /// A name that isn't there is an error, as with kubectl.
+    ///
+    /// # Errors
+    /// At least one isn't.
+    pub fn ensure_found(&self, named: &[String]) -> Result<(), Error> {
+        let missing: Vec<&str> =
+            named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(format!("workflows \"{}\" not found", missing.join("\", \"")))),
+        }
+    }
+
+    /// The selected workflows, what they give up, and all references.
+    pub fn finish(mut self) -> (DiskQueue<Selected>, Released, References, Vec<Unread>) {
+        self.unread.sort_by(|a, b| (a.source, &a.why).cmp(&(b.source, &b.why)));
+        self.unread.dedup();
+        self.released.finish();
+        (self.selected, self.released, self.gathering.finish(), self.unread)
+    }
+}
+
+/// Where keys without a bucket may lie: the repository, and every archive location of its templates.
+fn buckets(workflow: &Workflow) -> Buckets {
+    let status = &workflow.status;
+    let repository =
+        status.artifact_repository_ref.as_ref().and_then(|found| found.artifact_repository.as_ref());
+    let stored = status.stored_workflow_template_spec.as_ref();
+    let specs = || std::iter::once(&workflow.spec).chain(stored);
+    let mut templates: Vec<&Template> = status.stored_templates.values().collect();
+    templates.extend(specs().flat_map(|spec| &spec.templates));
+    let mut archive: Vec<&ArtifactLocation> = Vec::new();
+    while let Some(template) = templates.pop() {
+        archive.extend(&template.archive_location);
+        templates.extend(template.children().filter_map(|child| child.inline.as_deref()));
+    }
+    let defaults = specs().filter_map(|spec| spec.template_defaults.as_ref());
+    archive.extend(defaults.filter_map(|defaults| defaults.archive_location.as_ref()));
+    // Without a repository nothing is known, whatever the templates say.
+    let Some(first) = repository.and_then(|repository| repository.bucket()) else {
+        return Buckets::default();
+    };
+    let mut buckets = vec![first];
+    for bucket in archive.into_iter().filter_map(|location| location.bucket()) {
+        if bucket.contains("{{") {
+            return Buckets::default();
+        }
+        if !buckets.contains(&bucket) {
+            buckets.push(bucket);
+        }
+    }
+    Buckets(buckets)
+}
+
+/// Where a pin keeps all of the workflow, if one does.
+pub fn pinned(workflow: &Workflow, beside: &Pins) -> Option<&'static str> {
+    let meta = &workflow.metadata;
+    if meta.is_pinned() {
+        Some("workflow")
+    } else if template_of(workflow).iter().any(|template| beside.pinned_templates.contains(template)) {
+        Some("template")
+    } else {
+        beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
+    }
+}
+
+fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Terms) -> Circumstances<'static> {
+    let meta = &workflow.metadata;
+    let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
+    Circumstances {
+        terminal: workflow.is_terminal(),
+        completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
+        started_at: workflow.status.started_at,
+        pinned,
+        named: terms.named.contains(&meta.name),
+        gc_pod_at_work: pods
+            .iter()
+            .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
+        filter: Filter::default(),
+    }
+}

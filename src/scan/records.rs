@@ -1,0 +1,186 @@
+//! Everything that any record says of objects: of a cluster or of files, and of other clusters' inspections.
+
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::streams::Streams;
+use crate::cli::warnings;
+use crate::cluster::client::Cluster;
+use crate::cluster::identity::ClusterIdentity;
+use crate::cluster::references::Unread;
+use crate::error::Error;
+use crate::scan::archive;
+use crate::scan::cluster::{check_clock, everything};
+use crate::scan::files::{Loaded, load};
+use crate::scan::gather::{Scan, ScanPart, Terms};
+use argo_gc_core::argo::uses::Use;
+use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder};
+use argo_gc_core::plan::rules::Rules;
+use argo_gc_core::plan::select::CLOCKS;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything that is known of the records.
+pub(crate) struct Records {
+    pub references: References,
+    /// Names of all workflows.
+    pub names: HashSet<String>,
+    pub guarded: Guarded,
+    pub unread: Vec<Unread>,
+    /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
+    pub as_of: Timestamp,
+    pub cluster: Option<ClusterIdentity>,
+}
+
+/// Where records are read from.
+pub(crate) struct Sources<'a> {
+    /// None for a cluster.
+    pub files: &'a [PathBuf],
+    pub recursive: bool,
+    /// Inspections of other clusters.
+    pub also: &'a [PathBuf],
+    pub kube: &'a KubeFlags,
+    pub argo: &'a ArgoFlags,
+}
+
+impl Sources<'_> {
+    /// # Errors
+    /// Nothing can be read, or a file is no inspection.
+    pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
+        let rules = Rules::none(now);
+        let selects = |_: &Workflow| false;
+        let (mut whole, pins, cluster) = if self.files.is_empty() {
+            let cluster = Cluster::connect(&self.argo.beside(self.kube)).await?;
+            let mut gathering = ReferencesBuilder::default();
+            let identity = ClusterIdentity::of(&cluster).await;
+            check_clock(&cluster, CLOCKS, now)?;
+            warnings::warn(cluster.argo_server(), streams).await;
+            let beside = cluster.beside(None, &mut gathering).await;
+            let (controllers, related, _) = cluster.related(None).await;
+            let mut unread = beside.unread.clone();
+            unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
+            // Before the workflows: what is recorded meanwhile stands in either.
+            unread.extend(cluster.results(&mut gathering).await);
+            let pins = beside.pinned_namespaces.clone();
+            let context = Context { now, controllers, related };
+            let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
+            let namespace = Some(cluster.namespace());
+            let start = Scan::new(gathering, unread);
+            let whole = everything(&cluster, self.kube.chunk_size, namespace, &shared, start).await?;
+            (whole, pins, Some(identity))
+        } else {
+            let Loaded { context, mut gathering, results, pins, workflows } =
+                load(self.files, self.recursive, None, &mut *streams.input, now)?;
+            gathering.absorb(results);
+            let terms =
+                Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
+            let mut whole = Scan::new(gathering, Vec::new());
+            workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
+            (whole, pins.pinned_namespaces, None)
+        };
+        let mut as_of = now;
+        for path in self.also {
+            let mut part = ScanPart::default();
+            as_of = as_of.min(inspection(path, &mut part)?);
+            whole.absorb(part)?;
+        }
+        let (names, mut guarded) = (std::mem::take(&mut whole.names), std::mem::take(&mut whole.guarded));
+        pins.iter().for_each(|name| guarded.namespace(name));
+        let (_, _, references, unread) = whole.finish();
+        Ok(Records { references, names, guarded, unread, as_of, cluster })
+    }
+}
+
+/// A source that could not be read, and why.
+pub(crate) fn words(unread: &Unread) -> String {
+    format!("{}: {}", unread.source, unread.why)
+}
+
+/// Takes in what an inspection of another cluster names; gives the time it was made.
+fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        kind: String,
+        generated_at: Timestamp,
+        source: Origin,
+        summary: Summary,
+        workflows: Vec<Inspected>,
+        gaps: Vec<serde::de::IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Origin {
+        namespace: Option<String>,
+        #[serde(default)]
+        filtered: bool,
+    }
+    #[derive(Deserialize)]
+    struct Summary {
+        workflows: usize,
+        artifacts: BTreeMap<String, usize>,
+    }
+    #[derive(Deserialize)]
+    struct Inspected {
+        name: String,
+        uid: String,
+        artifacts: Vec<Artifact>,
+    }
+    #[derive(Deserialize)]
+    struct Artifact {
+        location: Option<Location>,
+        verdict: String,
+    }
+    #[derive(Deserialize)]
+    struct Location {
+        bucket: String,
+        key: String,
+    }
+    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let document: Document = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("this is no inspection (inspect -A -o json): {error}")))?;
+    if document.kind != "Inspection" {
+        return Err(wrong(format!("this is a {}, not an Inspection", document.kind)));
+    }
+    let listed: usize = document.workflows.iter().map(|workflow| workflow.artifacts.len()).sum();
+    let partial = document.source.namespace.is_some()
+        || document.source.filtered
+        || document.summary.workflows != document.workflows.len()
+        || document.summary.artifacts.values().sum::<usize>() != listed;
+    let nowhere = |artifact: &Artifact| artifact.location.is_none() && artifact.verdict != "collected";
+    let faults = [
+        (!document.gaps.is_empty(), "has gaps"),
+        (partial, "is not of a whole cluster (inspect -A -o json, and nothing else)"),
+        (
+            document.workflows.iter().flat_map(|workflow| &workflow.artifacts).any(nowhere),
+            "has artifacts that may lie anywhere",
+        ),
+    ];
+    for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
+        let why = format!("the inspection {} {fault}", path.display());
+        part.unread.push(Unread { source: "also", why });
+    }
+    for workflow in document.workflows {
+        let by = part
+            .gathering
+            .referrer(format!("workflow {} of {}", workflow.name, path.display()), String::new());
+        for artifact in workflow.artifacts.into_iter().filter(|artifact| artifact.verdict != "collected") {
+            if let Some(Location { bucket, key }) = artifact.location {
+                part.gathering.add(
+                    by,
+                    &Use { bucket, key, read: false, mentioned: false },
+                    &Buckets::default(),
+                    false,
+                );
+            }
+        }
+        // An inspection lists no inputs, nor what runs have yet to record.
+        part.guarded.workflow(&workflow.name, &workflow.uid);
+        part.names.push(workflow.name);
+    }
+    Ok(document.generated_at)
+}

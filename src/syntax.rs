@@ -1,0 +1,5 @@
+//! Manifests with the place of everything in them: what `lint` points at and `fix` edits.
+
+pub mod diagnostics;
+pub mod source;
+pub mod tree;

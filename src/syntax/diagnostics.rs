@@ -1,0 +1,118 @@
+//! Findings with their places in files: what `lint` shows.
+
+use crate::syntax::source::Source;
+use argo_gc_core::lint::path::FieldPath;
+use argo_gc_core::lint::types::{Manifest, Prediction, Severity};
+use argo_gc_core::model::gap::Gap;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A place in a file; lines and columns count from one, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct At {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// One prediction, ready to be shown.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// None for objects read from a cluster.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+    /// The way to the offending field within its object.
+    pub field: String,
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub template: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub artifact: String,
+    pub severity: Severity,
+    pub code: &'static str,
+    pub title: &'static str,
+    /// What in particular, here.
+    pub why: String,
+    pub remedy: &'static str,
+    /// Other objects that lead here, as `Kind/name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reached_from: Vec<String>,
+}
+
+impl Finding {
+    /// Puts a prediction to its place.
+    pub fn new(
+        prediction: Prediction,
+        manifests: &[Manifest],
+        origins: &[Origin],
+        sources: &[Source],
+    ) -> Self {
+        let manifest = &manifests[prediction.manifest];
+        let entry = prediction.reason.entry();
+        let at = match origins.get(prediction.manifest) {
+            Some(Origin::File { source, document }) => {
+                Some(place(&sources[*source], *document, &prediction.path))
+            }
+            _ => None,
+        };
+        Self {
+            at,
+            field: prediction.path.to_string(),
+            kind: manifest.kind.as_str(),
+            namespace: manifest.namespace.clone(),
+            name: manifest.name.clone(),
+            template: prediction.template,
+            artifact: prediction.artifact,
+            severity: prediction.severity,
+            code: prediction.reason.code(),
+            title: entry.title,
+            why: prediction.detail,
+            remedy: entry.remedy,
+            reached_from: prediction.reached_from.iter().map(|at| manifests[*at].to_string()).collect(),
+        }
+    }
+
+    /// `file:line:column`, or the object's field where there is no file.
+    pub fn place(&self) -> String {
+        match &self.at {
+            Some(At { file, line, column }) => format!("{file}:{line}:{column}"),
+            None => self.field.clone(),
+        }
+    }
+}
+
+/// The place a path leads to, or the nearest thing around it that is there.
+pub fn place(source: &Source, document: usize, path: &FieldPath) -> At {
+    let node = source.documents[document].at(path);
+    At { file: source.name.clone(), line: node.line, column: node.column }
+}
+
+/// Where a manifest was read.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
+    File { source: usize, document: usize },
+    Cluster,
+}
+
+/// All that is said of a run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub argo_version: String,
+    pub source: argo_gc_core::model::scope::Origin,
+    pub manifests: usize,
+    pub findings: Vec<Finding>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Report {
+    /// How many findings there are of each severity.
+    pub fn counts(&self) -> BTreeMap<Severity, usize> {
+        let mut counts = BTreeMap::new();
+        self.findings.iter().for_each(|finding| *counts.entry(finding.severity).or_default() += 1);
+        counts
+    }
+}
