@@ -17,7 +17,7 @@ use crate::output::text::plural;
 use crate::syntax::source::Source;
 use argo_gc_core::argo::artifact::Strategy;
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::NEWEST;
+use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::model::bucket::Bucket;
 use clap::Args;
 use jiff::Timestamp;

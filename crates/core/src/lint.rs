@@ -10,14 +10,10 @@ pub mod root;
 pub mod types;
 pub mod walk;
 
-use crate::argo::version::Version;
 use crate::lint::path::FieldPath;
 use crate::lint::types::{Manifest, Prediction, Settings};
 use crate::reason::Reason;
 use std::collections::HashMap;
-
-/// The newest release whose source was read.
-pub const NEWEST: Version = Version(4, 1, 2);
 
 /// Predicts for all manifests together; sorted by manifest and place.
 pub fn lint(manifests: &[Manifest], settings: &Settings) -> Vec<Prediction> {

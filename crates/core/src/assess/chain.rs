@@ -3,8 +3,8 @@
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::{Record, Records};
-use crate::assess::{Case, Judgement};
 use crate::model::engine::StorageEngine;
 use crate::model::strategy::StrategySource;
 use crate::reason::Reason;

@@ -7,7 +7,7 @@
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
-use crate::assess::{Case, Judgement};
+use crate::assess::case::{Case, Judgement};
 use crate::model::context::Controller;
 use crate::reason::Reason;
 

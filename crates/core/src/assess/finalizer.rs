@@ -4,8 +4,8 @@ use crate::argo::artifact::Artifact;
 use crate::argo::names;
 use crate::argo::template::Template;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::{Record, Records};
-use crate::assess::{Case, Judgement};
 use crate::reason::Reason;
 
 /// Validation walks same-named templates since #14043.

@@ -3,7 +3,7 @@
 use crate::argo::artifact::{Artifact, ArtifactLocation, Strategy};
 use crate::argo::node::NodeStatus;
 use crate::argo::workflow::Workflow;
-use crate::assess::{Case, Judgement};
+use crate::assess::case::{Case, Judgement};
 use crate::model::assessment::{ArtifactReport, Note};
 use crate::model::context::Context;
 use crate::model::location;

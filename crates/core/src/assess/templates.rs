@@ -4,7 +4,7 @@ use crate::argo::artifact::ArtifactLocation;
 use crate::argo::node::NodeStatus;
 use crate::argo::template::Template;
 use crate::argo::workflow::WorkflowSpec;
-use crate::assess::Case;
+use crate::assess::case::Case;
 use std::collections::BTreeSet;
 
 /// Nested inline bodies are followed at most this deep; the JSON reader stops at 128 levels already.

@@ -2,8 +2,8 @@
 
 use crate::argo::artifact::Strategy;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::Record;
-use crate::assess::{Case, Judgement};
 use crate::model::assessment::{ArtifactReport, Evidence, Finding, Note};
 use crate::model::location;
 use crate::reason::Reason;

@@ -3,8 +3,7 @@
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::version::Version;
 use crate::lint::model::Body;
-use crate::lint::root::Root;
-use crate::lint::types::Severity;
+use crate::lint::types::{Settings, Severity};
 use crate::model::engine::StorageEngine;
 use crate::model::location::clean;
 use crate::reason::Reason;
@@ -36,15 +35,15 @@ impl Place {
 type Fields = &'static [&'static str];
 
 /// All that storage will do wrong, each with the field below the artifact that says so.
-pub(crate) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
+pub(crate) fn storage(settings: &Settings, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
     let mut found = Vec::new();
     let own = &artifact.location;
     let own_engine = own.kind();
-    let base = base(root, body);
+    let base = base(settings, body);
     // A location that isn't whole gets its type from what completes it.
     let engine =
         if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
-    let version = root.settings.version;
+    let version = settings.version;
     if let Some(engine) = engine.filter(|engine| !deletes(*engine, version)) {
         let detail = format!("the {} driver of {version} has no delete", engine.as_str());
         found.push((field(own_engine), Place::failing(Reason::UnsupportedDriver, detail)));
@@ -106,10 +105,10 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
 }
 
 /// What a key is completed from: the template's archive location if it names a place, else the repository.
-fn base<'a>(root: &'a Root<'_>, body: &'a Body) -> Option<&'a ArtifactLocation> {
+fn base<'a>(settings: &'a Settings, body: &'a Body) -> Option<&'a ArtifactLocation> {
     // In a manifest its key may still be missing, as the default key format fills it in.
     let own = body.archive_location.as_ref().filter(|location| location.kind().is_some());
-    own.or(root.settings.repository.as_ref())
+    own.or(settings.repository.as_ref())
 }
 
 fn deletes(engine: StorageEngine, version: Version) -> bool {

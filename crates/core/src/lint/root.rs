@@ -282,7 +282,7 @@ impl<'m> Root<'m> {
             }
             // Without a strategy nothing is deleted, well or badly.
             if self.asks(artifact) {
-                for (fields, place) in artifact::storage(self, body, artifact) {
+                for (fields, place) in artifact::storage(self.settings, body, artifact) {
                     let path = fields.iter().fold(path.clone(), |path, field| path.key(field));
                     push(&path, &artifact.name, place);
                 }

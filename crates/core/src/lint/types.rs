@@ -1,8 +1,7 @@
 //! Manifests, settings and predictions of lint.
 
 use crate::argo::artifact::ArtifactLocation;
-use crate::argo::version::Version;
-use crate::lint::NEWEST;
+use crate::argo::version::{NEWEST, Version};
 use crate::lint::model::Spec;
 use crate::lint::path::{FieldPath, Misfit};
 use crate::reason::Reason;
