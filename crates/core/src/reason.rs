@@ -3,11 +3,13 @@
 //! An entry stands in the module of its group; `docs/reasons.md` is [`markdown::markdown`] of them all.
 
 pub mod fails;
+pub mod fails_pod;
 pub mod fails_storage;
 pub mod hazard;
 pub mod looks_covered;
 pub mod markdown;
 pub mod not_covered;
+pub mod not_covered_controller;
 pub mod predicted;
 #[cfg(test)]
 mod tests;
@@ -56,23 +58,23 @@ reasons! {
     TemplateDefaults "template-defaults" not_covered::TEMPLATE_DEFAULTS,
     NonPodNode "non-pod-node" not_covered::NON_POD_NODE,
     NotSpecified "not-specified" not_covered::NOT_SPECIFIED,
-    FeatureOff "feature-off" not_covered::FEATURE_OFF,
-    NeverTakenUp "never-taken-up" not_covered::NEVER_TAKEN_UP,
-    ControllerTooOld "controller-too-old" not_covered::CONTROLLER_TOO_OLD,
-    Unmanaged "unmanaged" not_covered::UNMANAGED,
+    FeatureOff "feature-off" not_covered_controller::FEATURE_OFF,
+    NeverTakenUp "never-taken-up" not_covered_controller::NEVER_TAKEN_UP,
+    ControllerTooOld "controller-too-old" not_covered_controller::CONTROLLER_TOO_OLD,
+    Unmanaged "unmanaged" not_covered_controller::UNMANAGED,
     InputArtifacts "input-artifacts" not_covered::INPUT_ARTIFACTS,
     Uploaded "uploaded" not_covered::UPLOADED,
     UnrecordedObject "unrecorded-object" not_covered::UNRECORDED_OBJECT,
     InlinePoison "inline-poison" fails::INLINE_POISON,
     ProcessedWithError "processed-with-error" fails::PROCESSED_WITH_ERROR,
     TaskTooLarge "task-too-large" fails::TASK_TOO_LARGE,
-    GcPodFailed "gc-pod-failed" fails::GC_POD_FAILED,
-    GcRbac "gc-rbac" fails::GC_RBAC,
-    GcOom "gc-oom" fails::GC_OOM,
-    GcPodLost "gc-pod-lost" fails::GC_POD_LOST,
-    GcPodPending "gc-pod-pending" fails::GC_POD_PENDING,
-    GcPodHeld "gc-pod-held" fails::GC_POD_HELD,
-    InstanceId "instanceid" fails::INSTANCEID,
+    GcPodFailed "gc-pod-failed" fails_pod::GC_POD_FAILED,
+    GcRbac "gc-rbac" fails_pod::GC_RBAC,
+    GcOom "gc-oom" fails_pod::GC_OOM,
+    GcPodLost "gc-pod-lost" fails_pod::GC_POD_LOST,
+    GcPodPending "gc-pod-pending" fails_pod::GC_POD_PENDING,
+    GcPodHeld "gc-pod-held" fails_pod::GC_POD_HELD,
+    InstanceId "instanceid" fails_pod::INSTANCEID,
     DeleteError "delete-error" fails_storage::DELETE_ERROR,
     BatchAbort "batch-abort" fails_storage::BATCH_ABORT,
     UnsavedInOutputs "unsaved-in-outputs" fails_storage::UNSAVED_IN_OUTPUTS,
