@@ -24,7 +24,7 @@ use argo_gc_core::doctor::{Doctor, facts};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use clap::Args;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ struct Surroundings {
     standings: BTreeMap<Account, Standing>,
     /// Every workflow of the place was read.
     whole: bool,
-    origin: Origin,
+    origin: Scope,
     /// As a sentence names it.
     place: String,
 }
@@ -140,8 +140,8 @@ impl Arguments {
             why: standing.why.clone(),
             effect: "whether those of GC pods exist can't be told".to_owned(),
         }));
-        let origin = Origin {
-            kind: "cluster",
+        let origin = Scope {
+            kind: "cluster".to_owned(),
             context: cluster.context().map(str::to_owned),
             server: Some(cluster.host().to_owned()),
             namespace: namespace.clone(),
@@ -213,12 +213,12 @@ impl Arguments {
             why: "files hold none".to_owned(),
             effect: "whether GC pods may do their work can't be told".to_owned(),
         });
-        let origin = Origin {
-            kind: "files",
+        let origin = Scope {
+            kind: "files".to_owned(),
             namespace: self.kube.namespace.clone(),
             filtered: !self.names.is_empty(),
             files: self.files.iter().map(|path| path.display().to_string()).collect(),
-            ..Origin::default()
+            ..Scope::default()
         };
         let place = match inputs.as_slice() {
             [input] => input.to_string(),

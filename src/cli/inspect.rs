@@ -21,7 +21,7 @@ use argo_gc_core::diff::Comparison;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
 use argo_gc_store::store::Store;
 use clap::{Args, ValueEnum};
@@ -193,7 +193,7 @@ impl Arguments {
             || self.select.is_filter()
     }
 
-    fn view(&self, streams: &Streams, now: Timestamp, origin: Origin) -> View {
+    fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
         let default = if self.names.is_empty() { Format::Table } else { Format::Tree };
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
         let chosen = self.verdict.iter().filter_map(|verdict| match verdict {

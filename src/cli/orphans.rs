@@ -16,6 +16,7 @@ use crate::output::{document, orphans as show};
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
 use crate::scan::records::{Sources, words};
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
@@ -121,7 +122,7 @@ impl Arguments {
             Format::Table => show::table(out, &found, now)?,
             format => {
                 let head = serde_json::json!({
-                    "apiVersion": crate::purge::plan_file::API_VERSION,
+                    "apiVersion": API_VERSION,
                     "kind": "Orphans",
                     "generatedAt": now,
                     "unread": records.unread.iter().map(words).collect::<Vec<_>>(),

@@ -2,6 +2,7 @@
 
 use crate::duration;
 use crate::error::Error;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::plan::retention::pin::{Expression, Operator, Pin};
 use argo_gc_core::plan::retention::{Keep, Origin, Retention, Rule, Scope};
 use argo_gc_core::verdict::{Class, Verdict};
@@ -12,8 +13,6 @@ use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-
-const API_VERSION: &str = "argo-gc/v1";
 
 const KIND: &str = "RetentionPolicy";
 

@@ -4,14 +4,12 @@ use crate::error::Error;
 use crate::output::escape::is_dangerous;
 use crate::output::view::View;
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::assessment::Assessment;
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
 use std::io::Write;
-
-/// Version of the documents.
-pub(crate) const API_VERSION: &str = "argo-gc/v1";
 
 /// Pretty JSON, harmless for terminals.
 pub(crate) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {

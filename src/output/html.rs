@@ -17,7 +17,7 @@ use argo_gc_core::diff::document::{Head, ParsedInspection};
 use argo_gc_core::diff::{Comparison, Diff};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
-use argo_gc_core::model::scope::{Origin, Scope};
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use base64::Engine;
@@ -149,7 +149,7 @@ fn policy(style: &str, script: &str) -> String {
     )
 }
 
-fn origin(out: &mut impl Write, origin: &Origin, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
+fn origin(out: &mut impl Write, origin: &Scope, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
     let mut pair =
         |name: &str, value: &str| writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value));
     pair("Inspected", &format!("{now:.0}"))?;
@@ -242,7 +242,7 @@ impl Compared {
         let artifacts = &inspection.summary.artifacts;
         let new = Head {
             generated_at: view.now,
-            source: scope(&view.origin),
+            source: view.origin.clone(),
             gaps: inspection.gaps.clone(),
             counted: artifacts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
             ..now
@@ -295,17 +295,6 @@ impl Compared {
             end_table(out)?;
         }
         writeln!(out, "</section>")
-    }
-}
-
-fn scope(origin: &Origin) -> Scope {
-    Scope {
-        kind: origin.kind.to_owned(),
-        context: origin.context.clone(),
-        server: origin.server.clone(),
-        namespace: origin.namespace.clone(),
-        filtered: origin.filtered,
-        files: origin.files.clone(),
     }
 }
 

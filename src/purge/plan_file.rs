@@ -5,6 +5,7 @@
 
 use crate::cluster::identity::ClusterIdentity;
 use crate::error::Error;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::orphans::{Guarded, below, referrer};
@@ -20,9 +21,6 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-
-/// Version of the documents.
-pub const API_VERSION: &str = "argo-gc/v1";
 
 /// What stands between the tail and the hash.
 const HASH: &str = ",\"hash\":\"";

@@ -4,6 +4,7 @@ use crate::syntax::source::Source;
 use argo_gc_core::lint::path::FieldPath;
 use argo_gc_core::lint::types::{Manifest, Prediction, Severity};
 use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Scope;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -102,7 +103,7 @@ pub enum Origin {
 #[derive(Debug, Clone)]
 pub struct Report {
     pub argo_version: String,
-    pub source: argo_gc_core::model::scope::Origin,
+    pub source: Scope,
     pub manifests: usize,
     pub findings: Vec<Finding>,
     pub gaps: Vec<Gap>,

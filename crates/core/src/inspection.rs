@@ -68,6 +68,21 @@ impl Assessment {
     }
 }
 
+/// The shared objects whose sizes were counted already: many workflows may write one object, and it counts once.
+///
+/// Only keys that name no workflow are remembered, as no other is shared; so memory stays small.
+#[derive(Debug, Clone, Default)]
+pub struct SeenObjects(HashSet<u64>);
+
+impl SeenObjects {
+    /// Returns the objects found for the artifact, or none if storage was not asked or they were counted before.
+    pub fn first<'a>(&mut self, assessment: &Assessment, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
+        let found = artifact.stored.as_ref()?;
+        let is_new = assessment.fixed_key(artifact).is_none_or(|key| self.0.insert(key));
+        is_new.then_some(found)
+    }
+}
+
 /// An inspection in progress or done: the counts and the gaps. Assessments themselves pass through to the
 /// output one by one, so that memory does not grow with the cluster.
 #[derive(Debug, Clone, Default)]
@@ -77,8 +92,7 @@ pub struct Inspection {
     /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
     /// ever shared, and they are few.
     fixed_keys: HashMap<u64, Arc<str>>,
-    /// Those of them whose objects are summed up already.
-    summed: HashSet<u64>,
+    seen: SeenObjects,
     /// The first failing workflow of each CronWorkflow.
     failing_crons: HashMap<(String, String), String>,
     /// Workflows whose finalizer hangs for no reason of their own; a neighbour seen later may explain it.
@@ -129,9 +143,7 @@ impl Inspection {
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
         for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
-            let Some(found) = &artifact.stored else { continue };
-            // Objects that many workflows write are there once.
-            if assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key)) {
+            if let Some(found) = self.seen.first(assessment, artifact) {
                 stored.get_or_insert_default().add(found);
             }
         }

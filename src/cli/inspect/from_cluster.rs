@@ -13,7 +13,7 @@ use crate::scan::selection::Seen;
 use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::context::Context;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use futures::stream;
 use futures::stream::StreamExt;
 use jiff::Timestamp;
@@ -59,8 +59,8 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     controllers.version = arguments.argo_version;
     let context = Arc::new(Context { now, controllers, related });
 
-    let origin = Origin {
-        kind: "cluster",
+    let origin = Scope {
+        kind: "cluster".to_owned(),
         context: cluster.context().map(str::to_owned),
         server: Some(cluster.host().to_owned()),
         namespace: namespace.clone(),

@@ -15,7 +15,7 @@ use argo_gc_core::assess::assess;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::io::{Read, Write};
 
@@ -38,12 +38,12 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
     beside.settle(&mut context, arguments.argo_version);
 
-    let origin = Origin {
-        kind: "files",
+    let origin = Scope {
+        kind: "files".to_owned(),
         namespace: arguments.kube.namespace.clone(),
         filtered: arguments.is_filtered(),
         files: arguments.files.iter().map(|path| path.display().to_string()).collect(),
-        ..Origin::default()
+        ..Scope::default()
     };
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;

@@ -10,12 +10,12 @@ use crate::syntax::source::Source;
 use argo_gc_core::argo::config::ControllerConfig;
 use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::ConfigMap;
+use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::NEWEST;
 use argo_gc_core::lint::path::Misfit;
 use argo_gc_core::lint::types::{Manifest, ManifestKind, Settings};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope;
+use argo_gc_core::model::scope::Scope;
 use serde::Deserialize;
 use std::io::Read;
 
@@ -31,7 +31,7 @@ pub(crate) struct Gathered {
     pub problems: Vec<String>,
     /// Files of others that were left out, each a sentence.
     pub notes: Vec<String>,
-    pub source: scope::Origin,
+    pub source: Scope,
 }
 
 impl Gathered {
@@ -44,7 +44,7 @@ impl Gathered {
             gaps: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
-            source: scope::Origin { kind: "files", ..scope::Origin::default() },
+            source: Scope { kind: "files".to_owned(), ..Scope::default() },
         };
         gathered.source.namespace.clone_from(&arguments.kube.namespace);
         if !arguments.files.is_empty() {
@@ -109,7 +109,7 @@ impl Gathered {
         let beyond = cluster.manifests(namespace.as_deref()).await?;
         let from_files = !arguments.files.is_empty();
         if !from_files {
-            self.source.kind = "cluster";
+            self.source.kind = "cluster".to_owned();
             self.source.namespace.clone_from(&namespace);
         }
         self.source.context = cluster.context().map(str::to_owned);
