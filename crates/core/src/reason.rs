@@ -1,6 +1,6 @@
-//! The catalogue of reasons: each with what it means, what shows it and what mends it.
+//! The catalogue of reasons: each entry has the meaning of a reason, its evidence and its remedy.
 //!
-//! An entry stands in the module of its group; `docs/reasons.md` is [`markdown::markdown`] of them all.
+//! Each entry is in the module of its group, and [`markdown::markdown`] writes them all to `docs/reasons.md`.
 
 pub mod fails;
 pub mod fails_pod;
@@ -21,7 +21,7 @@ use serde::{Serialize, Serializer};
 /// Declares the reasons with their codes and entries; a code is never reused for another meaning.
 macro_rules! reasons {
     ($($name:ident $code:literal $module:ident::$entry:ident,)*) => {
-        /// Why an artifact has its verdict, or what else to know about it.
+        /// The reason for the verdict on an artifact, or a note about it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason { $($name,)* }
 
@@ -133,29 +133,29 @@ impl Serialize for Reason {
     }
 }
 
-/// What the catalogue says about one reason.
+/// The catalogue's entry for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     pub reason: Reason,
     pub group: Group,
-    /// The verdicts it can come with; empty when it is only ever a note.
+    /// The verdicts this reason can have; empty if it is only ever a note.
     pub verdicts: &'static [Verdict],
-    /// Where the chain breaks.
+    /// The link at which the chain breaks.
     pub link: Link,
     /// A statement of at most 60 characters.
     pub title: &'static str,
     /// The mechanism, in two to five sentences.
     pub why: &'static str,
-    /// The releases it was found in.
+    /// The releases in which it was found.
     pub versions: &'static str,
-    /// The field paths or objects that show it.
+    /// The field paths or objects that are evidence for it.
     pub evidence: &'static [&'static str],
-    /// What to do for future runs and for the leftovers.
+    /// The remedy for future runs and for the objects left behind.
     pub remedy: &'static str,
     /// YAML that goes with the remedy.
     pub remedy_yaml: Option<&'static str>,
-    /// The finalizer stays on: the remedy ends with removing it by [`RELEASE_COMMAND`].
+    /// True if the finalizer stays on the workflow, so that the remedy ends with [`RELEASE_COMMAND`].
     pub release: bool,
     /// Issues, pull requests (`argo-workflows#14922 (open)`) and files at a tag (`path@v4.1.2`).
     pub upstream: &'static [&'static str],
@@ -178,7 +178,7 @@ impl Group {
     pub const ALL: [Self; 5] =
         [Self::NotCovered, Self::Fails, Self::LooksCovered, Self::Hazard, Self::Unknown];
 
-    /// As a heading.
+    /// Returns the heading of the group.
     pub fn title(self) -> &'static str {
         match self {
             Self::NotCovered => "Not covered",
@@ -207,7 +207,7 @@ pub enum Link {
 }
 
 impl Link {
-    /// The real links, in order.
+    /// All links except `None`, in order.
     pub const CHAIN: [Self; 8] = [
         Self::Strategy,
         Self::Finalizer,
@@ -219,7 +219,7 @@ impl Link {
         Self::Record,
     ];
 
-    /// The word for it.
+    /// Returns the word for the link.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Strategy => "strategy",
@@ -234,7 +234,7 @@ impl Link {
         }
     }
 
-    /// What has to hold there.
+    /// Returns the condition that must hold at the link.
     pub fn holds(self) -> &'static str {
         match self {
             Self::Strategy => {
@@ -256,7 +256,7 @@ impl Link {
     }
 }
 
-/// Whether this plugin can tell a reason, and from what.
+/// The source from which this plugin detects a reason, if it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToldFrom {
@@ -264,14 +264,14 @@ pub enum ToldFrom {
     Objects,
     /// From manifests, before anything ran.
     Manifests,
-    /// Only the bucket shows it; not told yet.
+    /// Only the bucket shows it, with `--check`.
     Bucket,
     /// Nothing the plugin reads shows it.
     Nothing,
 }
 
 impl ToldFrom {
-    /// As a sentence.
+    /// Returns the source as a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Objects => "Kubernetes objects.",
@@ -285,11 +285,11 @@ impl ToldFrom {
 /// Deletes the objects, verifies that they are gone, and only then removes the artifact-gc finalizer.
 pub const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
 
-/// What to know about [`RELEASE_COMMAND`].
+/// A hint to print with [`RELEASE_COMMAND`].
 pub const RELEASE_HINT: &str = "It shows what goes and asks first. Objects in \
 storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finalizer with them.";
 
-/// What most entries have in common; each names the rest.
+/// The values that most entries share; each entry sets the others.
 const BASE: Entry = Entry {
     reason: Reason::NotSpecified,
     group: Group::NotCovered,
