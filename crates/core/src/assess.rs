@@ -24,9 +24,10 @@ use crate::reason::Reason;
 use crate::verdict::{Finalizer, Verdict};
 use std::collections::HashMap;
 
-/// Says what becomes of every output artifact of a workflow, and why.
+/// Assesses every output artifact of a workflow: whether it will be deleted, and why.
 ///
-/// Compressed nodes are unpacked in place. Never fails: what can't be seen gets the verdict `unknown`.
+/// Compressed nodes are unpacked in place. This never fails: artifacts without sufficient evidence get the
+/// verdict `unknown`.
 pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
     let hydrated = workflow.hydrate();
     let case = Case::new(workflow, context);
@@ -46,7 +47,7 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
     assessment
 }
 
-/// Nodes that can't be seen are one finding: any artifact may be among them.
+/// Returns one finding for nodes that can't be seen, since they may hold any artifact.
 fn unseen(error: &NodesError) -> Finding {
     let (reason, field) = match error {
         NodesError::Offloaded(_) => (Reason::NodesOffloaded, "status.offloadNodeStatusVersion"),
@@ -56,7 +57,7 @@ fn unseen(error: &NodesError) -> Finding {
 }
 
 impl<'a> Case<'a> {
-    /// The assessment without artifacts.
+    /// Returns the assessment without artifacts.
     fn frame(&self) -> Assessment {
         let Workflow { metadata: meta, status, .. } = self.workflow;
         let (strategy, strategy_source) = self.policy.workflow_level();
@@ -80,7 +81,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Several records of one object become one report; what one record's collection does is the object's fate.
+    /// Merges all records of one object into one report, with the verdict that decides what happens to the
+    /// object.
     fn merge(&self, judged: Vec<(&Record<'a>, Judgement)>) -> Vec<ArtifactReport> {
         let mut reports: Vec<ArtifactReport> = Vec::with_capacity(judged.len());
         let mut of_place: HashMap<usize, usize> = HashMap::new();
@@ -98,7 +100,7 @@ impl<'a> Case<'a> {
                 }
                 Some(first) => first.copies.push(record.node.id.clone()),
             }
-            // Saved as a directory by any of them, it is looked for as one.
+            // If any of the records saved a directory, storage is searched for a directory.
             if let Some(report) = reports.get_mut(at) {
                 report.unarchived |= unarchived;
             }
@@ -107,9 +109,9 @@ impl<'a> Case<'a> {
         reports
     }
 
-    /// Whether the finalizer is there, and whether anything will still take it away.
+    /// Returns whether the finalizer is present, and whether anything will still remove it.
     fn finalizer(&self, assessment: &Assessment) -> Finalizer {
-        // A record hangs nowhere, whatever finalizers it was written with.
+        // An archived record is never stuck, even if it was written with finalizers.
         if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
             return Finalizer::Absent;
         }
@@ -134,8 +136,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Rank of a verdict when several records show one object: Argo's delete through any of them ends it, and a
-/// wish to keep it outweighs that nobody collects it.
+/// Returns the rank of a verdict when several records name one object. A delete by Argo through any of them
+/// deletes the object, and `Kept` takes precedence over `Uncovered`.
 fn fate(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Collected => 0,

@@ -1,7 +1,8 @@
-//! The catalogue of reasons: each entry has the meaning of a reason, its evidence and its remedy.
+//! The reasons of verdicts, and the form of an entry in their catalogue: meaning, evidence and remedy.
 //!
-//! Each entry is in the module of its group, and [`markdown::markdown`] writes them all to `docs/reasons.md`.
+//! Each entry is in the file of its topic; `docs/reasons.md` is generated from all of them.
 
+pub mod catalogue;
 pub mod fails;
 pub mod fails_pod;
 pub mod fails_storage;
@@ -18,8 +19,92 @@ pub mod unknown;
 use crate::verdict::Verdict;
 use serde::{Serialize, Serializer};
 
-/// Declares the reasons with their codes and entries; a code is never reused for another meaning.
-macro_rules! reasons {
+/// Lists the reasons with their codes and entries for the macro `$declare`; a code is never reused for another
+/// meaning.
+macro_rules! with_reasons {
+    ($declare:ident) => {
+        $declare! {
+            NoStrategy "no-strategy" not_covered::NO_STRATEGY,
+            WfNever "wf-never" not_covered::WF_NEVER,
+            ArtifactNever "artifact-never" not_covered::ARTIFACT_NEVER,
+            ArtifactBlockWithoutStrategy "artifact-block-without-strategy" not_covered::ARTIFACT_BLOCK_WITHOUT_STRATEGY,
+            WftmplLevelIgnored "wftmpl-level-ignored" not_covered::WFTMPL_LEVEL_IGNORED,
+            UnknownStrategy "unknown-strategy" not_covered::UNKNOWN_STRATEGY,
+            InlineOnly "inline-only" not_covered::INLINE_ONLY,
+            LogsOnly "logs-only" not_covered::LOGS_ONLY,
+            PostponedFirst "postponed-first" not_covered::POSTPONED_FIRST,
+            DynamicTemplateref "dynamic-templateref" not_covered::DYNAMIC_TEMPLATEREF,
+            HookTemplateref "hook-templateref" not_covered::HOOK_TEMPLATEREF,
+            NameCollisionUnwalked "name-collision-unwalked" not_covered::NAME_COLLISION_UNWALKED,
+            TemplateDefaults "template-defaults" not_covered::TEMPLATE_DEFAULTS,
+            NonPodNode "non-pod-node" not_covered::NON_POD_NODE,
+            NotSpecified "not-specified" not_covered::NOT_SPECIFIED,
+            FeatureOff "feature-off" not_covered_controller::FEATURE_OFF,
+            NeverTakenUp "never-taken-up" not_covered_controller::NEVER_TAKEN_UP,
+            ControllerTooOld "controller-too-old" not_covered_controller::CONTROLLER_TOO_OLD,
+            Unmanaged "unmanaged" not_covered_controller::UNMANAGED,
+            InputArtifacts "input-artifacts" not_covered::INPUT_ARTIFACTS,
+            Uploaded "uploaded" not_covered::UPLOADED,
+            UnrecordedObject "unrecorded-object" not_covered::UNRECORDED_OBJECT,
+            InlinePoison "inline-poison" fails::INLINE_POISON,
+            ProcessedWithError "processed-with-error" fails::PROCESSED_WITH_ERROR,
+            TaskTooLarge "task-too-large" fails::TASK_TOO_LARGE,
+            GcPodFailed "gc-pod-failed" fails_pod::GC_POD_FAILED,
+            GcRbac "gc-rbac" fails_pod::GC_RBAC,
+            GcOom "gc-oom" fails_pod::GC_OOM,
+            GcPodLost "gc-pod-lost" fails_pod::GC_POD_LOST,
+            GcPodPending "gc-pod-pending" fails_pod::GC_POD_PENDING,
+            GcPodHeld "gc-pod-held" fails_pod::GC_POD_HELD,
+            InstanceId "instanceid" fails_pod::INSTANCEID,
+            DeleteError "delete-error" fails_storage::DELETE_ERROR,
+            BatchAbort "batch-abort" fails_storage::BATCH_ABORT,
+            UnsavedInOutputs "unsaved-in-outputs" fails_storage::UNSAVED_IN_OUTPUTS,
+            UnsupportedDriver "unsupported-driver" fails_storage::UNSUPPORTED_DRIVER,
+            GcsMissing "gcs-missing" fails_storage::GCS_MISSING,
+            GcsDirectory "gcs-directory" fails_storage::GCS_DIRECTORY,
+            GcsUncleanKey "gcs-unclean-key" fails_storage::GCS_UNCLEAN_KEY,
+            S3Directory "s3-directory" fails_storage::S3_DIRECTORY,
+            ParamArchiveLocation "param-archive-location" fails_storage::PARAM_ARCHIVE_LOCATION,
+            ArchiveLocationMixup "archive-location-mixup" fails_storage::ARCHIVE_LOCATION_MIXUP,
+            RetryAttempts "retry-attempts" fails_storage::RETRY_ATTEMPTS,
+            NoArtifactStuck "no-artifact-stuck" fails::NO_ARTIFACT_STUCK,
+            ForceNoPod "force-no-pod" fails::FORCE_NO_POD,
+            TaskresultNeverComplete "taskresult-never-complete" fails::TASKRESULT_NEVER_COMPLETE,
+            LongNames "long-names" fails::LONG_NAMES,
+            Wftref34 "wftref-3.4" fails::WFTREF_3_4,
+            CronNeighbour "cron-neighbour" fails::CRON_NEIGHBOUR,
+            Foreground "foreground" fails::FOREGROUND,
+            NotRecouped "not-recouped" fails::NOT_RECOUPED,
+            Overdue "overdue" fails::OVERDUE,
+            FinalizerStripped "finalizer-stripped" looks_covered::FINALIZER_STRIPPED,
+            ForceEarly "force-early" looks_covered::FORCE_EARLY,
+            DeletedWhileRunning "deleted-while-running" fails::DELETED_WHILE_RUNNING,
+            RetryAfterGc "retry-after-gc" fails::RETRY_AFTER_GC,
+            S3FalseDeleted "s3-false-deleted" looks_covered::S3_FALSE_DELETED,
+            WrongBucketDeleted "wrong-bucket-deleted" looks_covered::WRONG_BUCKET_DELETED,
+            TtlVanished "ttl-vanished" looks_covered::TTL_VANISHED,
+            ArchivedStale "archived-stale" looks_covered::ARCHIVED_STALE,
+            DeletedButPresent "deleted-but-present" looks_covered::DELETED_BUT_PRESENT,
+            RecordedButMissing "recorded-but-missing" looks_covered::RECORDED_BUT_MISSING,
+            VersionedBucket "versioned-bucket" looks_covered::VERSIONED_BUCKET,
+            MemoHit "memo-hit" hazard::MEMO_HIT,
+            ResubmitMemoized "resubmit-memoized" hazard::RESUBMIT_MEMOIZED,
+            SharedKey "shared-key" hazard::SHARED_KEY,
+            AzurePrefix "azure-prefix" hazard::AZURE_PREFIX,
+            WorkflowOfWorkflows "workflow-of-workflows" hazard::WORKFLOW_OF_WORKFLOWS,
+            StillConsumed "still-consumed" hazard::STILL_CONSUMED,
+            GlobalCopies "global-copies" hazard::GLOBAL_COPIES,
+            NodesOffloaded "nodes-offloaded" unknown::NODES_OFFLOADED,
+            NodesUnreadable "nodes-unreadable" unknown::NODES_UNREADABLE,
+            GcObjectsUnread "gc-objects-unread" unknown::GC_OBJECTS_UNREAD,
+            DefaultServiceAccount "default-service-account" predicted::DEFAULT_SERVICE_ACCOUNT,
+            TemplateUnseen "template-unseen" predicted::TEMPLATE_UNSEEN,
+        }
+    };
+}
+pub(crate) use with_reasons;
+
+macro_rules! declare {
     ($($name:ident $code:literal $module:ident::$entry:ident,)*) => {
         /// The reason for the verdict on an artifact, or a note about it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,96 +114,15 @@ macro_rules! reasons {
             /// All reasons, in the catalogue's order.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The stable code users type and read.
+            /// Returns the stable code that users type and read.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
-            }
-
-            /// What the catalogue says about it.
-            pub fn entry(self) -> &'static Entry {
-                match self { $(Self::$name => &$module::$entry,)* }
             }
         }
     };
 }
 
-reasons! {
-    NoStrategy "no-strategy" not_covered::NO_STRATEGY,
-    WfNever "wf-never" not_covered::WF_NEVER,
-    ArtifactNever "artifact-never" not_covered::ARTIFACT_NEVER,
-    ArtifactBlockWithoutStrategy "artifact-block-without-strategy" not_covered::ARTIFACT_BLOCK_WITHOUT_STRATEGY,
-    WftmplLevelIgnored "wftmpl-level-ignored" not_covered::WFTMPL_LEVEL_IGNORED,
-    UnknownStrategy "unknown-strategy" not_covered::UNKNOWN_STRATEGY,
-    InlineOnly "inline-only" not_covered::INLINE_ONLY,
-    LogsOnly "logs-only" not_covered::LOGS_ONLY,
-    PostponedFirst "postponed-first" not_covered::POSTPONED_FIRST,
-    DynamicTemplateref "dynamic-templateref" not_covered::DYNAMIC_TEMPLATEREF,
-    HookTemplateref "hook-templateref" not_covered::HOOK_TEMPLATEREF,
-    NameCollisionUnwalked "name-collision-unwalked" not_covered::NAME_COLLISION_UNWALKED,
-    TemplateDefaults "template-defaults" not_covered::TEMPLATE_DEFAULTS,
-    NonPodNode "non-pod-node" not_covered::NON_POD_NODE,
-    NotSpecified "not-specified" not_covered::NOT_SPECIFIED,
-    FeatureOff "feature-off" not_covered_controller::FEATURE_OFF,
-    NeverTakenUp "never-taken-up" not_covered_controller::NEVER_TAKEN_UP,
-    ControllerTooOld "controller-too-old" not_covered_controller::CONTROLLER_TOO_OLD,
-    Unmanaged "unmanaged" not_covered_controller::UNMANAGED,
-    InputArtifacts "input-artifacts" not_covered::INPUT_ARTIFACTS,
-    Uploaded "uploaded" not_covered::UPLOADED,
-    UnrecordedObject "unrecorded-object" not_covered::UNRECORDED_OBJECT,
-    InlinePoison "inline-poison" fails::INLINE_POISON,
-    ProcessedWithError "processed-with-error" fails::PROCESSED_WITH_ERROR,
-    TaskTooLarge "task-too-large" fails::TASK_TOO_LARGE,
-    GcPodFailed "gc-pod-failed" fails_pod::GC_POD_FAILED,
-    GcRbac "gc-rbac" fails_pod::GC_RBAC,
-    GcOom "gc-oom" fails_pod::GC_OOM,
-    GcPodLost "gc-pod-lost" fails_pod::GC_POD_LOST,
-    GcPodPending "gc-pod-pending" fails_pod::GC_POD_PENDING,
-    GcPodHeld "gc-pod-held" fails_pod::GC_POD_HELD,
-    InstanceId "instanceid" fails_pod::INSTANCEID,
-    DeleteError "delete-error" fails_storage::DELETE_ERROR,
-    BatchAbort "batch-abort" fails_storage::BATCH_ABORT,
-    UnsavedInOutputs "unsaved-in-outputs" fails_storage::UNSAVED_IN_OUTPUTS,
-    UnsupportedDriver "unsupported-driver" fails_storage::UNSUPPORTED_DRIVER,
-    GcsMissing "gcs-missing" fails_storage::GCS_MISSING,
-    GcsDirectory "gcs-directory" fails_storage::GCS_DIRECTORY,
-    GcsUncleanKey "gcs-unclean-key" fails_storage::GCS_UNCLEAN_KEY,
-    S3Directory "s3-directory" fails_storage::S3_DIRECTORY,
-    ParamArchiveLocation "param-archive-location" fails_storage::PARAM_ARCHIVE_LOCATION,
-    ArchiveLocationMixup "archive-location-mixup" fails_storage::ARCHIVE_LOCATION_MIXUP,
-    RetryAttempts "retry-attempts" fails_storage::RETRY_ATTEMPTS,
-    NoArtifactStuck "no-artifact-stuck" fails::NO_ARTIFACT_STUCK,
-    ForceNoPod "force-no-pod" fails::FORCE_NO_POD,
-    TaskresultNeverComplete "taskresult-never-complete" fails::TASKRESULT_NEVER_COMPLETE,
-    LongNames "long-names" fails::LONG_NAMES,
-    Wftref34 "wftref-3.4" fails::WFTREF_3_4,
-    CronNeighbour "cron-neighbour" fails::CRON_NEIGHBOUR,
-    Foreground "foreground" fails::FOREGROUND,
-    NotRecouped "not-recouped" fails::NOT_RECOUPED,
-    Overdue "overdue" fails::OVERDUE,
-    FinalizerStripped "finalizer-stripped" looks_covered::FINALIZER_STRIPPED,
-    ForceEarly "force-early" looks_covered::FORCE_EARLY,
-    DeletedWhileRunning "deleted-while-running" fails::DELETED_WHILE_RUNNING,
-    RetryAfterGc "retry-after-gc" fails::RETRY_AFTER_GC,
-    S3FalseDeleted "s3-false-deleted" looks_covered::S3_FALSE_DELETED,
-    WrongBucketDeleted "wrong-bucket-deleted" looks_covered::WRONG_BUCKET_DELETED,
-    TtlVanished "ttl-vanished" looks_covered::TTL_VANISHED,
-    ArchivedStale "archived-stale" looks_covered::ARCHIVED_STALE,
-    DeletedButPresent "deleted-but-present" looks_covered::DELETED_BUT_PRESENT,
-    RecordedButMissing "recorded-but-missing" looks_covered::RECORDED_BUT_MISSING,
-    VersionedBucket "versioned-bucket" looks_covered::VERSIONED_BUCKET,
-    MemoHit "memo-hit" hazard::MEMO_HIT,
-    ResubmitMemoized "resubmit-memoized" hazard::RESUBMIT_MEMOIZED,
-    SharedKey "shared-key" hazard::SHARED_KEY,
-    AzurePrefix "azure-prefix" hazard::AZURE_PREFIX,
-    WorkflowOfWorkflows "workflow-of-workflows" hazard::WORKFLOW_OF_WORKFLOWS,
-    StillConsumed "still-consumed" hazard::STILL_CONSUMED,
-    GlobalCopies "global-copies" hazard::GLOBAL_COPIES,
-    NodesOffloaded "nodes-offloaded" unknown::NODES_OFFLOADED,
-    NodesUnreadable "nodes-unreadable" unknown::NODES_UNREADABLE,
-    GcObjectsUnread "gc-objects-unread" unknown::GC_OBJECTS_UNREAD,
-    DefaultServiceAccount "default-service-account" predicted::DEFAULT_SERVICE_ACCOUNT,
-    TemplateUnseen "template-unseen" predicted::TEMPLATE_UNSEEN,
-}
+with_reasons!(declare);
 
 impl Reason {
     /// The reason with this code.

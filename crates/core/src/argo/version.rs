@@ -21,7 +21,8 @@ impl Version {
         Some(Self(major, minor, patch[..digits].parse().ok()?))
     }
 
-    /// The release named by a container image reference such as `quay.io/argoproj/workflow-controller:v3.5.6`.
+    /// Returns the release named by a container image reference such as
+    /// `quay.io/argoproj/workflow-controller:v3.5.6`.
     pub fn from_image(image: &str) -> Option<Self> {
         let name = image.split('@').next()?;
         let (_, tag) = name.rsplit_once(':')?;

@@ -1,4 +1,4 @@
-//! One workflow under assessment, and a verdict in the making; the steps of the assessment build on both.
+//! The workflow under assessment and the preliminary verdict, on which all steps of the assessment build.
 
 use crate::argo::artifact::{ArtifactLocation, Strategy};
 use crate::argo::names;
@@ -10,19 +10,19 @@ use crate::model::strategy::EffectiveStrategy;
 use crate::reason::Reason;
 use crate::verdict::{Verdict, When};
 
-/// One workflow under assessment, with all that is looked up once.
+/// One workflow under assessment, with everything that is looked up only once.
 pub(crate) struct Case<'a> {
     pub workflow: &'a Workflow,
     pub context: &'a Context,
     pub policy: EffectiveStrategy<'a>,
-    /// The version that manages it, when known.
+    /// The version of the controller that manages it, if known.
     pub version: Option<Version>,
-    /// GC tasks, pods, events and results of this workflow.
+    /// The GC tasks, pods, events and results of this workflow.
     pub of: Option<&'a OfWorkflow>,
     pub repository: Option<&'a ArtifactLocation>,
 }
 
-/// A verdict in the making.
+/// A preliminary verdict.
 #[derive(Debug, Clone)]
 pub(crate) struct Judgement {
     pub verdict: Verdict,
@@ -86,7 +86,8 @@ impl<'a> Case<'a> {
             context,
             policy: EffectiveStrategy::of(workflow),
             version: context.controllers.version_for(&meta.namespace, meta.label(names::INSTANCE_ID)),
-            // What stands beside a live workflow of that name is not the archived one's.
+            // Related objects in the cluster belong to a live workflow of the same name, so an archived record
+            // gets none.
             of: context.related.of(&meta.namespace, &meta.name).filter(|_| !workflow.is_archived_record()),
             repository: workflow
                 .status
@@ -96,7 +97,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether the version is known and lies before the first fixed release of its line.
+    /// Returns true if the version is known and older than the first fixed release of its line.
     ///
     /// `fixed` names the first release with the fix in each line that got one, in rising order; a line
     /// without an entry is fixed when it is newer than the last.
@@ -104,12 +105,12 @@ impl<'a> Case<'a> {
         self.version.is_some_and(|version| is_before(version, fixed))
     }
 
-    /// As [`Self::known_before`], but an unknown version might be affected.
+    /// Like [`Self::known_before`], but true if the version is unknown.
     pub fn maybe_before(&self, fixed: &[Version]) -> bool {
         self.version.is_none_or(|version| is_before(version, fixed))
     }
 
-    /// How the version is told as evidence.
+    /// Returns the version as evidence.
     pub fn version_text(&self) -> String {
         self.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string())
     }
@@ -119,7 +120,7 @@ impl<'a> Case<'a> {
         status.is_some_and(|status| status.strategies_processed.get(strategy.as_str()) == Some(&true))
     }
 
-    /// Names of the strategy's GC pods that were recouped.
+    /// Returns the names of the strategy's GC pods that were recouped.
     pub fn recouped(&self, strategy: &Strategy) -> impl Iterator<Item = &'a str> {
         let infix = pod_infix(strategy);
         let status = self.workflow.status.artifact_gc_status.as_ref();
@@ -128,7 +129,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The part of a GC pod's name that tells its strategy (artGCPodName, artifact_gc.go@v4.1.2).
+/// Returns the part of a GC pod's name that identifies its strategy (artGCPodName, artifact_gc.go@v4.1.2).
 pub(crate) fn pod_infix(strategy: &Strategy) -> &'static str {
     match strategy {
         Strategy::OnWorkflowCompletion => "-artgc-wfcomp-",
@@ -161,7 +162,7 @@ mod tests {
         ] {
             assert_eq!(is_before(version, &fixed), before, "{version}");
         }
-        // A line that never got the fix.
+        // This line never got the fix.
         assert!(is_before(Version(3, 4, 18), &[Version(3, 5, 11), Version(3, 6, 0)]));
     }
 }
