@@ -153,7 +153,6 @@ mod tests {
 
     use super::*;
     use crate::argo::workflow::Workflow;
-    use serde::de::Error as _;
 
     fn workflows(body: &[u8]) -> Result<Vec<Item<Workflow>>, serde_json::Error> {
         let mut items = Vec::new();

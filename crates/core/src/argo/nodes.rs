@@ -109,7 +109,6 @@ mod tests {
 
     use super::*;
     use crate::argo::workflow::Workflow;
-    use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use std::io::Write;
 

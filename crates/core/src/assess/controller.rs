@@ -165,7 +165,6 @@ impl Controller {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
     use crate::argo::version::Version;
     use crate::argo::workflow::Workflow;
     use crate::assess::assess;

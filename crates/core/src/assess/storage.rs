@@ -96,7 +96,6 @@ impl ArtifactReport {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::argo::artifact::Strategy;
     use crate::model::assessment::{ArtifactReport, Note};
     use crate::model::engine::StorageEngine;

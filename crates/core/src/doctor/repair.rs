@@ -404,7 +404,6 @@ spec:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::argo::names;
     use crate::doctor::members::Name;
 
     #[test]

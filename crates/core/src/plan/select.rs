@@ -247,10 +247,8 @@ pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
 mod tests {
     #![allow(clippy::expect_used)]
 
-    use super::*;
     use crate::argo::uses::Use;
     use crate::model::bucket::Bucket;
-    use crate::model::engine::StorageEngine;
     use crate::model::object::{ObjectFacts, is_safe, is_within};
     use crate::model::protection::Protection;
     use crate::plan::decide::{Candidate, Selected};

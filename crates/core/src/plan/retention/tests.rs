@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use crate::plan::retention::pin::{Expression, Operator};
 use crate::plan::retention::*;
 use serde_json::json;
 
