@@ -30,37 +30,6 @@ fn written(text: &str, flags: &[&str]) -> (String, Ran) {
     (std::fs::read_to_string(&path).unwrap(), ran)
 }
 
-pub const COMMENTED: &str = "\
-# what this is
-apiVersion: argoproj.io/v1alpha1
-kind: Workflow   # the kind
-metadata: {generateName: x-}   # flow
-spec:
-    entrypoint: main
-
-    # about the templates
-    templates:
-        # about main
-        - name: main
-          steps:
-              - - name: fit      # about fit
-                  inline:        # about its body
-                      # within
-                      script:
-                          image: python
-                          source: |
-                              print('{{item}}')
-
-                                # no comment
-                      outputs: {artifacts: [{name: o, path: /o}]}   # its outputs
-                  withItems: [1,   2]
-        # about last
-        - name: last
-          container:
-              image:    odd
-# the end
-";
-
 #[test]
 fn all_but_the_body_stays_as_it_was_written() {
     let (fixed, ran) = written(COMMENTED, &[]);

@@ -1,6 +1,6 @@
 //! A fixed manifest does what it did, whatever its layout; whatever a file holds, there is no panic.
 
-use crate::fix::COMMENTED;
+use crate::support::COMMENTED;
 use crate::support::in_process;
 use argo_gc::fix::{Fixed, lift};
 use argo_gc::lint::tree;

@@ -1,6 +1,6 @@
 //! `inspect -f` with files that are cut off, something else, enormous, or made to do harm.
 
-use crate::fixture::Fixture;
+use crate::support::fixture::Fixture;
 use crate::support::{Ran, in_process, plugin, workflow};
 use argo_gc::argo::Workflow;
 use argo_gc::files::{self, Object};

@@ -186,8 +186,9 @@ fn the_clock_is_the_finish_of_the_run() {
 }
 
 #[test]
-fn the_newest_are_counted_over_all_pages() {
-    let Some(live) = Live::start("purge-policy") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_newest_are_counted_over_all_pages_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-policy");
     live.gcs.bucket(live.namespace);
     for at in 1..8 {
         let name = format!("nightly-{at}");

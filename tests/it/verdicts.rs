@@ -7,7 +7,7 @@ use argo_gc::gc::{
 };
 use std::collections::{BTreeSet, HashMap};
 
-use crate::fixture::{Fixture, normal};
+use crate::support::fixture::{Fixture, normal};
 
 impl Fixture {
     /// What the assessment says, in the words of the fixtures.

@@ -177,9 +177,9 @@ impl Folder {
 
 /// The API server that the tests of purge share. Purge reads all namespaces, so what other tests put into
 /// theirs would be in its way.
-fn server() -> Option<&'static ApiServer> {
-    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
-    SERVER.as_ref()
+fn server() -> &'static ApiServer {
+    static SERVER: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+    &SERVER
 }
 
 /// A namespace of the real API server, and an object store of the test's own with a bucket of that name:
@@ -192,19 +192,18 @@ pub struct Live {
 }
 
 impl Live {
-    /// `None`, after saying so, where a server is missing.
-    pub fn start(namespace: &'static str) -> Option<Self> {
-        let (server, gcs) = (server()?, Gcs::start()?);
-        Some(Self { server, gcs, namespace, directory: TempDir::new().expect("a directory") })
+    pub fn start(namespace: &'static str) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        Self { server: server(), gcs: Gcs::start(), namespace, directory }
     }
 
     /// With the plain bucket, and a workflow whose objects are all there.
-    pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Option<Self> {
-        let live = Self::start(namespace)?;
+    pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Self {
+        let live = Self::start(namespace);
         live.gcs.bucket(namespace);
         live.server.apply(live.workflow(name, keys));
         keys.iter().for_each(|key| live.put(key));
-        Some(live)
+        live
     }
 
     /// Writes an object within the workflows' run.
