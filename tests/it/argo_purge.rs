@@ -5,8 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::Ran;
-use crate::support::argo::{ARCHIVE, ArgoServer, Knows, failure};
-use crate::support::argo::{leaking, offloaded};
+use crate::support::argo::{ARCHIVE, ArgoServer, Knows, failure, leaking, offloaded};
 use crate::support::gcs::Gcs;
 use crate::support::kube::{ADMIN, ApiServer};
 use crate::support::purge::{BUCKET, Folder, ago, deletes, pod, protections, within_the_run};

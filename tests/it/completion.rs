@@ -246,11 +246,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 }
 
 #[test]
-fn every_shell_has_a_script_that_asks_the_program() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = Ran::of(plugin(["completion", shell])).ends_with(0).out;
-        assert!(script.contains("kubectl-argo_gc") && script.contains("ARGO_GC_COMPLETE"), "{script}");
-    }
+fn kubectl_and_fish_ask_the_program() {
     let script = Ran::of(plugin(["completion", "kubectl"])).ends_with(0).out;
     let shim = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/kubectl_complete-argo_gc");
     assert_eq!(script, std::fs::read_to_string(shim).unwrap());

@@ -59,8 +59,10 @@ fn danger_15_nothing_is_offered_until_the_prefix_is_declared_exclusive() {
         let words = with(more);
         folder.run("orphans", &words.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    assert!(run(&[]).ends_with(0).err.contains("--exclusive says that none does"));
+    let mut transcript = folder.transcript();
+    transcript.note("orphans --repository gs://ml-artifacts/argo", &run(&[]).ends_with(0));
     run(&["--plan-out", &plan]).ends_with(2);
+    transcript.assert("orphans_not_exclusive");
     assert!(!std::path::Path::new(&plan).exists());
 }
 
@@ -316,16 +318,10 @@ fn a_lifecycle_rule_is_tried_before_it_is_shown() {
     let rule = ran.json();
     let condition = &rule["lifecycle"]["rule"][0]["condition"];
     assert_eq!(condition, &json!({ "age": 30, "matchesPrefix": ["argo/"] }), "{rule}");
-    for words in [
-        "would delete 3 objects",
-        "and leave 1 that are younger",
-        "2 of them are still needed",
-        "argo/train/1/a.tgz: workflow ml/train",
-        "argo/kept/1/lost.tgz: kept, which is pinned or not finished",
-        "gcloud storage buckets update gs://ml-artifacts --lifecycle-file rule.json",
-    ] {
-        assert!(ran.err.contains(words), "{words}: {}", ran.err);
-    }
+    folder
+        .transcript()
+        .note("fix --lifecycle 30 --repository gs://ml-artifacts/argo", &ran)
+        .assert("fix_lifecycle");
     assert!(!ran.err.contains("argo/gone"), "{}", ran.err);
     assert!(folder.has("argo/gone/1/a.tgz"));
     folder.run("fix", &["--lifecycle", "0", "--repository", &repository]).ends_with(2);

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::support::archives::{PLATFORMS, archives};
 use crate::support::{Ran, plugin, program, stdout};
 
 const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-argo_gc");

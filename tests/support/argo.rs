@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use tokio::sync::oneshot;
 
+use super::purge::workflow;
 use super::stub::{Reply, Seen};
 
 pub const ARCHIVE: &str = "/api/v1/archived-workflows";

@@ -22,6 +22,7 @@ pub mod page;
 pub mod pod;
 pub mod purge;
 mod server;
+pub mod session;
 pub use server::free_port;
 pub mod stub;
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub use super::Ran;
 use super::gcs::Gcs;
 use super::kube::{ADMIN, ApiServer};
+use super::session::Transcript;
 
 /// When the workflows of [`workflow`] ran: long enough ago for every grace.
 pub const BEGAN: SignedDuration = SignedDuration::from_hours(50);
@@ -122,6 +123,11 @@ impl Folder {
     pub fn add(&mut self, object: Value) -> &mut Self {
         self.objects.push(object);
         self
+    }
+
+    /// Of commands that read or write this folder.
+    pub fn transcript(&self) -> Transcript {
+        Transcript::new(self.directory.path())
     }
 
     /// Writes an object within the workflows' run.
