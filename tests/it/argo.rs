@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::argo::{ARCHIVE, ArgoServer, Knows, Release, failure, leaking, offloaded};
 use crate::support::kube::{ADMIN, ApiServer};
-use crate::support::purge::workflow;
 use crate::support::stub::{Reply, Stub, WORKFLOWS};
 use crate::support::{Ran, free_port};
 

@@ -1,10 +1,7 @@
 //! Storages that answer wrongly, and whoever stands before them: nothing that is there may count as gone.
 
-use crate::support::faulty_storage::{
-    Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, relatives_listing, s3,
-};
-use argo_gc::gc::location::Bucket;
-use argo_gc::store::{Credentials, Outcome, Restored};
+use crate::support::faulty_storage::{Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
+use argo_gc::store::{Outcome, Restored};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use crate::support::archives::{PLATFORMS, archives};
 use crate::support::{Ran, plugin, program, stdout};
 
-const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-argo_gc");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn root() -> &'static Path {

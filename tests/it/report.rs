@@ -80,10 +80,6 @@ fn week(desk: &Desk) {
     );
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-}
-
 #[test]
 fn diff_says_what_is_new_changed_and_gone() {
     let desk = Desk::new();

@@ -70,7 +70,7 @@ fn files_that_can_not_be_read_are_named() {
     session.write("other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
     session.write("odd.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: 1\n");
     session.write("text.txt", "hello\n");
-    for verb in ["inspect", "doctor", "lint", "purge --dry-run --all", "fix"] {
+    for verb in ["inspect", "doctor", "lint", "purge --dry-run --all --store-root buckets", "fix"] {
         for file in ["nowhere.yaml", "broken.yaml", "broken.json", "other.yaml", "odd.yaml", "text.txt"] {
             session.run(&format!("{verb} -f {file}"));
         }
@@ -90,7 +90,7 @@ fn a_cluster_that_can_not_be_reached_is_named() {
         "inspect train-x7k2p",
         "doctor",
         "lint -A",
-        "purge --all --dry-run",
+        "purge --all --dry-run --store-root buckets",
         "orphans --repository gs://ml-artifacts --store-root buckets",
     ] {
         session.run(&format!("{arguments} --kubeconfig kubeconfig"));

@@ -22,8 +22,7 @@ fn fix_shows_and_writes_edits() {
     session.run("fix -f examples/inline.yaml --diff");
     session.run("fix -f examples/inline.yaml --strategy OnWorkflowDeletion --unique-keys --diff");
     session.run("fix --defaults");
-    session.run("fix --lifecycle 30 --repository gs://ml-artifacts -f examples/cluster");
-    session.run("fix --lifecycle 30 --repository gs://ml-artifacts --store-root buckets");
+    session.run("fix --lifecycle 30 --repository gs://ml-artifacts -f examples/cluster --store-root buckets");
     session.run("fix -f nowhere.yaml");
     session.run("fix");
     session.assert("fix");

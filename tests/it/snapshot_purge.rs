@@ -77,7 +77,7 @@ fn orphans_lists_what_no_workflow_refers_to() {
 fn undo_needs_a_journal() {
     let mut session = Session::new();
     session.run("undo");
-    session.run("undo nowhere.jsonl");
+    session.run("undo nowhere.jsonl --store-root buckets");
     session.write("broken.jsonl", "{\"half\":");
     session.run("undo broken.jsonl --store-root buckets");
     session.run("purge --resume nowhere.jsonl --store-root buckets --yes");

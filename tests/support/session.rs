@@ -1,7 +1,7 @@
 //! A terminal session of the built plugin: every command with all that it printed, to be held against a snapshot.
 //!
 //! What depends on the clock, on the machine or on the release is written as `[AGE]`, `[NOW]`, `[FOLDER]`, `[JOURNAL]`,
-//! `[HASH]` or `[VERSION]`; everything else is shown as it was printed.
+//! `[PIN]` or `[VERSION]`; everything else is shown as it was printed.
 
 use std::fmt::Write;
 use std::fs;
@@ -142,34 +142,42 @@ fn steady(text: &str) -> String {
     let mut steady = String::new();
     let mut has_ages = false;
     for line in text.lines() {
-        let columns = line.split_whitespace();
+        let is_header = line.starts_with(|c: char| c.is_ascii_uppercase());
         if line.is_empty() || line.starts_with("$ ") {
             has_ages = false;
-        } else if line.starts_with(|c: char| c.is_ascii_uppercase())
-            && columns.clone().any(|name| name == "AGE")
-        {
+        } else if is_header && line.split_whitespace().any(|name| name == "AGE" || name == "NEWEST") {
             has_ages = true;
         }
         let mut words: Vec<String> = line.split(' ').map(word).collect();
-        let last_age = words.iter().rposition(|word| is_age(word));
         for at in 0..words.len() {
-            let is_shown = has_ages && Some(at) == last_age;
-            if is_age(&words[at])
-                && (is_shown || words.get(at + 1).is_some_and(|next| next.starts_with("ago")))
-            {
-                words[at] = "[AGE]".to_owned();
-                // The column is as wide as its longest age.
-                while words.get(at + 1).is_some_and(String::is_empty) && words.get(at + 4).is_some() {
-                    words.remove(at + 1);
-                }
-                words[at].push_str(if is_shown && at + 1 < words.len() { "  " } else { "" });
-                break;
+            if words[at] == "GENERATION" || words[at] == "[PIN]" {
+                close_up(&mut words, at);
+            }
+        }
+        let last = words.iter().rposition(|word| is_age(word));
+        if has_ages && let Some(at) = last {
+            words[at] = "[AGE]".to_owned();
+            close_up(&mut words, at);
+        }
+        for at in 1..words.len() {
+            if words[at].starts_with("ago") && is_age(&words[at - 1]) {
+                words[at - 1] = "[AGE]".to_owned();
             }
         }
         steady.push_str(&words.join(" "));
         steady.push('\n');
     }
     steady
+}
+
+/// Leaves three spaces after a cell, whose column is as wide as its longest value.
+fn close_up(words: &mut Vec<String>, at: usize) {
+    while words.get(at + 1).is_some_and(String::is_empty) {
+        words.remove(at + 1);
+    }
+    if at + 1 < words.len() {
+        words.splice(at + 1..at + 1, [String::new(), String::new()]);
+    }
 }
 
 /// An age as kubectl shows it: `6d13h`.
@@ -188,7 +196,17 @@ fn word(word: &str) -> String {
     if let (Some(at), Some(end)) = (word.find("state/argo-gc/"), word.find(".jsonl")) {
         word.replace_range(at + "state/argo-gc/".len()..end, "[JOURNAL]");
     }
+    if is_pin(&word) {
+        word = "[PIN]".to_owned();
+    }
     word
+}
+
+/// The ETag of a file, which begins with its inode: `"9de08b-660752268d640-3d"`.
+fn is_pin(word: &str) -> bool {
+    let parts = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+    let is_hex = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_hexdigit());
+    parts.is_some_and(|word| word.split('-').count() == 3 && word.split('-').all(is_hex))
 }
 
 /// Where a word has an RFC 3339 time of the last or next hour.
