@@ -142,17 +142,15 @@ fn steady(text: &str) -> String {
     let mut steady = String::new();
     let mut has_ages = false;
     for line in text.lines() {
-        let is_header = line.starts_with(|c: char| c.is_ascii_uppercase());
+        let is_header = line.starts_with(|c: char| c.is_ascii_uppercase() || c == '|');
         if line.is_empty() || line.starts_with("$ ") {
-            has_ages = false;
+            has_ages = line.contains(" inspect ") && line.contains(" --no-headers");
         } else if is_header && line.split_whitespace().any(|name| name == "AGE" || name == "NEWEST") {
             has_ages = true;
         }
         let mut words: Vec<String> = line.split(' ').map(word).collect();
-        for at in 0..words.len() {
-            if words[at] == "GENERATION" || words[at] == "[PIN]" {
-                close_up(&mut words, at);
-            }
+        if let Some(at) = words.iter().position(|word| word == "GENERATION" || word == "[PIN]") {
+            close_up(&mut words, at);
         }
         let last = words.iter().rposition(|word| is_age(word));
         if has_ages && let Some(at) = last {
