@@ -135,7 +135,7 @@ impl<'a> Record<'a> {
         matches!(self.resolved, Err(LocationError::NotSaved))
     }
 
-    pub fn report(&self, judgement: Judgement) -> ArtifactReport {
+    pub(crate) fn report(&self, judgement: Judgement) -> ArtifactReport {
         let Judgement { verdict, reason, when, evidence, notes } = judgement;
         let node = self.node;
         ArtifactReport {
