@@ -2,12 +2,13 @@
 //! once, where they lie apart each is asked for.
 
 use crate::AT_A_TIME;
-use crate::api::{ListKind, Page, Range};
-use crate::bucket_client::BucketClient;
+use crate::api::Connection;
+use crate::listing::{ListKind, Page, Range};
+use crate::parallel_list;
 use crate::types::{Place, Reach, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
 use futures::future::BoxFuture;
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use futures::{FutureExt, stream};
 
 /// So many are asked for one by one, at the same time: a listing takes as long.
@@ -55,7 +56,7 @@ impl Span {
 }
 
 /// What lies at the places, in their order; what of it, in the order of keys.
-pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<'_>]) -> Vec<Found> {
+pub(crate) async fn look(connection: &Connection, kind: ListKind, places: &[Place<'_>]) -> Vec<Found> {
     let mut found: Vec<Found> = places.iter().map(|_| Ok(Vec::new())).collect();
     let mut spans = Vec::with_capacity(places.len());
     for (place, Place { key, reach }) in places.iter().enumerate() {
@@ -64,7 +65,9 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
         };
         match reach {
             Reach::Beginning => span(key, true),
-            _ if !remote.is_addressable(key) => found[place] = Err(StoreError::BadKey((*key).to_owned())),
+            _ if !connection.api().is_addressable(key) => {
+                found[place] = Err(StoreError::BadKey((*key).to_owned()))
+            }
             Reach::Key => span(key, false),
             Reach::Directory => {
                 if !key.ends_with('/') {
@@ -75,9 +78,9 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
         }
     }
     spans.sort_by(|a, b| a.start.cmp(&b.start));
-    let look = Look { remote, kind };
+    let look = Look { connection, kind };
     // Without a place to begin at, each listing would begin with what another has read.
-    let run = if remote.begins_anywhere() { RUN } else { usize::MAX };
+    let run = if connection.api().lists_from_any_key() { RUN } else { usize::MAX };
     let mut runs = Vec::new();
     while !spans.is_empty() {
         let rest = spans.split_off(spans.len().min(run));
@@ -101,11 +104,19 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
 
 #[derive(Clone, Copy)]
 struct Look<'a> {
-    remote: &'a BucketClient,
+    connection: &'a Connection,
     kind: ListKind,
 }
 
 impl<'a> Look<'a> {
+    fn lists_from_any_key(self) -> bool {
+        self.connection.api().lists_from_any_key()
+    }
+
+    fn pages(self, prefix: &str) -> BoxStream<'static, Found> {
+        parallel_list::pages(self.connection.clone(), prefix.to_owned())
+    }
+
     /// Lists from the first to the last of the spans, which are in their order, leaping over what lies between.
     fn through(self, mut spans: Vec<Span>) -> BoxFuture<'a, Vec<(usize, Found)>> {
         async move {
@@ -114,7 +125,7 @@ impl<'a> Look<'a> {
             let mut floor = range.after.clone();
             let mut doubtful = Vec::new();
             while spans.len() > FEW {
-                let mut page = match self.remote.page(&range, token.as_deref()).await {
+                let mut page = match self.connection.page(&range, token.as_deref()).await {
                     Ok(page) => page,
                     // Who may not list may be let look; and a name that can't be read may be anybody's.
                     Err(StoreError::Denied { .. } | StoreError::Unreadable { .. })
@@ -138,7 +149,7 @@ impl<'a> Look<'a> {
                 let is_one = fills(&spans[0], &page);
                 let matched = hand_out(&mut spans, page.objects, self.kind);
                 let before = spans.len();
-                let passed = match last.as_deref().filter(|_| self.remote.begins_anywhere()) {
+                let passed = match last.as_deref().filter(|_| self.lists_from_any_key()) {
                     _ if !page.more => std::mem::take(&mut spans),
                     Some(last) => spans.extract_if(.., |span| span.is_passed(last, self.kind)).collect(),
                     None => Vec::new(),
@@ -158,7 +169,7 @@ impl<'a> Look<'a> {
                 if is_one && self.kind == ListKind::Live {
                     // A directory of thousands is listed by several at a time; what of the others was met, again.
                     let span = spans.remove(0);
-                    done.push((span.place, self.remote.pages(&span.start).try_concat().await));
+                    done.push((span.place, self.pages(&span.start).try_concat().await));
                     spans.iter_mut().for_each(|span| span.objects.clear());
                     (range, token) = (self.range(&spans), None);
                     floor = range.after.clone();
@@ -168,8 +179,7 @@ impl<'a> Look<'a> {
                     done.extend(self.apart(std::mem::take(&mut spans)).await);
                     break;
                 }
-                let is_ahead =
-                    last.is_some_and(|last| spans[0].start > last) && self.remote.begins_anywhere();
+                let is_ahead = last.is_some_and(|last| spans[0].start > last) && self.lists_from_any_key();
                 // As long as it pays: what lies between is as dense as before.
                 let next = Range { most: range.most, ..self.range(&spans) };
                 if is_ahead && next.beginning() > range.beginning() {
@@ -177,7 +187,7 @@ impl<'a> Look<'a> {
                     floor = range.after.clone();
                     continue;
                 }
-                match self.remote.next(&range, token.as_ref(), page.token) {
+                match self.connection.next_token(&range, token.as_ref(), page.token) {
                     Ok(Some(next)) => token = Some(next),
                     Ok(None) | Err(_) => break,
                 }
@@ -214,12 +224,12 @@ impl<'a> Look<'a> {
         let looks = spans.into_iter().map(|span| async move {
             let objects = match (self.kind, span.below) {
                 (ListKind::Live, false) => {
-                    self.remote.head(&span.start).await.map(|object| object.into_iter().collect())
+                    self.connection.head(&span.start).await.map(|object| object.into_iter().collect())
                 }
-                (ListKind::Live, true) => self.remote.pages(&span.start).try_concat().await,
+                (ListKind::Live, true) => self.pages(&span.start).try_concat().await,
                 (kind, _) => {
                     let range = Range { kind, ..Range::of(&span.start) };
-                    let pages = self.remote.in_order(range).try_concat().await;
+                    let pages = self.connection.in_order(range).try_concat().await;
                     pages.map(|mut objects: Vec<ObjectFacts>| {
                         objects.retain(|object| span.holds(&object.key));
                         objects
@@ -237,7 +247,7 @@ impl<'a> Look<'a> {
         let same = first.start.chars().zip(last.start.chars()).take_while(|(a, b)| a == b);
         let common: usize = same.map(|(a, _)| a.len_utf8()).sum();
         let prefix = first.start[..common].to_owned();
-        let after = Some(before(&first.start)).filter(|_| self.remote.begins_anywhere());
+        let after = Some(before(&first.start)).filter(|_| self.lists_from_any_key());
         Range {
             // Else the first is the prefix itself, with which a listing begins.
             after: after.filter(|after| after.starts_with(&prefix)),
@@ -258,7 +268,7 @@ impl<'a> Look<'a> {
         // GCS begins with the key it was given.
         let begins_well =
             first.is_none_or(|(first, floor)| is_after(floor, first) || !goes_on && first == floor);
-        !self.remote.begins_anywhere() || begins_well && keys().is_sorted_by(|a, b| is_after(a, b))
+        !self.lists_from_any_key() || begins_well && keys().is_sorted_by(|a, b| is_after(a, b))
     }
 }
 

@@ -1,15 +1,16 @@
 //! Which storage a bucket is of, and where it is reached.
 
+use crate::api::Api;
 use crate::azure::Azure;
 use crate::azure::credentials::AzureChain;
-use crate::bucket_client::{Api, BucketClient};
+use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use argo_gc_core::model::bucket::{Bucket, host, is_aws, is_azure};
 use argo_gc_core::model::engine::StorageEngine;
 use std::collections::HashMap;
@@ -64,7 +65,7 @@ pub struct Cloud(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    wire: HttpClient,
+    http: HttpClient,
     /// An emulator of GCS.
     gcs: Option<String>,
     google: Credentials,
@@ -85,11 +86,11 @@ impl Cloud {
         overrides: Vec<Override>,
         throttle: Throttle,
     ) -> Result<Self, StoreError> {
-        let wire = HttpClient::new(throttle).map_err(|error| StoreError::Failed {
+        let http = HttpClient::new(throttle).map_err(|error| StoreError::Failed {
             what: "HTTP client".to_owned(),
-            message: crate::http::innermost(&error),
+            message: innermost(&error),
         })?;
-        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, azure, overrides, open: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { http, gcs, google, aws, azure, overrides, open: Mutex::default() })))
     }
 
     /// The way to a bucket; found once.
@@ -106,13 +107,13 @@ impl Cloud {
         let over =
             |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
         let endpoint = host(bucket.endpoint());
-        let api = match bucket.engine() {
+        let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
                 let url = match endpoint {
                     "" => over(AWS).or(inner.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                Api::S3(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
+                Box::new(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -120,11 +121,11 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Api::Azure(Azure::open(bucket, url.as_deref(), &inner.azure)?)
+                Box::new(Azure::open(bucket, url.as_deref(), &inner.azure)?)
             }
-            _ => Api::Gcs(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
+            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
         };
-        Ok(BucketClient::new(bucket.clone(), api, inner.wire.clone()))
+        Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
     }
 }
 

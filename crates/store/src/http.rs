@@ -1,25 +1,12 @@
 //! One HTTP call to a storage API, and its answer, whatever the API.
 
 use crate::throttle::Throttle;
+use crate::types::innermost;
 use http::HeaderMap;
-use jiff::Timestamp;
 use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// A time as JSON APIs write it.
-pub(crate) fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
-}
-
-/// The innermost cause: what lies around it names addresses and internals.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
-    }
-}
 
 /// Tries in all at one call.
 const TRIES: u32 = 6;
@@ -160,8 +147,7 @@ impl HttpClient {
             tracing::debug!(method = %call.method, url = call.url, query = ?call.query, status, "storage");
             Ok(Response { status, headers, body: response.bytes().await?.to_vec() })
         };
-        let answer =
-            answer.await.map_err(|error: reqwest::Error| crate::http::innermost(&error.without_url()));
+        let answer = answer.await.map_err(|error: reqwest::Error| innermost(&error.without_url()));
         match &answer {
             Ok(answer) if matches!(answer.status, 429 | 503) => self.throttle.slow_down(),
             Ok(_) => self.throttle.went_well(),

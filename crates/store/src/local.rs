@@ -1,7 +1,6 @@
 //! Buckets without a server, through object_store: folders of a local directory, or memory.
 
-use crate::http::innermost;
-use crate::types::{BucketFacts, Outcome, StoreError};
+use crate::types::{BucketFacts, Outcome, StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};

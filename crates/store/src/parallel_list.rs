@@ -1,8 +1,8 @@
 //! A listing by several at a time: whoever is idle takes what lies some pages ahead of another, or half of what it has
 //! left.
 
-use crate::api::{Page, Range, unreadable};
-use crate::bucket_client::BucketClient;
+use crate::api::Connection;
+use crate::listing::{Page, Range};
 use crate::types::StoreError;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream;
@@ -27,7 +27,10 @@ const DIGITS: usize = 6;
 type Found = Result<Vec<ObjectFacts>, StoreError>;
 
 /// Lists all keys with a prefix, page by page, in no order; keys must be listed from a key on.
-pub(crate) fn pages(remote: BucketClient, prefix: String) -> BoxStream<'static, Found> {
+pub(crate) fn pages(connection: Connection, prefix: String) -> BoxStream<'static, Found> {
+    if !connection.api().lists_from_any_key() {
+        return connection.in_order(Range::of(&prefix));
+    }
     let (sender, receiver) = mpsc::channel(WAITING);
     let work = Arc::new(Work {
         state: Mutex::new(State {
@@ -39,8 +42,8 @@ pub(crate) fn pages(remote: BucketClient, prefix: String) -> BoxStream<'static, 
         prefix,
     });
     for _ in 0..LISTERS {
-        let (remote, work, sender) = (remote.clone(), Arc::clone(&work), sender.clone());
-        tokio::spawn(async move { work.list(&remote, &sender).await });
+        let (connection, work, sender) = (connection.clone(), Arc::clone(&work), sender.clone());
+        tokio::spawn(async move { work.list(&connection, &sender).await });
     }
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|page| (page, receiver)) })
         .boxed()
@@ -71,18 +74,18 @@ struct Part {
 }
 
 impl Work {
-    async fn list(&self, remote: &BucketClient, sender: &mpsc::Sender<Found>) {
+    async fn list(&self, connection: &Connection, sender: &mpsc::Sender<Found>) {
         while let Some(mut part) = self.take(sender).await {
             let (mut is_open, mut token) = (true, None);
             while is_open {
                 let range = Range { after: part.after.clone(), ..Range::of(&self.prefix) };
-                let page = match remote.page(&range, token.as_deref()).await {
+                let page = match connection.page(&range, token.as_deref()).await {
                     Ok(page) => check(page, part.after.as_deref())
-                        .map_err(|why| unreadable(remote.bucket_name().uri(&self.prefix), why)),
+                        .map_err(|why| StoreError::unreadable(connection.bucket().uri(&self.prefix), why)),
                     Err(error) => Err(error),
                 };
                 let next = page.and_then(|page| {
-                    let next = remote.next(&range, token.as_ref(), page.token)?;
+                    let next = connection.next_token(&range, token.as_ref(), page.token)?;
                     Ok((page.objects, page.more, page.is_sure, next))
                 });
                 let (mut objects, more, is_sure, next) = match next {

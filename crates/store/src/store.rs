@@ -1,9 +1,9 @@
 //! All storage of a run: the clouds, or local directories that stand in for them.
 
 use crate::AT_A_TIME;
-use crate::api::ListKind;
 use crate::batch_lookup::look;
 use crate::cloud::Cloud;
+use crate::listing::ListKind;
 use crate::local::Plain;
 use crate::types::{BucketFacts, Depth, Outcome, Place, Reach, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
@@ -62,16 +62,16 @@ impl Store {
         places: &[Place<'_>],
         depth: Depth,
     ) -> Vec<Result<Vec<ObjectFacts>, StoreError>> {
-        let remote = match self {
+        let client = match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => Some(remote),
+                Ok(client) => Some(client),
                 Err(error) => return places.iter().map(|_| Err(error.clone())).collect(),
             },
             Self::Plain(_) => None,
         };
-        match remote {
-            Some(remote) if depth == Depth::Listed || remote.lists_all() => {
-                look(&remote, ListKind::Live, places).await
+        match client {
+            Some(client) if depth == Depth::Listed || client.lists_all_facts() => {
+                look(client.connection(), ListKind::Live, places).await
             }
             _ => {
                 let looks = places.iter().map(|place| self.one(bucket, *place));
@@ -121,7 +121,7 @@ impl Store {
     pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.delete(key, pin).await,
+                Ok(client) => client.delete(key, pin).await,
                 Err(error) => Outcome::Failed(error.to_string()),
             },
             Self::Plain(plain) => plain.delete(bucket, key, pin).await,
@@ -151,11 +151,11 @@ impl Store {
     ) -> Result<Option<Vec<Vec<ObjectFacts>>>, StoreError> {
         let mut copies: Vec<Vec<ObjectFacts>> = keys.iter().map(|_| Vec::new()).collect();
         let Self::Cloud(cloud) = self else { return Ok(Some(copies)) };
-        let remote = cloud.open(bucket).await?;
-        let Some(kinds) = remote.kept().await? else { return Ok(None) };
+        let client = cloud.open(bucket).await?;
+        let Some(kinds) = client.copy_kinds().await? else { return Ok(None) };
         let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
         for kind in kinds {
-            for (copies, found) in copies.iter_mut().zip(look(&remote, kind, &places).await) {
+            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places).await) {
                 copies.extend(found?);
             }
         }
@@ -166,9 +166,9 @@ impl Store {
     ///
     /// # Errors
     /// Storage can't be asked.
-    pub async fn missing_rights(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_permissions(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_rights().await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions().await,
             Self::Plain(_) => Ok(Vec::new()),
         }
     }
@@ -177,7 +177,7 @@ impl Store {
     pub async fn restore(&self, bucket: &Bucket, key: &str, pin: &str) -> Restored {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.restore(key, pin).await,
+                Ok(client) => client.restore(key, pin).await,
                 Err(error) => Restored::Failed(error.to_string()),
             },
             Self::Plain(_) => Restored::Lost,
@@ -188,7 +188,7 @@ impl Store {
     pub async fn identity(&self, bucket: &Bucket) -> String {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.identity().await,
+                Ok(client) => client.identity().await,
                 Err(error) => format!("nobody ({error})"),
             },
             Self::Plain(plain) => plain.identity(),

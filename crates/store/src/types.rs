@@ -53,6 +53,20 @@ pub enum StoreError {
     Untrusted(Bucket),
 }
 
+impl StoreError {
+    pub(crate) fn unreadable(what: String, why: &str) -> Self {
+        Self::Unreadable { what, why: why.to_owned() }
+    }
+}
+
+/// The innermost cause of an error. The errors around it contain addresses and internals of libraries.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
+    }
+}
+
 /// What became of one pinned delete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome", content = "detail")]

@@ -1,7 +1,6 @@
 //! Who we are to Azure: through object_store's credential providers.
 
-use crate::http::innermost;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use object_store::StaticCredentialProvider;
 use object_store::azure::{

@@ -1,7 +1,6 @@
 //! Who we are to Google: through object_store's credential providers.
 
-use crate::http::innermost;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder};
 use serde::Deserialize;
 use std::fmt;

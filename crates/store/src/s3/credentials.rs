@@ -98,7 +98,7 @@ impl AwsChain {
             .provide_credentials()
             .await
             .map_err(|error| {
-                let why = crate::http::innermost(&error);
+                let why = crate::types::innermost(&error);
                 format!("neither environment, profile, web identity nor machine has any (AWS_ACCESS_KEY_ID, AWS_PROFILE): {why}")
             })?;
         let credential = Arc::new(AwsCredential {
