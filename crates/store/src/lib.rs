@@ -16,6 +16,3 @@ mod signing;
 pub mod store;
 pub mod throttle;
 pub mod types;
-
-/// Looks at a time where many are wanted; the throttle bounds the requests.
-pub(crate) const AT_A_TIME: usize = 64;

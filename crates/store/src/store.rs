@@ -1,7 +1,6 @@
 //! All storage of a run: the clouds, or local directories that stand in for them.
 
-use crate::AT_A_TIME;
-use crate::batch_lookup::look;
+use crate::batch_lookup::{AT_A_TIME, look};
 use crate::cloud::Cloud;
 use crate::listing::ListKind;
 use crate::local::Plain;
