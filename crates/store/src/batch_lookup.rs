@@ -191,8 +191,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// True if the page is sorted and begins after `floor`, which jumps ahead rely on. `is_next` means that it continues a
-    /// listing.
+    /// True if the page is sorted and begins after `floor`, which jumps ahead rely on. `is_next` means that the page
+    /// continues a listing.
     fn is_in_order(self, page: &Page, floor: Option<&str>, is_next: bool) -> bool {
         let is_after = |before: &str, key: &str| match self.kind {
             ListKind::Live => key > before,

@@ -1,4 +1,4 @@
-//! Which storage a bucket is of, and where it is reached.
+//! Chooses the engine of a bucket, and the address at which it is reached. No other module knows which engine is which.
 
 use crate::api::Api;
 use crate::azure::Azure;
@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Where AWS's own buckets are, as overrides name it.
+/// The host of AWS's own buckets in overrides.
 const AWS: &str = "s3.amazonaws.com";
 
 /// A host, and the URL at which it is reached: `minio:9000=http://localhost:9000`.
@@ -43,10 +43,10 @@ impl FromStr for Override {
         let (host, url) = text.split_once('=').ok_or_else(wrong)?;
         let host = argo_gc_core::model::bucket::host(host);
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        // A key behind a query would not name an object any more, and logs show the URL.
+        // After a query a key would not be part of the path, and the URL may not hold a password, because logs show it.
         let is_base = |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '@']);
         match !host.is_empty() && rest.is_some_and(is_base) {
-            // Buckets at AWS have no host of their own.
+            // All regions of AWS share one override, because the bucket names do not tell the region.
             true => Ok(Self {
                 host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
@@ -56,17 +56,17 @@ impl FromStr for Override {
     }
 }
 
-/// Google's, AWS's and Azure's storage, and what is reached in their stead.
+/// The storage of Google, AWS and Azure, and of the servers that overrides name.
 ///
-/// Where artifacts are is written in workflows, by their users; credentials are sent to the clouds' own hosts and
-/// to hosts that an override names, and to no other.
+/// The location of an artifact comes from a workflow, which its user can edit. Credentials are therefore sent only to
+/// the hosts of the clouds and to hosts that an override names.
 #[derive(Debug, Clone)]
 pub struct Cloud(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     http: HttpClient,
-    /// An emulator of GCS.
+    /// The endpoint of a GCS emulator; none for Google.
     gcs: Option<String>,
     google: Credentials,
     aws: AwsChain,
@@ -76,7 +76,7 @@ struct Inner {
 }
 
 impl Cloud {
-    /// Nothing is sent yet. `gcs` is an emulator's endpoint; none is Google's.
+    /// Sends nothing yet. `gcs` is the endpoint of an emulator; without it Google is asked.
     ///
     /// # Errors
     /// No HTTP client can be made.
@@ -93,7 +93,7 @@ impl Cloud {
         Ok(Self(Arc::new(Inner { http, gcs, google, aws, azure, overrides, open: Mutex::default() })))
     }
 
-    /// The way to a bucket; found once.
+    /// The client of a bucket, which is made once.
     pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
         let cell = {
             let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);

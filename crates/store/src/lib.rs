@@ -1,4 +1,4 @@
-//! Object storage: looking at objects, and deleting exactly the one that was planned.
+//! Object storage: looks up objects, and deletes exactly the objects that were planned.
 
 pub mod api;
 pub mod azure;

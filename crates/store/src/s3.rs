@@ -114,8 +114,8 @@ impl S3 {
         connection.read(&answer, what, |answer| self.read_list(answer, range.kind))
     }
 
-    /// A HEAD's 404 has no body, so it does not show whether the object or the whole bucket is missing. If the bucket is
-    /// missing, nothing is known about the object. A 404 without S3's request ID may be that of a proxy.
+    /// A HEAD's 404 has no body, so it does not show whether the object or the whole bucket is missing. If the bucket
+    /// is missing, nothing is known about the object. A 404 without S3's request ID may be that of a proxy.
     async fn verify_absent(
         &self,
         connection: &Connection,
