@@ -1,6 +1,8 @@
 //! Errors as kubectl words them: what happened, where, what to do.
 
 use crate::files::InputError;
+use argo_gc_core::model::bucket::host;
+use argo_gc_store::types::StoreError;
 use kube::client::AuthError;
 use serde::Deserialize;
 use std::error::Error as StdError;
@@ -305,6 +307,22 @@ impl From<io::Error> for Error {
 impl From<InputError> for Error {
     fn from(error: InputError) -> Self {
         Self::new(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::new(storage_error(&error))
+    }
+}
+
+/// Words a failure of storage, with the flag that avoids it; the storage library knows no flags.
+pub fn storage_error(error: &StoreError) -> String {
+    match error {
+        StoreError::Untrusted(bucket) => {
+            format!("{error}; --endpoint-override {}=URL allows it", host(bucket.endpoint()))
+        }
+        _ => error.to_string(),
     }
 }
 

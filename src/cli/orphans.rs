@@ -108,7 +108,7 @@ impl Arguments {
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
-                for object in page.map_err(Error::new)? {
+                for object in page? {
                     let Some((name, object)) = search.judge(object).filter(|_| planning) else { continue };
                     let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
                     group.delete.push(object);

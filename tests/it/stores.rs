@@ -337,7 +337,8 @@ async fn a_host_that_only_workflows_name_is_sent_nothing() {
         let bucket: Bucket = bucket.parse().unwrap();
         let error = store.head(&bucket, "k").await.unwrap_err();
         assert!(matches!(error, StoreError::Untrusted(_)), "{error}");
-        assert!(error.to_string().contains(&format!("--endpoint-override {host}=URL")), "{error}");
+        let shown = argo_gc::error::Error::from(error).to_string();
+        assert!(shown.contains(&format!("--endpoint-override {host}=URL")), "{shown}");
         assert!(matches!(store.delete(&bucket, "k", "p@1").await, Outcome::Failed(_)));
     }
     let asked = listener.accept();

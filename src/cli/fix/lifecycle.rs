@@ -34,7 +34,7 @@ impl Arguments {
         let mut effect = Effect::default();
         let mut pages = store.pages(bucket, &prefix);
         while let Some(page) = pages.next().await {
-            page.map_err(Error::new)?.iter().for_each(|object| rule.tries(&mut effect, object));
+            page?.iter().for_each(|object| rule.tries(&mut effect, object));
         }
         let Effect { objects, bytes, needed, named, left } = effect;
         streams.say(escape(&format!(

@@ -80,7 +80,7 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
 /// Asks for every right before the first delete, so that nothing is left half done for want of one.
 pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
     for bucket in &plan.tail.buckets {
-        let missing = target.store.missing_rights(&bucket.bucket).await.map_err(Error::new)?;
+        let missing = target.store.missing_permissions(&bucket.bucket).await?;
         if !missing.is_empty() {
             return Err(Error::refused(format!(
                 "{} lacks {} on {}",
