@@ -1,12 +1,13 @@
 //! The clap command, and the dispatch to each verb.
 
+use crate::cli::purge::heeded;
 use crate::cli::streams::Streams;
 use crate::cli::{
     complete, completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, undo,
 };
 use crate::error::{Error, exit};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::Write;
@@ -63,13 +64,27 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Parses a command line, and refuses flags that would have no effect.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let mut typed = command.try_get_matches_from_mut(arguments)?;
+    if let Some((name @ "purge", typed)) = typed.subcommand()
+        && let Some(purge) = command.find_subcommand_mut(name)
+    {
+        heeded::check(purge, typed)?;
+    }
+    Cli::from_arg_matches_mut(&mut typed).map_err(|error| error.format(&mut command))
+}
+
 /// Runs a command line; gives the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams, now: Timestamp) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(code) = complete::answer(&arguments, streams) {
         return code;
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) => return help(&error, streams),
     };

@@ -1,6 +1,6 @@
 //! `manifest`: what runs the plugin in the cluster, by the clock.
 
-use crate::cli::app::Cli;
+use crate::cli::app;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::cli::values;
@@ -8,7 +8,7 @@ use crate::cli::values::{UnreadSource, image};
 use crate::error::{Error, exit};
 use crate::files::policy;
 use argo_gc_core::model::bucket::Bucket;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -140,7 +140,7 @@ impl Arguments {
         };
         // What would be wrong at night is wrong now.
         let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
-        if let Err(error) = Cli::try_parse_from(line) {
+        if let Err(error) = app::parse(line) {
             let words = error.render().to_string();
             let words = words.lines().next().unwrap_or_default();
             return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))

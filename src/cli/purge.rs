@@ -5,6 +5,7 @@ pub mod confirm;
 pub mod engine;
 pub mod from_cluster;
 pub mod from_files;
+pub mod heeded;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
@@ -128,10 +129,10 @@ pub(crate) struct Arguments {
           default_missing_value = "client", value_name = "WHERE", help_heading = "Plan")]
     dry_run: DryRun,
     /// Saves the plan instead of carrying it out.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "resume"], help_heading = "Plan")]
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
     plan_out: Option<PathBuf>,
     /// Carries out a saved plan and nothing else.
-    #[arg(long, value_name = "FILE", conflicts_with_all = SELECTING, help_heading = "Plan")]
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
     plan: Option<PathBuf>,
     /// How old the plan of --plan may be.
     #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION",
@@ -156,8 +157,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = crate::cli::values::image, value_name = "IMAGE", help_heading = "Plan")]
     image: Option<String>,
     /// Finishes the interrupted run that wrote this journal.
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
-          help_heading = "Plan")]
+    #[arg(long, value_name = "JOURNAL", conflicts_with = "plan", help_heading = "Plan")]
     resume: Option<PathBuf>,
 
     /// Does not ask; needed where there is no terminal to ask on.
@@ -179,24 +179,6 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     argo: ArgoFlags,
 }
-
-/// Flags that choose workflows: a saved plan has chosen already.
-const SELECTING: [&str; 14] = [
-    "names",
-    "all_namespaces",
-    "files",
-    "all",
-    "selector",
-    "status",
-    "older",
-    "prefix",
-    "instanceid",
-    "reason",
-    "only",
-    "bucket",
-    "policy",
-    "repository",
-];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {

@@ -5,6 +5,7 @@ use crate::cli::purge::engine::Engine;
 use crate::cli::purge::{Arguments, DryRun, engine};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
+use crate::cluster::access::Access;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
@@ -120,7 +121,7 @@ pub(crate) async fn saved(
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
     // A plan of files names no cluster, and then none is asked.
-    let (cluster, context) = connect(arguments, plan.head.cluster.is_none(), now).await?;
+    let (cluster, context) = connect(arguments, &plan, now).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     // All of it, for what shards share is nobody else's.
@@ -145,7 +146,7 @@ pub(crate) async fn resume(
 ) -> Result<u8, Error> {
     let record = JournalReplay::read(path)?;
     let store = arguments.storage.open()?;
-    let (cluster, context) = connect(arguments, record.plan.head.cluster.is_none(), now).await?;
+    let (cluster, context) = connect(arguments, &record.plan, now).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
@@ -215,18 +216,34 @@ pub(crate) async fn identity(cluster: Option<&Cluster>) -> Option<ClusterIdentit
     Some(ClusterIdentity::of(cluster?).await)
 }
 
-/// The cluster of a plan, with what verdicts need; nothing for files.
+/// Connects to the cluster of a plan, and reads what verdicts need. A plan of files has no cluster.
 async fn connect(
     arguments: &Arguments,
-    of_files: bool,
+    plan: &Plan,
     now: Timestamp,
 ) -> Result<(Option<Cluster>, Context), Error> {
-    if of_files {
+    if plan.head.cluster.is_none() {
         let context = Context { now, controllers: Controllers::default(), related: Related::default() };
         return Ok((None, context));
     }
-    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
+    // -n is refused here: what may be read in one namespace only was read in that of the plan.
+    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube) };
+    let cluster = Cluster::connect(&access).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
     controllers.version = arguments.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))
+}
+
+/// The namespace of a plan's workflows if all are in one. Orphans have none.
+fn only_namespace(plan: &Plan) -> Result<Option<String>, Error> {
+    let mut only: Option<String> = None;
+    for workflow in plan.workflows()? {
+        let PlannedWorkflow { namespace, .. } = workflow?;
+        match &only {
+            None => only = Some(namespace),
+            Some(known) if *known == namespace => {}
+            Some(_) => return Ok(None),
+        }
+    }
+    Ok(only.filter(|namespace| !namespace.is_empty()))
 }
