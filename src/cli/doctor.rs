@@ -1,8 +1,8 @@
 //! `doctor`: why artifact GC is stuck or failing, and what mends it.
 
 use crate::cli::kube_flags::KubeFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::version;
 use crate::cli::warnings::report;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
@@ -14,7 +14,6 @@ use crate::output::text::plural;
 use crate::scan::files::FileContext;
 use crate::scan::selection::{Seen, Selection};
 use argo_gc_core::argo::list::{Item, Malformed, decode, object};
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::doctor::account::{Answer, Standing};
@@ -28,7 +27,6 @@ use argo_gc_core::model::scope::Origin;
 use clap::Args;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Where an `artifact-repositories` ConfigMap is told by its name.
 const REPOSITORIES: &str = "artifact-repositories";
@@ -39,6 +37,7 @@ const REPOSITORIES: &str = "artifact-repositories";
 /// keys can collide. Then the causes, each with the workflows concerned, what shows it, and the exact command or
 /// YAML that mends it. Never writes anything; access reviews ask the server and store nothing.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(after_help = "Examples:
   kubectl argo-gc doctor                       the context's namespace
   kubectl argo-gc doctor -A                    the whole cluster
@@ -52,24 +51,18 @@ pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
     /// Prints only the objects that mend it, for kubectl apply -f -.
     #[arg(long, conflicts_with = "output")]
     yaml: bool,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
     #[command(flatten)]
     pub(crate) kube: KubeFlags,
@@ -98,12 +91,16 @@ struct Surroundings {
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        if self.files.is_empty() { self.on_cluster(streams, now).await } else { self.on_files(streams, now) }
+        if self.from.files.is_empty() {
+            self.on_cluster(streams, now).await
+        } else {
+            self.on_files(streams, now)
+        }
     }
 
     async fn on_cluster(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let cluster = Cluster::connect(&self.kube.access()).await?;
-        let namespace = (!self.all_namespaces).then(|| cluster.namespace().to_owned());
+        let namespace = (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned());
         let place = namespace.as_deref();
         let mut bodies = cluster.workflows(PageQuery {
             namespace: namespace.clone(),
@@ -116,7 +113,7 @@ impl Arguments {
             tokio::try_join!(async { bodies.recv().await.transpose() }, async {
                 Ok(cluster.related(place).await)
             })?;
-        controllers.version = self.argo_version;
+        controllers.version = self.controller.argo_version;
         let mut ward = Ward::default();
         // Accounts are reviewed one by one below, with an answer for each.
         ward.inspection.gaps = gaps.into_iter().filter(|gap| gap.what != "access reviews").collect();
@@ -156,7 +153,7 @@ impl Arguments {
 
     /// A first pass finds what stands beside the workflows, a second one assesses them.
     fn on_files(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let inputs = files::inputs(&self.files, self.recursive)?;
+        let inputs = files::inputs(&self.from.files, self.from.recursive)?;
         let mut ward = Ward::default();
         let mut beside = FileContext::default();
         let mut repositories = Vec::new();
@@ -186,7 +183,7 @@ impl Arguments {
             }
         }
         let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-        beside.settle(&mut context, self.argo_version);
+        beside.settle(&mut context, self.controller.argo_version);
         let selection = Selection {
             names: self.names.clone(),
             namespace: self.kube.namespace.clone(),
@@ -217,7 +214,7 @@ impl Arguments {
             kind: "files",
             namespace: self.kube.namespace.clone(),
             filtered: !self.names.is_empty(),
-            files: self.files.iter().map(|path| path.display().to_string()).collect(),
+            files: self.from.files.iter().map(|path| path.display().to_string()).collect(),
             ..Origin::default()
         };
         let place = match inputs.as_slice() {

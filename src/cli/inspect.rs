@@ -6,9 +6,10 @@ pub mod from_files;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::{Verdicts, phase, verdict, verdicts, version};
+use crate::cli::values::{Verdicts, phase, verdict, verdicts};
 use crate::error::{Error, exit};
 use crate::files::inspection;
 use crate::output::html::Since;
@@ -16,7 +17,6 @@ use crate::output::prices::Prices;
 use crate::output::printer::Printer;
 use crate::output::view::{Format, GroupBy, SortKey, View};
 use crate::scan::selection::Selection;
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
@@ -40,6 +40,7 @@ use std::path::PathBuf;
 /// Tables and pages show problems only (uncovered, failing, unknown); json, yaml, prometheus and trees show
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
@@ -63,15 +64,10 @@ pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format [default: table, tree for named workflows].
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
@@ -90,9 +86,8 @@ pub(crate) struct Arguments {
     /// With -o html: shows what changed since an earlier inspection (-o json); - is standard input.
     #[arg(long, value_name = "OLD.json")]
     since: Option<PathBuf>,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
@@ -142,7 +137,7 @@ pub(crate) const ALL: &str = "all";
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        if self.files.is_empty() {
+        if self.from.files.is_empty() {
             from_cluster::run(&self, streams, now).await
         } else {
             from_files::run(&self, streams, now).await
@@ -165,7 +160,7 @@ impl Arguments {
             return Err(error.hint("kubectl argo-gc diff OLD.json NEW.json compares in text and JSON"));
         }
         let stdin = std::path::Path::new("-");
-        if path == stdin && self.files.iter().any(|file| file == stdin) {
+        if path == stdin && self.from.files.iter().any(|file| file == stdin) {
             return Err(Error::usage("standard input can't be both objects and an earlier inspection"));
         }
         let mut comparison = Comparison::default();
@@ -175,9 +170,9 @@ impl Arguments {
 
     /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
     fn selection(&self, now: Timestamp) -> Selection {
-        let names = if self.files.is_empty() { Vec::new() } else { self.names.clone() };
+        let names = if self.from.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
-            namespace: self.kube.namespace.clone().filter(|_| !self.files.is_empty()),
+            namespace: self.kube.namespace.clone().filter(|_| !self.from.files.is_empty()),
             prefix: self.prefix.clone(),
             ..self.select.selection(names, self.status.clone(), now)
         }
@@ -226,7 +221,7 @@ impl Arguments {
 }
 
 /// An inspection on its way to the output.
-struct Run<'s> {
+pub(crate) struct Run<'s> {
     printer: Printer<&'s mut dyn Write>,
     inspection: Inspection,
     fail_on: &'s [Verdict],

@@ -2,6 +2,8 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
+use crate::cli::records::Sources;
+use crate::cli::shared_flags::FileFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
@@ -15,7 +17,7 @@ use crate::output::escape::escape;
 use crate::output::{document, orphans as show};
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::records::{Sources, words};
+use crate::scan::records::words;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
@@ -50,12 +52,8 @@ pub(crate) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
     repository: Vec<(Bucket, String)>,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    from: FileFlags,
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
@@ -92,7 +90,7 @@ impl Arguments {
         self.ensure_apart()?;
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
+        let sources = Sources { from: &self.from, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);

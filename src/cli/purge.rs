@@ -9,6 +9,7 @@ pub mod heeded;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
@@ -19,7 +20,6 @@ use crate::duration::signed;
 use crate::error::Error;
 use crate::files::policy;
 use crate::scan::selection::Selection;
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::{Allowed, Rules};
@@ -37,6 +37,9 @@ use std::time::Duration;
 /// a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
 /// object that was overwritten since it was shown. --dry-run only shows.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
+    JSON or YAML. Real buckets are then only planned for, never deleted from")))]
 #[command(after_help = "Examples:
   kubectl argo-gc purge -n ml --older 7d --dry-run      what would go, what stays and why
   kubectl argo-gc purge -n ml --older 7d                shows it, asks, deletes it, verifies it
@@ -56,22 +59,15 @@ pub(crate) struct Arguments {
     /// Workflows by name, failed ones too.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML. Real buckets are then
-    /// only planned for, never deleted from.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format of the plan, or of the result where it is carried out.
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = values::version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
     /// All workflows of the namespace; without it something has to be selected.
     #[arg(long, help_heading = "Selection")]
@@ -229,7 +225,7 @@ impl Arguments {
             ));
         }
         let retention = self.retention(streams)?;
-        match self.files.is_empty() {
+        match self.from.files.is_empty() {
             true => from_cluster::run(&self, retention, streams, now).await,
             false => from_files::run(&self, retention, streams, now).await,
         }
@@ -238,7 +234,7 @@ impl Arguments {
     /// An empty selection must not mean everything (`docs/dangers.md`, danger 27).
     fn selects_anything(&self) -> bool {
         self.all
-            || self.all_namespaces
+            || self.scope.all_namespaces
             || !self.names.is_empty()
             || self.selector.is_some()
             || !self.status.is_empty()
@@ -251,7 +247,7 @@ impl Arguments {
     fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
         let Some(path) = &self.policy else { return Ok(None) };
         let stdin = Path::new("-");
-        if path == stdin && self.files.iter().any(|file| file == stdin) {
+        if path == stdin && self.from.files.iter().any(|file| file == stdin) {
             return Err(Error::usage("standard input can't be both the policy and the workflows"));
         }
         policy::read(path, &mut *streams.input).map(|policy| Some(Arc::new(policy)))

@@ -25,7 +25,7 @@ const TOGETHER: usize = 100;
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
-    let inputs = files::inputs(&arguments.files, arguments.recursive)?;
+    let inputs = files::inputs(&arguments.from.files, arguments.from.recursive)?;
     let selection = arguments.selection(now);
     let mut beside = FileContext::default();
     for input in inputs.iter().filter(|input| !input.is_read_once()) {
@@ -36,13 +36,13 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         });
     }
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-    beside.settle(&mut context, arguments.argo_version);
+    beside.settle(&mut context, arguments.controller.argo_version);
 
     let origin = Origin {
         kind: "files",
         namespace: arguments.kube.namespace.clone(),
         filtered: arguments.is_filtered(),
-        files: arguments.files.iter().map(|path| path.display().to_string()).collect(),
+        files: arguments.from.files.iter().map(|path| path.display().to_string()).collect(),
         ..Origin::default()
     };
     let view = arguments.view(streams, now, origin);
@@ -103,7 +103,7 @@ fn one(
             }
             Object::Workflow(workflow) if passed.is_repeated(&workflow.metadata) => {}
             Object::Workflow(mut workflow) => {
-                beside.settle(context, arguments.argo_version);
+                beside.settle(context, arguments.controller.argo_version);
                 if selection.takes(&workflow) {
                     failure = run.take(assess(&mut workflow, context)).err();
                 }

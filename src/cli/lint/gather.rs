@@ -47,20 +47,20 @@ impl Gathered {
             source: scope::Origin { kind: "files", ..scope::Origin::default() },
         };
         gathered.source.namespace.clone_from(&arguments.kube.namespace);
-        if !arguments.files.is_empty() {
+        if !arguments.from.files.is_empty() {
             gathered.files(arguments, stdin)?;
         }
         let mut version = None;
-        if arguments.files.is_empty() || arguments.connected {
+        if arguments.from.files.is_empty() || arguments.connected {
             version = gathered.cluster(arguments).await?;
         }
-        gathered.settings.version = arguments.argo_version.or(version).unwrap_or(NEWEST);
+        gathered.settings.version = arguments.controller.argo_version.or(version).unwrap_or(NEWEST);
         Ok(gathered)
     }
 
     fn files(&mut self, arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
-        let inputs = files::inputs(&arguments.files, arguments.recursive)?;
-        self.source.files = arguments.files.iter().map(|path| path.display().to_string()).collect();
+        let inputs = files::inputs(&arguments.from.files, arguments.from.recursive)?;
+        self.source.files = arguments.from.files.iter().map(|path| path.display().to_string()).collect();
         for input in &inputs {
             match read(input, stdin, inputs.len() == 1) {
                 Ok(source) => self.source(source, arguments.kube.namespace.as_deref()),
@@ -104,10 +104,11 @@ impl Gathered {
     /// Reads the cluster's templates; those beside files only so that references resolve.
     async fn cluster(&mut self, arguments: &Arguments) -> Result<Option<Version>, Error> {
         let cluster = Cluster::connect(&arguments.kube.access()).await?;
-        let whole = arguments.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
+        let whole =
+            arguments.scope.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
         let namespace = (!whole).then(|| cluster.namespace().to_owned());
         let beyond = cluster.manifests(namespace.as_deref()).await?;
-        let from_files = !arguments.files.is_empty();
+        let from_files = !arguments.from.files.is_empty();
         if !from_files {
             self.source.kind = "cluster";
             self.source.namespace.clone_from(&namespace);
@@ -139,7 +140,7 @@ impl Gathered {
         let mut versions = beyond.controllers.seen.iter().map(|controller| controller.version);
         let first = versions.next().flatten();
         let version = first.filter(|first| versions.all(|other| other == Some(*first)));
-        if version.is_none() && arguments.argo_version.is_none() {
+        if version.is_none() && arguments.controller.argo_version.is_none() {
             self.gaps.push(Gap {
                 what: "the controller's version".to_owned(),
                 why: "no single release is running, or its Deployment can't be read".to_owned(),

@@ -14,7 +14,8 @@ use crate::output::escape::escape;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
-use crate::purge::resolve;
+use crate::purge::refresh::Refreshed;
+use crate::purge::{refresh, resolve};
 use crate::scan::gather::Scan;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
@@ -125,7 +126,7 @@ pub(crate) async fn saved(
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     // All of it, for what shards share is nobody else's.
-    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
+    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     if arguments.engine != Engine::Local {
         return engine::hand_over(arguments, &plan, streams);
     }
@@ -184,7 +185,7 @@ pub(crate) async fn resume(
         let journal = Journal::reopen(path)?;
         return carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended);
     }
-    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
+    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
     if arguments.dry_run != DryRun::None {
         return Ok(exit::DONE);
@@ -195,8 +196,8 @@ pub(crate) async fn resume(
     carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)
 }
 
-/// Looks again who refers to what: a plan may be hours old.
-async fn refresh(
+/// Reads the references again, because a plan may be hours old, and keeps what is needed by now.
+async fn without_needed(
     arguments: &Arguments,
     plan: Plan,
     cluster: Option<&Cluster>,
@@ -204,7 +205,10 @@ async fn refresh(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let (references, since) = crate::purge::refresh::references(cluster, arguments, context, &plan).await?;
+    let chunk_size = arguments.kube.chunk_size;
+    let Refreshed { references, since, unread } =
+        refresh::references(cluster, chunk_size, context, &plan).await?;
+    arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
         streams.say(format!("Note: {kept} objects of the plan are referred to by now, or pinned, and stay."));
@@ -230,7 +234,7 @@ async fn connect(
     let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube) };
     let cluster = Cluster::connect(&access).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
-    controllers.version = arguments.argo_version;
+    controllers.version = arguments.controller.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))
 }
 

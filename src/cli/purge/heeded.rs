@@ -173,7 +173,9 @@ mod tests {
         };
         let plan = refusal("--plan p.json -n ci train --grace 1h").unwrap_err();
         assert!(
-            plan.starts_with("error: [NAME]..., --grace, --namespace cannot be used with --plan: a saved plan is"),
+            plan.starts_with(
+                "error: [NAME]..., --grace, --namespace cannot be used with --plan: a saved plan is"
+            ),
             "{plan}"
         );
         for (line, words) in [
