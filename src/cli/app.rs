@@ -1,4 +1,4 @@
-//! The clap command, and the dispatch to each verb.
+//! The clap command, its parsing, and the dispatch to each verb.
 
 use crate::cli::purge::heeded;
 use crate::cli::streams::Streams;
@@ -59,7 +59,7 @@ pub(crate) enum Verb {
     Man(man::Arguments),
 }
 
-/// The command line, as far as it can be told without running anything.
+/// Returns the clap command, with which help and manual pages are made.
 pub fn command() -> clap::Command {
     Cli::command()
 }
@@ -113,7 +113,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Ok(code) => code,
         Err(error) => {
             if error.kind != crate::error::ErrorKind::ClosedPipe {
-                // What was found so far is still worth seeing; the error says that it isn't all.
+                // The output so far is still useful, and the error says that it is incomplete.
                 let _ = streams.out.flush();
                 streams.say(&error);
             }
@@ -122,7 +122,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
     }
 }
 
-/// Help and version go to standard output, a wrong command line to standard error.
+/// Prints help and version on standard output, and usage errors on standard error.
 pub(crate) fn help(error: &clap::Error, streams: &mut Streams) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let text = error.render();

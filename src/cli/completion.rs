@@ -1,4 +1,4 @@
-//! `completion`: the scripts that make tab complete.
+//! `completion` prints the scripts for tab completion.
 
 use crate::cli::complete;
 use crate::cli::streams::Streams;
@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use clap_complete::env::Shells;
 use std::io::Write;
 
-/// The name by which shells know the program.
+/// The name of the program in shells.
 const PROGRAM: &str = "kubectl-argo_gc";
 
-/// What kubectl can run differs between systems.
+/// The script that kubectl runs. Windows and other systems need different ones.
 const FOR_KUBECTL: &str = if cfg!(windows) {
     include_str!("../../completions/kubectl_complete-argo_gc.cmd")
 } else {

@@ -1,4 +1,4 @@
-//! `doctor`: why artifact GC is stuck or failing, and what mends it.
+//! `doctor` shows why artifact GC is stuck or failing, and how to fix it.
 
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
@@ -28,7 +28,7 @@ use clap::Args;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// Where an `artifact-repositories` ConfigMap is told by its name.
+/// The name by which a ConfigMap of repositories is known.
 const REPOSITORIES: &str = "artifact-repositories";
 
 /// Says why artifact GC is stuck or failing, by cause, and what mends each
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
     pub(crate) kube: KubeFlags,
 }
 
-/// A diagnosis in the making.
+/// A diagnosis in progress.
 #[derive(Default)]
 struct Ward {
     doctor: Doctor,
@@ -77,15 +77,15 @@ struct Ward {
     malformed: bool,
 }
 
-/// What the diagnosis rests on beside the workflows.
+/// The facts, other than workflows, that the diagnosis is made of.
 struct Surroundings {
     context: Context,
     repositories: Vec<RepositoryFacts>,
     standings: BTreeMap<Account, Standing>,
-    /// Every workflow of the place was read.
+    /// Whether every workflow of the place was read.
     whole: bool,
     origin: Origin,
-    /// As a sentence names it.
+    /// The name of the place in a sentence.
     place: String,
 }
 
@@ -108,14 +108,14 @@ impl Arguments {
             chunk_size: self.kube.chunk_size,
             ..PageQuery::default()
         });
-        // The first page tells whether there is a cluster to talk to; the rest waits for what stands beside it.
+        // The first page shows whether the cluster answers at all. The other pages wait for the related objects.
         let (mut next, (mut controllers, mut related, gaps)) =
             tokio::try_join!(async { bodies.recv().await.transpose() }, async {
                 Ok(cluster.related(place).await)
             })?;
         controllers.version = self.controller.argo_version;
         let mut ward = Ward::default();
-        // Accounts are reviewed one by one below, with an answer for each.
+        // Each account is reviewed below and has an answer of its own.
         ward.inspection.gaps = gaps.into_iter().filter(|gap| gap.what != "access reviews").collect();
         let (events, (repositories, more)) =
             tokio::join!(cluster.pod_events(place, &mut related), cluster.configured_repositories(place));
@@ -151,7 +151,7 @@ impl Arguments {
         self.show(streams, ward, beside)
     }
 
-    /// A first pass finds what stands beside the workflows, a second one assesses them.
+    /// Diagnoses files. A first pass reads the related objects, and a second pass assesses the workflows.
     fn on_files(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let inputs = files::inputs(&self.from.files, self.from.recursive)?;
         let mut ward = Ward::default();
@@ -196,7 +196,7 @@ impl Arguments {
         };
         held.iter_mut().for_each(|workflow| take(workflow));
         for input in inputs.iter().filter(|input| !input.is_read_once()) {
-            // Damage was reported by the first pass.
+            // The first pass has reported objects that can't be read.
             let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
                 if let Object::Workflow(mut workflow) = object {
                     take(&mut workflow);
@@ -263,11 +263,11 @@ impl Arguments {
 }
 
 impl Ward {
-    /// Takes in a response body of the server.
+    /// Adds the workflows of a response body.
     fn body(&mut self, body: &Body, context: &Context) -> Result<(), Error> {
         let mut take = |item: Item<Workflow>| match item {
             Item::Object(mut workflow) => {
-                // A list that expired starts over, and nothing may count twice.
+                // A list that expired starts over, and no workflow may count twice.
                 if self.seen.is_new(&workflow.metadata.uid) {
                     self.workflow(&mut workflow, context);
                 }
@@ -292,7 +292,7 @@ impl Ward {
         }
     }
 
-    /// Takes in the assessments that waited for others.
+    /// Adds the assessments that waited for others.
     fn settle(&mut self, context: &Context) {
         for assessment in self.inspection.finish() {
             self.doctor.examine(&assessment, context);

@@ -1,4 +1,4 @@
-//! `fix`: manifests rewritten so that their artifacts are collected.
+//! `fix` rewrites manifests so that Argo collects their artifacts.
 
 pub mod lifecycle;
 
@@ -85,7 +85,7 @@ pub(crate) struct Arguments {
     service_account: Option<String>,
     #[command(flatten)]
     controller: VersionFlags,
-    // Only --lifecycle asks storage and, without files, a cluster.
+    // Only --lifecycle reads storage and, without files, a cluster.
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
@@ -114,7 +114,7 @@ impl Arguments {
             write!(streams.out, "{text}")?;
             return Ok(exit::DONE);
         }
-        // clap waives what a flag requires where that conflicts with another one that is there.
+        // clap does not enforce `requires` if the required flag conflicts with one that is given.
         if self.service_account.is_some() || self.controller.argo_version.is_some() {
             return Err(Error::usage("--service-account and --argo-version go with --defaults"));
         }
@@ -167,7 +167,8 @@ impl Arguments {
         Ok(if trouble { exit::PARTIAL } else { exit::DONE })
     }
 
-    /// Keys first: they change no line, so that the places of all refusals are those of the file.
+    /// Applies all edits. Keys come first: they change no line numbers, so all refusals name places of the
+    /// original file.
     fn fixed(&self, source: &Source, read_keys: &BTreeSet<String>) -> Result<Fixed, Error> {
         let mut all = Fixed { text: source.text.clone(), ..Fixed::default() };
         let mut take = |fixed: Fixed| {
@@ -189,7 +190,7 @@ impl Arguments {
     }
 }
 
-/// A unified diff; on a terminal without what would act on it.
+/// Prints a unified diff. On a terminal, control characters are escaped.
 fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
     let diff = TextDiff::from_lines(source.text.as_str(), text);
     let diff = diff.unified_diff().context_radius(3).header(&source.name, &source.name).to_string();
@@ -199,7 +200,7 @@ fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
     diff.lines().try_for_each(|line| writeln!(streams.out, "{}", escape(line.trim_end_matches('\r'))))
 }
 
-/// Puts a new content in a file's place at once, with the old one's mode; a link goes on pointing to it.
+/// Replaces a file's content atomically and keeps its mode. If the path is a link, the file it points to is replaced.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize()?;
     let mode = path.metadata()?.permissions();

@@ -1,4 +1,4 @@
-//! `inspect`: which artifacts lack coverage, and why.
+//! `inspect` shows which artifacts lack coverage, and why.
 
 pub mod archive;
 pub mod from_cluster;
@@ -132,7 +132,7 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Stands for every verdict.
+/// The value of `--verdict` that means every verdict.
 pub(crate) const ALL: &str = "all";
 
 impl Arguments {
@@ -144,7 +144,7 @@ impl Arguments {
         }
     }
 
-    /// The storage to check against; none without --check.
+    /// Opens the storage for --check.
     fn store(&self) -> Result<Option<Store>, Error> {
         if self.sort_by == Some(SortKey::Size) && !self.check {
             return Err(Error::usage("sizes are only known with --check"));
@@ -152,7 +152,7 @@ impl Arguments {
         self.check.then(|| self.storage.open()).transpose()
     }
 
-    /// The earlier inspection to compare with.
+    /// Reads the earlier inspection of --since.
     fn since(&self, streams: &mut Streams) -> Result<Option<Since>, Error> {
         let Some(path) = &self.since else { return Ok(None) };
         if self.output != Some(Format::Html) {
@@ -168,7 +168,8 @@ impl Arguments {
         Ok(Some(Since { name: path.display().to_string(), head, comparison }))
     }
 
-    /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
+    /// Returns the selection to apply to the workflows that were read. A cluster is asked by name, so names are not
+    /// selected again.
     fn selection(&self, now: Timestamp) -> Selection {
         let names = if self.from.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
@@ -178,7 +179,7 @@ impl Arguments {
         }
     }
 
-    /// Whether workflows are left out that stand in the same place.
+    /// Whether a flag leaves out workflows of the namespace, cluster or files.
     fn is_filtered(&self) -> bool {
         !self.names.is_empty()
             || self.selector.is_some()
@@ -220,15 +221,15 @@ impl Arguments {
     }
 }
 
-/// An inspection on its way to the output.
+/// An inspection in progress, with its output.
 pub(crate) struct Run<'s> {
     printer: Printer<&'s mut dyn Write>,
     inspection: Inspection,
     fail_on: &'s [Verdict],
     found: bool,
-    /// Objects that could not be read.
+    /// The number of objects that could not be read.
     malformed: usize,
-    /// Waits for what storage tells, where that is asked after everything was read.
+    /// Assessments that wait until storage is looked up, if that happens after everything was read.
     held: Option<Vec<Assessment>>,
 }
 
@@ -255,7 +256,7 @@ impl<'s> Run<'s> {
         Ok(self.printer.assessment(assessment)?)
     }
 
-    /// Takes gaps in, each once.
+    /// Adds gaps, each only once.
     fn gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
             if !self.inspection.gaps.contains(&gap) {
@@ -269,7 +270,7 @@ impl<'s> Run<'s> {
         self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
     }
 
-    /// Ends the output; the gaps and the exit code remain.
+    /// Ends the output, and returns the inspection with its gaps, and the exit code.
     fn finish(mut self) -> Result<(Inspection, u8), Error> {
         for assessment in self.inspection.finish() {
             self.print(assessment)?;

@@ -1,4 +1,4 @@
-//! `lint`: what manifests will leave behind once they run.
+//! `lint` predicts from manifests which artifacts will not be collected.
 
 pub mod gather;
 
@@ -106,7 +106,7 @@ impl Arguments {
             .into_iter()
             .map(|prediction| Finding::new(prediction, &manifests, &origins, &sources));
         let mut findings: Vec<Finding> = all.collect();
-        // In the order of the files; what a cluster holds has no place and keeps its own.
+        // Findings are in the order of the files. Those of a cluster have no place and keep their order.
         findings.sort_by(|a, b| a.at.cmp(&b.at));
         let found = findings.iter().any(|finding| self.fail_on.iter().any(|wanted| wanted.takes(finding)));
         if !self.only.is_empty() {

@@ -1,4 +1,4 @@
-//! `manifest`: what runs the plugin in the cluster, by the clock.
+//! `manifest` prints objects that run the plugin in the cluster on a schedule.
 
 use crate::cli::app;
 use crate::cli::streams::Streams;
@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// The roles that a person gets, too: there is one list of rights.
+/// The roles. They are the same for users and for the scheduled run.
 const RBAC: &str = include_str!("../../docs/rbac.yaml");
 
 const ACCOUNT: &str = include_str!("manifest/account.yaml");
@@ -25,7 +25,7 @@ const CONTAINER: &str = include_str!("manifest/container.yaml");
 
 const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 
-/// The policy where none is given.
+/// The policy if none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
 /// Prints manifests that run a report or a purge in the cluster, on a schedule
@@ -102,7 +102,7 @@ enum Mode {
     Purge,
 }
 
-/// A DNS label: what Kubernetes takes for a namespace.
+/// Parses a DNS label, which is what Kubernetes accepts as a namespace.
 fn label(text: &str) -> Result<String, String> {
     let ordinary = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let ends = |c: char| c != '-';
@@ -112,7 +112,7 @@ fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// CronJobs add to their names.
+/// Parses the name of a CronJob. It is shorter than other names, because Kubernetes appends to it.
 fn name(text: &str) -> Result<String, String> {
     match label(text)?.len() > 52 {
         true => Err("the name of a CronJob has 52 letters at the most".to_owned()),
@@ -120,7 +120,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The fields are the server's to check, for it alone knows them all; their number is a common slip.
+/// Parses a schedule. Only the number of fields is checked, a common mistake: the server checks their contents.
 fn schedule(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let fields = text.split_whitespace().count();
@@ -138,7 +138,7 @@ impl Arguments {
             Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
-        // What would be wrong at night is wrong now.
+        // A wrong command line is refused now rather than when the job runs.
         let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
         if let Err(error) = app::parse(line) {
             let words = error.render().to_string();
@@ -169,7 +169,7 @@ impl Arguments {
             .replace("@IMAGE@", &quoted(&self.image))
             .replace("@ARGS@", &args.join("\n"));
         let volumes = VOLUMES.replace("@STATE@", &state);
-        // The user's texts come last, so that nothing in them is taken for a place to fill in.
+        // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
         let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
         let text = fill(&text, "@VOLUMES@", &volumes)
             .replace("@ROLE@", &role(rights, "@NAME@"))
@@ -180,7 +180,7 @@ impl Arguments {
         fill(&text, "@CONTAINER@", &container).replacen("@POLICY@", &block(policy), 1)
     }
 
-    /// The command line that runs in the cluster.
+    /// Returns the arguments of the command that runs in the cluster.
     fn args(&self) -> Vec<String> {
         let mut args: Vec<String> = match self.mode {
             Mode::Report => vec!["purge".into(), "-A".into(), "--dry-run".into()],
@@ -202,7 +202,7 @@ impl Arguments {
     }
 }
 
-/// One of the two roles of docs/rbac.yaml, under another name.
+/// Returns one of the two roles of docs/rbac.yaml under another name.
 fn role(rights: &str, name: &str) -> String {
     let documents = RBAC.split("\n---\n").map(|document| {
         let start = document.find("apiVersion:").unwrap_or_default();
@@ -213,7 +213,7 @@ fn role(rights: &str, name: &str) -> String {
     found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
 }
 
-/// A file's text as a block, if a block can hold it as it is.
+/// Returns a file's text as a YAML block, or quoted if a block can't hold it unchanged.
 fn block(text: &str) -> String {
     let plain =
         |c: char| c == '\n' || !c.is_control() && c != '\u{feff}' && !('\u{2028}'..='\u{2029}').contains(&c);

@@ -1,4 +1,4 @@
-//! `orphans`: objects in a bucket that no record refers to.
+//! `orphans` finds objects in a bucket that no record refers to.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
@@ -152,7 +152,7 @@ impl Arguments {
         Ok(exit::DONE)
     }
 
-    /// An object below two prefixes would be counted and planned twice.
+    /// Refuses prefixes that overlap: an object below two of them would be counted and planned twice.
     fn ensure_apart(&self) -> Result<(), Error> {
         let places: Vec<String> =
             self.repository.iter().map(|(bucket, prefix)| format!("{bucket}/{prefix}")).collect();
@@ -169,7 +169,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Why nothing may be offered for deletion (`docs/dangers.md`, dangers 15 and 16).
+    /// Returns why nothing may be offered for deletion, if there is a reason (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
             return Some(format!("what refers to these objects can't be told: {}", words(first)));

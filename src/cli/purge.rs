@@ -1,4 +1,4 @@
-//! `purge`: delete what Argo left behind.
+//! `purge` deletes the objects of artifacts that Argo left behind.
 
 pub mod apply;
 pub mod confirm;
@@ -214,7 +214,7 @@ impl Arguments {
         if let Some(journal) = &self.resume {
             return apply::resume(&self, journal, streams, now).await;
         }
-        // clap waives what a flag requires where that conflicts with another one that is there.
+        // clap does not enforce `requires` if the required flag conflicts with one that is given.
         engine::check(&self)?;
         if let Some(plan) = &self.plan {
             return apply::saved(&self, plan, streams, now).await;
@@ -231,7 +231,7 @@ impl Arguments {
         }
     }
 
-    /// An empty selection must not mean everything (`docs/dangers.md`, danger 27).
+    /// Whether any flag selects workflows. An empty selection must not mean everything (`docs/dangers.md`, danger 27).
     fn selects_anything(&self) -> bool {
         self.all
             || self.scope.all_namespaces
@@ -243,7 +243,7 @@ impl Arguments {
             || self.select.is_filter()
     }
 
-    /// Reads the policy before anything else is asked for.
+    /// Reads the policy, before the cluster or storage is asked for anything.
     fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
         let Some(path) = &self.policy else { return Ok(None) };
         let stdin = Path::new("-");
@@ -282,7 +282,7 @@ impl Arguments {
         }
     }
 
-    /// Refuses to go on while a source of references is unread; gives back what was accepted.
+    /// Refuses to go on if a source of references is unread and not accepted. Returns the accepted ones.
     pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
         let accepted = |unread: &Unread| {
             let names = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);

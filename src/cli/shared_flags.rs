@@ -1,11 +1,11 @@
-//! Flags that several verbs share, each declared once. A verb that means more by one of them adds to it with `mut_arg`.
+//! Flags that several verbs share. A verb that needs another help text or more conflicts adds them with `mut_arg`.
 
 use crate::cli::values::version;
 use argo_gc_core::argo::version::Version;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Files to read.
+/// Flags that name the files to read.
 #[derive(Debug, Args)]
 pub(crate) struct FileFlags {
     /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
@@ -16,7 +16,7 @@ pub(crate) struct FileFlags {
     pub recursive: bool,
 }
 
-/// The part of the cluster to read.
+/// The flag that widens a read to all namespaces.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeFlags {
     /// All namespaces.
@@ -24,7 +24,7 @@ pub(crate) struct ScopeFlags {
     pub all_namespaces: bool,
 }
 
-/// The controller whose behaviour is assumed.
+/// The flag that names the controller's version.
 #[derive(Debug, Args)]
 pub(crate) struct VersionFlags {
     /// Version of the controller that ran the workflows [default: read from its Deployment].

@@ -1,4 +1,4 @@
-//! `fix --lifecycle`: a rule for a bucket, tried on what is in it before anybody sets it.
+//! `fix --lifecycle` prints a lifecycle rule for a bucket, and shows what the rule would delete today.
 
 use crate::cli::fix::Arguments;
 use crate::cli::records::Sources;
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use std::io::Write;
 
 impl Arguments {
-    /// Tries a rule, says whom it would have hit, and prints it.
+    /// Applies a rule to the objects of the bucket, names those that are still needed, and prints the rule.
     pub(crate) async fn tried(
         &self,
         days: u32,

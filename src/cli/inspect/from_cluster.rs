@@ -1,4 +1,4 @@
-//! Inspecting a cluster: pages are decoded and assessed on other threads while the next ones arrive.
+//! Inspects a cluster. Pages are decoded and assessed on other threads while the next pages arrive.
 
 use crate::cli::inspect::archive::Archive;
 use crate::cli::inspect::{Arguments, Run};
@@ -21,10 +21,10 @@ use jiff::Timestamp;
 use std::io::Write;
 use std::sync::Arc;
 
-/// Workflows by which an Argo server is known to be the cluster's.
+/// How many workflows are compared to make sure that the Argo server belongs to the cluster.
 const KNOWN: usize = 3;
 
-/// Pages decoded at a time: one while the other is printed.
+/// Pages decoded at a time: one is decoded while the other is printed.
 const DECODERS: usize = 2;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {

@@ -1,4 +1,4 @@
-//! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
+//! Inspects files. A first pass reads the related objects, and a second pass assesses the workflows.
 
 use crate::cli::inspect::{Arguments, Run};
 use crate::cli::streams::Streams;
@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let selection = arguments.selection(now);
     let mut beside = FileContext::default();
     for input in inputs.iter().filter(|input| !input.is_read_once()) {
-        // Damage is reported by the second pass.
+        // The second pass reports objects that can't be read.
         let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
             beside.add(object);
             true
@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     Ok(code)
 }
 
-/// Reads one input to its end; gives what kept it from getting there.
+/// Reads one input to its end, and returns the error that stopped it.
 fn one(
     input: &Input,
     stdin: &mut dyn Read,
@@ -116,7 +116,7 @@ fn one(
                 late += usize::from(run.inspection.summary.workflows > 0);
                 beside.add(object);
             }
-            // Taken in by the first pass.
+            // The first pass has read it.
             _ => {}
         }
         failure.is_none()

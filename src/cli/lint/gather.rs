@@ -1,4 +1,4 @@
-//! Manifests for a lint: from files, from a cluster, or from both.
+//! Reads the manifests for `lint` from files, from a cluster, or from both.
 
 use crate::cli::lint::Arguments;
 use crate::cluster::client::Cluster;
@@ -19,17 +19,17 @@ use argo_gc_core::model::scope;
 use serde::Deserialize;
 use std::io::Read;
 
-/// All that is linted, with where it came from.
+/// All manifests that were read, and where each came from.
 pub(crate) struct Gathered {
     pub manifests: Vec<Manifest>,
     pub origins: Vec<Origin>,
     pub sources: Vec<Source>,
     pub settings: Settings,
-    /// What of the cluster could not be read.
+    /// The parts of the cluster that could not be read.
     pub gaps: Vec<Gap>,
-    /// Files and objects that could not be read, each a sentence.
+    /// A sentence for each file or object that could not be read.
     pub problems: Vec<String>,
-    /// Files of others that were left out, each a sentence.
+    /// A sentence for each file that was left out because it holds no Kubernetes object.
     pub notes: Vec<String>,
     pub source: scope::Origin,
 }
@@ -101,7 +101,7 @@ impl Gathered {
         self.sources.push(source);
     }
 
-    /// Reads the cluster's templates; those beside files only so that references resolve.
+    /// Reads the cluster's templates. If there are files, the templates are only used to resolve references.
     async fn cluster(&mut self, arguments: &Arguments) -> Result<Option<Version>, Error> {
         let cluster = Cluster::connect(&arguments.kube.access()).await?;
         let whole =
@@ -159,7 +159,7 @@ impl Gathered {
     }
 }
 
-/// Reads a whole input; the error names it and the place in it. The only one has to be a manifest.
+/// Reads a whole input. The error names the input and the place in it. With `only` it has to be a manifest.
 pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> Result<Source, String> {
     let name = input.to_string();
     let mut bytes = Vec::new();

@@ -1,4 +1,5 @@
-//! From gathered workflows to a plan, from a plan to deleted objects: the one way, whatever the plan came from.
+//! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
+//! plan is new, saved or resumed.
 
 use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
 use crate::cli::purge::engine::Engine;
@@ -25,18 +26,18 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a shown plan may wait for its answer: what refers to its objects was looked up before.
+/// How long the user may take to answer. The references were read before the question, and are out of date later.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Above these a name is typed rather than a letter.
+/// Above this number of objects, or [`MANY_BYTES`], the user types the name of the bucket instead of `y`.
 pub(crate) const MANY_OBJECTS: u64 = 1_000;
 
 pub(crate) const MANY_BYTES: u64 = 100 << 30;
 
-/// Objects that are still there are named up to this number.
+/// How many objects that are still there are named.
 pub(crate) const TOLD: u64 = 20;
 
-/// Asks storage about everything gathered and seals the plan.
+/// Looks up the selected objects in storage and seals the plan.
 pub(crate) async fn make(
     arguments: &Arguments,
     mut whole: Scan,
@@ -101,7 +102,7 @@ pub(crate) async fn run(
     carry_out(arguments, plan, target, &journal, streams, now).await
 }
 
-/// Saves a plan, and says how to go on.
+/// Saves a plan, and says how to carry it out.
 pub(crate) fn save(plan: &Plan, path: &Path, streams: &mut Streams) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let mut file = std::fs::File::create(path).map_err(failed)?;
@@ -121,11 +122,12 @@ pub(crate) async fn saved(
         std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
-    // A plan of files names no cluster, and then none is asked.
+    // A plan made from files names no cluster, so no cluster is asked.
     let (cluster, context) = connect(arguments, &plan, now).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
-    // All of it, for what shards share is nobody else's.
+    // References are checked for the whole plan. For a shard alone, a workflow of another shard would seem to need the
+    // objects that both share.
     let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     if arguments.engine != Engine::Local {
         return engine::hand_over(arguments, &plan, streams);
@@ -138,7 +140,7 @@ pub(crate) async fn saved(
     run(arguments, plan, &target, streams, now).await
 }
 
-/// Finishes an interrupted run: the same plan, without what the journal says is settled.
+/// Finishes an interrupted run. Its plan is carried out without the objects that the journal records as settled.
 pub(crate) async fn resume(
     arguments: &Arguments,
     path: &Path,
@@ -181,7 +183,7 @@ pub(crate) async fn resume(
     }
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     if plan.is_idle() {
-        // Nothing more is deleted, so there is nothing to ask; only the workflows have not been told.
+        // Nothing more is deleted, so there is nothing to confirm. Only the workflows still have to be updated.
         let journal = Journal::reopen(path)?;
         return carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended);
     }

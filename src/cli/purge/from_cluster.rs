@@ -1,4 +1,4 @@
-//! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
+//! Makes a plan from a cluster. All workflows are read once: for the selected artifacts and for the references to them.
 
 use crate::cli::purge::{Arguments, apply, confirm};
 use crate::cli::streams::Streams;

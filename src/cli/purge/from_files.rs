@@ -1,4 +1,4 @@
-//! Planning from files: what they hold is all there is.
+//! Makes a plan from files. No cluster is asked for what the files do not hold.
 
 use crate::cli::purge::{Arguments, apply, confirm};
 use crate::cli::streams::Streams;

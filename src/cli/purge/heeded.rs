@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-/// How the cluster is reached and how it is read.
+/// These say how the cluster is reached and read.
 const CLUSTER: &[&str] = &[
     "verbosity",
     "kubeconfig",
@@ -26,17 +26,17 @@ const CLUSTER: &[&str] = &[
     "accept_unread",
 ];
 
-/// How storage is reached.
+/// These say how storage is reached.
 const STORAGE: &[&str] =
     &["store_root", "credentials", "gcs_endpoint", "endpoint_override", "concurrency", "qps"];
 
-/// How any plan is shown, confirmed and carried out.
+/// These say how a plan is shown, confirmed and carried out.
 const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record"];
 
-/// Limits that are applied to a saved plan, and the journal of its run.
+/// These limit what is deleted of a saved plan, and name the journal of its run.
 const SAVED: &[&str] = &["max_objects", "max_bytes", "shard", "journal"];
 
-/// What hands a saved plan over to another engine. [`super::engine::check`] says which engine takes which flag.
+/// These hand a saved plan over to another engine. [`super::engine::check`] decides which engine takes which flag.
 const ENGINE: &[&str] = &["plan_max_age", "engine", "engine_out", "plan_location", "shards", "image"];
 
 /// A flag that takes its objects from elsewhere, so that choosing flags have no effect beside it.
