@@ -17,8 +17,8 @@ use std::io::Write;
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect -A                            what nobody will delete, and why
-  kubectl argo-gc explain inline-only                   why that happens, and what mends it
-  kubectl argo-gc fix -f workflow.yaml                  how to mend a manifest, as a diff
+  kubectl argo-gc explain inline-only                   why that happens, and how to fix it
+  kubectl argo-gc fix -f workflow.yaml                  how to fix a manifest, as a diff
   kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
   kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
   kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds

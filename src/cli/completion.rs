@@ -19,8 +19,8 @@ const FOR_KUBECTL: &str = if cfg!(windows) {
 
 /// Prints a script that makes the tab key complete
 ///
-/// For `kubectl argo-gc`, kubectl wants an executable file named kubectl_complete-argo_gc on the PATH, and its own
-/// completion set up in the shell. For the program called by its own name, kubectl-argo_gc, the shell wants a
+/// For `kubectl argo-gc`, kubectl requires an executable file named kubectl_complete-argo_gc on the PATH, and its own
+/// completion set up in the shell. For the program called by its own name, kubectl-argo_gc, the shell requires a
 /// script.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -31,18 +31,18 @@ use std::collections::BTreeMap;
 /// The name by which a ConfigMap of repositories is known.
 const REPOSITORIES: &str = "artifact-repositories";
 
-/// Says why artifact GC is stuck or failing, by cause, and what mends each
+/// Says why artifact GC is stuck or failing, by cause, and how to fix each
 ///
 /// Begins with what is known of the controller: version, instance ID, switches, defaults, and repositories whose
 /// keys can collide. Then the causes, each with the workflows concerned, what shows it, and the exact command or
-/// YAML that mends it. Never writes anything; access reviews ask the server and store nothing.
+/// YAML that fixes it. Never writes anything; access reviews ask the server and store nothing.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(after_help = "Examples:
   kubectl argo-gc doctor                       the context's namespace
   kubectl argo-gc doctor -A                    the whole cluster
   kubectl argo-gc doctor train-x7k2p           one workflow
-  kubectl argo-gc doctor -f workflows.yaml     what files tell
+  kubectl argo-gc doctor -f workflows.yaml     what files show
   kubectl argo-gc doctor -A --yaml | kubectl apply -f -      grants what GC pods lack
 
 Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be read; \
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     /// Output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-    /// Prints only the objects that mend it, for kubectl apply -f -.
+    /// Prints only the objects that fix it, for kubectl apply -f -.
     #[arg(long, conflicts_with = "output")]
     yaml: bool,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use crate::output::explain::{explain, explain_list};
 use argo_gc_core::reason::Reason;
 use clap::Args;
 
-/// Explains a reason code: why it happens, in which versions, and what mends it
+/// Explains a reason code: why it happens, in which versions, and how to fix it
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc explain inline-only

@@ -69,8 +69,8 @@ pub(crate) struct Arguments {
     /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
     #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
     defaults: bool,
-    /// Prints a rule for a bucket instead, by which what is older than so many days goes, and says whom it would hit
-    /// today.
+    /// Prints a rule for a bucket instead, by which objects older than so many days are deleted, and says which of
+    /// them are still needed today.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
           conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
     lifecycle: Option<u32>,

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 /// Lists workflows and shows which artifacts lack garbage collection, and why
 ///
 /// For every output artifact, archived logs included: whether Argo will delete it, has deleted it, never
-/// will, or tried and failed; where the chain broke; and what mends it. Never writes anywhere.
+/// will, or tried and failed; where the chain broke; and how to fix it. Never writes anywhere.
 ///
 /// Verdicts: uncovered (nobody will delete it), failing (Argo tried or will try, and can't), unknown (too little can
 /// be seen), kept (someone set the strategy Never), covered (Argo will delete it), collected (Argo has deleted it).
@@ -45,7 +45,7 @@ use std::path::PathBuf;
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
   kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
-  kubectl argo-gc inspect -A --check           with sizes and costs, as the buckets tell
+  kubectl argo-gc inspect -A --check           with sizes and costs, read from the buckets
   kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
   kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
@@ -54,7 +54,7 @@ use std::path::PathBuf;
   kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
 
 Next:
-  kubectl argo-gc explain inline-only          why that happens, and what mends it
+  kubectl argo-gc explain inline-only          why that happens, and how to fix it
   kubectl argo-gc doctor -A                    what collection is stuck or fails at
   kubectl argo-gc purge -A --dry-run           what of it could be deleted
 
@@ -98,7 +98,7 @@ pub(crate) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows whose names begin so.
+    /// Only workflows whose names start with TEXT.
     #[arg(long, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     #[command(flatten)]

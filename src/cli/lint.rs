@@ -38,7 +38,7 @@ use clap::Args;
   kubectl argo-gc lint -A                             the cluster's templates and cron workflows
 
 Next:
-  kubectl argo-gc fix -f workflow.yaml                how to mend it, as a diff
+  kubectl argo-gc fix -f workflow.yaml                how to fix it, as a diff
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or objects \
 could not be read; 130 interrupted.")]

@@ -30,7 +30,7 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 
 /// Prints manifests that run a report or a purge in the cluster, on a schedule
 ///
-/// A ServiceAccount with just the rights that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
+/// A ServiceAccount with only the permissions that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
 /// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
 /// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
 #[derive(Debug, Args)]
@@ -65,19 +65,19 @@ pub(crate) struct Arguments {
     /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
     #[arg(long, value_name = "FILE", help_heading = "Purge")]
     policy: Option<PathBuf>,
-    /// Takes failed runs, too.
+    /// Also deletes failed runs.
     #[arg(long, help_heading = "Purge")]
     failed: bool,
     /// As of purge: another place where deleting is allowed, such as gs://BUCKET/PREFIX.
     #[arg(long, value_parser = values::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
-    /// As of purge: goes on although this can't be read, and might refer to what is deleted.
+    /// As of purge: proceeds even if SOURCE can't be read, although it may refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
     accept_unread: Vec<UnreadSource>,
     /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,
-    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they go with the pod].
+    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they are deleted with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
     /// Further flags of purge, after --.
@@ -96,7 +96,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// A purge's dry run, and the rights to read.
+    /// A purge's dry run, with permissions to read only.
     Report,
     /// A purge.
     Purge,

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
 ///
-/// Lists what lies below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
+/// Lists what is stored below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
 /// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
 /// nothing itself.
 ///
@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
-    /// Saves a plan that deletes them, for `purge --plan`; wants --exclusive.
+    /// Saves a plan that deletes them, for `purge --plan`; requires --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
     /// Output format.

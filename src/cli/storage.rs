@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
 pub(crate) struct StorageFlags {
-    /// Directory whose folders stand for buckets, in the place of all real storage.
+    /// Directory whose folders stand in for buckets, instead of all real storage.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
     /// Google credentials file; AWS and Azure have variables and files of their own [default: gcloud's login, else the

@@ -62,7 +62,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     }
     match &arguments.plan_location {
         None => {
-            return Err(Error::usage("--engine argo wants --plan-location, where its pods find the plan"));
+            return Err(Error::usage("--engine argo requires --plan-location, where its pods find the plan"));
         }
         Some((bucket, _)) if bucket.engine() != StorageEngine::Gcs => {
             return Err(Error::usage("--plan-location has to be a gs:// address"));
@@ -75,7 +75,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     match arguments.image {
         Some(_) => Ok(()),
         None => Err(Error::usage(
-            "--engine argo wants --image, an image of this plugin that the cluster can pull",
+            "--engine argo requires --image, an image of this plugin that the cluster can pull",
         )
         .hint("docs/in-cluster.md shows how to make it: docker build -t IMAGE . && docker push IMAGE")),
     }
