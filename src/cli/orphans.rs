@@ -1,7 +1,9 @@
-//! `orphans`: objects in a bucket that no record refers to.
+//! `orphans` finds objects in a bucket that no record refers to.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
+use crate::cli::records::Sources;
+use crate::cli::shared_flags::FileFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
@@ -15,7 +17,7 @@ use crate::output::escape::escape;
 use crate::output::{document, orphans as show};
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::records::{Sources, words};
+use crate::scan::records::words;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Search};
@@ -29,7 +31,7 @@ use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
 ///
-/// Lists what lies below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
+/// Lists what is stored below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
 /// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
 /// nothing itself.
 ///
@@ -51,12 +53,8 @@ pub(crate) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
     repository: Vec<(Bucket, String)>,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    from: FileFlags,
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
@@ -66,7 +64,7 @@ pub(crate) struct Arguments {
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
-    /// Saves a plan that deletes them, for `purge --plan`; wants --exclusive.
+    /// Saves a plan that deletes them, for `purge --plan`; requires --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
     /// Output format.
@@ -93,7 +91,7 @@ impl Arguments {
         self.ensure_apart()?;
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
+        let sources = Sources { from: &self.from, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
@@ -155,7 +153,7 @@ impl Arguments {
         Ok(exit::DONE)
     }
 
-    /// An object below two prefixes would be counted and planned twice.
+    /// Refuses prefixes that overlap: an object below two of them would be counted and planned twice.
     fn ensure_apart(&self) -> Result<(), Error> {
         let places: Vec<String> =
             self.repository.iter().map(|(bucket, prefix)| format!("{bucket}/{prefix}")).collect();
@@ -172,7 +170,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Why nothing may be offered for deletion (`docs/dangers.md`, dangers 15 and 16).
+    /// Returns why nothing may be offered for deletion, if there is a reason (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
             return Some(format!("what refers to these objects can't be told: {}", words(first)));

@@ -447,6 +447,43 @@ fn danger_27_an_unset_variable_selects_nothing() {
     assert!(folder.has("train/a.tgz"));
 }
 
+/// A flag that chooses has no effect on a plan that was made before, so it must not be taken as if it had.
+#[test]
+fn danger_27_a_flag_that_chooses_is_refused_beside_a_saved_plan() {
+    let folder = one(&["train/a.tgz"]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let (plan, journal) = (file("plan.json"), file("journal.jsonl"));
+    let root = folder.bucket("").display().to_string();
+    let purge = |arguments: &[&str]| {
+        let always = ["purge", "--store-root", &root, "--yes"];
+        Ran::of(crate::support::plugin(always.iter().chain(arguments)))
+    };
+    folder.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    let choosing: [(&[&str], &str); 7] = [
+        (&["-n", "ci"], "--namespace"),
+        (&["--grace", "1h"], "--grace"),
+        (&["--margin", "1h"], "--margin"),
+        (&["--verdict", "failing"], "--verdict"),
+        (&["--release-finalizer"], "--release-finalizer"),
+        (&["--older", "7d"], "--older"),
+        (&["train"], "[NAME]..."),
+    ];
+    let refused = |mode: [&str; 2]| {
+        for (flags, name) in choosing {
+            let ran = purge(&[&mode, flags].concat()).ends_with(2);
+            let words = format!("error: {name} cannot be used with {}: ", mode[0]);
+            assert!(ran.err.starts_with(&words) && ran.out.is_empty(), "{flags:?}: {}", ran.err);
+        }
+    };
+    refused(["--plan", &plan]);
+    assert!(folder.has("train/a.tgz"));
+    purge(&["--plan", &plan, "--journal", &journal]).ends_with(0);
+    assert!(!folder.has("train/a.tgz"));
+    refused(["--resume", &journal]);
+    purge(&["--resume", &journal]).ends_with(0);
+}
+
 #[test]
 fn danger_27_a_misspelt_name_ends_it_before_anything_is_deleted() {
     let folder = one(&["train/a.tgz"]);

@@ -1,4 +1,4 @@
-//! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
+//! Makes a plan from a cluster. All workflows are read once: for the selected artifacts and for the references to them.
 
 use crate::cli::purge::{Arguments, apply, confirm};
 use crate::cli::streams::Streams;
@@ -19,9 +19,6 @@ use argo_gc_core::plan::rules::Rules;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// Pages read at a time.
-pub(crate) const DECODERS: usize = 2;
-
 pub(crate) async fn run(
     arguments: &Arguments,
     retention: Option<Arc<Retention>>,
@@ -32,20 +29,17 @@ pub(crate) async fn run(
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;
-    warnings::warn(cluster.argo_server(), streams).await;
-    let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
-    let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
+    warnings::warn_of_argo_server(cluster.argo_server(), streams).await;
+    let namespace = (!arguments.scope.all_namespaces).then(|| cluster.namespace().to_owned());
+    let chunk_size = arguments.kube.chunk_size;
+    let labelled =
+        labelled(&cluster, arguments.selector.as_deref(), chunk_size, namespace.as_deref()).await?;
 
     let mut gathering = ReferencesBuilder::default();
     let beside = cluster.beside(namespace.as_deref(), &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace.as_deref()).await;
-    controllers.version = arguments.argo_version;
-    for gap in gaps {
-        streams.say(crate::output::escape::escape(&format!(
-            "Warning: cannot read {} ({}); {}",
-            gap.what, gap.why, gap.effect
-        )));
-    }
+    controllers.version = arguments.controller.argo_version;
+    warnings::warn_of_gaps(&gaps, streams);
     let mut allowed = cluster.repositories(&controllers).await;
     if let Some(root) = &arguments.storage.store_root {
         tracing::debug!(root = %root.display(), "every bucket below the directory is the user's own");
@@ -69,7 +63,7 @@ pub(crate) async fn run(
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
     let start = Scan::under(&shared.1, gathering, unread);
-    let whole = everything(&cluster, arguments.kube.chunk_size, namespace.as_deref(), &shared, start).await?;
+    let whole = everything(&cluster, chunk_size, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;
