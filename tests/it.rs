@@ -63,6 +63,8 @@ mod report;
 mod retention;
 #[path = "it/rights.rs"]
 mod rights;
+#[path = "it/rooms.rs"]
+mod rooms;
 #[path = "it/stores.rs"]
 mod stores;
 #[path = "it/story.rs"]

@@ -17,6 +17,7 @@ pub mod kube;
 mod objects;
 pub mod page;
 pub mod purge;
+pub mod rooms;
 mod server;
 pub use server::free_port;
 pub mod stub;
