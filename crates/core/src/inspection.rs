@@ -68,6 +68,21 @@ impl Assessment {
     }
 }
 
+/// The shared objects whose sizes were counted already: many workflows may write one object, and it counts once.
+///
+/// Only keys that name no workflow are remembered, as no other is shared; so memory stays small.
+#[derive(Debug, Clone, Default)]
+pub struct SeenObjects(HashSet<u64>);
+
+impl SeenObjects {
+    /// Returns the objects found for the artifact, or none if storage was not asked or they were counted before.
+    pub fn first<'a>(&mut self, assessment: &Assessment, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
+        let found = artifact.stored.as_ref()?;
+        let is_new = assessment.fixed_key(artifact).is_none_or(|key| self.0.insert(key));
+        is_new.then_some(found)
+    }
+}
+
 /// An inspection in progress or done: the counts and the gaps. Assessments themselves pass through to the
 /// output one by one, so that memory does not grow with the cluster.
 #[derive(Debug, Clone, Default)]

@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         view: Arc::new(view.clone()),
         store,
     };
-    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, since, &arguments.fail_on);
+    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
     run.inspection.gaps = gaps;
     let rest = stream::poll_fn(move |cx| bodies.poll_recv(cx));
     let mut pages = stream::iter(first.map(Ok))
