@@ -12,10 +12,12 @@ use crate::cli::streams::Streams;
 use crate::cli::values::{Verdicts, phase, verdict, verdicts};
 use crate::error::{Error, exit};
 use crate::files::inspection;
-use crate::output::html::Since;
+use crate::output::Format;
+use crate::output::html::since::Since;
 use crate::output::prices::Prices;
 use crate::output::printer::Printer;
-use crate::output::view::{Format, GroupBy, SortKey, View};
+use crate::output::view::{GroupBy, SortKey, View};
+use crate::output::writer::FormatWriter;
 use crate::scan::selection::Selection;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::inspection::Inspection;
@@ -189,8 +191,12 @@ impl Arguments {
             || self.select.is_filter()
     }
 
-    fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
+    fn format(&self) -> Format {
         let default = if self.names.is_empty() { Format::Table } else { Format::Tree };
+        self.output.unwrap_or(default)
+    }
+
+    fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
         let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
             Verdicts::One(verdict) => Some(*verdict),
@@ -198,7 +204,7 @@ impl Arguments {
         });
         let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
         View {
-            format: self.output.unwrap_or(default),
+            shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
             reasons: self.select.reason.clone(),
             all_namespaces: origin.namespace.is_none(),
@@ -234,8 +240,13 @@ pub(crate) struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    fn new(out: &'s mut dyn Write, view: View, since: Option<Since>, fail_on: &'s [Verdict]) -> Self {
-        let (inspection, printer) = (Inspection::default(), Printer::new(out, view, since));
+    fn new(
+        out: &'s mut dyn Write,
+        view: View,
+        format: Box<dyn FormatWriter>,
+        fail_on: &'s [Verdict],
+    ) -> Self {
+        let (inspection, printer) = (Inspection::default(), Printer::new(out, view, format));
         Self { printer, inspection, fail_on, found: false, malformed: 0, held: None }
     }
 

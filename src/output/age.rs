@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// The time since, by the rules of Kubernetes' `duration.HumanDuration`: two units while the first is small.
+/// Formats the time since then by the rules of Kubernetes' `duration.HumanDuration`: two units while the first is small.
 pub fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     let Some(since) = since else { return "<unknown>".to_owned() };
     let seconds = now.duration_since(since).as_secs();

@@ -1,7 +1,7 @@
 //! Two inspections compared: for people a row per workflow and change, for programs one per finding.
 
 use crate::error::Error;
-use crate::output::columns::table;
+use crate::output::columns::Columns;
 use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
@@ -10,6 +10,7 @@ use argo_gc_core::diff::{Change, ChangeKind, Diff, State, Sum};
 use argo_gc_core::model::API_VERSION;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io;
 use std::io::Write;
 
 /// An output format of `diff`.
@@ -34,34 +35,7 @@ pub fn write(
     new: &Head,
 ) -> Result<(), Error> {
     if format == DiffFormat::Table {
-        if !no_headers {
-            writeln!(out, "{}", headline(diff, old))?;
-        }
-        let groups = groups(&diff.changes);
-        let sizes = groups.iter().any(|group| group.bytes.is_some());
-        let mut columns = vec!["NAMESPACE", "WORKFLOW", "CHANGE", "ARTIFACTS", "WAS", "NOW"];
-        columns.extend(sizes.then_some("SIZE"));
-        columns.push("LOCATION");
-        let rows = groups.iter().map(|group| {
-            let escaped = |text: &str| escape(text).into_owned();
-            let mut row = vec![
-                escaped(group.namespace),
-                escaped(group.workflow),
-                group.change.as_str().to_owned(),
-                group.artifacts.to_string(),
-                escaped(&state(group.was)),
-                escaped(&state(group.now)),
-            ];
-            row.extend(sizes.then(|| group.bytes.map_or_else(|| "<unknown>".to_owned(), size)));
-            row.push(escaped(&group.location));
-            row
-        });
-        let mut text = Vec::new();
-        table(&mut text, &columns, rows.collect())?;
-        let text = String::from_utf8_lossy(&text);
-        let mut lines = text.lines().skip(if no_headers { 2 } else { 0 });
-        lines.try_for_each(|line| writeln!(out, "{line}"))?;
-        return Ok(());
+        return Ok(table(out, no_headers, diff, old)?);
     }
     let sums: BTreeMap<&str, Sum> = ChangeKind::ALL.map(|kind| (kind.as_str(), diff.sum(kind))).into();
     let mut summary = json!(sums);
@@ -74,6 +48,39 @@ pub fn write(
         "summary": summary,
     });
     document::write(out, format == DiffFormat::Yaml, &head, "changes", diff.changes.iter().map(Ok))
+}
+
+/// A row per workflow and change. Without headers the columns are as wide as with them.
+fn table(out: &mut dyn Write, no_headers: bool, diff: &Diff, old: &Head) -> io::Result<()> {
+    if !no_headers {
+        writeln!(out, "{}", headline(diff, old))?;
+    }
+    let groups = groups(&diff.changes);
+    let sizes = groups.iter().any(|group| group.bytes.is_some());
+    let mut names = vec!["NAMESPACE", "WORKFLOW", "CHANGE", "ARTIFACTS", "WAS", "NOW"];
+    names.extend(sizes.then_some("SIZE"));
+    names.push("LOCATION");
+    let escaped = |text: &str| escape(text).into_owned();
+    let row = |group: &Group<'_>| {
+        let mut row = vec![
+            escaped(group.namespace),
+            escaped(group.workflow),
+            group.change.as_str().to_owned(),
+            group.artifacts.to_string(),
+            escaped(&state(group.was)),
+            escaped(&state(group.now)),
+        ];
+        row.extend(sizes.then(|| group.bytes.map_or_else(|| "<unknown>".to_owned(), size)));
+        row.push(escaped(&group.location));
+        row
+    };
+    let rows: Vec<Vec<String>> = groups.iter().map(row).collect();
+    let columns = Columns::of(&names, &rows);
+    if !no_headers && !rows.is_empty() {
+        writeln!(out)?;
+        columns.header(out)?;
+    }
+    rows.iter().try_for_each(|row| columns.row(out, row))
 }
 
 /// `3 findings are new (1.2GiB), 1 has changed, 2 are gone (12MiB) since …; 17 are as they were`.
@@ -121,7 +128,7 @@ pub(crate) struct Group<'d> {
     pub namespace: &'d str,
     pub workflow: &'d str,
     pub change: ChangeKind,
-    /// 0 where it is about the workflow itself.
+    /// 0 if the change is about the workflow itself.
     pub artifacts: u64,
     pub was: Option<&'d State>,
     pub now: Option<&'d State>,
@@ -129,7 +136,7 @@ pub(crate) struct Group<'d> {
     pub location: String,
 }
 
-/// In the order of the changes: by kind, namespace and workflow.
+/// Groups changes; the groups are ordered by kind, namespace and workflow.
 pub(crate) fn groups(changes: &[Change]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
     for change in changes {

@@ -1,4 +1,4 @@
-//! A diagnosis: what is known of the controller, then the causes with their repairs.
+//! A diagnosis: the facts about the controller, then the causes with their repairs.
 
 use crate::error::Error;
 use crate::output::columns::table;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
-/// Names shown of a cause's workflows.
+/// The largest number of workflow names shown for a cause.
 const NAMES: usize = 3;
 
 /// How a diagnosis is printed.
@@ -30,11 +30,11 @@ pub enum Format {
     Yaml,
 }
 
-/// All there is to print.
+/// The content of a diagnosis.
 pub struct Diagnosis<'a> {
     pub now: Timestamp,
     pub origin: Scope,
-    /// What was looked at, as a sentence names it.
+    /// The name of the cluster, namespace or files, for use in a sentence.
     pub place: String,
     pub controllers: Vec<ControllerFacts>,
     pub controllers_complete: bool,
@@ -99,7 +99,7 @@ pub fn write_yaml(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<
 fn text(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     controllers(out, diagnosis)?;
     repositories(out, &diagnosis.repositories)?;
-    // Files can't answer for accounts.
+    // Files say nothing about service accounts.
     let accounts = diagnosis.accounts.iter().filter(|_| !diagnosis.is_of_files()).map(|account| {
         let standing = &account.standing;
         let name = |text: &str| escape(text).into_owned();
@@ -110,7 +110,7 @@ fn text(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
         row
     });
     let columns = ["NAMESPACE", "SERVICE ACCOUNT", "EXISTS", "LIST", "WATCH", "PATCH STATUS", "WORKFLOWS"];
-    table(out, &columns, accounts.collect())?;
+    table(out, &columns, &accounts.collect::<Vec<_>>())?;
     if diagnosis.inspection.summary.workflows == 0 && diagnosis.causes.is_empty() {
         return Ok(());
     }
@@ -145,10 +145,10 @@ fn headline(diagnosis: &Diagnosis<'_>) -> String {
     format!("{some} of {workflows} {verb} a collection that is stuck or in doubt, for {causes}; {stuck}")
 }
 
-/// Workflows that some cause concerns.
+/// Counts the workflows that at least one cause concerns.
 fn affected(causes: &[Group]) -> u64 {
     let named: BTreeSet<&Name> = causes.iter().flat_map(|group| &group.names).collect();
-    // Of those that are only counted it isn't known which are the same.
+    // Of the workflows without a name it is unknown which causes share them, so they count once.
     let more =
         causes.iter().map(|group| group.workflows - group.names.len() as u64).max().unwrap_or_default();
     named.len() as u64 + more
@@ -281,7 +281,7 @@ fn cause(out: &mut dyn Write, group: &Group) -> io::Result<()> {
     Ok(())
 }
 
-/// What is left behind without any collection is another question.
+/// Points to `inspect` for artifacts that GC was never asked to collect.
 fn elsewhere(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     let uncovered = diagnosis.inspection.artifacts(Verdict::Uncovered);
     if uncovered == 0 {

@@ -1,11 +1,7 @@
-//! Documents in JSON and YAML; an Inspection is written workflow by workflow.
+//! Documents in JSON and YAML.
 
 use crate::error::Error;
 use crate::output::escape::is_dangerous;
-use crate::output::view::View;
-use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::API_VERSION;
-use argo_gc_core::model::assessment::Assessment;
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
@@ -18,7 +14,7 @@ pub(crate) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     if text.bytes().all(|byte| byte < 0x7f) {
         return Ok(text);
     }
-    // JSON may hold these raw, but only within strings, where an escape says the same.
+    // JSON may hold these characters only within strings, where an escape means the same.
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
         if c != '\n' && is_dangerous(c) {
@@ -30,9 +26,10 @@ pub(crate) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     Ok(harmless)
 }
 
-fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
+/// YAML, harmless for terminals.
+pub(crate) fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
-    // Some of these the YAML writer leaves as they are; JSON's escapes are good YAML, too.
+    // The YAML writer leaves some of these unescaped. JSON is valid YAML, and escapes them.
     if text.chars().any(|c| c != '\n' && is_dangerous(c)) {
         return json(value, indent);
     }
@@ -42,7 +39,7 @@ fn yaml(value: &impl Serialize, indent: &str) -> io::Result<String> {
 /// Writes a document with a long list at its end, item by item, harmless for terminals.
 ///
 /// # Errors
-/// Writing failed, or an item can't be had.
+/// Writing failed, or an item can't be read.
 pub fn write<T: Serialize>(
     out: &mut dyn Write,
     as_yaml: bool,
@@ -69,84 +66,4 @@ pub fn write<T: Serialize>(
     }
     writeln!(out, "{}]\n}}", if separator.is_empty() { "" } else { "\n  " })?;
     Ok(())
-}
-
-fn json_begin(out: &mut impl Write, view: &View) -> io::Result<()> {
-    let origin = json(&view.origin, "  ")?;
-    write!(
-        out,
-        "{{\n  \"apiVersion\": \"{API_VERSION}\",\n  \"kind\": \"Inspection\",\n  \"generatedAt\": \"{}\",\n  \
-         \"source\": {origin},\n  \"workflows\": [",
-        view.now
-    )
-}
-
-/// Writes one workflow, with what comes before the first.
-pub(crate) fn json_item(
-    out: &mut impl Write,
-    view: &View,
-    before: usize,
-    item: &Assessment,
-) -> io::Result<()> {
-    if before == 0 {
-        json_begin(out, view)?;
-    }
-    let separator = if before == 0 { "" } else { "," };
-    write!(out, "{separator}\n    {}", json(item, "    ")?)
-}
-
-/// Writes what comes after the last workflow.
-pub(crate) fn json_end(
-    out: &mut impl Write,
-    view: &View,
-    written: usize,
-    end: &Inspection,
-) -> io::Result<()> {
-    if written == 0 {
-        json_begin(out, view)?;
-    }
-    let close = if written == 0 { "" } else { "\n  " };
-    let (summary, gaps) = (json(&end.summary, "  ")?, json(&end.gaps, "  ")?);
-    writeln!(out, "{close}],\n  \"summary\": {summary},\n  \"gaps\": {gaps}\n}}")
-}
-
-fn yaml_begin(out: &mut impl Write, view: &View, empty: bool) -> io::Result<()> {
-    let origin = yaml(&view.origin, "  ")?;
-    write!(
-        out,
-        "apiVersion: {API_VERSION}\nkind: Inspection\ngeneratedAt: \"{}\"\nsource:\n  {origin}\nworkflows:{}\n",
-        view.now,
-        if empty { " []" } else { "" }
-    )
-}
-
-/// As [`json_item`].
-pub(crate) fn yaml_item(
-    out: &mut impl Write,
-    view: &View,
-    before: usize,
-    item: &Assessment,
-) -> io::Result<()> {
-    if before == 0 {
-        yaml_begin(out, view, false)?;
-    }
-    writeln!(out, "- {}", yaml(item, "  ")?)
-}
-
-/// As [`json_end`].
-pub(crate) fn yaml_end(
-    out: &mut impl Write,
-    view: &View,
-    written: usize,
-    end: &Inspection,
-) -> io::Result<()> {
-    if written == 0 {
-        yaml_begin(out, view, true)?;
-    }
-    writeln!(out, "summary:\n  {}", yaml(&end.summary, "  ")?)?;
-    if end.gaps.is_empty() {
-        return writeln!(out, "gaps: []");
-    }
-    writeln!(out, "gaps:")?;
-    end.gaps.iter().try_for_each(|gap| writeln!(out, "- {}", yaml(gap, "  ")?))
 }

@@ -1,10 +1,11 @@
 //! The catalogue's entries for reading.
 
+use crate::output::columns::Columns;
 use argo_gc_core::reason::{RELEASE_COMMAND, RELEASE_HINT, Reason};
 use std::io;
 use std::io::Write;
 
-/// Writes all that is known about a reason.
+/// Writes a reason's entry of the catalogue.
 ///
 /// # Errors
 /// Writing failed.
@@ -33,8 +34,8 @@ pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
 /// # Errors
 /// Writing failed.
 pub fn explain_list(out: &mut impl Write) -> io::Result<()> {
-    let width = Reason::ALL.iter().map(|reason| reason.code().len()).max().unwrap_or_default();
-    Reason::ALL
-        .iter()
-        .try_for_each(|reason| writeln!(out, "{:width$}   {}", reason.code(), reason.entry().title))
+    let row = |reason: &Reason| vec![reason.code().to_owned(), reason.entry().title.to_owned()];
+    let rows: Vec<Vec<String>> = Reason::ALL.iter().map(row).collect();
+    let columns = Columns::of(&[], &rows);
+    rows.iter().try_for_each(|row| columns.row(out, row))
 }

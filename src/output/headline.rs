@@ -5,7 +5,7 @@ use crate::output::text::{plural, size};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::verdict::Verdict;
 
-/// What was found over all that was inspected, whatever of it is shown.
+/// Summarises everything that was inspected, shown or not.
 pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let summary = &inspection.summary;
     let count = |verdict| inspection.artifacts(verdict);

@@ -1,20 +1,21 @@
-//! One page to pass on: it loads nothing, and what comes from the cluster is text on it and nothing else.
+//! One HTML page to pass on. It loads nothing, and everything from the cluster is escaped text.
 
 pub mod map;
 pub mod markup;
+pub mod since;
 pub mod treemap;
 
 use crate::output::age::age;
-use crate::output::diff::{groups, headline as change_headline, state};
 use crate::output::headline::headline;
 use crate::output::html::map::Map;
-use crate::output::html::markup::{Number, Prose, Text, begin_table, bytes, end_table, number};
+use crate::output::html::markup::{Number, Prose, ROWS, Text, begin_table, bytes, end_table, notice, number};
+use crate::output::html::since::{Compared, Since};
 use crate::output::prices::dollars;
-use crate::output::table;
+use crate::output::rows::{self, Row};
 use crate::output::text::{plural, size};
 use crate::output::view::View;
+use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::diff::document::{Head, ParsedInspection};
-use argo_gc_core::diff::{Comparison, Diff};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::scope::Scope;
@@ -33,28 +34,17 @@ const STYLE: &str = include_str!("html/page.css");
 
 const SCRIPT: &str = include_str!("html/page.js");
 
-/// Rows of a table; more would be too much for a browser, and for a reader.
-const ROWS: usize = 2000;
-
-/// An earlier inspection to compare with, taken in already.
-pub struct Since {
-    /// Its file.
-    pub name: String,
-    pub head: Head,
-    pub comparison: Comparison,
-}
-
-/// What is gathered for the page.
+/// The content of the page so far.
 #[derive(Default)]
 pub(crate) struct Page {
     since: Option<Since>,
     now: Head,
-    rows: Vec<table::Row>,
+    rows: Vec<Row>,
     left_out: LeftOut,
     map: Map,
 }
 
-/// Rows that were too many.
+/// The sums of the rows that are not shown.
 #[derive(Default)]
 struct LeftOut {
     rows: u64,
@@ -67,25 +57,7 @@ impl Page {
         Self { since, ..Self::default() }
     }
 
-    /// Holds a whole assessment, whatever of it is shown, against the earlier inspection.
-    pub fn compare(&mut self, assessment: &Assessment) {
-        if let Some(since) = &mut self.since {
-            let told = ParsedInspection::from(assessment);
-            self.now.count(&told);
-            since.comparison.take_new(told);
-        }
-    }
-
-    /// Takes in what is shown of a workflow.
-    pub fn add(&mut self, assessment: &Assessment) {
-        self.map.add(assessment);
-        self.rows.extend(table::groups(assessment));
-        if self.rows.len() > 2 * ROWS {
-            self.prune();
-        }
-    }
-
-    /// Keeps the largest rows.
+    /// Drops all but the largest rows, and counts the others.
     fn prune(&mut self) {
         self.rows.sort_by_key(|row| {
             (std::cmp::Reverse((row.bytes.unwrap_or_default(), row.artifacts)), row.verdict)
@@ -96,24 +68,39 @@ impl Page {
             self.left_out.bytes += row.bytes.unwrap_or_default();
         }
     }
+}
 
-    pub fn write(
-        mut self,
-        out: &mut impl Write,
-        view: &View,
-        reasons: &[Reason],
-        inspection: &Inspection,
-    ) -> io::Result<()> {
+impl FormatWriter for Page {
+    /// Compares whole assessments with the earlier inspection, shown or not.
+    fn unfiltered(&mut self, _: &View, assessment: &Assessment) {
+        if let Some(since) = &mut self.since {
+            let parsed = ParsedInspection::from(assessment);
+            self.now.count(&parsed);
+            since.comparison.take_new(parsed);
+        }
+    }
+
+    fn workflow(&mut self, _: &mut dyn Write, _: &View, shown: &Assessment) -> io::Result<()> {
+        self.map.add(shown);
+        self.rows.extend(rows::groups(shown));
+        if self.rows.len() > 2 * ROWS {
+            self.prune();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
+        let End { reasons, inspection } = *end;
         self.prune();
         if view.sort_by.is_some() {
-            table::sort(&mut self.rows, view.sort_by);
+            rows::sort(&mut self.rows, view.sort_by);
         }
-        // A checkout with other line ends is the same page: browsers hash what they read, and read all ends as one.
+        // Browsers normalise line ends before they hash, and a checkout may have other line ends.
         let (style, script) = (STYLE.replace("\r\n", "\n"), SCRIPT.replace("\r\n", "\n"));
-        let Self { since, now, rows, left_out, map } = self;
+        let Self { since, now, rows, left_out, map } = *self;
         let compared = since.map(|since| Compared::new(since, now, view, inspection));
         let title = format!("Artifacts left behind, {:.0}", view.now);
-        // Slots are filled in one pass, so that nothing from the cluster can be one.
+        // Slots are filled in one pass, so that text from the cluster is never taken for a slot.
         for part in PAGE.split("{{") {
             let (slot, rest) = part.split_once("}}").unwrap_or(("", part));
             match slot {
@@ -139,7 +126,7 @@ impl Page {
     }
 }
 
-/// Only our own style and script, by their hashes; nothing is loaded or sent.
+/// The content security policy: it allows our own style and script by their hashes, and no request.
 fn policy(style: &str, script: &str) -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()));
     format!(
@@ -149,7 +136,7 @@ fn policy(style: &str, script: &str) -> String {
     )
 }
 
-fn origin(out: &mut impl Write, origin: &Scope, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
+fn origin(out: &mut dyn Write, origin: &Scope, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
     let mut pair =
         |name: &str, value: &str| writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value));
     pair("Inspected", &format!("{now:.0}"))?;
@@ -163,7 +150,7 @@ fn origin(out: &mut impl Write, origin: &Scope, now: Timestamp, inspection: &Ins
     pair("Workflows", &format!("{}{selected}", Number(inspection.summary.workflows)))
 }
 
-fn contents(out: &mut impl Write, changes: bool, map: bool, reasons: bool) -> io::Result<()> {
+fn contents(out: &mut dyn Write, changes: bool, map: bool, reasons: bool) -> io::Result<()> {
     let links = [
         ("totals", "Totals", true),
         ("changes", "What changed", changes),
@@ -178,16 +165,7 @@ fn contents(out: &mut impl Write, changes: bool, map: bool, reasons: bool) -> io
     writeln!(out, "</ul></nav>")
 }
 
-fn notice(out: &mut impl Write, id: &str, title: &str, lines: &[String]) -> io::Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    write!(out, "<section class=\"notice\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2><ul>")?;
-    lines.iter().try_for_each(|line| write!(out, "<li>{}</li>", Text(line)))?;
-    writeln!(out, "</ul></section>")
-}
-
-fn gaps(out: &mut impl Write, inspection: &Inspection) -> io::Result<()> {
+fn gaps(out: &mut dyn Write, inspection: &Inspection) -> io::Result<()> {
     const GAPS: usize = 100;
     let shown = inspection.gaps.iter().take(GAPS);
     let mut lines: Vec<String> =
@@ -198,7 +176,7 @@ fn gaps(out: &mut impl Write, inspection: &Inspection) -> io::Result<()> {
     notice(out, "gaps", "Not everything could be read", &lines)
 }
 
-fn tiles(out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Result<()> {
+fn tiles(out: &mut dyn Write, view: &View, inspection: &Inspection) -> io::Result<()> {
     let summary = &inspection.summary;
     let mut tile = |class: &str, name: &str, value: &dyn fmt::Display, more: &str| {
         write!(out, "<div class=\"{class}\"><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>")
@@ -228,83 +206,7 @@ fn tiles(out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Resu
     tile(class(stuck > 0, "bad"), "stuck", &Number(stuck), "finalizers")
 }
 
-/// The comparison, done.
-struct Compared {
-    name: String,
-    old: Head,
-    diff: Diff,
-    doubts: Vec<String>,
-}
-
-impl Compared {
-    fn new(since: Since, now: Head, view: &View, inspection: &Inspection) -> Self {
-        let Since { name, head: old, comparison } = since;
-        let artifacts = &inspection.summary.artifacts;
-        let new = Head {
-            generated_at: view.now,
-            source: view.origin.clone(),
-            gaps: inspection.gaps.clone(),
-            counted: artifacts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
-            ..now
-        };
-        let doubts = old.doubts(&new, [&name, "this inspection"]);
-        let diff = comparison.finish(&old.source, &new.source);
-        Self { name, old, diff, doubts }
-    }
-
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let headline = change_headline(&self.diff, &self.old);
-        writeln!(out, "<section aria-labelledby=\"changes\"><h2 id=\"changes\">What changed</h2>")?;
-        writeln!(out, "<p>{}. Compared with {}.</p>", Text(&headline), Text(&self.name))?;
-        notice(out, "doubts", "The comparison says less than it seems", &self.doubts)?;
-        let groups = groups(&self.diff.changes);
-        if !groups.is_empty() {
-            let sizes = groups.iter().any(|group| group.bytes.is_some());
-            let mut columns = vec![
-                ("Change", false),
-                ("Namespace", false),
-                ("Workflow", false),
-                ("Artifacts", true),
-                ("Was", false),
-                ("Now", false),
-            ];
-            columns.extend(sizes.then_some(("Size", true)));
-            columns.push(("Location", false));
-            let caption = match groups.len() {
-                many if many > ROWS => {
-                    format!("The first {} of {} changes", Number(ROWS as u64), Number(many as u64))
-                }
-                _ => "Changes by workflow".to_owned(),
-            };
-            begin_table(out, "changed", &caption, &columns)?;
-            for group in groups.iter().take(ROWS) {
-                let kind = group.change.as_str();
-                write!(
-                    out,
-                    "<tr><td><span class=\"tag {kind}\">{kind}</span></td><td>{}</td><th scope=\"row\">{}</th>",
-                    Text(group.namespace),
-                    Text(group.workflow)
-                )?;
-                number(out, Some(group.artifacts), &Number(group.artifacts))?;
-                write!(out, "<td>{}</td><td>{}</td>", Text(&state(group.was)), Text(&state(group.now)))?;
-                if sizes {
-                    bytes(out, group.bytes)?;
-                }
-                writeln!(out, "<td class=\"place\">{}</td></tr>", Text(&group.location))?;
-            }
-            end_table(out)?;
-        }
-        writeln!(out, "</section>")
-    }
-}
-
-fn findings(
-    out: &mut impl Write,
-    view: &View,
-    rows: &[table::Row],
-    left_out: &LeftOut,
-    map: &Map,
-) -> io::Result<()> {
+fn findings(out: &mut dyn Write, view: &View, rows: &[Row], left_out: &LeftOut, map: &Map) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "<p>Nothing to show.</p>");
     }
@@ -370,7 +272,7 @@ fn findings(
     end_table(out)
 }
 
-fn explain(out: &mut impl Write, reasons: &[Reason]) -> io::Result<()> {
+fn explain(out: &mut dyn Write, reasons: &[Reason]) -> io::Result<()> {
     if reasons.is_empty() {
         return Ok(());
     }

@@ -1,10 +1,12 @@
-//! A lint's findings, one function a format.
+//! The findings of `lint`, one function per format.
 
 pub mod sarif;
 
 use crate::error::Error;
+use crate::output::columns::Columns;
 use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::markdown::table as markdown_table;
 use crate::output::text::plural;
 use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::types::Severity;
@@ -12,8 +14,6 @@ use argo_gc_core::model::API_VERSION;
 use serde_json::json;
 use std::io;
 use std::io::Write;
-use tabled::builder::Builder;
-use tabled::settings::{Padding, Style as Borders};
 
 /// An output format of `lint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,17 +63,23 @@ fn table(out: &mut dyn Write, headers: bool, report: &Report) -> io::Result<()> 
     if report.findings.is_empty() {
         return Ok(());
     }
-    let mut builder = Builder::new();
+    let names: &[&str] = match headers {
+        true => &["PLACE", "SEVERITY", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "WHY"],
+        false => &[],
+    };
     if headers {
         writeln!(out, "{}\n", headline(report))?;
-        builder.push_record(["PLACE", "SEVERITY", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "WHY"]);
     }
-    for finding in &report.findings {
-        builder.push_record(cells(finding).map(|cell| escape(&cell).into_owned()));
-    }
-    let mut table = builder.build();
-    table.with(Borders::empty()).with(Padding::new(0, 3, 0, 0));
-    table.to_string().lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+    let rows = rows(report);
+    let columns = Columns::of(names, &rows);
+    columns.header(out)?;
+    rows.iter().try_for_each(|row| columns.row(out, row))
+}
+
+/// A row per finding, harmless for terminals.
+fn rows(report: &Report) -> Vec<Vec<String>> {
+    let row = |finding| cells(finding).map(|cell| escape(&cell).into_owned()).to_vec();
+    report.findings.iter().map(row).collect()
 }
 
 fn cells(finding: &Finding) -> [String; 7] {
@@ -109,18 +115,14 @@ fn documents(out: &mut dyn Write, as_yaml: bool, report: &Report) -> Result<(), 
 }
 
 fn markdown(out: &mut dyn Write, headers: bool, report: &Report) -> io::Result<()> {
-    use crate::output::markdown::cell;
     if report.findings.is_empty() {
         return Ok(());
     }
     if headers {
         writeln!(out, "{}\n", headline(report))?;
     }
-    writeln!(out, "| place | severity | code | object | template | artifact | why |")?;
-    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- |")?;
-    for finding in &report.findings {
-        writeln!(out, "| {} |", cells(finding).map(|text| cell(&escape(&text))).join(" | "))?;
-    }
+    let names = ["place", "severity", "code", "object", "template", "artifact", "why"];
+    markdown_table(out, &names, &rows(report))?;
     let mut codes: Vec<(&str, &Finding)> = report.findings.iter().map(|f| (f.code, f)).collect();
     codes.dedup_by_key(|(code, _)| *code);
     codes.sort_by_key(|(code, _)| *code);

@@ -1,42 +1,56 @@
 //! A report to paste into an issue.
 
 use crate::output::headline::headline;
-use crate::output::table;
+use crate::output::rows::{self, Row};
 use crate::output::view::View;
-use argo_gc_core::inspection::Inspection;
-use argo_gc_core::reason::Reason;
+use crate::output::writer::{End, FormatWriter};
+use argo_gc_core::model::assessment::Assessment;
 use std::io;
 use std::io::Write;
 
-pub(crate) fn write(
-    out: &mut impl Write,
-    view: &View,
-    rows: &[table::Row],
-    reasons: &[Reason],
-    inspection: &Inspection,
-) -> io::Result<()> {
-    if !view.no_headers {
-        writeln!(out, "{}\n", cell(&headline(inspection, &view.prices)))?;
+/// The rows so far.
+#[derive(Default)]
+pub(crate) struct Markdown {
+    rows: Vec<Row>,
+}
+
+impl FormatWriter for Markdown {
+    fn workflow(&mut self, _: &mut dyn Write, _: &View, shown: &Assessment) -> io::Result<()> {
+        self.rows.extend(rows::groups(shown));
+        Ok(())
     }
-    if rows.is_empty() {
-        return Ok(());
+
+    fn finish(mut self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
+        rows::sort(&mut self.rows, view.sort_by);
+        if !view.no_headers {
+            writeln!(out, "{}\n", cell(&headline(end.inspection, &view.prices)))?;
+        }
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let (mut columns, cells) = rows::cells(view, false, &self.rows);
+        columns.push("");
+        table(out, &columns, &cells)?;
+        for reason in end.reasons {
+            let entry = reason.entry();
+            writeln!(out, "\n### `{}`: {}\n\n{}\n\n{}", reason.code(), entry.title, entry.why, entry.remedy)?;
+        }
+        Ok(())
     }
-    let (mut columns, cells) = table::cells(view, rows);
-    columns.push("");
-    writeln!(out, "| {} |\n|{}", columns.join(" | "), " --- |".repeat(columns.len()))?;
-    for row in cells {
+}
+
+/// Writes a table of escaped cells.
+pub(crate) fn table(out: &mut dyn Write, names: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    writeln!(out, "| {} |\n|{}", names.join(" | "), " --- |".repeat(names.len()))?;
+    for row in rows {
         let row: Vec<String> = row.iter().map(|text| cell(text)).collect();
         writeln!(out, "| {} |", row.join(" | "))?;
-    }
-    for reason in reasons {
-        let entry = reason.entry();
-        writeln!(out, "\n### `{}`: {}\n\n{}\n\n{}", reason.code(), entry.title, entry.why, entry.remedy)?;
     }
     Ok(())
 }
 
-/// Keeps text from the cluster from ending a cell or becoming markup.
-pub(crate) fn cell(text: &str) -> String {
+/// Escapes text so that it neither ends a cell nor becomes markup.
+fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '\\' | '#') {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::io;
 use std::io::Write;
 
-/// Shows what was found in each repository: a sentence, then a row per workflow's name.
+/// Shows the orphans of each repository: a sentence, then a row for each workflow name.
 ///
 /// # Errors
 /// Writing failed.
@@ -47,5 +47,5 @@ pub fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> 
             ]
         }));
     }
-    rows_below(out, &["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"], rows)
+    rows_below(out, &["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"], &rows)
 }

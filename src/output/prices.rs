@@ -1,4 +1,4 @@
-//! What stored bytes cost: the one table, and the flag that overrules it.
+//! The price of stored bytes: a table, and a flat price that overrides it.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ const PRICES: [(&str, f64); 4] =
 /// Prices by storage class.
 #[derive(Debug, Clone)]
 pub struct Prices {
-    /// Holds for all classes.
+    /// The price of every class.
     flat: Option<f64>,
 }
 
 impl Prices {
-    /// `flat` dollars for a GiB and month, else the table's.
+    /// Takes `flat` dollars for a GiB and month, or the table's prices.
     pub fn new(flat: Option<f64>) -> Self {
         Self { flat }
     }

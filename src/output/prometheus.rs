@@ -4,17 +4,18 @@
 
 use crate::output::escape::escape;
 use crate::output::view::View;
-use argo_gc_core::inspection::Inspection;
+use crate::output::writer::{End, FormatWriter};
+use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::verdict::{Finalizer, Verdict};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
-/// At most so many namespaces have series of their own.
+/// The largest number of namespaces that have series of their own.
 const NAMESPACES: usize = 1000;
 
-/// Stands for the others; no namespace can be called so.
+/// The label of the sum of all other namespaces; it is no valid name of a namespace.
 const OTHERS: &str = "_others";
 
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ struct Namespace {
     stuck: u64,
     hanging: u64,
     found: BTreeMap<(Verdict, &'static str), Found>,
-    /// About workflows themselves.
+    /// Findings about the workflows themselves.
     findings: BTreeMap<(Verdict, &'static str), u64>,
 }
 
@@ -62,13 +63,13 @@ impl Namespace {
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     namespaces: BTreeMap<String, Namespace>,
-    /// Keys of several workflows, by hash, whose objects are counted already.
-    summed: HashSet<u64>,
+    /// Objects of several workflows that are counted already.
+    seen: SeenObjects,
 }
 
 impl Metrics {
-    /// Counts a workflow in, and of its artifacts those that the view shows.
-    pub fn add(&mut self, assessment: &Assessment, view: &View) {
+    /// Counts a workflow, and those of its artifacts that the view shows.
+    fn add(&mut self, assessment: &Assessment, view: &View) {
         let sums = self.namespaces.entry(assessment.namespace.clone()).or_default();
         let leaking = |verdict: Verdict| verdict <= Verdict::Failing;
         sums.workflows += 1;
@@ -83,9 +84,7 @@ impl Metrics {
             let reason = artifact.reason.map_or("", argo_gc_core::reason::Reason::code);
             let found = sums.found.entry((artifact.verdict, reason)).or_default();
             found.artifacts += 1;
-            if let Some(stored) = &artifact.stored
-                && assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key))
-            {
+            if let Some(stored) = self.seen.first(assessment, artifact) {
                 found.objects += stored.objects;
                 found.bytes += stored.bytes;
             }
@@ -97,7 +96,7 @@ impl Metrics {
         }
     }
 
-    /// The namespaces with most problems, and the sum of the others.
+    /// Returns the namespaces with most problems, and the sum of the others.
     fn bounded(self) -> BTreeMap<String, Namespace> {
         if self.namespaces.len() <= NAMESPACES {
             return self.namespaces;
@@ -109,9 +108,19 @@ impl Metrics {
         ranked.push((OTHERS.to_owned(), others));
         ranked.into_iter().collect()
     }
+}
 
-    /// Writes all metrics, each whole, as the format demands.
-    pub fn write(self, out: &mut impl Write, view: &View, inspection: &Inspection) -> io::Result<()> {
+impl FormatWriter for Metrics {
+    fn unfiltered(&mut self, view: &View, assessment: &Assessment) {
+        self.add(assessment, view);
+    }
+
+    fn workflow(&mut self, _: &mut dyn Write, _: &View, _: &Assessment) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes all samples of a metric together, as the format requires.
+    fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
         let namespaces = self.bounded();
         let per_namespace: [Metric<Namespace>; 4] = [
             ("argo_gc_workflows", "Workflows inspected.", |sums| sums.workflows),
@@ -159,7 +168,7 @@ impl Metrics {
             }
         }
         let help = "What could not be read: the other numbers may be too small.";
-        single(out, "argo_gc_gaps", help, inspection.gaps.len())?;
+        single(out, "argo_gc_gaps", help, end.inspection.gaps.len())?;
         let help = "When this was inspected, in seconds since 1970.";
         single(out, "argo_gc_inspection_timestamp_seconds", help, view.now.as_second())
     }
@@ -167,12 +176,12 @@ impl Metrics {
 
 type Metric<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-fn gauge(out: &mut impl Write, name: &str, help: &str) -> io::Result<()> {
+fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
 }
 
 fn series(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     name: &str,
     namespace: &str,
     (verdict, reason): (Verdict, &str),
@@ -182,12 +191,12 @@ fn series(
     writeln!(out, "{name}{{namespace=\"{namespace}\",verdict=\"{verdict}\",reason=\"{reason}\"}} {value}")
 }
 
-fn single(out: &mut impl Write, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
+fn single(out: &mut dyn Write, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
     gauge(out, name, help)?;
     writeln!(out, "{name} {value}")
 }
 
-/// The format's own escapes; what acts on terminals was made visible before.
+/// Escapes a label as the format requires, after control characters were made visible.
 fn label(text: &str) -> String {
     escape(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

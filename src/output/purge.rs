@@ -1,4 +1,4 @@
-//! A purge's plan and its outcome, as tables.
+//! The plan of a purge and its outcome, as tables and documents.
 
 use crate::error::Error;
 use crate::output::age::age;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
-/// Shows a plan: what goes, a row per workflow or object; then what stays, and why.
+/// Shows a plan: first what is deleted, a row per workflow or object; then what is kept, and why.
 ///
 /// # Errors
 /// Writing failed, or the plan can't be read.
@@ -33,18 +33,18 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             plural(totals.workflows, "workflow")
         )?,
     }
-    // Rows are made twice, to be measured and to be written: held, those of a large plan would be most of memory.
+    // Rows are made twice, to be measured and to be written: keeping the rows of a large plan would need much memory.
     let columns: &[&str] = match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
         false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
     };
-    let mut goes = Columns::new(columns);
-    let mut stays = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
+    let mut deleted = Columns::new(columns);
+    let mut kept = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
-        rows(&workflow, wide, now).iter().for_each(|row| goes.measure(row));
-        keeps(&workflow).iter().for_each(|row| stays.measure(row));
+        rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
+        keeps(&workflow).iter().for_each(|row| kept.measure(row));
         for object in &workflow.delete {
             if let Some(days) = minimum_days(&object.storage_class)
                 && object.created.is_some_and(|created| now.duration_since(created).as_secs() < days * 86_400)
@@ -54,10 +54,11 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             }
         }
     }
-    if goes.rows > 0 {
-        goes.header(out)?;
+    if deleted.rows > 0 {
+        writeln!(out)?;
+        deleted.header(out)?;
         for workflow in plan.workflows()? {
-            rows(&workflow?, wide, now).iter().try_for_each(|row| goes.row(out, row))?;
+            rows(&workflow?, wide, now).iter().try_for_each(|row| deleted.row(out, row))?;
         }
     }
     for (class, (objects, bytes)) in fees {
@@ -69,17 +70,18 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             size(bytes)
         )?;
     }
-    if stays.rows > 0 {
+    if kept.rows > 0 {
         writeln!(out, "\nTo keep:")?;
-        stays.header(out)?;
+        writeln!(out)?;
+        kept.header(out)?;
         for workflow in plan.workflows()? {
-            keeps(&workflow?).iter().try_for_each(|row| stays.row(out, row))?;
+            keeps(&workflow?).iter().try_for_each(|row| kept.row(out, row))?;
         }
     }
     Ok(())
 }
 
-/// What of a workflow goes: one row, or one for each object.
+/// Returns the rows for what is deleted of a workflow: one, or one for each object.
 pub(crate) fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Vec<Vec<String>> {
     match workflow.delete.is_empty() && !workflow.release_finalizer {
         true => Vec::new(),
@@ -88,7 +90,7 @@ pub(crate) fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Ve
     }
 }
 
-/// Days an object of the class is charged for at the least (cloud.google.com/storage/docs/storage-classes).
+/// Returns the number of days that an object of the class is charged for at least (cloud.google.com/storage/docs/storage-classes).
 fn minimum_days(class: &str) -> Option<i64> {
     match class {
         "NEARLINE" => Some(30),
@@ -131,7 +133,7 @@ pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
         age(workflow.finished_at, now),
     ];
     if workflow.release_finalizer {
-        // What is kept keeps it, unless it turns out to be gone.
+        // A kept object keeps the finalizer, unless the object turns out to be gone.
         let unless = if workflow.keep.is_empty() { "" } else { ", if nothing of it is left" };
         cells.push(format!("then releases the finalizer{unless}"));
     }
@@ -154,7 +156,7 @@ fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
     workflow.delete.iter().map(row).collect()
 }
 
-/// What becomes of the bytes in a bucket, and whether there is a way back: one sentence.
+/// Says in one sentence what a delete does to the bytes in a bucket, and whether it can be undone.
 pub fn bucket(facts: &BucketFacts) -> String {
     let BucketFacts {
         bucket,
@@ -194,7 +196,7 @@ pub fn bucket(facts: &BucketFacts) -> String {
     text
 }
 
-/// Shows what became of a plan.
+/// Shows the outcome of a plan.
 ///
 /// # Errors
 /// Writing failed.
@@ -255,7 +257,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
     })
 }
 
-/// `kind: PurgeResult` but for its workflows: what became of a plan, as a document.
+/// The outcome of a plan as a document of `kind: PurgeResult`, without its workflows.
 pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
     json!({
         "apiVersion": API_VERSION,
@@ -271,7 +273,7 @@ pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
     })
 }
 
-/// Why the object is still there, in one line; none when it is gone.
+/// Says in one line why the object is still there; none if it is gone.
 pub fn leftover(settled: &Settled) -> Option<String> {
     let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
@@ -283,25 +285,4 @@ pub fn leftover(settled: &Settled) -> Option<String> {
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
     };
     Some(escape(&format!("{place}: {why}")).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::output::text::size;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, want) in [
-            (0, "0B"),
-            (1023, "1023B"),
-            (1024, "1.0KiB"),
-            (10 << 10, "10KiB"),
-            ((1 << 20) - 1, "1.0MiB"),
-            (3 << 40, "3.0TiB"),
-            (u64::MAX, "16384PiB"),
-        ] {
-            assert_eq!(size(bytes), want, "{bytes}");
-        }
-    }
 }

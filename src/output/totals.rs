@@ -5,8 +5,9 @@ use crate::output::escape::escape;
 use crate::output::prices::{Prices, dollars};
 use crate::output::text::size;
 use crate::output::view::GroupBy;
+use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
@@ -20,25 +21,23 @@ struct Total {
     /// Bytes of deleted copies.
     copies: u64,
     month: f64,
-    /// Keys of several workflows, by hash, whose objects are counted already.
-    summed: HashSet<u64>,
+    /// Objects of several workflows that are counted already.
+    seen: SeenObjects,
 }
 
 /// The totals so far.
 #[derive(Debug, Default)]
-pub(crate) struct Groups(BTreeMap<String, Total>);
+pub(crate) struct Totals(BTreeMap<String, Total>);
 
-impl Groups {
-    /// Counts in what is shown of a workflow.
+impl Totals {
+    /// Counts the shown artifacts of a workflow.
     pub fn add(&mut self, by: GroupBy, assessment: &Assessment, prices: &Prices) {
         let mut met: Vec<String> = Vec::new();
         for artifact in &assessment.artifacts {
             let name = name(by, assessment, artifact);
             let total = self.0.entry(name.clone()).or_default();
             total.artifacts += 1;
-            if let Some(stored) = &artifact.stored
-                && assessment.fixed_key(artifact).is_none_or(|key| total.summed.insert(key))
-            {
+            if let Some(stored) = total.seen.first(assessment, artifact) {
                 total.objects += stored.objects;
                 total.bytes += stored.bytes;
                 total.month += prices.month(&stored.classes);
@@ -54,7 +53,7 @@ impl Groups {
         }
     }
 
-    /// Most bytes first, then most artifacts.
+    /// Writes the totals: most bytes first, then most artifacts.
     pub fn write(self, out: &mut dyn Write, by: GroupBy, checked: bool) -> io::Result<()> {
         let mut totals: Vec<(String, Total)> = self.0.into_iter().collect();
         totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
@@ -65,17 +64,23 @@ impl Groups {
             columns.extend(has_copies.then_some("COPIES"));
             columns.push("COST/MONTH");
         }
-        let rows = totals.into_iter().map(|(name, total)| {
-            let mut row =
-                vec![escape(&name).into_owned(), total.workflows.to_string(), total.artifacts.to_string()];
-            if checked {
-                row.extend([total.objects.to_string(), size(total.bytes)]);
-                row.extend(has_copies.then(|| size(total.copies)));
-                row.push(dollars(total.month));
-            }
-            row
-        });
-        table(out, &columns, rows.collect())
+        let rows: Vec<Vec<String>> = totals
+            .into_iter()
+            .map(|(name, total)| {
+                let mut row = vec![
+                    escape(&name).into_owned(),
+                    total.workflows.to_string(),
+                    total.artifacts.to_string(),
+                ];
+                if checked {
+                    row.extend([total.objects.to_string(), size(total.bytes)]);
+                    row.extend(has_copies.then(|| size(total.copies)));
+                    row.push(dollars(total.month));
+                }
+                row
+            })
+            .collect();
+        table(out, &columns, &rows)
     }
 }
 

@@ -2,19 +2,42 @@
 
 use crate::output::age::age;
 use crate::output::escape::escape;
+use crate::output::headline::headline;
+use crate::output::next;
 use crate::output::table::style;
 use crate::output::view::View;
+use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
 use argo_gc_core::reason::{RELEASE_COMMAND, Reason};
 use argo_gc_core::verdict::{Finalizer, Verdict, When};
 use std::io;
 use std::io::Write;
 
-/// Writes one workflow.
-pub(crate) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &Assessment) -> io::Result<()> {
-    if before > 0 {
-        writeln!(out)?;
+/// The number of workflows written so far.
+#[derive(Default)]
+pub(crate) struct Tree {
+    written: usize,
+}
+
+impl FormatWriter for Tree {
+    fn workflow(&mut self, out: &mut dyn Write, view: &View, shown: &Assessment) -> io::Result<()> {
+        if self.written > 0 {
+            writeln!(out)?;
+        }
+        self.written += 1;
+        workflow(out, view, shown)
     }
+
+    fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
+        if self.written > 1 && !view.no_headers {
+            writeln!(out, "\n{}", headline(end.inspection, &view.prices))?;
+        }
+        next::write(out, view, &[], end.reasons)
+    }
+}
+
+/// Writes one workflow.
+fn workflow(out: &mut dyn Write, view: &View, wf: &Assessment) -> io::Result<()> {
     let phase = if wf.phase.is_empty() { "no phase yet" } else { &wf.phase };
     let since = age(wf.finished_at.or(wf.created_at), view.now);
     writeln!(out, "{}/{}  {} {since} ago", escape(&wf.namespace), escape(&wf.name), escape(phase))?;
@@ -43,7 +66,7 @@ pub(crate) fn workflow(out: &mut impl Write, view: &View, before: usize, wf: &As
     whys.iter().try_for_each(|why| why.write(out, view, wf))
 }
 
-/// A reason met, with the evidence that all its artifacts have in common.
+/// A reason, with the evidence that all its artifacts have in common.
 struct Why<'a> {
     reason: Reason,
     verdict: Verdict,
@@ -66,7 +89,7 @@ fn whys(wf: &Assessment) -> Vec<Why<'_>> {
 }
 
 impl Why<'_> {
-    fn write(&self, out: &mut impl Write, view: &View, wf: &Assessment) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, view: &View, wf: &Assessment) -> io::Result<()> {
         let entry = self.reason.entry();
         let color = if view.color { style(self.verdict) } else { Default::default() };
         writeln!(
@@ -79,7 +102,7 @@ impl Why<'_> {
         evidence(out, "    because  ", self.common.iter().copied())?;
         if self.verdict.is_problem() {
             writeln!(out, "    fix      {}", entry.remedy)?;
-            // Names from a file may be anything; only real ones go into a command to be copied.
+            // A name from a file may be any text. Only a valid one is put into a command that users copy.
             let real = [&wf.namespace, &wf.name].into_iter().all(|name| is_name(name));
             if entry.release && real && wf.finalizer == Finalizer::Stuck {
                 let command = RELEASE_COMMAND.replace("NAMESPACE", &wf.namespace).replace("NAME", &wf.name);
@@ -90,13 +113,13 @@ impl Why<'_> {
     }
 }
 
-/// What Kubernetes takes for a name.
+/// Whether Kubernetes accepts the text as a name.
 fn is_name(text: &str) -> bool {
     let ordinary = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     !text.is_empty() && text.bytes().all(ordinary) && !text.starts_with('-')
 }
 
-fn head(out: &mut impl Write, artifact: &ArtifactReport) -> io::Result<()> {
+fn head(out: &mut dyn Write, artifact: &ArtifactReport) -> io::Result<()> {
     let template = match artifact.template.as_str() {
         "" => "inline template".to_owned(),
         name => format!("template {}", escape(name)),
@@ -106,7 +129,7 @@ fn head(out: &mut impl Write, artifact: &ArtifactReport) -> io::Result<()> {
 }
 
 fn one(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     view: &View,
     wf: &Assessment,
     artifact: &ArtifactReport,
@@ -145,14 +168,14 @@ fn one(
 }
 
 fn evidence<'a>(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     lead: &str,
     mut evidence: impl Iterator<Item = &'a Evidence>,
 ) -> io::Result<()> {
     evidence.try_for_each(|fact| writeln!(out, "{lead}{} = {}", escape(&fact.field), escape(&fact.value)))
 }
 
-fn notes(out: &mut impl Write, pad: &str, notes: &[Note]) -> io::Result<()> {
+fn notes(out: &mut dyn Write, pad: &str, notes: &[Note]) -> io::Result<()> {
     for Note { reason, detail } in notes {
         let detail = if detail.is_empty() { String::new() } else { format!(" ({})", escape(detail)) };
         writeln!(out, "{pad}note     {} — {}{detail}", reason.code(), reason.entry().title)?;

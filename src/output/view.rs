@@ -1,4 +1,4 @@
-//! What a reader asked to see: format, order, grouping and filters.
+//! What the user asked to see: order, grouping and filters.
 
 use crate::output::prices::Prices;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
@@ -7,34 +7,7 @@ use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
 
-/// An output format of `inspect`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A row per workflow and reason.
-    Table,
-    /// A row per artifact.
-    Wide,
-    Json,
-    Yaml,
-    /// The workflows' names.
-    Name,
-    Markdown,
-    /// Each workflow with its nodes and artifacts.
-    Tree,
-    /// One page to pass on.
-    Html,
-    /// Metrics for node_exporter's textfile collector.
-    Prometheus,
-}
-
-impl Format {
-    /// Whether artifacts that are no problem are shown too, unless the user says otherwise.
-    fn shows_all(self) -> bool {
-        matches!(self, Self::Json | Self::Yaml | Self::Tree | Self::Prometheus)
-    }
-}
-
-/// What rows are ordered by.
+/// The order of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SortKey {
     Namespace,
@@ -50,7 +23,7 @@ pub enum SortKey {
     Size,
 }
 
-/// What totals are made of.
+/// The property that artifacts are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum GroupBy {
     Namespace,
@@ -73,10 +46,11 @@ impl GroupBy {
 /// How to show an inspection.
 #[derive(Debug, Clone)]
 pub struct View {
-    pub format: Format,
-    /// Only these verdicts; none for the format's default.
+    /// Whether artifacts that are no problem are shown too, unless `verdicts` says otherwise.
+    pub shows_all: bool,
+    /// Shows only these verdicts; none for the format's default.
     pub verdicts: Option<Vec<Verdict>>,
-    /// Only these reasons; empty for all.
+    /// Shows only these reasons; empty for all.
     pub reasons: Vec<Reason>,
     pub all_namespaces: bool,
     pub no_headers: bool,
@@ -85,11 +59,11 @@ pub struct View {
     pub group_by: Option<GroupBy>,
     /// Storage was looked up.
     pub checked: bool,
-    /// Everything is compared with an earlier inspection.
+    /// The inspection is compared with an earlier one.
     pub compares: bool,
     pub prices: Prices,
     pub color: bool,
-    /// A person reads along: fit the width, say what comes next.
+    /// A person reads along: fit the width, and suggest the next commands.
     pub interactive: bool,
     /// Columns of the terminal.
     pub width: Option<usize>,
@@ -111,7 +85,7 @@ impl View {
     pub(crate) fn shows_verdict(&self, verdict: Verdict) -> bool {
         match &self.verdicts {
             Some(verdicts) => verdicts.contains(&verdict),
-            None => self.format.shows_all() || verdict.is_problem(),
+            None => self.shows_all || verdict.is_problem(),
         }
     }
 
@@ -120,10 +94,10 @@ impl View {
     }
 
     fn is_filtered(&self) -> bool {
-        !self.format.shows_all() || self.verdicts.is_some() || !self.reasons.is_empty()
+        !self.shows_all || self.verdicts.is_some() || !self.reasons.is_empty()
     }
 
-    /// Leaves of an assessment only what is to be shown; none when nothing is.
+    /// Removes from an assessment what is not to be shown; returns none if nothing remains.
     pub(crate) fn cut(&self, mut assessment: Assessment) -> Option<Assessment> {
         assessment.artifacts.retain(|artifact| self.shows(artifact));
         assessment

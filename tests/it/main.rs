@@ -34,6 +34,7 @@ mod purge;
 mod report;
 mod retention;
 mod rights;
+mod rooms;
 mod snapshot_help;
 mod snapshot_inspect;
 mod snapshot_manifests;

@@ -22,6 +22,7 @@ mod objects;
 pub mod page;
 pub mod pod;
 pub mod purge;
+pub mod rooms;
 mod server;
 pub mod session;
 pub use server::free_port;

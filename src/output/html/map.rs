@@ -1,15 +1,16 @@
-//! Where it is: the map of areas, its legend, and the same as a table.
+//! The map of where artifacts are stored: areas, a legend, and the same numbers as a table.
 
 use crate::output::html::markup::{Number, Text, begin_table, bytes, end_table, number};
 use crate::output::html::treemap::{Node, Rect, squarify};
 use crate::output::text::size;
+use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::reason::Reason;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
-/// Namespaces, templates in each, reasons in each of those.
+/// The numbers of namespaces, of templates in each, and of reasons in each template that get an area of their own.
 const MOST: [usize; 3] = [24, 12, 6];
 
 const WIDTH: f64 = 1200.0;
@@ -19,13 +20,13 @@ const HEIGHT: f64 = 520.0;
 /// Rows of the table.
 const ROWS: usize = 200;
 
-/// Pairs of namespace, template and reason to keep; names of templates may be made by programs.
+/// The largest number of combinations to keep: programs may generate names of templates without end.
 const CELLS: usize = 20_000;
 
-/// Stands for templates beyond those.
+/// The name for all templates beyond those.
 const OTHERS: &str = "<others>";
 
-/// Colours with a reason of their own; the next one is for all others.
+/// The number of colours that belong to one reason; the next colour is for all others.
 const COLOURS: usize = 8;
 
 /// Height of a line of text, and the usual width of a letter.
@@ -33,7 +34,7 @@ const LINE: f64 = 18.0;
 
 const LETTER: f64 = 7.2;
 
-/// What one reason leaves of one template.
+/// The artifacts of one template with one reason.
 #[derive(Debug, Default, Clone, Copy)]
 struct Cell {
     artifacts: u64,
@@ -44,9 +45,9 @@ struct Cell {
 #[derive(Debug, Default)]
 pub(crate) struct Map {
     cells: BTreeMap<(String, String, &'static str), Cell>,
-    /// Keys of several workflows, by hash, whose objects are counted already.
-    summed: HashSet<u64>,
-    /// Bytes of all; without any, artifacts are counted.
+    /// Objects of several workflows that are counted already.
+    seen: SeenObjects,
+    /// The bytes of all cells. If there are none, areas are as large as their number of artifacts.
     bytes: u64,
 }
 
@@ -65,9 +66,7 @@ impl Map {
             }
             let cell = self.cells.entry(key).or_default();
             cell.artifacts += 1;
-            if let Some(stored) = &artifact.stored
-                && assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key))
-            {
+            if let Some(stored) = self.seen.first(assessment, artifact) {
                 cell.bytes += stored.bytes;
                 self.bytes += stored.bytes;
             }
@@ -83,8 +82,8 @@ impl Map {
         if self.bytes > 0 { size(value) } else { format!("{} {noun}", Number(value)) }
     }
 
-    /// Writes the section; nothing where there is nothing.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the section; writes nothing if there are no artifacts.
+    pub fn write(&self, mut out: &mut dyn Write) -> io::Result<()> {
         if self.is_empty() {
             return Ok(());
         }
@@ -111,7 +110,7 @@ impl Map {
              {HEIGHT}\" role=\"img\" aria-label=\"Map of {what} by namespace, template and reason\" \
              aria-describedby=\"map-about\">"
         )?;
-        let mut draw = Draw { out, map: self, legend: &legend, path: Vec::new() };
+        let mut draw = Draw { out: &mut out, map: self, legend: &legend, path: Vec::new() };
         draw.children(&root, Rect { x: 0.0, y: 0.0, w: WIDTH, h: HEIGHT })?;
         write!(out, "</svg></div><ul class=\"legend\" aria-label=\"Colours\">")?;
         for (at, (reason, value)) in legend.iter().take(COLOURS).enumerate() {
@@ -126,7 +125,7 @@ impl Map {
         writeln!(out, "</section>")
     }
 
-    fn table(&self, out: &mut impl Write) -> io::Result<()> {
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut cells: Vec<_> = self.cells.iter().collect();
         cells.sort_by_key(|(_, cell)| std::cmp::Reverse((cell.bytes, cell.artifacts)));
         let caption = match cells.len() {
@@ -178,7 +177,7 @@ impl<W: Write> Draw<'_, W> {
     }
 
     fn node(&mut self, node: &Node, place: Rect) -> io::Result<()> {
-        // Less than that can't be seen.
+        // A smaller area would be invisible.
         if place.w < 1.0 || place.h < 1.0 {
             return Ok(());
         }
@@ -200,7 +199,7 @@ impl<W: Write> Draw<'_, W> {
         let colour = self.legend.iter().position(|(reason, _)| *reason == node.name);
         let colour = colour.filter(|_| !node.rest && self.path.len() == 3).unwrap_or(COLOURS).min(COLOURS);
         let filter = match (&self.path[..], node.rest) {
-            // A name with spaces would be several words of the filter.
+            // The filter takes a name with spaces for several words.
             ([namespace, _, reason], false)
                 if Reason::from_code(reason).is_some() && !namespace.contains(' ') =>
             {
@@ -214,7 +213,7 @@ impl<W: Write> Draw<'_, W> {
             self.text(&node.name, place, 0)?;
         }
         if place.h > 2.2 * LINE && place.w > 5.0 * LETTER {
-            // The unit is said above the map.
+            // The caption of the map names the unit.
             let amount = self.map.measure(node.value);
             self.text(amount.split(' ').next().unwrap_or_default(), place, 1)?;
         }
@@ -232,7 +231,7 @@ impl<W: Write> Draw<'_, W> {
         )
     }
 
-    /// As much of a text as its box is wide.
+    /// Writes as much of a text as fits into its box.
     fn text(&mut self, text: &str, place: Rect, line: u8) -> io::Result<()> {
         let mut room = place.w - 8.0;
         let mut shown = String::new();

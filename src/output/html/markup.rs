@@ -5,6 +5,9 @@ use crate::output::text::size;
 use std::io::Write;
 use std::{fmt, io};
 
+/// The largest number of rows in a table; more would be too many for a browser, and for a reader.
+pub(crate) const ROWS: usize = 2000;
+
 /// Text, harmless within HTML: in elements and in quoted attributes.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
 
@@ -24,7 +27,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// Prose of our own, in which `words` are code.
+/// Text of the catalogue, in which words between backquotes are code.
 pub(crate) struct Prose<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Prose<'_> {
@@ -54,9 +57,9 @@ impl fmt::Display for Number {
     }
 }
 
-/// A table that can be scrolled by keyboard; columns with whether they are numbers.
+/// Begins a table that can be scrolled by keyboard. Each column says whether it holds numbers.
 pub(crate) fn begin_table(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     id: &str,
     caption: &str,
     columns: &[(&str, bool)],
@@ -74,16 +77,26 @@ pub(crate) fn begin_table(
     writeln!(out, "</tr></thead><tbody>")
 }
 
-pub(crate) fn end_table(out: &mut impl Write) -> io::Result<()> {
+/// Writes a section with a list of warnings; writes nothing if there are none.
+pub(crate) fn notice(out: &mut dyn Write, id: &str, title: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    write!(out, "<section class=\"notice\" aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2><ul>")?;
+    lines.iter().try_for_each(|line| write!(out, "<li>{}</li>", Text(line)))?;
+    writeln!(out, "</ul></section>")
+}
+
+pub(crate) fn end_table(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</tbody></table></div>")
 }
 
-/// A cell with the number it is ordered by; what is not known is less than anything.
-pub(crate) fn number(out: &mut impl Write, value: Option<u64>, text: &dyn fmt::Display) -> io::Result<()> {
+/// Writes a cell with the number that it is sorted by. An unknown number sorts before all others.
+pub(crate) fn number(out: &mut dyn Write, value: Option<u64>, text: &dyn fmt::Display) -> io::Result<()> {
     let value = value.map_or_else(|| "-1".to_owned(), |value| value.to_string());
     write!(out, "<td class=\"number\" data-v=\"{value}\">{text}</td>")
 }
 
-pub(crate) fn bytes(out: &mut impl Write, value: Option<u64>) -> io::Result<()> {
+pub(crate) fn bytes(out: &mut dyn Write, value: Option<u64>) -> io::Result<()> {
     number(out, value, &value.map_or_else(|| "unknown".to_owned(), size))
 }

@@ -8,7 +8,7 @@ pub(crate) struct Node {
     pub name: String,
     pub value: u64,
     pub children: Vec<Node>,
-    /// Stands for several that are too small to be shown.
+    /// Whether this is the sum of several areas that are too small to be shown.
     pub rest: bool,
 }
 
@@ -27,7 +27,7 @@ impl Node {
         self.children[at].add(path, value);
     }
 
-    /// Puts the largest first, at each level as many as `most` says, and the others together.
+    /// Sorts the largest first, keeps as many at each level as `most` says, and sums up the others.
     pub fn prune(&mut self, most: &[usize]) {
         self.children.retain(|child| child.value > 0);
         self.children.sort_by_key(|child| Reverse(child.value));
@@ -51,7 +51,7 @@ pub(crate) struct Rect {
 }
 
 impl Rect {
-    /// Without a margin, and without the strip of a title at the top.
+    /// Returns the rectangle without a margin and without the strip of a title at the top.
     pub fn inner(self, margin: f64, title: f64) -> Self {
         Self {
             x: self.x + margin,
@@ -62,7 +62,7 @@ impl Rect {
     }
 }
 
-/// Divides a rectangle by weights, which fall, into boxes that are as square as can be: rows along the shorter
+/// Divides a rectangle by descending weights into boxes that are as square as can be: rows along the shorter
 /// side, each filled as long as that makes its boxes squarer (Bruls, Huizing, van Wijk 2000).
 pub(crate) fn squarify(weights: &[u64], whole: Rect) -> Vec<Rect> {
     let total: u64 = weights.iter().sum();
@@ -100,7 +100,7 @@ pub(crate) fn squarify(weights: &[u64], whole: Rect) -> Vec<Rect> {
     boxes
 }
 
-/// The worst ratio of sides in a row along a side.
+/// Returns the worst aspect ratio among the boxes of a row along a side.
 fn worst(row: &[f64], side: f64) -> f64 {
     let sum: f64 = row.iter().sum();
     let (largest, smallest) =

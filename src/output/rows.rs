@@ -1,0 +1,174 @@
+//! The rows of tables: one per workflow and reason, or one per artifact.
+
+use crate::output::age::age;
+use crate::output::escape::escape;
+use crate::output::text::{common_path, size};
+use crate::output::view::{SortKey, View};
+use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
+use argo_gc_core::verdict::{Finalizer, Verdict};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// A row of either table.
+pub(crate) struct Row {
+    pub namespace: String,
+    pub workflow: String,
+    /// Node, artifact and strategy, in the table of artifacts.
+    pub artifact: Option<[String; 3]>,
+    pub artifacts: usize,
+    pub verdict: Verdict,
+    pub reason: &'static str,
+    pub notes: String,
+    pub location: String,
+    /// Bytes in storage; none if storage was not asked.
+    pub bytes: Option<u64>,
+    pub since: Option<Timestamp>,
+    pub remark: String,
+}
+
+/// Makes a row for each verdict and reason of a workflow. Findings about the workflow itself are rows without artifacts.
+pub(crate) fn groups(assessment: &Assessment) -> Vec<Row> {
+    let mut groups: BTreeMap<(Verdict, &'static str), Vec<&ArtifactReport>> = BTreeMap::new();
+    for artifact in &assessment.artifacts {
+        groups.entry((artifact.verdict, code(artifact))).or_default().push(artifact);
+    }
+    let findings = assessment.findings.iter();
+    let mut rows: Vec<Row> = groups
+        .into_iter()
+        .map(|((verdict, reason), artifacts)| Row {
+            artifacts: artifacts.len(),
+            location: common_place(&artifacts),
+            bytes: bytes(&artifacts),
+            ..row(assessment, verdict, reason)
+        })
+        .collect();
+    rows.extend(findings.map(|finding| row(assessment, finding.verdict, finding.reason.code())));
+    rows
+}
+
+/// Makes a row for each artifact.
+pub(crate) fn artifacts(assessment: &Assessment) -> Vec<Row> {
+    let mut rows: Vec<Row> = assessment
+        .artifacts
+        .iter()
+        .map(|artifact| {
+            let notes: Vec<&str> = artifact.notes.iter().map(|note| note.reason.code()).collect();
+            let strategy = match artifact.strategy.as_str() {
+                "" => "<none>".to_owned(),
+                strategy => format!("{strategy} ({})", artifact.strategy_source.as_str()),
+            };
+            Row {
+                artifact: Some([artifact.node.clone(), artifact.name.clone(), strategy]),
+                artifacts: 1,
+                notes: if notes.is_empty() { "<none>".into() } else { notes.join(",") },
+                location: place(artifact),
+                bytes: bytes(&[artifact]),
+                ..row(assessment, artifact.verdict, code(artifact))
+            }
+        })
+        .collect();
+    rows.extend(assessment.findings.iter().map(|finding| Row {
+        artifact: Some(["<none>".into(), "<none>".into(), "<none>".into()]),
+        ..row(assessment, finding.verdict, finding.reason.code())
+    }));
+    rows
+}
+
+fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
+    Row {
+        namespace: assessment.namespace.clone(),
+        workflow: assessment.name.clone(),
+        artifact: None,
+        artifacts: 0,
+        verdict,
+        reason,
+        notes: "<none>".into(),
+        location: "<none>".into(),
+        bytes: None,
+        since: assessment.finished_at.or(assessment.created_at),
+        remark: remark(assessment),
+    }
+}
+
+fn bytes(artifacts: &[&ArtifactReport]) -> Option<u64> {
+    let stored = artifacts.iter().filter_map(|artifact| artifact.stored.as_ref());
+    stored.map(|stored| stored.bytes).reduce(|a, b| a + b)
+}
+
+fn code(artifact: &ArtifactReport) -> &'static str {
+    artifact.reason.map_or("<none>", |reason| reason.code())
+}
+
+fn remark(assessment: &Assessment) -> String {
+    match (assessment.finalizer, assessment.deletion_timestamp) {
+        (Finalizer::Stuck, Some(_)) => "terminating, finalizer stuck".into(),
+        (Finalizer::Stuck, None) => "finalizer stuck".into(),
+        (_, Some(_)) => "terminating".into(),
+        _ => String::new(),
+    }
+}
+
+pub(crate) fn place(artifact: &ArtifactReport) -> String {
+    artifact.location.as_ref().map_or_else(|| "<unknown>".to_owned(), ToString::to_string)
+}
+
+/// Returns the longest path that all locations share, in whole components.
+fn common_place(artifacts: &[&ArtifactReport]) -> String {
+    let places: Vec<String> = artifacts.iter().map(|artifact| place(artifact)).collect();
+    common_path(&places)
+}
+
+/// Orders rows. Without a key they keep the order of the API server.
+pub(crate) fn sort(rows: &mut [Row], key: Option<SortKey>) {
+    match key {
+        None => {}
+        Some(SortKey::Namespace) => rows.sort_by(|a, b| a.namespace.cmp(&b.namespace)),
+        Some(SortKey::Name) => rows.sort_by(|a, b| a.workflow.cmp(&b.workflow)),
+        Some(SortKey::Artifacts) => rows.sort_by_key(|row| std::cmp::Reverse(row.artifacts)),
+        Some(SortKey::Verdict) => rows.sort_by_key(|row| row.verdict),
+        Some(SortKey::Reason) => rows.sort_by_key(|row| row.reason),
+        Some(SortKey::Size) => rows.sort_by_key(|row| std::cmp::Reverse(row.bytes)),
+        Some(SortKey::Age) => rows.sort_by_key(|row| (row.since.is_none(), row.since)),
+    }
+}
+
+/// The columns of a table and the cells of each row; behind the last column a row may have a remark.
+pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let mut columns = Vec::new();
+    if view.all_namespaces {
+        columns.push("NAMESPACE");
+    }
+    columns.push("WORKFLOW");
+    columns.extend_from_slice(if per_artifact { &["NODE", "ARTIFACT", "STRATEGY"] } else { &["ARTIFACTS"] });
+    columns.extend(["VERDICT", "REASON"]);
+    if per_artifact {
+        columns.push("NOTES");
+    }
+    if view.checked {
+        columns.push("SIZE");
+    }
+    columns.extend(["LOCATION", "AGE"]);
+    let cells = rows.iter().map(|row| {
+        let mut cells = Vec::with_capacity(columns.len() + 1);
+        if view.all_namespaces {
+            cells.push(escape(&row.namespace).into_owned());
+        }
+        cells.push(escape(&row.workflow).into_owned());
+        match &row.artifact {
+            Some(parts) => cells.extend(parts.iter().map(|part| escape(part).into_owned())),
+            None => cells.push(row.artifacts.to_string()),
+        }
+        cells.extend([row.verdict.as_str().to_owned(), row.reason.to_owned()]);
+        if per_artifact {
+            cells.push(row.notes.clone());
+        }
+        if view.checked {
+            cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));
+        }
+        cells.extend([escape(&row.location).into_owned(), age(row.since, view.now)]);
+        cells.push(row.remark.clone());
+        cells
+    });
+    let cells = cells.collect();
+    (columns, cells)
+}
