@@ -7,6 +7,7 @@ pub mod json;
 pub mod policy;
 pub mod yaml;
 
+use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::related::*;
 use argo_gc_core::argo::workflow::Workflow;
@@ -15,7 +16,6 @@ use std::fs::File;
 use std::io;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
 /// A place objects are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,22 +54,46 @@ pub enum Object {
     Event(Box<Event>),
     Deployment(Box<Deployment>),
     ConfigMap(Box<ConfigMap>),
-    /// A kind that plays no part here.
+    /// An object of any other kind.
     Other(String),
     Malformed(Malformed),
 }
 
+impl Object {
+    /// The `kind` of the object. That of a cluster template is the one of templates; a malformed object has none.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Workflow(_) => "Workflow",
+            Self::Template(_) => "WorkflowTemplate",
+            Self::GcTask(_) => "WorkflowArtifactGCTask",
+            Self::TaskResult(_) => "WorkflowTaskResult",
+            Self::Pod(_) => "Pod",
+            Self::Event(_) => "Event",
+            Self::Deployment(_) => "Deployment",
+            Self::ConfigMap(_) => "ConfigMap",
+            Self::Other(kind) => kind,
+            Self::Malformed(_) => "",
+        }
+    }
+}
+
 /// Why an input ended before its end, or could not be opened.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InputError {
     #[error("the path \"{0}\" does not exist")]
     Missing(String),
     #[error("there is no .json, .yaml or .yml file in \"{0}\"")]
     EmptyDirectory(String),
     #[error("cannot read {0}: {1}")]
-    Io(String, io::Error),
+    Io(String, #[source] io::Error),
     #[error("{input}: {message}")]
     Syntax { input: String, message: String },
+}
+
+impl From<InputError> for Error {
+    fn from(error: InputError) -> Self {
+        Self::new(&error).caused_by(error)
+    }
 }
 
 /// Turns paths into inputs: `-` is standard input, a directory all its JSON and YAML files by name.
@@ -218,6 +242,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::error::Error;
     use argo_gc_core::argo::list::{Malformed, object};
     use argo_gc_core::argo::workflow::Workflow;
 

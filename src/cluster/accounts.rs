@@ -2,7 +2,7 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::related::{Listing, gap, why};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use argo_gc_core::argo::list::Item;
 use argo_gc_core::argo::related::{ConfigMap, Event};
 use argo_gc_core::doctor::account::{Answer, Standing};
@@ -72,7 +72,7 @@ impl Cluster {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}");
         let there = match self.get(&path).await {
             Ok(_) => Ok(true),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         };
         const REVIEW: &str = "create subjectaccessreviews";

@@ -1,7 +1,8 @@
 //! What is yet to run: workflow templates and cron workflows, as the API server holds them.
 
 use crate::cluster::client::Cluster;
-use crate::cluster::related::{ARGO, Listing, gap};
+use crate::cluster::referrers::ARGO;
+use crate::cluster::related::{Listing, gap};
 use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed};
 use argo_gc_core::lint::types::ManifestKind;

@@ -2,7 +2,7 @@
 
 use crate::cli::purge::Arguments;
 use crate::cluster::client::Cluster;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::purge::plan_file::{Plan, Since};
 use crate::purge::recheck::rerun;
@@ -29,7 +29,7 @@ pub(crate) async fn references(
         unread.extend(cluster.results(&mut gathering).await);
     }
     // The plan may have been made with an Argo server, or the archive was accepted as unread.
-    let accepted = plan.head.unread.iter().any(|unread| unread.starts_with("archive: ")) && !orphans;
+    let accepted = plan.head.unread.iter().any(|unread| unread.source == UnreadSource::Archive) && !orphans;
     unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
     let pinned_namespaces = beside.pinned_namespaces.clone();
     let start = Scan::new(gathering, unread);
@@ -61,7 +61,7 @@ pub(crate) async fn references(
         return Err(Error::refused(format!("whether these are orphans still can't be told: {first}")));
     }
     // What was accepted as unread when the plan was made is so still; what can't be read since then is not.
-    let accepted = |unread: &Unread| plan.head.unread.contains(&unread.to_string());
+    let accepted = |unread: &Unread| plan.head.unread.contains(unread);
     let news: Vec<Unread> = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     arguments.check_unread(&news)?;
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));

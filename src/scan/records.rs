@@ -5,7 +5,7 @@ use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::{check_clock, everything};
@@ -95,11 +95,6 @@ impl Sources<'_> {
     }
 }
 
-/// A source that could not be read, and why.
-pub(crate) fn words(unread: &Unread) -> String {
-    format!("{}: {}", unread.source, unread.why)
-}
-
 /// Takes in what an inspection of another cluster names; gives the time it was made.
 fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
     #[derive(Deserialize)]
@@ -162,7 +157,7 @@ fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
     ];
     for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
         let why = format!("the inspection {} {fault}", path.display());
-        part.unread.push(Unread { source: "also", why });
+        part.unread.push(Unread::new(UnreadSource::Also, why));
     }
     for workflow in document.workflows {
         let by = part

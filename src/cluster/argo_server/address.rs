@@ -1,15 +1,11 @@
 //! Where the Argo server is and who asks it, as the argo CLI is told (cmd/argo/commands/client/conn.go@v4.1.2).
 
+use crate::cluster::api_client::is_loopback;
 use crate::error::Error;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use kube::config::AuthInfo;
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
 
 /// No flag: command lines are seen by everyone on a machine.
 const TOKEN: &str = "ARGO_TOKEN";
@@ -115,7 +111,7 @@ fn unusable(why: &str) -> Error {
 /// The proxy that the environment names for the address, as Go's clients read it; none on the same machine.
 pub(crate) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
     let host = uri.host().unwrap_or_default();
-    if crate::cluster::argo_server::address::is_loopback(host) {
+    if is_loopback(host) {
         return Ok(None);
     }
     let named = |names: [&str; 2]| {

@@ -5,9 +5,9 @@
 //! the time at which the last row's workflow started, which every release since v3.4 can select by; and in the
 //! end the rows are counted.
 
-use crate::cluster::api_client::check_segment;
+use crate::cluster::api_client::{check_segment, with_query};
 use crate::cluster::argo_server::{ArgoServer, Whole};
-use crate::cluster::pages::continue_token;
+use crate::cluster::paging::continue_token;
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::meta::Meta;
@@ -65,14 +65,14 @@ impl ArgoServer {
         let mut window = Window::default();
         loop {
             let body = self.get(&wanted.path(&window)).await?;
-            let more = continue_token(&body).map_err(|error| self.half("page of the archive", &error))?;
+            let more = continue_token(&body).map_err(|error| self.half("page of the archive", error))?;
             let mut page = Vec::new();
             let mut malformed = None;
             decode::<Row>(&body, |item| match item {
                 Item::Object(row) => page.push(*row),
                 Item::Malformed(bad) => malformed = Some(bad),
             })
-            .map_err(|error| self.half("page of the archive", &error))?;
+            .map_err(|error| self.half("page of the archive", error))?;
             if let Some(bad) = malformed {
                 return Err(Error::new(format!("archived workflow {}: {}", bad.name, bad.error)));
             }
@@ -113,7 +113,7 @@ impl ArgoServer {
         match self.get(&format!("{ARCHIVE}/{NOBODY}")).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
-            Err(error) if error.brief().contains("not supported") => Ok(false),
+            Err(error) if error.kind == ErrorKind::Unsupported => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -140,7 +140,7 @@ impl Rows {
         }
         query.extend(self.label_selector.as_deref().map(|selector| ("listOptions.labelSelector", selector)));
         query.extend(self.prefix.as_deref().map(|prefix| ("namePrefix", prefix)));
-        crate::cluster::api_client::with_query(ARCHIVE, &query)
+        with_query(ARCHIVE, &query)
     }
 }
 
