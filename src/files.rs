@@ -17,7 +17,7 @@ use std::io;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// A place objects are read from.
+/// An input that objects are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Stdin,
@@ -25,7 +25,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether a second reading would find nothing: standard input, pipes, `<(...)` of a shell.
+    /// Whether a second reading would find nothing, as of standard input, pipes and a shell's `<(...)`.
     pub fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
@@ -96,7 +96,7 @@ impl From<InputError> for Error {
     }
 }
 
-/// Turns paths into inputs: `-` is standard input, a directory all its JSON and YAML files by name.
+/// Turns paths into inputs: `-` into standard input, a directory into its JSON and YAML files, sorted by name.
 ///
 /// # Errors
 /// A path does not exist, or a directory holds nothing to read.
@@ -129,7 +129,7 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     for entry in entries {
         let extension = entry.extension().and_then(|extension| extension.to_str());
         if entry.is_dir() {
-            // A link back up would never end.
+            // Following a link to a directory above it would never end.
             if recursive && !entry.is_symlink() {
                 directory(&entry, recursive, inputs)?;
             }
@@ -140,7 +140,7 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     Ok(())
 }
 
-/// Reads all objects of an input in order, each with its JSON text, until `each` says no.
+/// Hands all objects of an input to `each` in order, with their JSON texts, until it returns false.
 ///
 /// # Errors
 /// The input can't be opened, or is damaged from some point on: what came before has been visited.
@@ -159,7 +159,7 @@ pub fn read(
     }
 }
 
-/// Reads objects from any reader; JSON is told by its first character.
+/// Reads objects from any reader; JSON is recognised by its first character.
 ///
 /// # Errors
 /// As [`read`].
@@ -179,7 +179,7 @@ pub fn read_from(
     result.map_err(|message| InputError::Syntax { input: name.to_owned(), message })
 }
 
-/// Skips white space and a byte order mark, and looks at the next byte.
+/// Skips white space and a byte order mark, and returns the next byte without taking it.
 fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
     loop {
         let buffer = reader.fill_buf()?;

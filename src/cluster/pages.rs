@@ -1,4 +1,4 @@
-//! Pages of workflows, the next one on its way while the last one is decoded.
+//! Reads pages of workflows; the next page is requested while the last one is decoded.
 
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
@@ -15,23 +15,23 @@ use tokio::task::JoinHandle;
 pub struct PageQuery {
     /// One namespace, or (none) all.
     pub namespace: Option<String>,
-    /// These by name rather than a list; needs a namespace.
+    /// Reads these workflows by name instead of a list; needs a namespace.
     pub names: Vec<String>,
     pub label_selector: Option<String>,
     pub field_selector: Option<String>,
     /// Objects a page; 0 for all at once.
     pub chunk_size: u32,
-    /// Takes names that aren't there, for a reader who knows another place to look; else they end the reading.
+    /// Collects names that don't exist, for a reader that looks elsewhere too; without it they end the reading.
     pub missing: Option<Missing>,
 }
 
-/// Names of workflows that aren't there, with what the server said.
+/// Names of workflows that don't exist, with the server's errors.
 pub type Missing = Arc<Mutex<Vec<(String, Error)>>>;
 
 /// A response body.
 #[derive(Debug)]
 pub enum Body {
-    /// A list of workflows. After an expired token listing starts over: the reader drops what it has seen.
+    /// A list of workflows. After an expired token the listing starts over, so the reader must skip what it has seen.
     Page(Buffer),
     /// One workflow.
     One(Buffer),
@@ -46,7 +46,7 @@ impl Cluster {
         let cluster = self.clone();
         let _reader: JoinHandle<()> = tokio::spawn(async move {
             if let Err(error) = cluster.feed(&scope, &sender).await {
-                // A reader that is gone needs no error.
+                // If the reader has stopped, nobody needs the error.
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -104,7 +104,7 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// An answer that is none of Kubernetes'.
+    /// The error for an answer that Kubernetes would not send.
     fn alien(&self, wanted: &str, error: &serde_json::Error) -> Error {
         Error::new(format!("the server {} sent no {wanted}: {error}", self.host()))
             .hint("is it a Kubernetes API server? proxies and log-in pages answer like this")

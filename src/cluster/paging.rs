@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The metadata of a list, as far as paging needs it.
+/// The part of a list's metadata that paging needs.
 #[derive(Deserialize)]
 struct ListMeta {
     #[serde(rename = "continue")]
@@ -16,13 +16,13 @@ impl ListMeta {
     }
 }
 
-/// The continue token of a list, found without parsing its items where that can be done safely.
+/// Returns the continue token of a list, without parsing its items if that is safe.
 ///
 /// Custom resources are listed with sorted keys, so the list's own metadata is last: a `"metadata":` whose
-/// object is followed by nothing but the list's closing brace can't be an item's, which a `]` would follow.
+/// object is followed only by the list's closing brace can't be an item's, because a `]` follows the items.
 pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
     const KEY: &[u8] = b"\"metadata\":";
-    /// Tokens are a few hundred bytes.
+    /// How much of the end is searched: tokens have a few hundred bytes.
     const TAIL: usize = 16 << 10;
     let start = body.len().saturating_sub(TAIL);
     let tail = &body[start..];

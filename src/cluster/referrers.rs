@@ -1,4 +1,5 @@
-//! The kinds of objects, other than workflows, that may refer to an artifact or keep it: one table for clusters and files.
+//! The kinds of objects, other than workflows, that may refer to an artifact or keep it. Clusters and files share the
+//! table.
 
 use crate::cluster::unread::{Unread, UnreadSource};
 use argo_gc_core::argo::meta::Meta;

@@ -1,4 +1,4 @@
-//! Objects beside the workflows: GC tasks and pods, events, results, templates, controllers, rights.
+//! Reads objects related to workflows: GC tasks and pods, events, results, templates, controllers, permissions.
 
 use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
@@ -15,18 +15,18 @@ use serde::de::DeserializeOwned;
 /// Objects a page; these are small.
 const PAGE: &str = "500";
 
-/// Service accounts reviewed at the most.
+/// How many service accounts are reviewed at most.
 const MAX_REVIEWS: usize = 50;
 
 /// One kind of object to list.
 pub(crate) struct Listing {
     pub kind: RelatedKind,
-    /// As RBAC names it.
+    /// The name in RBAC rules.
     pub resource: &'static str,
     pub group: &'static str,
     pub namespaced: bool,
     pub query: &'static [(&'static str, &'static str)],
-    /// What stays unknown without it.
+    /// What is unknown if it can't be read.
     pub effect: &'static str,
 }
 
@@ -94,7 +94,7 @@ const DEPLOYMENTS: Listing = Listing {
 };
 
 impl Cluster {
-    /// Reads everything beside the workflows of one namespace, or (none) of all. Never fails: what can't be
+    /// Reads the related objects of one namespace, or (none) of all. This never fails: what can't be
     /// read is a gap.
     pub async fn related(&self, namespace: Option<&str>) -> (Controllers, Related, Vec<Gap>) {
         let mut related = Related::default();
@@ -165,7 +165,7 @@ impl Cluster {
         }
     }
 
-    /// The workflow controllers, with what their ConfigMaps say.
+    /// Reads the workflow controllers and their ConfigMaps.
     pub(crate) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
         let mut gaps = Vec::new();
         let mut complete = true;
@@ -178,7 +178,7 @@ impl Cluster {
             }
         };
         if !complete {
-            // Where controllers usually live, and where a namespaced one would.
+            // Controllers are usually in these namespaces; a namespaced one is in the namespace itself.
             for place in [namespace.unwrap_or("argo"), "argo", "argo-workflows"] {
                 if let Ok(found) = self.list::<Deployment>(&DEPLOYMENTS, Some(place)).await {
                     deployments.extend(found);
@@ -274,7 +274,7 @@ impl Cluster {
     }
 }
 
-/// Takes lists in.
+/// Adds lists to the related objects.
 struct Take<'a> {
     related: &'a mut Related,
     gaps: &'a mut Vec<Gap>,
