@@ -4,7 +4,8 @@ use crate::cli::app;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::cli::values;
-use crate::cli::values::{UnreadSource, image};
+use crate::cli::values::image;
+use crate::cluster::unread::UnreadSource;
 use crate::error::{Error, exit};
 use crate::files::policy;
 use argo_gc_core::model::bucket::Bucket;
@@ -195,8 +196,7 @@ impl Arguments {
             true => format!("--repository={bucket}"),
             false => format!("--repository={bucket}/{prefix}"),
         }));
-        let unread = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
-        args.extend(unread.map(|source| format!("--accept-unread={}", source.get_name())));
+        args.extend(self.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
         args.extend(self.more.iter().cloned());
         args
     }

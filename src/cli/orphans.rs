@@ -8,7 +8,7 @@ use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
 use crate::cli::warnings::warn_of_readers;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::Unread;
 use crate::disk_queue::DiskQueue;
 use crate::duration;
 use crate::duration::signed;
@@ -17,7 +17,6 @@ use crate::output::escape::escape;
 use crate::output::{document, orphans as show};
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::records::words;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Search};
@@ -123,7 +122,7 @@ impl Arguments {
                     "apiVersion": API_VERSION,
                     "kind": "Orphans",
                     "generatedAt": now,
-                    "unread": records.unread.iter().map(words).collect::<Vec<_>>(),
+                    "unread": records.unread,
                     "offered": refusal.is_none(),
                 });
                 let items = found.iter().map(|(place, found)| {
@@ -173,7 +172,7 @@ impl Arguments {
     /// Returns why nothing may be offered for deletion, if there is a reason (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
-            return Some(format!("what refers to these objects can't be told: {}", words(first)));
+            return Some(format!("what refers to these objects can't be told: {first}"));
         }
         (!self.exclusive)
             .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())

@@ -13,8 +13,8 @@ use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
-use crate::cli::values::{UnreadSource, bytes, not_blank, phase, repository};
-use crate::cluster::references::Unread;
+use crate::cli::values::{bytes, not_blank, phase, repository};
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
@@ -283,30 +283,21 @@ impl Arguments {
     }
 
     /// Refuses to go on if a source of references is unread and not accepted. Returns the accepted ones.
-    pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
-        let accepted = |unread: &Unread| {
-            let names = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
-            names.into_iter().any(|name| name.get_name() == unread.source)
-        };
+    pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<Unread>, Error> {
         let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
-            unread.iter().partition(|unread| accepted(unread));
+            unread.iter().partition(|unread| self.accept_unread.contains(&unread.source));
         let Some(first) = missing.first() else {
-            return Ok(fine.iter().map(ToString::to_string).collect());
+            return Ok(fine.into_iter().cloned().collect());
         };
-        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source).collect();
+        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source.as_str()).collect();
         sources.dedup();
         let more = match missing.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        Err(Error::refused(format!(
-            "what else refers to these artifacts can't be told: {}: {}{more}",
-            first.source, first.why
+        Err(Error::refused(format!("what else refers to these artifacts can't be told: {first}{more}")).hint(
+            format!("get the right to read it, or take the risk with --accept-unread {}", sources.join(",")),
         ))
-        .hint(format!(
-            "get the right to read it, or take the risk with --accept-unread {}",
-            sources.join(",")
-        )))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::cli::inspect::ALL;
 use crate::cli::kube_flags::PHASES;
+use crate::cluster::unread::UnreadSource;
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::verdict::Verdict;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdicts {
@@ -44,19 +46,14 @@ pub(crate) fn image(text: &str) -> Result<String, String> {
     }
 }
 
-/// A source of references that may be unreadable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum UnreadSource {
-    Workflows,
-    Nodes,
-    Caches,
-    Templates,
-    ClusterTemplates,
-    CronWorkflows,
-    Sensors,
-    Namespaces,
-    Archive,
-    Pods,
+impl ValueEnum for UnreadSource {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ACCEPTABLE
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
 }
 
 /// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).

@@ -1,7 +1,7 @@
 //! Reads the references again before a saved plan is carried out.
 
 use crate::cluster::client::Cluster;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::purge::plan_file::{Plan, Since};
 use crate::purge::recheck::rerun;
@@ -40,7 +40,7 @@ pub(crate) async fn references(
         unread.extend(cluster.results(&mut gathering).await);
     }
     // The plan may have been made with an Argo server, or the archive was accepted as unread.
-    let accepted = plan.head.unread.iter().any(|unread| unread.starts_with("archive: ")) && !orphans;
+    let accepted = plan.head.unread.iter().any(|unread| unread.source == UnreadSource::Archive) && !orphans;
     unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
     let pinned_namespaces = beside.pinned_namespaces.clone();
     let start = Scan::new(gathering, unread);
@@ -72,7 +72,7 @@ pub(crate) async fn references(
         return Err(Error::refused(format!("whether these are orphans still can't be told: {first}")));
     }
     // A source that the user accepted as unread when the plan was made is still accepted. Any other is not.
-    let accepted = |unread: &Unread| plan.head.unread.contains(&unread.to_string());
+    let accepted = |unread: &Unread| plan.head.unread.contains(unread);
     let unread = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;

@@ -3,7 +3,7 @@
 use crate::cluster::argo_server::archive::Rows;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind};
 use crate::scan::archive;
 use crate::scan::gather::{Scan, ScanPart, Shared, terms};
@@ -49,8 +49,8 @@ pub(crate) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>
 ) -> Result<Scan, Error> {
     match read(cluster, chunk_size, None, shared, &mut whole).await {
         Err(error) if error.kind == ErrorKind::Forbidden => {
-            let why = "listing them in all namespaces is forbidden".to_owned();
-            whole.unread.push(Unread { source: "workflows", why });
+            let why = "listing them in all namespaces is forbidden";
+            whole.unread.push(Unread::new(UnreadSource::Workflows, why));
             let Some(namespace) = namespace else { return Err(error) };
             read(cluster, chunk_size, Some(namespace.to_owned()), shared, &mut whole).await?;
         }

@@ -2,7 +2,7 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
@@ -102,11 +102,6 @@ fn finish(
     Ok(Records { references, names, guarded, unread, as_of, cluster: None })
 }
 
-/// A source that could not be read, and why.
-pub(crate) fn words(unread: &Unread) -> String {
-    format!("{}: {}", unread.source, unread.why)
-}
-
 /// Takes in what an inspection of another cluster names; gives the time it was made.
 fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
     #[derive(Deserialize)]
@@ -169,7 +164,7 @@ fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
     ];
     for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
         let why = format!("the inspection {} {fault}", path.display());
-        part.unread.push(Unread { source: "also", why });
+        part.unread.push(Unread::new(UnreadSource::Also, why));
     }
     for workflow in document.workflows {
         let by = part

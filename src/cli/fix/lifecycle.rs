@@ -7,7 +7,6 @@ use crate::cli::warnings::warn_of_readers;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
-use crate::scan::records::words;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::lifecycle::{Effect, Needed, Rule};
 use futures::StreamExt;
@@ -56,7 +55,7 @@ impl Arguments {
             streams.say(format!("  and {} more", needed - named.len() as u64));
         }
         for unread in &records.unread {
-            streams.say(escape(&format!("Warning: more may be needed: {}", words(unread))));
+            streams.say(escape(&format!("Warning: more may be needed: {unread}")));
         }
         let text = serde_json::to_string_pretty(&rule.document()).map_err(Error::new)?;
         writeln!(streams.out, "{text}")?;

@@ -5,7 +5,7 @@ use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
 use crate::error::Error;
 use crate::scan::archive;
@@ -49,10 +49,8 @@ pub(crate) async fn run(
     let mut unread = beside.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(RelatedKind::GcPods, namespace.as_deref().unwrap_or_default()) {
-        unread.push(Unread {
-            source: "pods",
-            why: "whether Argo's GC pods are at work can't be told".to_owned(),
-        });
+        let why = "whether Argo's GC pods are at work can't be told";
+        unread.push(Unread::new(UnreadSource::Pods, why));
     }
     let context = Arc::new(Context { now, controllers, related });
     let selection = arguments.selection(namespace.clone(), now);
