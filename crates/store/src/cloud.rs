@@ -132,7 +132,7 @@ impl Cloud {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use argo_gc_core::model::bucket::{host, is_azure};
+    use argo_gc_core::model::bucket::is_azure;
 
     #[test]
     fn an_account_is_one_label() {
