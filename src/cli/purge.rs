@@ -305,7 +305,6 @@ impl Arguments {
 mod tests {
     #![allow(clippy::expect_used)]
 
-    use super::*;
     use crate::cli::values::{bytes, repository};
 
     #[test]
