@@ -100,7 +100,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
             if error.kind != crate::error::ErrorKind::ClosedPipe {
                 // What was found so far is still worth seeing; the error says that it isn't all.
                 let _ = streams.out.flush();
-                streams.say(&error);
+                streams.say(crate::cli::hints::shown(&error));
             }
             error.exit_code()
         }
