@@ -8,6 +8,7 @@ pub mod directories;
 pub mod doctor;
 pub mod explain;
 pub mod fix;
+pub(crate) mod hints;
 pub mod inspect;
 pub mod kube_flags;
 pub mod lint;

@@ -44,13 +44,47 @@ pub enum ErrorKind {
     Other,
 }
 
+/// What a user may do about an error. Only the command line words hints that name its flags and verbs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    Text(String),
+    /// There is no kubeconfig: name one, or read files instead of a cluster.
+    NoKubeconfig,
+    /// The cluster lacks Argo Workflows, so another context may be meant.
+    OtherContext,
+    /// Reading one namespace needs fewer permissions.
+    OneNamespace,
+    /// Fewer requests read a list before it expires.
+    LargerPages,
+    /// The server needs more time.
+    LongerTimeout,
+    /// The address of the Argo server may be wrong.
+    ArgoServerAddress,
+    /// The error is about the Argo server, not about the cluster.
+    IsArgoServer,
+    /// How an Inspection document is made.
+    MakeInspection,
+}
+
+impl From<&str> for Hint {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A failure, ready to be shown.
 #[derive(Debug)]
 pub struct Error {
     pub kind: ErrorKind,
     /// The whole first line, `error: ` or kubectl's other beginnings included.
     message: String,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -76,9 +110,19 @@ impl Error {
 
     /// Adds a `hint: ` line.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// The whole first line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The hints, in the order in which they are shown.
+    pub fn hints(&self) -> &[Hint] {
+        &self.hints
     }
 
     /// Keeps the error that caused this one. The message already says what users need of it.
@@ -187,7 +231,7 @@ impl Error {
     /// Something else answers where an Argo server was expected.
     pub fn no_argo_server(host: &str) -> Self {
         Self::new(format!("the server {host} answers, but not as an Argo server does"))
-            .hint("is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this")
+            .hint(Hint::ArgoServerAddress)
             .hint("an Argo server with TLS wants https, one below a path wants that too: https://HOST/PATH")
     }
 
@@ -217,7 +261,7 @@ impl Error {
     /// The API server did not answer in time.
     pub fn timeout(host: &str) -> Self {
         Self::worded(ErrorKind::Other, format!("Unable to connect to the server: {host}: no answer in time"))
-            .hint("give it more with --request-timeout")
+            .hint(Hint::LongerTimeout)
     }
 
     /// A failure of kube's client, never in its own words alone.
@@ -335,10 +379,14 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
+/// The message with the hints that are texts; `cli` words the others too.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        self.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+        self.hints.iter().try_for_each(|hint| match hint {
+            Hint::Text(text) => write!(f, "\nhint: {text}"),
+            _ => Ok(()),
+        })
     }
 }
 

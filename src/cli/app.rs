@@ -115,7 +115,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
             if error.kind != crate::error::ErrorKind::ClosedPipe {
                 // The output so far is still useful, and the error says that it is incomplete.
                 let _ = streams.out.flush();
-                streams.say(&error);
+                streams.say(crate::cli::hints::shown(&error));
             }
             error.exit_code()
         }

@@ -1,5 +1,6 @@
 //! Warnings about what could not be read.
 
+use crate::cli::hints::shown;
 use crate::cli::streams::Streams;
 use crate::cluster::argo_server::ArgoServer;
 use crate::output::escape::escape;
@@ -41,7 +42,7 @@ pub(crate) fn warn_of_readers(references: &References, streams: &mut Streams) {
 pub(crate) async fn warn_of_argo_server(server: Option<&ArgoServer>, streams: &mut Streams) {
     let Some(server) = server else { return };
     if let Err(error) = server.greet().await {
-        let text = error.to_string();
+        let text = shown(&error);
         streams.say(format!("Warning: {}", text.strip_prefix("error: ").unwrap_or(&text)));
     }
 }

@@ -4,7 +4,7 @@ use crate::cluster::api_client::{ApiClient, check_segment};
 use crate::cluster::argo_server::ArgoServer;
 use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::client::Cluster;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Hint};
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,8 +83,7 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
         }
         Err(error) if access.kubeconfig.is_none() && is_absent(&error) => match Config::incluster() {
             Ok(config) => Ok((config, None)),
-            Err(_) => Err(Error::from_kubeconfig(error)
-                .hint("name a file with --kubeconfig, or inspect files: kubectl argo-gc inspect -f FILE")),
+            Err(_) => Err(Error::from_kubeconfig(error).hint(Hint::NoKubeconfig)),
         },
         Err(error) => Err(Error::from_kubeconfig(error)),
     }

@@ -9,7 +9,7 @@ pub mod archive;
 use crate::cluster::api_client::{Answer, ApiClient, Failure, Failures, Request, check_segment};
 use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::buffer::Buffer;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Hint};
 use argo_gc_core::argo::de;
 use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::nodes::Nodes;
@@ -237,16 +237,18 @@ impl Failures for ArgoFailures<'_> {
 
     fn of_connection(&self, Failure { error, passing }: Failure) -> Failure {
         let (hint, may_pass) = match error.kind {
-            ErrorKind::Credentials => (OWN_TOKEN_HINT, false),
+            ErrorKind::Credentials => (Hint::from(OWN_TOKEN_HINT), false),
             ErrorKind::UntrustedCertificate => (
-                "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true",
+                "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true"
+                    .into(),
                 false,
             ),
             ErrorKind::NotTls => (
-                "it seems to speak plain HTTP: set ARGO_SECURE=false, or write http:// before the host",
+                "it seems to speak plain HTTP: set ARGO_SECURE=false, or write http:// before the host"
+                    .into(),
                 false,
             ),
-            _ => ("this is the Argo server of --argo-server or ARGO_SERVER", true),
+            _ => (Hint::IsArgoServer, true),
         };
         Failure { error: error.hint(hint), passing: passing && may_pass }
     }

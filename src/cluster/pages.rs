@@ -4,7 +4,7 @@ use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
 use crate::cluster::paging::continue_token;
 use crate::cluster::referrers::ARGO;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Hint};
 use serde::de::IgnoredAny;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -126,22 +126,18 @@ fn list_path(base: &str, scope: &PageQuery, token: Option<&str>) -> String {
 /// Says what the user can do about a list that was refused.
 fn explain(error: Error, scope: &PageQuery) -> Error {
     match error.kind {
-        ErrorKind::Forbidden if scope.namespace.is_none() => {
-            error.hint("reading all namespaces needs a ClusterRole; name one namespace with -n")
-        }
+        ErrorKind::Forbidden if scope.namespace.is_none() => error.hint(Hint::OneNamespace),
         ErrorKind::NoResourceType => no_workflows(error),
         // A list is missing only if its type is.
         ErrorKind::NotFound if scope.names.is_empty() => no_workflows(error),
-        ErrorKind::Expired => error.hint(
-            "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests",
-        ),
+        ErrorKind::Expired => error.hint(Hint::LargerPages),
         _ => error,
     }
 }
 
 fn no_workflows(error: Error) -> Error {
     Error::new("the server doesn't have a resource type \"workflows\"")
-        .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
+        .hint(Hint::OtherContext)
         .caused_by(error)
 }
 

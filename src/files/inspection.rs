@@ -1,6 +1,6 @@
 //! Inspection documents, as `inspect -o json` writes them: read workflow by workflow.
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use argo_gc_core::diff::document::{Head, ParsedInspection};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
@@ -39,7 +39,7 @@ pub fn read(
     head.map_err(|error| {
         let what = if error.is_io() { "cannot be read" } else { "is not a whole Inspection document" };
         let error = Error::new(format!("{name} {what}: {error}"));
-        error.hint("kubectl argo-gc inspect -A -o json > FILE makes one")
+        error.hint(Hint::MakeInspection)
     })
 }
 

@@ -1,0 +1,45 @@
+//! The words of hints, which name flags and verbs.
+
+use crate::error::{Error, Hint};
+
+/// An error as the user sees it: its message, then a line for each hint.
+pub(crate) fn shown(error: &Error) -> String {
+    let mut text = error.message().to_owned();
+    for hint in error.hints() {
+        text.push_str("\nhint: ");
+        text.push_str(words(hint));
+    }
+    text
+}
+
+fn words(hint: &Hint) -> &str {
+    match hint {
+        Hint::Text(text) => text,
+        Hint::NoKubeconfig => {
+            "name a file with --kubeconfig, or inspect files: kubectl argo-gc inspect -f FILE"
+        }
+        Hint::OtherContext => "Argo Workflows' CRDs are not installed there; is this the right --context?",
+        Hint::OneNamespace => "reading all namespaces needs a ClusterRole; name one namespace with -n",
+        Hint::LargerPages => {
+            "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests"
+        }
+        Hint::LongerTimeout => "give it more with --request-timeout",
+        Hint::ArgoServerAddress => {
+            "is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this"
+        }
+        Hint::IsArgoServer => "this is the Argo server of --argo-server or ARGO_SERVER",
+        Hint::MakeInspection => "kubectl argo-gc inspect -A -o json > FILE makes one",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_come_in_their_order() {
+        let error = Error::new("x").hint(Hint::LongerTimeout).hint("a text");
+        assert_eq!(shown(&error), "error: x\nhint: give it more with --request-timeout\nhint: a text");
+        assert_eq!(error.to_string(), "error: x\nhint: a text");
+    }
+}
