@@ -1,13 +1,10 @@
 //! Decoding a page of workflows and assessing it, in bytes per second.
 #![allow(clippy::unwrap_used)]
 
-use argo_gc_core::argo::list::Item;
-use argo_gc_core::argo::list::decode;
+use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
-use argo_gc_core::model::context::Context;
-use argo_gc_core::model::context::Controllers;
-use argo_gc_core::model::context::Related;
+use argo_gc_core::model::context::{Context, Controllers, Related};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 

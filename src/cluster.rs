@@ -1,7 +1,6 @@
 //! The Kubernetes API server: connecting, raw reads with short retries, pages of workflows, related objects.
 //!
-//! Only [`write`] writes, and only `purge` calls it. Bodies are handed on as bytes; decoding them is the
-//! caller's work.
+//! Only [`write`] writes, and only `purge` calls it. Pages of workflows are handed on as bytes, which the caller decodes.
 
 pub mod access;
 pub mod accounts;
@@ -13,14 +12,9 @@ pub mod identity;
 pub mod manifests;
 pub mod names;
 pub mod pages;
+pub mod paging;
 pub mod references;
+pub mod referrers;
 pub mod related;
+pub mod unread;
 pub mod write;
-
-use std::time::Duration;
-
-/// Attempts in all at one read.
-pub(crate) const TRIES: u32 = 4;
-
-/// The longest wait a server can ask for.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(10);

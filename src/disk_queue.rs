@@ -1,4 +1,4 @@
-//! Values put aside in a temporary file until all are known, and read back in order.
+//! A queue of values in a temporary file, for values that are read back in order once all are known.
 
 use crate::error::Error;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 /// A queue on disk.
 pub struct DiskQueue<T> {
-    /// None until something is put aside.
+    /// None until a value is pushed.
     writer: Option<BufWriter<File>>,
     values: PhantomData<fn() -> T>,
 }
@@ -22,7 +22,7 @@ impl<T> Default for DiskQueue<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
-    /// Puts a value aside.
+    /// Appends a value.
     ///
     /// # Errors
     /// There is no room for temporary files.
@@ -38,7 +38,7 @@ impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
         writer.write_all(b"\n").map_err(failed)
     }
 
-    /// All values, in the order in which they came.
+    /// Reads all values, in the order in which they were pushed.
     ///
     /// # Errors
     /// As [`Self::push`].

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Reads `30s`, `90m`, `12h`, `7d`, `2w`, several of them together (`1d12h`), or plain seconds.
 ///
 /// # Errors
-/// The text is none of them, or too large.
+/// The text is no duration, or too large a one.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration such as 30s, 12h or 7d");
     let mut seconds: u64 = 0;

@@ -1,28 +1,45 @@
 //! Errors as kubectl words them: what happened, where, what to do.
 
-use crate::files::InputError;
+use argo_gc_core::model::bucket::host;
+use argo_gc_store::types::StoreError;
 use kube::client::AuthError;
 use serde::Deserialize;
 use std::error::Error as StdError;
 use std::{fmt, io};
 
 /// client-go's words for a 404 that names no object.
-pub(crate) const NO_RESOURCE: &str = "the server could not find the requested resource";
+const NO_RESOURCE: &str = "the server could not find the requested resource";
+
+/// The Argo server's words for what its configuration does not offer; gRPC's code is the one of any failure.
+const NOT_SUPPORTED: &str = "not supported";
 
 /// The words of rustls-platform-verifier, which checks certificates for kube and for storage.
 const NO_CERTIFICATES: &str = "No CA certificates were loaded";
 
-/// What kind of failure it was, where callers tell them apart.
+/// The kind of a failure, for callers that treat some kinds in their own way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     Usage,
     Forbidden,
+    /// The server has no object of that name.
     NotFound,
+    /// The server has no such type of objects.
+    NoResourceType,
+    /// The server can't do what it was asked to do.
+    Unsupported,
+    /// Nothing listens at the address.
+    ConnectionRefused,
+    /// No credentials for the server could be found.
+    Credentials,
+    /// The server's certificate is not trusted.
+    UntrustedCertificate,
+    /// The server does not speak TLS.
+    NotTls,
     /// A continue token is too old (HTTP 410).
     Expired,
-    /// A guard said no, or the user did.
+    /// A guard refused, or the user did not confirm.
     Refused,
-    /// The reader of our output went away.
+    /// The reader of the output closed it.
     ClosedPipe,
     Other,
 }
@@ -34,6 +51,7 @@ pub struct Error {
     /// The whole first line, `error: ` or kubectl's other beginnings included.
     message: String,
     hints: Vec<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -47,13 +65,13 @@ impl Error {
         Self::worded(ErrorKind::Usage, format!("error: {message}"))
     }
 
-    /// A guard's no: nothing was changed.
+    /// A guard refused: nothing was changed.
     pub fn refused(message: impl fmt::Display) -> Self {
         Self::worded(ErrorKind::Refused, format!("error: {message}"))
     }
 
     fn worded(kind: ErrorKind, message: String) -> Self {
-        Self { kind, message, hints: Vec::new() }
+        Self { kind, message, hints: Vec::new(), source: None }
     }
 
     /// Adds a `hint: ` line.
@@ -61,6 +79,18 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Keeps the error that caused this one. The message already says what users need of it.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// Whether the server has no such object, or no such type of objects.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound | ErrorKind::NoResourceType)
     }
 
     /// The process's exit code.
@@ -73,7 +103,7 @@ impl Error {
         }
     }
 
-    /// The first line without its `error: `, to stand within another sentence.
+    /// The first line without `error: `, for use within another sentence.
     pub fn brief(&self) -> &str {
         self.message.strip_prefix("error: ").unwrap_or(&self.message)
     }
@@ -89,6 +119,10 @@ impl Error {
         let status: Status = serde_json::from_slice(body).unwrap_or_default();
         let kind = match (code, status.reason.as_str()) {
             (403, _) => ErrorKind::Forbidden,
+            // For a type that it doesn't know the server names no object.
+            (404, _) if status.message.is_empty() || status.message.ends_with(NO_RESOURCE) => {
+                ErrorKind::NoResourceType
+            }
             (404, _) => ErrorKind::NotFound,
             (410, _) | (_, "Expired" | "Gone") => ErrorKind::Expired,
             _ => ErrorKind::Other,
@@ -121,13 +155,15 @@ impl Error {
             #[serde(default)]
             message: String,
         }
+        // A proxy in front of the server may send anything. Kubernetes' Status objects have larger codes.
+        let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| answer.code <= 16);
+        let unsupported = answer.as_ref().is_some_and(|answer| answer.message.contains(NOT_SUPPORTED));
         let kind = match code {
             403 => ErrorKind::Forbidden,
             404 => ErrorKind::NotFound,
+            _ if unsupported => ErrorKind::Unsupported,
             _ => ErrorKind::Other,
         };
-        // A proxy before it refuses in words of its own; a Status object is Kubernetes' and has a large code.
-        let answer = serde_json::from_slice::<Answer>(body).ok().filter(|answer| answer.code <= 16);
         let message = match (&answer, code) {
             (_, 401) => {
                 let message =
@@ -156,23 +192,25 @@ impl Error {
     }
 
     /// The API server could not be reached, or the connection broke.
-    pub fn from_connection(host: &str, error: &(dyn StdError + 'static)) -> Self {
+    fn from_connection(host: &str, error: &(dyn StdError + 'static)) -> Self {
         let chain = chain(error);
         let io_kind = chain.iter().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let kind = match chain.iter().find_map(|error| tls(*error)) {
+            Some(rustls::Error::InvalidCertificate(_)) => ErrorKind::UntrustedCertificate,
+            Some(rustls::Error::InvalidMessage(_)) => ErrorKind::NotTls,
+            _ => ErrorKind::Other,
+        };
         // The innermost error says what happened; the outer ones only where in the client.
         let innermost = chain.last().map(ToString::to_string).unwrap_or_default();
         match io_kind {
             Some(io::ErrorKind::ConnectionRefused) => Self::worded(
-                ErrorKind::Other,
+                ErrorKind::ConnectionRefused,
                 format!(
                     "The connection to the server {host} was refused - did you specify the right host or port?"
                 ),
             ),
             Some(io::ErrorKind::TimedOut) => Self::timeout(host),
-            _ => Self::worded(
-                ErrorKind::Other,
-                format!("Unable to connect to the server: {host}: {innermost}"),
-            ),
+            _ => Self::worded(kind, format!("Unable to connect to the server: {host}: {innermost}")),
         }
     }
 
@@ -183,7 +221,11 @@ impl Error {
     }
 
     /// A failure of kube's client, never in its own words alone.
-    pub fn from_kube(host: &str, error: &kube::Error) -> Self {
+    pub fn from_kube(host: &str, error: kube::Error) -> Self {
+        Self::of_kube(host, &error).caused_by(error)
+    }
+
+    fn of_kube(host: &str, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => {
                 let body = serde_json::to_vec(status).unwrap_or_default();
@@ -191,7 +233,7 @@ impl Error {
             }
             kube::Error::Auth(auth) => Self::from_auth(auth),
             kube::Error::RustlsTls(tls) => Self::setting_up(format!("setting up TLS: {}", innermost(tls))),
-            kube::Error::InferKubeconfig(config) => Self::from_kubeconfig(config),
+            kube::Error::InferKubeconfig(config) => Self::of_kubeconfig(config),
             // Credentials are renewed on the way to the server.
             other => match chain(other).into_iter().find_map(|cause| cause.downcast_ref::<AuthError>()) {
                 Some(auth) => Self::from_auth(auth),
@@ -200,7 +242,7 @@ impl Error {
         }
     }
 
-    /// A client can't be made; nothing was sent. `why` ends with the innermost cause.
+    /// A client can't be made, so nothing was sent. `why` ends with the innermost cause.
     pub fn setting_up(why: impl fmt::Display) -> Self {
         let why = why.to_string();
         match why.contains(NO_CERTIFICATES) {
@@ -210,8 +252,8 @@ impl Error {
         }
     }
 
-    /// No credentials could be had. Of what a plugin printed only its standard error is shown: the rest may
-    /// be a token.
+    /// No credentials could be found. Of a plugin's output only the standard error is shown: its standard output may
+    /// hold a token.
     fn from_auth(error: &AuthError) -> Self {
         let message = match error {
             AuthError::AuthExecRun { out, .. } => {
@@ -225,11 +267,15 @@ impl Error {
             AuthError::ReadTokenFile(cause, path) => format!("reading {}: {cause}", path.display()),
             other => innermost(other),
         };
-        Self::new(format!("getting credentials: {message}"))
+        Self::worded(ErrorKind::Credentials, format!("error: getting credentials: {message}"))
     }
 
     /// The kubeconfig can't be read or makes no sense.
-    pub fn from_kubeconfig(error: &kube::config::KubeconfigError) -> Self {
+    pub fn from_kubeconfig(error: kube::config::KubeconfigError) -> Self {
+        Self::of_kubeconfig(&error).caused_by(error)
+    }
+
+    fn of_kubeconfig(error: &kube::config::KubeconfigError) -> Self {
         use kube::config::KubeconfigError as E;
         match error {
             E::CurrentContextNotSet => {
@@ -251,7 +297,7 @@ impl Error {
     }
 }
 
-/// Reason and message that client-go puts in where a server sends none; empty where it has none either.
+/// The reason and message that client-go uses if a server sends none; empty if client-go has none either.
 fn usual(code: u16) -> (&'static str, &'static str) {
     match code {
         403 => ("Forbidden", "forbidden"),
@@ -268,7 +314,7 @@ fn usual(code: u16) -> (&'static str, &'static str) {
     }
 }
 
-/// An error and all it was caused by, outermost first.
+/// An error and its causes, outermost first.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut chain = Vec::new();
     let mut next = Some(error);
@@ -277,6 +323,11 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'st
         next = error.source();
     }
     chain
+}
+
+/// The failure of TLS within an error. The client wraps it into I/O errors, which don't give it as their source.
+fn tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls(error.downcast_ref::<io::Error>()?.get_ref()?))
 }
 
 /// The last error of a chain.
@@ -291,20 +342,40 @@ impl fmt::Display for Error {
     }
 }
 
-impl StdError for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::worded(ErrorKind::ClosedPipe, String::new()),
-            _ => Self::new(format!("writing the output: {error}")),
+            _ => Self::new(format!("writing the output: {error}")).caused_by(error),
         }
     }
 }
 
-impl From<InputError> for Error {
-    fn from(error: InputError) -> Self {
-        Self::new(error)
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(&error).caused_by(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::new(storage_error(&error))
+    }
+}
+
+/// Words a failure of storage, with the flag that avoids it; the storage library knows no flags.
+pub fn storage_error(error: &StoreError) -> String {
+    match error {
+        StoreError::Untrusted(bucket) => {
+            format!("{error}; --endpoint-override {}=URL allows it", host(bucket.endpoint()))
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -327,7 +398,7 @@ pub mod exit {
 }
 
 #[cfg(test)]
-mod tests_1 {
+mod tests {
     use super::*;
     use std::io;
 
@@ -353,7 +424,7 @@ mod tests_1 {
     }
 
     #[test]
-    fn an_argo_server_is_told_from_others() {
+    fn an_argo_server_is_distinguished_from_others() {
         let of = |code, body: &str| Error::from_argo_status("argo:2746", code, body.as_bytes());
         let denied = r#"{"error":"not allowed","code":7,"message":"not allowed"}"#;
         assert_eq!(
@@ -370,8 +441,28 @@ mod tests_1 {
                 "{error}"
             );
         }
+        let disabled = r#"{"code":2,"message":"getting archived workflows not supported"}"#;
+        assert_eq!(of(500, disabled).kind, ErrorKind::Unsupported);
         assert!(of(401, "<html>").to_string().contains("(Unauthorized)"));
         assert!(of(502, "<html>").to_string().contains("(HTTP 502): no reason was given"));
+    }
+
+    #[test]
+    fn causes_and_kinds_are_kept() {
+        let wrapped =
+            |error: rustls::Error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
+        let kind = |error: io::Error| Error::from_kube("h", kube::Error::Service(error.into())).kind;
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(kind(refused), ErrorKind::ConnectionRefused);
+        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert_eq!(kind(wrapped(certificate)), ErrorKind::UntrustedCertificate);
+        let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        assert_eq!(kind(wrapped(plain)), ErrorKind::NotTls);
+        let error = Error::from(io::Error::other("disk full"));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk full"));
+        assert_eq!(Error::from_status(404, b"404 page not found").kind, ErrorKind::NoResourceType);
+        let missing = br#"{"kind":"Status","reason":"NotFound","message":"pods \"x\" not found"}"#;
+        assert_eq!(Error::from_status(404, missing).kind, ErrorKind::NotFound);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod json;
 pub mod policy;
 pub mod yaml;
 
+use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::related::*;
 use argo_gc_core::argo::workflow::Workflow;
@@ -15,9 +16,8 @@ use std::fs::File;
 use std::io;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
-/// A place objects are read from.
+/// An input that objects are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     Stdin,
@@ -25,7 +25,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether a second reading would find nothing: standard input, pipes, `<(...)` of a shell.
+    /// Whether a second reading would find nothing, as of standard input, pipes and a shell's `<(...)`.
     pub fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
@@ -54,25 +54,49 @@ pub enum Object {
     Event(Box<Event>),
     Deployment(Box<Deployment>),
     ConfigMap(Box<ConfigMap>),
-    /// A kind that plays no part here.
+    /// An object of any other kind.
     Other(String),
     Malformed(Malformed),
 }
 
+impl Object {
+    /// The `kind` of the object. That of a cluster template is the one of templates; a malformed object has none.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Workflow(_) => "Workflow",
+            Self::Template(_) => "WorkflowTemplate",
+            Self::GcTask(_) => "WorkflowArtifactGCTask",
+            Self::TaskResult(_) => "WorkflowTaskResult",
+            Self::Pod(_) => "Pod",
+            Self::Event(_) => "Event",
+            Self::Deployment(_) => "Deployment",
+            Self::ConfigMap(_) => "ConfigMap",
+            Self::Other(kind) => kind,
+            Self::Malformed(_) => "",
+        }
+    }
+}
+
 /// Why an input ended before its end, or could not be opened.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InputError {
     #[error("the path \"{0}\" does not exist")]
     Missing(String),
     #[error("there is no .json, .yaml or .yml file in \"{0}\"")]
     EmptyDirectory(String),
     #[error("cannot read {0}: {1}")]
-    Io(String, io::Error),
+    Io(String, #[source] io::Error),
     #[error("{input}: {message}")]
     Syntax { input: String, message: String },
 }
 
-/// Turns paths into inputs: `-` is standard input, a directory all its JSON and YAML files by name.
+impl From<InputError> for Error {
+    fn from(error: InputError) -> Self {
+        Self::new(&error).caused_by(error)
+    }
+}
+
+/// Turns paths into inputs: `-` into standard input, a directory into its JSON and YAML files, sorted by name.
 ///
 /// # Errors
 /// A path does not exist, or a directory holds nothing to read.
@@ -105,7 +129,7 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     for entry in entries {
         let extension = entry.extension().and_then(|extension| extension.to_str());
         if entry.is_dir() {
-            // A link back up would never end.
+            // Following a link to a directory above it would never end.
             if recursive && !entry.is_symlink() {
                 directory(&entry, recursive, inputs)?;
             }
@@ -116,7 +140,7 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
     Ok(())
 }
 
-/// Reads all objects of an input in order, each with its JSON text, until `each` says no.
+/// Hands all objects of an input to `each` in order, with their JSON texts, until it returns false.
 ///
 /// # Errors
 /// The input can't be opened, or is damaged from some point on: what came before has been visited.
@@ -135,7 +159,7 @@ pub fn read(
     }
 }
 
-/// Reads objects from any reader; JSON is told by its first character.
+/// Reads objects from any reader; JSON is recognised by its first character.
 ///
 /// # Errors
 /// As [`read`].
@@ -155,7 +179,7 @@ pub fn read_from(
     result.map_err(|message| InputError::Syntax { input: name.to_owned(), message })
 }
 
-/// Skips white space and a byte order mark, and looks at the next byte.
+/// Skips white space and a byte order mark, and returns the next byte without taking it.
 fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
     loop {
         let buffer = reader.fill_buf()?;
@@ -218,6 +242,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::error::Error;
     use argo_gc_core::argo::list::{Malformed, object};
     use argo_gc_core::argo::workflow::Workflow;
 

@@ -10,17 +10,17 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// From now on the first interrupt only asks: what is in flight is finished first.
+    /// From now on the first interrupt only asks to stop, so that requests in flight are finished.
     pub fn guard(&self) {
         self.guarded.store(true, Ordering::SeqCst);
     }
 
-    /// An interrupt came. False when the process is to end at once.
+    /// Records an interrupt. Returns false if the process must end at once.
     pub fn ask(&self) -> bool {
         self.guarded.load(Ordering::SeqCst) && !self.asked.swap(true, Ordering::SeqCst)
     }
 
-    /// Whether nothing more is to be started.
+    /// Whether no more work may be started.
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }

@@ -1,12 +1,13 @@
-//! The clap command, and the dispatch to each verb.
+//! The clap command, its parsing, and the dispatch to each verb.
 
+use crate::cli::purge::heeded;
 use crate::cli::streams::Streams;
 use crate::cli::{
     complete, completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, undo,
 };
 use crate::error::{Error, exit};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,8 +17,8 @@ use std::io::Write;
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect -A                            what nobody will delete, and why
-  kubectl argo-gc explain inline-only                   why that happens, and what mends it
-  kubectl argo-gc fix -f workflow.yaml                  how to mend a manifest, as a diff
+  kubectl argo-gc explain inline-only                   why that happens, and how to fix it
+  kubectl argo-gc fix -f workflow.yaml                  how to fix a manifest, as a diff
   kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
   kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
   kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
@@ -58,9 +59,23 @@ pub(crate) enum Verb {
     Man(man::Arguments),
 }
 
-/// The command line, as far as it can be told without running anything.
+/// Returns the clap command, with which help and manual pages are made.
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+/// Parses a command line, and refuses flags that would have no effect.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let mut typed = command.try_get_matches_from_mut(arguments)?;
+    if let Some((name @ "purge", typed)) = typed.subcommand()
+        && let Some(purge) = command.find_subcommand_mut(name)
+    {
+        heeded::check(purge, typed)?;
+    }
+    Cli::from_arg_matches_mut(&mut typed).map_err(|error| error.format(&mut command))
 }
 
 /// Runs a command line; gives the exit code.
@@ -69,7 +84,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
     if let Some(code) = complete::answer(&arguments, streams) {
         return code;
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match parse(arguments) {
         Ok(cli) => cli,
         Err(error) => return help(&error, streams),
     };
@@ -98,7 +113,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Ok(code) => code,
         Err(error) => {
             if error.kind != crate::error::ErrorKind::ClosedPipe {
-                // What was found so far is still worth seeing; the error says that it isn't all.
+                // The output so far is still useful, and the error says that it is incomplete.
                 let _ = streams.out.flush();
                 streams.say(&error);
             }
@@ -107,7 +122,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
     }
 }
 
-/// Help and version go to standard output, a wrong command line to standard error.
+/// Prints help and version on standard output, and usage errors on standard error.
 pub(crate) fn help(error: &clap::Error, streams: &mut Streams) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let text = error.render();

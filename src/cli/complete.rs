@@ -1,7 +1,8 @@
-//! Completion of half-typed command lines: for kubectl by its own protocol, for shells by clap's.
+//! Completes command lines: for kubectl by Cobra's protocol, for shells by clap's.
 //!
-//! What can be typed comes from clap's own tables; here is only what stands for a value (a workflow's name, a
-//! reason's code), told by the flag or the value's name. Whatever fails, nothing is said: a person is typing.
+//! Flags and verbs come from clap's own tables. This file adds the candidates for values, such as names of workflows
+//! and codes of reasons, which it knows by the flag's id or by the value's name. Errors are not printed: they would appear
+//! in the line that the user is typing.
 
 pub mod known;
 
@@ -21,24 +22,24 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The variable by which a shell's script asks: it holds the shell's name.
+/// The environment variable with which a shell's script asks for candidates. It holds the shell's name.
 pub const VARIABLE: &str = "ARGO_GC_COMPLETE";
 
-/// The first word by which kubectl's helper asks, as Cobra's programs are asked.
+/// The first argument if kubectl's helper asks for candidates, as in programs that use Cobra.
 const KUBECTL: &str = "__complete";
 
-/// The first word of a shell's question, within the process.
+/// The first argument that [`arguments`] puts in if a shell asks for candidates.
 const SHELL: &str = "__complete-for";
 
-/// A path is left to the shell, which knows how.
+/// The tag of candidates that stand for a path. Paths are completed by the shell.
 const PATH: &str = "path";
 
-/// Cobra's directives, which add up.
+/// Directives of Cobra, which are bits of a sum.
 const NO_SPACE: u8 = 2;
 
 const NO_FILES: u8 = 4;
 
-/// The process's arguments, where `shell` is what [`VARIABLE`] holds.
+/// Returns the process's arguments, rewritten if a shell asks for candidates. `shell` is the value of [`VARIABLE`].
 pub fn arguments(shell: Option<OsString>, arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     if let Some(shell) = shell.filter(|shell| !shell.is_empty()) {
@@ -48,7 +49,7 @@ pub fn arguments(shell: Option<OsString>, arguments: impl Iterator<Item = OsStri
     arguments
 }
 
-/// Answers where the command line is a question about another one.
+/// Answers if the command line asks for candidates of another one.
 pub(crate) fn answer(arguments: &[OsString], streams: &mut Streams) -> Option<u8> {
     let (_, rest) = arguments.split_first()?;
     let (question, rest) = rest.split_first()?;
@@ -61,7 +62,7 @@ pub(crate) fn answer(arguments: &[OsString], streams: &mut Streams) -> Option<u8
     Some(exit::DONE)
 }
 
-/// A line for each candidate (value, tab, description), then the directive.
+/// Returns one line for each candidate (value, tab, description), then the directive.
 fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     let (last, before) = match words.split_last() {
         Some((last, before)) => (last.to_string_lossy().into_owned(), before),
@@ -69,7 +70,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     };
     let mut line: Vec<OsString> = vec!["kubectl-argo_gc".into()];
     line.extend_from_slice(before);
-    // A lone dash would hide the long names of flags that have short ones.
+    // For a lone dash clap would give only the short names of flags that have both.
     line.push(if last == "-" { "--".into() } else { last.clone().into() });
     let mut command = with_values(Cli::command(), &Known::new(&line), true);
     let at = line.len() - 1;
@@ -80,7 +81,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     found.retain(|candidate| !is_path(candidate));
     let is_flag =
         |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
-    // As with kubectl, flags are shown to those who begin to type one.
+    // Like kubectl, flags are shown only after a dash was typed.
     if last.is_empty() {
         found.retain(|candidate| !is_flag(candidate));
     }
@@ -104,7 +105,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     answer.into_bytes()
 }
 
-/// What the script of `completion SHELL` reads.
+/// Returns the candidates in the form that the script of `completion SHELL` reads.
 fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
     let shells = Shells::builtins();
     let completer = shells.completer(shell)?;
@@ -115,12 +116,13 @@ fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Names of the cluster and of a kubeconfig are others' words: none may act on a terminal or end a line.
+/// Whether a text has no control characters. Names from the cluster or a kubeconfig are not trusted: they must not
+/// act on the terminal or end a line.
 fn is_plain(text: &str) -> bool {
     matches!(crate::output::escape::escape(text), std::borrow::Cow::Borrowed(_))
 }
 
-/// The command with what can stand for the values of its flags; `leave_paths` to the shell.
+/// Adds the candidates for values to all arguments of a command. With `leave_paths` paths are left to the shell.
 fn with_values(command: Command, known: &Arc<Known>, leave_paths: bool) -> Command {
     let probe = command.clone();
     command
@@ -164,7 +166,7 @@ fn is_path(arg: &Arg) -> bool {
     matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath)
 }
 
-/// Whether a flag takes a value, by its own parser.
+/// Whether the parser of a flag accepts a value.
 fn takes(command: &Command, id: &str, value: &str) -> bool {
     let flag = command.get_arguments().find(|arg| arg.get_id() == id).and_then(Arg::get_long);
     let Some(flag) = flag else { return true };
@@ -173,7 +175,7 @@ fn takes(command: &Command, id: &str, value: &str) -> bool {
     command.clone().try_get_matches_from(line).err().is_none_or(|error| !wrong.contains(&error.kind()))
 }
 
-/// What a value's name in the help stands for, with titles; a flag may take less of it.
+/// Returns the values, with titles, that a value's name in the help stands for. A flag may accept only some of them.
 fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
     let verdicts = Verdict::ALL.map(Verdict::as_str);
     let plain = |words: &[&'static str]| words.iter().map(|word| (*word, None)).collect();
@@ -187,7 +189,7 @@ fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
     }
 }
 
-/// The flags before the word that is being typed, as far as they make sense; `line` begins with the program.
+/// Parses the flags before the word that is being typed, and ignores errors. The first word of `line` is the program.
 fn typed(line: &[OsString]) -> Option<ArgMatches> {
     let mut matches = Cli::command().ignore_errors(true).try_get_matches_from(line).ok()?;
     while let Some((_, verb)) = matches.remove_subcommand() {

@@ -1,4 +1,4 @@
-//! `completion`: the scripts that make tab complete.
+//! `completion` prints the scripts for tab completion.
 
 use crate::cli::complete;
 use crate::cli::streams::Streams;
@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use clap_complete::env::Shells;
 use std::io::Write;
 
-/// The name by which shells know the program.
+/// The name of the program in shells.
 const PROGRAM: &str = "kubectl-argo_gc";
 
-/// What kubectl can run differs between systems.
+/// The script that kubectl runs. Windows and other systems need different ones.
 const FOR_KUBECTL: &str = if cfg!(windows) {
     include_str!("../../completions/kubectl_complete-argo_gc.cmd")
 } else {
@@ -19,8 +19,8 @@ const FOR_KUBECTL: &str = if cfg!(windows) {
 
 /// Prints a script that makes the tab key complete
 ///
-/// For `kubectl argo-gc`, kubectl wants an executable file named kubectl_complete-argo_gc on the PATH, and its own
-/// completion set up in the shell. For the program called by its own name, kubectl-argo_gc, the shell wants a
+/// For `kubectl argo-gc`, kubectl requires an executable file named kubectl_complete-argo_gc on the PATH, and its own
+/// completion set up in the shell. For the program called by its own name, kubectl-argo_gc, the shell requires a
 /// script.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -1,4 +1,4 @@
-//! `diff`: what changed between two inspections.
+//! `diff` shows what changed between two inspections.
 
 use crate::cli::streams::Streams;
 use crate::error::{Error, exit};

@@ -1,24 +1,25 @@
-//! Where a user's files are, as the system tells in variables.
+//! Finds the user's directories by the environment variables of the system.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Folders of the user; none where no variable names one.
+/// Directories of the user. One is `None` if no variable names it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folders {
-    /// In which gcloud leaves a login.
+    /// The directory in which gcloud stores a login.
     pub gcloud: Option<PathBuf>,
-    /// In which programs keep their state.
+    /// The directory in which programs keep their state.
     pub state: Option<PathBuf>,
 }
 
 impl Folders {
-    /// Those of the process's user.
+    /// Returns the directories of the process's user.
     pub fn of_user() -> Self {
         Self::of(cfg!(windows), |variable| std::env::var_os(variable))
     }
 
-    /// Relative paths count as none: what lies where the user happens to be is not theirs.
+    /// Returns the directories that the variables name. Relative paths are ignored: the current directory may not be
+    /// the user's own.
     fn of(windows: bool, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let named = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let below = |name: &str, path: &str| named(name).map(|folder| folder.join(path));
@@ -38,14 +39,14 @@ impl Folders {
         }
     }
 
-    /// The file that `gcloud auth application-default login` leaves.
+    /// Returns the file that `gcloud auth application-default login` writes, if it exists.
     pub fn gcloud_login(&self) -> Option<PathBuf> {
         let file = |folder: &Path| folder.join("application_default_credentials.json");
         self.gcloud.as_deref().map(file).filter(|path| path.is_file())
     }
 }
 
-// Whether a path is absolute is the host's to say.
+// Only a Unix host takes the paths of these tests for absolute.
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;

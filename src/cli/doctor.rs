@@ -1,8 +1,8 @@
-//! `doctor`: why artifact GC is stuck or failing, and what mends it.
+//! `doctor` shows why artifact GC is stuck or failing, and how to fix it.
 
 use crate::cli::kube_flags::KubeFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::version;
 use crate::cli::warnings::report;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
@@ -14,7 +14,6 @@ use crate::output::text::plural;
 use crate::scan::files::FileContext;
 use crate::scan::selection::{Seen, Selection};
 use argo_gc_core::argo::list::{Item, Malformed, decode, object};
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::doctor::account::{Answer, Standing};
@@ -24,26 +23,26 @@ use argo_gc_core::doctor::{Doctor, facts};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use clap::Args;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-/// Where an `artifact-repositories` ConfigMap is told by its name.
+/// The name by which a ConfigMap of repositories is known.
 const REPOSITORIES: &str = "artifact-repositories";
 
-/// Says why artifact GC is stuck or failing, by cause, and what mends each
+/// Says why artifact GC is stuck or failing, by cause, and how to fix each
 ///
 /// Begins with what is known of the controller: version, instance ID, switches, defaults, and repositories whose
 /// keys can collide. Then the causes, each with the workflows concerned, what shows it, and the exact command or
-/// YAML that mends it. Never writes anything; access reviews ask the server and store nothing.
+/// YAML that fixes it. Never writes anything; access reviews ask the server and store nothing.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(after_help = "Examples:
   kubectl argo-gc doctor                       the context's namespace
   kubectl argo-gc doctor -A                    the whole cluster
   kubectl argo-gc doctor train-x7k2p           one workflow
-  kubectl argo-gc doctor -f workflows.yaml     what files tell
+  kubectl argo-gc doctor -f workflows.yaml     what files show
   kubectl argo-gc doctor -A --yaml | kubectl apply -f -      grants what GC pods lack
 
 Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be read; \
@@ -52,30 +51,24 @@ pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format.
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     output: Format,
-    /// Prints only the objects that mend it, for kubectl apply -f -.
+    /// Prints only the objects that fix it, for kubectl apply -f -.
     #[arg(long, conflicts_with = "output")]
     yaml: bool,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
     #[command(flatten)]
     pub(crate) kube: KubeFlags,
 }
 
-/// A diagnosis in the making.
+/// A diagnosis in progress.
 #[derive(Default)]
 struct Ward {
     doctor: Doctor,
@@ -84,26 +77,30 @@ struct Ward {
     malformed: bool,
 }
 
-/// What the diagnosis rests on beside the workflows.
+/// The facts, other than workflows, that the diagnosis is made of.
 struct Surroundings {
     context: Context,
     repositories: Vec<RepositoryFacts>,
     standings: BTreeMap<Account, Standing>,
-    /// Every workflow of the place was read.
+    /// Whether every workflow of the place was read.
     whole: bool,
-    origin: Origin,
-    /// As a sentence names it.
+    origin: Scope,
+    /// The name of the place in a sentence.
     place: String,
 }
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        if self.files.is_empty() { self.on_cluster(streams, now).await } else { self.on_files(streams, now) }
+        if self.from.files.is_empty() {
+            self.on_cluster(streams, now).await
+        } else {
+            self.on_files(streams, now)
+        }
     }
 
     async fn on_cluster(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let cluster = Cluster::connect(&self.kube.access()).await?;
-        let namespace = (!self.all_namespaces).then(|| cluster.namespace().to_owned());
+        let namespace = (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned());
         let place = namespace.as_deref();
         let mut bodies = cluster.workflows(PageQuery {
             namespace: namespace.clone(),
@@ -111,14 +108,14 @@ impl Arguments {
             chunk_size: self.kube.chunk_size,
             ..PageQuery::default()
         });
-        // The first page tells whether there is a cluster to talk to; the rest waits for what stands beside it.
+        // The first page shows whether the cluster answers at all. The other pages wait for the related objects.
         let (mut next, (mut controllers, mut related, gaps)) =
             tokio::try_join!(async { bodies.recv().await.transpose() }, async {
                 Ok(cluster.related(place).await)
             })?;
-        controllers.version = self.argo_version;
+        controllers.version = self.controller.argo_version;
         let mut ward = Ward::default();
-        // Accounts are reviewed one by one below, with an answer for each.
+        // Each account is reviewed below and has an answer of its own.
         ward.inspection.gaps = gaps.into_iter().filter(|gap| gap.what != "access reviews").collect();
         let (events, (repositories, more)) =
             tokio::join!(cluster.pod_events(place, &mut related), cluster.configured_repositories(place));
@@ -140,8 +137,8 @@ impl Arguments {
             why: standing.why.clone(),
             effect: "whether those of GC pods exist can't be told".to_owned(),
         }));
-        let origin = Origin {
-            kind: "cluster",
+        let origin = Scope {
+            kind: "cluster".to_owned(),
             context: cluster.context().map(str::to_owned),
             server: Some(cluster.host().to_owned()),
             namespace: namespace.clone(),
@@ -154,9 +151,9 @@ impl Arguments {
         self.show(streams, ward, beside)
     }
 
-    /// A first pass finds what stands beside the workflows, a second one assesses them.
+    /// Diagnoses files. A first pass reads the related objects, and a second pass assesses the workflows.
     fn on_files(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let inputs = files::inputs(&self.files, self.recursive)?;
+        let inputs = files::inputs(&self.from.files, self.from.recursive)?;
         let mut ward = Ward::default();
         let mut beside = FileContext::default();
         let mut repositories = Vec::new();
@@ -186,7 +183,7 @@ impl Arguments {
             }
         }
         let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-        beside.settle(&mut context, self.argo_version);
+        beside.settle(&mut context, self.controller.argo_version);
         let selection = Selection {
             names: self.names.clone(),
             namespace: self.kube.namespace.clone(),
@@ -199,7 +196,7 @@ impl Arguments {
         };
         held.iter_mut().for_each(|workflow| take(workflow));
         for input in inputs.iter().filter(|input| !input.is_read_once()) {
-            // Damage was reported by the first pass.
+            // The first pass has reported objects that can't be read.
             let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
                 if let Object::Workflow(mut workflow) = object {
                     take(&mut workflow);
@@ -213,12 +210,12 @@ impl Arguments {
             why: "files hold none".to_owned(),
             effect: "whether GC pods may do their work can't be told".to_owned(),
         });
-        let origin = Origin {
-            kind: "files",
+        let origin = Scope {
+            kind: "files".to_owned(),
             namespace: self.kube.namespace.clone(),
             filtered: !self.names.is_empty(),
-            files: self.files.iter().map(|path| path.display().to_string()).collect(),
-            ..Origin::default()
+            files: self.from.files.iter().map(|path| path.display().to_string()).collect(),
+            ..Scope::default()
         };
         let place = match inputs.as_slice() {
             [input] => input.to_string(),
@@ -266,11 +263,11 @@ impl Arguments {
 }
 
 impl Ward {
-    /// Takes in a response body of the server.
+    /// Adds the workflows of a response body.
     fn body(&mut self, body: &Body, context: &Context) -> Result<(), Error> {
         let mut take = |item: Item<Workflow>| match item {
             Item::Object(mut workflow) => {
-                // A list that expired starts over, and nothing may count twice.
+                // A list that expired starts over, and no workflow may count twice.
                 if self.seen.is_new(&workflow.metadata.uid) {
                     self.workflow(&mut workflow, context);
                 }
@@ -295,7 +292,7 @@ impl Ward {
         }
     }
 
-    /// Takes in the assessments that waited for others.
+    /// Adds the assessments that waited for others.
     fn settle(&mut self, context: &Context) {
         for assessment in self.inspection.finish() {
             self.doctor.examine(&assessment, context);

@@ -1,4 +1,4 @@
-//! `explain`: the catalogue of reasons.
+//! `explain` prints entries of the catalogue of reasons.
 
 use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
@@ -6,7 +6,7 @@ use crate::output::explain::{explain, explain_list};
 use argo_gc_core::reason::Reason;
 use clap::Args;
 
-/// Explains a reason code: why it happens, in which versions, and what mends it
+/// Explains a reason code: why it happens, in which versions, and how to fix it
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc explain inline-only
@@ -39,7 +39,7 @@ impl Arguments {
     }
 }
 
-/// Reads a code; an unknown one is answered with those that look like it.
+/// Parses a reason code. The error for an unknown code names similar codes.
 pub(crate) fn parse(code: &str) -> Result<Reason, Error> {
     Reason::from_code(code).ok_or_else(|| {
         let error = Error::usage(format!("there is no reason \"{code}\""));

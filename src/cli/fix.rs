@@ -1,12 +1,13 @@
-//! `fix`: manifests rewritten so that their artifacts are collected.
+//! `fix` rewrites manifests so that Argo collects their artifacts.
 
 pub mod lifecycle;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::lint::gather::read;
+use crate::cli::shared_flags::{FileFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::{repository, version};
+use crate::cli::values::repository;
 use crate::error::{Error, exit};
 use crate::files;
 use crate::files::Input;
@@ -16,8 +17,7 @@ use crate::output::escape::escape;
 use crate::output::text::plural;
 use crate::syntax::source::Source;
 use argo_gc_core::argo::artifact::Strategy;
-use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::NEWEST;
+use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::model::bucket::Bucket;
 use clap::Args;
 use jiff::Timestamp;
@@ -34,6 +34,13 @@ use std::path::{Path, PathBuf};
 /// What can't be moved without changing what it does is left, and named on standard error. Shows a diff unless
 /// --write is given.
 #[derive(Debug, Args)]
+#[command(mut_arg("files", |arg| {
+    arg.help("Files, directories or - (standard input): YAML or JSON")
+        .required_unless_present_any(["defaults", "lifecycle"])
+}))]
+#[command(mut_arg("argo_version", |arg| {
+    arg.help("With --defaults: version of the controller [default: the newest known]")
+}))]
 #[command(after_help = "Examples:
   kubectl argo-gc fix -f workflow.yaml                shows the changes
   kubectl argo-gc fix -f workflow.yaml --write        makes them
@@ -45,12 +52,8 @@ use std::path::{Path, PathBuf};
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
 some places had to be left; 130 interrupted.")]
 pub(crate) struct Arguments {
-    /// Files, directories or - (standard input): YAML or JSON.
-    #[arg(short, long = "filename", value_name = "PATH", required_unless_present_any = ["defaults", "lifecycle"])]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    from: FileFlags,
     /// Sets this strategy, OnWorkflowDeletion or OnWorkflowCompletion, for every workflow and template that sets none.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
@@ -66,8 +69,8 @@ pub(crate) struct Arguments {
     /// Prints defaults for the controller's ConfigMap instead, and what they do not reach.
     #[arg(long, conflicts_with_all = ["files", "recursive", "unique_keys", "diff", "write"])]
     defaults: bool,
-    /// Prints a rule for a bucket instead, by which what is older than so many days goes, and says whom it would hit
-    /// today.
+    /// Prints a rule for a bucket instead, by which objects older than so many days are deleted, and says which of
+    /// them are still needed today.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
           conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
     lifecycle: Option<u32>,
@@ -80,10 +83,9 @@ pub(crate) struct Arguments {
     /// With --defaults: service account of GC pods [default: artifact-gc].
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,
-    /// With --defaults: version of the controller [default: the newest known].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
-    // Only --lifecycle asks storage and, without files, a cluster.
+    #[command(flatten)]
+    controller: VersionFlags,
+    // Only --lifecycle reads storage and, without files, a cluster.
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
@@ -106,17 +108,17 @@ impl Arguments {
         }
         if self.defaults {
             let strategy = self.strategy.unwrap_or(Strategy::OnWorkflowDeletion);
-            let version = self.argo_version.unwrap_or(NEWEST);
+            let version = self.controller.argo_version.unwrap_or(NEWEST);
             let account = self.service_account.as_deref().unwrap_or("artifact-gc");
             let text = defaults::defaults(&strategy, account, version).map_err(Error::new)?;
             write!(streams.out, "{text}")?;
             return Ok(exit::DONE);
         }
-        // clap waives what a flag requires where that conflicts with another one that is there.
-        if self.service_account.is_some() || self.argo_version.is_some() {
+        // clap does not enforce `requires` if the required flag conflicts with one that is given.
+        if self.service_account.is_some() || self.controller.argo_version.is_some() {
             return Err(Error::usage("--service-account and --argo-version go with --defaults"));
         }
-        let inputs = files::inputs(&self.files, self.recursive)?;
+        let inputs = files::inputs(&self.from.files, self.from.recursive)?;
         if self.write && inputs.iter().any(Input::is_read_once) {
             return Err(Error::usage("standard input can't be written to; leave out --write"));
         }
@@ -165,7 +167,8 @@ impl Arguments {
         Ok(if trouble { exit::PARTIAL } else { exit::DONE })
     }
 
-    /// Keys first: they change no line, so that the places of all refusals are those of the file.
+    /// Applies all edits. Keys come first: they change no line numbers, so all refusals name places of the
+    /// original file.
     fn fixed(&self, source: &Source, read_keys: &BTreeSet<String>) -> Result<Fixed, Error> {
         let mut all = Fixed { text: source.text.clone(), ..Fixed::default() };
         let mut take = |fixed: Fixed| {
@@ -187,7 +190,7 @@ impl Arguments {
     }
 }
 
-/// A unified diff; on a terminal without what would act on it.
+/// Prints a unified diff. On a terminal, control characters are escaped.
 fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
     let diff = TextDiff::from_lines(source.text.as_str(), text);
     let diff = diff.unified_diff().context_radius(3).header(&source.name, &source.name).to_string();
@@ -197,7 +200,7 @@ fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
     diff.lines().try_for_each(|line| writeln!(streams.out, "{}", escape(line.trim_end_matches('\r'))))
 }
 
-/// Puts a new content in a file's place at once, with the old one's mode; a link goes on pointing to it.
+/// Replaces a file's content atomically and keeps its mode. If the path is a link, the file it points to is replaced.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = path.canonicalize()?;
     let mode = path.metadata()?.permissions();

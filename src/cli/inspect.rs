@@ -1,4 +1,4 @@
-//! `inspect`: which artifacts lack coverage, and why.
+//! `inspect` shows which artifacts lack coverage, and why.
 
 pub mod archive;
 pub mod from_cluster;
@@ -6,9 +6,10 @@ pub mod from_files;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::{Verdicts, phase, verdict, verdicts, version};
+use crate::cli::values::{Verdicts, phase, verdict, verdicts};
 use crate::error::{Error, exit};
 use crate::files::inspection;
 use crate::output::Format;
@@ -18,12 +19,11 @@ use crate::output::printer::Printer;
 use crate::output::view::{GroupBy, SortKey, View};
 use crate::output::writer::FormatWriter;
 use crate::scan::selection::Selection;
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
 use argo_gc_store::store::Store;
 use clap::{Args, ValueEnum};
@@ -34,7 +34,7 @@ use std::path::PathBuf;
 /// Lists workflows and shows which artifacts lack garbage collection, and why
 ///
 /// For every output artifact, archived logs included: whether Argo will delete it, has deleted it, never
-/// will, or tried and failed; where the chain broke; and what mends it. Never writes anywhere.
+/// will, or tried and failed; where the chain broke; and how to fix it. Never writes anywhere.
 ///
 /// Verdicts: uncovered (nobody will delete it), failing (Argo tried or will try, and can't), unknown (too little can
 /// be seen), kept (someone set the strategy Never), covered (Argo will delete it), collected (Argo has deleted it).
@@ -42,11 +42,12 @@ use std::path::PathBuf;
 /// Tables and pages show problems only (uncovered, failing, unknown); json, yaml, prometheus and trees show
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
   kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
-  kubectl argo-gc inspect -A --check           with sizes and costs, as the buckets tell
+  kubectl argo-gc inspect -A --check           with sizes and costs, read from the buckets
   kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
   kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
@@ -55,7 +56,7 @@ use std::path::PathBuf;
   kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
 
 Next:
-  kubectl argo-gc explain inline-only          why that happens, and what mends it
+  kubectl argo-gc explain inline-only          why that happens, and how to fix it
   kubectl argo-gc doctor -A                    what collection is stuck or fails at
   kubectl argo-gc purge -A --dry-run           what of it could be deleted
 
@@ -65,15 +66,10 @@ pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format [default: table, tree for named workflows].
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
@@ -92,9 +88,8 @@ pub(crate) struct Arguments {
     /// With -o html: shows what changed since an earlier inspection (-o json); - is standard input.
     #[arg(long, value_name = "OLD.json")]
     since: Option<PathBuf>,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
@@ -105,7 +100,7 @@ pub(crate) struct Arguments {
     /// Only workflows in these phases, such as Failed,Error.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows whose names begin so.
+    /// Only workflows whose names start with TEXT.
     #[arg(long, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     #[command(flatten)]
@@ -139,19 +134,19 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Stands for every verdict.
+/// The value of `--verdict` that means every verdict.
 pub(crate) const ALL: &str = "all";
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        if self.files.is_empty() {
+        if self.from.files.is_empty() {
             from_cluster::run(&self, streams, now).await
         } else {
             from_files::run(&self, streams, now).await
         }
     }
 
-    /// The storage to check against; none without --check.
+    /// Opens the storage for --check.
     fn store(&self) -> Result<Option<Store>, Error> {
         if self.sort_by == Some(SortKey::Size) && !self.check {
             return Err(Error::usage("sizes are only known with --check"));
@@ -159,7 +154,7 @@ impl Arguments {
         self.check.then(|| self.storage.open()).transpose()
     }
 
-    /// The earlier inspection to compare with.
+    /// Reads the earlier inspection of --since.
     fn since(&self, streams: &mut Streams) -> Result<Option<Since>, Error> {
         let Some(path) = &self.since else { return Ok(None) };
         if self.output != Some(Format::Html) {
@@ -167,7 +162,7 @@ impl Arguments {
             return Err(error.hint("kubectl argo-gc diff OLD.json NEW.json compares in text and JSON"));
         }
         let stdin = std::path::Path::new("-");
-        if path == stdin && self.files.iter().any(|file| file == stdin) {
+        if path == stdin && self.from.files.iter().any(|file| file == stdin) {
             return Err(Error::usage("standard input can't be both objects and an earlier inspection"));
         }
         let mut comparison = Comparison::default();
@@ -175,17 +170,18 @@ impl Arguments {
         Ok(Some(Since { name: path.display().to_string(), head, comparison }))
     }
 
-    /// What of the workflows read is wanted. Names on a cluster are asked for by name already.
+    /// Returns the selection to apply to the workflows that were read. A cluster is asked by name, so names are not
+    /// selected again.
     fn selection(&self, now: Timestamp) -> Selection {
-        let names = if self.files.is_empty() { Vec::new() } else { self.names.clone() };
+        let names = if self.from.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
-            namespace: self.kube.namespace.clone().filter(|_| !self.files.is_empty()),
+            namespace: self.kube.namespace.clone().filter(|_| !self.from.files.is_empty()),
             prefix: self.prefix.clone(),
             ..self.select.selection(names, self.status.clone(), now)
         }
     }
 
-    /// Whether workflows are left out that stand in the same place.
+    /// Whether a flag leaves out workflows of the namespace, cluster or files.
     fn is_filtered(&self) -> bool {
         !self.names.is_empty()
             || self.selector.is_some()
@@ -200,7 +196,7 @@ impl Arguments {
         self.output.unwrap_or(default)
     }
 
-    fn view(&self, streams: &Streams, now: Timestamp, origin: Origin) -> View {
+    fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
         let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
             Verdicts::One(verdict) => Some(*verdict),
@@ -231,15 +227,15 @@ impl Arguments {
     }
 }
 
-/// An inspection on its way to the output.
-struct Run<'s> {
+/// An inspection in progress, with its output.
+pub(crate) struct Run<'s> {
     printer: Printer<&'s mut dyn Write>,
     inspection: Inspection,
     fail_on: &'s [Verdict],
     found: bool,
-    /// Objects that could not be read.
+    /// The number of objects that could not be read.
     malformed: usize,
-    /// Waits for what storage tells, where that is asked after everything was read.
+    /// Assessments that wait until storage is looked up, if that happens after everything was read.
     held: Option<Vec<Assessment>>,
 }
 
@@ -271,7 +267,7 @@ impl<'s> Run<'s> {
         Ok(self.printer.assessment(assessment)?)
     }
 
-    /// Takes gaps in, each once.
+    /// Adds gaps, each only once.
     fn gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
             if !self.inspection.gaps.contains(&gap) {
@@ -285,7 +281,7 @@ impl<'s> Run<'s> {
         self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
     }
 
-    /// Ends the output; the gaps and the exit code remain.
+    /// Ends the output, and returns the inspection with its gaps, and the exit code.
     fn finish(mut self) -> Result<(Inspection, u8), Error> {
         for assessment in self.inspection.finish() {
             self.print(assessment)?;

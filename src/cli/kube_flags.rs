@@ -1,4 +1,4 @@
-//! kubectl's own flags.
+//! Flags of kubectl and of argo.
 
 use crate::cluster::access::Access;
 use crate::cluster::argo_server::address::ArgoAddress;
@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What `status.phase` of a workflow can be.
+/// The values of a workflow's `status.phase`.
 pub(crate) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
 
 /// Flags that mean what they mean in kubectl.
@@ -79,12 +79,12 @@ pub(crate) struct ArgoFlags {
     argo_insecure_skip_verify: bool,
 }
 
-/// The argo CLI reads ARGO_SECURE so.
+/// Parses ARGO_SECURE as the argo CLI does.
 fn unless_false(text: &str) -> Result<bool, String> {
     Ok(text != "false")
 }
 
-/// And ARGO_INSECURE_SKIP_VERIFY so.
+/// Parses ARGO_INSECURE_SKIP_VERIFY as the argo CLI does.
 fn if_true(text: &str) -> Result<bool, String> {
     Ok(text == "true")
 }
@@ -107,12 +107,12 @@ impl KubeFlags {
 }
 
 impl ArgoFlags {
-    /// With the Argo server beside the cluster.
+    /// Returns the access to the cluster and to its Argo server.
     pub fn beside(&self, kube: &KubeFlags) -> Access {
         Access { argo_server: self.argo_server(), ..kube.access() }
     }
 
-    /// The Argo server that is named, if any; a variable that is set and empty names none.
+    /// Returns the Argo server if one is named. A variable that is set but empty names none.
     fn argo_server(&self) -> Option<ArgoAddress> {
         let server = self.argo_server.as_ref().filter(|server| !server.trim().is_empty())?;
         Some(ArgoAddress {
@@ -124,7 +124,7 @@ impl ArgoFlags {
     }
 }
 
-/// Those of [`KubeFlags`] that a command line has so far, whatever its verb.
+/// Returns the access that the flags of an incomplete command line give, whatever its verb.
 pub(crate) fn access(typed: &ArgMatches) -> Access {
     fn get<T: Clone + Send + Sync + 'static>(typed: &ArgMatches, id: &str) -> Option<T> {
         typed.try_get_one::<T>(id).ok().flatten().cloned()

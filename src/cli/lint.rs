@@ -1,22 +1,20 @@
-//! `lint`: what manifests will leave behind once they run.
+//! `lint` predicts from manifests which artifacts will not be collected.
 
 pub mod gather;
 
 use crate::cli::explain;
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::lint::gather::Gathered;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::version;
+use crate::cli::warnings::warn_of_gaps;
 use crate::error::{Error, exit};
 use crate::output::lint::{LintFormat, write};
 use crate::syntax::diagnostics::{Finding, Report};
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::lint::lint;
 use argo_gc_core::lint::types::Severity;
-use argo_gc_core::model::gap::Gap;
 use argo_gc_core::reason::Reason;
 use clap::Args;
-use std::path::PathBuf;
 
 /// Predicts from manifests which artifacts will not be collected, and why
 ///
@@ -28,6 +26,10 @@ use std::path::PathBuf;
 /// Severities: uncovered (nobody will delete it), failing (Argo will try, and can't), unknown (a template was
 /// not given), note (a hazard).
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("files")))]
+#[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input): YAML or JSON")))]
+#[command(mut_arg("argo_version", |arg| arg.help("Version of the controller [default: the cluster's where connected, \
+    else the newest known]")))]
 #[command(after_help = "Examples:
   kubectl argo-gc lint -f workflow.yaml
   kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
@@ -36,23 +38,18 @@ use std::path::PathBuf;
   kubectl argo-gc lint -A                             the cluster's templates and cron workflows
 
 Next:
-  kubectl argo-gc fix -f workflow.yaml                how to mend it, as a diff
+  kubectl argo-gc fix -f workflow.yaml                how to fix it, as a diff
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or objects \
 could not be read; 130 interrupted.")]
 pub(crate) struct Arguments {
-    /// Files, directories or - (standard input): YAML or JSON.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    from: FileFlags,
     /// With -f: reads the controller's version and templates that the files refer to from the cluster.
     #[arg(long, requires = "files")]
     connected: bool,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "files"])]
-    all_namespaces: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
     /// Output format.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
     output: LintFormat,
@@ -65,9 +62,8 @@ pub(crate) struct Arguments {
     /// Shows only findings of these severities or codes.
     #[arg(long, value_delimiter = ',', value_parser = wanted, value_name = "SEVERITY|CODE")]
     only: Vec<Wanted>,
-    /// Version of the controller [default: the cluster's where connected, else the newest known].
-    #[arg(long, value_parser = version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
     #[command(flatten)]
     pub(crate) kube: KubeFlags,
 }
@@ -110,7 +106,7 @@ impl Arguments {
             .into_iter()
             .map(|prediction| Finding::new(prediction, &manifests, &origins, &sources));
         let mut findings: Vec<Finding> = all.collect();
-        // In the order of the files; what a cluster holds has no place and keeps its own.
+        // Findings are in the order of the files. Those of a cluster have no place and keep their order.
         findings.sort_by(|a, b| a.at.cmp(&b.at));
         let found = findings.iter().any(|finding| self.fail_on.iter().any(|wanted| wanted.takes(finding)));
         if !self.only.is_empty() {
@@ -126,9 +122,7 @@ impl Arguments {
         };
         write(&mut *streams.out, self.output, !self.no_headers, &report)?;
         streams.out.flush()?;
-        for Gap { what, why, effect } in &report.gaps {
-            streams.say(format!("Warning: cannot read {what} ({why}); {effect}"));
-        }
+        warn_of_gaps(&report.gaps, streams);
         if looked_at == 0 {
             streams.say("No workflow manifests found.");
         } else if report.findings.is_empty() {

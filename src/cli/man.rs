@@ -1,4 +1,4 @@
-//! `man`: the manual pages, for those who pack the program.
+//! `man` writes the manual pages, for packagers.
 
 use crate::cli::app::Cli;
 use crate::cli::streams::Streams;
@@ -33,7 +33,7 @@ impl Arguments {
     }
 }
 
-/// A command's page, and those of its verbs.
+/// Writes the page of a command, and those of its verbs.
 fn pages(name: String, command: Command) -> Vec<(String, Command)> {
     let verbs: Vec<Command> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
     let verbs = verbs

@@ -1,18 +1,19 @@
-//! `manifest`: what runs the plugin in the cluster, by the clock.
+//! `manifest` prints objects that run the plugin in the cluster on a schedule.
 
-use crate::cli::app::Cli;
+use crate::cli::app;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::cli::values;
-use crate::cli::values::{UnreadSource, image};
+use crate::cli::values::image;
+use crate::cluster::unread::UnreadSource;
 use crate::error::{Error, exit};
 use crate::files::policy;
 use argo_gc_core::model::bucket::Bucket;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// The roles that a person gets, too: there is one list of rights.
+/// The roles. They are the same for users and for the scheduled run.
 const RBAC: &str = include_str!("../../docs/rbac.yaml");
 
 const ACCOUNT: &str = include_str!("manifest/account.yaml");
@@ -25,12 +26,12 @@ const CONTAINER: &str = include_str!("manifest/container.yaml");
 
 const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 
-/// The policy where none is given.
+/// The policy if none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
 /// Prints manifests that run a report or a purge in the cluster, on a schedule
 ///
-/// A ServiceAccount with just the rights that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
+/// A ServiceAccount with only the permissions that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
 /// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
 /// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
 #[derive(Debug, Args)]
@@ -65,19 +66,19 @@ pub(crate) struct Arguments {
     /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
     #[arg(long, value_name = "FILE", help_heading = "Purge")]
     policy: Option<PathBuf>,
-    /// Takes failed runs, too.
+    /// Also deletes failed runs.
     #[arg(long, help_heading = "Purge")]
     failed: bool,
     /// As of purge: another place where deleting is allowed, such as gs://BUCKET/PREFIX.
     #[arg(long, value_parser = values::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
-    /// As of purge: goes on although this can't be read, and might refer to what is deleted.
+    /// As of purge: proceeds even if SOURCE can't be read, although it may refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
     accept_unread: Vec<UnreadSource>,
     /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,
-    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they go with the pod].
+    /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they are deleted with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
     /// Further flags of purge, after --.
@@ -96,13 +97,13 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// A purge's dry run, and the rights to read.
+    /// A purge's dry run, with permissions to read only.
     Report,
     /// A purge.
     Purge,
 }
 
-/// A DNS label: what Kubernetes takes for a namespace.
+/// Parses a DNS label, which is what Kubernetes accepts as a namespace.
 fn label(text: &str) -> Result<String, String> {
     let ordinary = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let ends = |c: char| c != '-';
@@ -112,7 +113,7 @@ fn label(text: &str) -> Result<String, String> {
     }
 }
 
-/// CronJobs add to their names.
+/// Parses the name of a CronJob. It is shorter than other names, because Kubernetes appends to it.
 fn name(text: &str) -> Result<String, String> {
     match label(text)?.len() > 52 {
         true => Err("the name of a CronJob has 52 letters at the most".to_owned()),
@@ -120,7 +121,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The fields are the server's to check, for it alone knows them all; their number is a common slip.
+/// Parses a schedule. Only the number of fields is checked, a common mistake: the server checks their contents.
 fn schedule(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let fields = text.split_whitespace().count();
@@ -138,9 +139,9 @@ impl Arguments {
             Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
-        // What would be wrong at night is wrong now.
+        // A wrong command line is refused now rather than when the job runs.
         let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
-        if let Err(error) = Cli::try_parse_from(line) {
+        if let Err(error) = app::parse(line) {
             let words = error.render().to_string();
             let words = words.lines().next().unwrap_or_default();
             return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))
@@ -169,7 +170,7 @@ impl Arguments {
             .replace("@IMAGE@", &quoted(&self.image))
             .replace("@ARGS@", &args.join("\n"));
         let volumes = VOLUMES.replace("@STATE@", &state);
-        // The user's texts come last, so that nothing in them is taken for a place to fill in.
+        // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
         let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
         let text = fill(&text, "@VOLUMES@", &volumes)
             .replace("@ROLE@", &role(rights, "@NAME@"))
@@ -180,7 +181,7 @@ impl Arguments {
         fill(&text, "@CONTAINER@", &container).replacen("@POLICY@", &block(policy), 1)
     }
 
-    /// The command line that runs in the cluster.
+    /// Returns the arguments of the command that runs in the cluster.
     fn args(&self) -> Vec<String> {
         let mut args: Vec<String> = match self.mode {
             Mode::Report => vec!["purge".into(), "-A".into(), "--dry-run".into()],
@@ -195,14 +196,13 @@ impl Arguments {
             true => format!("--repository={bucket}"),
             false => format!("--repository={bucket}/{prefix}"),
         }));
-        let unread = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
-        args.extend(unread.map(|source| format!("--accept-unread={}", source.get_name())));
+        args.extend(self.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
         args.extend(self.more.iter().cloned());
         args
     }
 }
 
-/// One of the two roles of docs/rbac.yaml, under another name.
+/// Returns one of the two roles of docs/rbac.yaml under another name.
 fn role(rights: &str, name: &str) -> String {
     let documents = RBAC.split("\n---\n").map(|document| {
         let start = document.find("apiVersion:").unwrap_or_default();
@@ -213,7 +213,7 @@ fn role(rights: &str, name: &str) -> String {
     found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
 }
 
-/// A file's text as a block, if a block can hold it as it is.
+/// Returns a file's text as a YAML block, or quoted if a block can't hold it unchanged.
 fn block(text: &str) -> String {
     let plain =
         |c: char| c == '\n' || !c.is_control() && c != '\u{feff}' && !('\u{2028}'..='\u{2029}').contains(&c);

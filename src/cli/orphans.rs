@@ -1,12 +1,14 @@
-//! `orphans`: objects in a bucket that no record refers to.
+//! `orphans` finds objects in a bucket that no record refers to.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
+use crate::cli::records::Sources;
+use crate::cli::shared_flags::FileFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
 use crate::cli::warnings::warn_of_readers;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::Unread;
 use crate::disk_queue::DiskQueue;
 use crate::duration;
 use crate::duration::signed;
@@ -15,7 +17,7 @@ use crate::output::escape::escape;
 use crate::output::{document, orphans as show};
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::records::{Sources, words};
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
 ///
-/// Lists what lies below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
+/// Lists what is stored below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
 /// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
 /// nothing itself.
 ///
@@ -50,12 +52,8 @@ pub(crate) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
     repository: Vec<(Bucket, String)>,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    from: FileFlags,
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
@@ -65,7 +63,7 @@ pub(crate) struct Arguments {
     /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
-    /// Saves a plan that deletes them, for `purge --plan`; wants --exclusive.
+    /// Saves a plan that deletes them, for `purge --plan`; requires --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
     /// Output format.
@@ -92,7 +90,7 @@ impl Arguments {
         self.ensure_apart()?;
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
+        let sources = Sources { from: &self.from, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
@@ -107,7 +105,7 @@ impl Arguments {
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
-                for object in page.map_err(Error::new)? {
+                for object in page? {
                     let Some((name, object)) = search.judge(object).filter(|_| planning) else { continue };
                     let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
                     group.delete.push(object);
@@ -121,10 +119,10 @@ impl Arguments {
             Format::Table => show::table(out, &found, now)?,
             format => {
                 let head = serde_json::json!({
-                    "apiVersion": crate::purge::plan_file::API_VERSION,
+                    "apiVersion": API_VERSION,
                     "kind": "Orphans",
                     "generatedAt": now,
-                    "unread": records.unread.iter().map(words).collect::<Vec<_>>(),
+                    "unread": records.unread,
                     "offered": refusal.is_none(),
                 });
                 let items = found.iter().map(|(place, found)| {
@@ -154,7 +152,7 @@ impl Arguments {
         Ok(exit::DONE)
     }
 
-    /// An object below two prefixes would be counted and planned twice.
+    /// Refuses prefixes that overlap: an object below two of them would be counted and planned twice.
     fn ensure_apart(&self) -> Result<(), Error> {
         let places: Vec<String> =
             self.repository.iter().map(|(bucket, prefix)| format!("{bucket}/{prefix}")).collect();
@@ -171,10 +169,10 @@ impl Arguments {
         Ok(())
     }
 
-    /// Why nothing may be offered for deletion (`docs/dangers.md`, dangers 15 and 16).
+    /// Returns why nothing may be offered for deletion, if there is a reason (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
-            return Some(format!("what refers to these objects can't be told: {}", words(first)));
+            return Some(format!("what refers to these objects can't be told: {first}"));
         }
         (!self.exclusive)
             .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())

@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::time::{Duration, Instant};
 
-/// A line on standard error once a second has passed.
+/// A line on standard error that appears after a second.
 pub(crate) struct Progress {
     pub(crate) bar: Option<ProgressBar>,
     pub(crate) started: Instant,

@@ -1,24 +1,25 @@
-//! `purge`: delete what Argo left behind.
+//! `purge` deletes the objects of artifacts that Argo left behind.
 
 pub mod apply;
 pub mod confirm;
 pub mod engine;
 pub mod from_cluster;
 pub mod from_files;
+pub mod heeded;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
-use crate::cli::values::{UnreadSource, bytes, not_blank, phase, repository};
-use crate::cluster::references::Unread;
+use crate::cli::values::{bytes, not_blank, phase, repository};
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
 use crate::files::policy;
 use crate::scan::selection::Selection;
-use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::{Allowed, Rules};
@@ -31,13 +32,16 @@ use std::time::Duration;
 
 /// Deletes the objects of artifacts that Argo left behind
 ///
-/// Shows which objects of which workflows go, which stay and why, asks, deletes exactly those, looks whether
-/// they are gone, and says what was freed. Nothing that anything visible still refers to is deleted, nothing of
-/// a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
-/// object that was overwritten since it was shown. --dry-run only shows.
+/// Shows which objects of which workflows are deleted, which are kept and why, asks, deletes exactly those, verifies
+/// that they are gone, and says how much was freed. Nothing that anything visible still refers to is deleted, nothing
+/// of a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
+/// object that was overwritten since it was shown. --dry-run only shows the plan.
 #[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
+    JSON or YAML. For real buckets only a plan is made then")))]
 #[command(after_help = "Examples:
-  kubectl argo-gc purge -n ml --older 7d --dry-run      what would go, what stays and why
+  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted, what is kept and why
   kubectl argo-gc purge -n ml --older 7d                shows it, asks, deletes it, verifies it
   kubectl argo-gc purge train-x7k2p                     one workflow
   kubectl argo-gc purge -A --older 30d --only logs      archived logs only
@@ -55,34 +59,27 @@ pub(crate) struct Arguments {
     /// Workflows by name, failed ones too.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "names"])]
-    all_namespaces: bool,
-    /// Files, directories or - (standard input) to read instead of a cluster: JSON or YAML. Real buckets are then
-    /// only planned for, never deleted from.
-    #[arg(short, long = "filename", value_name = "PATH")]
-    files: Vec<PathBuf>,
-    /// Descends into directories given with -f.
-    #[arg(short = 'R', long, requires = "files")]
-    recursive: bool,
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    from: FileFlags,
     /// Output format of the plan, or of the result where it is carried out.
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
-    /// Version of the controller that ran the workflows [default: read from its Deployment].
-    #[arg(long, value_parser = values::version, value_name = "VERSION")]
-    argo_version: Option<Version>,
+    #[command(flatten)]
+    controller: VersionFlags,
 
-    /// All workflows of the namespace; without it something has to be selected.
+    /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
     all: bool,
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
           help_heading = "Selection")]
     pub(crate) selector: Option<String>,
-    /// Only workflows in these phases, such as Failed,Error; without it failed ones are left alone unless named.
+    /// Only workflows in these phases, such as Failed,Error; without it failed ones are kept unless named.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     status: Vec<String>,
-    /// Only workflows whose names begin so.
+    /// Only workflows whose names start with TEXT.
     #[arg(long, value_parser = not_blank, value_name = "TEXT", help_heading = "Selection")]
     prefix: Option<String>,
     #[command(flatten)]
@@ -94,10 +91,10 @@ pub(crate) struct Arguments {
     /// Only archived logs, or only other artifacts.
     #[arg(long, value_enum, value_name = "CLASS", help_heading = "Selection")]
     only: Option<Only>,
-    /// Only objects in these buckets.
+    /// Only objects in these buckets, by name alone, such as ml-artifacts.
     #[arg(long, value_delimiter = ',', value_name = "NAME", help_heading = "Selection")]
     bucket: Vec<String>,
-    /// Policy of what stays all the same (docs/policy.md), as YAML; - is standard input.
+    /// Retention policy that says what to keep (docs/policy.md), as YAML; - is standard input.
     #[arg(long, value_name = "FILE", help_heading = "Selection")]
     policy: Option<PathBuf>,
 
@@ -105,14 +102,14 @@ pub(crate) struct Arguments {
     /// Azure container's URL; without a prefix the whole bucket.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
     repository: Vec<(Bucket, String)>,
-    /// Goes on although this can't be read, and might refer to what is deleted.
+    /// Proceeds even if SOURCE can't be read, although it may refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
     accept_unread: Vec<UnreadSource>,
-    /// How long a workflow is left alone after its end.
+    /// How long a workflow is kept after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
     grace: Duration,
-    /// How far an object's time may lie outside its workflow's run, and clocks apart.
+    /// How far an object's time may be outside its workflow's run, and how far clocks may differ.
     #[arg(long, value_parser = duration::parse, default_value = "10m", value_name = "DURATION",
           help_heading = "Safety")]
     margin: Duration,
@@ -128,10 +125,10 @@ pub(crate) struct Arguments {
           default_missing_value = "client", value_name = "WHERE", help_heading = "Plan")]
     dry_run: DryRun,
     /// Saves the plan instead of carrying it out.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "resume"], help_heading = "Plan")]
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
     plan_out: Option<PathBuf>,
     /// Carries out a saved plan and nothing else.
-    #[arg(long, value_name = "FILE", conflicts_with_all = SELECTING, help_heading = "Plan")]
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
     plan: Option<PathBuf>,
     /// How old the plan of --plan may be.
     #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION",
@@ -146,24 +143,23 @@ pub(crate) struct Arguments {
     /// With --engine gcs-batch: the folder to write to [default: gcs-batch].
     #[arg(long, value_name = "DIR", help_heading = "Plan")]
     engine_out: Option<PathBuf>,
-    /// With --engine argo, which wants it: where its pods find the plan, as gs://BUCKET/KEY.
+    /// Required with --engine argo: where its pods find the plan, as gs://BUCKET/KEY.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Plan")]
     plan_location: Option<(Bucket, String)>,
     /// With --engine argo: into how many shards the plan is cut [default: 8].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N", help_heading = "Plan")]
     shards: Option<u32>,
-    /// With --engine argo, which wants it: an image of this plugin (docs/in-cluster.md shows how to make it).
+    /// Required with --engine argo: an image of this plugin (docs/in-cluster.md shows how to make it).
     #[arg(long, value_parser = crate::cli::values::image, value_name = "IMAGE", help_heading = "Plan")]
     image: Option<String>,
     /// Finishes the interrupted run that wrote this journal.
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = SELECTING, conflicts_with = "plan",
-          help_heading = "Plan")]
+    #[arg(long, value_name = "JOURNAL", conflicts_with = "plan", help_heading = "Plan")]
     resume: Option<PathBuf>,
 
-    /// Does not ask; needed where there is no terminal to ask on.
+    /// Skips the confirmation; required if there is no terminal to ask on.
     #[arg(short, long, help_heading = "Deleting")]
     yes: bool,
-    /// Takes Argo's artifact-gc finalizer off workflows that hang in it, once all their artifacts are gone.
+    /// Removes Argo's artifact-gc finalizer from workflows stuck in deletion, once all their artifacts are gone.
     #[arg(long, help_heading = "Deleting")]
     release_finalizer: bool,
     /// Does not mark the artifacts as deleted in their workflows.
@@ -180,24 +176,6 @@ pub(crate) struct Arguments {
     argo: ArgoFlags,
 }
 
-/// Flags that choose workflows: a saved plan has chosen already.
-const SELECTING: [&str; 14] = [
-    "names",
-    "all_namespaces",
-    "files",
-    "all",
-    "selector",
-    "status",
-    "older",
-    "prefix",
-    "instanceid",
-    "reason",
-    "only",
-    "bucket",
-    "policy",
-    "repository",
-];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Table,
@@ -212,7 +190,7 @@ enum DryRun {
     None,
     /// Only shows the plan; what --dry-run alone means.
     Client,
-    /// Looks besides whether the rights suffice to carry it out.
+    /// Also checks the permissions to carry it out.
     Server,
 }
 
@@ -236,7 +214,7 @@ impl Arguments {
         if let Some(journal) = &self.resume {
             return apply::resume(&self, journal, streams, now).await;
         }
-        // clap waives what a flag requires where that conflicts with another one that is there.
+        // clap does not enforce `requires` if the required flag conflicts with one that is given.
         engine::check(&self)?;
         if let Some(plan) = &self.plan {
             return apply::saved(&self, plan, streams, now).await;
@@ -247,16 +225,16 @@ impl Arguments {
             ));
         }
         let retention = self.retention(streams)?;
-        match self.files.is_empty() {
+        match self.from.files.is_empty() {
             true => from_cluster::run(&self, retention, streams, now).await,
             false => from_files::run(&self, retention, streams, now).await,
         }
     }
 
-    /// An empty selection must not mean everything (`docs/dangers.md`, danger 27).
+    /// Whether any flag selects workflows. An empty selection must not mean everything (`docs/dangers.md`, danger 27).
     fn selects_anything(&self) -> bool {
         self.all
-            || self.all_namespaces
+            || self.scope.all_namespaces
             || !self.names.is_empty()
             || self.selector.is_some()
             || !self.status.is_empty()
@@ -265,11 +243,11 @@ impl Arguments {
             || self.select.is_filter()
     }
 
-    /// Reads the policy before anything else is asked for.
+    /// Reads the policy, before the cluster or storage is asked for anything.
     fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
         let Some(path) = &self.policy else { return Ok(None) };
         let stdin = Path::new("-");
-        if path == stdin && self.files.iter().any(|file| file == stdin) {
+        if path == stdin && self.from.files.iter().any(|file| file == stdin) {
             return Err(Error::usage("standard input can't be both the policy and the workflows"));
         }
         policy::read(path, &mut *streams.input).map(|policy| Some(Arc::new(policy)))
@@ -304,31 +282,22 @@ impl Arguments {
         }
     }
 
-    /// Refuses to go on while a source of references is unread; gives back what was accepted.
-    pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<String>, Error> {
-        let accepted = |unread: &Unread| {
-            let names = self.accept_unread.iter().filter_map(ValueEnum::to_possible_value);
-            names.into_iter().any(|name| name.get_name() == unread.source)
-        };
+    /// Refuses to go on if a source of references is unread and not accepted. Returns the accepted ones.
+    pub(crate) fn check_unread(&self, unread: &[Unread]) -> Result<Vec<Unread>, Error> {
         let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
-            unread.iter().partition(|unread| accepted(unread));
+            unread.iter().partition(|unread| self.accept_unread.contains(&unread.source));
         let Some(first) = missing.first() else {
-            return Ok(fine.iter().map(ToString::to_string).collect());
+            return Ok(fine.into_iter().cloned().collect());
         };
-        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source).collect();
+        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source.as_str()).collect();
         sources.dedup();
         let more = match missing.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        Err(Error::refused(format!(
-            "what else refers to these artifacts can't be told: {}: {}{more}",
-            first.source, first.why
+        Err(Error::refused(format!("what else refers to these artifacts can't be told: {first}{more}")).hint(
+            format!("get the right to read it, or take the risk with --accept-unread {}", sources.join(",")),
         ))
-        .hint(format!(
-            "get the right to read it, or take the risk with --accept-unread {}",
-            sources.join(",")
-        )))
     }
 }
 

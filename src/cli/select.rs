@@ -1,4 +1,4 @@
-//! Which of the workflows read are wanted.
+//! Flags that select workflows.
 
 use crate::cli::explain;
 use crate::duration;
@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// Flags that choose alike wherever they stand.
+/// Flags that select in the same way for every verb.
 #[derive(Debug, Args)]
 pub(crate) struct SelectFlags {
     /// Only workflows that finished longer ago than this, such as 90m, 12h, 7d or 2w.
@@ -24,18 +24,18 @@ pub(crate) struct SelectFlags {
 }
 
 impl SelectFlags {
-    /// Whether any of them leaves workflows out.
+    /// Whether any of the flags leaves workflows out.
     pub fn is_filter(&self) -> bool {
         self.older.is_some() || self.instanceid.is_some()
     }
 
-    /// What they ask for, and names and phases to go with it.
+    /// Makes a selection of these flags, and of names and phases.
     pub fn selection(&self, names: Vec<String>, phases: Vec<String>, now: Timestamp) -> Selection {
         Selection {
             names,
             namespace: None,
             phases,
-            // Nothing finished before the beginning of time; it must not mean that there is no limit.
+            // An age beyond the range of time selects nothing. It must not be taken for no limit.
             finished_before: self.older.map(|older| now.checked_sub(older).unwrap_or(Timestamp::MIN)),
             prefix: None,
             instance_id: self.instanceid.clone(),

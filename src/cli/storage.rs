@@ -1,4 +1,4 @@
-//! Flags that say where the buckets are, who we are there, and where the journal goes.
+//! Flags for storage, its credentials, and the journal.
 
 use crate::cli::directories::Folders;
 use crate::error::Error;
@@ -13,11 +13,11 @@ use clap::Args;
 use jiff::Timestamp;
 use std::path::PathBuf;
 
-/// Where the buckets are.
+/// Flags that say where the buckets are and how they are asked.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
 pub(crate) struct StorageFlags {
-    /// Directory whose folders stand for buckets, in the place of all real storage.
+    /// Directory whose folders stand in for buckets, instead of all real storage.
     #[arg(long, value_name = "DIR")]
     pub store_root: Option<PathBuf>,
     /// Google credentials file; AWS and Azure have variables and files of their own [default: gcloud's login, else the
@@ -40,7 +40,7 @@ pub(crate) struct StorageFlags {
 }
 
 impl StorageFlags {
-    /// Opens the storage; nothing is sent yet.
+    /// Opens the storage. No request is sent yet.
     pub fn open(&self) -> Result<Store, Error> {
         if let Some(root) = &self.store_root {
             return Plain::directory(root).map(Store::Plain).map_err(Error::new);
@@ -54,7 +54,7 @@ impl StorageFlags {
                 Credentials::find(file.as_deref()).map_err(Error::setting_up)?
             }
         };
-        // AWS's and Azure's are looked for once a bucket of theirs is met.
+        // Credentials of AWS and Azure are looked for when the first bucket of theirs is used.
         let identities = (credentials, AwsChain::default(), AzureChain::default());
         Cloud::new(endpoint.map(str::to_owned), identities, self.endpoint_override.clone(), throttle)
             .map(Store::Cloud)
@@ -65,7 +65,7 @@ impl StorageFlags {
         self.concurrency.into()
     }
 
-    /// What tells this storage from another in a saved plan.
+    /// Returns the text by which a saved plan knows this storage from another.
     pub fn name(&self) -> String {
         match (&self.store_root, &self.gcs_endpoint) {
             (Some(root), _) => {
@@ -76,7 +76,7 @@ impl StorageFlags {
                 let endpoint = endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
                 let gcs =
                     endpoint.map_or_else(|| "cloud".to_owned(), |endpoint| format!("gcs at {endpoint}"));
-                // The same host reached elsewhere may be another server, on which nothing of the plan is, or a copy.
+                // Another endpoint for the same host may be another server: it may hold none of the objects, or a copy.
                 let mut over: Vec<String> = self.endpoint_override.iter().map(ToString::to_string).collect();
                 over.extend(AwsChain::named_endpoint().map(|url| format!("AWS at {url}")));
                 over.sort();
@@ -87,7 +87,7 @@ impl StorageFlags {
     }
 }
 
-/// Where journals are kept.
+/// The flag that says where the journal is written.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deleting")]
 pub(crate) struct StateFlags {
@@ -98,7 +98,7 @@ pub(crate) struct StateFlags {
 }
 
 impl StateFlags {
-    /// The journal of a run that begins now.
+    /// Returns the path of the journal of a run that begins now.
     pub fn journal(&self, hash: &str, now: Timestamp) -> Result<PathBuf, Error> {
         if let Some(path) = &self.journal {
             return Ok(path.clone());

@@ -1,10 +1,10 @@
-//! The streams of the process, as the verbs use them.
+//! The streams of the process that the verbs use.
 
 use crate::interrupt::Stop;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-/// What the process gives the library to talk to.
+/// The streams that the process gives to the library, and what is known of its terminal.
 pub struct Streams {
     pub out: Box<dyn Write + Send>,
     pub err: Box<dyn Write + Send>,
@@ -12,18 +12,19 @@ pub struct Streams {
     pub out_is_terminal: bool,
     pub err_is_terminal: bool,
     pub in_is_terminal: bool,
-    /// Columns of the terminal.
+    /// The number of columns of the terminal.
     pub width: Option<usize>,
-    /// `NO_COLOR` or `TERM=dumb`.
+    /// Whether `NO_COLOR` or `TERM=dumb` is set.
     pub no_color: bool,
-    /// Told of interrupts by the process.
+    /// The process reports interrupts here.
     pub stop: Arc<Stop>,
-    /// Begins to log, at the level of `-v`.
+    /// Starts logging at the level of `-v`.
     pub log: Box<dyn Fn(u8) + Send>,
 }
 
 impl Streams {
-    /// Prints lines on standard error, made harmless for terminals; that they can't be printed changes nothing.
+    /// Prints lines on standard error with control characters escaped. Errors are ignored, because there is nowhere to
+    /// report them.
     pub(crate) fn say(&mut self, text: impl std::fmt::Display) {
         for line in text.to_string().lines() {
             let _ = writeln!(self.err, "{}", crate::output::escape::escape(line));

@@ -1,12 +1,12 @@
-//! Manifests put together from texts with places to fill in: words such as `@NAME@`.
+//! Fills in templates of manifests. A placeholder is a word such as `@NAME@`.
 
-/// What a container may do: little.
+/// The security context of containers: no privileges, and nothing writable.
 pub(crate) const CONTAINER_SECURITY: &str = include_str!("fill/container_security.yaml");
 
-/// Who it is in its pod: nobody in particular.
+/// The security context of pods: an unprivileged user.
 pub(crate) const POD_SECURITY: &str = include_str!("fill/pod_security.yaml");
 
-/// Puts a text in the place of a word that has a line of its own, moved to the right as far as the word stands.
+/// Replaces a placeholder that has a line of its own by a text, and indents the text as the placeholder was.
 pub(crate) fn fill(template: &str, word: &str, text: &str) -> String {
     let lines = template.lines().map(|line| match line.trim_start() == word {
         true => indented(text, line.len() - word.len()),
@@ -15,12 +15,12 @@ pub(crate) fn fill(template: &str, word: &str, text: &str) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// A text as YAML and JSON both quote it.
+/// Quotes a text so that both YAML and JSON can read it.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Without empty lines at the end.
+/// Indents a text, without empty lines at its end.
 fn indented(text: &str, depth: usize) -> String {
     let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{:depth$}{line}", "")).collect();
     lines.join("\n")

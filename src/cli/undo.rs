@@ -1,4 +1,4 @@
-//! `undo`: bring back what a purge deleted, where the bucket still holds it.
+//! `undo` restores the objects that a purge deleted, if the bucket still holds them.
 
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;

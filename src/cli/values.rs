@@ -2,10 +2,12 @@
 
 use crate::cli::inspect::ALL;
 use crate::cli::kube_flags::PHASES;
+use crate::cluster::unread::UnreadSource;
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::verdict::Verdict;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdicts {
@@ -28,7 +30,8 @@ pub(crate) fn version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| "use a release such as v3.6.4".to_owned())
 }
 
-/// A phase in any case of letters; another word would match nothing, and look like an answer.
+/// Parses a phase, ignoring case. An unknown phase is refused: it would match nothing, and the empty result would look
+/// like an answer.
 pub(crate) fn phase(text: &str) -> Result<String, String> {
     match PHASES.iter().find(|phase| phase.eq_ignore_ascii_case(text)) {
         Some(phase) => Ok((*phase).to_owned()),
@@ -43,22 +46,17 @@ pub(crate) fn image(text: &str) -> Result<String, String> {
     }
 }
 
-/// Where references come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum UnreadSource {
-    Workflows,
-    Nodes,
-    Caches,
-    Templates,
-    ClusterTemplates,
-    CronWorkflows,
-    Sensors,
-    Namespaces,
-    Archive,
-    Pods,
+impl ValueEnum for UnreadSource {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ACCEPTABLE
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
 }
 
-/// An unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
+/// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
 pub(crate) fn not_blank(text: &str) -> Result<String, String> {
     match text.trim().is_empty() {
         true => Err("it is empty, and would select everything".to_owned()),
@@ -68,7 +66,7 @@ pub(crate) fn not_blank(text: &str) -> Result<String, String> {
 
 /// `gs://bucket/prefix` and the like as bucket and prefix.
 pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
-    // The container is the first part of an Azure URL's path; emulators have the account before it.
+    // In an Azure URL the container is the first part of the path. Emulators put the account before it.
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let parts = match scheme {
         "https" => 2,
@@ -84,7 +82,7 @@ pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
     }
 }
 
-/// `500`, `10KiB`, `1.5GiB`, `2TB` as bytes.
+/// Parses sizes such as `500`, `10KiB`, `1.5GiB` and `2TB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no size such as 500GiB");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

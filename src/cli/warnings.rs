@@ -8,18 +8,22 @@ use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::references::References;
 use std::collections::BTreeSet;
 
-/// Says on standard error what could not be read, and that nothing was found.
-pub(crate) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
-    for Gap { what, why, effect } in &inspection.gaps {
-        let text = format!("Warning: cannot read {what} ({why}); {effect}");
-        streams.say(crate::output::escape::escape(&text));
+/// Says on standard error what could not be read.
+pub(crate) fn warn_of_gaps(gaps: &[Gap], streams: &mut Streams) {
+    for Gap { what, why, effect } in gaps {
+        streams.say(format!("Warning: cannot read {what} ({why}); {effect}"));
     }
+}
+
+/// Says on standard error what could not be read, and whether no workflow was found.
+pub(crate) fn report(streams: &mut Streams, inspection: &Inspection, place: &str) {
+    warn_of_gaps(&inspection.gaps, streams);
     if inspection.summary.workflows == 0 {
         streams.say(format!("No workflows found in {place}."));
     }
 }
 
-/// Names those whose reads can't be told (`docs/dangers.md`, danger 8).
+/// Warns of templates that read keys made of parameters: which objects they read is unknown (`docs/dangers.md`, danger 8).
 pub(crate) fn warn_of_readers(references: &References, streams: &mut Streams) {
     let anything: BTreeSet<&str> =
         references.readers_of_anything().map(|referrer| referrer.name.as_str()).collect();
@@ -32,8 +36,9 @@ pub(crate) fn warn_of_readers(references: &References, streams: &mut Streams) {
     }
 }
 
-/// Says what is wrong with the Argo server, and what to do about it: later only a source is unread.
-pub(crate) async fn warn(server: Option<&ArgoServer>, streams: &mut Streams) {
+/// Warns if the Argo server does not answer as it should, and says what to do about it. Without this warning the user
+/// would only learn later that the archive is unread.
+pub(crate) async fn warn_of_argo_server(server: Option<&ArgoServer>, streams: &mut Streams) {
     let Some(server) = server else { return };
     if let Err(error) = server.greet().await {
         let text = error.to_string();

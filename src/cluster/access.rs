@@ -1,18 +1,16 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
-use crate::cluster::api_client::check_segment;
+use crate::cluster::api_client::{ApiClient, check_segment};
 use crate::cluster::argo_server::ArgoServer;
-use crate::cluster::argo_server::address::{ArgoAddress, is_loopback};
-use crate::cluster::buffer::Pool;
+use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::client::Cluster;
-use crate::error::Error;
-use kube::client::{Client, ClientBuilder};
+use crate::error::{Error, ErrorKind};
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What kubectl's flags of the same names say.
+/// The values of kubectl's flags of the same names.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     pub kubeconfig: Option<PathBuf>,
@@ -25,14 +23,12 @@ pub struct Access {
     pub as_uid: Option<String>,
     /// For each request; none for no limit.
     pub request_timeout: Option<Duration>,
-    /// An Argo server, for what only it can read.
+    /// An Argo server, which alone can read offloaded nodes and the archive.
     pub argo_server: Option<ArgoAddress>,
 }
 
 impl Cluster {
-    /// Loads the configuration as kubectl does; falls back to a pod's own account where there is none.
-    ///
-    /// Nothing is sent yet.
+    /// Loads the configuration as kubectl does, else the account of the pod it runs in. Nothing is sent yet.
     ///
     /// # Errors
     /// The kubeconfig is missing, damaged, or lacks what the flags name.
@@ -55,30 +51,12 @@ impl Cluster {
         if access.as_uid.is_some() {
             auth.impersonate_uid.clone_from(&access.as_uid);
         }
-        // kube's own retries are a controller's and wait for minutes; ours are in `Cluster::get`.
-        config.default_retry = false;
-        let authority = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-        // Compressing costs more than it spares where the bytes never leave the machine.
-        config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
         let namespace = config.default_namespace.clone();
         let plugin = auth.exec.clone();
-        let builder = ClientBuilder::try_from(config).map_err(|error| {
-            let plugin = plugin.filter(|_| matches!(error, kube::Error::Auth(_)));
-            blame(plugin, Error::from_kube(&authority, &error))
-        })?;
-        let client: Client = builder.build();
+        let api = ApiClient::new(config, timeout).map_err(|error| blame(plugin, error))?;
         let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, timeout));
         let argo_server = argo_server.transpose()?.map(Arc::new);
-        Ok(Self {
-            client,
-            namespace,
-            host: authority,
-            context,
-            timeout,
-            buffers: Pool::default(),
-            first_answer: Arc::default(),
-            argo_server,
-        })
+        Ok(Self { api, namespace, context, argo_server })
     }
 }
 
@@ -101,18 +79,18 @@ async fn configure(access: &Access) -> Result<(Config, Option<String>), Error> {
             }
             let context = access.context.clone().or_else(|| file.current_context.clone());
             let config = Config::from_custom_kubeconfig(file, &options).await;
-            Ok((config.map_err(|error| Error::from_kubeconfig(&error))?, context))
+            Ok((config.map_err(Error::from_kubeconfig)?, context))
         }
         Err(error) if access.kubeconfig.is_none() && is_absent(&error) => match Config::incluster() {
             Ok(config) => Ok((config, None)),
-            Err(_) => Err(Error::from_kubeconfig(&error)
+            Err(_) => Err(Error::from_kubeconfig(error)
                 .hint("name a file with --kubeconfig, or inspect files: kubectl argo-gc inspect -f FILE")),
         },
-        Err(error) => Err(Error::from_kubeconfig(&error)),
+        Err(error) => Err(Error::from_kubeconfig(error)),
     }
 }
 
-/// As [`Kubeconfig::read`], but passes over files of `KUBECONFIG` that aren't there, as kubectl does.
+/// Reads as [`Kubeconfig::read`] does, but skips files of `KUBECONFIG` that don't exist, as kubectl does.
 pub(crate) fn read_default() -> Result<Kubeconfig, KubeconfigError> {
     let all = Kubeconfig::read();
     let (Err(error), Some(list)) = (&all, std::env::var_os("KUBECONFIG")) else { return all };
@@ -123,7 +101,7 @@ pub(crate) fn read_default() -> Result<Kubeconfig, KubeconfigError> {
     there.reduce(|merged, next| merged?.merge(next?)).unwrap_or(all)
 }
 
-/// There is no kubeconfig at all, rather than a damaged one.
+/// Whether there is no kubeconfig at all, rather than a damaged one.
 fn is_absent(error: &KubeconfigError) -> bool {
     match error {
         KubeconfigError::FindPath => true,
@@ -132,7 +110,7 @@ fn is_absent(error: &KubeconfigError) -> bool {
     }
 }
 
-/// Token files commonly end with a newline, which kube would put into the header as it is.
+/// Removes the newline at the end of a token file, which kube would put into the header.
 fn trim_token_file(auth: &mut AuthInfo) {
     if let (None, Some(path)) = (&auth.token, &auth.token_file)
         && let Ok(text) = std::fs::read_to_string(path)
@@ -142,9 +120,9 @@ fn trim_token_file(auth: &mut AuthInfo) {
     }
 }
 
-/// Names the credential plugin at which connecting may have failed.
+/// Names the credential plugin, if an error is about credentials.
 fn blame(plugin: Option<ExecConfig>, error: Error) -> Error {
-    let Some(plugin) = plugin else { return error };
+    let Some(plugin) = plugin.filter(|_| error.kind == ErrorKind::Credentials) else { return error };
     let error = match plugin.command {
         Some(command) => error.hint(format!("the kubeconfig's user gets its credentials from {command}")),
         None => error,

@@ -1,8 +1,8 @@
-//! What only a diagnosis asks for: service accounts and their rights, events about GC pods, and repositories.
+//! Reads what only `doctor` needs: service accounts and their permissions, events about GC pods, and repositories.
 
 use crate::cluster::client::Cluster;
 use crate::cluster::related::{Listing, gap, why};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use argo_gc_core::argo::list::Item;
 use argo_gc_core::argo::related::{ConfigMap, Event};
 use argo_gc_core::doctor::account::{Answer, Standing};
@@ -14,10 +14,10 @@ use futures::stream;
 use futures::stream::StreamExt;
 use std::collections::BTreeMap;
 
-/// Service accounts looked at, at the most; each takes four requests.
+/// How many service accounts are examined at most; each takes four requests.
 const MAX_ACCOUNTS: usize = 200;
 
-/// Of them at a time.
+/// How many of them are examined at a time.
 const AT_A_TIME: usize = 4;
 
 const POD_EVENTS: Listing = Listing {
@@ -39,7 +39,7 @@ const REPOSITORIES: Listing = Listing {
 };
 
 impl Cluster {
-    /// Whether these service accounts exist and may do what a GC pod must. Never fails: what nobody could say
+    /// Whether these service accounts exist and have the permissions of a GC pod. This never fails: what can't be read
     /// is unknown. Access reviews store nothing.
     pub async fn standings(&self, accounts: &[Account]) -> BTreeMap<Account, Standing> {
         let looked_at = accounts.iter().take(MAX_ACCOUNTS);
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     async fn standing(&self, (namespace, name): &Account) -> Standing {
-        // The name comes from a workflow's spec, and a path is made of it.
+        // The name comes from a workflow's spec and becomes part of a path.
         if let Err(error) = crate::cluster::api_client::check_segment("service account", name) {
             return Standing { why: error.brief().to_owned(), ..Standing::default() };
         }
@@ -72,11 +72,11 @@ impl Cluster {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}");
         let there = match self.get(&path).await {
             Ok(_) => Ok(true),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         };
         const REVIEW: &str = "create subjectaccessreviews";
-        // What the reviews say counts for more than why the account itself could not be read.
+        // A failure of the reviews is recorded first: it matters more than why the account could not be read.
         let list = answer(REVIEW, self.may(namespace, name, "list", "").await);
         let watch = answer(REVIEW, self.may(namespace, name, "watch", "").await);
         let patch_status = answer(REVIEW, self.may(namespace, name, "patch", "status").await);
@@ -84,7 +84,7 @@ impl Cluster {
         Standing { exists, list, watch, patch_status, why: unknown }
     }
 
-    /// Adds what the cluster reported about GC pods; gives the gap where that can't be read.
+    /// Adds the cluster's events about GC pods; returns a gap if they can't be read.
     pub async fn pod_events(&self, namespace: Option<&str>, related: &mut Related) -> Option<Gap> {
         match self.list::<Event>(&POD_EVENTS, namespace).await {
             Ok(events) => {
@@ -101,7 +101,7 @@ impl Cluster {
         }
     }
 
-    /// The repositories of `artifact-repositories` ConfigMaps, with what could not be read of them.
+    /// The repositories of `artifact-repositories` ConfigMaps, and the gaps for those that could not be read.
     pub async fn configured_repositories(&self, namespace: Option<&str>) -> (Vec<RepositoryFacts>, Vec<Gap>) {
         let (mut found, mut gaps) = (Vec::new(), Vec::new());
         match self.list::<ConfigMap>(&REPOSITORIES, namespace).await {

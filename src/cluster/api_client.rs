@@ -1,26 +1,191 @@
 //! HTTP requests to an API server with short retries, shared by the Kubernetes API and the Argo server.
 
-use crate::cluster::buffer::Buffer;
-use crate::error::Error;
+use crate::cluster::buffer::{Buffer, Pool};
+use crate::error::{Error, ErrorKind};
 use http::{StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use kube::client::Body as KubeBody;
+use kube::Client;
+use kube::client::{Body as KubeBody, ClientBuilder};
+use kube::config::Config;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The answer to one read.
+const JSON: &str = "application/json";
+
+/// How often a request is sent, at the most.
+const TRIES: u32 = 4;
+
+/// The wait before the second try; it doubles with each one after.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// The longest wait that a server can ask for.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// A request that may be sent more than once.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    method: &'static str,
+    path: &'a str,
+    accept: &'static str,
+    content_type: &'static str,
+    body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self { method: "GET", path, accept: JSON, content_type: JSON, body: &[] }
+    }
+
+    pub(crate) fn post(path: &'a str, json: &'a [u8]) -> Self {
+        Self { method: "POST", body: json, ..Self::get(path) }
+    }
+
+    pub(crate) fn json_patch(path: &'a str, operations: &'a [u8]) -> Self {
+        let content_type = "application/json-patch+json";
+        Self { method: "PATCH", content_type, body: operations, ..Self::get(path) }
+    }
+
+    pub(crate) fn accept(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
+    }
+}
+
+/// A whole answer, of whatever status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// How long the server asked to wait before the next request.
     pub(crate) wait: Option<Duration>,
     pub(crate) body: Buffer,
 }
 
-/// Reads a body into one buffer; frames are dropped as they come, since each holds on to a larger read buffer.
-pub(crate) async fn collect(
-    response: http::Response<KubeBody>,
-    bytes: &mut Vec<u8>,
-) -> Result<(), kube::Error> {
-    /// No length is believed beyond this before the bytes are there.
+/// Why one request failed, and whether another try may help.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) passing: bool,
+}
+
+/// In what the servers differ: which of their failures pass by themselves, and how these are worded.
+pub(crate) trait Failures {
+    /// The server answered, but not with success.
+    fn of_answer(&self, answer: &Answer) -> Failure;
+
+    /// No whole answer arrived.
+    fn of_connection(&self, failure: Failure) -> Failure {
+        failure
+    }
+}
+
+/// The connection to one server.
+#[derive(Clone)]
+pub(crate) struct ApiClient {
+    client: Client,
+    host: String,
+    /// For each request; none for no limit.
+    timeout: Option<Duration>,
+    buffers: Pool,
+    /// The server's time at its first answer.
+    first_answer: Arc<OnceLock<Timestamp>>,
+}
+
+impl ApiClient {
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// The configuration can't be used.
+    pub(crate) fn new(mut config: Config, timeout: Option<Duration>) -> Result<Self, Error> {
+        // kube's retries are made for controllers and wait for minutes; `exchange` has its own.
+        config.default_retry = false;
+        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        // On the same machine compressing costs more time than it saves.
+        config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
+        let builder = ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&host, error))?;
+        let (buffers, first_answer) = (Pool::default(), Arc::default());
+        Ok(Self { client: builder.build(), host, timeout, buffers, first_answer })
+    }
+
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The server's time at its first answer; none before, or if its answers have no date.
+    pub(crate) fn first_answer(&self) -> Option<Timestamp> {
+        self.first_answer.get().copied()
+    }
+
+    /// Sends a request until it succeeds, fails for good, or the tries are used up; gives the body.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub(crate) async fn exchange(
+        &self,
+        request: Request<'_>,
+        failures: &impl Failures,
+    ) -> Result<Buffer, Error> {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let (Failure { error, passing }, asked) = match self.send(request).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer.body),
+                Ok(answer) => (failures.of_answer(&answer), answer.wait),
+                Err(failure) => (failures.of_connection(failure), None),
+            };
+            if !passing || attempt == TRIES {
+                return Err(error);
+            }
+            tracing::debug!(path = request.path, attempt, %error, "trying again");
+            tokio::time::sleep(asked.unwrap_or(wait).min(MAX_WAIT)).await;
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a request once, and reads the answer whole.
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        let exchange = self.send_unlimited(request);
+        match self.timeout {
+            None => exchange.await,
+            Some(timeout) => tokio::time::timeout(timeout, exchange)
+                .await
+                .unwrap_or_else(|_| Err(Failure { error: Error::timeout(&self.host), passing: false })),
+        }
+    }
+
+    async fn send_unlimited(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        let Request { method, path, accept, content_type, body } = request;
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, accept)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(KubeBody::from(body.to_vec()))
+            .map_err(|error| {
+                let error = Error::new(format!("{path}: {error}")).caused_by(error);
+                Failure { error, passing: false }
+            })?;
+        let response = self.client.send(request).await.map_err(|error| {
+            let broken = matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_));
+            let error = Error::from_kube(&self.host, error);
+            let passing = broken && error.kind != ErrorKind::ConnectionRefused;
+            Failure { error, passing }
+        })?;
+        let status = response.status();
+        if let Some(time) = date(response.headers()) {
+            let _ = self.first_answer.set(time);
+        }
+        tracing::debug!(method, path, status = status.as_u16(), server = %self.host, "kubernetes");
+        let wait = retry_after(response.headers());
+        let mut body = self.buffers.take();
+        let collected = collect(response, &mut body.bytes).await;
+        collected.map_err(|error| Failure { error: Error::from_kube(&self.host, error), passing: true })?;
+        Ok(Answer { status, wait, body })
+    }
+}
+
+/// Reads a body into one buffer. Each frame is dropped as soon as it is copied, because it holds a larger read buffer.
+async fn collect(response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Result<(), kube::Error> {
+    /// The most that is reserved because of a `Content-Length` alone.
     const MAX_TRUST: usize = 64 << 20;
     let length = response.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
@@ -34,16 +199,22 @@ pub(crate) async fn collect(
     Ok(())
 }
 
-/// When the server answered, by its own clock.
-pub(crate) fn date(headers: &http::HeaderMap) -> Option<Timestamp> {
+/// The time of the answer by the server's own clock.
+fn date(headers: &http::HeaderMap) -> Option<Timestamp> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 /// `Retry-After` in seconds.
-pub(crate) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// Whether a host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Refuses what can't be one part of a path, as kubectl does; `what` is `resource name` or `namespace`.

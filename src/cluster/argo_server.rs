@@ -1,16 +1,14 @@
-//! The Argo server's API: nodes that stand in the controller's database, and the archive (`docs/argo-gc.md#archive`).
+//! The Argo server's API: nodes that are stored in the controller's database, and the archive (`docs/argo-gc.md#archive`).
 //!
-//! Only reads. It is reached as the argo CLI reaches it, with the same variables and the same token; `--as` does
-//! not count there, since the server knows tokens only.
+//! It is only read. It is reached as the argo CLI reaches it, with the same variables and the same token. `--as` has no
+//! effect, because the server knows tokens only.
 
 pub mod address;
 pub mod archive;
 
-use crate::cluster::api_client::check_segment;
+use crate::cluster::api_client::{Answer, ApiClient, Failure, Failures, Request, check_segment};
 use crate::cluster::argo_server::address::ArgoAddress;
-use crate::cluster::buffer::{Buffer, Pool};
-use crate::cluster::client::Cluster;
-use crate::cluster::{MAX_WAIT, TRIES};
+use crate::cluster::buffer::Buffer;
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::de;
 use argo_gc_core::argo::list::{Item, decode};
@@ -19,23 +17,24 @@ use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::ArchiveExtent;
 use kube::config::{AuthInfo, Config};
 use serde::Deserialize;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Whole workflows asked for at a time: their nodes may be tens of megabytes each.
+/// How many whole workflows are asked for at a time: the nodes of each may be tens of megabytes.
 pub const WHOLE: usize = 4;
 
-/// What `argo auth token` is for, in a hint.
+/// The hint if the server does not accept the token.
 const TOKEN_HINT: &str = "set ARGO_TOKEN to what `argo auth token` prints";
+
+/// The hint if the credentials of the kubeconfig can't be used.
+const OWN_TOKEN_HINT: &str = "ARGO_TOKEN gives the Argo server a token of its own";
 
 /// A connection to one Argo server.
 #[derive(Clone)]
 pub struct ArgoServer {
-    /// Sends requests; its cluster is the Argo server.
-    wire: Cluster,
+    api: ApiClient,
 }
 
-/// What the server says of itself.
+/// The server's settings.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Info {
@@ -62,54 +61,39 @@ impl ArgoServer {
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let uri = address.uri()?;
-        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let mut config = Config::new(uri.clone());
         config.accept_invalid_certs = address.insecure;
-        config.default_retry = false;
-        config.disable_compression =
-            crate::cluster::argo_server::address::is_loopback(uri.host().unwrap_or_default());
         config.proxy_url = address::proxy(&uri)?;
         config.auth_info = address::credentials(auth)?;
-        let builder = kube::client::ClientBuilder::try_from(config).map_err(|error| {
-            let is_auth = matches!(error, kube::Error::Auth(_));
-            let error = Error::from_kube(&host, &error);
-            if is_auth { error.hint("ARGO_TOKEN gives the Argo server a token of its own") } else { error }
+        let api = ApiClient::new(config, timeout).map_err(|error| match error.kind {
+            ErrorKind::Credentials => error.hint(OWN_TOKEN_HINT),
+            _ => error,
         })?;
-        let wire = Cluster {
-            client: builder.build(),
-            namespace: String::new(),
-            host,
-            context: None,
-            timeout,
-            buffers: Pool::default(),
-            first_answer: Arc::default(),
-            argo_server: None,
-        };
-        Ok(Self { wire })
+        Ok(Self { api })
     }
 
     /// Host and port.
     pub fn host(&self) -> &str {
-        &self.wire.host
+        self.api.host()
     }
 
-    /// Asks whether it is an Argo server, and knows us.
+    /// Checks that it is an Argo server that accepts the token.
     ///
     /// # Errors
-    /// It can't be reached, is no Argo server, or doesn't take the token.
+    /// It can't be reached, is no Argo server, or doesn't accept the token.
     pub async fn greet(&self) -> Result<(), Error> {
         self.info().await.map(drop)
     }
 
     async fn info(&self) -> Result<Info, Error> {
         let body = self.get("/api/v1/info").await?;
-        serde_json::from_slice(&body).map_err(|error| self.half("info", &error))
+        serde_json::from_slice(&body).map_err(|error| self.half("info", error))
     }
 
-    /// What archive it is of which so many rows were read.
+    /// Which archive the server shows, after so many of its rows were read.
     ///
     /// # Errors
-    /// That can't be told.
+    /// The server doesn't say.
     pub async fn shown(&self, rows: u64) -> Result<ArchiveExtent, Error> {
         let managed_namespace = self.info().await?.managed_namespace;
         let exists = rows > 0 || self.has_archive().await?;
@@ -132,7 +116,7 @@ impl ArgoServer {
         }
     }
 
-    /// As [`Self::hydrated`], of which the nodes only.
+    /// The nodes of [`Self::hydrated`].
     ///
     /// # Errors
     /// As [`Self::hydrated`].
@@ -144,7 +128,7 @@ impl ArgoServer {
     /// an `ARGO_SERVER` that is set for another one would show another archive.
     ///
     /// # Errors
-    /// It is of another cluster, or that can't be told.
+    /// It is of another cluster, or this can't be found out.
     pub async fn ensure_of(&self, known: &[(String, String, String)]) -> Result<(), Error> {
         let mut failure = None;
         for (namespace, name, uid) in known {
@@ -153,7 +137,7 @@ impl ArgoServer {
                 Ok(whole) if whole.workflow.metadata.uid == *uid => return Ok(()),
                 Ok(_) => failure = Some(self.foreign()),
                 Err(error) if error.kind == ErrorKind::NotFound => failure = failure.or(Some(self.foreign())),
-                // It may be another controller's: each server has one instance ID.
+                // The workflow may be another controller's: each server has one instance ID.
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -164,7 +148,7 @@ impl ArgoServer {
         }
     }
 
-    /// A cluster without workflows has a server that knows no live one either.
+    /// Checks that the server knows no live workflow either, for a cluster without workflows.
     async fn ensure_empty(&self) -> Result<(), Error> {
         let body = self.get("/api/v1/workflows/?listOptions.limit=10&fields=items.metadata").await?;
         let mut live = false;
@@ -172,7 +156,7 @@ impl ArgoServer {
             // Since v3.5 archived ones are listed there too.
             live |= matches!(item, Item::Object(workflow) if !workflow.is_archived_record());
         })
-        .map_err(|error| self.half("list of workflows", &error))?;
+        .map_err(|error| self.half("list of workflows", error))?;
         if live { Err(self.foreign()) } else { Ok(()) }
     }
 
@@ -187,51 +171,21 @@ impl ArgoServer {
             serde_json::from_slice::<Workflow>(&text)
                 .map(|workflow| Whole { workflow: Box::new(workflow), text })
         });
-        let decoded = decoded.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))?;
-        decoded.map_err(|error| self.half("workflow", &error))
+        let decoded = decoded
+            .await
+            .map_err(|error| Error::new(format!("a decoder stopped: {error}")).caused_by(error))?;
+        decoded.map_err(|error| self.half("workflow", error))
     }
 
-    /// Reads a path. What passes by itself is tried again; the server's own failures are not: it has tried
-    /// the database several times already (workflow/hydrator@v4.1.2).
+    /// Reads a path. A failed connection is tried again, and what a proxy in front of the server may answer for a
+    /// while. The server's own failures are not: it has tried the database several times already
+    /// (workflow/hydrator@v4.1.2).
     async fn get(&self, path: &str) -> Result<Buffer, Error> {
-        let mut wait = Duration::from_millis(250);
-        let mut attempt = 1;
-        loop {
-            let (error, asked) = match self.wire.request("GET", path, "application/json", &[]).await {
-                Ok(answer) if answer.status.is_success() => return self.json(answer.body),
-                Ok(answer) => {
-                    let code = answer.status.as_u16();
-                    let error = Error::from_argo_status(self.host(), code, &answer.body);
-                    if !matches!(code, 429 | 502 | 503 | 504) {
-                        return Err(match code {
-                            401 => error.hint(TOKEN_HINT),
-                            403 => error.hint(format!(
-                                "{TOKEN_HINT}, for a user who may get and list workflows there"
-                            )),
-                            _ => error,
-                        });
-                    }
-                    (error, answer.wait)
-                }
-                Err((error, again)) => {
-                    let (error, passing) = explain(error);
-                    if !again || !passing {
-                        return Err(error);
-                    }
-                    (error, None)
-                }
-            };
-            if attempt == TRIES {
-                return Err(error);
-            }
-            tracing::debug!(path, attempt, %error, "trying again");
-            tokio::time::sleep(asked.unwrap_or(wait).min(MAX_WAIT)).await;
-            wait *= 2;
-            attempt += 1;
-        }
+        let body = self.api.exchange(Request::get(path), &ArgoFailures { host: self.host() }).await?;
+        self.json(body)
     }
 
-    /// Log-in pages and other sites answer 200 too, with HTML.
+    /// Refuses HTML, with which log-in pages and other sites answer 200 too.
     fn json(&self, body: Buffer) -> Result<Buffer, Error> {
         match body.trim_ascii_start().first() {
             Some(b'{') => Ok(body),
@@ -239,13 +193,14 @@ impl ArgoServer {
         }
     }
 
-    /// An answer that began like one of an Argo server and is none.
-    fn half(&self, wanted: &str, error: &serde_json::Error) -> Error {
+    /// The error for an answer that can't be decoded.
+    fn half(&self, wanted: &str, error: serde_json::Error) -> Error {
         Error::new(format!("the Argo server {} sent no whole {wanted}: {error}", self.host()))
+            .caused_by(error)
     }
 }
 
-/// Why an answer is not the state of the workflow that was seen.
+/// Why an answer is not the state of the workflow that was seen; none if it is.
 fn objection(seen: &Workflow, answer: &Workflow) -> Option<&'static str> {
     let (one, other) = (&seen.metadata, &answer.metadata);
     let same_run =
@@ -263,22 +218,38 @@ fn objection(seen: &Workflow, answer: &Workflow) -> Option<&'static str> {
     }
 }
 
-/// Says what may be done about a connection that failed, and whether another try may help.
-fn explain(error: Error) -> (Error, bool) {
-    let text = error.to_string();
-    let (hint, passing) = if text.contains("getting credentials") {
-        ("ARGO_TOKEN gives the Argo server a token of its own", false)
-    } else if text.contains("invalid peer certificate") {
-        (
-            "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true",
-            false,
-        )
-    } else if text.contains("corrupt message") {
-        ("it seems to speak plain HTTP: set ARGO_SECURE=false, or write http:// before the host", false)
-    } else {
-        ("this is the Argo server of --argo-server or ARGO_SERVER", true)
-    };
-    (error.hint(hint), passing)
+/// Failures of the Argo server at `host`.
+struct ArgoFailures<'a> {
+    host: &'a str,
+}
+
+impl Failures for ArgoFailures<'_> {
+    fn of_answer(&self, answer: &Answer) -> Failure {
+        let code = answer.status.as_u16();
+        let error = Error::from_argo_status(self.host, code, &answer.body);
+        let error = match code {
+            401 => error.hint(TOKEN_HINT),
+            403 => error.hint(format!("{TOKEN_HINT}, for a user who may get and list workflows there")),
+            _ => error,
+        };
+        Failure { error, passing: matches!(code, 429 | 502 | 503 | 504) }
+    }
+
+    fn of_connection(&self, Failure { error, passing }: Failure) -> Failure {
+        let (hint, may_pass) = match error.kind {
+            ErrorKind::Credentials => (OWN_TOKEN_HINT, false),
+            ErrorKind::UntrustedCertificate => (
+                "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true",
+                false,
+            ),
+            ErrorKind::NotTls => (
+                "it seems to speak plain HTTP: set ARGO_SECURE=false, or write http:// before the host",
+                false,
+            ),
+            _ => ("this is the Argo server of --argo-server or ARGO_SERVER", true),
+        };
+        Failure { error: error.hint(hint), passing: passing && may_pass }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Buffers for response bodies that are used again and again: a page is megabytes, and fresh memory is slow.
+//! Buffers for response bodies, which are used again: a page has megabytes, and fresh memory is slow.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Spare buffers, as many as were ever needed at a time.
+/// Spare buffers: as many as were ever in use at one time.
 #[derive(Clone, Default)]
 pub(crate) struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -15,7 +15,7 @@ impl Pool {
     }
 }
 
-/// A response body; its memory goes back to the pool.
+/// A response body, whose memory returns to the pool when it is dropped.
 pub struct Buffer {
     pub(crate) bytes: Vec<u8>,
     pool: Pool,

@@ -1,9 +1,9 @@
-//! What identifies a cluster in a saved plan.
+//! The identity of a cluster in a saved plan.
 
 use crate::cluster::client::Cluster;
 use serde::{Deserialize, Serialize};
 
-/// What tells one cluster from another.
+/// The identity of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterIdentity {
@@ -14,13 +14,13 @@ pub struct ClusterIdentity {
 }
 
 impl ClusterIdentity {
-    /// Asks a cluster who it is.
+    /// Reads the identity of a cluster.
     pub async fn of(cluster: &Cluster) -> Self {
         let (server, context) = (cluster.host().to_owned(), cluster.context().map(str::to_owned));
         Self { uid: cluster.uid().await, server, context }
     }
 
-    /// Whether both are one cluster. Without a UID on both sides only the address is left to compare.
+    /// Whether both are the same cluster. If either has no UID, the addresses are compared.
     pub fn is(&self, other: &Self) -> bool {
         match (&self.uid, &other.uid) {
             (Some(one), Some(other)) => one == other,

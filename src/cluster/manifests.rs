@@ -1,7 +1,8 @@
-//! What is yet to run: workflow templates and cron workflows, as the API server holds them.
+//! Reads workflow templates and cron workflows from the API server, for `lint`.
 
 use crate::cluster::client::Cluster;
-use crate::cluster::related::{ARGO, Listing, gap};
+use crate::cluster::referrers::ARGO;
+use crate::cluster::related::{Listing, gap};
 use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed};
 use argo_gc_core::lint::types::ManifestKind;
@@ -9,7 +10,7 @@ use argo_gc_core::model::context::{Controllers, RelatedKind};
 use argo_gc_core::model::gap::Gap;
 use serde_json::Value;
 
-/// Listed for their templates.
+/// The kinds that have templates.
 const LISTINGS: [(ManifestKind, Listing); 3] = [
     (ManifestKind::WorkflowTemplate, listing("workflowtemplates", true)),
     (ManifestKind::ClusterWorkflowTemplate, listing("clusterworkflowtemplates", false)),
@@ -27,7 +28,7 @@ const fn listing(resource: &'static str, namespaced: bool) -> Listing {
     }
 }
 
-/// What a lint takes from a cluster.
+/// Everything that `lint` reads from a cluster.
 #[derive(Debug, Default)]
 pub struct Manifests {
     pub objects: Vec<(ManifestKind, Value)>,
@@ -40,7 +41,7 @@ impl Cluster {
     /// Reads the templates and cron workflows of one namespace, or (none) of all.
     ///
     /// # Errors
-    /// None of the kinds could be listed: then nothing at all can be said.
+    /// None of the kinds could be listed.
     pub async fn manifests(&self, namespace: Option<&str>) -> Result<Manifests, Error> {
         let mut manifests = Manifests::default();
         let mut first = None;

@@ -1,12 +1,10 @@
-//! Names and labels of objects without the objects: for completion, which has no time.
+//! Names and labels of objects without the objects, for completion, which must be quick.
 
+use crate::cluster::api_client::{Answer, Request, with_query};
 use crate::cluster::client::Cluster;
-use crate::cluster::pages::continue_token;
+use crate::cluster::paging::continue_token;
 use crate::error::Error;
 use argo_gc_core::argo::meta::Meta;
-use http::{Request, header};
-use http_body_util::BodyExt;
-use kube::client::Body as KubeBody;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
 use std::path::Path;
@@ -17,16 +15,17 @@ const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=met
 /// Objects a page.
 const PAGE: &str = "500";
 
-/// Whose names are wanted.
+/// The objects whose names are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
     Namespaces,
-    /// Of the connection's namespace.
+    /// Those of the connection's namespace.
     Workflows,
 }
 
 impl Cluster {
-    /// Hands on the metadata of all objects, page by page. One try each: who waits is a person who typed a tab.
+    /// Hands on the metadata of all objects, page by page. Each page is asked for once, because a user waits for the
+    /// completion.
     ///
     /// # Errors
     /// The server can't be reached, or refuses.
@@ -49,19 +48,15 @@ impl Cluster {
         loop {
             let mut query = vec![("limit", PAGE)];
             query.extend(token.as_deref().map(|token| ("continue", token)));
-            let path = crate::cluster::api_client::with_query(&base, &query);
-            let request = Request::get(&path).header(header::ACCEPT, METADATA_ONLY).body(KubeBody::empty());
-            let request = request.map_err(|error| Error::new(format!("{path}: {error}")))?;
-            let failed = |error: kube::Error| Error::from_kube(&self.host, &error);
-            let response = self.client.send(request).await.map_err(failed)?;
-            let status = response.status();
-            let body = response.into_body().collect().await.map_err(failed)?.to_bytes();
+            let path = with_query(&base, &query);
+            let sent = self.api.send(Request::get(&path).accept(METADATA_ONLY)).await;
+            let Answer { status, body, .. } = sent.map_err(|failure| failure.error)?;
             if !status.is_success() {
                 return Err(Error::from_status(status.as_u16(), &body));
             }
-            let List { items } = serde_json::from_slice(&body).map_err(Error::new)?;
+            let List { items } = serde_json::from_slice(&body)?;
             take(items.into_iter().map(|item| item.metadata).collect());
-            token = continue_token(&body).map_err(Error::new)?;
+            token = continue_token(&body)?;
             if token.is_none() {
                 return Ok(());
             }
@@ -69,18 +64,18 @@ impl Cluster {
     }
 }
 
-/// What a kubeconfig has names for.
+/// The names that a kubeconfig defines.
 #[derive(Debug, Clone, Default)]
 pub struct Configured {
     pub contexts: Vec<String>,
     pub clusters: Vec<String>,
     pub users: Vec<String>,
-    /// That its contexts name.
+    /// The namespaces that its contexts name.
     pub namespaces: Vec<String>,
 }
 
 impl Configured {
-    /// Of this file, or of the usual ones; nothing where there are none.
+    /// Reads this file or the usual ones; gives nothing if there are none.
     pub fn read(file: Option<&Path>) -> Self {
         let read = match file {
             Some(path) => Kubeconfig::read_from(path),

@@ -1,39 +1,37 @@
-//! Pages of workflows, the next one on its way while the last one is decoded.
+//! Reads pages of workflows; the next page is requested while the last one is decoded.
 
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
-use crate::error::{Error, ErrorKind, NO_RESOURCE};
-use serde::Deserialize;
+use crate::cluster::paging::continue_token;
+use crate::cluster::referrers::ARGO;
+use crate::error::{Error, ErrorKind};
 use serde::de::IgnoredAny;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-
-/// Where the list of workflows lives.
-const WORKFLOWS: &str = "/apis/argoproj.io/v1alpha1";
 
 /// Which workflows to read.
 #[derive(Debug, Clone, Default)]
 pub struct PageQuery {
     /// One namespace, or (none) all.
     pub namespace: Option<String>,
-    /// These by name rather than a list; needs a namespace.
+    /// Reads these workflows by name instead of a list; needs a namespace.
     pub names: Vec<String>,
     pub label_selector: Option<String>,
     pub field_selector: Option<String>,
     /// Objects a page; 0 for all at once.
     pub chunk_size: u32,
-    /// Takes names that aren't there, for a reader who knows another place to look; else they end the reading.
+    /// Collects names that don't exist, for a reader that looks elsewhere too; without it they end the reading.
     pub missing: Option<Missing>,
 }
 
-/// Names of workflows that aren't there, with what the server said.
+/// Names of workflows that don't exist, with the server's errors.
 pub type Missing = Arc<Mutex<Vec<(String, Error)>>>;
 
 /// A response body.
 #[derive(Debug)]
 pub enum Body {
-    /// A list of workflows. After an expired token listing starts over: the reader drops what it has seen.
+    /// A list of workflows. After an expired token the listing starts over, so the reader must skip what it has seen.
     Page(Buffer),
     /// One workflow.
     One(Buffer),
@@ -48,7 +46,7 @@ impl Cluster {
         let cluster = self.clone();
         let _reader: JoinHandle<()> = tokio::spawn(async move {
             if let Err(error) = cluster.feed(&scope, &sender).await {
-                // A reader that is gone needs no error.
+                // If the reader has stopped, nobody needs the error.
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -57,8 +55,8 @@ impl Cluster {
 
     async fn feed(&self, scope: &PageQuery, sender: &mpsc::Sender<Result<Body, Error>>) -> Result<(), Error> {
         let base = match &scope.namespace {
-            Some(namespace) => format!("{WORKFLOWS}/namespaces/{namespace}/workflows"),
-            None => format!("{WORKFLOWS}/workflows"),
+            Some(namespace) => format!("{ARGO}/namespaces/{namespace}/workflows"),
+            None => format!("{ARGO}/workflows"),
         };
         if !scope.names.is_empty() {
             scope
@@ -106,9 +104,9 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// An answer that is none of Kubernetes'.
+    /// The error for an answer that Kubernetes would not send.
     fn alien(&self, wanted: &str, error: &serde_json::Error) -> Error {
-        Error::new(format!("the server {} sent no {wanted}: {error}", self.host))
+        Error::new(format!("the server {} sent no {wanted}: {error}", self.host()))
             .hint("is it a Kubernetes API server? proxies and log-in pages answer like this")
     }
 }
@@ -131,11 +129,9 @@ fn explain(error: Error, scope: &PageQuery) -> Error {
         ErrorKind::Forbidden if scope.namespace.is_none() => {
             error.hint("reading all namespaces needs a ClusterRole; name one namespace with -n")
         }
-        // A list is only missing with its type. For an object the words tell: of a type they name none.
-        ErrorKind::NotFound if scope.names.is_empty() || error.brief().ends_with(NO_RESOURCE) => {
-            Error::new("the server doesn't have a resource type \"workflows\"")
-                .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
-        }
+        ErrorKind::NoResourceType => no_workflows(error),
+        // A list is missing only if its type is.
+        ErrorKind::NotFound if scope.names.is_empty() => no_workflows(error),
         ErrorKind::Expired => error.hint(
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests",
         ),
@@ -143,87 +139,15 @@ fn explain(error: Error, scope: &PageQuery) -> Error {
     }
 }
 
-/// The metadata of a list, as far as paging needs it.
-#[derive(Deserialize)]
-struct ListMeta {
-    #[serde(rename = "continue")]
-    token: Option<String>,
-}
-
-impl ListMeta {
-    fn next(self) -> Option<String> {
-        self.token.filter(|token| !token.is_empty())
-    }
-}
-
-/// The continue token of a list, found without parsing its items where that can be done safely.
-///
-/// Custom resources are listed with sorted keys, so the list's own metadata is last: a `"metadata":` whose
-/// object is followed by nothing but the list's closing brace can't be an item's, which a `]` would follow.
-pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
-    const KEY: &[u8] = b"\"metadata\":";
-    /// Tokens are a few hundred bytes.
-    const TAIL: usize = 16 << 10;
-    let start = body.len().saturating_sub(TAIL);
-    let tail = &body[start..];
-    if let Some(at) = tail.windows(KEY.len()).rposition(|window| window == KEY) {
-        let mut values =
-            serde_json::Deserializer::from_slice(&tail[at + KEY.len()..]).into_iter::<ListMeta>();
-        if let Some(Ok(meta)) = values.next() {
-            let rest = &tail[at + KEY.len() + values.byte_offset()..];
-            if rest.trim_ascii() == b"}" {
-                return Ok(meta.next());
-            }
-        }
-    }
-    #[derive(Deserialize)]
-    struct List {
-        metadata: ListMeta,
-        #[serde(rename = "items")]
-        _items: IgnoredAny,
-    }
-    serde_json::from_slice::<List>(body).map(|list| list.metadata.next())
+fn no_workflows(error: Error) -> Error {
+    Error::new("the server doesn't have a resource type \"workflows\"")
+        .hint("Argo Workflows' CRDs are not installed there; is this the right --context?")
+        .caused_by(error)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn full(body: &[u8]) -> Option<String> {
-        let list: serde_json::Value = serde_json::from_slice(body).unwrap();
-        list["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned)
-    }
-
-    proptest! {
-        #[test]
-        fn the_quick_look_equals_the_full_parse(
-            token in proptest::option::of("[a-zA-Z0-9=\"\\\\{}]{0,20}"),
-            texts in proptest::collection::vec(".{0,40}", 0..4),
-            decoy in any::<bool>(),
-            metadata_first in any::<bool>(),
-        ) {
-            let mut items: Vec<_> = texts.iter().map(|text| json!({"metadata": {"name": text}})).collect();
-            if decoy {
-                items.push(json!({"a": "\"metadata\":{\"continue\":\"x\"}}", "metadata": {"continue": "wrong"}}));
-            }
-            let metadata = json!({"continue": token, "resourceVersion": "7"});
-            let body = if metadata_first {
-                format!(r#"{{"kind":"WorkflowList","metadata":{metadata},"items":{}}}"#, json!(items))
-            } else {
-                format!(r#"{{"apiVersion":"v1","items":{},"metadata":{metadata}}}{}"#, json!(items), "\n")
-            };
-            prop_assert_eq!(continue_token(body.as_bytes()).unwrap(), full(body.as_bytes()));
-        }
-    }
-
-    #[test]
-    fn what_is_no_list_is_an_error() {
-        assert!(continue_token(b"<html>").is_err());
-        assert!(continue_token(br#"{"kind":"Status","metadata":{},"status":"Success"}"#).is_err());
-    }
 
     #[test]
     fn queries_are_encoded() {

@@ -1,7 +1,9 @@
-//! Objects beside the workflows: GC tasks and pods, events, results, templates, controllers, rights.
+//! Reads objects related to workflows: GC tasks and pods, events, results, templates, controllers, permissions.
 
+use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
-use crate::cluster::pages::continue_token;
+use crate::cluster::paging::continue_token;
+use crate::cluster::referrers::ARGO;
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::related::{ConfigMap, Deployment, Event, GcTask, Pod, TaskResult, WorkflowTemplate};
@@ -10,23 +12,21 @@ use argo_gc_core::model::gap::Gap;
 use futures::future::join;
 use serde::de::DeserializeOwned;
 
-pub(crate) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
-
 /// Objects a page; these are small.
 const PAGE: &str = "500";
 
-/// Service accounts reviewed at the most.
+/// How many service accounts are reviewed at most.
 const MAX_REVIEWS: usize = 50;
 
 /// One kind of object to list.
 pub(crate) struct Listing {
     pub kind: RelatedKind,
-    /// As RBAC names it.
+    /// The name in RBAC rules.
     pub resource: &'static str,
     pub group: &'static str,
     pub namespaced: bool,
     pub query: &'static [(&'static str, &'static str)],
-    /// What stays unknown without it.
+    /// What is unknown if it can't be read.
     pub effect: &'static str,
 }
 
@@ -94,7 +94,7 @@ const DEPLOYMENTS: Listing = Listing {
 };
 
 impl Cluster {
-    /// Reads everything beside the workflows of one namespace, or (none) of all. Never fails: what can't be
+    /// Reads the related objects of one namespace, or (none) of all. This never fails: what can't be
     /// read is a gap.
     pub async fn related(&self, namespace: Option<&str>) -> (Controllers, Related, Vec<Gap>) {
         let mut related = Related::default();
@@ -145,8 +145,8 @@ impl Cluster {
             let mut query = listing.query.to_vec();
             query.push(("limit", PAGE));
             query.extend(token.as_deref().map(|token| ("continue", token)));
-            let body = match self.get(&crate::cluster::api_client::with_query(&base, &query)).await {
-                Err(error) if error.kind == ErrorKind::NotFound => return Ok(items),
+            let body = match self.get(&with_query(&base, &query)).await {
+                Err(error) if error.is_not_found() => return Ok(items),
                 Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
                     items.clear();
                     (token, restarted) = (None, true);
@@ -154,7 +154,9 @@ impl Cluster {
                 }
                 other => other?,
             };
-            let broken = |error| Error::new(format!("the server's list of {}: {error}", listing.resource));
+            let broken = |error: serde_json::Error| {
+                Error::new(format!("the server's list of {}: {error}", listing.resource)).caused_by(error)
+            };
             decode::<T>(&body, |item| items.push(item)).map_err(broken)?;
             token = continue_token(&body).map_err(broken)?;
             if token.is_none() {
@@ -163,7 +165,7 @@ impl Cluster {
         }
     }
 
-    /// The workflow controllers, with what their ConfigMaps say.
+    /// Reads the workflow controllers and their ConfigMaps.
     pub(crate) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
         let mut gaps = Vec::new();
         let mut complete = true;
@@ -176,7 +178,7 @@ impl Cluster {
             }
         };
         if !complete {
-            // Where controllers usually live, and where a namespaced one would.
+            // Controllers are usually in these namespaces; a namespaced one is in the namespace itself.
             for place in [namespace.unwrap_or("argo"), "argo", "argo-workflows"] {
                 if let Ok(found) = self.list::<Deployment>(&DEPLOYMENTS, Some(place)).await {
                     deployments.extend(found);
@@ -206,7 +208,7 @@ impl Cluster {
                     }
                     Err(error) => gaps.push(config_gap(&name, &controller.namespace, &error.to_string())),
                 },
-                Err(error) if error.kind == ErrorKind::NotFound => {
+                Err(error) if error.is_not_found() => {
                     controller.apply_config(&ConfigMap::default());
                 }
                 Err(error) => gaps.push(config_gap(&name, &controller.namespace, &why(&error))),
@@ -266,13 +268,13 @@ impl Cluster {
             allowed: bool,
         }
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let answer = self.exchange(path, Some(review.to_string().as_bytes())).await?;
-        let review: Review = serde_json::from_slice(&answer).map_err(Error::new)?;
+        let answer = self.review_access(path, review.to_string().as_bytes()).await?;
+        let review: Review = serde_json::from_slice(&answer)?;
         Ok(review.status.allowed)
     }
 }
 
-/// Takes lists in.
+/// Adds lists to the related objects.
 struct Take<'a> {
     related: &'a mut Related,
     gaps: &'a mut Vec<Gap>,

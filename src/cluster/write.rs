@@ -1,18 +1,19 @@
 //! The only writes: guarded patches of a workflow, and an Event that says what was done.
 
+use crate::cluster::api_client::Request;
 use crate::cluster::client::Cluster;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::names;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What became of a guarded patch.
+/// The result of a guarded patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patched {
     Done,
-    /// The workflow changed in between: read it again and decide anew.
+    /// The workflow changed since it was read: it must be read again and decided on anew.
     Conflict,
 }
 
@@ -24,15 +25,15 @@ impl Cluster {
     pub async fn workflow(&self, namespace: &str, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.get(&path(namespace, name)).await {
             Ok(body) => Ok(Some(body.to_vec())),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Applies JSON patch operations if the workflow is still the one of `meta`, unchanged.
+    /// Applies JSON patch operations if the workflow is still the one of `meta` and did not change.
     ///
     /// # Errors
-    /// The server refuses for another reason than that it changed.
+    /// The server refuses for any reason but a change of the workflow.
     pub async fn patch(&self, meta: &Meta, mut operations: Vec<Value>) -> Result<Patched, Error> {
         let guard = [
             json!({"op": "test", "path": "/metadata/uid", "value": meta.uid}),
@@ -41,8 +42,8 @@ impl Cluster {
         operations.splice(0..0, guard);
         let body = Value::from(operations).to_string().into_bytes();
         let path = path(&meta.namespace, &meta.name);
-        let sent = self.request("PATCH", &path, "application/json-patch+json", &body).await;
-        let answer = sent.map_err(|(error, _)| error)?;
+        let sent = self.api.send(Request::json_patch(&path, &body)).await;
+        let answer = sent.map_err(|failure| failure.error)?;
         match answer.status.as_u16() {
             200..=299 => Ok(Patched::Done),
             // A failed test of a JSON patch is 422; a race inside the server 409; a deleted workflow 404.
@@ -51,7 +52,7 @@ impl Cluster {
         }
     }
 
-    /// Leaves an Event on a workflow.
+    /// Creates an Event about a workflow.
     ///
     /// # Errors
     /// The server refuses it.
@@ -74,15 +75,15 @@ impl Cluster {
             "count": 1,
         });
         let path = format!("/api/v1/namespaces/{}/events", meta.namespace);
-        let sent = self.send(&path, Some(event.to_string().as_bytes())).await;
-        let answer = sent.map_err(|(error, _)| error)?;
+        let sent = self.api.send(Request::post(&path, event.to_string().as_bytes())).await;
+        let answer = sent.map_err(|failure| failure.error)?;
         match answer.status.is_success() {
             true => Ok(()),
             false => Err(Error::from_status(answer.status.as_u16(), &answer.body)),
         }
     }
 
-    /// Whether we may do something to workflows in a namespace; none when nobody could say.
+    /// Whether the user may do something to workflows in a namespace; none if the server could not say.
     pub async fn may_i(&self, verb: &str, namespace: &str) -> Option<bool> {
         #[derive(Deserialize)]
         struct Review {
@@ -100,7 +101,7 @@ impl Cluster {
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer = self.send(path, Some(review.to_string().as_bytes())).await.ok()?;
+        let answer = self.api.send(Request::post(path, review.to_string().as_bytes())).await.ok()?;
         let review: Review = serde_json::from_slice(&answer.body).ok()?;
         Some(review.status.allowed)
     }

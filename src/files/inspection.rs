@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use argo_gc_core::diff::document::{Head, ParsedInspection};
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
@@ -12,8 +13,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-
-const API_VERSION: &str = "argo-gc/v1";
 
 const KIND: &str = "Inspection";
 

@@ -1,11 +1,11 @@
-//! JSON input, streamed: lists of any size are taken item by item.
+//! JSON input, read item by item, so that lists may have any size.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::io::Read;
 
-/// Gets an object's text and the kind of the list it stood in (empty when unknown).
+/// Is called with an object's text and the kind of the list it was in (empty if unknown).
 type Each<'e> = &'e mut dyn FnMut(&str, &str) -> bool;
 
 /// Reads concatenated JSON documents.
@@ -43,7 +43,7 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // Fields of a single object; its kind decides only once all are there.
+        // These are fields of a single object. Its kind is known only when all were read.
         let mut fields = String::from("{");
         let mut list_kind = String::new();
         let mut is_list = false;
@@ -111,7 +111,7 @@ fn items<'de, A: SeqAccess<'de>>(
     depth: usize,
 ) -> Result<(), A::Error> {
     while let Some(item) = sequence.next_element::<Box<RawValue>>()? {
-        // A list within a list is rare but legal; deeper ones are nobody's.
+        // A list within a list is rare but valid; no tool nests them deeper.
         if depth < 4 && looks_like_list(item.get()) {
             let mut nested = serde_json::Deserializer::from_str(item.get());
             Document { each: &mut *each, depth: depth + 1 }
@@ -124,7 +124,7 @@ fn items<'de, A: SeqAccess<'de>>(
     Ok(())
 }
 
-/// The reader has had enough; it knows why.
+/// Ends the reading with an error if the caller needs no more objects.
 fn go_on<E: serde::de::Error>(wanted: bool) -> Result<(), E> {
     if wanted { Ok(()) } else { Err(E::custom("stopped")) }
 }

@@ -1,7 +1,8 @@
-//! `--policy FILE`: reading a retention policy, with the place of whatever is wrong in it.
+//! Reads a retention policy and names the place of what is wrong in it.
 
 use crate::duration;
 use crate::error::Error;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::plan::retention::pin::{Expression, Operator, Pin};
 use argo_gc_core::plan::retention::{Keep, Origin, Retention, Rule, Scope};
 use argo_gc_core::verdict::{Class, Verdict};
@@ -13,11 +14,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-const API_VERSION: &str = "argo-gc/v1";
-
 const KIND: &str = "RetentionPolicy";
 
-/// A policy is written by hand.
+/// The largest file that is read as a policy: policies are written by hand.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads a policy; `-` is standard input.
@@ -28,7 +27,7 @@ pub(crate) fn read(path: &Path, stdin: &mut dyn Read) -> Result<Retention, Error
     load(path, stdin).map(|(_, policy)| policy)
 }
 
-/// The text of a policy that can be read.
+/// Reads the text of a policy and checks it.
 ///
 /// # Errors
 /// As [`read`].
@@ -61,7 +60,7 @@ fn parse(text: &str) -> Result<Retention, String> {
     file.policy()
 }
 
-/// A parser's error with its place first; only its first line, for the others show the file.
+/// The first line of a parser's error, with its place first. The other lines only quote the file.
 fn described(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
@@ -72,7 +71,7 @@ fn described(error: &serde_saphyr::Error) -> String {
     format!("{line}:{column}: {message}")
 }
 
-/// A problem that only several fields together make.
+/// The error for fields that are wrong only together.
 fn wrong<T, R>(at: &Spanned<T>, what: &str) -> Result<R, String> {
     Err(format!("{}:{}: {what}", at.referenced.line(), at.referenced.column()))
 }
@@ -174,12 +173,12 @@ enum Going {
     Kept,
 }
 
-/// A field that is there has a value: an empty one is a slip, not "no rule".
+/// Reads a field that must have a value if it is present: an empty one is a mistake, not "no rule".
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// A duration with its unit: whoever writes `7` does not mean seconds.
+/// A duration with its unit: a user who writes `7` does not mean seconds.
 #[derive(Debug, Clone, Copy)]
 struct Age(SignedDuration);
 
@@ -194,7 +193,7 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
-/// A name that is not empty: a variable that a template left unset must not widen what it was to narrow.
+/// A name that is not empty: a variable that a template left unset must not widen a selection.
 #[derive(Debug, Clone)]
 struct Name(String);
 
@@ -224,7 +223,7 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
-/// At least one.
+/// A list that is not empty.
 #[derive(Debug, Clone)]
 struct Several<T>(Vec<T>);
 

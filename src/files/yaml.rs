@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_saphyr::{Budget, Options};
 use std::io::Read;
 
-/// Reads YAML documents; each is turned into JSON text, so that there is one way to read an object.
+/// Reads YAML documents. Each is turned into JSON text, so that objects are read in one way.
 pub(crate) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -27,7 +27,7 @@ pub(crate) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bo
     Ok(())
 }
 
-/// Splits at lines that begin with `---`: within a document such a line cannot stand, not even in a block scalar.
+/// Splits at lines that begin with `---`. No document can hold such a line, not even in a block scalar.
 fn documents(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Vec::new();
     let (mut start, mut start_line, mut offset) = (0, 1, 0);
@@ -47,9 +47,9 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
-/// A file of one's own may be large; aliases stay bounded, so that a bomb is not unfolded.
+/// Allows files of any size, but limits aliases, which could make a small file expand without bound.
 fn options(length: usize) -> Options {
-    /// Bytes that aliases may add.
+    /// How many bytes aliases may add.
     const REPEATED: usize = 64 << 20;
     let mut budget = Budget::default();
     budget.max_events = usize::MAX;
@@ -61,7 +61,7 @@ fn options(length: usize) -> Options {
     options
 }
 
-/// Place and message of an error, the line counted from the file's first; `start` is the document's own.
+/// Place and message of an error. Lines count from the start of the file; `start` is the document's first line.
 fn describe(error: &serde_saphyr::Error, start: usize) -> String {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();

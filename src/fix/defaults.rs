@@ -1,20 +1,20 @@
-//! The controller's `workflowDefaults`: a strategy for every workflow that sets none, and what that does not reach.
+//! A strategy in the controller's `workflowDefaults`, for every workflow that sets none, with what it does not reach.
 
 use argo_gc_core::argo::artifact::Strategy;
 use argo_gc_core::argo::version::Version;
 
-/// A strategy at the workflow's level brings the finalizer even where there is nothing to collect, before this.
+/// Before this release, a workflow with a strategy gets the finalizer even if it has nothing to collect.
 const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
 
-/// A finalizer without anything to collect is removed since.
+/// Since this release, a finalizer of a workflow with nothing to collect is removed.
 const REMOVES_IDLE: Version = Version(3, 5, 11);
 
 const COLLECTS: Version = Version(3, 4, 0);
 
-/// A ConfigMap to merge into the controller's, with comments on what it does.
+/// A ConfigMap to be merged into the controller's, with comments on what it does.
 ///
 /// # Errors
-/// This release collects nothing.
+/// The release has no artifact garbage collection.
 pub fn defaults(strategy: &Strategy, account: &str, version: Version) -> Result<String, String> {
     if version < COLLECTS {
         return Err(format!(

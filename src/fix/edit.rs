@@ -1,4 +1,4 @@
-//! Edits of a text at places of its tree, in the style of what stands there.
+//! Edits of a text at places of its tree, in the style of the text around them.
 
 use crate::syntax::tree::{Node, Shape};
 use std::ops::Range;
@@ -16,7 +16,7 @@ impl Edits {
         self.replace(at..at, text);
     }
 
-    /// The text with all edits made; none if they overlap.
+    /// The edited text; none if edits overlap.
     pub fn apply(mut self, text: &str) -> Option<String> {
         self.0.sort_by_key(|(range, _)| (range.start, range.end));
         let mut out = String::with_capacity(text.len() + 256);
@@ -31,7 +31,7 @@ impl Edits {
     }
 }
 
-/// How a text is laid out.
+/// The layout of a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout<'t> {
     pub text: &'t str,
@@ -44,17 +44,17 @@ impl<'t> Layout<'t> {
         Self { text, newline }
     }
 
-    /// The begin of the line that holds this byte.
+    /// The start of the line that holds this byte.
     pub fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
     }
 
-    /// The end of the line that holds this byte, its break included.
+    /// The end of the line that holds this byte, after its line break.
     pub fn line_end(&self, at: usize) -> usize {
         self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline + 1)
     }
 
-    /// The end of a block value: its last line whole, with comments below that are indented at least as deep.
+    /// The end of a block value, after its last line and the comments below that are indented at least as deep.
     pub fn block_end(&self, node: &Node, indent: usize) -> usize {
         let mut end = self.line_end(node.span.end);
         loop {
@@ -67,13 +67,13 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// Spaces at the begin of the line that holds this byte.
+    /// The number of spaces at the start of the line that holds this byte.
     pub fn indent(&self, at: usize) -> usize {
         let line = &self.text[self.line_start(at)..];
         line.len() - line.trim_start_matches(' ').len()
     }
 
-    /// Whole lines to be put at a line's begin; the line before gets its break where the text ends without one.
+    /// Whole lines to be inserted at the start of a line. If the text ends without a line break, one is added.
     pub fn lines(&self, at: usize, lines: &str) -> String {
         match at == self.text.len() && !self.text.ends_with('\n') {
             true => format!("{}{}", self.newline, lines.trim_end_matches(['\r', '\n'])),
@@ -82,7 +82,7 @@ impl<'t> Layout<'t> {
     }
 }
 
-/// Whether keys are quoted: JSON.
+/// Whether keys must be quoted, as in JSON.
 pub(crate) fn is_json(layout: &Layout<'_>, map: &Node) -> bool {
     match &map.shape {
         Shape::Map { entries, flow: true } => {
@@ -107,7 +107,7 @@ pub(crate) fn is_empty(node: &Node) -> bool {
     }
 }
 
-/// A text as a scalar: bare where that is safe.
+/// A text as a scalar, without quotes if that is safe.
 pub(crate) fn scalar(text: &str, json: bool) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
@@ -142,14 +142,14 @@ fn block_parameters(layout: &Layout<'_>, parameters: &[Parameter], indent: usize
     lines
 }
 
-/// Where a new entry of a block map goes.
+/// Where a new entry of a block map is inserted.
 pub(crate) enum Spot<'n> {
     First,
     /// After this entry's value.
     After(&'n Node),
 }
 
-/// Adds parameters to `outer.parameters` of a map, making what isn't there.
+/// Adds parameters to `outer.parameters` of a map, and creates the fields that are missing.
 pub(crate) fn add_parameters(
     edits: &mut Edits,
     layout: &Layout<'_>,
@@ -218,7 +218,7 @@ pub(crate) fn add_parameters(
     Some(())
 }
 
-/// Puts an entry at the begin of a flow map, spaced as its first one is.
+/// Inserts an entry at the start of a flow map, with the spaces of its first entry.
 pub(crate) fn first_in_flow(edits: &mut Edits, map: &Node, entry: &str) {
     let Shape::Map { entries, .. } = &map.shape else { return };
     match entries.first() {
@@ -227,7 +227,7 @@ pub(crate) fn first_in_flow(edits: &mut Edits, map: &Node, entry: &str) {
     }
 }
 
-/// Gives an empty value (`{}`, `[]`, nothing, null) a content.
+/// Replaces an empty value (`{}`, `[]`, nothing, null).
 fn refill(edits: &mut Edits, layout: &Layout<'_>, key: &Node, value: &Node, content: &str) {
     let nothing = value.span.is_empty();
     if nothing {
@@ -238,7 +238,7 @@ fn refill(edits: &mut Edits, layout: &Layout<'_>, key: &Node, value: &Node, cont
     }
 }
 
-/// Moves lines to another indentation; what is only white space moves where it may be text.
+/// Moves lines to another indentation. Lines of white space move too if they may be part of a text.
 pub(crate) fn shift(lines: &str, by: isize, from: usize) -> String {
     let mut out = String::with_capacity(lines.len());
     for line in lines.split_inclusive('\n') {

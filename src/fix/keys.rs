@@ -1,4 +1,4 @@
-//! Keys that every run shares get the run's UID before them, where nothing reads them by name.
+//! Adds the run's UID in front of keys that all runs share, unless something reads them by name.
 
 use crate::fix::LAYOUT;
 use crate::fix::edit::Edits;
@@ -10,14 +10,14 @@ use argo_gc_core::lint::path::FieldPath;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Put before a key.
+/// The text that is added in front of a key.
 const PREFIX: &str = "{{workflow.uid}}/";
 
-/// Locations whose key is a name in a bucket.
+/// Kinds of locations whose key is an object's name in a bucket.
 const KEYS: [(&str, &str); 5] =
     [("gcs", "key"), ("s3", "key"), ("azure", "blob"), ("oss", "key"), ("plugin", "key")];
 
-/// Keys that some manifest reads, or mentions by an address.
+/// The keys that a manifest reads, or mentions in an address.
 pub fn read_keys(value: &Value) -> BTreeSet<String> {
     let Uses(uses) = serde_json::from_str(&value.to_string()).unwrap_or_default();
     uses.into_iter().filter(|found| found.read).map(|found| found.key).collect()
@@ -52,7 +52,7 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
                 what: format!("the key {key:?}"),
                 why: why.to_owned(),
             };
-            // A directory's reader may name any part of it.
+            // A reader of a directory may name any part of it.
             let folder = format!("{}/", key.trim_end_matches('/'));
             let is_read = |read: &String| {
                 *read == key
@@ -84,7 +84,7 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
     Ok(fixed)
 }
 
-/// The keys of all output artifacts of pods, in any depth.
+/// The keys of all output artifacts of pods, at any depth.
 fn outputs(value: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
     match value {
         Value::Object(map) => {

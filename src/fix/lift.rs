@@ -1,4 +1,4 @@
-//! Inline bodies become named templates, the innermost first, one at a time.
+//! Turns inline bodies into named templates, one at a time, the innermost first.
 
 use crate::fix::edit::{Edits, Layout, Parameter, Spot};
 use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
@@ -11,7 +11,7 @@ use argo_gc_core::lint::types::ManifestKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An inline body, by the step or task that holds it.
+/// An inline body, named by its step or task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     document: usize,
@@ -38,7 +38,7 @@ pub fn lift(text: &str) -> Result<Fixed, Fault> {
             }
         }
     }
-    // Lifting leaves the paths of those that remain as they were.
+    // Lifting a body does not change the paths of the others.
     let given = read(text)?;
     for (place, why) in refused {
         let document = &given.documents[place.document];
@@ -52,7 +52,7 @@ pub fn lift(text: &str) -> Result<Fixed, Fault> {
     Ok(fixed)
 }
 
-/// The innermost inline body that is left and not refused; those around a refused one are refused too.
+/// The innermost inline body that is not refused. Bodies around a refused one are refused too.
 fn next(source: &Source, refused: &BTreeMap<Place, String>) -> Option<Place> {
     for (number, document) in source.documents.iter().enumerate() {
         let Some(kind) = kind(document) else { continue };
@@ -71,10 +71,10 @@ fn next(source: &Source, refused: &BTreeMap<Place, String>) -> Option<Place> {
     None
 }
 
-/// All steps with inline bodies below a template, the innermost first.
+/// All steps below a template that have inline bodies, the innermost first.
 fn inner(template: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
     for step_path in steps(template, path) {
-        // The path is relative to the document; the template's own part is skipped.
+        // The path is relative to the document, so the template's part is skipped.
         let below = FieldPath(step_path.0[path.0.len()..].to_vec());
         let Some(step) = below.of(template) else { continue };
         if step["inline"].is_object() {
@@ -99,10 +99,10 @@ fn steps(template: &Value, path: &FieldPath) -> Vec<FieldPath> {
     all
 }
 
-/// The templates around a step, from the outermost inwards, each with its step on the way.
+/// The templates around a step, the outermost first, each with its step on the path.
 fn levels<'v>(value: &'v Value, step: &FieldPath, spec: &FieldPath) -> Option<Vec<Level<'v>>> {
     let mut levels = Vec::new();
-    // spec.templates[i] is the outermost template; then each `inline` begins another.
+    // The outermost template is spec.templates[i]; each `inline` begins another.
     let mut template = FieldPath(step.0[..spec.0.len() + 2].to_vec());
     for end in spec.0.len() + 2..step.0.len() {
         let is_inline = step.0[end] == argo_gc_core::lint::path::Part::Key("inline".to_owned());
@@ -116,7 +116,7 @@ fn levels<'v>(value: &'v Value, step: &FieldPath, spec: &FieldPath) -> Option<Ve
     Some(levels)
 }
 
-/// What has to be handed over, and how the body's variables change.
+/// The parameters that must be handed over, and the new names of the body's variables.
 struct Plan {
     parameters: Vec<Parameter>,
     renamed: BTreeMap<String, String>,
@@ -145,7 +145,7 @@ fn lift_one(source: &Source, place: &Place) -> Result<String, String> {
     rename(&source, place, kind, &name)
 }
 
-/// Anchors, aliases, tags and merges tie a text to other places.
+/// Anchors, aliases, tags and merges make a text depend on other places.
 fn check(document: &Document, step: &FieldPath) -> Result<(), String> {
     const TIED: &str = "anchors, aliases or tags tie it to other places of the file";
     let mut path = FieldPath::default();
@@ -172,7 +172,7 @@ fn plan(node: &Node, body: &Value, step: &Value, levels: &[Level<'_>]) -> Result
     let mut taken = names(&body["inputs"]["parameters"]);
     taken.extend(names(&step["arguments"]["parameters"]));
     let mut plan = Plan { parameters: Vec::new(), renamed: BTreeMap::new() };
-    // A template's inputs are not resolved before they are used: what they take has to come as an argument.
+    // A template's inputs are not resolved before they are used, so their values must be handed over as arguments.
     let own_inputs = node.get("inputs").map_or(0..0, |inputs| inputs.span.clone());
     let mut scalars = Vec::new();
     node.scalars(&mut scalars);
@@ -202,7 +202,7 @@ fn plan(node: &Node, body: &Value, step: &Value, levels: &[Level<'_>]) -> Result
     Ok(plan)
 }
 
-/// The name, or the first free one with a number.
+/// The name, or the name with the first number that is free.
 fn unique(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
     let mut name = wanted.to_owned();
     let mut number = 2;
@@ -213,7 +213,7 @@ fn unique(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
     name
 }
 
-/// Gives the step the arguments, the body the inputs, and the body's variables their new names.
+/// Adds the arguments to the step and the inputs to the body, and renames the body's variables.
 fn hand_over(source: &Source, place: &Place, plan: &Plan) -> Result<String, String> {
     if plan.parameters.is_empty() {
         return Ok(source.text.clone());
@@ -271,14 +271,14 @@ fn push(list: &mut Value, parameters: &[Parameter]) {
     }
 }
 
-/// A name for the new template: the step's, else with the enclosing template's before it, else numbered.
+/// A name for the new template: the step's, else the enclosing template's and the step's, else one with a number.
 fn free_name(document: &Document, kind: ManifestKind, step: &FieldPath) -> String {
     let spec = kind.spec_path();
     let templates = spec.key("templates");
     let mut taken = BTreeSet::new();
     let listed = templates.of(&document.value).and_then(Value::as_array).into_iter().flatten();
     taken.extend(listed.filter_map(|template| template["name"].as_str().map(str::to_owned)));
-    // A name that something refers to may be that of a template beyond this file.
+    // A name that is referred to may be that of a template in another file.
     referred(&document.value, &mut taken);
     let text =
         |path: FieldPath| path.of(&document.value).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -308,7 +308,7 @@ fn referred(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// Moves the body to the end of the templates and has the step name it.
+/// Moves the body to the end of the templates and lets the step refer to it by name.
 fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Result<String, String> {
     let document = source.documents.get(place.document).ok_or(LAYOUT)?;
     let layout = Layout::of(&source.text);
@@ -330,7 +330,7 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
         let rest = &source.text[colon..rest_end];
         let first = rest_end;
         let end = layout.block_end(body, body.column - 1);
-        // A comment behind the key stays with the step.
+        // A comment after the key is left with the step.
         let tail = if rest.trim().is_empty() { layout.newline } else { rest };
         let tail =
             if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };

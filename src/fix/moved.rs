@@ -24,7 +24,7 @@ pub(crate) fn block(
     format!("{pad}-{gap}name: {}{newline}{shifted}", edit::scalar(name, false))
 }
 
-/// The body's lines without a name of its own, which no node ever had.
+/// The body's lines without its own name, which no node ever had.
 fn without_name(layout: &Layout<'_>, lines: &str, body: &Node) -> String {
     let Some((key, value)) = body.entry("name") else { return lines.to_owned() };
     let (from, to) = (layout.line_start(key.span.start), layout.line_end(value.span.end));
@@ -53,7 +53,7 @@ pub(crate) fn flow(
         }
         (None, None) => format!("{{{entry}}}"),
         (None, Some((first, _))) => {
-            // What stands between the brace and the first key stands between the name and that key as well.
+            // The text between the brace and the first key is repeated between the name and that key.
             let at = first.span.start - body.span.start;
             let between = &text[1..at];
             let gap = if between.contains('\n') { between } else { " " };
@@ -80,7 +80,7 @@ pub(crate) fn flow(
     Ok(format!("{}- {shifted}{}", " ".repeat(dash), layout.newline))
 }
 
-/// Moves all lines but the first, which begins in the midst of one.
+/// Indents all lines but the first, which begins in the middle of a line.
 fn shift_rest(text: &str, by: isize) -> String {
     match text.split_once('\n') {
         None => text.to_owned(),

@@ -1,30 +1,30 @@
-//! What a fix did, or why it refused.
+//! The result of a fix: the new text, and the places that were refused.
 
 use crate::syntax::source::{Document, Source};
 use crate::syntax::tree::Fault;
 use argo_gc_core::lint::types::ManifestKind;
 use serde_json::Value;
 
-/// A place that was left as it is, and why.
+/// A place that was not changed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
-    /// In the text as it was given, from one.
+    /// The line in the original text, counted from one.
     pub line: usize,
     pub column: usize,
     pub what: String,
     pub why: String,
 }
 
-/// A text with what was done to it.
+/// A fixed text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fixed {
     pub text: String,
-    /// How many places were changed.
+    /// The number of places that were changed.
     pub changed: usize,
     pub refused: Vec<Refusal>,
 }
 
-/// Reads a text that this module made or was given.
+/// Parses a text, before or after a fix.
 pub(crate) fn read(text: &str) -> Result<Source, Fault> {
     Source::parse(String::new(), text.to_owned())
 }
@@ -33,7 +33,7 @@ pub(crate) fn kind(document: &Document) -> Option<ManifestKind> {
     ManifestKind::from_name(&document.kind)
 }
 
-/// Whether a text means the documents of `before`, with the one at `at` replaced.
+/// Whether a text has the documents of `before`, with the one at `at` replaced.
 pub(crate) fn means(text: &str, before: &Source, at: usize, expected: &Value) -> bool {
     read(text).is_ok_and(|after| {
         after.documents.len() == before.documents.len()

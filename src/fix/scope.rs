@@ -1,27 +1,27 @@
-//! What a variable in an inline body refers to.
+//! Finds out what a variable in an inline body refers to.
 //!
 //! Argo replaces variables in the JSON of a whole template, the inline bodies in it included, before these have
 //! inputs of their own (ProcessArgs and SubstituteParams in workflow/common/util.go, resolveReferences and
-//! expandStep in workflow/controller/steps.go, @f016ad89eb). So where the enclosing template knows a name, its value
-//! is what the body gets, from the outermost template inwards; only what is left is the body's own.
+//! expandStep in workflow/controller/steps.go, @f016ad89eb). So if an enclosing template knows a name, the body gets
+//! that template's value, the outermost template's first; only the other names are the body's own.
 
 use crate::fix::vars;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// One template around an inline body, and the step in it that leads there.
+/// One template around an inline body, and the step in it that contains the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Level<'v> {
     template: &'v Value,
     step: &'v Value,
 }
 
-/// What is to become of one variable.
+/// What must be done with a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// The same within a named template.
+    /// The variable has the same value in a named template.
     Keep,
-    /// The enclosing template's: handed over as a parameter of this name, if that is free.
+    /// It is the enclosing template's, and must be handed over as a parameter of this name, if the name is free.
     Pass(String),
     Refuse(&'static str),
 }
@@ -39,19 +39,19 @@ impl<'v> Level<'v> {
         !self.template["retryStrategy"].is_null()
     }
 
-    /// `steps` or `tasks`, as its variables begin.
+    /// The beginning of its variables: `steps` or `tasks`.
     fn prefix(&self) -> &'static str {
         if self.template["dag"].is_null() { "steps" } else { "tasks" }
     }
 }
 
-/// Names of what a template's inputs or outputs declare.
+/// The names that a template's inputs or outputs declare.
 fn declares(template: &Value, side: &str, what: &str, name: &str) -> bool {
     let listed = template[side][what].as_array();
     listed.into_iter().flatten().any(|item| item["name"] == name)
 }
 
-/// Names of a template's own steps or tasks.
+/// The names of a template's own steps or tasks.
 pub(crate) fn siblings(template: &Value) -> BTreeSet<&str> {
     let steps = template["steps"].as_array().into_iter().flatten();
     let steps = steps.flat_map(|group| match group {
@@ -62,7 +62,7 @@ pub(crate) fn siblings(template: &Value) -> BTreeSet<&str> {
     steps.chain(tasks).filter_map(|step| step["name"].as_str()).collect()
 }
 
-/// The fate of a tag in a body; `levels` from the outermost inwards.
+/// The fate of a tag in a body. The outermost of `levels` is first.
 pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     if let Some(expression) = tag.strip_prefix('=') {
         return of_expression(expression, levels, body);
@@ -120,7 +120,7 @@ pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     }
 }
 
-/// Expressions are not rewritten: one that needs anything of the enclosing templates but a parameter is refused.
+/// Expressions are not rewritten. One that uses more of the enclosing templates than a parameter is refused.
 fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     let words = vars::words(expression);
     let has = |word: &str| words.contains(&word);
@@ -145,7 +145,7 @@ fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     Fate::Keep
 }
 
-/// A parameter's name made of a variable's.
+/// The name of a parameter, made from a variable's name.
 fn sanitized(tag: &str) -> String {
     let ordinary = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     tag.chars().map(ordinary).collect()

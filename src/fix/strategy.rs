@@ -1,4 +1,4 @@
-//! A workflow-level strategy where none is set.
+//! Adds a workflow-level strategy to manifests that set none.
 
 use crate::fix::edit::{Edits, Layout};
 use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
@@ -9,7 +9,7 @@ use argo_gc_core::argo::artifact::Strategy;
 use argo_gc_core::lint::path::FieldPath;
 use serde_json::json;
 
-/// Sets the strategy in every workflow, cron workflow and template that sets none; `Never` is a decision.
+/// Sets the strategy in every workflow, cron workflow and template that sets none. `Never` counts as set.
 ///
 /// # Errors
 /// The text can't be read.
@@ -23,7 +23,7 @@ pub fn set_strategy(text: &str, strategy: &Strategy) -> Result<Fixed, Fault> {
         let spec = path.of(&document.value);
         let set =
             spec.is_some_and(|spec| spec["artifactGC"]["strategy"].as_str().is_some_and(|s| !s.is_empty()));
-        // What its workflow template says counts for it, too.
+        // The strategy of its workflow template is its own as well.
         let elsewhere =
             spec.is_some_and(|spec| spec["templates"].is_null() && !spec["workflowTemplateRef"].is_null());
         if set || elsewhere || !spec.is_some_and(serde_json::Value::is_object) {
@@ -82,7 +82,7 @@ fn one(source: &Source, at: usize, path: &FieldPath, strategy: &Strategy) -> Opt
             let Shape::Map { entries, .. } = &spec.shape else { return None };
             let (pad, newline) = (" ".repeat(entries.first()?.0.column - 1), layout.newline);
             let lines = format!("artifactGC:{newline}{pad}  {entry}{newline}");
-            // Before the templates, which are long; comments above them stay theirs.
+            // The strategy is inserted before the templates, which are long, and before the comments above them.
             let before = entries
                 .iter()
                 .position(|(name, _)| name.text() == Some("templates"))

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::ops::Range;
 
-/// The tags of a text: each with its place, braces included, and what stands in it, trimmed.
+/// The tags of a text, each with its place, braces included, and its trimmed content.
 pub(crate) fn tags(text: &str) -> Vec<(Range<usize>, &str)> {
     let mut tags = Vec::new();
     let mut at = 0;
@@ -17,7 +17,7 @@ pub(crate) fn tags(text: &str) -> Vec<(Range<usize>, &str)> {
     tags
 }
 
-/// What a variable is replaced by.
+/// The variable of an input parameter, which replaces another variable.
 pub(crate) fn parameter(name: &str) -> String {
     format!("{{{{inputs.parameters.{name}}}}}")
 }
@@ -53,7 +53,7 @@ pub(crate) fn replace_in(value: &mut Value, with: &dyn Fn(&str) -> Option<String
     }
 }
 
-/// The words of an expression that stand outside its quotes, and whether each is a member (after a dot).
+/// The words of an expression outside its quotes, and whether each is a member (after a dot).
 pub(crate) fn words(expression: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut quote = None;

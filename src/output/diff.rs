@@ -7,6 +7,7 @@ use crate::output::escape::escape;
 use crate::output::text::{plural, size};
 use argo_gc_core::diff::document::Head;
 use argo_gc_core::diff::{Change, ChangeKind, Diff, State, Sum};
+use argo_gc_core::model::API_VERSION;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
@@ -40,7 +41,7 @@ pub fn write(
     let mut summary = json!(sums);
     summary["same"] = json!(diff.same);
     let head = json!({
-        "apiVersion": document::API_VERSION,
+        "apiVersion": API_VERSION,
         "kind": "InspectionDiff",
         "old": old,
         "new": new,

@@ -10,7 +10,8 @@ use argo_gc_core::doctor::facts::{ControllerFacts, RepositoryFacts};
 use argo_gc_core::doctor::group::Group;
 use argo_gc_core::doctor::members::Name;
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::API_VERSION;
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
 use serde_json::json;
@@ -32,7 +33,7 @@ pub enum Format {
 /// The content of a diagnosis.
 pub struct Diagnosis<'a> {
     pub now: Timestamp,
-    pub origin: Origin,
+    pub origin: Scope,
     /// The name of the cluster, namespace or files, for use in a sentence.
     pub place: String,
     pub controllers: Vec<ControllerFacts>,
@@ -59,7 +60,7 @@ pub fn write(out: &mut dyn Write, diagnosis: &Diagnosis<'_>, format: Format) -> 
         format => {
             let summary = &diagnosis.inspection.summary;
             let head = json!({
-                "apiVersion": "argo-gc/v1",
+                "apiVersion": API_VERSION,
                 "kind": "Diagnosis",
                 "generatedAt": diagnosis.now,
                 "source": diagnosis.origin,

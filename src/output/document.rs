@@ -7,9 +7,6 @@ use serde_json::Value;
 use std::io;
 use std::io::Write;
 
-/// Version of the documents.
-pub(crate) const API_VERSION: &str = "argo-gc/v1";
-
 /// Pretty JSON, harmless for terminals.
 pub(crate) fn json(value: &impl Serialize, indent: &str) -> io::Result<String> {
     let text = serde_json::to_string_pretty(value)?;

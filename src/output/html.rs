@@ -18,7 +18,7 @@ use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::diff::document::{Head, ParsedInspection};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use base64::Engine;
@@ -136,7 +136,7 @@ fn policy(style: &str, script: &str) -> String {
     )
 }
 
-fn origin(out: &mut dyn Write, origin: &Origin, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
+fn origin(out: &mut dyn Write, origin: &Scope, now: Timestamp, inspection: &Inspection) -> io::Result<()> {
     let mut pair =
         |name: &str, value: &str| writeln!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Text(value));
     pair("Inspected", &format!("{now:.0}"))?;

@@ -10,6 +10,7 @@ use crate::output::markdown::table as markdown_table;
 use crate::output::text::plural;
 use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::types::Severity;
+use argo_gc_core::model::API_VERSION;
 use serde_json::json;
 use std::io;
 use std::io::Write;
@@ -103,7 +104,7 @@ fn documents(out: &mut dyn Write, as_yaml: bool, report: &Report) -> Result<(), 
     let counts: serde_json::Map<_, _> =
         counts.iter().map(|(severity, count)| (severity.as_str().to_owned(), json!(count))).collect();
     let head = json!({
-        "apiVersion": "argo-gc/v1",
+        "apiVersion": API_VERSION,
         "kind": "LintReport",
         "argoVersion": report.argo_version,
         "source": report.source,

@@ -7,6 +7,7 @@ use crate::output::escape::escape;
 use crate::output::text::{plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_store::types::BucketFacts;
@@ -259,7 +260,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
 /// The outcome of a plan as a document of `kind: PurgeResult`, without its workflows.
 pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
     json!({
-        "apiVersion": crate::purge::plan_file::API_VERSION,
+        "apiVersion": API_VERSION,
         "kind": "PurgeResult",
         "plan": plan,
         "complete": tally.left == 0,

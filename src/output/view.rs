@@ -2,7 +2,7 @@
 
 use crate::output::prices::Prices;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
@@ -68,7 +68,7 @@ pub struct View {
     /// Columns of the terminal.
     pub width: Option<usize>,
     pub now: Timestamp,
-    pub origin: Origin,
+    pub origin: Scope,
 }
 
 impl View {

@@ -4,7 +4,9 @@
 //! the tail. The hash is of every byte before it.
 
 use crate::cluster::identity::ClusterIdentity;
+use crate::cluster::unread::Unread;
 use crate::error::Error;
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::orphans::{Guarded, below, referrer};
@@ -21,9 +23,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
-/// Version of the documents.
-pub const API_VERSION: &str = "argo-gc/v1";
-
 /// What stands between the tail and the hash.
 const HASH: &str = ",\"hash\":\"";
 
@@ -38,8 +37,8 @@ pub struct Head {
     pub cluster: Option<ClusterIdentity>,
     /// Where the buckets are: an endpoint or a directory.
     pub storage: String,
-    /// Sources of references that were not read, and accepted so.
-    pub unread: Vec<String>,
+    /// Sources of references that could not be read, which the user accepted.
+    pub unread: Vec<Unread>,
 }
 
 /// What is known after the last one.
@@ -81,7 +80,7 @@ impl Head {
         now: Timestamp,
         cluster: Option<ClusterIdentity>,
         storage: String,
-        unread: Vec<String>,
+        unread: Vec<Unread>,
     ) -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "PurgePlan".to_owned());
         Self { api_version, kind, created_at: now, cluster, storage, unread }

@@ -186,7 +186,7 @@ async fn look(
         let (numbers, places): (Vec<usize>, Vec<Place>) = wanted.into_iter().unzip();
         for (at, objects) in numbers.into_iter().zip(store.objects_at(&bucket, &places, Depth::Listed).await)
         {
-            found.insert(at, objects.map_err(Error::new)?);
+            found.insert(at, objects?);
         }
     }
     Ok(found)

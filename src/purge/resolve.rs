@@ -1,7 +1,7 @@
 //! Asking storage what an artifact's objects are, and deciding about each.
 
 use crate::disk_queue::DiskQueue;
-use crate::error::Error;
+use crate::error::{Error, storage_error};
 use crate::purge::plan_file::Draft;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::location::names_workflow;
@@ -115,10 +115,10 @@ async fn decided(
                     location: candidate.uri(),
                     artifact: candidate.name.to_string(),
                     protection: Protection::NoCertainLocation,
-                    detail: error.to_string(),
+                    detail: storage_error(&error),
                 });
             }
-            Err(error) => return Err(Error::new(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(batch.into_iter().map(|selected| selected.plan).collect())
@@ -131,7 +131,7 @@ async fn decided(
 pub async fn buckets(draft: &Draft, store: &Store) -> Result<Vec<BucketFacts>, Error> {
     let mut buckets = Vec::new();
     for bucket in draft.buckets() {
-        buckets.push(store.bucket(bucket).await.map_err(Error::new)?);
+        buckets.push(store.bucket(bucket).await?);
     }
     Ok(buckets)
 }

@@ -1,6 +1,6 @@
 //! Undo: what a journal says was deleted is brought back, where the bucket still holds it.
 
-use crate::error::Error;
+use crate::error::{Error, storage_error};
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
 use argo_gc_store::store::Store;
 use argo_gc_store::types::Restored;
@@ -40,7 +40,10 @@ pub async fn undo(
             && matches!(store.head(&bucket, &key).await, Ok(Some(now)) if *now.generation == *generation);
         let restored = match there {
             true => None,
-            false => Some(store.restore(&bucket, &key, &generation).await),
+            false => Some(match store.open(&bucket).await {
+                Ok(()) => store.restore(&bucket, &key, &generation).await,
+                Err(error) => Restored::Failed(storage_error(&error)),
+            }),
         };
         Ok::<_, Error>((bucket, key, generation, restored))
     }))

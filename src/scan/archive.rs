@@ -2,7 +2,7 @@
 
 use crate::cluster::argo_server::archive::{Row, Rows};
 use crate::cluster::argo_server::{ArgoServer, WHOLE};
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::scan::gather::{Scan, ScanPart, Shared};
 use argo_gc_core::argo::list::{Item, object};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The archive as a source that wasn't read.
 pub(crate) fn unread(why: impl Into<String>) -> Unread {
-    Unread { source: "archive", why: why.into() }
+    Unread::new(UnreadSource::Archive, why)
 }
 
 /// Why the archive isn't read where no Argo server shows it.

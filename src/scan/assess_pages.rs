@@ -3,13 +3,12 @@
 use crate::cluster::argo_server::{ArgoServer, WHOLE};
 use crate::cluster::pages::Body;
 use crate::error::Error;
-use crate::output::view::View;
 use crate::scan::check::check;
 use crate::scan::selection::Selection;
 use argo_gc_core::argo::list::{Item, Malformed, decode, object};
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
-use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_store::store::Store;
@@ -22,7 +21,8 @@ use std::sync::Arc;
 pub(crate) struct Assessor {
     pub context: Arc<Context>,
     pub selection: Arc<Selection>,
-    pub(crate) view: Arc<View>,
+    /// Whether an artifact is needed by itself; the others are only counted.
+    pub(crate) needs: Arc<dyn Fn(&ArtifactReport) -> bool + Send + Sync>,
     pub(crate) store: Option<Store>,
 }
 
@@ -32,7 +32,7 @@ impl Assessor {
         let mut assessment = assess(workflow, &self.context);
         // What storage tells may make a problem of anything.
         if self.store.is_none() {
-            assessment.set_aside(|artifact| self.view.needs(artifact));
+            assessment.set_aside(|artifact| (self.needs)(artifact));
         }
         assessment
     }
@@ -42,7 +42,7 @@ impl Assessor {
         let Some(store) = &self.store else { return Vec::new() };
         let gaps = check(&mut found, store).await;
         for assessment in found {
-            assessment.set_aside(|artifact| self.view.needs(artifact));
+            assessment.set_aside(|artifact| (self.needs)(artifact));
         }
         gaps
     }

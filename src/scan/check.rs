@@ -1,5 +1,6 @@
 //! `inspect --check`: looks in storage for the artifacts of many assessments, with as few requests as will do.
 
+use crate::error::storage_error;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::gap::Gap;
@@ -56,7 +57,7 @@ pub async fn check(assessments: &mut [&mut Assessment], store: &Store) -> Vec<Ga
         if let Some(error) = failed {
             gaps.push(Gap {
                 what: bucket.to_string(),
-                why: error.to_string(),
+                why: storage_error(&error),
                 effect: "what of its artifacts is there, and how large they are, is not known".to_owned(),
             });
         }
@@ -69,7 +70,7 @@ pub async fn check(assessments: &mut [&mut Assessment], store: &Store) -> Vec<Ga
             Ok(None) => {}
             Err(error) => gaps.push(Gap {
                 what: format!("deleted copies in {bucket}"),
-                why: error.to_string(),
+                why: storage_error(&error),
                 effect: "what is billed for them is not known".to_owned(),
             }),
         }

@@ -1,11 +1,9 @@
 //! Reads all workflows of a cluster, page by page.
 
-use crate::cli::purge::Arguments;
-use crate::cli::purge::from_cluster::DECODERS;
 use crate::cluster::argo_server::archive::Rows;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind};
 use crate::scan::archive;
 use crate::scan::gather::{Scan, ScanPart, Shared, terms};
@@ -19,6 +17,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::sync::Arc;
+
+/// Pages decoded at a time.
+const DECODERS: usize = 2;
 
 /// Refuses to judge ages by a clock that is wrong (`docs/dangers.md`, danger 26). The cluster must have answered something before.
 pub(crate) fn check_clock(cluster: &Cluster, margin: SignedDuration, now: Timestamp) -> Result<(), Error> {
@@ -48,8 +49,8 @@ pub(crate) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>
 ) -> Result<Scan, Error> {
     match read(cluster, chunk_size, None, shared, &mut whole).await {
         Err(error) if error.kind == ErrorKind::Forbidden => {
-            let why = "listing them in all namespaces is forbidden".to_owned();
-            whole.unread.push(Unread { source: "workflows", why });
+            let why = "listing them in all namespaces is forbidden";
+            whole.unread.push(Unread::new(UnreadSource::Workflows, why));
             let Some(namespace) = namespace else { return Err(error) };
             read(cluster, chunk_size, Some(namespace.to_owned()), shared, &mut whole).await?;
         }
@@ -132,21 +133,22 @@ impl Labelled {
     }
 }
 
-/// What the label selector takes: only the servers know how to read one.
+/// Asks the servers which workflows a label selector takes: only they know how to read one.
 pub(crate) async fn labelled(
     cluster: &Cluster,
-    arguments: &Arguments,
+    selector: Option<&str>,
+    chunk_size: u32,
     namespace: Option<&str>,
 ) -> Result<Option<Labelled>, Error> {
-    let Some(selector) = &arguments.selector else { return Ok(None) };
+    let Some(selector) = selector else { return Ok(None) };
     #[derive(Deserialize)]
     struct Object {
         metadata: Meta,
     }
     let mut bodies = cluster.workflows(PageQuery {
         namespace: namespace.map(str::to_owned),
-        label_selector: Some(selector.clone()),
-        chunk_size: arguments.kube.chunk_size,
+        label_selector: Some(selector.to_owned()),
+        chunk_size,
         ..PageQuery::default()
     });
     let (mut live, mut archived) = (HashSet::new(), HashSet::new());
@@ -165,8 +167,8 @@ pub(crate) async fn labelled(
     if let Some(server) = cluster.argo_server() {
         let mut rows = server.rows(Rows {
             namespace: namespace.map(str::to_owned),
-            label_selector: Some(selector.clone()),
-            chunk_size: arguments.kube.chunk_size,
+            label_selector: Some(selector.to_owned()),
+            chunk_size,
             ..Rows::default()
         });
         // An archive that can't be read is told of when all of it is; nothing of it is ever deleted.

@@ -1,6 +1,6 @@
 //! Reads all objects from files.
 
-use crate::cluster::references::Pins;
+use crate::cluster::referrers::{Pins, Referrer, Unreadable};
 use crate::error::Error;
 use crate::files;
 use crate::files::{Input, Object};
@@ -10,7 +10,7 @@ use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
-use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
+use argo_gc_core::plan::references::ReferencesBuilder;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -134,20 +134,8 @@ pub(crate) fn load(
                 return Err(Error::refused(format!("{}: {}", malformed.name, malformed.error)).hint(HINT));
             }
             object => {
-                if matches!(&object, Object::Other(kind) if kind == "Namespace") {
-                    let namespace: Named = serde_json::from_str(&text).map_err(Error::new)?;
-                    if namespace.metadata.is_pinned() {
-                        pins.pinned_namespaces.insert(namespace.metadata.name);
-                    }
-                }
-                if let Object::Template(template) = &object
-                    && template.metadata.is_pinned()
-                {
-                    let meta = &template.metadata;
-                    pins.pinned_templates.insert((meta.namespace.clone(), meta.name.clone()));
-                }
                 let reported = matches!(object, Object::TaskResult(_));
-                refer(&text, &object, if reported { &mut results } else { &mut gathering })?;
+                refer(&text, &object, if reported { &mut results } else { &mut gathering }, &mut pins)?;
                 beside.add(object);
             }
         }
@@ -156,39 +144,20 @@ pub(crate) fn load(
     Ok(Loaded { context, gathering, results, pins, workflows })
 }
 
-/// An object of which its name and pins matter only.
-#[derive(serde::Deserialize)]
-pub(crate) struct Named {
-    pub(crate) metadata: argo_gc_core::argo::meta::Meta,
-}
-
-/// Takes in what an object other than a workflow refers to.
-pub(crate) fn refer(text: &str, object: &Object, gathering: &mut ReferencesBuilder) -> Result<(), Error> {
-    let (what, texts) = match object {
-        Object::Template(template) => {
-            (format!("workflow template {}", template.metadata.name), vec![text.to_owned()])
-        }
-        Object::TaskResult(result) => {
-            (format!("task result {}", result.metadata.name), vec![text.to_owned()])
-        }
-        Object::ConfigMap(config)
-            if config.metadata.label("workflows.argoproj.io/configmap-type") == "Cache" =>
-        {
-            (format!("cache {}", config.metadata.name), config.data.values().cloned().collect())
-        }
-        Object::Other(kind)
-            if matches!(kind.as_str(), "CronWorkflow" | "Sensor" | "WorkflowEventBinding") =>
-        {
-            (kind.clone(), vec![text.to_owned()])
-        }
-        _ => return Ok(()),
-    };
-    let by = gathering.referrer(what.clone(), String::new());
-    for text in texts {
-        let uses: argo_gc_core::argo::uses::Uses = serde_json::from_str(&text).map_err(|error| {
-            Error::refused(format!("{what}: {error}")).hint("what can't be read may refer to anything")
-        })?;
-        uses.0.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+/// Adds what an object other than a workflow refers to, and what it pins.
+fn refer(
+    text: &str,
+    object: &Object,
+    gathering: &mut ReferencesBuilder,
+    pins: &mut Pins,
+) -> Result<(), Error> {
+    let Some(referrer) = Referrer::of(object.kind()) else { return Ok(()) };
+    if let Object::ConfigMap(config) = object
+        && !referrer.is_labelled(&config.metadata)
+    {
+        return Ok(());
     }
-    Ok(())
+    referrer.add(text, gathering, pins).map_err(|Unreadable { name, error }| {
+        Error::refused(format!("{name}: {error}")).hint("what can't be read may refer to anything")
+    })
 }

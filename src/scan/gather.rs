@@ -1,6 +1,8 @@
 //! Reading all workflows once: what is asked to go, and what everything refers to.
 
-use crate::cluster::references::{Pins, Unread, template_of};
+use crate::cluster::references::template_of;
+use crate::cluster::referrers::Pins;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
 use argo_gc_core::argo::artifact::ArtifactLocation;
@@ -25,8 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-pub(crate) type Shared<S> =
-    (Arc<Context>, argo_gc_core::plan::rules::Rules, crate::cluster::references::Pins, Vec<String>, S);
+pub(crate) type Shared<S> = (Arc<Context>, argo_gc_core::plan::rules::Rules, Pins, Vec<String>, S);
 
 /// What applies to every workflow.
 pub(crate) fn terms<S: Fn(&Workflow) -> bool + Sync>(shared: &Shared<S>) -> Terms<'_> {
@@ -160,11 +161,11 @@ impl ScanPart {
 
     /// What can't be read may refer to anything.
     pub fn malformed(&mut self, Malformed { name, error }: Malformed) {
-        self.unread.push(Unread { source: "workflows", why: format!("workflow {name}: {error}") });
+        self.unread.push(Unread::new(UnreadSource::Workflows, format!("workflow {name}: {error}")));
     }
 
     fn unread_nodes(&mut self, name: &str, error: &NodesError) {
-        self.unread.push(Unread { source: "nodes", why: format!("workflow {name}: {error}") });
+        self.unread.push(Unread::new(UnreadSource::Nodes, format!("workflow {name}: {error}")));
     }
 
     /// Adds why the Argo server did not give the nodes of the workflow taken in last.
@@ -298,7 +299,7 @@ impl Scan {
 
     /// The selected workflows, what they give up, and all references.
     pub fn finish(mut self) -> (DiskQueue<Selected>, Released, References, Vec<Unread>) {
-        self.unread.sort_by(|a, b| (a.source, &a.why).cmp(&(b.source, &b.why)));
+        self.unread.sort_by(|a, b| (a.source.as_str(), &a.why).cmp(&(b.source.as_str(), &b.why)));
         self.unread.dedup();
         self.released.finish();
         (self.selected, self.released, self.gathering.finish(), self.unread)

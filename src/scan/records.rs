@@ -1,14 +1,11 @@
 //! Everything that any record says of objects: of a cluster or of files, and of other clusters' inspections.
 
-use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::streams::Streams;
-use crate::cli::warnings;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::Error;
 use crate::scan::archive;
-use crate::scan::cluster::{check_clock, everything};
+use crate::scan::cluster::everything;
 use crate::scan::files::{Loaded, load};
 use crate::scan::gather::{Scan, ScanPart, Terms};
 use argo_gc_core::argo::uses::Use;
@@ -17,10 +14,10 @@ use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::orphans::Guarded;
 use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder};
 use argo_gc_core::plan::rules::Rules;
-use argo_gc_core::plan::select::CLOCKS;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,68 +33,73 @@ pub(crate) struct Records {
     pub cluster: Option<ClusterIdentity>,
 }
 
-/// Where records are read from.
-pub(crate) struct Sources<'a> {
-    /// None for a cluster.
-    pub files: &'a [PathBuf],
-    pub recursive: bool,
-    /// Inspections of other clusters.
-    pub also: &'a [PathBuf],
-    pub kube: &'a KubeFlags,
-    pub argo: &'a ArgoFlags,
+/// Reads the records of a cluster.
+///
+/// # Errors
+/// The workflows can't be read, or a file of `also` is no inspection.
+pub(crate) async fn of_cluster(
+    cluster: &Cluster,
+    identity: ClusterIdentity,
+    chunk_size: u32,
+    also: &[PathBuf],
+    now: Timestamp,
+) -> Result<Records, Error> {
+    let mut gathering = ReferencesBuilder::default();
+    let beside = cluster.beside(None, &mut gathering).await;
+    let (controllers, related, _) = cluster.related(None).await;
+    let mut unread = beside.unread.clone();
+    unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
+    // Results are read before the workflows: one that the controller moves into its workflow meanwhile is then seen in
+    // at least one of the two.
+    unread.extend(cluster.results(&mut gathering).await);
+    let pinned_namespaces = beside.pinned_namespaces.clone();
+    let context = Arc::new(Context { now, controllers, related });
+    let selects = |_: &Workflow| false;
+    let shared = Arc::new((context, Rules::none(now), beside, Vec::new(), selects));
+    let start = Scan::new(gathering, unread);
+    let scan = everything(cluster, chunk_size, Some(cluster.namespace()), &shared, start).await?;
+    let records = finish(scan, &pinned_namespaces, also, now)?;
+    Ok(Records { cluster: Some(identity), ..records })
 }
 
-impl Sources<'_> {
-    /// # Errors
-    /// Nothing can be read, or a file is no inspection.
-    pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
-        let rules = Rules::none(now);
-        let selects = |_: &Workflow| false;
-        let (mut whole, pins, cluster) = if self.files.is_empty() {
-            let cluster = Cluster::connect(&self.argo.beside(self.kube)).await?;
-            let mut gathering = ReferencesBuilder::default();
-            let identity = ClusterIdentity::of(&cluster).await;
-            check_clock(&cluster, CLOCKS, now)?;
-            warnings::warn(cluster.argo_server(), streams).await;
-            let beside = cluster.beside(None, &mut gathering).await;
-            let (controllers, related, _) = cluster.related(None).await;
-            let mut unread = beside.unread.clone();
-            unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
-            // Before the workflows: what is recorded meanwhile stands in either.
-            unread.extend(cluster.results(&mut gathering).await);
-            let pins = beside.pinned_namespaces.clone();
-            let context = Context { now, controllers, related };
-            let shared = Arc::new((Arc::new(context), rules, beside, Vec::new(), selects));
-            let namespace = Some(cluster.namespace());
-            let start = Scan::new(gathering, unread);
-            let whole = everything(&cluster, self.kube.chunk_size, namespace, &shared, start).await?;
-            (whole, pins, Some(identity))
-        } else {
-            let Loaded { context, mut gathering, results, pins, workflows } =
-                load(self.files, self.recursive, None, &mut *streams.input, now)?;
-            gathering.absorb(results);
-            let terms =
-                Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
-            let mut whole = Scan::new(gathering, Vec::new());
-            workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
-            (whole, pins.pinned_namespaces, None)
-        };
-        let mut as_of = now;
-        for path in self.also {
-            let mut part = ScanPart::default();
-            as_of = as_of.min(inspection(path, &mut part)?);
-            whole.absorb(part)?;
-        }
-        let (names, mut guarded) = (std::mem::take(&mut whole.names), std::mem::take(&mut whole.guarded));
-        pins.iter().for_each(|name| guarded.namespace(name));
-        let (_, _, references, unread) = whole.finish();
-        Ok(Records { references, names, guarded, unread, as_of, cluster })
+/// Reads the records of files.
+///
+/// # Errors
+/// A file can't be read, or a file of `also` is no inspection.
+pub(crate) fn of_files(
+    files: &[PathBuf],
+    recursive: bool,
+    also: &[PathBuf],
+    stdin: &mut dyn Read,
+    now: Timestamp,
+) -> Result<Records, Error> {
+    let Loaded { context, mut gathering, results, pins, workflows } =
+        load(files, recursive, None, stdin, now)?;
+    gathering.absorb(results);
+    let (rules, selects) = (Rules::none(now), |_: &Workflow| false);
+    let terms = Terms { context: &context, rules: &rules, beside: &pins, named: &[], selects: &selects };
+    let mut scan = Scan::new(gathering, Vec::new());
+    workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
+    finish(scan, &pins.pinned_namespaces, also, now)
+}
+
+/// Adds the inspections of other clusters, and puts everything together.
+fn finish(
+    mut scan: Scan,
+    pinned_namespaces: &HashSet<String>,
+    also: &[PathBuf],
+    now: Timestamp,
+) -> Result<Records, Error> {
+    let mut as_of = now;
+    for path in also {
+        let mut part = ScanPart::default();
+        as_of = as_of.min(inspection(path, &mut part)?);
+        scan.absorb(part)?;
     }
-}
-
-/// A source that could not be read, and why.
-pub(crate) fn words(unread: &Unread) -> String {
-    format!("{}: {}", unread.source, unread.why)
+    let (names, mut guarded) = (std::mem::take(&mut scan.names), std::mem::take(&mut scan.guarded));
+    pinned_namespaces.iter().for_each(|name| guarded.namespace(name));
+    let (_, _, references, unread) = scan.finish();
+    Ok(Records { references, names, guarded, unread, as_of, cluster: None })
 }
 
 /// Takes in what an inspection of another cluster names; gives the time it was made.
@@ -162,7 +164,7 @@ fn inspection(path: &PathBuf, part: &mut ScanPart) -> Result<Timestamp, Error> {
     ];
     for (_, fault) in faults.into_iter().filter(|(found, _)| *found) {
         let why = format!("the inspection {} {fault}", path.display());
-        part.unread.push(Unread { source: "also", why });
+        part.unread.push(Unread::new(UnreadSource::Also, why));
     }
     for workflow in document.workflows {
         let by = part

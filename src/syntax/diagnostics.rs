@@ -1,9 +1,10 @@
-//! Findings with their places in files: what `lint` shows.
+//! The findings that `lint` shows, with their places in files.
 
 use crate::syntax::source::Source;
 use argo_gc_core::lint::path::FieldPath;
 use argo_gc_core::lint::types::{Manifest, Prediction, Severity};
 use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Scope;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,10 +20,10 @@ pub struct At {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// None for objects read from a cluster.
+    /// None for objects that were read from a cluster.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
-    /// The way to the offending field within its object.
+    /// The path of the field within its object.
     pub field: String,
     pub kind: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -35,16 +36,16 @@ pub struct Finding {
     pub severity: Severity,
     pub code: &'static str,
     pub title: &'static str,
-    /// What in particular, here.
+    /// What the finding is about in this object.
     pub why: String,
     pub remedy: &'static str,
-    /// Other objects that lead here, as `Kind/name`.
+    /// Other objects that use this one, as `Kind/name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reached_from: Vec<String>,
 }
 
 impl Finding {
-    /// Puts a prediction to its place.
+    /// Finds the place of a prediction.
     pub fn new(
         prediction: Prediction,
         manifests: &[Manifest],
@@ -76,7 +77,7 @@ impl Finding {
         }
     }
 
-    /// `file:line:column`, or the object's field where there is no file.
+    /// `file:line:column`, or the object's field if there is no file.
     pub fn place(&self) -> String {
         match &self.at {
             Some(At { file, line, column }) => format!("{file}:{line}:{column}"),
@@ -85,31 +86,31 @@ impl Finding {
     }
 }
 
-/// The place a path leads to, or the nearest thing around it that is there.
+/// The place of a path, or of the longest part of it that exists.
 pub fn place(source: &Source, document: usize, path: &FieldPath) -> At {
     let node = source.documents[document].at(path);
     At { file: source.name.clone(), line: node.line, column: node.column }
 }
 
-/// Where a manifest was read.
+/// Where a manifest was read from.
 #[derive(Debug, Clone, Copy)]
 pub enum Origin {
     File { source: usize, document: usize },
     Cluster,
 }
 
-/// All that is said of a run.
+/// The result of a whole run.
 #[derive(Debug, Clone)]
 pub struct Report {
     pub argo_version: String,
-    pub source: argo_gc_core::model::scope::Origin,
+    pub source: Scope,
     pub manifests: usize,
     pub findings: Vec<Finding>,
     pub gaps: Vec<Gap>,
 }
 
 impl Report {
-    /// How many findings there are of each severity.
+    /// The number of findings of each severity.
     pub fn counts(&self) -> BTreeMap<Severity, usize> {
         let mut counts = BTreeMap::new();
         self.findings.iter().for_each(|finding| *counts.entry(finding.severity).or_default() += 1);

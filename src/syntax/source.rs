@@ -1,19 +1,19 @@
-//! One file (or standard input) with its documents, lists unfolded.
+//! One file (or standard input) with its objects, those in lists included.
 
 use crate::syntax::tree;
 use crate::syntax::tree::{Fault, Node};
 use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
 
-/// A text with the objects in it.
+/// A text with its objects.
 #[derive(Debug)]
 pub struct Source {
     /// As the user named it.
     pub name: String,
     pub text: String,
     pub documents: Vec<Document>,
-    /// The first thing in it that is no Kubernetes object and doesn't look as if it should be one: other tools'
-    /// files lie among manifests.
+    /// The first value that is no Kubernetes object and doesn't look as if it should be one: directories of
+    /// manifests hold other tools' files as well.
     pub foreign: Option<Fault>,
 }
 
@@ -29,7 +29,7 @@ impl Source {
     /// Reads a text.
     ///
     /// # Errors
-    /// It is no YAML or JSON, or something in it is no Kubernetes object.
+    /// It is no YAML or JSON, or holds a value that is no Kubernetes object.
     pub fn parse(name: String, text: String) -> Result<Self, Fault> {
         let (mut documents, mut foreign) = (Vec::new(), None);
         for node in tree::parse(&text)? {
@@ -45,7 +45,7 @@ impl Source {
 }
 
 impl Document {
-    /// The node at a path, or the last one there is on the way to it.
+    /// The node at a path, or the last node that exists on the way to it.
     pub fn at(&self, path: &FieldPath) -> &Node {
         let mut node = &self.node;
         for part in &path.0 {
@@ -62,7 +62,7 @@ impl Document {
     }
 }
 
-/// `list_kind` is the kind of the list it stood in, whose items may leave theirs out.
+/// `list_kind` is the kind of the list that holds the object; items of a list may leave out their kind.
 fn unfold(node: Node, into: &mut Vec<Document>, list_kind: &str, depth: usize) -> Result<(), Fault> {
     let fault =
         |message: &str| Err(Fault { line: node.line, column: node.column, message: message.to_owned() });

@@ -1,4 +1,4 @@
-//! YAML (and so JSON) as a tree whose nodes know where they stand in the text.
+//! YAML (and so JSON) as a tree whose nodes have their places in the text.
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::{Map, Number, Value};
@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use thiserror::Error;
 
-/// Nodes that aliases may add to one document, so that a bomb is not unfolded.
+/// How many nodes aliases may add to one document, so that a small text can't expand without bound.
 const REPEATED: usize = 100_000;
 
-/// Nesting that is still read; JSON readers end there too.
+/// The deepest nesting that is read; JSON readers have the same limit.
 const DEPTH: usize = 120;
 
-/// A text that can't be read, with the place where that shows; lines and columns count from one.
+/// An error in a text, with its place; lines and columns count from one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line} column {column}: {message}")]
 pub struct Fault {
@@ -24,18 +24,18 @@ pub struct Fault {
 /// One value of a document.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Bytes of the text; without trailing comments and blank lines. Of a block scalar without its header.
+    /// The bytes in the text, without trailing comments and blank lines. A block scalar's are without its header.
     pub span: Range<usize>,
     /// From one.
     pub line: usize,
     /// From one.
     pub column: usize,
     pub shape: Shape,
-    /// Has an anchor or a tag, or stands for an alias: its text means something to other places, or they to it.
+    /// Whether it has an anchor or a tag, or is an alias: then its text depends on other places, or they on it.
     pub entangled: bool,
 }
 
-/// What kind of value a node is.
+/// The kind of value of a node.
 #[derive(Debug, Clone)]
 pub enum Shape {
     Scalar { text: String, style: Style },
@@ -43,7 +43,7 @@ pub enum Shape {
     Map { flow: bool, entries: Vec<(Node, Node)> },
 }
 
-/// How a scalar is written.
+/// The way in which a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -52,14 +52,14 @@ pub enum Style {
 }
 
 impl Node {
-    /// The value under a key; of merged maps (`<<`) too.
+    /// The value of a key, in this map or in a merged one (`<<`).
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Shape::Map { entries, .. } = &self.shape else { return None };
         let own = entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value);
         own.or_else(|| self.merged().find_map(|map| map.get(key)))
     }
 
-    /// The entry of a key that stands in this very map.
+    /// The entry of a key in this map itself, without merged maps.
     pub fn entry(&self, key: &str) -> Option<(&Node, &Node)> {
         let Shape::Map { entries, .. } = &self.shape else { return None };
         entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(name, value)| (name, value))
@@ -87,7 +87,7 @@ impl Node {
         self.items().get(at)
     }
 
-    /// The items of a list; none of anything else.
+    /// The items of a list; other values have none.
     pub fn items(&self) -> &[Node] {
         match &self.shape {
             Shape::Seq { items, .. } => items,
@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// A scalar's text.
+    /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.shape {
             Shape::Scalar { text, .. } => Some(text),
@@ -103,7 +103,7 @@ impl Node {
         }
     }
 
-    /// Whether anything in it has to do with anchors, aliases, tags or merges.
+    /// Whether it contains anchors, aliases, tags or merges.
     pub fn is_entangled(&self) -> bool {
         self.entangled
             || match &self.shape {
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// As JSON has it.
+    /// The value in JSON.
     pub fn value(&self) -> Value {
         match &self.shape {
             Shape::Scalar { text, style: Style::Plain } => plain(text),
@@ -161,7 +161,7 @@ impl Node {
     }
 }
 
-/// A plain scalar as Kubernetes' own reader takes it: YAML's core schema, with the older words for truth.
+/// Reads a plain scalar as Kubernetes does: by YAML's core schema, and with YAML 1.1's words for true and false.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
@@ -191,7 +191,7 @@ fn plain(text: &str) -> Value {
 /// Reads all documents of a text; empty ones are left out.
 ///
 /// # Errors
-/// It is no YAML, a key stands twice, or nesting and aliases go beyond reason.
+/// It is no YAML, a map has a key twice, or nesting or aliases exceed their limits.
 pub fn parse(text: &str) -> Result<Vec<Node>, Fault> {
     let options = granit_parser::options! {
         flow_nesting_limit: DEPTH,
@@ -217,7 +217,7 @@ fn dash_before(text: &str, item: usize) -> Option<usize> {
     text.get(..item)?.trim_end().strip_suffix('-').map(str::len)
 }
 
-/// The first place where a template language stands outside quotes; it explains any other error.
+/// The first place of a template language's text outside quotes, which explains any other error.
 fn unrendered(text: &str) -> Option<Fault> {
     for (number, line) in text.lines().enumerate() {
         let start = line.trim_start();
@@ -239,11 +239,11 @@ fn unrendered(text: &str) -> Option<Fault> {
     None
 }
 
-/// Puts events together.
+/// Builds the tree from the parser's events.
 #[derive(Default)]
 struct Builder {
     documents: Vec<Node>,
-    /// Collections that are open, each with its anchor and, for a map, the key that waits for its value.
+    /// Open collections, each with its anchor and, for a map, the key whose value comes next.
     open: Vec<(Node, usize, Option<Node>)>,
     anchors: HashMap<usize, Node>,
     repeated: usize,
@@ -289,13 +289,13 @@ impl Builder {
                 if let Shape::Seq { flow: false, items } = &node.shape
                     && let Some(dash) = items.first().and_then(|item| dash_before(text, item.span.start))
                 {
-                    // The start of a list that is not indented is reported behind its first dash.
+                    // The parser reports the start of a list that is not indented after its first dash.
                     let line = text[..dash].rfind('\n').map_or(0, |newline| newline + 1);
                     node.column = text[line..dash].chars().count() + 1;
                     node.line -= text[dash..node.span.start.max(dash)].matches('\n').count();
                     node.span.start = dash;
                 }
-                // A block's end is reported at whatever comes next.
+                // The parser reports the end of a block at the next token.
                 node.span.end = if flow { range.end } else { last.unwrap_or(node.span.start) };
                 self.put(node, anchor)?;
             }

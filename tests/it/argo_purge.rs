@@ -4,9 +4,8 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::argo::{leaking, offloaded};
 use crate::support::Ran;
-use crate::support::argo::{ARCHIVE, ArgoServer, Knows, failure};
+use crate::support::argo::{ARCHIVE, ArgoServer, Knows, failure, leaking, offloaded};
 use crate::support::gcs::Gcs;
 use crate::support::kube::{ADMIN, ApiServer};
 use crate::support::purge::{BUCKET, Folder, ago, deletes, pod, protections, within_the_run};
@@ -415,8 +414,9 @@ fn a_label_the_archive_kept_selects_no_live_workflow() {
 
 /// Kubernetes and the object store are real, and kubectl runs the plugin.
 #[test]
-fn with_a_real_cluster_an_offloaded_workflow_is_seen_purged_and_left_as_it_is() {
-    let (Some(server), Some(gcs)) = (ApiServer::start(), Gcs::start()) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn with_a_real_cluster_an_offloaded_workflow_is_seen_purged_and_left_as_it_is_on_apiserver_and_fake_gcs() {
+    let (server, gcs) = (ApiServer::start(), Gcs::start());
     gcs.bucket(BUCKET);
     server.apply(controller().to_vec());
     let heavy = leaking("argo-live-heavy");

@@ -11,8 +11,9 @@ fn json_of(server: &ApiServer, arguments: &str) -> Value {
 }
 
 #[test]
-fn workflows_are_read_back_with_status() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn workflows_are_read_back_with_status_on_apiserver() {
+    let server = ApiServer::shared();
     let status = json!({ "phase": "Succeeded", "nodes": { "w": { "id": "w", "type": "Pod" } } });
     server.apply(json!({
         "apiVersion": "argoproj.io/v1alpha1",
@@ -27,16 +28,18 @@ fn workflows_are_read_back_with_status() {
 }
 
 #[test]
-fn every_kind_is_served_by_its_names() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn every_kind_is_served_by_its_names_on_apiserver() {
+    let server = ApiServer::shared();
     for name in ["wf", "wftmpl", "cwft", "cwf", "workflowartifactgctasks", "workflowtaskresults"] {
         assert_eq!(json_of(server, &format!("get {name} -n smoke-none"))["items"], json!([]), "{name}");
     }
 }
 
 #[test]
-fn finalizers_keep_deleted_objects() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn finalizers_keep_deleted_objects_on_apiserver() {
+    let server = ApiServer::shared();
     let terminating = "
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -61,8 +64,9 @@ status: { phase: Failed }
 }
 
 #[test]
-fn pods_and_tasks_have_status_and_their_owners_uid() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn pods_and_tasks_have_status_and_their_owners_uid_on_apiserver() {
+    let server = ApiServer::shared();
     // The owner comes last on purpose.
     let applied = server.apply(
         "
@@ -113,8 +117,9 @@ spec: {}
 }
 
 #[test]
-fn other_users_can_do_nothing_until_granted() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn other_users_can_do_nothing_until_granted_on_apiserver() {
+    let server = ApiServer::shared();
     server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "smoke-alice" } }));
     let list =
         || server.kubectl_as(ALICE, ["get", "wf", "-n", "smoke-alice"]).output().expect("kubectl runs");
@@ -144,8 +149,9 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
 }
 
 #[test]
-fn users_are_told_apart() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn users_are_told_apart_on_apiserver() {
+    let server = ApiServer::shared();
     for user in [ADMIN, ALICE, BOB] {
         let review = stdout(server.kubectl_as(user, ["auth", "whoami", "-o", "json"]));
         let review: Value = serde_json::from_str(&review).expect("JSON");
@@ -154,8 +160,9 @@ fn users_are_told_apart() {
 }
 
 #[test]
-fn what_is_applied_again_is_replaced() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn what_is_applied_again_is_replaced_on_apiserver() {
+    let server = ApiServer::shared();
     for colour in ["red", "blue"] {
         let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "m", "namespace": "smoke-again" },
             "data": { "colour": colour } });
@@ -166,16 +173,18 @@ fn what_is_applied_again_is_replaced() {
 }
 
 #[tokio::test]
-async fn async_tests_use_the_same_server() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+async fn async_tests_use_the_same_server_on_apiserver() {
+    let server = ApiServer::shared();
     server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "smoke-async" } }));
     let client = server.client(ADMIN).await;
     assert_eq!(client.apiserver_version().await.expect("a version").git_version, "v1.34.2");
 }
 
 #[test]
-fn kubectl_finds_the_built_plugin() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn kubectl_finds_the_built_plugin_on_apiserver() {
+    let server = ApiServer::shared();
     // Its exit status depends on the other plugins of the machine.
     let plugins = server.kubectl(["plugin", "list", "--name-only"]).output().expect("kubectl runs");
     let plugins = String::from_utf8_lossy(&plugins.stdout).into_owned();
@@ -185,8 +194,9 @@ fn kubectl_finds_the_built_plugin() {
 }
 
 #[test]
-fn servers_end_with_their_owner() {
-    let Some(server) = ApiServer::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn servers_end_with_their_owner_on_apiserver() {
+    let server = ApiServer::start();
     let kubeconfig = std::fs::read_to_string(server.kubeconfig()).expect("the kubeconfig is a file");
     let kubeconfig: Value = serde_json::from_str(&kubeconfig).expect("it is JSON");
     let url = kubeconfig["clusters"][0]["cluster"]["server"].as_str().expect("a server").to_owned();

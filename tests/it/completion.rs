@@ -124,8 +124,9 @@ fn nonsense_is_answered_with_the_directive_alone() {
 }
 
 #[test]
-fn kubectl_completes_names_of_the_cluster() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn kubectl_completes_names_of_the_cluster_on_apiserver() {
+    let server = ApiServer::shared();
     load(server, "complete-ml");
     load(server, "complete-etl");
     // A server that other tests keep busy may answer too late for a person, too.
@@ -198,11 +199,20 @@ fn a_dead_server_holds_nobody_up() {
             assert!(!slow || took > Duration::from_secs(1), "it is waited for: {took:?}");
             assert_eq!(found, expected, "{server} {words:?}");
         }
-        if let Some(kube) = ApiServer::shared() {
-            let mut command = kube.kubectl(["__complete", "argo-gc"]);
-            command.env("KUBECONFIG", &config);
-            assert_eq!(kubectl(command, &["purge", ""]), [""; 0]);
-        }
+    }
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn kubectl_shows_nothing_of_a_dead_server_on_apiserver() {
+    let kube = ApiServer::shared();
+    let directory = TempDir::new().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("https://{}", silent.local_addr().unwrap());
+    for server in [silent.as_str(), "https://127.0.0.1:1"] {
+        let mut command = kube.kubectl(["__complete", "argo-gc"]);
+        command.env("KUBECONFIG", kubeconfig(&directory, server));
+        assert_eq!(kubectl(command, &["purge", ""]), [""; 0]);
     }
 }
 
@@ -236,11 +246,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 }
 
 #[test]
-fn every_shell_has_a_script_that_asks_the_program() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = Ran::of(plugin(["completion", shell])).ends_with(0).out;
-        assert!(script.contains("kubectl-argo_gc") && script.contains("ARGO_GC_COMPLETE"), "{script}");
-    }
+fn kubectl_and_fish_ask_the_program() {
     let script = Ran::of(plugin(["completion", "kubectl"])).ends_with(0).out;
     let shim = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/kubectl_complete-argo_gc");
     assert_eq!(script, std::fs::read_to_string(shim).unwrap());

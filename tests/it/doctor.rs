@@ -1,6 +1,6 @@
 //! `doctor`: stuck situations told apart, on a real API server where they can be set up there, else on files.
 
-use crate::fixture::Fixture;
+use crate::support::fixture::Fixture;
 use crate::support::kube::{ADMIN, ALICE, ApiServer};
 use crate::support::{Ran, in_process, plugin};
 use jiff::{SignedDuration, Timestamp};
@@ -12,9 +12,9 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 /// Without any controller's Deployment, which would count for every namespace.
-fn server() -> Option<&'static ApiServer> {
-    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
-    SERVER.as_ref()
+fn server() -> &'static ApiServer {
+    static SERVER: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+    &SERVER
 }
 
 /// A reason's fixture in a namespace of its own, without its controller.
@@ -188,8 +188,9 @@ fn assert_repairs_are_valid(server: &ApiServer, diagnosis: &Value) -> usize {
 }
 
 #[test]
-fn an_account_without_rights_is_told_from_a_pod_that_fails_with_them() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn an_account_without_rights_is_told_from_a_pod_that_fails_with_them_on_apiserver() {
+    let server = server();
     server.apply(&fixture("gc-rbac", "doctor-rbac"));
     server.apply(service_account("doctor-rbac", "artifact-gc"));
     let diagnosis = doctor(server, ADMIN, "doctor-rbac");
@@ -219,8 +220,9 @@ fn an_account_without_rights_is_told_from_a_pod_that_fails_with_them() {
 }
 
 #[test]
-fn a_review_that_is_forbidden_is_no_yes() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_review_that_is_forbidden_is_no_yes_on_apiserver() {
+    let server = server();
     ward(server, "gc-pod-failed", "doctor-alice");
     assert_causes(&doctor(server, ADMIN, "doctor-alice"), &["pod-failed"]);
     let reads = json!([
@@ -278,8 +280,9 @@ fn a_review_that_is_forbidden_is_no_yes() {
 }
 
 #[test]
-fn what_was_seen_on_the_pods_is_told_apart() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn what_was_seen_on_the_pods_is_told_apart_on_apiserver() {
+    let server = server();
     for (code, expected) in [
         ("gc-oom", "pod-out-of-memory"),
         ("gc-pod-held", "sidecar (istio-proxy)"),
@@ -304,8 +307,9 @@ fn what_was_seen_on_the_pods_is_told_apart() {
 }
 
 #[test]
-fn a_lost_pod_is_told_from_one_that_was_never_let_in() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_lost_pod_is_told_from_one_that_was_never_let_in_on_apiserver() {
+    let server = server();
     // Without its account the pod is refused, whatever the event says or doesn't.
     server.apply(&fixture("gc-pod-lost", "doctor-no-account"));
     let diagnosis = doctor(server, ADMIN, "doctor-no-account");
@@ -328,8 +332,9 @@ fn a_lost_pod_is_told_from_one_that_was_never_let_in() {
 }
 
 #[test]
-fn a_pod_that_waits_is_told_by_what_it_waits_for() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_pod_that_waits_is_told_by_what_it_waits_for_on_apiserver() {
+    let server = server();
     let waiting = |namespace: &str, status: &str| {
         let text = fixture("gc-pod-pending", namespace);
         let (before, _) = text.rsplit_once("status:\n  containerStatuses").unwrap();
@@ -369,8 +374,9 @@ fn a_pod_that_waits_is_told_by_what_it_waits_for() {
 }
 
 #[test]
-fn what_holds_a_workflow_is_told() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn what_holds_a_workflow_is_told_on_apiserver() {
+    let server = server();
     // Another finalizer is none of ours.
     server.apply(
         "
@@ -402,8 +408,9 @@ status: { phase: Succeeded, finishedAt: '2026-11-20T09:00:00Z', artifactGCStatus
 }
 
 #[test]
-fn a_task_without_its_workflow_is_left_over() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_task_without_its_workflow_is_left_over_on_apiserver() {
+    let server = server();
     let text = fixture("gc-pod-lost", "doctor-left");
     let task =
         text.split("\n---\n").find(|document| document.contains("kind: WorkflowArtifactGCTask")).unwrap();
@@ -415,8 +422,9 @@ fn a_task_without_its_workflow_is_left_over() {
 }
 
 #[test]
-fn the_repair_shown_releases_what_hangs() {
-    let Some(server) = server() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_repair_shown_releases_what_hangs_on_apiserver() {
+    let server = server();
     ward(server, "instanceid", "doctor-release");
     let diagnosis = doctor(server, ADMIN, "doctor-release");
     let command = commands(&diagnosis).remove(0);
@@ -434,8 +442,9 @@ fn the_repair_shown_releases_what_hangs() {
 
 /// A Deployment counts for the whole cluster, so this one has a server of its own.
 #[test]
-fn the_controller_comes_first() {
-    let Some(server) = ApiServer::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_controller_comes_first_on_apiserver() {
+    let server = ApiServer::start();
     server.apply(&controller("ctl", "artifactRepository: |\n    s3:\n      bucket: ctl\n      keyFormat: '{{workflow.name}}'\n  \
         parallelism: '3'\n  namespaceParallelism: '2'\n  workflowDefaults: |\n    spec:\n      artifactGC:\n        \
         strategy: OnWorkflowDeletion\n        serviceAccountName: gc\n", ""));

@@ -1,6 +1,7 @@
 //! `fix`: what it changes, what it leaves, and that a fixed manifest does what it did.
 
-use crate::support::{Ran, in_process, plugin};
+use crate::support::session::Transcript;
+use crate::support::{COMMENTED, Ran, in_process, plugin};
 use argo_gc::syntax::tree;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -29,37 +30,6 @@ fn written(text: &str, flags: &[&str]) -> (String, Ran) {
     let ran = fix(&arguments);
     (std::fs::read_to_string(&path).unwrap(), ran)
 }
-
-pub const COMMENTED: &str = "\
-# what this is
-apiVersion: argoproj.io/v1alpha1
-kind: Workflow   # the kind
-metadata: {generateName: x-}   # flow
-spec:
-    entrypoint: main
-
-    # about the templates
-    templates:
-        # about main
-        - name: main
-          steps:
-              - - name: fit      # about fit
-                  inline:        # about its body
-                      # within
-                      script:
-                          image: python
-                          source: |
-                              print('{{item}}')
-
-                                # no comment
-                      outputs: {artifacts: [{name: o, path: /o}]}   # its outputs
-                  withItems: [1,   2]
-        # about last
-        - name: last
-          container:
-              image:    odd
-# the end
-";
 
 #[test]
 fn all_but_the_body_stays_as_it_was_written() {
@@ -368,20 +338,21 @@ fn wrong_input_is_refused_by_name() {
 #[test]
 fn defaults_say_what_they_do_not_reach() {
     let defaults = |flags: &[&str]| fix(&[&["--defaults"], flags].concat());
-    let text = defaults(&["--strategy", "OnWorkflowCompletion", "--service-account", "gc"]).ends_with(0).out;
+    let mut transcript = Transcript::new(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let flags = ["--strategy", "OnWorkflowCompletion", "--service-account", "gc"];
+    let ran = defaults(&flags).ends_with(0);
+    transcript.note(&format!("fix --defaults {}", flags.join(" ")), &ran);
+    let text = ran.out;
     let map = tree::parse(&text).unwrap()[0].value();
     assert_eq!(map["kind"], "ConfigMap");
     let spec: Value = serde_saphyr::from_str(map["data"]["workflowDefaults"].as_str().unwrap()).unwrap();
     let gc = json!({ "strategy": "OnWorkflowCompletion", "serviceAccountName": "gc" });
     assert_eq!(spec, json!({ "spec": { "artifactGC": gc } }));
-    assert!(text.contains("inline templates") && text.contains("archived logs") && !text.contains("Warning"));
-    let old = defaults(&["--argo-version", "v3.4.4"]).ends_with(0).out;
-    assert!(old.contains("even one without any artifact") && !old.contains("archived logs"));
-    let between = defaults(&["--argo-version", "v3.5.10"]).ends_with(0).out;
-    assert!(between.contains("before it wrote any of its artifacts"));
-    assert!(!defaults(&["--argo-version", "v3.5.11"]).out.contains("Warning"));
-    defaults(&["--argo-version", "v3.3.10"])
-        .assert(1, "error: Argo v3.3.10 has no artifact garbage collection");
+    for (version, code) in [("v3.4.4", 0), ("v3.5.10", 0), ("v3.5.11", 0), ("v3.3.10", 1)] {
+        let ran = defaults(&["--argo-version", version]).ends_with(code);
+        transcript.note(&format!("fix --defaults --argo-version {version}"), &ran);
+    }
+    transcript.assert("fix_defaults");
     defaults(&["-f", "examples"]).assert(2, "error: the argument '");
     fix(&["-f", "examples", "--service-account", "gc"]).assert(2, "error: ");
 }

@@ -1,15 +1,13 @@
 //! `inspect -f` with files that are cut off, something else, enormous, or made to do harm.
 
-use crate::fixture::Fixture;
+use crate::support::fixture::Fixture;
 use crate::support::{Ran, in_process, plugin, workflow};
 use argo_gc::files;
 use argo_gc::files::Object;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::context::Context;
-use argo_gc_core::model::context::Controllers;
-use argo_gc_core::model::context::Related;
+use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::verdict::Verdict;
 use proptest::prelude::*;
 use proptest::sample::Index;

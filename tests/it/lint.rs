@@ -1,6 +1,6 @@
 //! `lint`: each planted gap is found at its very place, by version, and nothing where there is none.
 
-use crate::fixture::Fixture;
+use crate::support::fixture::Fixture;
 use crate::support::kube::{ALICE, ApiServer};
 use crate::support::{Ran, in_process, plugin};
 use argo_gc_core::reason::Reason;
@@ -360,8 +360,9 @@ fn what_would_act_on_a_terminal_is_shown_instead() {
 }
 
 #[test]
-fn a_cluster_is_linted_and_completes_what_files_refer_to() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_cluster_is_linted_and_completes_what_files_refer_to_on_apiserver() {
+    let server = ApiServer::shared();
     let template = format!("{HEAD}{INLINE}").replace("kind: Workflow", "kind: WorkflowTemplate");
     server.apply(
         template
@@ -417,8 +418,9 @@ fn a_cluster_is_linted_and_completes_what_files_refer_to() {
 
 /// The default repository is that of the ConfigMap which the controller itself reads, in either form.
 #[test]
-fn the_controllers_own_configuration_counts() {
-    let Some(server) = ApiServer::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_controllers_own_configuration_counts_on_apiserver() {
+    let server = ApiServer::start();
     server.apply(
         "
 apiVersion: apps/v1

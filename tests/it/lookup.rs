@@ -1,15 +1,16 @@
 //! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
 
-use super::lying::{Answer, Asked, END, Liar, answer, azure, gcs, listing, relatives_listing, s3};
+use crate::support::faulty_storage::{
+    Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, relatives_listing, s3,
+};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::Depth;
-use argo_gc_store::types::Place;
-use argo_gc_store::types::Reach;
+use argo_gc_store::types::{Depth, Place, Reach};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
 /// A bucket, and the manner of its server.
@@ -177,7 +178,7 @@ fn item(key: &str) -> Value {
 
 struct Server {
     held: Arc<Mutex<Held>>,
-    liar: Liar,
+    faulty: FaultyStorage,
     store: Store,
 }
 
@@ -185,19 +186,19 @@ impl Server {
     async fn start() -> Self {
         let held: Arc<Mutex<Held>> = Arc::default();
         let shown = Arc::clone(&held);
-        let liar = Liar::start(move |asked| shown.lock().unwrap().answer(asked)).await;
-        let store = liar.store();
-        Self { held, liar, store }
+        let faulty = FaultyStorage::start(move |asked| shown.lock().unwrap().answer(asked)).await;
+        let store = faulty.store();
+        Self { held, faulty, store }
     }
 
     /// What is found at the places, and by how many requests.
     async fn find(&self, bucket: &Bucket, places: &[(String, Reach)]) -> (Vec<Vec<String>>, usize) {
         let places: Vec<Place> = places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
-        let before = self.liar.asked.lock().unwrap().len();
+        let before = self.faulty.asked.lock().unwrap().len();
         let found = self.store.objects_at(bucket, &places, Depth::Listed).await;
         let found = found.into_iter().map(|objects| objects.unwrap().into_iter().map(|o| o.key).collect());
         let found = found.collect();
-        (found, self.liar.asked.lock().unwrap().len() - before)
+        (found, self.faulty.asked.lock().unwrap().len() - before)
     }
 }
 
@@ -361,7 +362,7 @@ fn a_listing_that_breaks_off_makes_nothing_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_is_listed_in_another_way_is_looked_for() {
     let held = Held { keys: ["a/b".to_owned()].into(), page: 100, ..Held::default() };
-    let liar = Liar::start(move |asked| match asked.get("comp") {
+    let faulty = FaultyStorage::start(move |asked| match asked.get("comp") {
         "list" => held.answer(asked),
         _ => answer(
             200,
@@ -372,7 +373,7 @@ async fn a_name_that_is_listed_in_another_way_is_looked_for() {
     .await;
     let keys = ["/a/b", "a//b", "a/b.", "a./b", "a\\b"];
     let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Key }).collect();
-    let found = liar.store().objects_at(&azure(), &places, Depth::Listed).await;
+    let found = faulty.store().objects_at(&azure(), &places, Depth::Listed).await;
     for (key, found) in keys.iter().zip(found) {
         assert_eq!(found.unwrap().len(), 1, "{key}");
     }

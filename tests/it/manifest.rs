@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::story::CONTROLLER;
 use crate::support::gcs::Gcs;
-use crate::support::kube::{ADMIN, ApiServer};
+use crate::support::kube::{ADMIN, ApiServer, CONTROLLER};
 use crate::support::plugin;
+use crate::support::pod::{Pod, of_kind, pod};
 use crate::support::purge::{BUCKET, Live, Ran, ago, within_the_run, workflow};
+use crate::support::session::Transcript;
 
 const IMAGE: &str = "registry.example.com/argo-gc:1";
 const KINDS: [&str; 2] = ["cronjob", "cronworkflow"];
@@ -34,27 +35,6 @@ fn manifest(arguments: &[&str]) -> String {
 
 fn objects(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
-}
-
-fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
-    let mut found = objects.iter().filter(|object| object["kind"] == kind);
-    let one = found.next().unwrap_or_else(|| panic!("no {kind}"));
-    assert!(found.next().is_none(), "a second {kind}");
-    one
-}
-
-/// The pod spec of a manifest, and its container.
-fn pod(objects: &[Value]) -> (Value, Value) {
-    match objects.iter().find(|object| object["kind"] == "CronJob") {
-        Some(job) => {
-            let spec = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-            (spec.clone(), spec["containers"][0].clone())
-        }
-        None => {
-            let spec = &of_kind(objects, "CronWorkflow")["spec"]["workflowSpec"];
-            (spec.clone(), spec["templates"][0]["container"].clone())
-        }
-    }
 }
 
 /// Each of the kinds in each mode.
@@ -173,29 +153,32 @@ fn what_is_asked_for_is_in_it() {
     let args = self::pod(&objects(&made)).1["args"].clone();
     assert_eq!(args.as_array().unwrap()[args.as_array().unwrap().len() - 4..], flags);
     let wrong = file("wrong", "apiVersion: argo-gc/v1\nkind: RetentionPolicy\nkeepLst: 1\n");
-    for (arguments, code, words) in [
-        (&["--policy", &wrong][..], 1, "wrong:3:1: unknown field"),
-        (&["--name", "Nightly"], 2, "lower-case"),
-        (&["--name", &"n".repeat(53)], 2, "52 letters"),
-        (&["-n", "a: b"], 2, "lower-case"),
-        (&["--schedule", "17 3 * *"], 2, "five fields"),
-        (&["--", "--onyl", "logs"], 2, "unexpected argument '--onyl'"),
-        (&["--", "--plan", "plan.json"], 2, "cannot be used with"),
-        (&["--", "--dry-run=none"], 2, "cannot be used multiple times"),
-        (&["--repository", "b/p"], 2, "invalid value"),
+    let mut transcript = Transcript::new(folder.path());
+    for (arguments, code) in [
+        (&["--policy", &wrong][..], 1),
+        (&["--name", "Nightly"], 2),
+        (&["--name", &"n".repeat(53)], 2),
+        (&["-n", "a: b"], 2),
+        (&["--schedule", "17 3 * *"], 2),
+        (&["--", "--onyl", "logs"], 2),
+        (&["--", "--plan", "plan.json"], 2),
+        (&["--", "--dry-run=none"], 2),
+        (&["--repository", "b/p"], 2),
     ] {
         let line = ["manifest", "cronjob", "--image", IMAGE].iter().chain(arguments);
         let ran = Ran::of(plugin(line)).ends_with(code);
-        assert!(ran.err.contains(words) && ran.out.is_empty(), "{arguments:?}: {}", ran.err);
+        assert!(ran.out.is_empty(), "{arguments:?}: {}", ran.out);
+        transcript.note(&format!("manifest cronjob --image {IMAGE} {}", arguments.join(" ")), &ran);
     }
-    let ran = Ran::of(plugin(["manifest", "cronjob"])).ends_with(2);
-    assert!(ran.err.contains("--image"), "{}", ran.err);
+    transcript.note("manifest cronjob", &Ran::of(plugin(["manifest", "cronjob"])).ends_with(2));
+    transcript.assert("manifest_refuses");
 }
 
 /// The server knows every field, and what the strictest pods are allowed.
 #[test]
-fn a_real_server_takes_it_strictly() {
-    let Some(server) = ApiServer::shared() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_real_server_takes_it_strictly_on_apiserver() {
+    let server = ApiServer::shared();
     let levels = json!({ "pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted" });
     let namespace = "manifest-strict";
     server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace, "labels": levels } }));
@@ -241,8 +224,9 @@ fn commands(page: &str, section: &str) -> Vec<String> {
 
 /// What the pages tell to type works as typed; but for the logs of a job, which no controller has run here.
 #[test]
-fn the_commands_of_the_pages_work() {
-    let Some(server) = ApiServer::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_commands_of_the_pages_work_on_apiserver() {
+    let server = ApiServer::start();
     server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "argo" } }));
     let run = |line: &str, input: &str| {
         let words: Vec<&str> = line.split_whitespace().skip(1).collect();
@@ -278,115 +262,12 @@ fn the_commands_of_the_pages_work() {
     }
 }
 
-/// A file system with what the image and the mounts of a pod hold, and nothing else: no home, no kubeconfig, nothing
-/// writable but two folders. The plugin tested is not the static one, so the system's libraries are lent to it.
-const POD: &str = r#"
-root=$1; given=$2; plugin=$3; shift 3
-mount -t tmpfs tmpfs "$root"
-for folder in usr lib lib64; do
-  if [ -L "/$folder" ]; then cp -P "/$folder" "$root/"; elif [ -d "/$folder" ]; then
-    mkdir "$root/$folder"; mount --rbind "/$folder" "$root/$folder"
-  fi
-done
-account=$root/var/run/secrets/kubernetes.io/serviceaccount
-mkdir -p "$root/etc/argo-gc" "$root/tmp" "$root/var/lib/argo-gc" "$account" "$root/dev"
-cp "$given/policy.yaml" "$root/etc/argo-gc/"
-cp "$given/token" "$given/ca.crt" "$given/namespace" "$account/"
-mkdir -p "$root/etc/ssl/certs"; cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-cp "$plugin" "$root/kubectl-argo_gc"
-: > "$root/dev/null"; mount --bind /dev/null "$root/dev/null"
-mount -o remount,ro "$root"
-mount -t tmpfs tmpfs "$root/tmp"
-mount -t tmpfs tmpfs "$root/var/lib/argo-gc"
-if touch "$root/touched" 2>/dev/null; then echo "the root can be written to" >&2; exit 99; fi
-code=0; chroot "$root" /kubectl-argo_gc "$@" || code=$?
-cp -R "$root/var/lib/argo-gc/." "$given/state/"
-exit $code
-"#;
-
-/// A pod of the cluster: its container's arguments, environment and account.
-pub struct Pod {
-    folder: TempDir,
-    args: Vec<String>,
-    env: Vec<(String, String)>,
-}
-
-impl Pod {
-    /// Mounts what a kubelet would; the token is one that the server gives out for the account.
-    pub fn of(server: &ApiServer, objects: &[Value]) -> Self {
-        let (spec, container) = pod(objects);
-        let folder = TempDir::new().unwrap();
-        let account = spec["serviceAccountName"].as_str().unwrap();
-        let config = of_kind(objects, "ConfigMap");
-        let namespace = config["metadata"]["namespace"].as_str().unwrap();
-        let mounted = &spec["volumes"][0]["configMap"]["name"];
-        assert_eq!(
-            (mounted, &container["volumeMounts"][0]["mountPath"]),
-            (&config["metadata"]["name"], &json!("/etc/argo-gc"))
-        );
-        let token = Ran::of(server.kubectl(["create", "token", account, "-n", namespace])).ends_with(0).out;
-        let kubeconfig: Value =
-            serde_json::from_str(&fs::read_to_string(server.kubeconfig()).unwrap()).unwrap();
-        let cluster = &kubeconfig["clusters"][0]["cluster"];
-        let url = cluster["server"].as_str().unwrap();
-        let (host, port) = url.strip_prefix("https://").unwrap().split_once(':').unwrap();
-        fs::copy(cluster["certificate-authority"].as_str().unwrap(), folder.path().join("ca.crt")).unwrap();
-        for (name, text) in [
-            ("token", token.trim()),
-            ("namespace", namespace),
-            ("policy.yaml", config["data"]["policy.yaml"].as_str().unwrap()),
-        ] {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        fs::create_dir(folder.path().join("state")).unwrap();
-        fs::create_dir(folder.path().join("root")).unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let args = container["args"].as_array().unwrap().iter().map(text).collect();
-        let mut env: Vec<(String, String)> = container["env"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|variable| (text(&variable["name"]), text(&variable["value"])))
-            .collect();
-        env.push(("KUBERNETES_SERVICE_HOST".to_owned(), host.to_owned()));
-        env.push(("KUBERNETES_SERVICE_PORT".to_owned(), port.to_owned()));
-        Self { folder, args, env }
-    }
-
-    /// Runs it as the manifest says, besides pointing it at the test's object store.
-    pub fn run(&self, gcs: &Gcs) -> Ran {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "--", "sh", "-euc", POD, "pod"]);
-        command.args([&path("root"), &path(""), env!("CARGO_BIN_EXE_kubectl-argo_gc")]).args(&self.args);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.envs(self.env.iter().cloned()).env("STORAGE_EMULATOR_HOST", gcs.url());
-        Ran::of(command)
-    }
-
-    /// Journals that were left.
-    fn journals(&self) -> usize {
-        fs::read_dir(self.folder.path().join("state/argo-gc")).map_or(0, Iterator::count)
-    }
-}
-
-/// Whether this machine lets a test make a file system of its own.
-pub fn can_unshare() -> bool {
-    let try_it = ["--user", "--map-root-user", "--mount", "--", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
-    let can = Command::new("unshare").args(try_it).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let can = can.is_ok_and(|status| status.success());
-    if !can {
-        // No program of tests/run brings this: the kernel's settings forbid it.
-        eprintln!("skipped: a pod's file system (unshare is not allowed here)");
-    }
-    can
-}
-
 /// Report and purge as pods run them: the arguments, the account with the bound role, the in-cluster configuration, the
 /// mounted policy, a read-only root.
 #[test]
-fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings() {
-    let (Some(server), Some(gcs), true) = (ApiServer::start(), Gcs::start(), can_unshare()) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings_on_apiserver_and_fake_gcs_and_unshare() {
+    let (server, gcs) = (ApiServer::start(), Gcs::start());
     gcs.bucket(BUCKET);
     server.apply(CONTROLLER);
     let key = |at: i64| format!("argo/nightly-{at}/1/out.tgz");
@@ -437,10 +318,11 @@ fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings() {
 
 /// Where a pod is told to end, it ends as by Ctrl-C.
 #[test]
-fn a_pod_that_is_to_end_finishes_what_is_in_flight() {
+#[ignore = "tests/run brings what it needs"]
+fn a_pod_that_is_to_end_finishes_what_is_in_flight_on_apiserver_and_fake_gcs() {
     let names: Vec<String> = (0..60).map(|at| format!("train/{at}.tgz")).collect();
     let keys: Vec<&str> = names.iter().map(String::as_str).collect();
-    let Some(live) = Live::with("manifest-terminated", "train", &keys) else { return };
+    let live = Live::with("manifest-terminated", "train", &keys);
     live.gcs.latency(Duration::from_millis(40));
     let journal = live.file("journal.jsonl");
     let repository = format!("gs://{}", live.namespace);

@@ -19,10 +19,11 @@ fn keys(name: &str, count: usize) -> Vec<String> {
 }
 
 /// A workflow with so many objects.
-fn with_objects(namespace: &'static str, count: usize) -> Option<(Live, Vec<String>)> {
+fn with_objects(namespace: &'static str, count: usize) -> (Live, Vec<String>) {
     let keys = keys("train", count);
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-    Some((Live::with(namespace, "train", &names)?, keys))
+    let live = Live::with(namespace, "train", &names);
+    (live, keys)
 }
 
 fn all_of(keys: &[String]) -> Vec<&str> {
@@ -40,8 +41,9 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn what_is_shown_is_deleted_and_recorded() {
-    let Some(live) = Live::with("purge-plain", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn what_is_shown_is_deleted_and_recorded_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-plain", "train", &["train/a.tgz", "train/b.tgz"]);
     live.put("train/other.tgz");
     let shown = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(deletes(&shown), ["train/a.tgz", "train/b.tgz"]);
@@ -59,8 +61,9 @@ fn what_is_shown_is_deleted_and_recorded() {
 }
 
 #[test]
-fn an_object_overwritten_between_plan_and_delete_stays() {
-    let Some(live) = Live::with("purge-changed", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn an_object_overwritten_between_plan_and_delete_stays_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-changed", "train", &["train/a.tgz", "train/b.tgz"]);
     live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| {
         gcs.put("purge-changed", "train/a.tgz", "somebody's new work");
     });
@@ -72,8 +75,9 @@ fn an_object_overwritten_between_plan_and_delete_stays() {
 }
 
 #[test]
-fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects() {
-    let Some(live) = Live::with("purge-retried", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-retried", "train", &["train/a.tgz"]);
     let plan = live.file("plan.json");
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     assert!(live.gcs.deletes().is_empty());
@@ -88,8 +92,9 @@ fn danger_04_a_workflow_retried_after_the_plan_keeps_its_objects() {
 }
 
 #[test]
-fn danger_04_a_workflow_retried_during_the_deletes_keeps_the_rest() {
-    let Some((live, keys)) = with_objects("purge-retried-meanwhile", 600) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_04_a_workflow_retried_during_the_deletes_keeps_the_rest_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-retried-meanwhile", 600);
     live.gcs.latency(Duration::from_millis(10));
     let arguments = ["train", "--yes", "--concurrency", "8"];
     let child =
@@ -106,8 +111,9 @@ fn danger_04_a_workflow_retried_during_the_deletes_keeps_the_rest() {
 }
 
 #[test]
-fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
-    let Some(live) = Live::with("purge-saved", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-saved", "train", &["train/a.tgz"]);
     let plan = live.file("plan.json");
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     let text = std::fs::read_to_string(&plan).unwrap();
@@ -124,8 +130,9 @@ fn danger_25_a_saved_plan_is_applied_as_it_is_or_not_at_all() {
 }
 
 #[test]
-fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says() {
-    let Some(live) = Live::with("purge-since", "train", &["train/a.tgz", "train/b.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-since", "train", &["train/a.tgz", "train/b.tgz"]);
     let plan = live.file("plan.json");
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     let mut reader = live.workflow("reader", &[]);
@@ -138,15 +145,16 @@ fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says() {
 }
 
 /// Two workflows of one namespace with one key, both selected.
-fn sharing(namespace: &'static str) -> Option<Live> {
-    let live = Live::with(namespace, "train", &["shared/a.tgz"])?;
+fn sharing(namespace: &'static str) -> Live {
+    let live = Live::with(namespace, "train", &["shared/a.tgz"]);
     live.server.apply(live.workflow("other", &["shared/a.tgz"]));
-    Some(live)
+    live
 }
 
 #[test]
-fn danger_01_an_object_shared_by_two_of_a_saved_plan_goes_with_it() {
-    let Some(live) = sharing("purge-shared") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_01_an_object_shared_by_two_of_a_saved_plan_goes_with_it_on_apiserver_and_fake_gcs() {
+    let live = sharing("purge-shared");
     let plan = live.file("plan.json");
     live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
@@ -154,8 +162,9 @@ fn danger_01_an_object_shared_by_two_of_a_saved_plan_goes_with_it() {
 }
 
 #[test]
-fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan() {
-    let Some(live) = Live::start("purge-shared-rerun") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-shared-rerun");
     live.gcs.bucket(live.namespace);
     let keys = |name: &str| [format!("{name}/own.tgz"), "shared/a.tgz".to_owned()];
     let wf = |name: &str| live.workflow(name, &all_of(&keys(name)));
@@ -181,8 +190,9 @@ fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan() {
 }
 
 #[test]
-fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything() {
-    let Some(live) = Live::with("purge-pinned-since", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-pinned-since", "train", &["train/a.tgz"]);
     let plan = live.file("plan.json");
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
@@ -193,8 +203,9 @@ fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything() {
 }
 
 #[test]
-fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
-    let Some((live, keys)) = with_objects("purge-killed", 60) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-killed", 60);
     let journal = live.file("journal.jsonl");
     live.gcs.latency(Duration::from_millis(40));
     let arguments = ["train", "--yes", "--concurrency", "4", "--journal", &journal];
@@ -222,8 +233,9 @@ fn danger_32_a_killed_run_is_finished_by_resume_and_nothing_is_deleted_twice() {
 }
 
 #[test]
-fn danger_32_a_run_killed_before_it_told_the_workflow_does_so_on_resume() {
-    let Some(live) = Live::with("purge-untold", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_a_run_killed_before_it_told_the_workflow_does_so_on_resume_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-untold", "train", &["train/a.tgz"]);
     let journal = live.file("journal.jsonl");
     live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
     // As if it had been killed after its last delete.
@@ -245,8 +257,9 @@ fn danger_32_a_run_killed_before_it_told_the_workflow_does_so_on_resume() {
 }
 
 #[test]
-fn danger_32_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on() {
-    let Some((live, keys)) = with_objects("purge-interrupted", 60) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-interrupted", 60);
     let journal = live.file("journal.jsonl");
     live.gcs.latency(Duration::from_millis(40));
     let arguments = ["train", "--yes", "--concurrency", "4", "--journal", &journal];
@@ -271,8 +284,9 @@ fn danger_32_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_storage_that_stumbles_loses_and_repeats_nothing() {
-    let Some((live, keys)) = with_objects("purge-stumbling", 40) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_storage_that_stumbles_loses_and_repeats_nothing_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-stumbling", 40);
     live.gcs.fail_every(10, 503);
     live.gcs.fail_after_every(7, 500);
     let ran = live.purge(&["train", "--yes", "--concurrency", "8"]).ends_with(0);
@@ -280,7 +294,7 @@ fn a_storage_that_stumbles_loses_and_repeats_nothing() {
     assert!(live.gcs.keys(live.namespace).is_empty());
     live.was_careful(&all_of(&keys));
 
-    let Some((live, keys)) = with_objects("purge-throttled", 20) else { return };
+    let (live, keys) = with_objects("purge-throttled", 20);
     live.gcs.fail_every(5, 429);
     live.purge(&["train", "--yes"]).ends_with(0);
     assert!(live.gcs.keys(live.namespace).is_empty());
@@ -288,8 +302,9 @@ fn a_storage_that_stumbles_loses_and_repeats_nothing() {
 }
 
 #[test]
-fn a_lost_connection_is_settled_by_a_look() {
-    let Some((live, keys)) = with_objects("purge-cut", 12) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_lost_connection_is_settled_by_a_look_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-cut", 12);
     live.gcs.cut_after_every(3);
     let ran = live.purge(&["train", "--yes", "--concurrency", "2"]).ends_with(0);
     assert!(ran.out.contains("Deleted 12 objects"), "{}{}", ran.out, ran.err);
@@ -305,8 +320,9 @@ fn a_lost_connection_is_settled_by_a_look() {
 }
 
 #[test]
-fn a_stalled_connection_holds_up_its_own_object_only() {
-    let Some((live, keys)) = with_objects("purge-stalled", 10) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_stalled_connection_holds_up_its_own_object_only_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-stalled", 10);
     live.gcs.stall(4, Duration::from_secs(2));
     live.purge(&["train", "--yes"]).ends_with(0);
     assert!(live.gcs.keys(live.namespace).is_empty());
@@ -314,8 +330,9 @@ fn a_stalled_connection_holds_up_its_own_object_only() {
 }
 
 #[test]
-fn two_purges_at_once_delete_everything_once() {
-    let Some((live, keys)) = with_objects("purge-twice", 40) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn two_purges_at_once_delete_everything_once_on_apiserver_and_fake_gcs() {
+    let (live, keys) = with_objects("purge-twice", 40);
     live.gcs.latency(Duration::from_millis(5));
     let run = || live.purge(&["train", "--yes", "--concurrency", "4"]);
     let (first, second) = thread::scope(|scope| {
@@ -332,9 +349,10 @@ fn two_purges_at_once_delete_everything_once() {
 }
 
 #[test]
-fn danger_19_holds_retention_and_refusals_are_told_apart() {
+#[ignore = "tests/run brings what it needs"]
+fn danger_19_holds_retention_and_refusals_are_told_apart_on_apiserver_and_fake_gcs() {
     let names = ["train/free.tgz", "train/held.tgz", "train/kept.tgz", "train/denied.tgz"];
-    let Some(live) = Live::with("purge-held", "train", &names) else { return };
+    let live = Live::with("purge-held", "train", &names);
     live.gcs.hold(live.namespace, "train/held.tgz");
     live.gcs.retain(live.namespace, "train/kept.tgz");
     live.gcs.forbid(live.namespace, "train/denied.tgz");
@@ -349,9 +367,10 @@ fn danger_19_holds_retention_and_refusals_are_told_apart() {
 }
 
 #[test]
-fn danger_32_resume_does_not_call_done_what_was_left_alone() {
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_resume_does_not_call_done_what_was_left_alone_on_apiserver_and_fake_gcs() {
     let names = ["train/free.tgz", "train/held.tgz"];
-    let Some(live) = Live::with("purge-resume-held", "train", &names) else { return };
+    let live = Live::with("purge-resume-held", "train", &names);
     live.gcs.before_delete(live.namespace, "train/held.tgz", |gcs| {
         gcs.hold("purge-resume-held", "train/held.tgz")
     });
@@ -363,15 +382,17 @@ fn danger_32_resume_does_not_call_done_what_was_left_alone() {
 }
 
 #[test]
-fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights() {
-    let Some(live) = Live::with("purge-held-late", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-held-late", "train", &["train/a.tgz"]);
     live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| gcs.hold("purge-held-late", "train/a.tgz"));
     let ran = live.purge(&["train", "--yes"]).ends_with(4);
     assert!(ran.err.contains("a hold or retention forbids its deletion"), "{}", ran.err);
 }
 
 #[test]
-fn keys_of_every_kind_hit_their_own_object_only() {
+#[ignore = "tests/run brings what it needs"]
+fn keys_of_every_kind_hit_their_own_object_only_on_apiserver_and_fake_gcs() {
     let names = [
         "train/ü/日本 x.tgz",
         "train/a%2Fb.tgz",
@@ -379,7 +400,7 @@ fn keys_of_every_kind_hit_their_own_object_only() {
         "train/%41.tgz",
         "train/\u{202e}gzt.a",
     ];
-    let Some(live) = Live::with("purge-unicode", "train", &names) else { return };
+    let live = Live::with("purge-unicode", "train", &names);
     // What a wrong encoding or decoding would hit instead.
     for neighbour in ["train/a/b.tgz", "train/A.tgz", "train/a"] {
         live.put(neighbour);
@@ -390,8 +411,9 @@ fn keys_of_every_kind_hit_their_own_object_only() {
 }
 
 #[test]
-fn danger_02_a_directory_ends_at_its_slash() {
-    let Some(live) = Live::start("purge-directory") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_02_a_directory_ends_at_its_slash_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-directory");
     live.gcs.bucket(live.namespace);
     let mut wf = live.workflow("train", &["a/b"]);
     pod(&mut wf)["outputs"]["artifacts"][0]["archive"] = json!({ "none": {} });
@@ -405,8 +427,10 @@ fn danger_02_a_directory_ends_at_its_slash() {
 }
 
 #[test]
-fn danger_18_and_20_a_versioned_bucket_loses_its_live_version_and_undo_brings_it_back() {
-    let Some(live) = Live::start("purge-versioned") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_18_and_20_a_versioned_bucket_loses_its_live_version_and_undo_brings_it_back_on_apiserver_and_fake_gcs()
+ {
+    let live = Live::start("purge-versioned");
     live.gcs.bucket_with(live.namespace, json!({ "versioning": { "enabled": true } }));
     live.server.apply(live.workflow("train", &["train/a.tgz"]));
     live.put("train/a.tgz");
@@ -424,8 +448,9 @@ fn danger_18_and_20_a_versioned_bucket_loses_its_live_version_and_undo_brings_it
 }
 
 #[test]
-fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
-    let Some(live) = Live::start("purge-undo") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-undo");
     live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
     live.server.apply(live.workflow("train", &["train/a.tgz", "train/b.tgz"]));
     live.put("train/a.tgz");
@@ -439,7 +464,7 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
     assert!(undone.out.contains("1 were left alone: a newer object"), "{}", undone.out);
     assert_eq!(live.gcs.bytes(live.namespace, "train/a.tgz").unwrap(), b"newer");
 
-    let Some(live) = Live::with("purge-undo-lost", "train", &["train/a.tgz"]) else { return };
+    let live = Live::with("purge-undo-lost", "train", &["train/a.tgz"]);
     let journal = live.file("journal.jsonl");
     live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
     let undone = Ran::of(live.command("undo", &[&journal])).ends_with(4);
@@ -447,8 +472,9 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost() {
 }
 
 #[test]
-fn danger_32_undo_brings_back_what_a_killed_run_deleted_without_writing_it_down() {
-    let Some(live) = Live::start("purge-undo-killed") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_undo_brings_back_what_a_killed_run_deleted_without_writing_it_down_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-undo-killed");
     live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
     live.server.apply(live.workflow("train", &["train/a.tgz"]));
     live.put("train/a.tgz");
@@ -484,8 +510,9 @@ fn poisoned(live: &Live, keys: &[&str]) -> Value {
 }
 
 #[test]
-fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects() {
-    let Some(live) = Live::start("purge-finalizer") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-finalizer");
     live.gcs.bucket(live.namespace);
     live.server.apply(poisoned(&live, &["train/a.tgz", "train/b.tgz"]));
     live.put("train/a.tgz");
@@ -506,8 +533,9 @@ fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects() {
 }
 
 #[test]
-fn danger_24_a_workflow_that_runs_again_since_the_plan_keeps_its_finalizer() {
-    let Some(live) = Live::start("purge-finalizer-rerun") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_24_a_workflow_that_runs_again_since_the_plan_keeps_its_finalizer_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-finalizer-rerun");
     live.gcs.bucket(live.namespace);
     let mut wf = poisoned(&live, &["train/a.tgz"]);
     wf["metadata"].as_object_mut().unwrap().remove("deletionTimestamp");
@@ -525,8 +553,9 @@ fn danger_24_a_workflow_that_runs_again_since_the_plan_keeps_its_finalizer() {
 }
 
 #[test]
-fn danger_24_an_uncertain_location_proves_no_absence() {
-    let Some(live) = Live::start("purge-finalizer-mixup") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_24_an_uncertain_location_proves_no_absence_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-finalizer-mixup");
     live.gcs.bucket(live.namespace);
     let mut wf = poisoned(&live, &["train/a.tgz"]);
     wf["status"]["artifactGCStatus"] = json!({});
@@ -546,8 +575,9 @@ fn danger_24_an_uncertain_location_proves_no_absence() {
 }
 
 #[test]
-fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes() {
-    let Some(live) = Live::start("purge-finalizer-false") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-finalizer-false");
     live.gcs.bucket(live.namespace);
     let mut wf = poisoned(&live, &["train/a.tgz"]);
     pod(&mut wf)["outputs"]["artifacts"][0]["deleted"] = json!(true);
@@ -564,8 +594,9 @@ fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes() {
 }
 
 #[test]
-fn danger_24_what_is_written_again_after_its_delete_keeps_the_finalizer() {
-    let Some(live) = Live::start("purge-finalizer-again") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_24_what_is_written_again_after_its_delete_keeps_the_finalizer_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-finalizer-again");
     live.gcs.bucket(live.namespace);
     live.server.apply(poisoned(&live, &["train/a.tgz", "train/b.tgz"]));
     live.put("train/a.tgz");
@@ -585,8 +616,9 @@ fn danger_24_what_is_written_again_after_its_delete_keeps_the_finalizer() {
 }
 
 #[test]
-fn danger_32_an_interrupt_begins_no_more_finalizers() {
-    let Some((live, _)) = with_objects("purge-finalizer-interrupt", 60) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_an_interrupt_begins_no_more_finalizers_on_apiserver_and_fake_gcs() {
+    let (live, _) = with_objects("purge-finalizer-interrupt", 60);
     for at in 0..20 {
         let mut wf = live.workflow(&format!("x-{at:02}"), &[]);
         pod(&mut wf)["outputs"]["artifacts"] =
@@ -614,8 +646,9 @@ fn danger_32_an_interrupt_begins_no_more_finalizers() {
 }
 
 #[test]
-fn danger_29_a_location_outside_the_configured_repositories_is_reported_only() {
-    let Some(live) = Live::start("purge-foreign") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_29_a_location_outside_the_configured_repositories_is_reported_only_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-foreign");
     live.gcs.bucket(live.namespace);
     live.gcs.bucket("payroll");
     let mut wf = live.workflow("train", &["train/a.tgz", "x"]);
@@ -632,8 +665,9 @@ fn danger_29_a_location_outside_the_configured_repositories_is_reported_only() {
 }
 
 #[test]
-fn danger_16_a_user_who_sees_one_namespace_only_is_refused() {
-    let Some(live) = Live::with("purge-alice", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_16_a_user_who_sees_one_namespace_only_is_refused_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-alice", "train", &["train/a.tgz"]);
     live.server.apply(
         "
 apiVersion: rbac.authorization.k8s.io/v1
@@ -685,8 +719,9 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
 }
 
 #[test]
-fn danger_28_missing_rights_are_found_before_the_first_delete() {
-    let Some(live) = Live::with("purge-rights", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn danger_28_missing_rights_are_found_before_the_first_delete_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-rights", "train", &["train/a.tgz"]);
     live.gcs.permissions(live.namespace, &["storage.objects.list", "storage.objects.get"]);
     let ran = live.purge(&["train", "--yes"]).ends_with(5);
     assert!(ran.err.contains("lacks storage.objects.delete on gs://purge-rights"), "{}", ran.err);
@@ -696,8 +731,9 @@ fn danger_28_missing_rights_are_found_before_the_first_delete() {
 }
 
 #[test]
-fn a_pinned_namespace_keeps_everything() {
-    let Some(live) = Live::start("purge-pinned") else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_pinned_namespace_keeps_everything_on_apiserver_and_fake_gcs() {
+    let live = Live::start("purge-pinned");
     live.gcs.bucket(live.namespace);
     live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": "purge-pinned", "labels": { "argo-gc/keep": "true" } } }));
@@ -708,8 +744,9 @@ fn a_pinned_namespace_keeps_everything() {
 }
 
 #[test]
-fn references_are_found_in_other_namespaces_and_selectors_choose_by_label() {
-    let Some(live) = Live::with("purge-refs", "train", &["shared-refs/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn references_are_found_in_other_namespaces_and_selectors_choose_by_label_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-refs", "train", &["shared-refs/a.tgz"]);
     let mut reader = live.workflow("reader", &[]);
     reader["metadata"]["namespace"] = json!("purge-refs-reader");
     pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": live.namespace, "key": "shared-refs/a.tgz" } }] });
@@ -728,8 +765,9 @@ fn references_are_found_in_other_namespaces_and_selectors_choose_by_label() {
 }
 
 #[test]
-fn names_that_are_not_there_and_dead_endpoints_are_errors() {
-    let Some(live) = Live::with("purge-wrong", "train", &["train/a.tgz"]) else { return };
+#[ignore = "tests/run brings what it needs"]
+fn names_that_are_not_there_and_dead_endpoints_are_errors_on_apiserver_and_fake_gcs() {
+    let live = Live::with("purge-wrong", "train", &["train/a.tgz"]);
     let ran = live.purge(&["nosuch", "--yes"]).ends_with(1);
     assert!(ran.err.contains("\"nosuch\" not found"), "{}", ran.err);
     let ran = live.purge(&["train"]).ends_with(5);

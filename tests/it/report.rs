@@ -1,6 +1,7 @@
 //! What is handed on: the page, the comparison of two inspections, and metrics.
 
 use crate::support::purge::{Folder, workflow as leaky};
+use crate::support::session::Transcript;
 use crate::support::{Ran, plugin, workflow};
 use base64::Engine;
 use jiff::SignedDuration;
@@ -28,6 +29,10 @@ impl Desk {
 
     fn run(&self, arguments: &str) -> Ran {
         self.run_with("", arguments)
+    }
+
+    fn transcript(&self) -> Transcript {
+        Transcript::new(self.0.path())
     }
 
     fn run_with(&self, input: &str, arguments: &str) -> Ran {
@@ -75,35 +80,19 @@ fn week(desk: &Desk) {
     );
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-}
-
 #[test]
 fn diff_says_what_is_new_changed_and_gone() {
     let desk = Desk::new();
     week(&desk);
-    let ran = desk.run("diff old.json new.json").ends_with(0);
-    let lines = words(&ran.out);
-    assert!(lines[0].starts_with("2 findings are new, 1 has changed, 2 are gone since 20"), "{}", ran.out);
-    assert!(lines[0].ends_with("Z; 1 is as it was"), "{}", ran.out);
-    assert_eq!(
-        lines[2..],
-        [
-            "NAMESPACE WORKFLOW CHANGE ARTIFACTS WAS NOW LOCATION",
-            "ml fresh new 1 <none> uncovered (no-strategy) gs://b/fresh/model.tgz",
-            "ml hidden new 0 <none> unknown (nodes-offloaded) <none>",
-            "ml hidden changed 1 uncovered (no-strategy) unknown (nodes-offloaded) gs://b/hidden/model.tgz",
-            "ml purged gone 1 uncovered (no-strategy) collected gs://b/purged/model.tgz",
-            "ml vanished gone 1 uncovered (no-strategy) <none> gs://b/vanished/model.tgz",
-        ]
-    );
-    assert_eq!(ran.err, "");
-    let bare = desk.run("diff old.json new.json --no-headers").ends_with(0);
-    assert_eq!(words(&bare.out), lines[3..]);
-    let same = desk.run("diff new.json new.json --fail-on new,changed,gone").ends_with(0);
-    assert!(same.out.starts_with("No finding is new, has changed or is gone since "), "{}", same.out);
-    assert_eq!(same.out.lines().count(), 1);
+    let mut transcript = desk.transcript();
+    for arguments in [
+        "diff old.json new.json",
+        "diff old.json new.json --no-headers",
+        "diff new.json new.json --fail-on new,changed,gone",
+    ] {
+        transcript.note(arguments, &desk.run(arguments).ends_with(0));
+    }
+    transcript.assert("diff_changes");
 }
 
 #[test]
@@ -158,14 +147,12 @@ fn diff_sums_up_bytes() {
     desk.put("old.json", folder.run("inspect", &["--check", "-o", "json", "-n", "none"]).out);
     desk.put("new.json", folder.run("inspect", &["--check", "-o", "json", "-n", "ml"]).out);
     // Of namespaces that have nothing in common nothing is compared, and that is said.
-    let ran = desk.run("diff old.json new.json").ends_with(0);
-    assert!(ran.out.starts_with("No finding is new"), "{}", ran.out);
-    assert!(ran.err.contains("Warning: one is of namespace none, the other of namespace ml"), "{}", ran.err);
+    let mut transcript = desk.transcript();
+    transcript.note("diff old.json new.json", &desk.run("diff old.json new.json").ends_with(0));
     desk.put("old.json", folder.run("inspect", &["--check", "-o", "json", "one", "-n", "none"]).out);
     desk.inspect("all.json", &[]);
-    let ran = desk.run("diff all.json new.json").ends_with(0);
-    assert!(ran.out.starts_with("2 findings are new (9B) since "), "{}", ran.out);
-    assert!(words(&ran.out)[3].contains("uncovered (inline-only) 9B gs://ml-artifacts/one"), "{}", ran.out);
+    transcript.note("diff all.json new.json", &desk.run("diff all.json new.json").ends_with(0));
+    transcript.assert("diff_bytes");
 }
 
 #[test]
@@ -175,25 +162,18 @@ fn diff_warns_of_documents_that_say_less_than_they_seem() {
     desk.objects("objects.json", &[workflow("stays"), workflow("fresh")]);
     let less = desk.run("inspect -f objects.json -o json --verdict failing").out;
     desk.put("less.json", less);
-    let ran = desk.run("diff old.json less.json").ends_with(0);
-    let warning = "Warning: less.json does not list all artifacts that are uncovered: they seem gone";
-    assert!(ran.err.contains(warning), "{}", ran.err);
+    let mut transcript = desk.transcript();
+    transcript.note("diff old.json less.json", &desk.run("diff old.json less.json").ends_with(0));
     desk.put("some.json", desk.run("inspect -f objects.json -o json --prefix st").out);
-    let ran = desk.run("diff old.json some.json").ends_with(0);
-    assert!(ran.err.contains("some.json has selected workflows only"), "{}", ran.err);
+    transcript.note("diff old.json some.json", &desk.run("diff old.json some.json").ends_with(0));
     desk.put(
         "cut.json",
         "{\"apiVersion\": \"argoproj.io/v1alpha1\", \"kind\": \"Workflow\", \"metadata\": 1}",
     );
     desk.put("gap.json", desk.run("inspect -f objects.json -f cut.json -o json").ends_with(4).out);
-    let ran = desk.run("diff gap.json new.json").ends_with(0);
-    assert!(
-        ran.err.contains("Warning: gap.json has a gap: what it could not see may seem new"),
-        "{}",
-        ran.err
-    );
-    let ran = desk.run("diff new.json old.json").ends_with(0);
-    assert!(ran.err.contains("are they the wrong way round?"), "{}", ran.err);
+    transcript.note("diff gap.json new.json", &desk.run("diff gap.json new.json").ends_with(0));
+    transcript.note("diff new.json old.json", &desk.run("diff new.json old.json").ends_with(0));
+    transcript.assert("diff_warnings");
 }
 
 #[test]
@@ -207,18 +187,19 @@ fn diff_refuses_what_is_no_whole_inspection() {
         assert!(ran.out.is_empty() && ran.err.contains("\nhint: "), "{ran:#?}");
     }
     desk.objects("list.json", &[workflow("a")]);
-    desk.run("diff list.json new.json").assert(
-        1,
-        "error: list.json is not a whole Inspection document: its apiVersion is v1, not argo-gc/v1",
-    );
-    desk.run("diff old.json nowhere.json").assert(1, "error: cannot read nowhere.json: ");
     desk.put("more.json", format!("{old}{old}"));
-    desk.run("diff old.json more.json")
-        .assert(1, "error: more.json is not a whole Inspection document: trailing");
     desk.put("later.json", old.replace("\"uncovered\"", "\"forgotten\""));
-    desk.run("diff later.json new.json")
-        .assert(1, "error: later.json is not a whole Inspection document: unknown variant");
-    desk.run("diff - -").assert(2, "error: only one of the two can be standard input");
+    let mut transcript = desk.transcript();
+    for (arguments, code) in [
+        ("diff list.json new.json", 1),
+        ("diff old.json nowhere.json", 1),
+        ("diff old.json more.json", 1),
+        ("diff later.json new.json", 1),
+        ("diff - -", 2),
+    ] {
+        transcript.note(arguments, &desk.run(arguments).ends_with(code));
+    }
+    transcript.assert("diff_refuses");
 }
 
 /// The start tags of a page with their attributes.

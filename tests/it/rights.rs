@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fixture::Fixture;
-use crate::story::CONTROLLER;
+use crate::support::fixture::Fixture;
 use crate::support::gcs::{Gcs, soft_delete_for_a_week};
-use crate::support::kube::{ALICE, ApiServer, BOB};
+use crate::support::kube::{ALICE, ApiServer, BOB, CONTROLLER};
 use crate::support::plugin;
 use crate::support::purge::{BUCKET, Ran, ago, within_the_run, workflow};
 
@@ -86,15 +85,15 @@ struct World {
 }
 
 impl World {
-    fn start() -> Option<Self> {
-        let (server, gcs) = (ApiServer::audited()?, Gcs::start()?);
+    fn start() -> Self {
+        let (server, gcs) = (ApiServer::audited(), Gcs::start());
         server.apply(CONTROLLER);
         let failed = Fixture::all().into_iter().find(|f| f.path.ends_with("gc-rbac/hit.yaml")).unwrap();
         server.apply(&failed.text);
         gcs.bucket_with(BUCKET, soft_delete_for_a_week());
         let world = Self { server, gcs, state: TempDir::new().unwrap() };
         world.leak();
-        Some(world)
+        world
     }
 
     /// Puts the leaking workflow and its object there, again.
@@ -200,8 +199,9 @@ fn no_verb_is_left_out_here() {
 }
 
 #[test]
-fn the_two_roles_are_what_is_asked_for_no_more_and_no_less() {
-    let Some(world) = World::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_two_roles_are_what_is_asked_for_no_more_and_no_less_on_apiserver_and_fake_gcs() {
+    let world = World::start();
     let [inspect, purge] = &world.server.apply(&document("rbac.yaml"))[..] else { panic!("two roles") };
     assert_eq!(inspect["metadata"]["name"], "argo-gc-inspect");
     assert_eq!(purge["metadata"]["name"], "argo-gc-purge");
@@ -235,8 +235,9 @@ fn the_two_roles_are_what_is_asked_for_no_more_and_no_less() {
 const QUIET: [(&str, &str); 2] = [("events", "create"), ("namespaces", "get")];
 
 #[test]
-fn a_right_that_is_taken_away_is_missed_aloud() {
-    let Some(world) = World::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_right_that_is_taken_away_is_missed_aloud_on_apiserver_and_fake_gcs() {
+    let world = World::start();
     let [_, purge] = &world.server.apply(&document("rbac.yaml"))[..] else { panic!("two roles") };
     world.bind(BOB, purge, None);
     let all = rights(purge);
@@ -266,8 +267,9 @@ fn first_column(page: &str, header: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_role_of_one_namespace_lacks_what_the_page_says() {
-    let Some(world) = World::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_role_of_one_namespace_lacks_what_the_page_says_on_apiserver_and_fake_gcs() {
+    let world = World::start();
     let mut role = serde_saphyr::from_str::<Value>(&document("rbac-namespace.yaml")).unwrap();
     // Where a GC pod has failed, so that its account would be reviewed.
     let namespace = "gc-gc-rbac";
@@ -364,8 +366,9 @@ const EVERYTHING: [&str; 6] = [
 ];
 
 #[test]
-fn the_roles_on_a_bucket_are_what_is_asked_for_too() {
-    let Some(world) = World::start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn the_roles_on_a_bucket_are_what_is_asked_for_too_on_apiserver_and_fake_gcs() {
+    let world = World::start();
     // One artifact is looked up, the other, a directory, is listed.
     let mut directory = workflow("ml", "plots-q4z9m", &["argo/plots-q4z9m/1/plots"]);
     directory["status"]["nodes"]["plots-q4z9m-1"]["outputs"]["artifacts"][0]["archive"] =

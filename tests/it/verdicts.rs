@@ -6,17 +6,12 @@ use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::assessment::Assessment;
-use argo_gc_core::model::assessment::Note;
-use argo_gc_core::model::context::Context;
-use argo_gc_core::model::context::Controller;
-use argo_gc_core::model::context::Controllers;
-use argo_gc_core::model::context::Related;
-use argo_gc_core::model::context::RelatedKind;
+use argo_gc_core::model::assessment::{Assessment, Note};
+use argo_gc_core::model::context::{Context, Controller, Controllers, Related, RelatedKind};
 use argo_gc_core::reason::Reason;
 use std::collections::{BTreeSet, HashMap};
 
-use crate::fixture::{Fixture, normal};
+use crate::support::fixture::{Fixture, normal};
 
 impl Fixture {
     /// What the assessment says, in the words of the fixtures.

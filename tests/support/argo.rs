@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use tokio::sync::oneshot;
 
+use super::purge::workflow;
 use super::stub::{Reply, Seen};
 
 pub const ARCHIVE: &str = "/api/v1/archived-workflows";
@@ -276,4 +277,19 @@ impl Knows {
         }
         row
     }
+}
+
+/// As the API server has a workflow whose nodes the controller offloaded.
+pub fn offloaded(workflow: &Value) -> Value {
+    let mut workflow = workflow.clone();
+    workflow["status"].as_object_mut().unwrap().remove("nodes");
+    workflow["status"]["offloadNodeStatusVersion"] = json!("fnv:3141592653");
+    workflow
+}
+
+/// A finished workflow in `ml` that left one artifact behind.
+pub fn leaking(name: &str) -> Value {
+    let mut workflow = workflow("ml", name, &[&format!("argo/{name}/1/a.tgz")]);
+    workflow["metadata"]["resourceVersion"] = json!("41");
+    workflow
 }

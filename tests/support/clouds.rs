@@ -26,9 +26,9 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// S3, by moto; `None`, after saying so, where it is missing.
-    pub fn s3() -> Option<Self> {
-        Self::start("ARGO_GC_TEST_MOTO", "real object store (moto)", |program, port| {
+    /// S3, by moto.
+    pub fn s3() -> Self {
+        Self::start("ARGO_GC_TEST_MOTO", "moto", |program, port| {
             let arguments =
                 ["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
             let library = format!("PYTHONPATH={}", program.display());
@@ -36,9 +36,9 @@ impl Emulator {
         })
     }
 
-    /// Azure, by azurite; `None`, after saying so, where it is missing.
-    pub fn azure() -> Option<Self> {
-        Self::start("ARGO_GC_TEST_AZURITE", "real object store (azurite)", |program, port| {
+    /// Azure, by azurite.
+    pub fn azure() -> Self {
+        Self::start("ARGO_GC_TEST_AZURITE", "azurite", |program, port| {
             let port = port.to_string();
             let script = program.display().to_string();
             let arguments = [
@@ -56,15 +56,8 @@ impl Emulator {
         })
     }
 
-    fn start(
-        variable: &str,
-        part: &str,
-        command: impl Fn(&Path, u16) -> (PathBuf, Vec<String>),
-    ) -> Option<Self> {
-        let Some(program) = super::program(variable) else {
-            super::skipped(part);
-            return None;
-        };
+    fn start(variable: &str, part: &str, command: impl Fn(&Path, u16) -> (PathBuf, Vec<String>)) -> Self {
+        let program = super::program(variable);
         // A port is free only until someone else takes it.
         for _ in 0..3 {
             let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
@@ -77,7 +70,7 @@ impl Emulator {
                     let _ = rustls::crypto::ring::default_provider().install_default();
                     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
                     let client = client.expect("a client");
-                    return Some(Self { _server: server, _directory: directory, client, port, is_azure });
+                    return Self { _server: server, _directory: directory, client, port, is_azure };
                 }
                 thread::sleep(Duration::from_millis(50));
             }

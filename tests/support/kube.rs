@@ -1,14 +1,13 @@
 //! A real Kubernetes API server: etcd and kube-apiserver, with Argo's kinds and without controllers.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::net::TcpStream;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
@@ -32,6 +31,9 @@ const SHIM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/kubectl_com
 /// The kinds of Argo.
 const CRDS: &str = include_str!("../manifests/crds.yaml");
 
+/// A controller of the cluster's own, whose configuration names the repository.
+pub const CONTROLLER: &str = include_str!("../manifests/controller.yaml");
+
 const AUDIT_POLICY: &str = "
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -49,34 +51,30 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// The server that the tests of this process share, or `None` as for [`ApiServer::start`].
+    /// The server that the tests of this process share.
     ///
     /// Tests keep apart by namespaces of their own.
-    pub fn shared() -> Option<&'static Self> {
-        static SHARED: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
-        SHARED.as_ref()
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+        &SHARED
     }
 
-    /// Starts a server of the test's own; `None`, after saying so, where the programs are missing.
+    /// Starts a server of the test's own.
     ///
     /// # Panics
-    /// When it can't be started, and with `CI=true` also when the programs are missing.
-    pub fn start() -> Option<Self> {
+    /// When it can't be started, or the programs are missing.
+    pub fn start() -> Self {
         Self::start_with(false)
     }
 
     /// As [`ApiServer::start`], with an audit log of what [`ALICE`] and [`BOB`] ask for.
-    pub fn audited() -> Option<Self> {
+    pub fn audited() -> Self {
         Self::start_with(true)
     }
 
-    fn start_with(audit: bool) -> Option<Self> {
-        let programs =
+    fn start_with(audit: bool) -> Self {
+        let [etcd, apiserver, kubectl] =
             ["ARGO_GC_TEST_ETCD", "ARGO_GC_TEST_APISERVER", "ARGO_GC_TEST_KUBECTL"].map(super::program);
-        let [Some(etcd), Some(apiserver), Some(kubectl)] = programs else {
-            super::skipped("real API server");
-            return None;
-        };
         // A port is free only until someone else takes it, so one failure says little.
         let mut failures = Vec::new();
         for _ in 0..3 {
@@ -91,7 +89,7 @@ impl ApiServer {
                     let link = server.plugins().join("kubectl_complete-argo_gc");
                     std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
                     server.apply(CRDS);
-                    return Some(server);
+                    return server;
                 }
                 Err(failure) => failures.push(failure),
             }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub use super::Ran;
 use super::gcs::Gcs;
 use super::kube::{ADMIN, ApiServer};
+use super::session::Transcript;
 
 /// When the workflows of [`workflow`] ran: long enough ago for every grace.
 pub const BEGAN: SignedDuration = SignedDuration::from_hours(50);
@@ -124,6 +125,11 @@ impl Folder {
         self
     }
 
+    /// Of commands that read or write this folder.
+    pub fn transcript(&self) -> Transcript {
+        Transcript::new(self.directory.path())
+    }
+
     /// Writes an object within the workflows' run.
     pub fn put(&self, key: &str) {
         self.put_at(BUCKET, key, within_the_run());
@@ -177,9 +183,9 @@ impl Folder {
 
 /// The API server that the tests of purge share. Purge reads all namespaces, so what other tests put into
 /// theirs would be in its way.
-fn server() -> Option<&'static ApiServer> {
-    static SERVER: LazyLock<Option<ApiServer>> = LazyLock::new(ApiServer::start);
-    SERVER.as_ref()
+fn server() -> &'static ApiServer {
+    static SERVER: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+    &SERVER
 }
 
 /// A namespace of the real API server, and an object store of the test's own with a bucket of that name:
@@ -192,19 +198,18 @@ pub struct Live {
 }
 
 impl Live {
-    /// `None`, after saying so, where a server is missing.
-    pub fn start(namespace: &'static str) -> Option<Self> {
-        let (server, gcs) = (server()?, Gcs::start()?);
-        Some(Self { server, gcs, namespace, directory: TempDir::new().expect("a directory") })
+    pub fn start(namespace: &'static str) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        Self { server: server(), gcs: Gcs::start(), namespace, directory }
     }
 
     /// With the plain bucket, and a workflow whose objects are all there.
-    pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Option<Self> {
-        let live = Self::start(namespace)?;
+    pub fn with(namespace: &'static str, name: &str, keys: &[&str]) -> Self {
+        let live = Self::start(namespace);
         live.gcs.bucket(namespace);
         live.server.apply(live.workflow(name, keys));
         keys.iter().for_each(|key| live.put(key));
-        Some(live)
+        live
     }
 
     /// Writes an object within the workflows' run.

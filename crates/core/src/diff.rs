@@ -1,8 +1,9 @@
-//! What changed between two inspections: findings that are new, changed or gone.
+//! Compares two inspections and lists the findings that are new, changed or gone.
 //!
-//! A finding is an artifact with a problem, or something wrong with a workflow itself. It is new if it is a
-//! problem now and was none before, whether it wasn't there or was fine; gone if it was one and is none now.
-//! So two documents of which one leaves out what is no problem compare as they should.
+//! A finding is an artifact with a problem, or a problem of a workflow itself. It is new if it is a problem now
+//! and was not one before, either because it did not exist or because it was fine. It is gone if it was a
+//! problem and is not one now. So it does not matter if one of the two documents leaves out artifacts without a
+//! problem.
 
 pub mod document;
 
@@ -15,22 +16,22 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// What became of a finding.
+/// The kind of change of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
-    /// A problem now, and none before.
+    /// The finding is a problem now and was not one before.
     New,
-    /// A problem in both, with another verdict or reason.
+    /// The finding is a problem in both inspections, with another verdict or reason.
     Changed,
-    /// A problem before, and none now.
+    /// The finding was a problem before and is not one now.
     Gone,
 }
 
 impl ChangeKind {
     pub const ALL: [Self; 3] = [Self::New, Self::Changed, Self::Gone];
 
-    /// The word users type and read.
+    /// Returns the word that users type and read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -40,15 +41,15 @@ impl ChangeKind {
     }
 }
 
-/// What one inspection says of an artifact or workflow.
+/// The state of an artifact or workflow in one inspection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct State {
     pub verdict: Verdict,
-    /// None where the verdict needs none.
+    /// The reason; none if the verdict needs none.
     pub reason: Option<Code>,
 }
 
-/// One finding that is not as it was.
+/// A finding that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub change: ChangeKind,
@@ -60,34 +61,34 @@ pub struct Change {
     /// Display name of its node.
     pub node: Option<String>,
     pub location: Option<String>,
-    /// What storage holds of it, as the newer inspection that looked says.
+    /// The artifact's bytes in storage, according to the newest inspection that asked storage.
     pub bytes: Option<u64>,
-    /// None where it wasn't there.
+    /// The old state; none if the finding did not exist.
     pub was: Option<State>,
-    /// None where it isn't there.
+    /// The new state; none if the finding no longer exists.
     pub now: Option<State>,
 }
 
-/// Findings of one kind of change.
+/// The sums of one kind of change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Sum {
     pub findings: u64,
     pub workflows: u64,
-    /// Bytes of what was looked up, each place once; none when nothing was.
+    /// The bytes in storage, with each place counted once; none when storage was not asked.
     pub bytes: Option<u64>,
 }
 
-/// What changed.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Diff {
-    /// By kind, namespace, workflow and place.
+    /// The changes, sorted by kind, namespace, workflow and place.
     pub changes: Vec<Change>,
-    /// Findings that are as they were.
+    /// The number of findings that did not change.
     pub same: u64,
 }
 
 impl Diff {
-    /// Sums up the changes of a kind.
+    /// Returns the sums of one kind of change.
     pub fn sum(&self, kind: ChangeKind) -> Sum {
         let mut sum = Sum::default();
         let (mut workflows, mut places) = (BTreeSet::new(), HashSet::new());
@@ -113,19 +114,19 @@ impl Diff {
 struct Problem {
     change: Change,
     key: WorkflowKey,
-    /// The newer one speaks of it.
+    /// True if the newer inspection contains it as well.
     met: bool,
 }
 
-/// A comparison in progress: first all of the older inspection is taken in, then the newer one, workflow by
-/// workflow. Of what was no problem only hash and verdict are kept.
+/// A comparison in progress, which reads first the whole older inspection and then the newer one, workflow by
+/// workflow. Only hash and verdict are kept of an artifact without a problem.
 #[derive(Debug, Default)]
 pub struct Comparison {
     problems: HashMap<u128, Problem>,
     fine: HashMap<u128, Verdict>,
-    /// Workflows whose nodes the older inspection couldn't see, and why.
+    /// Workflows whose nodes the older inspection could not see, with the reason.
     unseen: HashMap<WorkflowKey, Code>,
-    /// As the newer one says.
+    /// Workflows whose nodes the newer inspection could not see, with the reason.
     unseen_now: HashMap<WorkflowKey, Code>,
     diff: Diff,
 }
@@ -133,7 +134,7 @@ pub struct Comparison {
 type WorkflowKey = u128;
 
 impl Comparison {
-    /// Takes in a workflow of the older inspection.
+    /// Adds a workflow of the older inspection.
     pub fn take_old(&mut self, told: ParsedInspection) {
         let key = told.key();
         self.unseen.extend(told.unseen().map(|code| (key, code)));
@@ -151,7 +152,7 @@ impl Comparison {
         }
     }
 
-    /// Takes in a workflow of the newer inspection.
+    /// Adds a workflow of the newer inspection.
     pub fn take_new(&mut self, told: ParsedInspection) {
         let key = told.key();
         self.unseen_now.extend(told.unseen().map(|code| (key, code)));
@@ -184,8 +185,8 @@ impl Comparison {
         }
     }
 
-    /// Ends it. What lies outside of either scope was not compared, and what the newer inspection couldn't see
-    /// is unknown rather than gone.
+    /// Ends the comparison. Findings outside of either scope are not compared, and a finding that the newer
+    /// inspection could not see is unknown, not gone.
     pub fn finish(mut self, old: &Scope, new: &Scope) -> Diff {
         for Problem { mut change, key, .. } in self.problems.into_values().filter(|problem| !problem.met) {
             change.change = ChangeKind::Gone;
@@ -211,8 +212,8 @@ fn order(change: &Change) -> impl Ord + '_ {
     (*kind, namespace, workflow, location, node, artifact, &change.was, &change.now)
 }
 
-/// What is said of a workflow, one by one, with what tells it apart from everything else: the place, for the
-/// node that shows it may be another next time.
+/// Returns the findings and artifacts of a workflow, each with its identity. An artifact is identified by its
+/// place, because the node that shows it may be another one next time.
 fn changes(told: ParsedInspection) -> Vec<(u128, Change)> {
     let key = told.key();
     let ParsedInspection { namespace, name, uid, artifacts, findings } = told;
@@ -257,7 +258,7 @@ fn changes(told: ParsedInspection) -> Vec<(u128, Change)> {
     found
 }
 
-/// Sixteen bytes: of a million things no two are taken for one.
+/// Hashes a value to sixteen bytes, so that a collision among a million values is practically impossible.
 fn hash(value: &impl Hash) -> u128 {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
@@ -269,12 +270,12 @@ fn hash(value: &impl Hash) -> u128 {
 }
 
 impl ParsedInspection {
-    /// A workflow of the same name with another UID is another.
+    /// Returns the identity of the workflow. A workflow of the same name with another UID is a different one.
     fn key(&self) -> WorkflowKey {
         hash(&(&self.namespace, &self.name, &self.uid))
     }
 
-    /// Why its nodes can't be seen; none where they can.
+    /// Returns the reason why the workflow's nodes can't be seen; none if they can.
     fn unseen(&self) -> Option<Code> {
         let hidden = [Reason::NodesOffloaded, Reason::NodesUnreadable].map(Reason::code);
         self.findings
@@ -449,8 +450,8 @@ mod tests {
     }
 
     proptest! {
-        /// Old problems, less those gone, plus the new ones, are the problems now; the other way round, new and
-        /// gone change places.
+        /// The old problems minus the gone ones plus the new ones are the problems now. In the reverse
+        /// comparison new and gone are swapped.
         #[test]
         fn the_sums_add_up(old in any_told(), new in any_told()) {
             let problems = |told: &[ParsedInspection]| {

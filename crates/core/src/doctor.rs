@@ -1,7 +1,9 @@
-//! Diagnosis: the reasons of all assessments, brought together under what causes them, each with its repair.
+//! Diagnoses stuck and failing collections: groups the reasons of all assessments by cause, each with its
+//! repair.
 //!
-//! Nothing is detected here that [`super::assess`] does not tell, but what needs more than one workflow or an
-//! answer of the server: service accounts, parallelism, tasks without a workflow, other finalizers.
+//! Most problems are detected by [`super::assess`]. This module adds only those that need more than one
+//! workflow or an answer of the server: service accounts, parallelism, tasks without a workflow, other
+//! finalizers.
 
 pub mod account;
 pub mod cause;
@@ -26,10 +28,10 @@ use crate::verdict::{Finalizer, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What is older than this is not merely on its way.
+/// A deletion or task that is older than this is not merely in progress.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// A diagnosis in the making: assessments come one by one, and only what is wrong is kept.
+/// A diagnosis in progress, which reads assessments one by one and keeps only the problems.
 #[derive(Debug, Default)]
 pub struct Doctor {
     symptoms: Vec<Symptom>,
@@ -43,7 +45,7 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// Takes in what an assessment doesn't hold: labels, tasks and other finalizers.
+    /// Notes the facts about a workflow that an assessment does not hold: labels, tasks and other finalizers.
     pub fn notice(&mut self, workflow: &Workflow, context: &Context) {
         let meta = &workflow.metadata;
         let key = || (meta.namespace.clone(), meta.name.clone());
@@ -73,7 +75,7 @@ impl Doctor {
         }
     }
 
-    /// Takes an assessment in.
+    /// Adds the problems of an assessment.
     pub fn examine(&mut self, assessment: &Assessment, context: &Context) {
         let Assessment { namespace, name, .. } = assessment;
         let nothing = OfWorkflow::default();
@@ -86,7 +88,7 @@ impl Doctor {
         let mut add = |reason: Option<Reason>, verdict, evidence: &[Evidence], account: Option<&str>| {
             let Some(reason) = reason else { return };
             let Some(cause) = Cause::of(reason) else { return };
-            // Where no finalizer waits, what can't be seen hangs on nothing.
+            // If the workflow does not wait for a finalizer, nothing is stuck because of the missing evidence.
             let open = assessment.finalizer == Finalizer::Absent || assessment.deletion_timestamp.is_none();
             if verdict == Verdict::Unknown && open {
                 return;
@@ -137,7 +139,7 @@ impl Doctor {
         }
     }
 
-    /// Looks at the pods, their events and the controllers for what is behind a symptom.
+    /// Looks for the cause of a symptom in the pods, their events and the controllers.
     fn look_closer(&self, symptom: &mut Symptom, of: &OfWorkflow, context: &Context) {
         let pod = pod_of(symptom, of);
         if let Some(pod) = pod {
@@ -151,7 +153,7 @@ impl Doctor {
             };
             symptom.detail = closer.subject;
             if let Some(evidence) = closer.evidence {
-                // It says the same at greater length.
+                // The new evidence says the same in more detail.
                 symptom.evidence.retain(|other| other.field != evidence.field);
                 symptom.evidence.insert(0, evidence);
             }
@@ -182,14 +184,14 @@ impl Doctor {
         }
     }
 
-    /// The controllers that may manage the workflow.
+    /// Returns the controllers that may manage the workflow.
     fn managing<'a>(&self, symptom: &Symptom, context: &'a Context) -> Vec<&'a Controller> {
         let key = (symptom.namespace.clone(), symptom.name.clone());
         let instance = self.instances.get(&key).map_or("", String::as_str);
         context.controllers.managing(&symptom.namespace, instance).collect()
     }
 
-    /// Nothing happens: is anybody there?
+    /// Changes the cause of an overdue collection if no controller is running.
     fn look_for_controller(&self, symptom: &mut Symptom, context: &Context) {
         let controllers = &context.controllers;
         let managing = self.managing(symptom, context);
@@ -209,12 +211,13 @@ impl Doctor {
         }
     }
 
-    /// The service accounts whose standing the diagnosis needs.
+    /// Returns the service accounts that the diagnosis needs to know about.
     pub fn accounts(&self) -> Vec<Account> {
         self.accounts.keys().cloned().collect()
     }
 
-    /// Brings everything together. `whole` says that every workflow of the namespaces read was noticed.
+    /// Groups all symptoms by cause. `whole` is true if [`Self::notice`] saw every workflow of the namespaces
+    /// that were read.
     pub fn finish(
         mut self,
         standings: &BTreeMap<Account, Standing>,
@@ -253,8 +256,8 @@ impl Doctor {
         (groups.finish(context), facts)
     }
 
-    /// Completed workflows keep their slots while their finalizer is stuck (`docs/argo-gc.md#readiness`): told where there is a
-    /// limit to run into.
+    /// Returns symptoms for completed workflows that keep a parallelism slot because their finalizer is stuck
+    /// (`docs/argo-gc.md#readiness`), if the controller has a limit.
     fn parallelism(&self, context: &Context) -> Vec<Symptom> {
         let mut symptoms = Vec::new();
         for controller in &context.controllers.seen {
@@ -292,7 +295,7 @@ impl Doctor {
     }
 }
 
-/// A task nothing will carry out any more; none while it may be on its way.
+/// Returns a symptom for a task that nothing will carry out any more; none while it may still be in progress.
 fn left_over(task: &GcTask, workflow: &str, context: &Context) -> Option<Symptom> {
     let meta = &task.metadata;
     let name = &meta.name;
@@ -303,7 +306,7 @@ fn left_over(task: &GcTask, workflow: &str, context: &Context) -> Option<Symptom
     })
 }
 
-/// The GC pod a symptom speaks of: the one its evidence names, else the one that looks like it.
+/// Returns the GC pod of a symptom: the one its evidence names, else one in the matching state.
 fn pod_of<'a>(symptom: &Symptom, of: &'a OfWorkflow) -> Option<&'a Pod> {
     let named = symptom.evidence.iter().filter_map(|evidence| evidence.field.strip_prefix("Pod/"));
     let named = named.filter_map(|field| field.split(' ').next()).next();

@@ -1,4 +1,5 @@
-//! The fold of assessments: counts of everything, details only of what a reader asked for.
+//! Folds assessments into one inspection, which counts everything and keeps details only of what the reader
+//! asked for.
 
 use crate::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
 use crate::model::gap::Gap;
@@ -24,14 +25,14 @@ pub struct Summary {
     pub artifacts: BTreeMap<&'static str, u64>,
     /// Artifacts and workflow-level findings by reason code.
     pub reasons: BTreeMap<&'static str, u64>,
-    /// What storage holds of uncovered and failing artifacts; none when it wasn't looked up.
+    /// The objects in storage of uncovered and failing artifacts; none when storage was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
 }
 
 impl Assessment {
-    /// Drops the reports nobody wants where they were made, and keeps count. A problem is never dropped:
-    /// what other workflows tell may still change it.
+    /// Drops the reports that nobody asked for, and counts them. A problem is never dropped, because the
+    /// assessment of another workflow may still change it.
     pub fn set_aside(&mut self, wanted: impl Fn(&ArtifactReport) -> bool) {
         let mut aside = std::mem::take(&mut self.aside);
         let artifacts = std::mem::take(&mut self.artifacts);
@@ -49,7 +50,7 @@ impl Assessment {
         self.aside = aside;
     }
 
-    /// The hash of a location that names neither the workflow nor its UID.
+    /// Returns the hash of the artifact's location, or none if its key contains the workflow's name or UID.
     pub fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
         let place = artifact.location.as_ref()?;
         let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
@@ -61,7 +62,7 @@ impl Assessment {
         Some(hasher.finish())
     }
 
-    /// The verdicts of all its artifacts, those set aside included.
+    /// Returns the verdicts of all artifacts, including those set aside. A verdict may appear more than once.
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
         let shown = self.artifacts.iter().map(|artifact| artifact.verdict);
         shown.chain(self.aside.counts.keys().map(|(verdict, _)| *verdict))
@@ -92,16 +93,16 @@ pub struct Inspection {
     /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
     /// ever shared, and they are few.
     fixed_keys: HashMap<u64, Arc<str>>,
-    /// Those of them whose objects are summed up already.
-    summed: HashSet<u64>,
+    seen: SeenObjects,
     /// The first failing workflow of each CronWorkflow.
     failing_crons: HashMap<(String, String), String>,
-    /// Workflows whose finalizer hangs for no reason of their own; a neighbour seen later may explain it.
+    /// Workflows whose finalizer is stuck for no reason of their own; a workflow of the same CronWorkflow that
+    /// is seen later may be the cause.
     waiting: Vec<Assessment>,
 }
 
 impl Inspection {
-    /// Takes an assessment in, adds what only the others tell, and hands it on; a few are held back until
+    /// Counts an assessment, adds what only other workflows show, and returns it. A few are held back until
     /// [`Self::finish`].
     pub fn add(&mut self, mut assessment: Assessment) -> Option<Assessment> {
         self.note_shared_keys(&mut assessment);
@@ -116,7 +117,7 @@ impl Inspection {
         Some(assessment)
     }
 
-    /// Hands out the assessments held back.
+    /// Returns the assessments that were held back.
     pub fn finish(&mut self) -> Vec<Assessment> {
         let mut waiting = std::mem::take(&mut self.waiting);
         for assessment in &mut waiting {
@@ -144,9 +145,7 @@ impl Inspection {
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
         for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
-            let Some(found) = &artifact.stored else { continue };
-            // Objects that many workflows write are there once.
-            if assessment.fixed_key(artifact).is_none_or(|key| self.summed.insert(key)) {
+            if let Some(found) = self.seen.first(assessment, artifact) {
                 stored.get_or_insert_default().add(found);
             }
         }
@@ -158,7 +157,7 @@ impl Inspection {
         summary.stuck_finalizers += u64::from(assessment.finalizer == Finalizer::Stuck);
     }
 
-    /// How many artifacts got the verdict.
+    /// Returns the number of artifacts with the verdict.
     pub fn artifacts(&self, verdict: Verdict) -> u64 {
         self.summary.artifacts.get(verdict.as_str()).copied().unwrap_or_default()
     }

@@ -1,7 +1,8 @@
-//! Predictions from manifests: which artifacts will not be collected once they run, and why (`docs/argo-gc.md#strategy`, `#finalizer`, `#inline-templates`).
+//! Predicts from manifests which artifacts will not be collected once they run, and why
+//! (`docs/argo-gc.md#strategy`, `#finalizer`, `#inline-templates`).
 //!
-//! A root (what can be submitted) is followed to every template it reaches; what the controller will see at its
-//! first look, and what one inline template does to the others, is decided per root.
+//! A root is a manifest that can be submitted, and is followed to every template it reaches. What the
+//! controller finds at first, and the effect of one inline template on the others, are decided per root.
 
 pub mod artifact;
 pub mod model;
@@ -10,16 +11,12 @@ pub mod root;
 pub mod types;
 pub mod walk;
 
-use crate::argo::version::Version;
 use crate::lint::path::FieldPath;
 use crate::lint::types::{Manifest, Prediction, Settings};
 use crate::reason::Reason;
 use std::collections::HashMap;
 
-/// The newest release whose source was read.
-pub const NEWEST: Version = Version(4, 1, 2);
-
-/// Predicts for all manifests together; sorted by manifest and place.
+/// Returns the predictions for all manifests together, sorted by manifest and place.
 pub fn lint(manifests: &[Manifest], settings: &Settings) -> Vec<Prediction> {
     let library = walk::Library::of(manifests);
     let mut found: Vec<Prediction> = Vec::new();

@@ -12,3 +12,6 @@ pub mod protection;
 pub mod scope;
 pub mod stored;
 pub mod strategy;
+
+/// The `apiVersion` of every document this plugin writes or reads.
+pub const API_VERSION: &str = "argo-gc/v1";

@@ -9,17 +9,17 @@ pub enum Class {
     Artifacts,
 }
 
-/// What becomes of an artifact. Ordered from the worst news to the best.
+/// The verdict on an artifact: whether it will be deleted. Verdicts are ordered from worst to best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nobody will delete it.
     Uncovered,
-    /// Argo tried or will try, and can't.
+    /// Argo tried to delete it or will try, and fails.
     Failing,
-    /// We can't see enough; never shown as covered.
+    /// The evidence is not sufficient; such an artifact is never shown as covered.
     Unknown,
-    /// Someone asked for `Never`, on purpose.
+    /// A user explicitly set the strategy `Never`.
     Kept,
     /// Argo will delete it.
     Covered,
@@ -28,11 +28,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All of them, worst first.
+    /// All verdicts, worst first.
     pub const ALL: [Self; 6] =
         [Self::Uncovered, Self::Failing, Self::Unknown, Self::Kept, Self::Covered, Self::Collected];
 
-    /// The word users type and read.
+    /// Returns the word that users type and read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Uncovered => "uncovered",
@@ -44,13 +44,13 @@ impl Verdict {
         }
     }
 
-    /// Whether a user has something to look into.
+    /// Returns true if the verdict is one that a user should look into.
     pub fn is_problem(self) -> bool {
         self <= Self::Unknown
     }
 }
 
-/// When a covered artifact goes.
+/// The time at which Argo deletes a covered artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
@@ -68,6 +68,6 @@ pub enum When {
 pub enum Finalizer {
     Absent,
     Present,
-    /// Present, and by the assessment nothing will remove it.
+    /// The finalizer is present, and according to the assessment nothing will remove it.
     Stuck,
 }

@@ -1,92 +1,301 @@
-//! What distinguishes one storage API from another.
+//! The trait that each storage engine implements, and the connection to one bucket through it.
 
-use crate::http::{Request, address};
-use crate::types::StoreError;
+use crate::http::{HttpClient, Request, Response, pauses};
+use crate::listing::{ListKind, Page, Range};
+use crate::types::{BucketFacts, Restored, StoreError};
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
+use std::fmt;
+use std::sync::Arc;
 
-/// What an answer means, in words all storages share.
+/// What an answer means, in words that all engines share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Yes,
     NoObject,
     NoBucket,
-    /// The pin did not hold.
+    /// The pin did not match.
     Changed,
-    /// A hold, a lease or retention forbids it.
+    /// A hold, a lease or a retention policy forbids the request.
     Held,
     Denied,
-    /// Asked to come slower; nothing was done.
+    /// The server asks for fewer requests; nothing was done.
     Busy,
-    /// It failed, perhaps after it was done.
+    /// The server failed, perhaps after it had carried the request out.
     Failing,
     Refused,
 }
 
-/// What of a bucket is listed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum ListKind {
-    /// The objects themselves.
-    #[default]
-    Live,
-    /// What it keeps of those that were overwritten or deleted.
-    Noncurrent,
-    /// What it keeps of deleted ones for a while.
-    SoftDeleted,
-}
+/// The API of a storage engine, for one bucket.
+///
+/// An implementation makes requests and reads answers. Tries, pins and paging are written once, in [`Connection`] and
+/// in `bucket_client`. Nothing outside `cloud` knows which engine it talks to.
+pub(crate) trait Api: fmt::Debug + Send + Sync {
+    /// Names the account that sends the requests, so that people recognise it.
+    fn identity(&self) -> BoxFuture<'_, String>;
 
-/// Part of a bucket's keys, in their order.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Range {
-    pub prefix: String,
-    /// Only keys after this one; GCS begins with it. It has the prefix: of one that comes before it older MinIO and
-    /// SeaweedFS (#11321) make an empty listing.
-    pub after: Option<String>,
-    /// Objects a page, where the storage's own measure is too much.
-    pub most: Option<usize>,
-    pub kind: ListKind,
-}
+    /// Adds the credentials to a request.
+    fn sign<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<reqwest::Request, String>>;
 
-impl Range {
-    pub fn of(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), ..Self::default() }
+    /// Asks for the facts of one object.
+    fn head(&self, key: &str) -> Request;
+
+    /// Reads the answer to [`Self::head`].
+    fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String>;
+
+    /// Asks for one page of a listing; `token` is that of the page before.
+    fn list(&self, range: &Range, token: Option<&str>) -> Request;
+
+    /// Reads the answer to [`Self::list`].
+    fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String>;
+
+    /// Deletes an object if it still has the pin. None if the pin is not one: without a pin nothing is deleted.
+    fn delete(&self, key: &str, pin: &str) -> Option<Request>;
+
+    /// What an answer means whose status has no meaning that all engines share (see [`Connection::meaning`]).
+    fn meaning(&self, answer: &Response) -> Answer;
+
+    /// The server's explanation of an answer; empty if it gave none.
+    fn message(&self, answer: &Response) -> String;
+
+    /// Reads the bucket's settings.
+    ///
+    /// # Errors
+    /// The bucket does not exist, or storage can't be asked. Settings that can't be read are no error, but are
+    /// reported in [`BucketFacts::unread`].
+    fn bucket<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Result<BucketFacts, StoreError>>;
+
+    /// Restores the deleted object that had the pin, if no newer object has taken its key.
+    fn restore<'a>(
+        &'a self,
+        connection: &'a Connection,
+        key: &'a str,
+        pin: &'a str,
+    ) -> BoxFuture<'a, Restored>;
+
+    /// The permissions that a purge needs and this identity lacks. Empty where the API has no such request: the first
+    /// refused request shows it then.
+    fn missing_permissions<'a>(
+        &'a self,
+        _connection: &'a Connection,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        async { Ok(Vec::new()) }.boxed()
     }
 
-    /// No key before this one is listed.
-    pub fn beginning(&self) -> &str {
-        self.after.as_deref().unwrap_or(&self.prefix)
+    /// Verifies that `answer`, which said that the object does not exist, proves that. Engines whose answer is proof
+    /// enough need no more requests.
+    ///
+    /// # Errors
+    /// The object may exist.
+    fn ensure_absent<'a>(
+        &'a self,
+        _connection: &'a Connection,
+        _key: &'a str,
+        _answer: &'a Response,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    /// True if a URL can hold the key. A part `.` or `..` in a path would be resolved, and name another object or the
+    /// bucket.
+    fn is_addressable(&self, key: &str) -> bool {
+        !key.is_empty() && !key.split('/').any(is_dots)
+    }
+
+    /// True if a listing can begin at any key, rather than only at the prefix or at a token of the server's.
+    fn lists_from_any_key(&self) -> bool {
+        true
+    }
+
+    /// True if a listing has all facts of an object that [`Self::head`] has, its holds and retention included.
+    fn lists_all_facts(&self) -> bool {
+        false
+    }
+
+    /// True if the server may ignore the pin of a delete: each object is then asked for just before it is deleted.
+    fn may_ignore_pins(&self) -> bool {
+        false
+    }
+
+    /// True if the API can answer whether the bucket keeps deleted objects, so that settings which could not be read
+    /// are a lack of permissions.
+    fn has_copy_settings(&self) -> bool {
+        true
     }
 }
 
-/// One page of a listing.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    pub objects: Vec<ObjectFacts>,
-    /// Of the next page; a storage may leave it out though there is one.
-    pub token: Option<String>,
-    /// There are more, though this page may be empty.
-    pub more: bool,
-    /// What it leaves out isn't there. Relatives of S3 have orders (SeaweedFS, Storj, VersityGW #1283) and encodings of
-    /// their own, and what they leave out has to be looked for.
-    pub is_sure: bool,
+/// True if a URL's parser would resolve this part of a path.
+pub(crate) fn is_dots(part: &str) -> bool {
+    part == "." || part == ".."
 }
 
-pub(crate) fn unreadable(what: String, why: &str) -> StoreError {
-    StoreError::Unreadable { what, why: why.to_owned() }
+/// One bucket, and the API and HTTP client through which it is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bucket: Bucket,
+    api: Box<dyn Api>,
+    http: HttpClient,
 }
 
-/// Makes a request that can be signed of a call.
-pub(crate) fn signable(call: &Request) -> Result<object_store::client::HttpRequest, String> {
-    let mut request = http::Request::builder().method(call.method.clone()).uri(call.full_url());
-    for (name, value) in &call.headers {
-        request = request.header(*name, value);
+impl Connection {
+    pub fn new(bucket: Bucket, api: Box<dyn Api>, http: HttpClient) -> Self {
+        Self(Arc::new(Inner { bucket, api, http }))
     }
-    request.body(object_store::client::HttpRequestBody::empty()).map_err(|error| error.to_string())
-}
 
-/// Makes a request that can be sent of a signed one.
-pub(crate) fn sendable(request: object_store::client::HttpRequest) -> Result<reqwest::Request, String> {
-    let (parts, _) = request.into_parts();
-    let mut request = reqwest::Request::new(parts.method, address(&parts.uri.to_string())?);
-    *request.headers_mut() = parts.headers;
-    Ok(request)
+    pub fn bucket(&self) -> &Bucket {
+        &self.0.bucket
+    }
+
+    pub fn api(&self) -> &dyn Api {
+        &*self.0.api
+    }
+
+    /// Sends a request until its answer is not a temporary failure.
+    pub async fn send(&self, request: Request) -> Result<Response, StoreError> {
+        let failed = |message| StoreError::Failed { what: self.0.bucket.to_string(), message };
+        let mut last = None;
+        for pause in pauses() {
+            let signed = self.sign(&request).await?;
+            match self.send_once(&request, signed).await {
+                Ok(answer) if !matches!(self.meaning(&answer), Answer::Busy | Answer::Failing) => {
+                    return Ok(answer);
+                }
+                Ok(answer) => last = Some(failed(self.message(&answer))),
+                Err(message) => last = Some(failed(message)),
+            }
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break,
+            }
+        }
+        Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
+    }
+
+    /// Sends a signed request once; the error is a lost connection.
+    pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
+        self.0.http.send(request, signed).await
+    }
+
+    /// Signs a request. It is tried once, because the providers of credentials have tried several times already.
+    pub async fn sign(&self, request: &Request) -> Result<reqwest::Request, StoreError> {
+        let signed = self.api().sign(request).await;
+        signed.map_err(|why| StoreError::Credentials(format!("for {}: {why}", self.0.bucket)))
+    }
+
+    /// What an answer means.
+    pub fn meaning(&self, answer: &Response) -> Answer {
+        match answer.status {
+            200..=299 => Answer::Yes,
+            429 => Answer::Busy,
+            // 501 is left out: another try would not help a server that lacks the operation.
+            408 | 500 | 502..=599 => Answer::Failing,
+            _ => self.api().meaning(answer),
+        }
+    }
+
+    /// The server's explanation of an answer, in one line.
+    pub fn message(&self, answer: &Response) -> String {
+        let message = self.api().message(answer);
+        match message.lines().next() {
+            Some(line) if !line.is_empty() => line.to_owned(),
+            _ => format!("HTTP {}", answer.status),
+        }
+    }
+
+    /// The error for an answer other than yes.
+    pub fn error(&self, meaning: Answer, what: String, answer: &Response) -> StoreError {
+        let message = self.message(answer);
+        match meaning {
+            Answer::NoBucket => StoreError::NoBucket(self.0.bucket.clone()),
+            Answer::Denied => StoreError::Denied { what, message },
+            _ => StoreError::Failed { what, message },
+        }
+    }
+
+    /// Reads the answer if it is a yes; every other answer is an error about `what`.
+    pub fn read<T>(
+        &self,
+        answer: &Response,
+        what: String,
+        read: impl FnOnce(&Response) -> Result<T, String>,
+    ) -> Result<T, StoreError> {
+        match self.meaning(answer) {
+            Answer::Yes => read(answer).map_err(|why| StoreError::unreadable(what, &why)),
+            meaning => Err(self.error(meaning, what, answer)),
+        }
+    }
+
+    /// The facts of one object; none if it does not exist.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
+        if !self.api().is_addressable(key) {
+            return Err(StoreError::BadKey(key.to_owned()));
+        }
+        let answer = self.send(self.api().head(key)).await?;
+        match self.meaning(&answer) {
+            Answer::NoObject => {
+                self.api().ensure_absent(self, key, &answer).await?;
+                Ok(None)
+            }
+            _ => {
+                let read = |answer: &Response| self.api().read_head(key, answer);
+                self.read(&answer, self.0.bucket.uri(key), read).map(Some)
+            }
+        }
+    }
+
+    /// One page of a listing.
+    pub async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
+        let what = || self.0.bucket.uri(&range.prefix);
+        let answer = self.send(self.api().list(range, token)).await?;
+        if self.meaning(&answer) == Answer::NoObject {
+            return Err(StoreError::NoBucket(self.0.bucket.clone()));
+        }
+        let page = self.read(&answer, what(), |answer| self.api().read_list(answer, range.kind))?;
+        match page.objects.iter().find(|object| !object.key.starts_with(&range.prefix)) {
+            Some(other) => {
+                let why = format!("it lists {:?}, which was not asked for", other.key);
+                Err(StoreError::unreadable(what(), &why))
+            }
+            None => Ok(page),
+        }
+    }
+
+    /// Lists a range page by page, each after the one before.
+    pub fn in_order(&self, range: Range) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let connection = self.clone();
+        stream::try_unfold(Some(None), move |token: Option<Option<String>>| {
+            let (connection, range) = (connection.clone(), range.clone());
+            async move {
+                let Some(token) = token else { return Ok(None) };
+                let page = connection.page(&range, token.as_deref()).await?;
+                let next = connection.next_token(&range, token.as_ref(), page.token)?;
+                Ok(Some((page.objects, next.map(Some))))
+            }
+        })
+        .boxed()
+    }
+
+    /// The token of the next page.
+    ///
+    /// # Errors
+    /// It is the same as the one before, so the listing would never end.
+    pub fn next_token(
+        &self,
+        range: &Range,
+        before: Option<&String>,
+        token: Option<String>,
+    ) -> Result<Option<String>, StoreError> {
+        match token.is_some() && token.as_ref() == before {
+            true => {
+                Err(StoreError::unreadable(self.0.bucket.uri(&range.prefix), "the listing does not go on"))
+            }
+            false => Ok(token),
+        }
+    }
 }

@@ -1,16 +1,18 @@
-//! Azure Blob Storage. Signatures are object_store's; deletes are pinned by ETag, which is new with every write.
+//! Azure Blob Storage. object_store signs the requests; deletes are pinned by the ETag, which every write changes.
 
 pub mod credentials;
 
-use crate::api::{Answer, ListKind, Page, Range, sendable, signable, unreadable};
+use crate::api::{Answer, Api, Connection};
 use crate::azure::credentials::AzureChain;
-use crate::bucket_client::BucketClient;
 use crate::http::{Request, Response, encoded};
-use crate::types::{BucketFacts, Restored, StoreError};
-use crate::xml::xml;
+use crate::listing::{ListKind, Page, Range};
+use crate::parse::{header_time, xml};
+use crate::signing::{sendable, signable};
+use crate::types::{BucketFacts, Restored, StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
-use jiff::Timestamp;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
 use reqwest::Method;
 use serde::Deserialize;
@@ -18,9 +20,9 @@ use serde::Deserialize;
 /// One container.
 #[derive(Debug)]
 pub(crate) struct Azure {
-    /// Of the account.
+    /// The URL of the account.
     endpoint: String,
-    /// Of the container.
+    /// The URL of the container.
     url: String,
     account: String,
     credentials: AzureCredentialProvider,
@@ -30,7 +32,7 @@ pub(crate) struct Azure {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listing {
-    // Where it is missing, this is no listing but somebody's page.
+    // Required: a page without it is not a listing, but was sent by a proxy.
     blobs: Blobs,
     next_marker: Option<String>,
 }
@@ -52,7 +54,7 @@ struct Blob {
 
 impl Blob {
     fn facts(self) -> Result<ObjectFacts, String> {
-        // XML can't hold every name.
+        // XML can't hold every name, so some are percent-encoded.
         let key = match self.name.encoded {
             true => percent_decoded(&self.name.text)?,
             false => self.name.text,
@@ -89,7 +91,7 @@ struct Properties {
 }
 
 impl Azure {
-    /// `url` is another endpoint of the account than its own.
+    /// `url` replaces the account's own endpoint.
     ///
     /// # Errors
     /// There are no credentials for the account.
@@ -101,35 +103,101 @@ impl Azure {
         Ok(Self { endpoint, url, account, credentials, identity })
     }
 
-    pub fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    pub async fn sign(&self, call: &Request) -> Result<reqwest::Request, String> {
-        let credential = self.credentials.get_credential().await;
-        let credential = credential
-            .map_err(|error| format!("no Azure credentials: {}", crate::http::innermost(&error)))?;
-        let mut request = signable(call)?;
-        if let AzureCredential::BearerToken(_) = &*credential
-            && request.uri().scheme_str() != Some("https")
-        {
-            return Err("a token is sent over https only".to_owned());
-        }
-        AzureAuthorizer::new(&credential, &self.account)
-            .try_authorize(&mut request)
-            .map_err(|error| format!("signing: {error}"))?;
-        sendable(request)
-    }
-
     fn object_url(&self, key: &str) -> String {
         format!("{}/{}", self.url, encoded(key, true))
     }
 
-    pub fn head(&self, key: &str) -> Request {
+    async fn authorized(&self, request: &Request) -> Result<reqwest::Request, String> {
+        let credential = self.credentials.get_credential().await;
+        let credential =
+            credential.map_err(|error| format!("no Azure credentials: {}", innermost(&error)))?;
+        let mut signed = signable(request)?;
+        if let AzureCredential::BearerToken(_) = &*credential
+            && signed.uri().scheme_str() != Some("https")
+        {
+            return Err("a token is sent over https only".to_owned());
+        }
+        AzureAuthorizer::new(&credential, &self.account)
+            .try_authorize(&mut signed)
+            .map_err(|error| format!("signing: {error}"))?;
+        sendable(signed)
+    }
+
+    /// Soft delete is a setting of the account; whether it keeps versions can't be read through this API.
+    async fn settings(&self, connection: &Connection) -> Result<BucketFacts, StoreError> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Service {
+            delete_retention_policy: Retention,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Retention {
+            enabled: bool,
+            days: u64,
+        }
+        let bucket = connection.bucket();
+        let request = Request::new(Method::GET, self.url.clone()).query("restype", "container");
+        let exists = connection.send(request).await?;
+        if matches!(connection.meaning(&exists), Answer::NoBucket | Answer::NoObject) {
+            return Err(StoreError::NoBucket(bucket.clone()));
+        }
+        let request = Request::new(Method::GET, format!("{}/", self.endpoint))
+            .query("restype", "service")
+            .query("comp", "properties");
+        let answer = connection.send(request).await?;
+        if connection.meaning(&answer) != Answer::Yes {
+            return Ok(BucketFacts::unread(bucket, connection.message(&answer)));
+        }
+        let Service { delete_retention_policy: Retention { enabled, days } } =
+            xml(&answer.body).map_err(|why| StoreError::unreadable(bucket.to_string(), &why))?;
+        match enabled {
+            true => Ok(BucketFacts { soft_delete_seconds: days * 86_400, ..BucketFacts::of(bucket) }),
+            false => Ok(BucketFacts::unread(
+                bucket,
+                "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
+            )),
+        }
+    }
+
+    async fn undelete(&self, connection: &Connection, key: &str) -> Restored {
+        match connection.head(key).await {
+            Ok(Some(_)) => return Restored::Taken,
+            Ok(None) => {}
+            Err(error) => return Restored::Failed(error.to_string()),
+        }
+        let request = Request::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
+        match connection.send(request).await {
+            // Azure also answers with success if there was nothing to restore.
+            Ok(answer) if connection.meaning(&answer) == Answer::Yes => match connection.head(key).await {
+                Ok(Some(_)) => Restored::Restored,
+                // If the account keeps versions, one of them may still hold the content.
+                Ok(None) => Restored::Failed(
+                    "nothing came back: it is lost, unless the account keeps versions".to_owned(),
+                ),
+                Err(error) => Restored::Failed(error.to_string()),
+            },
+            Ok(answer) if connection.meaning(&answer) == Answer::NoObject => Restored::Lost,
+            Ok(answer) => Restored::Failed(connection.message(&answer)),
+            Err(error) => Restored::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Api for Azure {
+    fn identity(&self) -> BoxFuture<'_, String> {
+        async { self.identity.clone() }.boxed()
+    }
+
+    fn sign<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<reqwest::Request, String>> {
+        self.authorized(request).boxed()
+    }
+
+    fn head(&self, key: &str) -> Request {
         Request::new(Method::HEAD, self.object_url(key))
     }
 
-    pub fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String> {
+    fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String> {
         let properties = Properties {
             last_modified: answer.header("last-modified").to_owned(),
             e_tag: answer.header("etag").to_owned(),
@@ -145,26 +213,26 @@ impl Azure {
         facts(key.to_owned(), properties)
     }
 
-    pub fn list(&self, range: &Range, token: Option<&str>) -> Request {
-        let call = Request::new(Method::GET, self.url.clone())
+    fn list(&self, range: &Range, token: Option<&str>) -> Request {
+        let request = Request::new(Method::GET, self.url.clone())
             .query("restype", "container")
             .query("comp", "list")
             .query("prefix", &range.prefix);
-        let call = match range.kind {
-            ListKind::Live => call,
-            ListKind::Noncurrent | ListKind::SoftDeleted => call.query("include", "deleted"),
+        let request = match range.kind {
+            ListKind::Live => request,
+            ListKind::Noncurrent | ListKind::SoftDeleted => request.query("include", "deleted"),
         };
-        let call = match range.most {
-            Some(most) => call.query("maxresults", &most.min(5000).to_string()),
-            None => call,
+        let request = match range.most {
+            Some(most) => request.query("maxresults", &most.min(5000).to_string()),
+            None => request,
         };
         match token {
-            Some(token) => call.query("marker", token),
-            None => call,
+            Some(token) => request.query("marker", token),
+            None => request,
         }
     }
 
-    pub fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
+    fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
         let is_asked_for = |blob: &Blob| kind == ListKind::Live || blob.deleted;
         let objects: Result<Vec<ObjectFacts>, String> =
@@ -173,17 +241,17 @@ impl Azure {
         Ok(Page { objects: objects?, more: token.is_some(), token, is_sure: true })
     }
 
-    pub fn delete(&self, key: &str, tag: &str) -> Option<Request> {
+    fn delete(&self, key: &str, tag: &str) -> Option<Request> {
         let is_pin = !tag.is_empty() && tag != "*";
-        // A blob with snapshots is refused, for they would go with it.
+        // Without a header that allows it, Azure refuses to delete a blob with snapshots.
         is_pin.then(|| Request::new(Method::DELETE, self.object_url(key)).header("if-match", tag))
     }
 
-    pub fn said(&self, answer: &Response) -> Answer {
+    fn meaning(&self, answer: &Response) -> Answer {
         let code = code(answer);
         match (answer.status, code.as_str()) {
             (404, "ContainerNotFound" | "ContainerBeingDeleted" | "ResourceNotFound") => Answer::NoBucket,
-            // A proxy's "not found" says nothing of the blob.
+            // The 404 of a proxy says nothing about the blob.
             (404, "BlobNotFound") => Answer::NoObject,
             (412 | 409, code) if code.starts_with("Lease") || code.starts_with("BlobImmutable") => {
                 Answer::Held
@@ -195,7 +263,7 @@ impl Azure {
         }
     }
 
-    pub fn message(&self, answer: &Response) -> String {
+    fn message(&self, answer: &Response) -> String {
         let (code, message) = (code(answer), error(answer).message);
         let line = message.lines().next().unwrap_or_default();
         match (line.is_empty(), code.is_empty()) {
@@ -205,75 +273,36 @@ impl Azure {
         }
     }
 
-    /// Soft delete is a setting of the account; versioning can't be read here.
-    pub async fn bucket(&self, remote: &BucketClient) -> Result<BucketFacts, StoreError> {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Service {
-            delete_retention_policy: Retention,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Retention {
-            enabled: bool,
-            days: u64,
-        }
-        let name = remote.bucket_name();
-        let exists =
-            remote.call(Request::new(Method::GET, self.url.clone()).query("restype", "container")).await?;
-        if matches!(remote.said(&exists), Answer::NoBucket | Answer::NoObject) {
-            return Err(StoreError::NoBucket(name.clone()));
-        }
-        let call = Request::new(Method::GET, format!("{}/", self.endpoint))
-            .query("restype", "service")
-            .query("comp", "properties");
-        let answer = remote.call(call).await?;
-        match remote.said(&answer) {
-            Answer::Yes => {
-                let Service { delete_retention_policy: Retention { enabled, days } } =
-                    xml(&answer.body).map_err(|why| unreadable(name.to_string(), &why))?;
-                match enabled {
-                    true => Ok(BucketFacts { soft_delete_seconds: days * 86_400, ..BucketFacts::of(name) }),
-                    false => Ok(BucketFacts::unread(
-                        name,
-                        "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
-                    )),
-                }
-            }
-            _ => Ok(BucketFacts::unread(name, remote.message(&answer))),
-        }
+    fn bucket<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Result<BucketFacts, StoreError>> {
+        self.settings(connection).boxed()
     }
 
-    /// Takes back the soft delete.
-    pub async fn restore(&self, remote: &BucketClient, key: &str, _tag: &str) -> Restored {
-        match remote.head(key).await {
-            Ok(Some(_)) => return Restored::Taken,
-            Ok(None) => {}
-            Err(error) => return Restored::Failed(error.to_string()),
-        }
-        let call = Request::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
-        match remote.call(call).await {
-            // It also says yes where there was nothing to bring back.
-            Ok(answer) if remote.said(&answer) == Answer::Yes => match remote.head(key).await {
-                Ok(Some(_)) => Restored::Restored,
-                // Where the account keeps versions, one may hold it all the same.
-                Ok(None) => Restored::Failed(
-                    "nothing came back: it is lost, unless the account keeps versions".to_owned(),
-                ),
-                Err(error) => Restored::Failed(error.to_string()),
-            },
-            Ok(answer) if remote.said(&answer) == Answer::NoObject => Restored::Lost,
-            Ok(answer) => Restored::Failed(remote.message(&answer)),
-            Err(error) => Restored::Failed(error.to_string()),
-        }
+    /// Undeletes the blob. A soft-deleted blob is found by its name alone, so the pin is not needed.
+    fn restore<'a>(
+        &'a self,
+        connection: &'a Connection,
+        key: &'a str,
+        _pin: &'a str,
+    ) -> BoxFuture<'a, Restored> {
+        self.undelete(connection, key).boxed()
+    }
+
+    /// A marker is the server's own.
+    fn lists_from_any_key(&self) -> bool {
+        false
+    }
+
+    /// Whether the account keeps versions can't be read through this API, whatever the permissions are.
+    fn has_copy_settings(&self) -> bool {
+        false
     }
 }
 
-/// The account of an endpoint: the first label of its host; in the path for emulators.
+/// The account of an endpoint: the first label of the host, or for emulators the first part of the path.
 fn account(endpoint: &str) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    // Azure's own hosts are an account's each, whatever path somebody wrote behind one.
+    // Each of Azure's own hosts belongs to one account, whatever path a workflow has after it.
     match path.is_empty() || argo_gc_core::model::bucket::is_azure(host) {
         true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
         false => path.split('/').next().unwrap_or_default().to_owned(),
@@ -282,9 +311,7 @@ fn account(endpoint: &str) -> String {
 
 fn facts(key: String, properties: Properties) -> Result<ObjectFacts, String> {
     let Properties { last_modified, e_tag, content_length, access_tier, .. } = &properties;
-    let written: Timestamp = jiff::fmt::rfc2822::parse(last_modified)
-        .map_err(|error| format!("Last-Modified: {error}"))?
-        .timestamp();
+    let written = header_time(last_modified).map_err(|error| format!("Last-Modified: {error}"))?;
     let held = match properties.legal_hold {
         true => Some("legal hold".to_owned()),
         false if !properties.immutable_until.is_empty() => {
@@ -292,7 +319,7 @@ fn facts(key: String, properties: Properties) -> Result<ObjectFacts, String> {
         }
         false => (properties.lease_state == "leased").then(|| "lease".to_owned()),
     };
-    // A listing leaves out the quotes.
+    // The ETags of a listing have no quotes.
     let tag = e_tag.trim_matches('"');
     Ok(ObjectFacts {
         key,
@@ -316,7 +343,7 @@ fn error(answer: &Response) -> ErrorBody {
     xml(&answer.body).unwrap_or_default()
 }
 
-/// An answer to HEAD has no body.
+/// The error code of an answer. It is in a header first, because an answer to HEAD has no body.
 fn code(answer: &Response) -> String {
     match answer.header("x-ms-error-code") {
         "" => error(answer).code,
@@ -333,7 +360,7 @@ fn percent_decoded(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::xml;
+    use crate::parse::xml;
 
     #[test]
     fn names_keep_their_spaces() {

@@ -1,40 +1,43 @@
-//! Looking many places of a bucket up with few requests: where they lie close together a listing tells of hundreds at
-//! once, where they lie apart each is asked for.
+//! Looks up many places of a bucket with few requests. A listing finds hundreds of places whose keys are close to each
+//! other; places that are far apart are asked for one by one.
 
-use crate::AT_A_TIME;
-use crate::api::{ListKind, Page, Range};
-use crate::bucket_client::BucketClient;
+use crate::api::Connection;
+use crate::listing::{ListKind, Page, Range};
+use crate::parallel_list;
 use crate::types::{Place, Reach, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
 use futures::future::BoxFuture;
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use futures::{FutureExt, stream};
 
-/// So many are asked for one by one, at the same time: a listing takes as long.
+/// Requests in preparation at a time; the throttle limits how many are sent.
+pub(crate) const AT_A_TIME: usize = 64;
+
+/// Up to this many places are asked for one by one, all at once: that takes no longer than a listing.
 const FEW: usize = 3;
 
-/// Places that one listing goes through; others go through theirs at the same time.
+/// Places per listing; several listings run at the same time.
 const RUN: usize = 1000;
 
-/// A listing goes on while at least one of so many objects listed was looked for.
+/// A listing goes on while at least one in this many listed objects belongs to a place.
 const SPARSE: usize = 16;
 
 type Found = Result<Vec<ObjectFacts>, StoreError>;
 
-/// What one place is looked for by.
+/// Keys that belong to a place: one key, or all with a prefix. A directory has two spans.
 #[derive(Debug)]
 struct Span {
-    /// The place's number.
+    /// The index of the place.
     place: usize,
     start: String,
-    /// All that begin so, not just that key.
+    /// All keys that begin with `start` belong to it, rather than that key only.
     below: bool,
     objects: Vec<ObjectFacts>,
 }
 
 impl Span {
-    /// Whether some storage may write the key in another way, and list it so: without an empty folder, a dot at the
-    /// end of a name, or a backslash.
+    /// True if a server may store, and list, the object under another spelling of the key. Some servers drop empty
+    /// folders and dots at the end of a name, or replace backslashes.
     fn may_be_renamed(&self) -> bool {
         let is_odd = |name: &str| name.is_empty() || name.ends_with('.') || name.contains('\\');
         !self.below && self.start.split('/').any(is_odd)
@@ -44,18 +47,18 @@ impl Span {
         if self.below { key.starts_with(&self.start) } else { key == self.start }
     }
 
-    /// Whether a listing in order that has come to a key has shown all of it.
+    /// True if a sorted listing that has reached `key` has shown all objects of the span.
     fn is_passed(&self, key: &str, kind: ListKind) -> bool {
         match self.holds(key) {
-            // Of copies, a key has several.
+            // A key has one live object, but may have several deleted copies.
             true => !self.below && kind == ListKind::Live,
             false => key > self.start.as_str(),
         }
     }
 }
 
-/// What lies at the places, in their order; what of it, in the order of keys.
-pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<'_>]) -> Vec<Found> {
+/// Returns the objects found at each place: results in the order of `places`, objects in key order.
+pub(crate) async fn look(connection: &Connection, kind: ListKind, places: &[Place<'_>]) -> Vec<Found> {
     let mut found: Vec<Found> = places.iter().map(|_| Ok(Vec::new())).collect();
     let mut spans = Vec::with_capacity(places.len());
     for (place, Place { key, reach }) in places.iter().enumerate() {
@@ -64,7 +67,9 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
         };
         match reach {
             Reach::Beginning => span(key, true),
-            _ if !remote.is_addressable(key) => found[place] = Err(StoreError::BadKey((*key).to_owned())),
+            _ if !connection.api().is_addressable(key) => {
+                found[place] = Err(StoreError::BadKey((*key).to_owned()))
+            }
             Reach::Key => span(key, false),
             Reach::Directory => {
                 if !key.ends_with('/') {
@@ -75,9 +80,9 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
         }
     }
     spans.sort_by(|a, b| a.start.cmp(&b.start));
-    let look = Look { remote, kind };
-    // Without a place to begin at, each listing would begin with what another has read.
-    let run = if remote.begins_anywhere() { RUN } else { usize::MAX };
+    let look = Look { connection, kind };
+    // If listings can only begin at the prefix, several of them would read the same pages.
+    let run = if connection.api().lists_from_any_key() { RUN } else { usize::MAX };
     let mut runs = Vec::new();
     while !spans.is_empty() {
         let rest = spans.split_off(spans.len().min(run));
@@ -101,95 +106,33 @@ pub(crate) async fn look(remote: &BucketClient, kind: ListKind, places: &[Place<
 
 #[derive(Clone, Copy)]
 struct Look<'a> {
-    remote: &'a BucketClient,
+    connection: &'a Connection,
     kind: ListKind,
 }
 
 impl<'a> Look<'a> {
-    /// Lists from the first to the last of the spans, which are in their order, leaping over what lies between.
-    fn through(self, mut spans: Vec<Span>) -> BoxFuture<'a, Vec<(usize, Found)>> {
+    fn lists_from_any_key(self) -> bool {
+        self.connection.api().lists_from_any_key()
+    }
+
+    fn pages(self, prefix: &str) -> BoxStream<'static, Found> {
+        parallel_list::pages(self.connection.clone(), prefix.to_owned())
+    }
+
+    /// Finds the objects of the spans, which are sorted, by one listing that jumps over the keys between them.
+    fn through(self, spans: Vec<Span>) -> BoxFuture<'a, Vec<(usize, Found)>> {
         async move {
-            let mut done = Vec::with_capacity(spans.len());
-            let (mut range, mut token) = (self.range(&spans), None);
-            let mut floor = range.after.clone();
-            let mut doubtful = Vec::new();
-            while spans.len() > FEW {
-                let mut page = match self.remote.page(&range, token.as_deref()).await {
-                    Ok(page) => page,
-                    // Who may not list may be let look; and a name that can't be read may be anybody's.
-                    Err(StoreError::Denied { .. } | StoreError::Unreadable { .. })
-                        if self.kind == ListKind::Live =>
-                    {
-                        break;
-                    }
-                    Err(error) => {
-                        done.extend(spans.drain(..).map(|span| (span.place, Err(error.clone()))));
-                        break;
-                    }
-                };
-                if !self.is_in_order(&page, floor.as_deref(), token.is_some()) {
-                    break;
-                }
-                let (listed, last) =
-                    (page.objects.len(), page.objects.last().map(|object| object.key.clone()));
-                floor = last.clone().or(floor);
-                // Azure's order is not ours everywhere.
-                page.objects.sort_by(|a, b| a.key.cmp(&b.key));
-                let is_one = fills(&spans[0], &page);
-                let matched = hand_out(&mut spans, page.objects, self.kind);
-                let before = spans.len();
-                let passed = match last.as_deref().filter(|_| self.remote.begins_anywhere()) {
-                    _ if !page.more => std::mem::take(&mut spans),
-                    Some(last) => spans.extract_if(.., |span| span.is_passed(last, self.kind)).collect(),
-                    None => Vec::new(),
-                };
-                let (found, missed): (Vec<Span>, Vec<Span>) = passed.into_iter().partition(|span| {
-                    // Of copies only what they cost is told.
-                    !span.objects.is_empty()
-                        || self.kind != ListKind::Live
-                        || page.is_sure && !span.may_be_renamed()
-                });
-                done.extend(found.into_iter().map(Span::done));
-                doubtful.extend(missed);
-                let gain = matched.max(before - spans.len());
-                if spans.is_empty() {
-                    break;
-                }
-                if is_one && self.kind == ListKind::Live {
-                    // A directory of thousands is listed by several at a time; what of the others was met, again.
-                    let span = spans.remove(0);
-                    done.push((span.place, self.remote.pages(&span.start).try_concat().await));
-                    spans.iter_mut().for_each(|span| span.objects.clear());
-                    (range, token) = (self.range(&spans), None);
-                    floor = range.after.clone();
-                    continue;
-                }
-                if gain * SPARSE < listed {
-                    done.extend(self.apart(std::mem::take(&mut spans)).await);
-                    break;
-                }
-                let is_ahead =
-                    last.is_some_and(|last| spans[0].start > last) && self.remote.begins_anywhere();
-                // As long as it pays: what lies between is as dense as before.
-                let next = Range { most: range.most, ..self.range(&spans) };
-                if is_ahead && next.beginning() > range.beginning() {
-                    (range, token) = (next, None);
-                    floor = range.after.clone();
-                    continue;
-                }
-                match self.remote.next(&range, token.as_ref(), page.token) {
-                    Ok(Some(next)) => token = Some(next),
-                    Ok(None) | Err(_) => break,
-                }
-            }
-            spans.extend(doubtful);
-            done.extend(self.each(spans).await);
+            let mut walk = Walk::new(self, spans);
+            while walk.spans.len() > FEW && walk.step().await {}
+            let Walk { spans: mut rest, doubtful, mut done, .. } = walk;
+            rest.extend(doubtful);
+            done.extend(self.each(rest).await);
             done
         }
         .boxed()
     }
 
-    /// Goes through those of each folder by itself.
+    /// Looks up the spans of each folder separately, because a listing across all of them meets too many other keys.
     async fn apart(self, spans: Vec<Span>) -> Vec<(usize, Found)> {
         let common = self.range(&spans).prefix.len();
         let mut parts: Vec<(String, Vec<Span>)> = Vec::new();
@@ -209,17 +152,17 @@ impl<'a> Look<'a> {
         parts.flat_map(stream::iter).collect().await
     }
 
-    /// Asks for each by itself.
+    /// Asks for each span by itself.
     async fn each(self, spans: Vec<Span>) -> Vec<(usize, Found)> {
         let looks = spans.into_iter().map(|span| async move {
             let objects = match (self.kind, span.below) {
                 (ListKind::Live, false) => {
-                    self.remote.head(&span.start).await.map(|object| object.into_iter().collect())
+                    self.connection.head(&span.start).await.map(|object| object.into_iter().collect())
                 }
-                (ListKind::Live, true) => self.remote.pages(&span.start).try_concat().await,
+                (ListKind::Live, true) => self.pages(&span.start).try_concat().await,
                 (kind, _) => {
                     let range = Range { kind, ..Range::of(&span.start) };
-                    let pages = self.remote.in_order(range).try_concat().await;
+                    let pages = self.connection.in_order(range).try_concat().await;
                     pages.map(|mut objects: Vec<ObjectFacts>| {
                         objects.retain(|object| span.holds(&object.key));
                         objects
@@ -231,15 +174,16 @@ impl<'a> Look<'a> {
         stream::iter(looks).buffer_unordered(AT_A_TIME).collect().await
     }
 
-    /// What to list for these: from the first on, at most a little more than they can be.
+    /// The range to list for sorted spans. It begins just before the first; a page has room for about twice as many
+    /// objects as there are spans.
     fn range(self, spans: &[Span]) -> Range {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Range::default() };
         let same = first.start.chars().zip(last.start.chars()).take_while(|(a, b)| a == b);
         let common: usize = same.map(|(a, _)| a.len_utf8()).sum();
         let prefix = first.start[..common].to_owned();
-        let after = Some(before(&first.start)).filter(|_| self.remote.begins_anywhere());
+        let after = Some(before(&first.start)).filter(|_| self.lists_from_any_key());
         Range {
-            // Else the first is the prefix itself, with which a listing begins.
+            // If `after` lacks the prefix, the first span begins with the prefix itself, where a listing begins anyway.
             after: after.filter(|after| after.starts_with(&prefix)),
             prefix,
             most: Some((2 * spans.len()).max(32)),
@@ -247,18 +191,140 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Leaping needs keys in their order, from the one asked for on; where they aren't, each is asked for.
-    fn is_in_order(self, page: &Page, floor: Option<&str>, goes_on: bool) -> bool {
+    /// True if the page is sorted and begins after `floor`, which jumps ahead rely on. `is_next` means that the page
+    /// continues a listing.
+    fn is_in_order(self, page: &Page, floor: Option<&str>, is_next: bool) -> bool {
         let is_after = |before: &str, key: &str| match self.kind {
             ListKind::Live => key > before,
             ListKind::Noncurrent | ListKind::SoftDeleted => key >= before,
         };
         let keys = || page.objects.iter().map(|object| object.key.as_str());
         let first = keys().next().zip(floor);
-        // GCS begins with the key it was given.
+        // GCS includes the key that the listing begins after.
         let begins_well =
-            first.is_none_or(|(first, floor)| is_after(floor, first) || !goes_on && first == floor);
-        !self.remote.begins_anywhere() || begins_well && keys().is_sorted_by(|a, b| is_after(a, b))
+            first.is_none_or(|(first, floor)| is_after(floor, first) || !is_next && first == floor);
+        !self.lists_from_any_key() || begins_well && keys().is_sorted_by(|a, b| is_after(a, b))
+    }
+}
+
+/// A listing on its way through sorted spans.
+struct Walk<'a> {
+    look: Look<'a>,
+    /// Spans whose objects are not all found yet.
+    spans: Vec<Span>,
+    range: Range,
+    token: Option<String>,
+    /// The last key that was listed, or the one after which the listing begins.
+    floor: Option<String>,
+    done: Vec<(usize, Found)>,
+    /// Spans that the listing passed without an object, where that does not prove that there is none.
+    doubtful: Vec<Span>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(look: Look<'a>, spans: Vec<Span>) -> Self {
+        let done = Vec::with_capacity(spans.len());
+        let range = look.range(&spans);
+        let floor = range.after.clone();
+        Self { look, spans, range, token: None, floor, done, doubtful: Vec::new() }
+    }
+
+    /// Reads one page. False if the listing ends here; the spans that are left are then asked for one by one.
+    async fn step(&mut self) -> bool {
+        let kind = self.look.kind;
+        let Some(mut page) = self.page().await else { return false };
+        let (listed, last) = (page.objects.len(), page.objects.last().map(|object| object.key.clone()));
+        self.floor = last.clone().or(self.floor.take());
+        // Azure does not always list keys in byte order.
+        page.objects.sort_by(|a, b| a.key.cmp(&b.key));
+        let is_one_directory = fills(&self.spans[0], &page);
+        let before = self.spans.len();
+        let matched = hand_out(&mut self.spans, std::mem::take(&mut page.objects), kind);
+        self.settle_passed(&page, last.as_deref());
+        if self.spans.is_empty() {
+            return false;
+        }
+        if is_one_directory && kind == ListKind::Live {
+            self.list_first().await;
+            return true;
+        }
+        let gain = matched.max(before - self.spans.len());
+        if gain * SPARSE < listed {
+            let spans = std::mem::take(&mut self.spans);
+            self.done.extend(self.look.apart(spans).await);
+            return false;
+        }
+        self.advance(last, page.token)
+    }
+
+    /// The next page; none if the listing can't be used.
+    async fn page(&mut self) -> Option<Page> {
+        let look = self.look;
+        match look.connection.page(&self.range, self.token.as_deref()).await {
+            Ok(page) => {
+                let is_next = self.token.is_some();
+                look.is_in_order(&page, self.floor.as_deref(), is_next).then_some(page)
+            }
+            // Someone who may not list may still be allowed to ask for objects one by one, and a listing that can't be
+            // read may be spoilt by the key of another object.
+            Err(StoreError::Denied { .. } | StoreError::Unreadable { .. }) if look.kind == ListKind::Live => {
+                None
+            }
+            Err(error) => {
+                self.done.extend(self.spans.drain(..).map(|span| (span.place, Err(error.clone()))));
+                None
+            }
+        }
+    }
+
+    /// Takes out the spans that the listing has passed; `last` is the last key of the page.
+    fn settle_passed(&mut self, page: &Page, last: Option<&str>) {
+        let kind = self.look.kind;
+        let passed = match last.filter(|_| self.look.lists_from_any_key()) {
+            _ if !page.more => std::mem::take(&mut self.spans),
+            Some(last) => self.spans.extract_if(.., |span| span.is_passed(last, kind)).collect(),
+            None => Vec::new(),
+        };
+        let (found, missed): (Vec<Span>, Vec<Span>) = passed.into_iter().partition(|span| {
+            // Deleted copies only add to the cost, so an incomplete listing of them is good enough.
+            !span.objects.is_empty() || kind != ListKind::Live || page.is_sure && !span.may_be_renamed()
+        });
+        self.done.extend(found.into_iter().map(Span::done));
+        self.doubtful.extend(missed);
+    }
+
+    /// Lists the first span, a directory of more than a page, by itself and in parallel. The listing then begins again
+    /// for the other spans, so what they hold of this page is dropped.
+    async fn list_first(&mut self) {
+        let span = self.spans.remove(0);
+        self.done.push((span.place, self.look.pages(&span.start).try_concat().await));
+        self.spans.iter_mut().for_each(|span| span.objects.clear());
+        self.begin(self.look.range(&self.spans));
+    }
+
+    /// Goes on to the next page, or to the next span if that lies further ahead. False if there is no way on.
+    fn advance(&mut self, last: Option<String>, token: Option<String>) -> bool {
+        let is_ahead = last.is_some_and(|last| self.spans[0].start > last) && self.look.lists_from_any_key();
+        // The page size stays, because the keys ahead are expected to be as dense as those that were listed.
+        let next = Range { most: self.range.most, ..self.look.range(&self.spans) };
+        if is_ahead && next.beginning() > self.range.beginning() {
+            self.begin(next);
+            return true;
+        }
+        match self.look.connection.next_token(&self.range, self.token.as_ref(), token) {
+            Ok(Some(next)) => {
+                self.token = Some(next);
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    /// Begins a new listing.
+    fn begin(&mut self, range: Range) {
+        self.floor = range.after.clone();
+        self.token = None;
+        self.range = range;
     }
 }
 
@@ -268,7 +334,7 @@ impl Span {
     }
 }
 
-/// Gives each of the spans what it holds of a page; says how many objects somebody holds.
+/// Adds the objects of a page to the spans that hold them. Returns how many objects a span holds.
 fn hand_out(spans: &mut [Span], objects: Vec<ObjectFacts>, kind: ListKind) -> usize {
     let (mut first, mut matched) = (0, 0);
     for object in objects {
@@ -290,16 +356,16 @@ fn hand_out(spans: &mut [Span], objects: Vec<ObjectFacts>, kind: ListKind) -> us
     matched
 }
 
-/// Whether a page is of one directory only.
+/// True if all objects of a page are below the directory of the span.
 fn fills(span: &Span, page: &Page) -> bool {
     let ends = page.objects.first().zip(page.objects.last());
     span.below && ends.is_some_and(|(first, last)| span.holds(&first.key) && span.holds(&last.key))
 }
 
-/// A key a little before one, so that a listing after it begins with that one.
+/// A key a little before `key`, so that a listing after it begins with `key`.
 fn before(key: &str) -> String {
     let mut before = key.to_owned();
-    // What a key begins with comes before it, too.
+    // If the last character has no predecessor, the key without it still sorts before the key.
     if let Some(last @ '"'..='~') = before.pop() {
         before.push(char::from(last as u8 - 1));
         before.push('~');

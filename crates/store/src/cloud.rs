@@ -1,15 +1,16 @@
-//! Which storage a bucket is of, and where it is reached.
+//! Chooses the engine of a bucket, and the address at which it is reached. No other module knows which engine is which.
 
+use crate::api::Api;
 use crate::azure::Azure;
 use crate::azure::credentials::AzureChain;
-use crate::bucket_client::{Api, BucketClient};
+use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use argo_gc_core::model::bucket::{Bucket, host, is_aws, is_azure};
 use argo_gc_core::model::engine::StorageEngine;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Where AWS's own buckets are, as overrides name it.
+/// The host of AWS's own buckets in overrides.
 const AWS: &str = "s3.amazonaws.com";
 
 /// A host, and the URL at which it is reached: `minio:9000=http://localhost:9000`.
@@ -42,10 +43,10 @@ impl FromStr for Override {
         let (host, url) = text.split_once('=').ok_or_else(wrong)?;
         let host = argo_gc_core::model::bucket::host(host);
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        // A key behind a query would not name an object any more, and logs show the URL.
+        // After a query a key would not be part of the path, and the URL may not hold a password, because logs show it.
         let is_base = |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '@']);
         match !host.is_empty() && rest.is_some_and(is_base) {
-            // Buckets at AWS have no host of their own.
+            // All regions of AWS share one override, because the bucket names do not tell the region.
             true => Ok(Self {
                 host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
@@ -55,17 +56,17 @@ impl FromStr for Override {
     }
 }
 
-/// Google's, AWS's and Azure's storage, and what is reached in their stead.
+/// The storage of Google, AWS and Azure, and of the servers that overrides name.
 ///
-/// Where artifacts are is written in workflows, by their users; credentials are sent to the clouds' own hosts and
-/// to hosts that an override names, and to no other.
+/// The location of an artifact comes from a workflow, which its user can edit. Credentials are therefore sent only to
+/// the hosts of the clouds and to hosts that an override names.
 #[derive(Debug, Clone)]
 pub struct Cloud(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    wire: HttpClient,
-    /// An emulator of GCS.
+    http: HttpClient,
+    /// The endpoint of a GCS emulator; none for Google.
     gcs: Option<String>,
     google: Credentials,
     aws: AwsChain,
@@ -75,7 +76,7 @@ struct Inner {
 }
 
 impl Cloud {
-    /// Nothing is sent yet. `gcs` is an emulator's endpoint; none is Google's.
+    /// Sends nothing yet. `gcs` is the endpoint of an emulator; without it Google is asked.
     ///
     /// # Errors
     /// No HTTP client can be made.
@@ -85,14 +86,14 @@ impl Cloud {
         overrides: Vec<Override>,
         throttle: Throttle,
     ) -> Result<Self, StoreError> {
-        let wire = HttpClient::new(throttle).map_err(|error| StoreError::Failed {
+        let http = HttpClient::new(throttle).map_err(|error| StoreError::Failed {
             what: "HTTP client".to_owned(),
-            message: crate::http::innermost(&error),
+            message: innermost(&error),
         })?;
-        Ok(Self(Arc::new(Inner { wire, gcs, google, aws, azure, overrides, open: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { http, gcs, google, aws, azure, overrides, open: Mutex::default() })))
     }
 
-    /// The way to a bucket; found once.
+    /// The client of a bucket, which is made once.
     pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
         let cell = {
             let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,13 +107,13 @@ impl Cloud {
         let over =
             |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
         let endpoint = host(bucket.endpoint());
-        let api = match bucket.engine() {
+        let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
                 let url = match endpoint {
                     "" => over(AWS).or(inner.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                Api::S3(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
+                Box::new(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -120,11 +121,11 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Api::Azure(Azure::open(bucket, url.as_deref(), &inner.azure)?)
+                Box::new(Azure::open(bucket, url.as_deref(), &inner.azure)?)
             }
-            _ => Api::Gcs(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
+            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
         };
-        Ok(BucketClient::new(bucket.clone(), api, inner.wire.clone()))
+        Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
     }
 }
 

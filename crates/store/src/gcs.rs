@@ -1,29 +1,33 @@
-//! The GCS JSON API, for what object_store can't do: generation pins, holds, soft delete, bucket settings.
+//! The GCS JSON API. object_store lacks generation pins, holds, soft delete and bucket settings, so requests are made
+//! here.
 
 pub mod credentials;
 
-use crate::api::{Answer, ListKind, Page, Range, unreadable};
-use crate::bucket_client::BucketClient;
+use crate::api::{Answer, Api, Connection, is_dots};
 use crate::gcs::credentials::Credentials;
-use crate::http::{Request, Response, address, encoded, time};
+use crate::http::{Request, Response, address, encoded};
+use crate::listing::{ListKind, Page, Range};
+use crate::parse::time;
 use crate::types::{BucketFacts, Restored, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use reqwest::Method;
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::sync::{Arc, LazyLock};
 
-/// The rights a purge needs on a bucket.
-const RIGHTS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
+/// The permissions that a purge needs on a bucket.
+const PERMISSIONS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
 
-/// Objects a page.
+/// Objects per page.
 const PAGE: usize = 1000;
 
-/// The fields of an object we ask for.
+/// The fields of an object that are asked for.
 const FIELDS: &str = "name,generation,size,timeCreated,storageClass,crc32c,temporaryHold,eventBasedHold,\
                       retentionExpirationTime,retention,timeDeleted";
 
-/// One bucket of Google's, or of an emulator's.
+/// One bucket at Google or at an emulator.
 #[derive(Debug)]
 pub(crate) struct Gcs {
     /// `…/storage/v1/b/BUCKET`.
@@ -51,7 +55,7 @@ struct Object {
     event_based_hold: bool,
     retention_expiration_time: Option<String>,
     retention: Option<Retention>,
-    /// Of a version that is no longer the live one.
+    /// Set for a version that is no longer the live one.
     time_deleted: Option<String>,
 }
 
@@ -82,7 +86,8 @@ impl Number {
     }
 }
 
-/// By hand: a derived choice between the two makes an error of each that does not fit, for each object listed.
+/// Implemented by hand: a derived untagged enum would create an error per listed object for the variant that does not
+/// fit.
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -112,7 +117,7 @@ impl<'de> Deserialize<'de> for Number {
 impl From<Object> for ObjectFacts {
     fn from(object: Object) -> Self {
         let retention = object.retention.and_then(|retention| retention.retain_until_time);
-        // Whether a retention is over is the storage's to say; its delete will.
+        // Only the storage knows whether a retention has ended: its answer to the delete shows that.
         let held = match (object.temporary_hold, object.event_based_hold) {
             (true, _) => Some("temporary hold".to_owned()),
             (_, true) => Some("event-based hold".to_owned()),
@@ -132,11 +137,45 @@ impl From<Object> for ObjectFacts {
     }
 }
 
-/// Nearly all objects are of one of these classes; each is held once.
+/// Returns a storage class. Nearly all objects have one of the known classes, whose names are allocated once.
 fn storage_class(name: &str) -> Arc<str> {
     static KNOWN: LazyLock<[Arc<str>; 4]> =
         LazyLock::new(|| ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"].map(Arc::from));
     KNOWN.iter().find(|known| &***known == name).map_or_else(|| name.into(), Arc::clone)
+}
+
+/// The settings of a bucket (cloud.google.com/storage/docs/json_api/v1/buckets#resource).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Settings {
+    versioning: Versioning,
+    soft_delete_policy: SoftDelete,
+    retention_policy: RetentionPolicy,
+    lifecycle: Lifecycle,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Versioning {
+    enabled: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SoftDelete {
+    retention_duration_seconds: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RetentionPolicy {
+    retention_period: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Lifecycle {
+    rule: Vec<serde::de::IgnoredAny>,
 }
 
 /// The error body of the API.
@@ -164,7 +203,7 @@ impl ErrorInfo {
         serde_json::from_slice::<ErrorBody>(&answer.body).unwrap_or_default().error
     }
 
-    /// Whether the API itself answered.
+    /// True if the API itself answered, rather than a proxy.
     fn is_one(answer: &Response) -> bool {
         #[derive(Deserialize)]
         struct Body {
@@ -178,7 +217,7 @@ impl ErrorInfo {
         self.message.to_lowercase().contains(words)
     }
 
-    /// A 403 that comes of a hold or of retention rather than of missing rights.
+    /// True if a 403 is caused by a hold or by retention rather than by missing permissions.
     fn is_hold(&self) -> bool {
         let reasons =
             ["retentionPolicyNotMet", "objectUnderActiveHold", "objectHold", "underObjectRetention"];
@@ -190,7 +229,7 @@ impl ErrorInfo {
 }
 
 impl Gcs {
-    /// An `endpoint` is an emulator's; none is Google's.
+    /// Without an `endpoint`, which is that of an emulator, Google is asked.
     pub fn new(endpoint: Option<&str>, bucket: &str, credentials: Credentials) -> Self {
         let endpoint = match endpoint {
             None => "https://storage.googleapis.com".to_owned(),
@@ -200,185 +239,81 @@ impl Gcs {
         Self { url: format!("{endpoint}/storage/v1/b/{}", encoded(bucket, false)), credentials }
     }
 
-    pub fn identity(&self) -> &str {
-        self.credentials.identity()
-    }
-
-    pub async fn sign(&self, call: &Request) -> Result<reqwest::Request, String> {
-        let mut request = reqwest::Request::new(call.method.clone(), address(&call.full_url())?);
-        if let Some(token) = self.credentials.token().await? {
-            let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| "the token is no header".to_owned())?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(http::header::AUTHORIZATION, value);
-        }
-        Ok(request)
-    }
-
     fn object_url(&self, key: &str) -> String {
         format!("{}/o/{}", self.url, encoded(key, false))
     }
 
-    pub fn head(&self, key: &str) -> Request {
-        Request::new(Method::GET, self.object_url(key)).query("fields", FIELDS)
+    async fn authorized(&self, request: &Request) -> Result<reqwest::Request, String> {
+        let mut signed = reqwest::Request::new(request.method.clone(), address(&request.full_url())?);
+        if let Some(token) = self.credentials.token().await? {
+            let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| "the token is no header".to_owned())?;
+            value.set_sensitive(true);
+            signed.headers_mut().insert(http::header::AUTHORIZATION, value);
+        }
+        Ok(signed)
     }
 
-    pub fn read_head(&self, _key: &str, answer: &Response) -> Result<ObjectFacts, String> {
-        read::<Object>(answer).map(ObjectFacts::from)
-    }
-
-    pub fn list(&self, range: &Range, token: Option<&str>) -> Request {
-        let call = Request::new(Method::GET, format!("{}/o", self.url))
-            .query("prefix", &range.prefix)
-            .query("maxResults", &range.most.unwrap_or(PAGE).min(PAGE).to_string())
-            .query("fields", &format!("kind,nextPageToken,items({FIELDS})"));
-        let call = match range.kind {
-            ListKind::Live => call,
-            ListKind::Noncurrent => call.query("versions", "true"),
-            ListKind::SoftDeleted => call.query("softDeleted", "true"),
-        };
-        // The offset is where to begin, not what to begin after.
-        let call = match &range.after {
-            Some(after) => call.query("startOffset", after),
-            None => call,
-        };
-        match token {
-            Some(token) => call.query("pageToken", token),
-            None => call,
-        }
-    }
-
-    pub fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
-        let Objects { kind: said, items, next_page_token } = read(answer)?;
-        // An empty listing has nothing else that tells it from somebody's answer.
-        if said != "storage#objects" {
-            return Err(format!("it is no listing but {said:?}"));
-        }
-        let token = next_page_token.filter(|token| !token.is_empty());
-        // The live version is listed among the others.
-        let is_asked_for = |object: &Object| kind != ListKind::Noncurrent || object.time_deleted.is_some();
-        let objects = items.into_iter().filter(is_asked_for).map(ObjectFacts::from).collect();
-        Ok(Page { objects, more: token.is_some(), token, is_sure: true })
-    }
-
-    pub fn delete(&self, key: &str, generation: &str) -> Option<Request> {
-        // Without a generation there is no pin, and "0" would mean "must not exist".
-        let is_pin = !generation.is_empty() && generation != "0";
-        is_pin.then(|| {
-            Request::new(Method::DELETE, self.object_url(key)).query("ifGenerationMatch", generation)
-        })
-    }
-
-    pub fn said(&self, answer: &Response) -> Answer {
-        let error = || ErrorInfo::of(answer);
-        match answer.status {
-            404 if error().says("bucket does not exist") => Answer::NoBucket,
-            // A proxy's "not found" says nothing of the object.
-            404 if ErrorInfo::is_one(answer) => Answer::NoObject,
-            412 => Answer::Changed,
-            403 if error().is_hold() => Answer::Held,
-            401 | 403 => Answer::Denied,
-            _ => Answer::Refused,
-        }
-    }
-
-    pub fn message(&self, answer: &Response) -> String {
-        ErrorInfo::of(answer).message
-    }
-
-    pub async fn bucket(&self, remote: &BucketClient) -> Result<BucketFacts, StoreError> {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Settings {
-            versioning: Versioning,
-            soft_delete_policy: SoftDelete,
-            retention_policy: RetentionPolicy,
-            lifecycle: Lifecycle,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Versioning {
-            enabled: bool,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct SoftDelete {
-            retention_duration_seconds: Number,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct RetentionPolicy {
-            retention_period: Number,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Lifecycle {
-            rule: Vec<serde::de::IgnoredAny>,
-        }
-        let name = remote.bucket_name();
-        let answer = remote.call(Request::new(Method::GET, self.url.clone())).await?;
-        match remote.said(&answer) {
-            Answer::Yes => {
-                let settings: Settings = read(&answer).map_err(|why| unreadable(name.to_string(), &why))?;
+    async fn settings(&self, connection: &Connection) -> Result<BucketFacts, StoreError> {
+        let bucket = connection.bucket();
+        let answer = connection.send(Request::new(Method::GET, self.url.clone())).await?;
+        match connection.meaning(&answer) {
+            Answer::NoObject | Answer::NoBucket => Err(StoreError::NoBucket(bucket.clone())),
+            // A purge does not need the permission storage.buckets.get.
+            Answer::Denied => Ok(BucketFacts::unread(bucket, connection.message(&answer))),
+            _ => {
+                let settings: Settings = connection.read(&answer, bucket.to_string(), read)?;
                 Ok(BucketFacts {
                     soft_delete_seconds: settings.soft_delete_policy.retention_duration_seconds.number(),
                     versioning: settings.versioning.enabled,
                     retention_seconds: settings.retention_policy.retention_period.number(),
                     lifecycle_rules: settings.lifecycle.rule.len(),
-                    ..BucketFacts::of(name)
+                    ..BucketFacts::of(bucket)
                 })
             }
-            Answer::NoObject | Answer::NoBucket => Err(StoreError::NoBucket(name.clone())),
-            // storage.buckets.get is not among what a purge needs.
-            Answer::Denied => Ok(BucketFacts::unread(name, remote.message(&answer))),
-            said => Err(remote.error(said, name.to_string(), &answer)),
         }
     }
 
-    pub async fn missing_rights(&self, remote: &BucketClient) -> Result<Vec<String>, StoreError> {
+    async fn permissions_lacked(&self, connection: &Connection) -> Result<Vec<String>, StoreError> {
         #[derive(Deserialize)]
         struct Granted {
             #[serde(default)]
             permissions: Vec<String>,
         }
-        let call = Request::new(Method::GET, format!("{}/iam/testPermissions", self.url));
-        let answer =
-            remote.call(RIGHTS.iter().fold(call, |call, right| call.query("permissions", right))).await?;
-        // Emulators don't know the question.
+        let request = Request::new(Method::GET, format!("{}/iam/testPermissions", self.url));
+        let request =
+            PERMISSIONS.iter().fold(request, |request, permission| request.query("permissions", permission));
+        let answer = connection.send(request).await?;
+        // Emulators don't implement this request.
         if !self.credentials.is_real() && matches!(answer.status, 404 | 405 | 501) {
             return Ok(Vec::new());
         }
-        let what = || format!("rights on {}", remote.bucket_name());
-        match remote.said(&answer) {
-            Answer::Yes => {
-                let granted: Granted = read(&answer).map_err(|why| unreadable(what(), &why))?;
-                let is_missing = |right: &&&str| !granted.permissions.iter().any(|given| given == **right);
-                Ok(RIGHTS.iter().filter(is_missing).map(|right| (*right).to_owned()).collect())
-            }
-            said => Err(remote.error(said, what(), &answer)),
-        }
+        let what = format!("rights on {}", connection.bucket());
+        let granted: Granted = connection.read(&answer, what, read)?;
+        let is_missing = |permission: &&&str| !granted.permissions.iter().any(|given| given == **permission);
+        Ok(PERMISSIONS.iter().filter(is_missing).map(|permission| (*permission).to_owned()).collect())
     }
 
-    pub async fn restore(&self, remote: &BucketClient, key: &str, generation: &str) -> Restored {
+    async fn undelete(&self, connection: &Connection, key: &str, generation: &str) -> Restored {
         let object = self.object_url(key);
         let restore = Request::new(Method::POST, format!("{object}/restore"))
             .query("generation", generation)
             .query("ifGenerationMatch", "0");
-        // A noncurrent version is brought back by copying it over the empty name.
-        let name = encoded(remote.bucket_name().name(), false);
+        // A noncurrent version is restored by a copy to its own key, which must not exist.
+        let name = encoded(connection.bucket().name(), false);
         let copy =
             Request::new(Method::POST, format!("{object}/rewriteTo/b/{name}/o/{}", encoded(key, false)))
                 .query("sourceGeneration", generation)
                 .query("ifGenerationMatch", "0");
         let mut lost = Restored::Lost;
-        for call in [restore, copy] {
-            match remote.call(call).await {
+        for request in [restore, copy] {
+            match connection.send(request).await {
                 Ok(answer) => match answer.status {
                     200..=299 if is_done(&answer) => return Restored::Restored,
                     200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
                     412 => return Restored::Taken,
                     400 | 404 => {}
-                    _ => lost = Restored::Failed(remote.message(&answer)),
+                    _ => lost = Restored::Failed(connection.message(&answer)),
                 },
                 Err(error) => lost = Restored::Failed(error.to_string()),
             }
@@ -387,7 +322,112 @@ impl Gcs {
     }
 }
 
-/// Whether a rewrite is over: a large one takes several calls.
+impl Api for Gcs {
+    fn identity(&self) -> BoxFuture<'_, String> {
+        async { self.credentials.identity().to_owned() }.boxed()
+    }
+
+    fn sign<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<reqwest::Request, String>> {
+        self.authorized(request).boxed()
+    }
+
+    fn head(&self, key: &str) -> Request {
+        Request::new(Method::GET, self.object_url(key)).query("fields", FIELDS)
+    }
+
+    fn read_head(&self, _key: &str, answer: &Response) -> Result<ObjectFacts, String> {
+        read::<Object>(answer).map(ObjectFacts::from)
+    }
+
+    fn list(&self, range: &Range, token: Option<&str>) -> Request {
+        let mut request = Request::new(Method::GET, format!("{}/o", self.url))
+            .query("prefix", &range.prefix)
+            .query("maxResults", &range.most.unwrap_or(PAGE).min(PAGE).to_string())
+            .query("fields", &format!("kind,nextPageToken,items({FIELDS})"));
+        match range.kind {
+            ListKind::Live => {}
+            ListKind::Noncurrent => request = request.query("versions", "true"),
+            ListKind::SoftDeleted => request = request.query("softDeleted", "true"),
+        }
+        // A listing includes the key at its offset.
+        if let Some(after) = &range.after {
+            request = request.query("startOffset", after);
+        }
+        match token {
+            Some(token) => request.query("pageToken", token),
+            None => request,
+        }
+    }
+
+    fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
+        let Objects { kind: resource, items, next_page_token } = read(answer)?;
+        // In an empty listing nothing else shows that the API answered rather than a proxy.
+        if resource != "storage#objects" {
+            return Err(format!("it is no listing but {resource:?}"));
+        }
+        let token = next_page_token.filter(|token| !token.is_empty());
+        // A listing of versions includes the live ones.
+        let is_asked_for = |object: &Object| kind != ListKind::Noncurrent || object.time_deleted.is_some();
+        let objects = items.into_iter().filter(is_asked_for).map(ObjectFacts::from).collect();
+        Ok(Page { objects, more: token.is_some(), token, is_sure: true })
+    }
+
+    fn delete(&self, key: &str, generation: &str) -> Option<Request> {
+        // Without a generation there is no pin, and "0" would mean "must not exist".
+        let is_pin = !generation.is_empty() && generation != "0";
+        is_pin.then(|| {
+            Request::new(Method::DELETE, self.object_url(key)).query("ifGenerationMatch", generation)
+        })
+    }
+
+    fn meaning(&self, answer: &Response) -> Answer {
+        let error = || ErrorInfo::of(answer);
+        match answer.status {
+            404 if error().says("bucket does not exist") => Answer::NoBucket,
+            // The 404 of a proxy says nothing about the object.
+            404 if ErrorInfo::is_one(answer) => Answer::NoObject,
+            412 => Answer::Changed,
+            403 if error().is_hold() => Answer::Held,
+            401 | 403 => Answer::Denied,
+            _ => Answer::Refused,
+        }
+    }
+
+    fn message(&self, answer: &Response) -> String {
+        ErrorInfo::of(answer).message
+    }
+
+    fn bucket<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Result<BucketFacts, StoreError>> {
+        self.settings(connection).boxed()
+    }
+
+    fn restore<'a>(
+        &'a self,
+        connection: &'a Connection,
+        key: &'a str,
+        pin: &'a str,
+    ) -> BoxFuture<'a, Restored> {
+        self.undelete(connection, key, pin).boxed()
+    }
+
+    fn missing_permissions<'a>(
+        &'a self,
+        connection: &'a Connection,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.permissions_lacked(connection).boxed()
+    }
+
+    /// Slashes in a key are encoded, so only a key that is all dots would be resolved.
+    fn is_addressable(&self, key: &str) -> bool {
+        !key.is_empty() && !is_dots(key)
+    }
+
+    fn lists_all_facts(&self) -> bool {
+        true
+    }
+}
+
+/// True if a rewrite is complete: a large one takes several requests.
 fn is_done(answer: &Response) -> bool {
     #[derive(Deserialize)]
     struct Rewrite {

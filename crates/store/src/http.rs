@@ -1,36 +1,24 @@
-//! One HTTP call to a storage API, and its answer, whatever the API.
+//! HTTP requests to any storage API, and their answers.
 
 use crate::throttle::Throttle;
+use crate::types::innermost;
 use http::HeaderMap;
-use jiff::Timestamp;
 use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// A time as JSON APIs write it.
-pub(crate) fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
-}
-
-/// The innermost cause: what lies around it names addresses and internals.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
-    }
-}
-
-/// Tries in all at one call.
+/// Tries per request.
 const TRIES: u32 = 6;
 
-/// The wait before the second try; it doubles, to a sum of about half a minute.
+/// The pause before the second try. It doubles from try to try, to about half a minute in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A call without an answer for as long has failed.
+/// A request that is not answered within this time has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pause after each try, none after the last: doubling, with jitter so that many don't come back at once.
+/// The pause after each try, and none after the last. Pauses double, and are random in part so that many clients do not
+/// try again at the same moment.
 pub(crate) fn pauses() -> impl Iterator<Item = Option<Duration>> {
     let random = RandomState::new();
     (0..TRIES).map(move |attempt| {
@@ -43,7 +31,7 @@ pub(crate) fn pauses() -> impl Iterator<Item = Option<Duration>> {
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub method: Method,
-    /// Without the query.
+    /// The URL without its query.
     pub url: String,
     pub query: Vec<(&'static str, String)>,
     pub headers: Vec<(&'static str, String)>,
@@ -64,7 +52,7 @@ impl Request {
         self
     }
 
-    /// The whole URL, encoded as every signature has it.
+    /// The whole URL, encoded as signatures require.
     pub fn full_url(&self) -> String {
         let mut url = self.url.clone();
         for (at, (name, value)) in self.query.iter().enumerate() {
@@ -77,7 +65,7 @@ impl Request {
     }
 }
 
-/// Everything but unreserved characters is percent-encoded; slashes too, unless the text is a path.
+/// Percent-encodes all characters but the unreserved ones; slashes too, unless the text is a path.
 pub(crate) fn encoded(text: &str, is_path: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -95,7 +83,10 @@ pub(crate) fn encoded(text: &str, is_path: bool) -> String {
     encoded
 }
 
-/// Parses a URL; the error is one that would lead elsewhere than it says.
+/// Parses a URL.
+///
+/// # Errors
+/// It is no URL, or the parser changes its path, so that the request would go to another object.
 pub(crate) fn address(text: &str) -> Result<reqwest::Url, String> {
     let url: reqwest::Url = text.parse().map_err(|_| "the address is no URL".to_owned())?;
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -107,7 +98,7 @@ pub(crate) fn address(text: &str) -> Result<reqwest::Url, String> {
     }
 }
 
-/// An answer, good or bad.
+/// An answer, whatever its status.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub status: u16,
@@ -121,11 +112,12 @@ impl Response {
     }
 }
 
-/// Connections, and how many of them at a time.
+/// The HTTP client for all storage, with the limit on requests in flight.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpClient {
     client: Client,
-    /// To this machine, without a proxy: there the same address would be another machine's.
+    /// The client for addresses of this machine. It uses no proxy, because there such an address would be that of the
+    /// proxy itself.
     direct: Client,
     throttle: Throttle,
 }
@@ -140,28 +132,30 @@ impl HttpClient {
                 .connect_timeout(Duration::from_secs(10))
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(256)
-                // A redirect would carry the token elsewhere.
+                // A redirect would send the token to another host.
                 .redirect(reqwest::redirect::Policy::none())
         };
         Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, throttle })
     }
 
-    /// Sends a signed request in its turn and reads the answer whole; the error is the innermost cause, without
-    /// the URL. `call` is what may be logged of it.
-    pub async fn send(&self, call: &Request, mut request: reqwest::Request) -> Result<Response, String> {
+    /// Waits for its turn, sends a signed request and reads the whole answer. `request` is the unsigned one, which may
+    /// be logged.
+    ///
+    /// # Errors
+    /// The innermost cause, without the URL.
+    pub async fn send(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {
         let Some(_turn) = self.throttle.turn().await else { return Err("interrupted".to_owned()) };
-        if matches!(call.method, Method::POST | Method::PUT) {
-            request.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
+        if matches!(request.method, Method::POST | Method::PUT) {
+            signed.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }
         let answer = async {
-            let client = if is_here(request.url()) { &self.direct } else { &self.client };
-            let response = client.execute(request).await?;
+            let client = if is_here(signed.url()) { &self.direct } else { &self.client };
+            let response = client.execute(signed).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            tracing::debug!(method = %call.method, url = call.url, query = ?call.query, status, "storage");
+            tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
             Ok(Response { status, headers, body: response.bytes().await?.to_vec() })
         };
-        let answer =
-            answer.await.map_err(|error: reqwest::Error| crate::http::innermost(&error.without_url()));
+        let answer = answer.await.map_err(|error: reqwest::Error| innermost(&error.without_url()));
         match &answer {
             Ok(answer) if matches!(answer.status, 429 | 503) => self.throttle.slow_down(),
             Ok(_) => self.throttle.went_well(),
@@ -171,7 +165,7 @@ impl HttpClient {
     }
 }
 
-/// Whether an address is this machine's own.
+/// True if an address is one of this machine.
 fn is_here(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

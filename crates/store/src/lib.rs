@@ -1,4 +1,4 @@
-//! Object storage: looking at objects, and deleting exactly the one that was planned.
+//! Object storage: looks up objects, and deletes exactly the objects that were planned.
 
 pub mod api;
 pub mod azure;
@@ -7,13 +7,12 @@ pub mod bucket_client;
 pub mod cloud;
 pub mod gcs;
 pub mod http;
+mod listing;
 pub mod local;
 pub mod parallel_list;
+mod parse;
 pub mod s3;
+mod signing;
 pub mod store;
 pub mod throttle;
 pub mod types;
-pub mod xml;
-
-/// Looks at a time where many are wanted; the throttle bounds the requests.
-pub(crate) const AT_A_TIME: usize = 64;

@@ -1,7 +1,6 @@
-//! Buckets without a server, through object_store: folders of a local directory, or memory.
+//! Buckets without a server: folders of a local directory, or memory. object_store reads both.
 
-use crate::http::innermost;
-use crate::types::{BucketFacts, Outcome, StoreError};
+use crate::types::{BucketFacts, Outcome, StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
@@ -15,7 +14,7 @@ use std::collections::HashMap;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
-/// Buckets by their names alone, whatever their engine.
+/// Buckets that are found by their names alone, whatever their engine.
 #[derive(Debug, Clone)]
 pub struct Plain(Arc<Root>);
 
@@ -26,7 +25,7 @@ enum Root {
 }
 
 impl Plain {
-    /// The folders of a directory.
+    /// Uses the folders of a directory as buckets.
     ///
     /// # Errors
     /// There is no such directory.
@@ -41,7 +40,7 @@ impl Plain {
         Ok(Self(Arc::new(Root::Directory(root.to_owned()))))
     }
 
-    /// Buckets in memory.
+    /// Uses buckets in memory.
     pub fn memory(buckets: HashMap<String, Arc<InMemory>>) -> Self {
         Self(Arc::new(Root::Memory(buckets)))
     }
@@ -90,7 +89,7 @@ impl Plain {
         let (plain, bucket, prefix) = (self.clone(), bucket.clone(), prefix.to_owned());
         stream::once(async move {
             let store = plain.open(&bucket)?;
-            // A folder is listed, and what else begins so is left out.
+            // object_store lists whole folders only, so the folder is listed and then filtered by the prefix.
             let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
             let listed: Result<Vec<ObjectMeta>, _> = match folder {
                 "" => store.list(None).try_collect().await,
@@ -104,7 +103,8 @@ impl Plain {
         .boxed()
     }
 
-    /// Neither knows a conditional delete: the pin is checked just before.
+    /// Deletes an object whose pin still matches. Neither kind of bucket has a conditional delete, so the pin is checked
+    /// just before.
     pub(crate) async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
         match self.head(bucket, key).await {
             Err(error) => return Outcome::Failed(error.to_string()),
@@ -126,7 +126,7 @@ impl Plain {
     }
 }
 
-/// Keys that a path can't hold as they are (empty parts, `..`) are refused rather than changed.
+/// Converts a key to a path. Keys that a path would change (empty parts, `..`) are refused.
 fn path(key: &str) -> Result<Path, StoreError> {
     Path::parse(key).map_err(|_| StoreError::BadKey(key.to_owned()))
 }

@@ -1,8 +1,8 @@
-//! A listing by several at a time: whoever is idle takes what lies some pages ahead of another, or half of what it has
-//! left.
+//! Lists a prefix with several listers at a time. An idle lister takes over the keys some pages ahead of a busy one, or
+//! half of what the busy one has left.
 
-use crate::api::{Page, Range, unreadable};
-use crate::bucket_client::BucketClient;
+use crate::api::Connection;
+use crate::listing::{Page, Range};
 use crate::types::StoreError;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream;
@@ -12,22 +12,26 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
-/// Listers at a time. More would take the turns of other requests.
+/// Listers at a time. More would delay other requests.
 const LISTERS: usize = 16;
 
-/// Pages that wait for whoever reads them.
+/// Pages that may wait for the reader.
 const WAITING: usize = 4;
 
-/// Pages between the first two listers; from one to the next it doubles, till the end is met.
+/// Pages between the first two listers. The distance doubles from each lister to the next, until the end is found.
 const AHEAD: u32 = 8;
 
-/// Keys are told apart by so many characters after what they have in common.
+/// Positions of keys are computed from this many characters after their common prefix.
 const DIGITS: usize = 6;
 
 type Found = Result<Vec<ObjectFacts>, StoreError>;
 
-/// Lists all keys with a prefix, page by page, in no order; keys must be listed from a key on.
-pub(crate) fn pages(remote: BucketClient, prefix: String) -> BoxStream<'static, Found> {
+/// Lists all live objects with a prefix, page by page, in no order. An engine whose listings can't begin at any key is
+/// listed by one lister only.
+pub(crate) fn pages(connection: Connection, prefix: String) -> BoxStream<'static, Found> {
+    if !connection.api().lists_from_any_key() {
+        return connection.in_order(Range::of(&prefix));
+    }
     let (sender, receiver) = mpsc::channel(WAITING);
     let work = Arc::new(Work {
         state: Mutex::new(State {
@@ -39,8 +43,8 @@ pub(crate) fn pages(remote: BucketClient, prefix: String) -> BoxStream<'static, 
         prefix,
     });
     for _ in 0..LISTERS {
-        let (remote, work, sender) = (remote.clone(), Arc::clone(&work), sender.clone());
-        tokio::spawn(async move { work.list(&remote, &sender).await });
+        let (connection, work, sender) = (connection.clone(), Arc::clone(&work), sender.clone());
+        tokio::spawn(async move { work.list(&connection, &sender).await });
     }
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|page| (page, receiver)) })
         .boxed()
@@ -53,36 +57,36 @@ struct Work {
 }
 
 struct State {
-    /// Not yet begun.
+    /// Parts that no lister has begun.
     parts: Vec<Part>,
-    /// Listers at work.
+    /// Number of listers at work.
     busy: usize,
-    /// Characters met in keys after the prefix.
+    /// Characters seen in keys after the prefix.
     alphabet: BTreeSet<char>,
 }
 
-/// The keys after one, and up to another.
+/// The keys after `after`, up to and including `until`.
 #[derive(Debug, Clone)]
 struct Part {
     after: Option<String>,
     until: Option<String>,
-    /// How many pages ahead the next one is sent.
+    /// How many pages ahead of this part the next lister begins.
     ahead: u32,
 }
 
 impl Work {
-    async fn list(&self, remote: &BucketClient, sender: &mpsc::Sender<Found>) {
+    async fn list(&self, connection: &Connection, sender: &mpsc::Sender<Found>) {
         while let Some(mut part) = self.take(sender).await {
             let (mut is_open, mut token) = (true, None);
             while is_open {
                 let range = Range { after: part.after.clone(), ..Range::of(&self.prefix) };
-                let page = match remote.page(&range, token.as_deref()).await {
+                let page = match connection.page(&range, token.as_deref()).await {
                     Ok(page) => check(page, part.after.as_deref())
-                        .map_err(|why| unreadable(remote.bucket_name().uri(&self.prefix), why)),
+                        .map_err(|why| StoreError::unreadable(connection.bucket().uri(&self.prefix), why)),
                     Err(error) => Err(error),
                 };
                 let next = page.and_then(|page| {
-                    let next = remote.next(&range, token.as_ref(), page.token)?;
+                    let next = connection.next_token(&range, token.as_ref(), page.token)?;
                     Ok((page.objects, page.more, page.is_sure, next))
                 });
                 let (mut objects, more, is_sure, next) = match next {
@@ -93,7 +97,7 @@ impl Work {
                     }
                 };
                 let last = objects.last().map(|object| object.key.clone());
-                // Some begin with the key itself.
+                // Some servers include the key that the listing begins after.
                 objects.retain(|object| {
                     part.after.as_ref().is_none_or(|after| object.key > *after)
                         && part.until.as_ref().is_none_or(|until| object.key <= *until)
@@ -101,16 +105,16 @@ impl Work {
                 is_open = more
                     && last.as_ref().is_none_or(|last| part.until.as_ref().is_none_or(|until| last < until));
                 if is_open {
-                    // A page may be empty, or hold the first key again only, and not be the last: only its
-                    // token leads on.
+                    // A page that is not the last may be empty, or hold only the key it begins after. Then only its
+                    // token leads to the next page.
                     token = if last.is_some() && last != part.after { None } else { next };
                     part.after = last.or(part.after);
-                    // In an order of its own what lies beyond a key is not what lies behind it.
+                    // A server with an order of its own might list keys of the other half before this one.
                     if is_sure {
                         self.share(&mut part, &objects);
                     }
                 }
-                // Whoever read has gone: nobody wants the rest.
+                // The reader is gone, so nobody needs the rest.
                 if !objects.is_empty() && sender.send(Ok(objects)).await.is_err() {
                     break;
                 }
@@ -124,7 +128,7 @@ impl Work {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next part; none once all is listed.
+    /// The next part to list; none once everything is listed or the reader is gone.
     async fn take(&self, sender: &mpsc::Sender<Found>) -> Option<Part> {
         loop {
             let changed = self.changed.notified();
@@ -144,7 +148,7 @@ impl Work {
         }
     }
 
-    /// Gives half of what is left of a part to somebody idle.
+    /// Gives the rest of a part, from some pages ahead or from its middle on, to an idle lister.
     fn share(&self, part: &mut Part, objects: &[ObjectFacts]) {
         let mut state = self.state();
         for object in objects {
@@ -155,7 +159,8 @@ impl Work {
         }
         let Some(after) = &part.after else { return };
         let until = part.until.as_deref();
-        // Where the end is not known, half of all keys that there could be is far beyond it.
+        // If the end of the keys is not known, the middle of all possible keys is far beyond it, so the lister is sent
+        // only some pages ahead.
         let first = objects.first().map(|object| object.key.as_str());
         let next = first.and_then(|first| ahead(&self.prefix, (first, after), part.ahead, &state.alphabet));
         let next = next.filter(|next| next > after && until.is_none_or(|until| next.as_str() < until));
@@ -170,8 +175,8 @@ impl Work {
     }
 }
 
-/// Keys must come in their order and go on from where they were asked for, or whoever is given half of what is left
-/// would miss some; and where there are more, something must lead there.
+/// Verifies that a page is sorted and begins after `after`: otherwise a lister that takes over a part would miss keys.
+/// If there are more pages, a token or a new last key must lead to them.
 fn check(page: Page, after: Option<&str>) -> Result<Page, &'static str> {
     let mut before = after;
     for object in &page.objects {
@@ -188,7 +193,7 @@ fn check(page: Page, after: Option<&str>) -> Result<Page, &'static str> {
     }
 }
 
-/// A key about halfway between two, made of characters that keys here are made of; none when they are too close.
+/// A key about halfway between two keys, made of characters that occur in keys; none if they are too close.
 fn middle(prefix: &str, after: &str, until: Option<&str>, alphabet: &BTreeSet<char>) -> Option<String> {
     let letters: Vec<char> = alphabet.iter().copied().collect();
     let base = letters.len() as u128;
@@ -210,7 +215,7 @@ fn middle(prefix: &str, after: &str, until: Option<&str>, alphabet: &BTreeSet<ch
     is_between.then_some(middle)
 }
 
-/// A key about so many pages ahead of one that went from a first key to a last one, if keys go on as they did.
+/// A key about `pages` pages ahead of the page from `first` to `last`, if keys go on at the same density.
 fn ahead(prefix: &str, (first, last): (&str, &str), pages: u32, alphabet: &BTreeSet<char>) -> Option<String> {
     let letters: Vec<char> = alphabet.iter().copied().collect();
     let (low, high) = (first.strip_prefix(prefix)?, last.strip_prefix(prefix)?);
@@ -222,18 +227,18 @@ fn ahead(prefix: &str, (first, last): (&str, &str), pages: u32, alphabet: &BTree
         if target < (letters.len() as u128).pow(DIGITS as u32) {
             return Some(format!("{prefix}{}{}", &first[prefix.len()..][..common], text(target, &letters)));
         }
-        // It would be carried over to what they have in common.
+        // The sum overflows into the common prefix, so one more character takes part.
         common = first[prefix.len()..][..common].char_indices().next_back()?.0;
     }
 }
 
-/// The place of a text among all of so many letters; what is no letter counts as the one before.
+/// The position of a text among all texts made of the letters; another character counts as the letter before it.
 fn number(text: &str, letters: &[char]) -> u128 {
     let mut digits = text.chars().map(|c| letters.partition_point(|letter| *letter <= c).saturating_sub(1));
     (0..DIGITS).fold(0, |sum, _| sum * letters.len() as u128 + digits.next().unwrap_or_default() as u128)
 }
 
-/// The text at a place.
+/// The text at a position.
 fn text(number: u128, letters: &[char]) -> String {
     let base = letters.len() as u128;
     let digits = (0..DIGITS as u32).rev().map(|at| number / base.pow(at) % base);
@@ -247,7 +252,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
-        /// A middle lies between, whatever the keys are.
+        /// A middle is between the two keys, whatever the keys are.
         #[test]
         fn a_middle_lies_between(a in "[a-c/é]{1,8}", b in "[a-c/é]{1,8}", letters in "[a-z/]{0,9}") {
             let (low, high) = if a < b { (a, b) } else { (b, a) };
@@ -263,7 +268,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the keys are, it is a key below the prefix.
+        /// The key ahead begins with the prefix, whatever the keys are.
         #[test]
         fn ahead_is_a_key(a in "[a-c/é]{0,8}", b in "[a-c/é]{0,8}", letters in "[a-z/é]{0,9}", pages in any::<u32>()) {
             let alphabet: BTreeSet<char> = letters.chars().collect();
@@ -277,7 +282,7 @@ mod tests {
         let alphabet: BTreeSet<char> = ('0'..='9').collect();
         let found = |first, last, pages| ahead("p/", (first, last), pages, &alphabet);
         assert_eq!(found("p/wf-0000010", "p/wf-0000019", 5).as_deref(), Some("p/wf-00000640000"));
-        // Beyond what the last digits can tell, those before them count on.
+        // If the last digits overflow, the digits before them count on.
         assert_eq!(found("p/wf-0000010", "p/wf-0000019", 50).as_deref(), Some("p/wf-0000469000"));
         assert_eq!(found("p/9", "p/9", 1_000_000), None);
     }

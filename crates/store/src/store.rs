@@ -1,9 +1,8 @@
-//! All storage of a run: the clouds, or local directories that stand in for them.
+//! The storage of a run: the clouds, or local directories in their place.
 
-use crate::AT_A_TIME;
-use crate::api::ListKind;
-use crate::batch_lookup::look;
+use crate::batch_lookup::{AT_A_TIME, look};
 use crate::cloud::Cloud;
+use crate::listing::ListKind;
 use crate::local::Plain;
 use crate::types::{BucketFacts, Depth, Outcome, Place, Reach, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
@@ -11,20 +10,20 @@ use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
 use futures::{TryStreamExt, stream};
 
-/// Where buckets are.
+/// The storage that holds the buckets.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// Google's, AWS's and Azure's storage, their relatives and emulators.
+    /// The storage of Google, AWS and Azure, compatible servers and emulators.
     Cloud(Cloud),
-    /// Folders of a local directory, or memory.
+    /// The folders of a local directory, or memory.
     Plain(Plain),
 }
 
 impl Store {
-    /// The objects of an artifact: the one with its key, and, for one that may be a directory, all below `key/`.
+    /// The objects of an artifact: the object with its key and, if it may be a directory, all objects below `key/`.
     ///
     /// # Errors
-    /// Storage can't be asked; that nothing is there is no error.
+    /// Storage can't be asked. It is no error if there are no objects.
     pub async fn objects(
         &self,
         bucket: &Bucket,
@@ -46,7 +45,7 @@ impl Store {
         let mut objects: Vec<ObjectFacts> = self.head(bucket, key).await?.into_iter().collect();
         if reach == Reach::Directory {
             let below = self.list(bucket, &format!("{}/", key.trim_end_matches('/'))).await?;
-            // A directory named with its slash may be there by itself.
+            // If the key ends with a slash, its own object is listed too.
             objects.extend(below.into_iter().filter(|object| object.key != key));
         }
         Ok(objects)
@@ -62,16 +61,16 @@ impl Store {
         places: &[Place<'_>],
         depth: Depth,
     ) -> Vec<Result<Vec<ObjectFacts>, StoreError>> {
-        let remote = match self {
+        let client = match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => Some(remote),
+                Ok(client) => Some(client),
                 Err(error) => return places.iter().map(|_| Err(error.clone())).collect(),
             },
             Self::Plain(_) => None,
         };
-        match remote {
-            Some(remote) if depth == Depth::Listed || remote.lists_all() => {
-                look(&remote, ListKind::Live, places).await
+        match client {
+            Some(client) if depth == Depth::Listed || client.lists_all_facts() => {
+                look(client.connection(), ListKind::Live, places).await
             }
             _ => {
                 let looks = places.iter().map(|place| self.one(bucket, *place));
@@ -80,7 +79,7 @@ impl Store {
         }
     }
 
-    /// One object.
+    /// The facts of one object; none if it does not exist.
     ///
     /// # Errors
     /// As [`Self::objects`].
@@ -91,7 +90,7 @@ impl Store {
         }
     }
 
-    /// All objects whose key has the beginning, in the order of keys.
+    /// All objects whose keys have the prefix, in key order.
     ///
     /// # Errors
     /// As [`Self::objects`].
@@ -101,7 +100,7 @@ impl Store {
         Ok(objects)
     }
 
-    /// As [`Self::list`], page by page, in no order.
+    /// Lists as [`Self::list`] does, but page by page and in no order.
     pub fn pages(
         &self,
         bucket: &Bucket,
@@ -117,18 +116,18 @@ impl Store {
         }
     }
 
-    /// Deletes the object with this pin, and no other.
+    /// Deletes the object only if it still has this pin.
     pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.delete(key, pin).await,
+                Ok(client) => client.delete(key, pin).await,
                 Err(error) => Outcome::Failed(error.to_string()),
             },
             Self::Plain(plain) => plain.delete(bucket, key, pin).await,
         }
     }
 
-    /// The bucket's settings; what can't be read is said in the answer.
+    /// Reads the bucket's settings; [`BucketFacts::unread`] says why they could not be read.
     ///
     /// # Errors
     /// The bucket does not exist, or storage can't be reached.
@@ -139,8 +138,8 @@ impl Store {
         }
     }
 
-    /// Deleted and overwritten objects that the bucket keeps, and that are billed: for each key what begins with it;
-    /// none where it can't be told.
+    /// The deleted and overwritten objects that the bucket still keeps and bills: for each key, those whose keys begin
+    /// with it. None if the engine can't answer that.
     ///
     /// # Errors
     /// As [`Self::objects`].
@@ -151,44 +150,56 @@ impl Store {
     ) -> Result<Option<Vec<Vec<ObjectFacts>>>, StoreError> {
         let mut copies: Vec<Vec<ObjectFacts>> = keys.iter().map(|_| Vec::new()).collect();
         let Self::Cloud(cloud) = self else { return Ok(Some(copies)) };
-        let remote = cloud.open(bucket).await?;
-        let Some(kinds) = remote.kept().await? else { return Ok(None) };
+        let client = cloud.open(bucket).await?;
+        let Some(kinds) = client.copy_kinds().await? else { return Ok(None) };
         let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
         for kind in kinds {
-            for (copies, found) in copies.iter_mut().zip(look(&remote, kind, &places).await) {
+            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places).await) {
                 copies.extend(found?);
             }
         }
         Ok(Some(copies))
     }
 
-    /// Which of the rights a purge needs are missing on the bucket, where its storage can tell.
+    /// The permissions on the bucket that a purge needs and this identity lacks. Empty if the engine can't answer that.
     ///
     /// # Errors
     /// Storage can't be asked.
-    pub async fn missing_rights(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_permissions(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_rights().await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions().await,
             Self::Plain(_) => Ok(Vec::new()),
         }
     }
 
-    /// Brings a deleted object back, if no newer one has the name.
+    /// Opens a bucket, as every other method does by itself. Callers that need the reason as an error rather than in
+    /// words open the bucket first.
+    ///
+    /// # Errors
+    /// The host of the bucket is not trusted, or there are no credentials for it.
+    pub async fn open(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await.map(|_| ()),
+            Self::Plain(_) => Ok(()),
+        }
+    }
+
+    /// Restores a deleted object, if no newer object has taken its key.
     pub async fn restore(&self, bucket: &Bucket, key: &str, pin: &str) -> Restored {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.restore(key, pin).await,
+                Ok(client) => client.restore(key, pin).await,
                 Err(error) => Restored::Failed(error.to_string()),
             },
             Self::Plain(_) => Restored::Lost,
         }
     }
 
-    /// Who deletes from the bucket, for people to recognise.
+    /// Names the account that deletes from the bucket, so that people recognise it.
     pub async fn identity(&self, bucket: &Bucket) -> String {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(remote) => remote.identity().await,
+                Ok(client) => client.identity().await,
                 Err(error) => format!("nobody ({error})"),
             },
             Self::Plain(plain) => plain.identity(),

@@ -1,4 +1,5 @@
-//! How many requests at a time: fewer when the storage asks for it, more again while it copes.
+//! Limits the requests to storage: fewer at a time if the storage is overloaded, and slowly more again when it answers
+//! well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,23 +7,23 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 
-/// A limit on requests in flight, and perhaps on requests a second.
+/// A limit on requests in flight, and optionally on requests per second.
 #[derive(Debug, Clone)]
 pub struct Throttle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     permits: Arc<Semaphore>,
-    /// Permits that exist.
+    /// Number of permits that exist.
     limit: AtomicUsize,
     most: usize,
-    /// Requests answered well since the limit last changed.
+    /// Number of successful requests since the limit last changed.
     well: AtomicUsize,
     ticks: Option<Mutex<Interval>>,
 }
 
 impl Throttle {
-    /// At most `concurrency` requests in flight and `qps` a second.
+    /// Allows at most `concurrency` requests in flight and `qps` requests per second.
     pub fn new(concurrency: usize, qps: Option<u32>) -> Self {
         let most = concurrency.max(1);
         let ticks = qps.filter(|qps| *qps > 0).map(|qps| {
@@ -34,7 +35,7 @@ impl Throttle {
         Self(Arc::new(Inner { permits, limit, most, well: AtomicUsize::new(0), ticks }))
     }
 
-    /// Waits for a turn; none once nothing more is to be started.
+    /// Waits for a turn; none after [`Self::close`].
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.ok()?;
         if let Some(ticks) = &self.0.ticks {
@@ -43,19 +44,19 @@ impl Throttle {
         Some(permit)
     }
 
-    /// The storage said "too much": half as many from now on.
+    /// Halves the limit, because the storage is overloaded.
     pub fn slow_down(&self) {
         let inner = &self.0;
         let halve = |limit: usize| (limit > 1).then(|| limit - limit / 2);
         inner.well.store(0, Ordering::Relaxed);
         if let Ok(before) = inner.limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, halve) {
-            // Permits in flight can't be taken back; those that are free can.
+            // Only free permits can be removed; those of requests in flight can't.
             let taken = inner.permits.forget_permits(before / 2);
             inner.limit.fetch_add(before / 2 - taken, Ordering::Relaxed);
         }
     }
 
-    /// A request was answered well; a run of them as long as the limit earns one more at a time.
+    /// Counts a successful request. After as many of them as the limit is, the limit grows by one.
     pub fn went_well(&self) {
         let inner = &self.0;
         let limit = inner.limit.load(Ordering::Relaxed);
@@ -66,12 +67,12 @@ impl Throttle {
         }
     }
 
-    /// Nothing more is started.
+    /// Lets no further request start.
     pub fn close(&self) {
         self.0.permits.close();
     }
 
-    /// Requests allowed in flight now.
+    /// The number of requests that may be in flight now.
     pub fn limit(&self) -> usize {
         self.0.limit.load(Ordering::Relaxed)
     }

@@ -11,27 +11,27 @@ pub struct Place<'a> {
     pub reach: Reach,
 }
 
-/// What belongs to a place.
+/// Which objects belong to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// The object with the key.
     Key,
-    /// That, and all below `key/`.
+    /// The object with the key, and all objects below `key/`.
     Directory,
-    /// All that begin with the key.
+    /// All objects whose keys begin with the key.
     Beginning,
 }
 
-/// How much has to be known of what is found.
+/// Which facts of the objects are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// What a listing tells.
+    /// The facts that a listing has.
     Listed,
-    /// Whatever forbids a delete, too.
+    /// Also the holds and retentions that forbid a delete.
     Whole,
 }
 
-/// A look at storage failed.
+/// A request to storage failed.
 #[derive(Debug, Clone, Error)]
 pub enum StoreError {
     #[error("bucket {0} does not exist")]
@@ -46,55 +46,67 @@ pub enum StoreError {
     Unreadable { what: String, why: String },
     #[error("credentials: {0}")]
     Credentials(String),
-    #[error(
-        "{0} is not asked for: only workflows name its host, and it would be sent credentials; \
-         --endpoint-override {host}=URL allows it", host = argo_gc_core::model::bucket::host(.0.endpoint())
-    )]
+    /// The host of the bucket is neither one of the clouds nor named by an override.
+    #[error("{0} is not asked for: only workflows name its host, and it would be sent credentials")]
     Untrusted(Bucket),
 }
 
-/// What became of one pinned delete.
+impl StoreError {
+    pub(crate) fn unreadable(what: String, why: &str) -> Self {
+        Self::Unreadable { what, why: why.to_owned() }
+    }
+}
+
+/// The innermost cause of an error. The errors around it contain addresses and internals of libraries.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
+    }
+}
+
+/// The result of one pinned delete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome", content = "detail")]
 pub enum Outcome {
-    /// It is gone, by this delete.
+    /// This delete removed it.
     Deleted,
-    /// It was gone already.
+    /// It did not exist any more.
     Gone,
-    /// Another generation lies there now; that one was left alone.
+    /// Another generation has the key now; it was left alone.
     Changed,
     /// A hold or retention forbids it.
     Held(String),
-    /// This identity may not.
+    /// This identity lacks the permission.
     Denied(String),
-    /// It could not be done, nor told; nothing is known to be lost.
+    /// The delete failed, or its result is unknown.
     Failed(String),
 }
 
 impl Outcome {
-    /// Whether the planned generation is no longer there.
+    /// True if the planned generation no longer exists.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Deleted | Self::Gone)
     }
 }
 
-/// What a bucket's settings mean for a deletion.
+/// The settings of a bucket that matter for a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketFacts {
     pub bucket: Bucket,
-    /// Seconds a deleted object can be restored for, and is billed for; 0 when off.
+    /// Seconds during which a deleted object can be restored and is billed; 0 if soft delete is off.
     pub soft_delete_seconds: u64,
-    /// Deleted objects stay as noncurrent versions, and are billed.
+    /// Deleted objects are kept as noncurrent versions, and are billed.
     pub versioning: bool,
-    /// Seconds an object must be kept for; 0 when there is no such policy.
+    /// Seconds during which an object can't be deleted; 0 if there is no retention policy.
     pub retention_seconds: u64,
     /// Number of lifecycle rules.
     pub lifecycle_rules: usize,
-    /// The server may not heed pins, so each object is looked at just before its delete.
+    /// The server may ignore pins, so each object is asked for just before its delete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looked_at: bool,
-    /// Its settings could not be read; why.
+    /// Why the settings could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
 }
@@ -113,23 +125,23 @@ impl BucketFacts {
         }
     }
 
-    /// One whose settings can't be read.
+    /// A bucket whose settings can't be read.
     pub fn unread(bucket: &Bucket, why: String) -> Self {
         Self { unread: Some(why), ..Self::of(bucket) }
     }
 
-    /// Whether a delete can be taken back.
+    /// True if a deleted object can be restored.
     pub fn has_undo(&self) -> bool {
         self.soft_delete_seconds > 0 || self.versioning
     }
 }
 
-/// Where a deleted object can be brought back from, and what came of it.
+/// The result of restoring a deleted object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restored {
-    /// It is back.
+    /// The object exists again.
     Restored,
-    /// A newer object has taken the name; it was left alone.
+    /// A newer object has taken the key; it was left alone.
     Taken,
     /// The bucket holds no copy any more.
     Lost,

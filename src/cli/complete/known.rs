@@ -1,4 +1,4 @@
-//! What the cluster and the kubeconfig have names for, asked within the time a person waits.
+//! Reads the candidates that come from the cluster and the kubeconfig, within the time that a user waits.
 
 use crate::cli::complete::typed;
 use crate::cli::kube_flags;
@@ -13,19 +13,19 @@ use std::ffi::{OsStr, OsString};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-/// For everything, from the start; with the process's own start it stays below two seconds.
+/// The time for all requests together. With the start of the process the answer takes less than two seconds.
 const PATIENCE: Duration = Duration::from_millis(1200);
 
-/// Where to ask, and until when.
+/// The cluster to ask, and the deadline.
 pub(crate) struct Known {
     access: Access,
-    /// Words that stand there already.
+    /// The words of the line so far.
     typed: Vec<OsString>,
     deadline: Instant,
 }
 
 impl Known {
-    /// By the flags of a line, its first word being the program.
+    /// Takes the cluster from the flags of a line. Its first word is the program.
     pub fn new(line: &[OsString]) -> Arc<Self> {
         let mut access = typed(line).map(|flags| kube_flags::access(&flags)).unwrap_or_default();
         access.request_timeout = Some(PATIENCE);
@@ -37,7 +37,7 @@ impl Known {
         which(&names).iter().map(CompletionCandidate::new).collect()
     }
 
-    /// The cluster's, and those of the kubeconfig's contexts where it doesn't tell.
+    /// The namespaces of the cluster, or those of the kubeconfig's contexts if the cluster does not list them.
     pub fn namespaces(&self) -> Vec<CompletionCandidate> {
         let found = self.ask(Named::Namespaces);
         if found.is_empty() {
@@ -49,7 +49,7 @@ impl Known {
         found.into_iter().map(|meta| CompletionCandidate::new(meta.name)).collect()
     }
 
-    /// With their phases.
+    /// The workflows, with their phases.
     pub fn workflows(&self) -> Vec<CompletionCandidate> {
         let candidate = |meta: Meta| {
             let phase = meta.label(names::PHASE).to_owned();
@@ -60,7 +60,7 @@ impl Known {
         found.into_iter().map(candidate).collect()
     }
 
-    /// Keys of labels, and after `=` their values; the part before the last comma stays as it is.
+    /// The keys of labels and, after `=`, their values. The part before the last comma is repeated as it is.
     pub fn selectors(&self, typed: &OsStr) -> Vec<CompletionCandidate> {
         let Some(typed) = typed.to_str() else { return Vec::new() };
         let before = &typed[..typed.rfind(',').map_or(0, |at| at + 1)];
@@ -77,7 +77,7 @@ impl Known {
         found.into_iter().map(CompletionCandidate::new).collect()
     }
 
-    /// Whatever came before the deadline. The thread is left behind: what it waits for may never come.
+    /// Returns what was read before the deadline. The thread is not joined, because the server may never answer.
     fn ask(&self, what: Named) -> Vec<Meta> {
         let found: Arc<Mutex<Vec<Meta>>> = Arc::default();
         let (done, wait) = mpsc::channel::<()>();

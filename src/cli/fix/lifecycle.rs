@@ -1,12 +1,12 @@
-//! `fix --lifecycle`: a rule for a bucket, tried on what is in it before anybody sets it.
+//! `fix --lifecycle` prints a lifecycle rule for a bucket, and shows what the rule would delete today.
 
 use crate::cli::fix::Arguments;
+use crate::cli::records::Sources;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
-use crate::scan::records::{Sources, words};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::lifecycle::{Effect, Needed, Rule};
 use futures::StreamExt;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use std::io::Write;
 
 impl Arguments {
-    /// Tries a rule, says whom it would have hit, and prints it.
+    /// Applies a rule to the objects of the bucket, names those that are still needed, and prints the rule.
     pub(crate) async fn tried(
         &self,
         days: u32,
@@ -24,7 +24,7 @@ impl Arguments {
     ) -> Result<u8, Error> {
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources = Sources { files: &self.files, recursive: self.recursive, also: &self.also, kube, argo };
+        let sources = Sources { from: &self.from, also: &self.also, kube, argo };
         let records = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
@@ -34,7 +34,7 @@ impl Arguments {
         let mut effect = Effect::default();
         let mut pages = store.pages(bucket, &prefix);
         while let Some(page) = pages.next().await {
-            page.map_err(Error::new)?.iter().for_each(|object| rule.tries(&mut effect, object));
+            page?.iter().for_each(|object| rule.tries(&mut effect, object));
         }
         let Effect { objects, bytes, needed, named, left } = effect;
         streams.say(escape(&format!(
@@ -55,7 +55,7 @@ impl Arguments {
             streams.say(format!("  and {} more", needed - named.len() as u64));
         }
         for unread in &records.unread {
-            streams.say(escape(&format!("Warning: more may be needed: {}", words(unread))));
+            streams.say(escape(&format!("Warning: more may be needed: {unread}")));
         }
         let text = serde_json::to_string_pretty(&rule.document()).map_err(Error::new)?;
         writeln!(streams.out, "{text}")?;

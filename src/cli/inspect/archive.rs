@@ -1,4 +1,4 @@
-//! Archived workflows among the inspected, where an Argo server shows them. What is live too counts as live.
+//! Inspects archived workflows, if an Argo server shows them. A workflow that is also live is not shown again.
 
 use crate::cli::inspect::{Arguments, Run};
 use crate::cli::progress::Progress;
@@ -18,7 +18,7 @@ use futures::stream::StreamExt;
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
-/// What the archive is read with.
+/// The connections and the selection with which the archive is read.
 pub(crate) struct Archive<'a> {
     pub arguments: &'a Arguments,
     pub cluster: &'a Cluster,
@@ -28,7 +28,7 @@ pub(crate) struct Archive<'a> {
 }
 
 impl Archive<'_> {
-    /// Adds archived workflows; what can't be read of them is a gap.
+    /// Adds archived workflows. Those that can't be read are a gap.
     ///
     /// # Errors
     /// The output can't be written, or a name is in neither place.
@@ -44,7 +44,7 @@ impl Archive<'_> {
             [] => vec![self.rows(None)],
             names => names.iter().map(|name| self.rows(Some(name))).collect(),
         };
-        // Where no live workflow was read nothing is to be compared: others may be there.
+        // If no live workflow was read, there is nothing by which to compare the server with the cluster.
         let same = if known.is_empty() { Ok(()) } else { self.server.ensure_of(known).await };
         let lists = if same.is_ok() { lists } else { Vec::new() };
         let mut unread = same.err().map(|error| error.brief().to_owned());
@@ -97,7 +97,7 @@ impl Archive<'_> {
         }
     }
 
-    /// Whether the row's workflow may be wanted; what only the whole workflow tells is looked at later.
+    /// Whether the selection may take the row's workflow. Conditions that need the whole workflow are checked later.
     fn wants(&self, row: &Row) -> bool {
         let told = Selection { instance_id: None, ..(*self.look.selection).clone() };
         let named = &self.arguments.names;
@@ -107,7 +107,7 @@ impl Archive<'_> {
             && self.arguments.field_selector.as_deref().is_none_or(|fields| selects(fields, &row.metadata))
     }
 
-    /// Reads and shows the workflows of a page. One that is gone by now is a gap of its own.
+    /// Reads and shows the workflows of a page. One that was deleted meanwhile is a gap of its own.
     async fn page(&self, rows: Vec<Row>, run: &mut Run<'_>) -> Result<Result<(), Error>, Error> {
         let mut workflows = stream::iter(rows)
             .map(|row| async move {
@@ -150,7 +150,7 @@ impl Archive<'_> {
         assessed.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))
     }
 
-    /// Where the cluster selected what it listed, a live workflow may have been left out there.
+    /// Whether the workflow is live although it was not listed, because the cluster's selectors left it out.
     async fn lives_unlisted(&self, meta: &Meta) -> Result<bool, Error> {
         if self.arguments.selector.is_none() && self.arguments.field_selector.is_none() {
             return Ok(false);
@@ -165,7 +165,7 @@ fn gap(why: String) -> Gap {
     Gap { what: "archived workflows".to_owned(), why, effect: "they are missing, or some are".to_owned() }
 }
 
-/// What Kubernetes' field selector for workflows says: only name and namespace can be selected by.
+/// Whether a field selector takes a workflow. As in Kubernetes, only the name and the namespace can be selected.
 fn selects(fields: &str, meta: &Meta) -> bool {
     fields.split(',').map(str::trim).filter(|term| !term.is_empty()).all(|term| {
         let (field, value, wanted) = match (term.split_once("!="), term.split_once('=')) {

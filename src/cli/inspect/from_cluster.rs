@@ -1,29 +1,30 @@
-//! Inspecting a cluster: pages are decoded and assessed on other threads while the next ones arrive.
+//! Inspects a cluster. Pages are decoded and assessed on other threads while the next pages arrive.
 
 use crate::cli::inspect::archive::Archive;
 use crate::cli::inspect::{Arguments, Run};
 use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::report;
+use crate::cluster::argo_server::ArgoServer;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Missing, PageQuery};
 use crate::error::{Error, ErrorKind};
-use crate::scan::assess_pages::{Assessor, assessed};
+use crate::scan::assess_pages::{Assessor, Page, assessed};
 use crate::scan::selection::Seen;
 use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::context::Context;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use futures::stream;
 use futures::stream::StreamExt;
 use jiff::Timestamp;
 use std::io::Write;
 use std::sync::Arc;
 
-/// Workflows by which an Argo server is known to be the cluster's.
+/// How many workflows are compared to make sure that the Argo server belongs to the cluster.
 const KNOWN: usize = 3;
 
-/// Pages decoded at a time: one while the other is printed.
+/// Pages decoded at a time: one is decoded while the other is printed.
 const DECODERS: usize = 2;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
@@ -31,7 +32,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let since = arguments.since(streams)?;
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
     let server = cluster.argo_server();
-    let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
+    let namespace = (!arguments.scope.all_namespaces).then(|| cluster.namespace().to_owned());
     let missing = Missing::default();
     let mut bodies = cluster.workflows(PageQuery {
         namespace: namespace.clone(),
@@ -41,38 +42,22 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         chunk_size: arguments.kube.chunk_size,
         missing: server.map(|_| Arc::clone(&missing)),
     });
-    // The first page tells whether there is a cluster to talk to; the rest waits for what stands beside it.
+    // The first page shows whether the cluster answers at all. The other pages wait until the related objects are read.
     let (first, (mut controllers, related, gaps), ()) = tokio::try_join!(
         async { bodies.recv().await.transpose() },
         async { Ok(cluster.related(namespace.as_deref()).await) },
-        async {
-            match server {
-                // That something is forbidden is a gap, and told when it is wanted.
-                Some(server) => server.greet().await.or_else(|error| match error.kind {
-                    ErrorKind::Forbidden => Ok(()),
-                    _ => Err(error),
-                }),
-                None => Ok(()),
-            }
-        }
+        greet(server),
     )?;
-    controllers.version = arguments.argo_version;
+    controllers.version = arguments.controller.argo_version;
     let context = Arc::new(Context { now, controllers, related });
 
-    let origin = Origin {
-        kind: "cluster",
-        context: cluster.context().map(str::to_owned),
-        server: Some(cluster.host().to_owned()),
-        namespace: namespace.clone(),
-        filtered: arguments.is_filtered(),
-        files: Vec::new(),
-    };
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
-    let view = arguments.view(streams, now, origin);
+    let view = arguments.view(streams, now, origin(arguments, &cluster, namespace.clone()));
+    let shown = Arc::new(view.clone());
     let look = Assessor {
         context,
         selection: Arc::new(arguments.selection(now)),
-        view: Arc::new(view.clone()),
+        needs: Arc::new(move |artifact| shown.needs(artifact)),
         store,
     };
     let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
@@ -85,37 +70,16 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             async move { assessed(body?, &look, server).await }
         })
         .buffered(DECODERS);
-    // A list that expired starts over, and nothing may count twice.
-    let (mut seen, mut passed_over) = (Seen::default(), Seen::default());
-    let mut known = Vec::new();
+    let mut live = Live { remembers: server.is_some(), ..Live::default() };
     while let Some(page) = pages.next().await {
-        let page = page?;
-        run.gaps(page.gaps);
-        for item in page.items {
-            match item {
-                Ok(assessment) if seen.is_new(&assessment.uid) => {
-                    if server.is_some() && known.len() < KNOWN {
-                        let Assessment { namespace, name, uid, .. } = &assessment;
-                        known.push((namespace.clone(), name.clone(), uid.clone()));
-                    }
-                    run.take(assessment)?;
-                }
-                Err(bad) if !seen.is_new(bad.known_name()) => {}
-                Ok(_) => {}
-                Err(Malformed { name, error }) => run.malformed(format!("workflow {name}"), error),
-            }
-        }
-        if server.is_some() {
-            page.passed_over.iter().for_each(|uid| {
-                passed_over.is_new(uid);
-            });
-        }
+        live.take(page?, &mut run)?;
         progress.show(run.inspection.summary.workflows);
     }
     drop(pages);
     if let Some(server) = server {
         let archive =
             Archive { arguments, cluster: &cluster, server, namespace: namespace.as_deref(), look: &look };
+        let Live { mut seen, mut passed_over, known, .. } = live;
         let is_live = |uid: &str| !seen.is_new(uid) || !passed_over.is_new(uid);
         archive.run(&mut run, (&missing, &known), is_live, &progress).await?;
     }
@@ -128,4 +92,62 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let place = namespace.map_or_else(|| "the cluster".to_owned(), |name| format!("{name} namespace"));
     report(streams, &inspection, &place);
     Ok(code)
+}
+
+/// Asks the Argo server whether it answers. That it forbids something is a gap, and is said where that is needed.
+async fn greet(server: Option<&ArgoServer>) -> Result<(), Error> {
+    let Some(server) = server else { return Ok(()) };
+    server.greet().await.or_else(|error| match error.kind {
+        ErrorKind::Forbidden => Ok(()),
+        _ => Err(error),
+    })
+}
+
+fn origin(arguments: &Arguments, cluster: &Cluster, namespace: Option<String>) -> Scope {
+    Scope {
+        kind: "cluster".to_owned(),
+        context: cluster.context().map(str::to_owned),
+        server: Some(cluster.host().to_owned()),
+        namespace,
+        filtered: arguments.is_filtered(),
+        files: Vec::new(),
+    }
+}
+
+/// The live workflows read so far. A list that expired starts over, and no workflow may count twice.
+#[derive(Default)]
+struct Live {
+    seen: Seen,
+    /// Workflows that the selection does not take, so that the archive does not show them either.
+    passed_over: Seen,
+    /// Namespace, name and UID of some workflows, by which the Argo server is compared with the cluster.
+    known: Vec<(String, String, String)>,
+    /// Whether an archive is read afterwards.
+    remembers: bool,
+}
+
+impl Live {
+    fn take(&mut self, page: Page, run: &mut Run<'_>) -> Result<(), Error> {
+        run.gaps(page.gaps);
+        for item in page.items {
+            match item {
+                Ok(assessment) if self.seen.is_new(&assessment.uid) => {
+                    if self.remembers && self.known.len() < KNOWN {
+                        let Assessment { namespace, name, uid, .. } = &assessment;
+                        self.known.push((namespace.clone(), name.clone(), uid.clone()));
+                    }
+                    run.take(assessment)?;
+                }
+                Err(bad) if !self.seen.is_new(bad.known_name()) => {}
+                Ok(_) => {}
+                Err(Malformed { name, error }) => run.malformed(format!("workflow {name}"), error),
+            }
+        }
+        if self.remembers {
+            for uid in &page.passed_over {
+                self.passed_over.is_new(uid);
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! Inspecting files: a first pass finds what stands beside the workflows, a second one assesses them.
+//! Inspects files. A first pass reads the related objects, and a second pass assesses the workflows.
 
 use crate::cli::inspect::{Arguments, Run};
 use crate::cli::streams::Streams;
@@ -15,7 +15,7 @@ use argo_gc_core::assess::assess;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope::Origin;
+use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::io::{Read, Write};
 
@@ -25,25 +25,25 @@ const TOGETHER: usize = 100;
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
-    let inputs = files::inputs(&arguments.files, arguments.recursive)?;
+    let inputs = files::inputs(&arguments.from.files, arguments.from.recursive)?;
     let selection = arguments.selection(now);
     let mut beside = FileContext::default();
     for input in inputs.iter().filter(|input| !input.is_read_once()) {
-        // Damage is reported by the second pass.
+        // The second pass reports objects that can't be read.
         let _ = files::read(input, &mut std::io::empty(), &mut |object, _| {
             beside.add(object);
             true
         });
     }
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
-    beside.settle(&mut context, arguments.argo_version);
+    beside.settle(&mut context, arguments.controller.argo_version);
 
-    let origin = Origin {
-        kind: "files",
+    let origin = Scope {
+        kind: "files".to_owned(),
         namespace: arguments.kube.namespace.clone(),
         filtered: arguments.is_filtered(),
-        files: arguments.files.iter().map(|path| path.display().to_string()).collect(),
-        ..Origin::default()
+        files: arguments.from.files.iter().map(|path| path.display().to_string()).collect(),
+        ..Scope::default()
     };
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;
@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     Ok(code)
 }
 
-/// Reads one input to its end; gives what kept it from getting there.
+/// Reads one input to its end, and returns the error that stopped it.
 fn one(
     input: &Input,
     stdin: &mut dyn Read,
@@ -103,7 +103,7 @@ fn one(
             }
             Object::Workflow(workflow) if passed.is_repeated(&workflow.metadata) => {}
             Object::Workflow(mut workflow) => {
-                beside.settle(context, arguments.argo_version);
+                beside.settle(context, arguments.controller.argo_version);
                 if selection.takes(&workflow) {
                     failure = run.take(assess(&mut workflow, context)).err();
                 }
@@ -116,7 +116,7 @@ fn one(
                 late += usize::from(run.inspection.summary.workflows > 0);
                 beside.add(object);
             }
-            // Taken in by the first pass.
+            // The first pass has read it.
             _ => {}
         }
         failure.is_none()

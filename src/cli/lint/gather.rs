@@ -1,4 +1,4 @@
-//! Manifests for a lint: from files, from a cluster, or from both.
+//! Reads the manifests for `lint` from files, from a cluster, or from both.
 
 use crate::cli::lint::Arguments;
 use crate::cluster::client::Cluster;
@@ -10,28 +10,28 @@ use crate::syntax::source::Source;
 use argo_gc_core::argo::config::ControllerConfig;
 use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::ConfigMap;
+use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::NEWEST;
 use argo_gc_core::lint::path::Misfit;
 use argo_gc_core::lint::types::{Manifest, ManifestKind, Settings};
 use argo_gc_core::model::gap::Gap;
-use argo_gc_core::model::scope;
+use argo_gc_core::model::scope::Scope;
 use serde::Deserialize;
 use std::io::Read;
 
-/// All that is linted, with where it came from.
+/// All manifests that were read, and where each came from.
 pub(crate) struct Gathered {
     pub manifests: Vec<Manifest>,
     pub origins: Vec<Origin>,
     pub sources: Vec<Source>,
     pub settings: Settings,
-    /// What of the cluster could not be read.
+    /// The parts of the cluster that could not be read.
     pub gaps: Vec<Gap>,
-    /// Files and objects that could not be read, each a sentence.
+    /// A sentence for each file or object that could not be read.
     pub problems: Vec<String>,
-    /// Files of others that were left out, each a sentence.
+    /// A sentence for each file that was left out because it holds no Kubernetes object.
     pub notes: Vec<String>,
-    pub source: scope::Origin,
+    pub source: Scope,
 }
 
 impl Gathered {
@@ -44,23 +44,23 @@ impl Gathered {
             gaps: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
-            source: scope::Origin { kind: "files", ..scope::Origin::default() },
+            source: Scope { kind: "files".to_owned(), ..Scope::default() },
         };
         gathered.source.namespace.clone_from(&arguments.kube.namespace);
-        if !arguments.files.is_empty() {
+        if !arguments.from.files.is_empty() {
             gathered.files(arguments, stdin)?;
         }
         let mut version = None;
-        if arguments.files.is_empty() || arguments.connected {
+        if arguments.from.files.is_empty() || arguments.connected {
             version = gathered.cluster(arguments).await?;
         }
-        gathered.settings.version = arguments.argo_version.or(version).unwrap_or(NEWEST);
+        gathered.settings.version = arguments.controller.argo_version.or(version).unwrap_or(NEWEST);
         Ok(gathered)
     }
 
     fn files(&mut self, arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
-        let inputs = files::inputs(&arguments.files, arguments.recursive)?;
-        self.source.files = arguments.files.iter().map(|path| path.display().to_string()).collect();
+        let inputs = files::inputs(&arguments.from.files, arguments.from.recursive)?;
+        self.source.files = arguments.from.files.iter().map(|path| path.display().to_string()).collect();
         for input in &inputs {
             match read(input, stdin, inputs.len() == 1) {
                 Ok(source) => self.source(source, arguments.kube.namespace.as_deref()),
@@ -101,15 +101,16 @@ impl Gathered {
         self.sources.push(source);
     }
 
-    /// Reads the cluster's templates; those beside files only so that references resolve.
+    /// Reads the cluster's templates. If there are files, the templates are only used to resolve references.
     async fn cluster(&mut self, arguments: &Arguments) -> Result<Option<Version>, Error> {
         let cluster = Cluster::connect(&arguments.kube.access()).await?;
-        let whole = arguments.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
+        let whole =
+            arguments.scope.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
         let namespace = (!whole).then(|| cluster.namespace().to_owned());
         let beyond = cluster.manifests(namespace.as_deref()).await?;
-        let from_files = !arguments.files.is_empty();
+        let from_files = !arguments.from.files.is_empty();
         if !from_files {
-            self.source.kind = "cluster";
+            self.source.kind = "cluster".to_owned();
             self.source.namespace.clone_from(&namespace);
         }
         self.source.context = cluster.context().map(str::to_owned);
@@ -139,7 +140,7 @@ impl Gathered {
         let mut versions = beyond.controllers.seen.iter().map(|controller| controller.version);
         let first = versions.next().flatten();
         let version = first.filter(|first| versions.all(|other| other == Some(*first)));
-        if version.is_none() && arguments.argo_version.is_none() {
+        if version.is_none() && arguments.controller.argo_version.is_none() {
             self.gaps.push(Gap {
                 what: "the controller's version".to_owned(),
                 why: "no single release is running, or its Deployment can't be read".to_owned(),
@@ -158,7 +159,7 @@ impl Gathered {
     }
 }
 
-/// Reads a whole input; the error names it and the place in it. The only one has to be a manifest.
+/// Reads a whole input. The error names the input and the place in it. With `only` it has to be a manifest.
 pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> Result<Source, String> {
     let name = input.to_string();
     let mut bytes = Vec::new();

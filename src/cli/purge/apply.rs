@@ -1,10 +1,12 @@
-//! From gathered workflows to a plan, from a plan to deleted objects: the one way, whatever the plan came from.
+//! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
+//! plan is new, saved or resumed.
 
 use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
 use crate::cli::purge::engine::Engine;
 use crate::cli::purge::{Arguments, DryRun, engine};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
+use crate::cluster::access::Access;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
@@ -13,7 +15,8 @@ use crate::output::escape::escape;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
-use crate::purge::resolve;
+use crate::purge::refresh::Refreshed;
+use crate::purge::{refresh, resolve};
 use crate::scan::gather::Scan;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
@@ -23,18 +26,18 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a shown plan may wait for its answer: what refers to its objects was looked up before.
+/// How long the user may take to answer. The references were read before the question, and are out of date later.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Above these a name is typed rather than a letter.
+/// Above this number of objects, or [`MANY_BYTES`], the user types the name of the bucket instead of `y`.
 pub(crate) const MANY_OBJECTS: u64 = 1_000;
 
 pub(crate) const MANY_BYTES: u64 = 100 << 30;
 
-/// Objects that are still there are named up to this number.
+/// How many objects that are still there are named.
 pub(crate) const TOLD: u64 = 20;
 
-/// Asks storage about everything gathered and seals the plan.
+/// Looks up the selected objects in storage and seals the plan.
 pub(crate) async fn make(
     arguments: &Arguments,
     mut whole: Scan,
@@ -99,7 +102,7 @@ pub(crate) async fn run(
     carry_out(arguments, plan, target, &journal, streams, now).await
 }
 
-/// Saves a plan, and says how to go on.
+/// Saves a plan, and says how to carry it out.
 pub(crate) fn save(plan: &Plan, path: &Path, streams: &mut Streams) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let mut file = std::fs::File::create(path).map_err(failed)?;
@@ -119,12 +122,13 @@ pub(crate) async fn saved(
         std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
-    // A plan of files names no cluster, and then none is asked.
-    let (cluster, context) = connect(arguments, plan.head.cluster.is_none(), now).await?;
+    // A plan made from files names no cluster, so no cluster is asked.
+    let (cluster, context) = connect(arguments, &plan, now).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
-    // All of it, for what shards share is nobody else's.
-    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
+    // References are checked for the whole plan. For a shard alone, a workflow of another shard would seem to need the
+    // objects that both share.
+    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     if arguments.engine != Engine::Local {
         return engine::hand_over(arguments, &plan, streams);
     }
@@ -136,7 +140,7 @@ pub(crate) async fn saved(
     run(arguments, plan, &target, streams, now).await
 }
 
-/// Finishes an interrupted run: the same plan, without what the journal says is settled.
+/// Finishes an interrupted run. Its plan is carried out without the objects that the journal records as settled.
 pub(crate) async fn resume(
     arguments: &Arguments,
     path: &Path,
@@ -145,7 +149,7 @@ pub(crate) async fn resume(
 ) -> Result<u8, Error> {
     let record = JournalReplay::read(path)?;
     let store = arguments.storage.open()?;
-    let (cluster, context) = connect(arguments, record.plan.head.cluster.is_none(), now).await?;
+    let (cluster, context) = connect(arguments, &record.plan, now).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
@@ -179,11 +183,11 @@ pub(crate) async fn resume(
     }
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
     if plan.is_idle() {
-        // Nothing more is deleted, so there is nothing to ask; only the workflows have not been told.
+        // Nothing more is deleted, so there is nothing to confirm. Only the workflows still have to be updated.
         let journal = Journal::reopen(path)?;
         return carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended);
     }
-    let plan = refresh(arguments, plan, cluster.as_ref(), &context, streams).await?;
+    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
     if arguments.dry_run != DryRun::None {
         return Ok(exit::DONE);
@@ -194,8 +198,8 @@ pub(crate) async fn resume(
     carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)
 }
 
-/// Looks again who refers to what: a plan may be hours old.
-async fn refresh(
+/// Reads the references again, because a plan may be hours old, and keeps what is needed by now.
+async fn without_needed(
     arguments: &Arguments,
     plan: Plan,
     cluster: Option<&Cluster>,
@@ -203,7 +207,10 @@ async fn refresh(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let (references, since) = crate::purge::refresh::references(cluster, arguments, context, &plan).await?;
+    let chunk_size = arguments.kube.chunk_size;
+    let Refreshed { references, since, unread } =
+        refresh::references(cluster, chunk_size, context, &plan).await?;
+    arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
         streams.say(format!("Note: {kept} objects of the plan are referred to by now, or pinned, and stay."));
@@ -215,18 +222,34 @@ pub(crate) async fn identity(cluster: Option<&Cluster>) -> Option<ClusterIdentit
     Some(ClusterIdentity::of(cluster?).await)
 }
 
-/// The cluster of a plan, with what verdicts need; nothing for files.
+/// Connects to the cluster of a plan, and reads what verdicts need. A plan of files has no cluster.
 async fn connect(
     arguments: &Arguments,
-    of_files: bool,
+    plan: &Plan,
     now: Timestamp,
 ) -> Result<(Option<Cluster>, Context), Error> {
-    if of_files {
+    if plan.head.cluster.is_none() {
         let context = Context { now, controllers: Controllers::default(), related: Related::default() };
         return Ok((None, context));
     }
-    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)).await?;
+    // -n is refused here: what may be read in one namespace only was read in that of the plan.
+    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube) };
+    let cluster = Cluster::connect(&access).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
-    controllers.version = arguments.argo_version;
+    controllers.version = arguments.controller.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))
+}
+
+/// The namespace of a plan's workflows if all are in one. Orphans have none.
+fn only_namespace(plan: &Plan) -> Result<Option<String>, Error> {
+    let mut only: Option<String> = None;
+    for workflow in plan.workflows()? {
+        let PlannedWorkflow { namespace, .. } = workflow?;
+        match &only {
+            None => only = Some(namespace),
+            Some(known) if *known == namespace => {}
+            Some(_) => return Ok(None),
+        }
+    }
+    Ok(only.filter(|namespace| !namespace.is_empty()))
 }

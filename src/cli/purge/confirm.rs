@@ -21,15 +21,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a plan is carried out on.
+/// The cluster and the storage that a plan is carried out on.
 pub(crate) struct Target<'a> {
-    /// None for files.
+    /// A plan made from files has no cluster.
     pub cluster: Option<&'a Cluster>,
     pub store: &'a Store,
     pub context: &'a Context,
 }
 
-/// Shows a plan. A plan that is carried out shows as a table where its result is to be the document.
+/// Shows a plan. If the plan is carried out and `-o` asks for a document, the plan is a table on standard error:
+/// the result is the document.
 pub(crate) fn print(
     arguments: &Arguments,
     plan: &Plan,
@@ -77,10 +78,10 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
     }
 }
 
-/// Asks for every right before the first delete, so that nothing is left half done for want of one.
+/// Checks every permission before the first delete, so that no run stops halfway because one is missing.
 pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
     for bucket in &plan.tail.buckets {
-        let missing = target.store.missing_rights(&bucket.bucket).await.map_err(Error::new)?;
+        let missing = target.store.missing_permissions(&bucket.bucket).await?;
         if !missing.is_empty() {
             return Err(Error::refused(format!(
                 "{} lacks {} on {}",
@@ -109,7 +110,7 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
     Ok(())
 }
 
-/// Who deletes: storages differ in it.
+/// Names the identities that delete. Each kind of storage has its own.
 pub(crate) async fn identities(plan: &Plan, target: &Target<'_>) -> String {
     let mut identities: Vec<String> = Vec::new();
     for facts in &plan.tail.buckets {
@@ -121,7 +122,7 @@ pub(crate) async fn identities(plan: &Plan, target: &Target<'_>) -> String {
     identities.join(" and ")
 }
 
-/// Says what there is to know, and asks.
+/// Shows the buckets, the cluster and the identities, and asks the user to confirm.
 pub(crate) async fn confirm(
     arguments: &Arguments,
     plan: &Plan,
@@ -164,7 +165,7 @@ pub(crate) async fn confirm(
     let _ = streams.err.flush();
     let asked = Instant::now();
     let mut answer = String::new();
-    // One byte at a time would be needed to leave the rest alone; nothing reads it after us.
+    // The reader may take more than the line from standard input. Nothing else reads it afterwards.
     BufReader::new(&mut *streams.input).read_line(&mut answer).map_err(Error::new)?;
     if asked.elapsed() > PATIENCE {
         return Err(Error::refused("the answer took so long that the plan may be out of date")
@@ -175,7 +176,7 @@ pub(crate) async fn confirm(
     if agreed { Ok(()) } else { Err(Error::refused("not confirmed: nothing was deleted")) }
 }
 
-/// Deletes, verifies, settles the workflows, and tells.
+/// Deletes the objects, verifies that they are gone, updates the workflows, and prints the result.
 pub(crate) async fn carry_out(
     arguments: &Arguments,
     plan: Plan,

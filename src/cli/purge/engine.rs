@@ -1,4 +1,4 @@
-//! `--engine`: a saved plan handed to others, for more objects than one machine should delete.
+//! `--engine` hands a saved plan over to another system, for more objects than one machine should delete.
 
 use crate::cli::purge::Arguments;
 use crate::cli::streams::Streams;
@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use std::io::Write;
 use std::path::Path;
 
-/// Shards of a plan where nothing else is asked for.
+/// The number of shards if `--shards` is not given.
 const SHARDS: u32 = 8;
 
 /// Who deletes.
@@ -27,7 +27,7 @@ pub(crate) enum Engine {
     GcsBatch,
 }
 
-/// Which shard of how many, as `3/8`.
+/// Parses a shard and the number of shards, such as `3/8`.
 pub(crate) fn shard(text: &str) -> Result<(u32, u32), String> {
     let wrong = || format!("{text:?} is not of the form 3/8");
     let (which, of) = text.split_once('/').ok_or_else(wrong)?;
@@ -38,7 +38,7 @@ pub(crate) fn shard(text: &str) -> Result<(u32, u32), String> {
     }
 }
 
-/// Refuses what no engine can carry out, before anything is read.
+/// Refuses combinations of flags that no engine can carry out, before anything is read.
 pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     if (arguments.engine != Engine::Local || arguments.shard.is_some()) && arguments.plan.is_none() {
         return Err(Error::usage(
@@ -62,7 +62,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     }
     match &arguments.plan_location {
         None => {
-            return Err(Error::usage("--engine argo wants --plan-location, where its pods find the plan"));
+            return Err(Error::usage("--engine argo requires --plan-location, where its pods find the plan"));
         }
         Some((bucket, _)) if bucket.engine() != StorageEngine::Gcs => {
             return Err(Error::usage("--plan-location has to be a gs:// address"));
@@ -75,13 +75,13 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
     match arguments.image {
         Some(_) => Ok(()),
         None => Err(Error::usage(
-            "--engine argo wants --image, an image of this plugin that the cluster can pull",
+            "--engine argo requires --image, an image of this plugin that the cluster can pull",
         )
         .hint("docs/in-cluster.md shows how to make it: docker build -t IMAGE . && docker push IMAGE")),
     }
 }
 
-/// Writes what the engine needs; nothing is deleted here.
+/// Writes the files or the manifest that the engine needs. Nothing is deleted here.
 pub(crate) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
     match arguments.engine {
         Engine::Argo => argo(arguments, plan, streams)?,
@@ -118,14 +118,14 @@ fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Resul
     Ok(())
 }
 
-/// The workflow, with the plan as an artifact and each shard's journal as one.
+/// Prints a workflow that takes the plan as an input artifact and has the journal of each shard as an output artifact.
 fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
-    // Both are there: see `check`.
+    // `check` made sure that both are given.
     let (Some((bucket, key)), Some(image)) = (&arguments.plan_location, &arguments.image) else {
         return check(arguments);
     };
     let text = fill(include_str!("engine/argo.yaml"), "@POD_SECURITY@", POD_SECURITY);
-    // The user's texts come last, so that nothing in them is taken for a place to fill in.
+    // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
     let text = fill(&text, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
         .replace("@HASH@", plan.hash.get(..8).unwrap_or_default())
         .replace("@SHARDS@", &arguments.shards.unwrap_or(SHARDS).to_string())

@@ -1,11 +1,11 @@
-//! Planning from a cluster: all workflows are read once, for what is selected and for what refers to it.
+//! Makes a plan from a cluster. All workflows are read once: for the selected artifacts and for the references to them.
 
 use crate::cli::purge::{Arguments, apply, confirm};
 use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
-use crate::cluster::references::Unread;
+use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
 use crate::error::Error;
 use crate::scan::archive;
@@ -19,9 +19,6 @@ use argo_gc_core::plan::rules::Rules;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// Pages read at a time.
-pub(crate) const DECODERS: usize = 2;
-
 pub(crate) async fn run(
     arguments: &Arguments,
     retention: Option<Arc<Retention>>,
@@ -32,20 +29,17 @@ pub(crate) async fn run(
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;
-    warnings::warn(cluster.argo_server(), streams).await;
-    let namespace = (!arguments.all_namespaces).then(|| cluster.namespace().to_owned());
-    let labelled = labelled(&cluster, arguments, namespace.as_deref()).await?;
+    warnings::warn_of_argo_server(cluster.argo_server(), streams).await;
+    let namespace = (!arguments.scope.all_namespaces).then(|| cluster.namespace().to_owned());
+    let chunk_size = arguments.kube.chunk_size;
+    let labelled =
+        labelled(&cluster, arguments.selector.as_deref(), chunk_size, namespace.as_deref()).await?;
 
     let mut gathering = ReferencesBuilder::default();
     let beside = cluster.beside(namespace.as_deref(), &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace.as_deref()).await;
-    controllers.version = arguments.argo_version;
-    for gap in gaps {
-        streams.say(crate::output::escape::escape(&format!(
-            "Warning: cannot read {} ({}); {}",
-            gap.what, gap.why, gap.effect
-        )));
-    }
+    controllers.version = arguments.controller.argo_version;
+    warnings::warn_of_gaps(&gaps, streams);
     let mut allowed = cluster.repositories(&controllers).await;
     if let Some(root) = &arguments.storage.store_root {
         tracing::debug!(root = %root.display(), "every bucket below the directory is the user's own");
@@ -55,10 +49,8 @@ pub(crate) async fn run(
     let mut unread = beside.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(RelatedKind::GcPods, namespace.as_deref().unwrap_or_default()) {
-        unread.push(Unread {
-            source: "pods",
-            why: "whether Argo's GC pods are at work can't be told".to_owned(),
-        });
+        let why = "whether Argo's GC pods are at work can't be told";
+        unread.push(Unread::new(UnreadSource::Pods, why));
     }
     let context = Arc::new(Context { now, controllers, related });
     let selection = arguments.selection(namespace.clone(), now);
@@ -69,7 +61,7 @@ pub(crate) async fn run(
 
     let shared = Arc::new((Arc::clone(&context), rules, beside, arguments.names.clone(), selects));
     let start = Scan::under(&shared.1, gathering, unread);
-    let whole = everything(&cluster, arguments.kube.chunk_size, namespace.as_deref(), &shared, start).await?;
+    let whole = everything(&cluster, chunk_size, namespace.as_deref(), &shared, start).await?;
     let (_, rules, ..) = &*shared;
     if let Some(namespace) = namespace.as_deref().filter(|_| whole.taken == 0) {
         cluster.ensure_namespace(namespace).await?;

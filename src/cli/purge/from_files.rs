@@ -1,4 +1,4 @@
-//! Planning from files: what they hold is all there is.
+//! Makes a plan from files. No cluster is asked for what the files do not hold.
 
 use crate::cli::purge::{Arguments, apply, confirm};
 use crate::cli::streams::Streams;
@@ -18,8 +18,13 @@ pub(crate) async fn run(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
-    let Loaded { context, gathering, pins, workflows, .. } =
-        load(&arguments.files, arguments.recursive, arguments.argo_version, &mut *streams.input, now)?;
+    let Loaded { context, gathering, pins, workflows, .. } = load(
+        &arguments.from.files,
+        arguments.from.recursive,
+        arguments.controller.argo_version,
+        &mut *streams.input,
+        now,
+    )?;
     let allowed = match arguments.storage.store_root {
         Some(_) => Allowed::everywhere(),
         None => Allowed::default(),

@@ -1,37 +1,34 @@
-//! Where the Argo server is and who asks it, as the argo CLI is told (cmd/argo/commands/client/conn.go@v4.1.2).
+//! The address and the credentials for the Argo server, as the argo CLI has them
+//! (cmd/argo/commands/client/conn.go@v4.1.2).
 
+use crate::cluster::api_client::is_loopback;
 use crate::error::Error;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use kube::config::AuthInfo;
 
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// No flag: command lines are seen by everyone on a machine.
+/// The variable of the token. There is no flag, because all users of a machine can see command lines.
 const TOKEN: &str = "ARGO_TOKEN";
 
-/// An Argo server as a command line or the environment names it.
+/// The address of an Argo server, from the command line or the environment.
 #[derive(Debug, Clone, Default)]
 pub struct ArgoAddress {
-    /// `HOST:PORT`, or a URL, which then says itself whether it is TLS.
+    /// `HOST:PORT`, or a URL, whose scheme says whether TLS is used.
     pub server: String,
-    /// TLS, where the server is named without a scheme.
+    /// Whether TLS is used, for an address without a scheme.
     pub secure: bool,
-    /// Take any certificate.
+    /// Whether any certificate is accepted.
     pub insecure: bool,
-    /// The path it is served below.
+    /// The base path of the server, for an address without a path.
     pub base_href: String,
 }
 
 impl ArgoAddress {
-    /// As a URL whose path is the base of all requests.
+    /// The URL whose path is the base of all requests.
     pub(crate) fn uri(&self) -> Result<Uri, Error> {
         let wrong = |why: &str| {
-            // What stands before an @ may be a password.
+            // The text before an @ may be a password.
             let shown = self.server.rsplit('@').next().unwrap_or_default();
             Error::usage(format!("invalid --argo-server \"{shown}\": {why}"))
         };
@@ -61,8 +58,8 @@ impl ArgoAddress {
     }
 }
 
-/// Who asks: `ARGO_TOKEN`, with or without `Bearer` or `Basic` before it, else the kubeconfig user's own token.
-/// A variable that is set and empty asks as nobody, for servers that want nobody's.
+/// The credentials: `ARGO_TOKEN`, with or without `Bearer` or `Basic`, else the token of the kubeconfig's user.
+/// A variable that is set but empty means no credentials, for servers that need none.
 pub(crate) fn credentials(auth: &AuthInfo) -> Result<AuthInfo, Error> {
     match std::env::var(TOKEN) {
         Ok(token) => from_token(token.trim()),
@@ -112,10 +109,10 @@ fn unusable(why: &str) -> Error {
     Error::new(format!("{TOKEN} {why}")).hint("use what `argo auth token` prints")
 }
 
-/// The proxy that the environment names for the address, as Go's clients read it; none on the same machine.
+/// The proxy that the environment names for the address, as for Go's clients; none for this machine.
 pub(crate) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
     let host = uri.host().unwrap_or_default();
-    if crate::cluster::argo_server::address::is_loopback(host) {
+    if is_loopback(host) {
         return Ok(None);
     }
     let named = |names: [&str; 2]| {
@@ -131,7 +128,7 @@ pub(crate) fn proxy(uri: &Uri) -> Result<Option<Uri>, Error> {
     proxy.parse().map(Some).map_err(|_| Error::new(format!("{} names no proxy", names[0])))
 }
 
-/// Whether a `NO_PROXY` list has the host, or a domain it belongs to. Networks are not looked at.
+/// Whether a `NO_PROXY` list has the host, or a domain that contains it. Networks in the list are ignored.
 fn is_spared(host: &str, list: &str) -> bool {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
         let domain = entry.trim_start_matches("*.").trim_start_matches('.');

@@ -1,13 +1,13 @@
-//! The archive: rows without nodes, page by page, and whole workflows by UID.
+//! Reads the archive: rows without nodes, page by page, and whole workflows by UID.
 //!
-//! The server pages by offset into what is newest first (persist/sqldb/selector.go@v4.1.2), so a row that comes
-//! or goes between two pages would shift the others, and one could be missed. Here the next page is asked for by
-//! the time at which the last row's workflow started, which every release since v3.4 can select by; and in the
+//! The server pages by offset, the newest row first (persist/sqldb/selector.go@v4.1.2), so a row that is added
+//! or deleted between two pages shifts the others, and one could be missed. Here the next page is selected by
+//! the time at which the last row's workflow started, which every release since v3.4 can do; at the
 //! end the rows are counted.
 
-use crate::cluster::api_client::check_segment;
+use crate::cluster::api_client::{check_segment, with_query};
 use crate::cluster::argo_server::{ArgoServer, Whole};
-use crate::cluster::pages::continue_token;
+use crate::cluster::paging::continue_token;
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::meta::Meta;
@@ -21,10 +21,10 @@ use tokio::task::JoinHandle;
 
 const ARCHIVE: &str = "/api/v1/archived-workflows";
 
-/// A page is at most so much larger than asked for: a burst of workflows that started in one second.
+/// The limit of a page's growth, in usual pages; pages grow if many workflows started in one second.
 const MAX_GROWTH: u32 = 1 << 10;
 
-/// No workflow has it.
+/// A UID that no workflow has.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Which rows to read.
@@ -38,7 +38,7 @@ pub struct Rows {
     pub chunk_size: u32,
 }
 
-/// A row of the archive: of a workflow only names, UID, phase and times, and labels since v3.5.
+/// A row of the archive: the names, UID, phase and times of a workflow, and since v3.5 its labels.
 pub type Row = Workflow;
 
 impl ArgoServer {
@@ -50,7 +50,7 @@ impl ArgoServer {
         let server = self.clone();
         let _reader: JoinHandle<()> = tokio::spawn(async move {
             if let Err(error) = server.feed_rows(&wanted, &sender).await {
-                // A reader that is gone needs no error.
+                // If the reader has stopped, nobody needs the error.
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -65,14 +65,14 @@ impl ArgoServer {
         let mut window = Window::default();
         loop {
             let body = self.get(&wanted.path(&window)).await?;
-            let more = continue_token(&body).map_err(|error| self.half("page of the archive", &error))?;
+            let more = continue_token(&body).map_err(|error| self.half("page of the archive", error))?;
             let mut page = Vec::new();
             let mut malformed = None;
             decode::<Row>(&body, |item| match item {
                 Item::Object(row) => page.push(*row),
                 Item::Malformed(bad) => malformed = Some(bad),
             })
-            .map_err(|error| self.half("page of the archive", &error))?;
+            .map_err(|error| self.half("page of the archive", error))?;
             if let Some(bad) = malformed {
                 return Err(Error::new(format!("archived workflow {}: {}", bad.name, bad.error)));
             }
@@ -87,10 +87,10 @@ impl ArgoServer {
         }
     }
 
-    /// One archived workflow with its nodes, marked as the archive's.
+    /// One archived workflow with its nodes and the label of an archived record.
     ///
     /// # Errors
-    /// The server can't give it, or gives another.
+    /// The server does not return it, or returns another.
     pub async fn archived(&self, row: &Row) -> Result<Whole, Error> {
         let Meta { namespace, name, uid, .. } = &row.metadata;
         check_segment("uid", uid)?;
@@ -99,21 +99,21 @@ impl ArgoServer {
         if (&meta.uid, &meta.namespace, &meta.name) != (uid, namespace, name) {
             return Err(Error::new(format!("the Argo server answered with another than uid {uid}")));
         }
-        // Before v3.5 the record has the label it had while it lived (GetWorkflow, workflow_archive.go).
+        // Before v3.5 the record has the label of the live workflow (GetWorkflow, workflow_archive.go).
         meta.labels.insert(names::ARCHIVING.to_owned(), "Persisted".to_owned());
         Ok(whole)
     }
 
-    /// Whether the server has an archive at all: without one its list is empty, but a look-up fails otherwise
-    /// than for a row that isn't there (persist/sqldb/null_workflow_archive.go).
+    /// Whether the server has an archive at all. Without one its list is empty, but a look-up fails in another way
+    /// than for a missing row (persist/sqldb/null_workflow_archive.go).
     ///
     /// # Errors
-    /// That can't be told.
+    /// The server doesn't say.
     pub(crate) async fn has_archive(&self) -> Result<bool, Error> {
         match self.get(&format!("{ARCHIVE}/{NOBODY}")).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
-            Err(error) if error.brief().contains("not supported") => Ok(false),
+            Err(error) if error.kind == ErrorKind::Unsupported => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -124,7 +124,7 @@ impl Rows {
         let mut fields: Vec<String> = Vec::new();
         fields.extend(self.namespace.as_ref().map(|namespace| format!("metadata.namespace={namespace}")));
         fields.extend(self.name.as_ref().map(|name| format!("metadata.name={name}")));
-        // Below it up to v3.5, up to it since: a second more than the last row has is right for both.
+        // Up to v3.5 the bound is exclusive, since then inclusive: one second after the last row suits both.
         fields.extend(window.before.map(|time| format!("spec.startedAt<{}", seconds(time))));
         if window.before.is_none() && self.chunk_size > 0 {
             fields.push("ext.showRemainingItemCount=true".to_owned());
@@ -140,26 +140,26 @@ impl Rows {
         }
         query.extend(self.label_selector.as_deref().map(|selector| ("listOptions.labelSelector", selector)));
         query.extend(self.prefix.as_deref().map(|prefix| ("namePrefix", prefix)));
-        crate::cluster::api_client::with_query(ARCHIVE, &query)
+        with_query(ARCHIVE, &query)
     }
 }
 
-/// How far the reading got.
+/// The progress of the reading.
 #[derive(Debug, Default)]
 struct Window {
-    /// Rows that started before this are asked for.
+    /// The next page has rows that started before this.
     before: Option<Timestamp>,
-    /// How many times the usual page.
+    /// The size of the next page, in usual pages.
     growth: u32,
-    /// UIDs of rows handed on that the next page may have again.
+    /// The UIDs of rows that were handed on and may be in the next page again.
     handed: HashSet<String>,
-    /// Rows handed on.
+    /// How many rows were handed on.
     count: u64,
-    /// Rows there were at first, where the server said.
+    /// How many rows there were at first, if the server said so.
     total: Option<u64>,
 }
 
-/// What a page brought.
+/// The new rows of a page.
 #[derive(Debug)]
 struct Step {
     fresh: Vec<Row>,
@@ -167,7 +167,7 @@ struct Step {
 }
 
 impl Window {
-    /// Takes a page in, and moves on.
+    /// Takes in a page, and moves the window to the next one.
     fn take(&mut self, page: Vec<Row>, more: bool, chunk_size: u32) -> Result<Step, String> {
         let started = |row: &Row| row.status.started_at;
         if let Some(before) = self.before
@@ -182,7 +182,7 @@ impl Window {
         let next = oldest.and_then(|time| time.checked_add(SignedDuration::from_secs(1)).ok());
         let moved = next.filter(|next| self.before.is_none_or(|before| *next < before));
         let again: HashSet<String> = match moved {
-            // Those at the edge; the rest is behind.
+            // Only rows at the edge may come again.
             Some(next) => page
                 .iter()
                 .filter(|row| started(row).is_none_or(|time| time <= next))
@@ -205,7 +205,7 @@ impl Window {
             Some(next) => {
                 (self.before, self.growth, self.handed) = (Some(next), 1, again);
             }
-            // All of one second: only a larger page shows what lies beyond.
+            // All rows are of one second, so only a larger page shows the rows after them.
             None => {
                 self.handed.extend(again);
                 self.growth = self.growth.max(1).saturating_mul(2);
@@ -218,12 +218,12 @@ impl Window {
     }
 }
 
-/// The time as every release of the server reads it.
+/// The time in the format that every release of the server reads.
 fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// How many rows follow a page.
+/// The number of rows after a page.
 fn remaining(body: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct List {
@@ -253,7 +253,7 @@ mod tests {
         row
     }
 
-    /// A server of either kind: below the bound, or up to it.
+    /// A page of a server whose bound is inclusive or exclusive.
     fn page(rows: &[Row], window: &Window, limit: usize, inclusive: bool) -> (Vec<Row>, bool) {
         let mut found: Vec<Row> = rows
             .iter()
@@ -270,7 +270,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever goes while pages are read, what stays is read, and once; what comes is no matter.
+        /// Rows that exist all the time are read exactly once, even if others are deleted or added meanwhile.
         #[test]
         fn no_row_is_missed(
             starts in proptest::collection::vec(0_i64..12, 0..40),
@@ -311,7 +311,7 @@ mod tests {
         let mut window = Window { total: Some(3), ..Window::default() };
         assert!(!window.take(vec![row(1, 5)], true, 1).unwrap().last);
         assert!(window.take(vec![row(2, 4)], false, 1).unwrap_err().contains("2 of 3"));
-        // A server that doesn't know the selector would show the same rows for ever.
+        // A server that ignores the selector would send the same rows for ever.
         let mut window = Window::default();
         assert!(!window.take(vec![row(1, 5)], true, 1).unwrap().last);
         assert!(window.take(vec![row(1, 9)], true, 1).unwrap_err().contains("does not select"));

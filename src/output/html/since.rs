@@ -6,7 +6,6 @@ use crate::output::view::View;
 use argo_gc_core::diff::document::Head;
 use argo_gc_core::diff::{Comparison, Diff};
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::scope::{Origin, Scope};
 use std::io;
 use std::io::Write;
 
@@ -32,7 +31,7 @@ impl Compared {
         let artifacts = &inspection.summary.artifacts;
         let new = Head {
             generated_at: view.now,
-            source: scope(&view.origin),
+            source: view.origin.clone(),
             gaps: inspection.gaps.clone(),
             counted: artifacts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
             ..now
@@ -91,15 +90,4 @@ fn table(out: &mut dyn Write, groups: &[Group<'_>]) -> io::Result<()> {
         writeln!(out, "<td class=\"place\">{}</td></tr>", Text(&group.location))?;
     }
     end_table(out)
-}
-
-fn scope(origin: &Origin) -> Scope {
-    Scope {
-        kind: origin.kind.to_owned(),
-        context: origin.context.clone(),
-        server: origin.server.clone(),
-        namespace: origin.namespace.clone(),
-        filtered: origin.filtered,
-        files: origin.files.clone(),
-    }
 }

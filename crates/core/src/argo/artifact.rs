@@ -4,21 +4,21 @@ use crate::argo::de;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
-/// When Argo is asked to collect an artifact.
+/// The strategy: when Argo is asked to collect an artifact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Strategy {
-    /// Nothing is written at this level.
+    /// No strategy is set at this level.
     #[default]
     Unset,
     OnWorkflowCompletion,
     OnWorkflowDeletion,
     Never,
-    /// A value Argo does not know; the CRD does not refuse it (`docs/argo-gc.md#spec-fields`).
+    /// A value that Argo does not know; the CRD does not refuse it (`docs/argo-gc.md#spec-fields`).
     Other(String),
 }
 
 impl Strategy {
-    /// The field's own spelling; empty for [`Strategy::Unset`].
+    /// Returns the spelling of the field's value; empty for [`Strategy::Unset`].
     pub fn as_str(&self) -> &str {
         match self {
             Self::Unset => "",
@@ -29,7 +29,7 @@ impl Strategy {
         }
     }
 
-    /// Whether Argo would act on it: anything set but `Never`.
+    /// Returns true if Argo would act on the strategy: if it is set and not `Never`.
     pub fn asks_for_collection(&self) -> bool {
         !matches!(self, Self::Unset | Self::Never)
     }
@@ -72,7 +72,7 @@ pub struct ArtifactGc {
     pub strategy: Strategy,
     #[serde(deserialize_with = "de::or_default")]
     pub service_account_name: String,
-    /// Workflow level only, v3.5.0 and later.
+    /// Only at the workflow level, since v3.5.0.
     #[serde(deserialize_with = "de::or_default")]
     pub force_finalizer_removal: bool,
 }
@@ -83,14 +83,14 @@ pub struct ArtifactGc {
 pub struct Artifact {
     pub name: String,
     pub artifact_gc: Option<ArtifactGc>,
-    /// Set by the controller once the GC pod reported success, in status only.
+    /// The controller sets this, in status only, once the GC pod has reported success.
     pub deleted: bool,
     pub optional: bool,
     pub archive: Option<Archive>,
     pub location: ArtifactLocation,
 }
 
-/// The wire shape: Argo inlines the location. (`serde(flatten)` would buffer every artifact.)
+/// The serialised form, in which Argo inlines the location. (`serde(flatten)` would buffer every artifact.)
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ArtifactFields {
@@ -140,12 +140,13 @@ impl From<ArtifactFields> for Artifact {
 }
 
 impl Artifact {
-    /// Saved as it is (`archive: {none: {}}`), so possibly a directory of objects.
+    /// Returns true if the artifact is saved without archiving (`archive: {none: {}}`), so it may be a
+    /// directory of objects.
     pub fn is_unarchived(&self) -> bool {
         self.archive.as_ref().is_some_and(|archive| archive.none)
     }
 
-    /// Archived logs: `main-logs` or `<container>-logs`, which no template declares.
+    /// Returns true for archived logs, `main-logs` or `<container>-logs`, which no template declares.
     pub fn is_logs(&self) -> bool {
         self.name.ends_with("-logs") && self.artifact_gc.is_none()
     }
@@ -159,9 +160,9 @@ pub struct Archive {
     pub none: bool,
 }
 
-/// The one-of storage location, of an artifact, a template's `archiveLocation` or a repository.
+/// The storage location of an artifact, a template's `archiveLocation` or a repository: one of several types.
 ///
-/// Boxed, for there may be a hundred thousand in one workflow.
+/// The types are boxed because one workflow may have a hundred thousand locations.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ArtifactLocation {
@@ -189,7 +190,7 @@ macro_rules! drivers {
 drivers! {
     /// Google Cloud Storage.
     Gcs { bucket, key }
-    /// S3 and its relatives.
+    /// S3 and S3-compatible servers.
     S3 { endpoint, bucket, key }
     /// Azure Blob Storage.
     Azure { endpoint, container, blob }

@@ -1,6 +1,6 @@
-//! What a controller's ConfigMap says of whom it manages, of defaults, limits, the archive and repositories.
+//! Reads a controller's ConfigMap: which workflows it manages, defaults, limits, the archive and repositories.
 //!
-//! The one reader: each setting stands in a key of its own, or all in the key `config` (config/controller.go@v4.1.2).
+//! Each setting is in a key of its own, or all are in the key `config` (config/controller.go@v4.1.2).
 
 use crate::argo::artifact::{ArtifactGc, ArtifactLocation};
 use crate::argo::related::ConfigMap;
@@ -10,32 +10,33 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What every driver falls back to (`docs/argo-gc.md#repository-keys`).
+/// The key format that every driver defaults to (`docs/argo-gc.md#repository-keys`).
 pub const DEFAULT_KEY_FORMAT: &str = "{{workflow.name}}/{{pod.name}}";
 
-/// The keys of an artifact repository's drivers; the first that is there counts (`docs/argo-gc.md#repository-keys`).
+/// The keys of an artifact repository's drivers; the first one present counts
+/// (`docs/argo-gc.md#repository-keys`).
 const ENGINES: [&str; 7] = ["artifactory", "azure", "gcs", "hdfs", "oss", "plugin", "s3"];
 
-/// The ConfigMap's settings, as far as they bear on collection or on a deletion.
+/// The settings of the ConfigMap that affect collection or deletion.
 #[derive(Debug, Clone, Default)]
 pub struct ControllerConfig {
-    /// Empty when unset; none where it could not be understood.
+    /// The instance ID; empty if unset, none if it could not be understood.
     pub instance_id: Option<String>,
-    /// The one namespace it manages, unless its command line names one.
+    /// The single namespace it manages, unless its command line names one.
     pub namespace: Option<String>,
     /// `workflowDefaults.spec.artifactGC`.
     pub default_gc: Option<ArtifactGc>,
-    /// Workflows at a time, in all and in each namespace; none for no limit.
+    /// The limit of workflows at a time, in total and per namespace; none for no limit.
     pub parallelism: Option<u64>,
     pub namespace_parallelism: Option<u64>,
     pub repository: Option<Repository>,
-    /// Whether finished workflows are also kept in the archive; none where that could not be understood.
+    /// True if finished workflows are also stored in the archive; none if the setting could not be understood.
     pub archives: Option<bool>,
-    /// Settings that could not be understood, with the reason.
+    /// The settings that could not be understood, each with the reason.
     pub problems: Vec<String>,
 }
 
-/// An artifact repository: where artifacts go that name no place themselves.
+/// An artifact repository, which stores artifacts that do not name a place themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
     /// The key of its driver: `gcs`, `s3`.
@@ -44,13 +45,13 @@ pub struct Repository {
     pub bucket: String,
     /// The key's format, the driver's default included.
     pub key_format: String,
-    /// The place of that driver, without a key.
+    /// The driver's location, without a key.
     pub location: ArtifactLocation,
     pub archive_logs: bool,
 }
 
 impl ControllerConfig {
-    /// Reads the ConfigMap. What can't be understood is a problem, and unset or none.
+    /// Reads the ConfigMap. A setting that can't be understood is listed as a problem, and is unset or none.
     pub fn parse(config: &ConfigMap) -> Self {
         let mut settings = Settings::of(config);
         let limit = |value: &Value| {
@@ -59,7 +60,7 @@ impl ControllerConfig {
                 Value::String(text) => text.trim().parse().ok(),
                 other => other.as_u64(),
             };
-            // Zero is Argo's word for no limit.
+            // In Argo zero means no limit.
             number
                 .map(|number| Some(number).filter(|n| *n > 0))
                 .ok_or_else(|| format!("{value} is no number"))
@@ -103,7 +104,7 @@ struct DefaultSpec {
 }
 
 impl Repository {
-    /// A repository's text as a tree; none where it names no driver that is known.
+    /// Reads a repository from its text; none if it names no known driver.
     fn read(value: &Value) -> Result<Option<Self>, String> {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "camelCase", default)]
@@ -140,11 +141,12 @@ impl Repository {
     }
 }
 
-/// What a key of an `artifact-repositories` ConfigMap holds: a repository, none that is known, or no sense.
+/// The value of a key in an `artifact-repositories` ConfigMap: a repository, none if its driver is unknown, or
+/// an error if it can't be understood.
 pub type Entry = Result<Option<Repository>, String>;
 
-/// The repositories of an `artifact-repositories` ConfigMap, and the key of its default; an entry that can't be
-/// understood is an error.
+/// Returns the repositories of an `artifact-repositories` ConfigMap, and the key of its default. An entry that
+/// can't be understood is an error.
 pub fn repositories(config: &ConfigMap) -> (BTreeMap<&str, Entry>, Option<&str>) {
     let parsed = config.data.iter().map(|(name, text)| {
         let entry = yaml(text).and_then(|value| Repository::read(&value));
@@ -153,10 +155,10 @@ pub fn repositories(config: &ConfigMap) -> (BTreeMap<&str, Entry>, Option<&str>)
     (parsed.collect(), config.metadata.annotations.get(names::DEFAULT_REPOSITORY).map(String::as_str))
 }
 
-/// The settings as trees, wherever they stand.
+/// The parsed settings, from the key `config` or from keys of their own.
 struct Settings<'a> {
     own: &'a BTreeMap<String, String>,
-    /// What the key `config` holds; none where that could not be understood.
+    /// The value of the key `config`; none if it could not be understood.
     block: Option<Map<String, Value>>,
     problems: Vec<String>,
 }
@@ -182,7 +184,7 @@ impl<'a> Settings<'a> {
         Self { own: &config.data, block, problems }
     }
 
-    /// One setting; none where it can't be understood. An absent one is read as null.
+    /// Returns one setting; none if it can't be understood. An absent setting is read as null.
     fn get<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
         let value = match (self.own.get(name), &self.block) {
             (Some(text), _) => yaml(text),
@@ -287,7 +289,7 @@ mod tests {
             (azure.location.azure.unwrap().container.as_str(), azure.key_format.as_str()),
             ("c", "x/{{pod.name}}")
         );
-        // The first counts, and no other is its location.
+        // The first driver counts, and only its location is used.
         let two = repository("s3: {bucket: c}\nartifactory: {repoURL: https://r.example}");
         assert_eq!((two.engine, two.bucket.as_str()), ("artifactory", "https://r.example"));
         assert!(two.location.s3.is_none() && two.key_format == DEFAULT_KEY_FORMAT);

@@ -1,4 +1,4 @@
-//! Deserialisers that forgive what Go writes: `null` for the empty value, RFC 3339 for times.
+//! Deserialisers that accept Go's output: `null` for the empty value, RFC 3339 for times.
 
 use jiff::Timestamp;
 use serde::de::Error;
@@ -20,7 +20,7 @@ where
 /// Reads an RFC 3339 time, `null` and `""` as none.
 ///
 /// # Errors
-/// The text is no time.
+/// The text is not a time.
 pub fn time<'de, D>(deserializer: D) -> Result<Option<Timestamp>, D::Error>
 where
     D: Deserializer<'de>,
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// Accepts any value and remembers only that one stood there (`{}` counts, `null` does not).
+/// Accepts any value and returns true if it is present (`{}` counts, `null` does not).
 ///
 /// # Errors
 /// The value itself is malformed.

@@ -11,16 +11,16 @@ use std::fmt;
 #[derive(Debug)]
 pub enum Item<T> {
     Object(Box<T>),
-    /// It is no such object; the rest of the list is unharmed.
+    /// The object could not be read; the rest of the list is not affected.
     Malformed(Malformed),
 }
 
 /// An object that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// `namespace/name` as far as it could be made out.
+    /// `namespace/name` as far as they could be read.
     pub name: String,
-    /// The parser's words.
+    /// The parser's message.
     pub error: String,
 }
 
@@ -28,19 +28,19 @@ pub struct Malformed {
 const UNNAMED: &str = "<unnamed>";
 
 impl Malformed {
-    /// Its name; empty when that could not be made out.
+    /// Returns the object's name; empty if it could not be read.
     pub fn known_name(&self) -> &str {
         if self.name == UNNAMED { "" } else { &self.name }
     }
 }
 
-/// Decodes the items of one page and hands each on before the next is read.
+/// Decodes the items of one page, and passes each on before it reads the next.
 ///
-/// Items are read straight into `T`; from the first that does not fit on they are taken one by one, so that a
-/// malformed object costs itself alone.
+/// Items are read directly into `T`. After the first that does not fit, items are decoded one by one, so that a
+/// malformed object affects only itself.
 ///
 /// # Errors
-/// The body is no JSON list. Items before the fault may have been handed on.
+/// The body is not a JSON list. Items before the error may have been passed on.
 pub fn decode<T: DeserializeOwned>(
     body: &[u8],
     mut take: impl FnMut(Item<T>),
@@ -64,7 +64,7 @@ pub fn decode<T: DeserializeOwned>(
     Ok(())
 }
 
-/// Reads the object of a list, or its `items`, handing each item to a function.
+/// Reads the object of a list, or its `items`, and passes each item to a function.
 struct Items<'f, T>(&'f mut dyn FnMut(T));
 
 impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Items<'_, T> {
@@ -115,7 +115,7 @@ pub fn object<T: DeserializeOwned>(text: &str) -> Item<T> {
     }
 }
 
-/// The name of an object whose other fields are beyond reading.
+/// The name of an object whose other fields can't be read.
 fn name_of(text: &str) -> String {
     #[derive(Deserialize)]
     struct Named {
@@ -153,7 +153,6 @@ mod tests {
 
     use super::*;
     use crate::argo::workflow::Workflow;
-    use serde::de::Error as _;
 
     fn workflows(body: &[u8]) -> Result<Vec<Item<Workflow>>, serde_json::Error> {
         let mut items = Vec::new();

@@ -1,4 +1,4 @@
-//! Object metadata, as far as it is used.
+//! Object metadata, with only the fields that are used.
 
 use crate::argo::de;
 use jiff::Timestamp;
@@ -43,15 +43,15 @@ pub struct OwnerReference {
 }
 
 impl Meta {
-    /// The label's value, empty when absent.
+    /// Returns the label's value, empty if absent.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 
-    /// Whether its artifacts are to be kept: `argo-gc/keep: "true"` as a label or annotation.
+    /// Returns true if the object's artifacts must be kept: `argo-gc/keep` as a label or annotation.
     pub fn is_pinned(&self) -> bool {
         [&self.labels, &self.annotations].into_iter().any(|map| {
-            // Whatever is meant by another value, it isn't consent.
+            // Any value other than "false" keeps the artifacts, because it is not clear consent to delete them.
             map.get(crate::argo::names::KEEP).is_some_and(|value| value != "false")
         })
     }

@@ -3,7 +3,7 @@
 /// API group and version of every Argo object.
 pub const API_VERSION: &str = "argoproj.io/v1alpha1";
 
-/// The finalizer that stands for artifact garbage collection.
+/// The finalizer of artifact garbage collection.
 pub const GC_FINALIZER: &str = "workflows.argoproj.io/artifact-gc";
 
 /// "true" once the workflow's phase is final.
@@ -12,7 +12,7 @@ pub const COMPLETED: &str = "workflows.argoproj.io/completed";
 /// The workflow's phase, as a label.
 pub const PHASE: &str = "workflows.argoproj.io/phase";
 
-/// Which controller manages the workflow.
+/// The instance ID of the controller that manages the workflow.
 pub const INSTANCE_ID: &str = "workflows.argoproj.io/controller-instanceid";
 
 /// `Pending`, `Archived` (live object) or `Persisted` (a row of the archive).
@@ -30,16 +30,16 @@ pub const RESUBMITTED_FROM: &str = "workflows.argoproj.io/resubmitted-from-workf
 /// The CronWorkflow that made the workflow.
 pub const CRON_WORKFLOW: &str = "workflows.argoproj.io/cron-workflow";
 
-/// On GC pods: the strategy they carry out.
+/// The strategy that a GC pod carries out.
 pub const GC_STRATEGY: &str = "workflows.argoproj.io/artifact-gc-strategy";
 
-/// How a GC pod made by a controller with an instance ID is labelled instead of [`INSTANCE_ID`].
+/// The label that a controller with an instance ID sets on its GC pods instead of [`INSTANCE_ID`].
 pub const WRONG_INSTANCE_LABEL: &str = "ARGO_INSTANCE_ID";
 
-/// What the names of all GC pods hold after their workflow's.
+/// The part of all GC pods' names that follows the workflow's name.
 pub const GC_POD_INFIX: &str = "-artgc-";
 
-/// On an `artifact-repositories` ConfigMap: the key of the repository to take where none is named.
+/// The annotation of an `artifact-repositories` ConfigMap with the key of the default repository.
 pub const DEFAULT_REPOSITORY: &str = "workflows.argoproj.io/default-artifact-repository";
 
 /// Condition type and Event reason that report failed collection.
@@ -48,7 +48,8 @@ pub const CONDITION_GC_ERROR: &str = "ArtifactGCError";
 /// Event reason of a failed collection.
 pub const EVENT_GC_FAILED: &str = "ArtifactGCFailed";
 
-/// Ours: "true" as a label or annotation of a workflow, its template or its namespace keeps its artifacts.
+/// This plugin's own name: "true" as a label or annotation of a workflow, its template or its namespace keeps
+/// its artifacts.
 pub const KEEP: &str = "argo-gc/keep";
 
 /// The WorkflowTemplate a workflow was submitted from.

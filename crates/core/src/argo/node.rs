@@ -49,7 +49,7 @@ pub struct NodeStatus {
     #[serde(deserialize_with = "de::or_default")]
     pub children: Vec<String>,
     pub memoization_status: Option<MemoizationStatus>,
-    /// Whether the task result was taken up; absent before v3.7.1.
+    /// True if the controller has processed the task result; absent before v3.7.1.
     pub task_result_synced: Option<bool>,
 }
 
@@ -61,7 +61,7 @@ pub struct Outputs {
     pub artifacts: Vec<Artifact>,
 }
 
-/// Whether the node's outputs came from a cache.
+/// The memoization status, which shows if the node's outputs came from a cache.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemoizationStatus {
@@ -71,18 +71,19 @@ pub struct MemoizationStatus {
 }
 
 impl NodeStatus {
-    /// A pod: the only node type Argo's GC searches (`docs/argo-gc.md#processing`).
+    /// Returns true for a pod, which is the only node type Argo's GC searches (`docs/argo-gc.md#processing`).
     pub fn is_pod(&self) -> bool {
         self.kind == "Pod"
     }
 
-    /// Made from an inline template: neither a template name nor a reference was recorded (`docs/argo-gc.md#inline-templates`).
+    /// Returns true if the node was made from an inline template, so that neither a template name nor a
+    /// reference was recorded (`docs/argo-gc.md#inline-templates`).
     pub fn is_unnamed(&self) -> bool {
         self.template_name.is_empty()
             && self.template_ref.as_ref().is_none_or(|reference| reference.template.is_empty())
     }
 
-    /// The name to show: the display name, or the full one.
+    /// Returns the name to show: the display name, or the full one.
     pub fn shown(&self) -> &str {
         if self.display_name.is_empty() { &self.name } else { &self.display_name }
     }

@@ -14,12 +14,12 @@ use thiserror::Error;
 /// Node trees by node ID.
 pub type Nodes = BTreeMap<String, NodeStatus>;
 
-/// Most bytes of JSON one compressed node tree may unpack to.
+/// The most bytes of JSON that one compressed node tree may unpack to.
 ///
 /// Argo compresses above 1 MiB and etcd holds 1.5 MiB at most, so an honest tree stays far below.
 pub const MAX_UNPACKED: u64 = 64 << 20;
 
-/// Why a workflow's nodes cannot be seen.
+/// The reason why a workflow's nodes cannot be seen.
 #[derive(Debug, Error)]
 pub enum NodesError {
     #[error("node status is offloaded to the controller's database (version {0})")]
@@ -49,16 +49,16 @@ impl Workflow {
     }
 }
 
-/// The locations that `status.compressedNodes` names.
+/// Returns the locations that `status.compressedNodes` names.
 ///
 /// # Errors
-/// As [`Workflow::hydrate`].
+/// The same as those of [`Workflow::hydrate`].
 pub fn uses(compressed: &str) -> Result<Uses, NodesError> {
     unpack(compressed)
 }
 
-/// Tells the algorithm by its magic bytes as Argo does, and takes anything else for brotli
-/// (util/file DecompressContent@v4.1.2).
+/// Detects the algorithm by its magic bytes as Argo does, and assumes brotli for anything else (util/file
+/// DecompressContent@v4.1.2).
 fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, NodesError> {
     let packed = STANDARD.decode(text)?;
     let (format, reader): (_, Box<dyn Read + '_>) = match packed.as_slice() {
@@ -82,7 +82,7 @@ fn content(format: &'static str, error: io::Error) -> NodesError {
     NodesError::Content { format, source: serde_json::Error::io(error) }
 }
 
-/// A reader that fails past a number of bytes, so that a bomb costs no more than they do.
+/// A reader that fails after a number of bytes, which bounds the cost of a decompression bomb.
 struct Bounded<R> {
     inner: R,
     left: u64,
@@ -109,7 +109,6 @@ mod tests {
 
     use super::*;
     use crate::argo::workflow::Workflow;
-    use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Objects beside the Workflow that tell what became of a collection (`docs/argo-gc.md#related-objects`).
+//! The objects related to a Workflow that show the outcome of a collection (`docs/argo-gc.md#related-objects`).
 
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::meta::Meta;
@@ -18,7 +18,7 @@ pub struct WorkflowTemplate {
     pub spec: WorkflowSpec,
 }
 
-/// A `WorkflowArtifactGCTask`: what one GC pod is to delete, and how it went.
+/// A `WorkflowArtifactGCTask`: the artifacts one GC pod must delete, and the results.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct GcTask {
@@ -81,7 +81,7 @@ pub struct TaskResult {
     pub outputs: Outputs,
 }
 
-/// A pod, as far as the fate of a GC pod shows in it.
+/// A pod, with the fields that show the outcome of a GC pod.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod {
@@ -140,7 +140,7 @@ pub struct ContainerStatus {
     pub last_state: ContainerState,
 }
 
-/// Waiting or terminated; running when neither.
+/// The state of a container: waiting or terminated, or running if neither is set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ContainerState {
@@ -148,7 +148,7 @@ pub struct ContainerState {
     pub terminated: Option<Terminated>,
 }
 
-/// Why a container waits.
+/// The reason why a container waits.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Waiting {
@@ -158,7 +158,7 @@ pub struct Waiting {
     pub message: String,
 }
 
-/// How a container ended.
+/// The result of a container that ended.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Terminated {
@@ -173,13 +173,13 @@ pub struct Terminated {
 }
 
 impl Pod {
-    /// How the container that does a GC pod's work ended; none while it hasn't.
+    /// Returns the result of the container that does a GC pod's work; none while it has not ended.
     pub fn main_ended(&self) -> Option<&Terminated> {
         let main = self.status.container_statuses.iter().find(|container| container.name == "main")?;
         main.state.terminated.as_ref()
     }
 
-    /// A container that goes on after `main` has ended.
+    /// Returns a container that still runs after `main` has ended.
     pub fn holder(&self) -> Option<&ContainerStatus> {
         self.main_ended()?;
         self.status.container_statuses.iter().find(|container| container.state.terminated.is_none())
@@ -202,7 +202,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// Namespace and name of the GC pod it is about, or which its message names (as policy engines do).
+    /// Returns namespace and name of the GC pod that the event is about, or that its message names (as those of
+    /// policy engines do).
     pub fn gc_pod(&self) -> Option<(&str, &str)> {
         let object = &self.involved_object;
         let own = object.name.contains(names::GC_POD_INFIX).then_some(object.name.as_str());
@@ -214,14 +215,14 @@ impl Event {
             return None;
         }
         let pod = own.or_else(mentioned)?;
-        // An event about a policy without a namespace still stands in one.
+        // An event about a policy that has no namespace is in a namespace itself.
         let namespace =
             [&object.namespace, &self.metadata.namespace].into_iter().find(|name| !name.is_empty())?;
         Some((namespace, pod))
     }
 }
 
-/// What an event is about.
+/// The object that an event is about.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct InvolvedObject {
@@ -233,7 +234,7 @@ pub struct InvolvedObject {
     pub name: String,
 }
 
-/// An apps/v1 `Deployment`, as far as it tells about a workflow controller.
+/// An apps/v1 `Deployment`, with the fields that describe a workflow controller.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Deployment {
@@ -280,7 +281,7 @@ pub struct Container {
     pub args: Vec<String>,
     #[serde(deserialize_with = "de::or_default")]
     pub env: Vec<EnvVar>,
-    /// Variables come from ConfigMaps or secrets too.
+    /// True if variables also come from ConfigMaps or secrets.
     #[serde(deserialize_with = "de::present")]
     pub env_from: bool,
 }
@@ -292,7 +293,7 @@ pub struct EnvVar {
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub value: String,
-    /// It comes from elsewhere.
+    /// True if the value comes from elsewhere.
     #[serde(deserialize_with = "de::present")]
     pub value_from: bool,
 }

@@ -1,4 +1,4 @@
-//! Templates, steps and tasks, with inline bodies kept as the tree they are.
+//! Templates, steps and tasks; inline bodies stay nested.
 
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::de;
@@ -23,7 +23,7 @@ pub struct Template {
     pub metadata: TemplateMeta,
 }
 
-/// `metadata` of a template: what its pods get.
+/// `metadata` of a template, which its pods get.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TemplateMeta {
@@ -79,13 +79,13 @@ pub struct Hook {
 }
 
 impl Template {
-    /// Steps and tasks alike.
+    /// Returns all steps and tasks.
     pub fn children(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(self.dag.iter().flat_map(|dag| &dag.tasks))
     }
 }
 
-/// `steps` is an array of arrays; a bare step stands for a group of one (Argo's own unmarshaller reads both).
+/// Reads `steps`, an array of arrays. A bare step is a group of one, as in Argo's own unmarshaller.
 fn steps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Step>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

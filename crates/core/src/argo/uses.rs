@@ -1,10 +1,12 @@
-//! Every storage location named anywhere in an object: inputs, outputs, arguments, of nodes and templates.
+//! Finds every storage location named anywhere in an object: inputs, outputs and arguments of nodes and
+//! templates.
 //!
-//! What still refers to an object must not be missed, so this looks at the whole JSON rather than at fields
-//! we know: any map under an engine's field name that has a key is a use.
+//! No reference to an object may be missed, so this searches the whole JSON and not only known fields: any map
+//! under an engine's field name that has a key is a use.
 
 pub mod mention;
 
+use crate::argo::uses::mention::{Content, is_engine};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -14,15 +16,15 @@ use std::fmt;
 pub struct Use {
     /// Bucket or container; empty where only a key is named.
     pub bucket: String,
-    /// As it stands there; may hold `{{`.
+    /// The key as written; it may contain `{{`.
     pub key: String,
-    /// Stands below `inputs` or `arguments`: something reads it.
+    /// True if the location is below `inputs` or `arguments`, so that something reads it.
     pub read: bool,
-    /// Named by an address in some text: this very object or directory is meant.
+    /// True if an address in some text names the location: it means exactly this object or directory.
     pub mentioned: bool,
 }
 
-/// All uses in a JSON text, in the order in which they stand there. Artifacts marked `deleted` are none.
+/// All uses in a JSON text, in their order. Artifacts marked `deleted` do not count.
 #[derive(Debug, Default)]
 pub struct Uses(pub Vec<Use>);
 
@@ -38,23 +40,13 @@ fn scan<'de, D: Deserializer<'de>>(deserializer: D, depth: usize) -> Result<Uses
     Ok(Uses(uses))
 }
 
-/// The uses in a document that was found within another.
-fn within(document: &serde_json::Value, depth: usize) -> Result<Uses, serde_json::Error> {
-    scan(document, depth)
-}
-
-/// The field names under which Argo inlines a location with a key.
-fn is_engine(field: &str) -> bool {
-    matches!(field, "gcs" | "s3" | "azure" | "oss" | "hdfs" | "plugin" | "artifactory" | "http")
-}
-
-/// What kind of location a value is.
+/// The kind of location that a value may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Engine {
     None,
-    /// Its bucket stands for itself.
+    /// The location's bucket counts as written.
     Plain,
-    /// Without an endpoint it is no location: its bucket is lost, and the repository's takes its place.
+    /// Without an endpoint the location is not complete: Argo drops its bucket and uses the repository's.
     WithEndpoint,
 }
 
@@ -72,9 +64,9 @@ impl Engine {
 struct Scan<'u> {
     uses: &'u mut Vec<Use>,
     read: bool,
-    /// The value stands under an engine's name.
+    /// The kind of location, if the value is under an engine's name.
     engine: Engine,
-    /// Documents around this one.
+    /// The number of documents around this one.
     depth: usize,
 }
 
@@ -86,7 +78,7 @@ impl<'de> DeserializeSeed<'de> for Scan<'_> {
     }
 }
 
-/// A bucket's name, and the key where both stand in one object, as Argo Events has it.
+/// Reads a bucket's name, and the key if both are in one object, as in Argo Events.
 struct Bucket;
 
 impl<'de> DeserializeSeed<'de> for Bucket {
@@ -111,7 +103,7 @@ impl<'de> DeserializeSeed<'de> for Bucket {
     }
 }
 
-/// A string, if the value is one.
+/// Reads a string, or an empty one for any other value.
 struct Text;
 
 impl<'de> DeserializeSeed<'de> for Text {
@@ -165,7 +157,7 @@ impl<'de> Visitor<'de> for Text {
 }
 
 impl Scan<'_> {
-    /// Takes in what a text names by its address.
+    /// Adds the objects that a text names by address.
     fn mentions(&mut self, text: &str) {
         mention::uris(text, &mut |bucket, key| {
             self.uses.push(Use {
@@ -179,7 +171,7 @@ impl Scan<'_> {
 }
 
 impl<'de> Visitor<'de> for Scan<'_> {
-    /// Whether the value is `true`.
+    /// True if the value is `true`.
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,7 +197,7 @@ impl<'de> Visitor<'de> for Scan<'_> {
                 "endpoint" if engine => endpoint = map.next_value_seed(Text)?,
                 name => {
                     let read = match name {
-                        // A data template lists all that its key begins.
+                        // A data template lists all objects whose keys start with its key.
                         "inputs" | "arguments" | "artifactPaths" => true,
                         "outputs" => false,
                         _ => self.read,
@@ -250,8 +242,16 @@ impl<'de> Visitor<'de> for Scan<'_> {
 
     fn visit_str<E>(mut self, text: &str) -> Result<bool, E> {
         self.mentions(text);
-        let Uses(more) = mention::document(text, self.depth);
-        self.uses.extend(more);
+        match mention::document(text, self.depth) {
+            Content::Nothing => {}
+            Content::Documents(documents) => {
+                let uses = documents.iter().filter_map(|document| scan(document, self.depth + 1).ok());
+                self.uses.extend(uses.flat_map(|Uses(more)| more));
+            }
+            Content::Keys(keys) => {
+                self.uses.extend(keys.into_iter().map(|key| Use { key, read: true, ..Use::default() }));
+            }
+        }
         Ok(false)
     }
 

@@ -6,6 +6,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u32, pub u32, pub u32);
 
+/// The newest release whose source was read for this crate.
+pub const NEWEST: Version = Version(4, 1, 2);
+
 impl Version {
     /// Reads `v3.5.6`, `3.5.6` or `v3.5.6-rc1`; none for tags that name no release (`latest`, a digest).
     pub fn parse(text: &str) -> Option<Self> {
@@ -18,7 +21,8 @@ impl Version {
         Some(Self(major, minor, patch[..digits].parse().ok()?))
     }
 
-    /// The release named by a container image reference such as `quay.io/argoproj/workflow-controller:v3.5.6`.
+    /// Returns the release named by a container image reference such as
+    /// `quay.io/argoproj/workflow-controller:v3.5.6`.
     pub fn from_image(image: &str) -> Option<Self> {
         let name = image.split('@').next()?;
         let (_, tag) = name.rsplit_once(':')?;

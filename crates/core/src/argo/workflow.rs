@@ -83,7 +83,7 @@ pub struct WorkflowStatus {
     pub artifact_repository_ref: Option<RepositoryRef>,
     #[serde(rename = "artifactGCStatus")]
     pub artifact_gc_status: Option<ArtifactGcStatus>,
-    /// Called `taskResultsCompleted` by v3.5.2.
+    /// v3.5.2 calls this field `taskResultsCompleted`.
     #[serde(alias = "taskResultsCompleted", deserialize_with = "de::or_default")]
     pub task_results_completion_status: BTreeMap<String, bool>,
 }
@@ -119,27 +119,28 @@ pub struct RepositoryRef {
 }
 
 impl Workflow {
-    /// Whether the artifact-gc finalizer is there.
+    /// Returns true if the workflow has the artifact-gc finalizer.
     pub fn has_gc_finalizer(&self) -> bool {
         self.metadata.finalizers.iter().any(|finalizer| finalizer == names::GC_FINALIZER)
     }
 
-    /// Whether the phase is final: Succeeded, Failed or Error.
+    /// Returns true if the phase is final: Succeeded, Failed or Error.
     pub fn is_terminal(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed" | "Error")
     }
 
-    /// Final, and the controller does not say that it isn't done with it: the label is set with the phase.
+    /// Returns true if the phase is final and the completed label does not contradict it; the controller sets
+    /// both together.
     pub fn is_over(&self) -> bool {
         self.is_terminal() && self.metadata.label(names::COMPLETED) != "false"
     }
 
-    /// A row of the archive rather than a live object (`docs/argo-gc.md#false-coverage`).
+    /// Returns true for a row of the archive, as opposed to a live object (`docs/argo-gc.md#false-coverage`).
     pub fn is_archived_record(&self) -> bool {
         self.metadata.label(names::ARCHIVING) == "Persisted"
     }
 
-    /// Whether the nodes are in the controller's database, and not here.
+    /// Returns true if the nodes are in the controller's database and not in the object.
     pub fn is_offloaded(&self) -> bool {
         let status = &self.status;
         status.nodes.is_empty()
@@ -147,7 +148,7 @@ impl Workflow {
             && !status.offload_node_status_version.is_empty()
     }
 
-    /// Every declared artifact of the templates that stand in the Workflow's own spec.
+    /// Returns every declared artifact of the templates in the Workflow's own spec.
     pub fn declared(&self) -> impl Iterator<Item = &Artifact> {
         self.spec.templates.iter().flat_map(|template| &template.outputs.artifacts)
     }

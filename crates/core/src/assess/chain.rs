@@ -1,20 +1,21 @@
-//! The verdict of one recorded artifact: strategy and finalizer, then on to [`super::collection`].
+//! Decides the verdict on one recorded artifact by strategy and finalizer; [`super::collection`] decides the
+//! rest.
 
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::{Record, Records};
-use crate::assess::{Case, Judgement};
 use crate::model::engine::StorageEngine;
 use crate::model::strategy::StrategySource;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
 
-/// S3 directories with a trailing slash are deleted since (`docs/argo-gc.md#s3`).
+/// The releases since which S3 directories with a trailing slash are deleted (`docs/argo-gc.md#s3`).
 pub(crate) const S3_DIRECTORIES: &[Version] = &[Version(3, 5, 9), Version(3, 6, 0)];
 
 impl<'a> Case<'a> {
-    /// The record's verdict; none where nothing was saved and nothing is asked.
+    /// Returns the record's verdict; none if nothing was saved and no strategy asks for collection.
     pub(crate) fn judge(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let judgement = self.verdict(record, all)?;
         let open = judgement.verdict != Verdict::Collected;
@@ -66,11 +67,11 @@ impl<'a> Case<'a> {
         let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
         let judgement = self.not_taken_up().or_else(|| self.without_finalizer(record, all));
         let judgement = judgement.unwrap_or_else(|| self.under_finalizer(record, all));
-        // Whatever becomes of it, the object is another workflow's.
+        // With any verdict, the object belongs to another workflow.
         Some(judgement.note_if(hit, Reason::MemoHit))
     }
 
-    /// Recorded as deleted; two storage quirks make that doubtful.
+    /// Judges an artifact that is recorded as deleted, which two bugs of storage drivers make doubtful.
     fn collected(&self, record: &Record<'a>) -> Judgement {
         let s3 = record.location().filter(|place| place.engine == StorageEngine::S3);
         let directory = s3.is_some_and(|place| {
@@ -84,7 +85,8 @@ impl<'a> Case<'a> {
             .note_if(elsewhere, Reason::WrongBucketDeleted)
     }
 
-    /// Objects of another workflow: outputs copied from a cache or from the workflow this one resubmits.
+    /// Judges outputs that belong to another workflow, copied from a cache or from the workflow that this one
+    /// resubmits.
     fn borrowed(&self, record: &Record<'a>) -> Option<Judgement> {
         let Record { node, strategy, .. } = record;
         if node.kind == "Skipped" && node.message.starts_with("original pod:") {
@@ -103,7 +105,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// No strategy at either level.
+    /// Judges an artifact without a strategy at either level.
     fn unasked(&self, record: &Record<'a>) -> Judgement {
         let Record { node, artifact, .. } = record;
         if artifact.artifact_gc.is_some() {
@@ -130,18 +132,19 @@ impl<'a> Case<'a> {
         Judgement::uncovered(Reason::NoStrategy).because("spec.artifactGC.strategy", "<none>")
     }
 
-    /// Asked for, but on a node Argo's search passes over.
+    /// Judges an artifact whose strategy asks for collection, on a node that Argo's search ignores.
     fn beside_pods(&self, record: &Record<'a>) -> Judgement {
         let kind = record.node.kind.as_str();
         let judgement = match kind {
-            // Its own pods are gone from the tree or the object came from elsewhere; we can't tell which.
+            // Either the node's own pods are no longer in the tree, or the object came from elsewhere; which is
+            // unknown.
             "Steps" | "StepGroup" | "DAG" | "TaskGroup" | "Retry" => Judgement::unknown(Reason::NonPodNode),
             _ => Judgement::uncovered(Reason::NonPodNode),
         };
         judgement.because("node type", kind)
     }
 
-    /// Other nodes of this workflow, no attempts of the same step, write the same key.
+    /// Returns true if other nodes of this workflow write the same key and are not attempts of the same step.
     fn shares_key(&self, record: &Record<'a>, all: &Records<'a>) -> bool {
         record.node.is_pod()
             && all
@@ -150,7 +153,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Whether two node names differ only in the attempt: `a(0)` and `a(1)`.
+/// Returns true if two node names differ only in the attempt, like `a(0)` and `a(1)`.
 pub(crate) fn is_attempt_of_same(one: &str, other: &str) -> bool {
     fn step(name: &str) -> Option<&str> {
         let (step, attempt) = name.strip_suffix(')')?.rsplit_once('(')?;

@@ -1,12 +1,13 @@
-//! Artifacts of a workflow with the finalizer: will the collection succeed, or how did it fail (`docs/argo-gc.md#readiness`, `#processing`, `#recouping`)?
+//! Judges artifacts of a workflow with the finalizer: whether the collection will succeed, or how it failed
+//! (`docs/argo-gc.md#readiness`, `#processing`, `#recouping`).
 
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement, pod_infix};
 use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
 use crate::assess::records::{Record, Records};
-use crate::assess::{Case, Judgement, pod_infix};
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
@@ -15,20 +16,20 @@ use crate::reason::Reason;
 use crate::verdict::When;
 use jiff::{SignedDuration, Timestamp};
 
-/// A GC pod that hasn't started after this long, or hasn't ended so long after its work, is not merely slow.
+/// The time after which a GC pod that has not started, or has not ended after its work, is not merely slow.
 const PENDING: SignedDuration = SignedDuration::from_mins(10);
 
-/// A strategy that is ready this long is not merely queued; the controller revisits every 20 minutes.
+/// The time after which a ready strategy is not merely queued; the controller looks again every 20 minutes.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
-/// The API refuses larger objects; the one task of a GC pod holds all its artifacts.
+/// The size in bytes above which the API refuses an object; the one task of a GC pod holds all its artifacts.
 const TASK_LIMIT: usize = 1_500_000;
 
-/// GC waits for the workflow's end since.
+/// The first release in which GC waits for the workflow's end.
 const GATED: Version = Version(3, 5, 2);
 
 impl<'a> Case<'a> {
-    /// The verdict where a strategy asks and the finalizer is there.
+    /// Returns the verdict if a strategy asks for collection and the finalizer is present.
     pub(crate) fn under_finalizer(&self, record: &Record<'a>, all: &Records<'a>) -> Judgement {
         if let Some(judgement) = self.doomed(record, all) {
             return judgement;
@@ -53,7 +54,8 @@ impl<'a> Case<'a> {
             .pipe(|judgement| self.warn(judgement, record, all))
     }
 
-    /// The whole strategy fails, whatever the artifact: by version, or by one inline node.
+    /// Returns a verdict if the whole strategy fails for every artifact, because of the version or of one
+    /// inline node.
     fn doomed(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let whole = self.workflow.spec.workflow_template_ref.is_some();
         let referenced = record.node.template_ref.is_some();
@@ -81,7 +83,7 @@ impl<'a> Case<'a> {
         Some(judgement)
     }
 
-    /// What a leftover task says of this artifact.
+    /// Returns the verdict according to a leftover task, if one lists the artifact.
     fn task_result(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let task = self.task_of(record)?;
         let results = task.status.artifact_results_by_node.get(&record.node.id)?;
@@ -95,7 +97,7 @@ impl<'a> Case<'a> {
         Some(Judgement::failing(reason).because(field, &result.error))
     }
 
-    /// The driver found no object of that name.
+    /// Returns the reason why the driver found no object.
     fn why_missing(&self, record: &Record<'a>, all: &Records<'a>) -> Reason {
         let Ok(resolved) = &record.resolved else { return Reason::DeleteError };
         let engine = resolved.location.engine;
@@ -113,7 +115,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The driver's delete can't hit the object.
+    /// Returns a verdict if the driver's delete can't find the object.
     fn undeletable(&self, record: &Record<'a>) -> Option<Judgement> {
         let resolved = match &record.resolved {
             Err(LocationError::NotSaved) => {
@@ -126,7 +128,7 @@ impl<'a> Case<'a> {
                     Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text),
                 );
             }
-            // Argo would fail the same way, or hit something else; either way we can't name the object.
+            // Argo would fail in the same way, or delete another object; in both cases the object is unknown.
             Err(problem) => {
                 let judgement = Judgement::failing(Reason::BatchAbort);
                 return Some(judgement.because("artifact location", problem.to_string()));
@@ -167,8 +169,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether Argo's look-up by bare name would complete the key from another archive location than the one
-    /// the artifact was saved under.
+    /// Returns true if Argo, which finds templates by name only, would complete the key from another archive
+    /// location than the one under which the artifact was saved.
     pub(crate) fn takes_another_location(&self, record: &Record<'a>) -> bool {
         let Ok(resolved) = &record.resolved else { return false };
         if !resolved.relocated {
@@ -185,13 +187,13 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The true location comes from `templateDefaults`, which GC never merges in.
+    /// Returns true if the true location comes from `templateDefaults`, which GC never merges in.
     fn is_left_to_defaults(&self, record: &Record<'a>) -> bool {
         let own = self.template_of(record.node).and_then(|template| template.archive_location.as_ref());
         own.is_none() && self.archive_location(record.node).is_some()
     }
 
-    /// The strategy was processed and this artifact is still there.
+    /// Judges an artifact that is not deleted although its strategy was processed.
     fn processed(&self, record: &Record<'a>) -> Judgement {
         let field = format!("status.artifactGCStatus.strategiesProcessed[{}]", record.strategy);
         if let Some(pod) = self.pod_of(record) {
@@ -233,7 +235,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The work is done, and another container keeps the pod from ending.
+    /// Returns true if the pod's work is done but another container keeps the pod running.
     pub(crate) fn is_held(&self, pod: &Pod) -> bool {
         let done = pod.main_ended().and_then(|end| end.finished_at);
         pod.status.phase == "Running" && pod.holder().is_some() && self.is_past(done, PENDING)
@@ -245,7 +247,8 @@ impl<'a> Case<'a> {
             .because(format!("Pod/{}", pod.metadata.name), format!("main has ended, {holder} has not"))
     }
 
-    /// The GC pod ended and its results were taken over, yet the artifact isn't marked deleted.
+    /// Judges an artifact that is not marked as deleted although the GC pod ended and the controller processed
+    /// its results.
     fn after_recoup(&self, record: &Record<'a>) -> Judgement {
         if let Some(judgement) = self.came_later(record) {
             return judgement;
@@ -266,7 +269,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The artifact was written after its strategy had been processed.
+    /// Returns a verdict if the artifact was written after its strategy had been processed.
     fn came_later(&self, record: &Record<'a>) -> Option<Judgement> {
         let meta = &self.workflow.metadata;
         let status = &self.workflow.status;
@@ -278,7 +281,7 @@ impl<'a> Case<'a> {
             let collected = node.is_pod() && node.outputs.artifacts.iter().any(|artifact| artifact.deleted);
             collected && node.finished_at.is_some() && node.finished_at < started
         });
-        // Both strategies are processed at once when an old controller sees a deletion.
+        // An old controller that sees a deletion processes both strategies at once.
         let both = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion].iter();
         let deleted_first = match (meta.deletion_timestamp, status.finished_at) {
             (Some(deleted), Some(finished)) => deleted < finished,
@@ -305,7 +308,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// No GC pod is there and none was ever recouped.
+    /// Judges an artifact that has no GC pod, and whose strategy never had a pod that was recouped.
     fn without_pod(&self, record: &Record<'a>) -> Judgement {
         if let Some(judgement) = self.came_later(record) {
             return judgement;
@@ -335,7 +338,7 @@ impl<'a> Case<'a> {
         Judgement::unknown(Reason::GcObjectsUnread).because(unread, "not read")
     }
 
-    /// The strategy has not been processed yet.
+    /// Judges an artifact whose strategy has not been processed yet.
     fn awaited(&self, record: &Record<'a>) -> Judgement {
         let strategy = &record.strategy;
         if let Some((node, _)) = self.incomplete_result()
@@ -357,14 +360,15 @@ impl<'a> Case<'a> {
         Judgement::covered(When::Now)
     }
 
-    /// A task result that never completed, under a version that waits for it after the phase is final.
+    /// Returns a task result that never completed, if the version waits for it after the phase is final.
     fn incomplete_result(&self) -> Option<(&'a String, &'a bool)> {
         let waits = self.version.is_none_or(|version| version >= GATED && version < Version(3, 5, 6));
         let results = &self.workflow.status.task_results_completion_status;
         results.iter().find(|(_, complete)| waits && !**complete)
     }
 
-    /// Since when the controller should have processed the strategy (`docs/argo-gc.md#readiness`); none when it isn't ready.
+    /// Returns the time since which the controller should have processed the strategy
+    /// (`docs/argo-gc.md#readiness`); none if the strategy is not ready.
     pub(crate) fn ready_since(&self, strategy: &Strategy) -> Option<Timestamp> {
         let meta = &self.workflow.metadata;
         let status = &self.workflow.status;
@@ -385,7 +389,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What may still go wrong with a covered artifact.
+    /// Adds notes about what may still go wrong with a covered artifact.
     fn warn(&self, judgement: Judgement, record: &Record<'a>, all: &Records<'a>) -> Judgement {
         if judgement.when.is_none() {
             return judgement;
@@ -409,7 +413,7 @@ impl<'a> Case<'a> {
         all.twins(record).any(|other| is_attempt_of_same(&other.node.name, &record.node.name))
     }
 
-    /// The leftover task that lists the artifact.
+    /// Returns the leftover task that lists the artifact.
     fn task_of(&self, record: &Record<'a>) -> Option<&'a GcTask> {
         let lists = |task: &&GcTask| {
             let node = task.spec.artifacts_by_node.get(&record.node.id);
@@ -418,7 +422,7 @@ impl<'a> Case<'a> {
         self.of?.tasks.iter().find(lists)
     }
 
-    /// The GC pod that has the artifact to delete: its task's, else any of the strategy's.
+    /// Returns the GC pod that must delete the artifact: its task's, else any of the strategy's.
     pub(crate) fn pod_of(&self, record: &Record<'a>) -> Option<&'a Pod> {
         let name = self.pod_name(record);
         self.of?.pods.iter().find(|pod| match name {
@@ -432,7 +436,7 @@ impl<'a> Case<'a> {
         self.recouped(&record.strategy).find(|pod| name.is_none_or(|name| *pod == name))
     }
 
-    /// A task is named after its pod, with a running number.
+    /// Returns the GC pod's name, which is the task's name without its running number.
     fn pod_name(&self, record: &Record<'a>) -> Option<&'a str> {
         self.task_of(record).and_then(|task| task.metadata.name.rsplit_once('-')).map(|(pod, _)| pod)
     }
@@ -441,7 +445,7 @@ impl<'a> Case<'a> {
         since.is_some_and(|since| self.context.now.duration_since(since) > margin)
     }
 
-    /// Deletion has been waiting longer than the controller's rhythm explains.
+    /// Returns true if a collection has waited longer than the controller's interval explains.
     pub(crate) fn is_overdue(&self, since: Option<Timestamp>) -> bool {
         self.is_past(since, OVERDUE)
     }
@@ -453,7 +457,7 @@ impl Judgement {
     }
 }
 
-/// How drivers say that the object isn't there (`docs/argo-gc.md#drivers`).
+/// Returns true if a driver's error means that the object does not exist (`docs/argo-gc.md#drivers`).
 fn is_missing(error: &str) -> bool {
     let error = error.to_ascii_lowercase();
     ["doesn't exist", "does not exist", "nosuchkey", "not found", "404"]
@@ -466,7 +470,7 @@ fn terminated(pod: &Pod) -> impl Iterator<Item = &str> {
     states.filter_map(|state| state.terminated.as_ref()).map(|end| end.reason.as_str())
 }
 
-/// A pod's phase with the most telling reason and message.
+/// Returns a pod's phase with its most specific reason and message.
 fn describe(pod: &Pod) -> String {
     let status = &pod.status;
     let waiting = status.container_statuses.iter().find_map(|container| container.state.waiting.as_ref());

@@ -1,13 +1,14 @@
-//! Whether a controller ever takes the workflow up for collection (`docs/argo-gc.md#finalizer`): too old, switched off, nobody's.
+//! Decides if any controller processes the workflow for collection, or if it is too old, switched off, or
+//! absent (`docs/argo-gc.md#finalizer`).
 //!
-//! From v3.4.0 on a controller writes `status.artifactGCStatus` at every look, before anything else, unless artifact
-//! GC is switched off. So where it is absent, the release that ran the workflow was older or the switch was off;
-//! what a controller seen now is like tells nothing of the one that ran it.
+//! From v3.4.0 on a controller writes `status.artifactGCStatus` first in every reconciliation, unless artifact
+//! GC is switched off. So if the field is absent, the release that ran the workflow was older or the switch was
+//! off. A controller that is seen now is no evidence about the one that ran the workflow.
 
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
-use crate::assess::{Case, Judgement};
+use crate::assess::case::{Case, Judgement};
 use crate::model::context::Controller;
 use crate::reason::Reason;
 
@@ -15,11 +16,12 @@ use crate::reason::Reason;
 const COLLECTS: Version = Version(3, 4, 0);
 
 impl<'a> Case<'a> {
-    /// The verdict where no controller took the workflow up, or none will go on; none where nothing speaks for that.
+    /// Returns the verdict if no controller has processed the workflow or none will continue; none if there is
+    /// no evidence for that.
     pub(crate) fn not_taken_up(&self) -> Option<Judgement> {
         let has_status = self.workflow.status.artifact_gc_status.is_some();
         let again = self.is_looked_at_again();
-        // What is told of the controllers seen matters where something is yet to be done.
+        // The controllers that are seen matter only if something remains to be done.
         if has_status && !self.awaits_processing() {
             return None;
         }
@@ -52,13 +54,13 @@ impl<'a> Case<'a> {
         Some(judgement)
     }
 
-    /// A completed workflow without the finalizer is never looked at again (reconciliationNeeded,
-    /// workflow/controller/controller.go@v4.1.2).
+    /// Returns false for a completed workflow without the finalizer, which a controller never looks at again
+    /// (reconciliationNeeded, workflow/controller/controller.go@v4.1.2).
     fn is_looked_at_again(&self) -> bool {
         self.workflow.metadata.label(names::COMPLETED) != "true" || self.workflow.has_gc_finalizer()
     }
 
-    /// The finalizer is there but not every strategy has been processed.
+    /// Returns true if the finalizer is present but not every strategy has been processed.
     fn awaits_processing(&self) -> bool {
         let asked = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion];
         self.workflow.has_gc_finalizer() && asked.iter().any(|strategy| !self.is_processed(strategy))
@@ -69,7 +71,7 @@ impl<'a> Case<'a> {
         told && self.version.is_some_and(|version| version < COLLECTS)
     }
 
-    /// Every controller of the cluster is seen, and none looks at this workflow.
+    /// Returns true if every controller of the cluster is seen and none manages this workflow.
     fn is_nobodys(&self) -> bool {
         let controllers = &self.context.controllers;
         controllers.complete && !controllers.seen.is_empty() && self.managers().seen.is_empty()
@@ -86,16 +88,17 @@ impl<'a> Case<'a> {
             .because("controllers", known.join(", "))
     }
 
-    /// What shows that a release with artifact GC ran the workflow: with its status absent, it was off there.
+    /// Returns the field and value that show that a release with artifact GC ran the workflow. As
+    /// `status.artifactGCStatus` is absent, artifact GC was off in that release.
     ///
-    /// Controllers keep account of task results since v3.5.2, from v3.7.1 on in the nodes, and wrote artifactGCStatus
-    /// earlier in the same look (operate, workflow/controller/operator.go@v3.5.2 and later).
+    /// Controllers record task results since v3.5.2, and since v3.7.1 in the nodes; they write artifactGCStatus
+    /// earlier in the same reconciliation (operate, workflow/controller/operator.go@v3.5.2 and later).
     fn ran_since_gc(&self) -> Option<(&'static str, &'static str)> {
         let status = &self.workflow.status;
         if !status.task_results_completion_status.is_empty() {
             return Some(("status.taskResultsCompletionStatus", "set, as v3.5.2 and newer do"));
         }
-        // `argo resubmit --memoized` copies nodes that no controller of this workflow has written.
+        // `argo resubmit --memoized` copies nodes that the controller of another workflow has written.
         let copied = !self.workflow.metadata.label(names::RESUBMITTED_FROM).is_empty();
         let synced = status.nodes.values().any(|node| node.is_pod() && node.task_result_synced.is_some());
         (synced && !copied).then_some(("status.nodes[].taskResultSynced", "set, as v3.7.1 and newer do"))
@@ -113,19 +116,20 @@ impl<'a> Case<'a> {
 /// The controllers that may manage a workflow.
 struct Managers<'a> {
     seen: Vec<&'a Controller>,
-    /// The one that does is among them, if there is one: all were seen, or the instance ID of one is known to fit.
+    /// True if the controller that manages the workflow is among them, if there is one: all controllers were
+    /// seen, or the instance ID of one is known to match.
     are_certain: bool,
 }
 
 impl Managers<'_> {
-    /// Whether the switch of all of them is known to stand so.
+    /// Returns true if all of them are known to have artifact GC switched like this.
     fn all_have(&self, gc_enabled: Option<bool>) -> bool {
         self.are_certain
             && !self.seen.is_empty()
             && self.seen.iter().all(|controller| controller.gc_enabled == gc_enabled)
     }
 
-    /// As evidence: each with its switch.
+    /// Returns the controllers with their switches, as evidence.
     fn describe(&self) -> String {
         if self.seen.is_empty() {
             return "none seen that may manage it".to_owned();
@@ -161,7 +165,6 @@ impl Controller {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
     use crate::argo::version::Version;
     use crate::argo::workflow::Workflow;
     use crate::assess::assess;
@@ -206,13 +209,13 @@ mod tests {
         let done = || workflow(&json!({ "workflows.argoproj.io/completed": "true" }), json!({}));
         let off = |id| controller(id, Some(false));
         assert_eq!(told(done(), vec![off(Some(""))], false), OFF);
-        // Its ConfigMap could not be read, and there may be others.
+        // The controller's ConfigMap could not be read, and there may be other controllers.
         assert_eq!(told(done(), vec![off(None)], false), NEVER);
         assert_eq!(told(done(), vec![off(None)], true), OFF);
-        // One of two has it on, or may have.
+        // One of two controllers has it on, or may have it on.
         assert_eq!(told(done(), vec![off(None), controller(None, Some(true))], true), NEVER);
         assert_eq!(told(done(), vec![off(None), controller(None, None)], true), NEVER);
-        // Nobody's now, but that is not why.
+        // No controller manages the workflow now, but that is not the cause.
         assert_eq!(told(done(), vec![off(Some("prod"))], true), NEVER);
     }
 
@@ -233,9 +236,9 @@ mod tests {
         let completed = json!({ "workflows.argoproj.io/completed": "true" });
         let on = || vec![controller(Some(""), Some(true))];
         assert_eq!(told(workflow(&completed, synced()), on(), true), OFF);
-        // On again: its next look may take it up.
+        // Artifact GC is on again, so the next reconciliation may process the workflow.
         assert_eq!(told(workflow(&json!({}), synced()), on(), true), OPEN);
-        // A copied node shows nothing.
+        // A copied node is no evidence.
         let copied = json!({
             "workflows.argoproj.io/completed": "true", "workflows.argoproj.io/resubmitted-from-workflow": "z",
         });

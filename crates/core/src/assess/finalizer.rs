@@ -1,18 +1,19 @@
-//! Artifacts that are asked for on a workflow without the finalizer: why it isn't there (`docs/argo-gc.md#finalizer`).
+//! Judges artifacts of a workflow without the finalizer, by the reason why it is absent
+//! (`docs/argo-gc.md#finalizer`).
 
 use crate::argo::artifact::Artifact;
 use crate::argo::names;
 use crate::argo::template::Template;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::{Record, Records};
-use crate::assess::{Case, Judgement};
 use crate::reason::Reason;
 
-/// Validation walks same-named templates since #14043.
+/// The releases since which validation walks all templates of one name (#14043).
 const SAME_NAMES_WALKED: &[Version] = &[Version(3, 5, 14), Version(3, 6, 3), Version(3, 7, 0)];
 
 impl<'a> Case<'a> {
-    /// The verdict where the finalizer is absent; none where it is there.
+    /// Returns the verdict if the finalizer is absent; none if it is present.
     pub(crate) fn without_finalizer(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         if self.workflow.has_gc_finalizer() {
             return None;
@@ -31,7 +32,8 @@ impl<'a> Case<'a> {
         Some(judgement.because(format!("metadata.finalizers[{}]", names::GC_FINALIZER), "<none>"))
     }
 
-    /// The controller's first look found nothing to collect; the reason is what it did not look at.
+    /// Judges an artifact of a workflow in which the controller found nothing to collect, by the part it did
+    /// not look at.
     fn not_specified(&self, record: &Record<'a>, all: &Records<'a>) -> Judgement {
         let declared = all.declared();
         if !record.artifact.is_logs() || record.node.is_unnamed() && declared.is_some() {
@@ -39,7 +41,7 @@ impl<'a> Case<'a> {
         }
         match declared {
             None => Judgement::uncovered(Reason::LogsOnly).because("declared artifacts to collect", "none"),
-            // Archived logs go with the declared artifacts, once the finalizer is there.
+            // Once the finalizer is present, archived logs are collected with the declared artifacts.
             Some(first) => self.overlooked(first),
         }
     }
@@ -81,7 +83,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Declared by `templateDefaults` alone, which is merged in at run time only.
+    /// Returns true if only `templateDefaults` declares the artifact, which is merged in only at run time.
     fn only_in_defaults(&self, record: &Record<'a>) -> bool {
         let named = |artifact: &Artifact| artifact.name == record.artifact.name;
         let defaults = self.policy.spec.template_defaults.as_ref();
@@ -91,7 +93,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A lifecycle hook's node; the `exit` hook runs as `.onExit`, which a plain `spec.onExit` reaches by name only.
+/// Returns true for a lifecycle hook's node. The `exit` hook runs as `.onExit`, which a plain `spec.onExit`
+/// reaches by name only.
 fn is_hook(node: &str) -> bool {
     node.contains(".hooks.") || node.ends_with(".onExit")
 }

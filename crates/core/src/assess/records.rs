@@ -1,9 +1,9 @@
-//! The recorded artifacts of a workflow: what its nodes' outputs say, with the location of each.
+//! Collects the recorded artifacts of a workflow from its nodes' outputs, with the location of each.
 
 use crate::argo::artifact::{Artifact, ArtifactLocation, Strategy};
 use crate::argo::node::NodeStatus;
 use crate::argo::workflow::Workflow;
-use crate::assess::{Case, Judgement};
+use crate::assess::case::{Case, Judgement};
 use crate::model::assessment::{ArtifactReport, Note};
 use crate::model::context::Context;
 use crate::model::location;
@@ -20,26 +20,26 @@ pub(crate) struct Record<'a> {
     pub source: StrategySource,
     pub account: Option<&'a str>,
     pub resolved: Result<Resolved, LocationError>,
-    /// What a key-only location was completed from.
+    /// The location that completes one with only a key.
     pub base: Option<&'a ArtifactLocation>,
-    /// Number of its place within [`Records`].
+    /// The number of its location within [`Records`]; equal locations have equal numbers.
     pub place: usize,
 }
 
-/// All records of a workflow, with what holds for many of them looked up once: a workflow may have
-/// a hundred thousand.
+/// All records of a workflow, with indexes of the facts that many records share, because a workflow may have a
+/// hundred thousand.
 #[derive(Default)]
 pub(crate) struct Records<'a> {
     pub list: Vec<Record<'a>>,
-    /// Records of one place, where there are several.
+    /// The records of each location that has several.
     twins: HashMap<usize, Vec<usize>>,
-    /// The first undeleted artifact of an unnamed Pod node, by strategy.
+    /// The first artifact of an unnamed Pod node that is not deleted, by strategy.
     poison: HashMap<Strategy, usize>,
-    /// Undeleted artifacts of Pod nodes that were never saved.
+    /// The artifacts of Pod nodes that were never saved and are not marked as deleted.
     unsaved: Vec<usize>,
-    /// The first declared artifact a strategy asks for.
+    /// The first declared artifact that a strategy asks for.
     declared: Option<usize>,
-    /// Bytes of names, IDs and keys that go into one task, by strategy and service account.
+    /// The bytes of names, IDs and keys in one task, by strategy and service account.
     sizes: HashMap<(Strategy, Option<&'a str>), usize>,
 }
 
@@ -79,18 +79,18 @@ impl<'a> Records<'a> {
         self
     }
 
-    /// The other records of the same place.
+    /// Returns the other records of the same location.
     pub fn twins(&self, record: &Record<'a>) -> impl Iterator<Item = &Record<'a>> {
         let twins = self.twins.get(&record.place).map_or(&[][..], Vec::as_slice);
         twins.iter().map(|at| &self.list[*at]).filter(|other| !other.is(record))
     }
 
-    /// An inline node's artifact that ends the collection of the whole strategy.
+    /// Returns an inline node's artifact that ends the collection of the whole strategy.
     pub fn poison(&self, strategy: &Strategy) -> Option<&Record<'a>> {
         self.poison.get(strategy).map(|at| &self.list[*at])
     }
 
-    /// Another artifact of the same GC pod that was never saved.
+    /// Returns another artifact of the same GC pod that was never saved.
     pub fn unsaved_beside(&self, record: &Record<'a>) -> Option<&Record<'a>> {
         let unsaved = self.unsaved.iter().map(|at| &self.list[*at]);
         unsaved
@@ -98,29 +98,29 @@ impl<'a> Records<'a> {
             .find(|other| other.strategy == record.strategy && other.account == record.account)
     }
 
-    /// The first declared artifact a strategy asks for.
+    /// Returns the first declared artifact that a strategy asks for.
     pub fn declared(&self) -> Option<&Record<'a>> {
         self.declared.map(|at| &self.list[at])
     }
 
-    /// A lower bound of the size of the record's GC task, in bytes.
+    /// Returns a lower bound of the size of the record's GC task, in bytes.
     pub fn task_size(&self, record: &Record<'a>) -> usize {
         self.sizes.get(&(record.strategy.clone(), record.account)).copied().unwrap_or_default()
     }
 
-    /// Whether artifacts of the strategy are left to collect.
+    /// Returns true if artifacts of the strategy are left to collect.
     pub fn is_open(&self, strategy: &Strategy) -> bool {
         self.sizes.keys().any(|(other, _)| other == strategy)
     }
 }
 
 impl<'a> Record<'a> {
-    /// The same entry, not just an equal one.
+    /// Returns true if both are the same entry, not just equal ones.
     pub fn is(&self, other: &Self) -> bool {
         std::ptr::eq(self.artifact, other.artifact)
     }
 
-    /// A lower bound of what it adds to a task.
+    /// Returns a lower bound of the bytes that the record adds to a task.
     fn size(&self) -> usize {
         let key = self.resolved.as_ref().map_or(0, |resolved| resolved.raw_key.len());
         self.node.id.len() + 2 * self.artifact.name.len() + key
@@ -130,12 +130,12 @@ impl<'a> Record<'a> {
         self.resolved.as_ref().ok().map(|resolved| &resolved.location)
     }
 
-    /// Neither a location nor a key: the executor saved nothing.
+    /// Returns true if there is neither a location nor a key: the executor saved nothing.
     pub fn is_unsaved(&self) -> bool {
         matches!(self.resolved, Err(LocationError::NotSaved))
     }
 
-    pub fn report(&self, judgement: Judgement) -> ArtifactReport {
+    pub(crate) fn report(&self, judgement: Judgement) -> ArtifactReport {
         let Judgement { verdict, reason, when, evidence, notes } = judgement;
         let node = self.node;
         ArtifactReport {
@@ -164,7 +164,8 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Pod nodes' artifacts, then those of other nodes that no pod accounts for, each in order of time.
+    /// Returns the artifacts of Pod nodes, then those of other nodes that no Pod node names, each in order of
+    /// time.
     pub(crate) fn records(&self) -> Records<'a> {
         let mut nodes: Vec<&NodeStatus> = self.workflow.status.nodes.values().collect();
         nodes.retain(|node| !node.outputs.artifacts.is_empty());
@@ -173,7 +174,7 @@ impl<'a> Case<'a> {
         let (pods, others) = nodes.split_at(pods);
         let mut list: Vec<Record<'a>> = pods.iter().flat_map(|node| self.of_node(node)).collect();
         if !others.is_empty() {
-            // Copies on Retry, Steps and DAG nodes are no objects of their own.
+            // The outputs of Retry, Steps and DAG nodes repeat those of their pods.
             let mut places: HashSet<Location> = list.iter().filter_map(|r| r.location().cloned()).collect();
             let own = others
                 .iter()
@@ -190,7 +191,7 @@ impl<'a> Case<'a> {
         node.outputs.artifacts.iter().map(move |artifact| {
             let (strategy, source) = self.policy.strategy(artifact);
             let account = self.policy.service_account(artifact);
-            // The template is only searched for where its archive location decides.
+            // The template is searched for only if its archive location matters.
             let base = match artifact.location.is_full() {
                 true => None,
                 false => *base.get_or_insert_with(|| self.base(node)),
@@ -204,12 +205,12 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What a key of this node is completed from.
+    /// Returns the location from which a key of this node is completed.
     pub(crate) fn base(&self, node: &NodeStatus) -> Option<&'a ArtifactLocation> {
         location::base(self.archive_location(node), self.repository)
     }
 
-    /// Names the nodes that repeat an artifact's object.
+    /// Adds the IDs of nodes that repeat an artifact's object.
     pub(crate) fn add_copies(&self, reports: &mut [ArtifactReport]) {
         let with_copies = |node: &&NodeStatus| !node.is_pod() && !node.outputs.artifacts.is_empty();
         let mut nodes = self.workflow.status.nodes.values().filter(with_copies).peekable();
@@ -238,8 +239,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Each Pod node's artifacts with a certain location: the node's ID, the artifact's place in the list, and
-/// where it is.
+/// Returns the artifacts of Pod nodes with a certain location, each with the node's ID, the artifact's index in
+/// the node's list, and its location.
 pub fn pod_artifacts(workflow: &Workflow, context: &Context) -> Vec<(String, usize, Location)> {
     let case = Case::new(workflow, context);
     let mut found = Vec::new();
@@ -254,7 +255,8 @@ pub fn pod_artifacts(workflow: &Workflow, context: &Context) -> Vec<(String, usi
 }
 
 impl NodeStatus {
-    /// The template Argo's GC looks up by name: the reference's, else the plain one; empty for inline nodes.
+    /// Returns the template name that Argo's GC looks up: the reference's, else the plain one; empty for inline
+    /// nodes.
     pub(crate) fn template(&self) -> &str {
         match &self.template_ref {
             Some(reference) if !reference.template.is_empty() => &reference.template,

@@ -1,4 +1,4 @@
-//! What storage holds of an artifact, and what that makes of its verdict.
+//! Adds an artifact's objects in storage to its report, and corrects the verdict accordingly.
 
 use crate::model::assessment::{ArtifactReport, Evidence, Note};
 use crate::model::object::{ObjectFacts, is_within};
@@ -7,10 +7,11 @@ use crate::reason::Reason;
 use crate::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 
-/// How long after its end a run's objects may still be written, by clocks that differ.
+/// The time after a run's end in which its objects may still be written, given that clocks differ.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether an object is of the artifact with this key; that of a directory of S3 may end in a slash.
+/// Returns true if an object belongs to the artifact with this key. The key of an S3 directory may end with a
+/// slash.
 fn is_part(object: &str, key: &str) -> bool {
     match key.strip_suffix('/') {
         Some(folder) => object.len() > folder.len() && is_within(object, folder),
@@ -19,7 +20,7 @@ fn is_part(object: &str, key: &str) -> bool {
 }
 
 impl ArtifactReport {
-    /// Takes in what the bucket keeps of deleted and overwritten objects at the location and below.
+    /// Adds the deleted and overwritten copies that the bucket keeps at the location and below.
     pub fn confirm_copies<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
         let mut copies = Copies::default();
@@ -35,8 +36,9 @@ impl ArtifactReport {
         self.stored.get_or_insert_default().copies = Some(copies);
     }
 
-    /// Takes in what was found under its location: the exact key, and all below it. What was written after the
-    /// run had `finished` was left by another, and says nothing of a deletion recorded here.
+    /// Adds the objects found at the artifact's location: the exact key, and all below it. Objects written
+    /// after the run had `finished` belong to another run, so they do not contradict a deletion that is
+    /// recorded here.
     pub fn confirm<'o>(
         &mut self,
         objects: impl IntoIterator<Item = &'o ObjectFacts>,
@@ -49,7 +51,7 @@ impl ArtifactReport {
         let (mut beside, mut first) = (0_u64, "");
         for object in objects {
             if !is_part(&object.key, key) {
-                // Argo's driver for Azure takes it for a part of the directory.
+                // Argo's driver for Azure treats it as a part of the directory.
                 if object.key.starts_with(key) {
                     beside += 1;
                     first = if first.is_empty() { &object.key } else { first };
@@ -71,7 +73,7 @@ impl ArtifactReport {
         }
         let present = stored.objects > 0;
         match self.verdict {
-            // Argo is done with it, so nobody will delete what is still there.
+            // Argo has recorded the artifact as deleted, so nobody will delete the objects that still exist.
             Verdict::Collected if own > 0 => {
                 self.verdict = Verdict::Uncovered;
                 self.reason = Some(Reason::DeletedButPresent);
@@ -94,7 +96,6 @@ impl ArtifactReport {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::argo::artifact::Strategy;
     use crate::model::assessment::{ArtifactReport, Note};
     use crate::model::engine::StorageEngine;

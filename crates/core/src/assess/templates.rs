@@ -1,17 +1,18 @@
-//! Finding a node's template: the true one, and the one Argo's GC would take by name alone (`docs/argo-gc.md#processing`, `#node-fields`).
+//! Finds a node's template: the true one, and the one that Argo's GC would find by name only
+//! (`docs/argo-gc.md#processing`, `#node-fields`).
 
 use crate::argo::artifact::ArtifactLocation;
 use crate::argo::node::NodeStatus;
 use crate::argo::template::Template;
 use crate::argo::workflow::WorkflowSpec;
-use crate::assess::Case;
+use crate::assess::case::Case;
 use std::collections::BTreeSet;
 
-/// Nested inline bodies are followed at most this deep; the JSON reader stops at 128 levels already.
+/// The most levels of nested inline bodies that are followed; the JSON reader itself stops at 128 levels.
 const MAX_DEPTH: usize = 64;
 
 impl<'a> Case<'a> {
-    /// The archive location outputs of this node were saved under: the template's own, else that of
+    /// Returns the archive location under which the node's outputs were saved: the template's own, else that of
     /// `templateDefaults`, which the executor merges in.
     pub(crate) fn archive_location(&self, node: &NodeStatus) -> Option<&'a ArtifactLocation> {
         let own = self.template_of(node).and_then(|template| template.archive_location.as_ref());
@@ -19,8 +20,8 @@ impl<'a> Case<'a> {
         own.or_else(|| defaults.and_then(|defaults| defaults.archive_location.as_ref()))
     }
 
-    /// Whether the node's template can't be found although templates here have archive locations: the outputs
-    /// may be at any of them.
+    /// Returns true if the node's template can't be found although some templates have archive locations: then
+    /// the outputs may be at any of these.
     pub(crate) fn lacks_template(&self, node: &NodeStatus) -> bool {
         if self.template_of(node).is_some() {
             return false;
@@ -44,7 +45,7 @@ impl<'a> Case<'a> {
         false
     }
 
-    /// The template the node was made from, inline bodies included.
+    /// Returns the template that the node was made from, which may be an inline body.
     pub(crate) fn template_of(&self, node: &NodeStatus) -> Option<&'a Template> {
         self.template_within(node, 0)
     }
@@ -76,7 +77,8 @@ impl<'a> Case<'a> {
         self.workflow.status.stored_templates.get(&format!("{scope}/{name}"))
     }
 
-    /// The inline body of the step or task that made the node, found through the enclosing node's template.
+    /// Returns the inline body of the step or task that made the node, found through the enclosing node's
+    /// template.
     fn inline_body(&self, node: &NodeStatus, depth: usize) -> Option<&'a Template> {
         if depth > MAX_DEPTH || node.boundary_id == node.id {
             return None;
@@ -87,8 +89,8 @@ impl<'a> Case<'a> {
         template.children().find(|child| child.name == step)?.inline.as_deref()
     }
 
-    /// What Argo's GC would find for the name: the Workflow's templates, then the stored spec's, then all
-    /// stored templates of that name in Go map order, that is, any of them.
+    /// Returns the templates that Argo's GC might find for the name. It searches the Workflow's templates, then
+    /// the stored spec's, then all stored templates in Go map order, so any of the last with that name.
     pub(crate) fn candidates(&self, name: &str) -> Vec<&'a Template> {
         if let Some(template) = self.local(name) {
             return vec![template];
@@ -96,7 +98,7 @@ impl<'a> Case<'a> {
         self.workflow.status.stored_templates.values().filter(|template| template.name == name).collect()
     }
 
-    /// The scopes in which a template of this bare name is known.
+    /// Returns the scopes in which a template has this name.
     pub(crate) fn scopes_of(&self, name: &str) -> BTreeSet<&'a str> {
         let mut scopes = BTreeSet::new();
         if self.workflow.spec.templates.iter().any(|template| template.name == name) {
@@ -113,7 +115,8 @@ impl<'a> Case<'a> {
         scopes
     }
 
-    /// Whether any step or task, inline ones included, refers to a template by a name made at run time.
+    /// Returns true if any step or task, including inline ones, refers to a template by a name that is made at
+    /// run time.
     pub(crate) fn has_dynamic_reference(&self) -> bool {
         fn within(template: &Template) -> bool {
             template.children().any(|child| {
@@ -129,8 +132,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The step's or task's name within a node's name: `<parent>[<i>].<step>` or `<parent>.<task>`, without the
-/// suffixes of items `(<n>:<value>)` and attempts `(<n>)`.
+/// Returns the step's or task's name from a node's name, `<parent>[<i>].<step>` or `<parent>.<task>`, without
+/// the suffixes of items `(<n>:<value>)` and attempts `(<n>)`.
 fn step_name<'n>(node: &'n str, parent: &str) -> Option<&'n str> {
     let rest = node.strip_prefix(parent)?;
     let rest = match rest.strip_prefix('[') {

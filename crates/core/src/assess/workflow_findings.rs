@@ -1,33 +1,33 @@
-//! What is wrong with the workflow itself: a finalizer nothing will remove, outputs no node records.
+//! Finds problems of the workflow itself: a finalizer that nothing will remove, outputs that no node records.
 
 use crate::argo::artifact::Strategy;
 use crate::argo::version::Version;
+use crate::assess::case::{Case, Judgement};
 use crate::assess::records::Record;
-use crate::assess::{Case, Judgement};
 use crate::model::assessment::{ArtifactReport, Evidence, Finding, Note};
 use crate::model::location;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
 use std::collections::HashSet;
 
-/// The finalizer goes without any GC pod since #13500.
+/// The releases since which Argo removes the finalizer without any GC pod (#13500).
 const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)];
 
 impl<'a> Case<'a> {
-    /// Findings about a finalizer that stays although no artifact is left to collect.
+    /// Returns findings about a finalizer that stays although no artifact is left to collect.
     pub(crate) fn hangs(&self, judged: &[(&Record<'a>, Judgement)]) -> Vec<Finding> {
         if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
             return Vec::new();
         }
         let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();
-        // Collected through any record of the place.
+        // An object is deleted if it was collected through any of its records.
         let collected = judged.iter().filter(|(_, judgement)| judgement.verdict == Verdict::Collected);
         let gone: HashSet<usize> = collected.map(|(record, _)| record.place).collect();
         let open = judged.iter().any(|(record, _)| asked(record) && !gone.contains(&record.place));
         if open {
             return Vec::new();
         }
-        // Gone, but the controller's own flag does not say so: it will wait for ever.
+        // If an object is deleted but the controller has not marked it so, the controller waits forever.
         let unflagged = judged.iter().find(|(record, _)| asked(record) && !record.artifact.deleted);
         let deleted = self.workflow.metadata.deletion_timestamp;
         let finding = match unflagged {
@@ -47,7 +47,8 @@ impl<'a> Case<'a> {
         vec![finding]
     }
 
-    /// None while the controller may still take up what the pod did.
+    /// Returns a finding for an artifact that is not marked as deleted; none while the controller may still
+    /// process the pod's results.
     fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Option<Finding> {
         let field = format!("artifact {} of node {}: deleted", record.artifact.name, record.node.id);
         let pods = self.of.map_or(&[][..], |of| &of.pods);
@@ -62,14 +63,14 @@ impl<'a> Case<'a> {
                 Some(pod) if self.is_held(pod) => Reason::GcPodHeld,
                 Some(pod) if self.is_overdue(pod.metadata.creation_timestamp) => Reason::NotRecouped,
                 Some(_) => return None,
-                // The task says success, and nobody will take that over any more.
+                // The task reports success, but nobody will process that any more.
                 None => Reason::GcPodLost,
             },
         };
         Some(finding(reason, &field, "not set, though the object is gone"))
     }
 
-    /// Hazards of the workflow as a whole.
+    /// Returns notes about hazards of the whole workflow.
     pub(crate) fn workflow_notes(&self, records: &[Record<'a>]) -> Vec<Note> {
         let mut notes = Vec::new();
         let status = self.workflow.status.artifact_gc_status.as_ref();
@@ -95,7 +96,8 @@ impl<'a> Case<'a> {
         notes
     }
 
-    /// Artifacts a leftover task result reports and the workflow's nodes lack: no GC will ever look for them.
+    /// Returns reports for artifacts that a leftover task result names and the workflow's nodes do not, so that
+    /// Argo's GC will never look for them.
     pub(crate) fn unrecorded(&self) -> Vec<ArtifactReport> {
         let results = self.of.map_or(&[][..], |of| &of.results);
         if results.is_empty() || !self.workflow.is_terminal() {
@@ -145,7 +147,7 @@ fn finding(reason: Reason, field: &str, value: &str) -> Finding {
     Finding { verdict: Verdict::Failing, reason, evidence: vec![Evidence::new(field, value)] }
 }
 
-/// Whether a resource template's manifest creates a Workflow.
+/// Returns true if a resource template's manifest creates a Workflow.
 fn makes_workflow(manifest: &str) -> bool {
     manifest
         .lines()

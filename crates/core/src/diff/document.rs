@@ -1,4 +1,4 @@
-//! What an Inspection document says, as far as two are compared by it.
+//! The parts of an Inspection document that a comparison needs.
 
 use crate::model::assessment::Assessment;
 use crate::model::gap::Gap;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// A reason's code; one of another release is taken as it is.
+/// The code of a reason; the unknown code of another release is kept as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(Cow<'static, str>);
 
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
-/// A workflow of an Inspection.
+/// A workflow in an Inspection document.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ParsedInspection {
     pub namespace: String,
@@ -102,26 +102,26 @@ impl From<&Assessment> for ParsedInspection {
     }
 }
 
-/// An Inspection without its workflows.
+/// An Inspection document without its workflows.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
     pub generated_at: Timestamp,
     pub source: Scope,
     pub gaps: Vec<Gap>,
-    /// Artifacts by verdict that it counts.
+    /// The number of artifacts by verdict according to the document's summary.
     #[serde(skip)]
     pub counted: BTreeMap<String, u64>,
-    /// Artifacts by verdict that it lists; it may have been told to leave some out.
+    /// The number of artifacts by verdict that the document lists; it may leave some out.
     #[serde(skip)]
     pub listed: BTreeMap<&'static str, u64>,
-    /// Whether storage was looked up, if there was anything to look up.
+    /// True if storage was asked; none if there was nothing to ask about.
     #[serde(skip)]
     pub checked: Option<bool>,
 }
 
 impl Head {
-    /// Counts in what is listed of a workflow.
+    /// Counts the listed artifacts of a workflow.
     pub fn count(&mut self, told: &ParsedInspection) {
         for artifact in &told.artifacts {
             *self.listed.entry(artifact.verdict.as_str()).or_default() += 1;
@@ -129,8 +129,8 @@ impl Head {
         }
     }
 
-    /// What makes a comparison with a `later` inspection say less than it seems to, in sentences without a stop.
-    /// `names` are those of the two.
+    /// Returns the reasons to doubt a comparison with a `later` inspection, as sentences without a full stop.
+    /// `names` are the names of the two documents.
     pub fn doubts(&self, later: &Self, names: [&str; 2]) -> Vec<String> {
         let mut doubts = Vec::new();
         let both = [(self, names[0], "new"), (later, names[1], "gone")];

@@ -1,4 +1,5 @@
-//! Service accounts of GC pods: which there are, what they may do, and what that explains.
+//! Checks the service accounts of GC pods: whether they exist, which permissions they have, and which symptoms
+//! this explains.
 
 use crate::doctor::cause::Cause;
 use crate::doctor::symptom::{Account, Symptom, symptom};
@@ -6,10 +7,10 @@ use crate::model::assessment::Evidence;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Names kept of the workflows that rely on an account; the others are counted.
+/// The number of workflows named per account; any others are only counted.
 const NAMES: usize = 20;
 
-/// What the server answered. That nobody could say is an answer of its own.
+/// An answer of the server, which may be unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
@@ -26,7 +27,7 @@ impl From<bool> for Answer {
 }
 
 impl Answer {
-    /// The word users read.
+    /// Returns the word that users read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -36,18 +37,19 @@ impl Answer {
     }
 }
 
-/// What is known of a service account: whether it exists, and may do what a GC pod must (`docs/argo-gc.md#gc-pod`).
+/// The facts about a service account: whether it exists, and has the permissions that a GC pod needs
+/// (`docs/argo-gc.md#gc-pod`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
     pub exists: Answer,
-    /// `list` of workflowartifactgctasks.
+    /// Permission to `list` workflowartifactgctasks.
     pub list: Answer,
-    /// `watch` of them.
+    /// Permission to `watch` workflowartifactgctasks.
     pub watch: Answer,
-    /// `patch` of workflowartifactgctasks/status.
+    /// Permission to `patch` workflowartifactgctasks/status.
     pub patch_status: Answer,
-    /// Why something is unknown; empty where nothing is.
+    /// The reason why an answer is unknown; empty if none is.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
@@ -57,7 +59,7 @@ impl Standing {
         Self { why: "files hold no rights".to_owned(), ..Self::default() }
     }
 
-    /// What it lacks for certain.
+    /// Returns the permissions that the account certainly lacks.
     fn lacks(&self) -> Vec<&'static str> {
         let rights = [
             (self.list, "list workflowartifactgctasks"),
@@ -79,20 +81,21 @@ impl Standing {
 /// The workflows that rely on a service account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reliance {
-    /// Whose collection is still to come, by name; the first of them.
+    /// The first workflows whose collection is still to come, by name.
     pub waiting: BTreeSet<String>,
-    /// How many more of them.
+    /// The number of further workflows whose collection is still to come.
     pub more: u64,
-    /// Whose collection went wrong.
+    /// Workflows whose collection failed.
     used: BTreeSet<String>,
     /// The name counted last.
     last: String,
 }
 
 impl Reliance {
-    /// A collection is still to come.
+    /// Counts a workflow whose collection is still to come.
     pub fn rely(&mut self, workflow: &str) {
-        // Artifacts of one workflow come together, so a name past the first is counted once only if remembered.
+        // The artifacts of one workflow arrive together, so remembering the last name is enough to count each
+        // workflow once.
         if self.waiting.contains(workflow) {
             return;
         }
@@ -104,7 +107,7 @@ impl Reliance {
         workflow.clone_into(&mut self.last);
     }
 
-    /// A collection went wrong.
+    /// Counts a workflow whose collection failed.
     pub fn used(&mut self, workflow: &str) {
         self.used.insert(workflow.to_owned());
     }
@@ -115,7 +118,7 @@ impl Reliance {
     }
 }
 
-/// One service account, for the reader.
+/// The facts about one service account, for output.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountFacts {
@@ -140,7 +143,8 @@ pub(crate) fn facts(
     facts.collect()
 }
 
-/// Puts a symptom down to its service account where that explains it; gives what remains unchecked beside it.
+/// Changes the cause of a symptom to its service account if that explains it. Returns a second symptom if the
+/// account's permissions are unknown.
 pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standing) -> Option<Symptom> {
     let lacks = standing.lacks();
     if standing.is_missing() && symptom.cause != Cause::AdmissionRefused {
@@ -164,7 +168,7 @@ pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standi
     standing.is_unknown().then(|| unchecked(account, standing, &symptom.name))
 }
 
-/// What will go wrong with the collections that are still to come.
+/// Predicts the failure of collections that are still to come.
 pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Standing) -> Option<Symptom> {
     let first = reliance.waiting.first()?;
     let lacks = standing.lacks();

@@ -1,4 +1,4 @@
-//! The causes a diagnosis tells apart, and which reasons of an assessment speak for each.
+//! The causes that a diagnosis distinguishes, and the mapping from an assessment's reasons to causes.
 
 use crate::reason::Reason;
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 /// Declares the causes with their codes, titles and a sentence each; in the order they are shown.
 macro_rules! causes {
     ($($name:ident $code:literal $title:literal $why:literal,)*) => {
-        /// Why artifact GC is stuck or failing.
+        /// The cause why artifact GC is stuck or failing.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Cause { $($name,)* }
 
@@ -14,17 +14,17 @@ macro_rules! causes {
             /// All causes, in the order they are shown.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The stable code users read.
+            /// Returns the stable code that users read.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// A statement of a line.
+            /// Returns the title, a statement of one line.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// What happens there.
+            /// Returns the explanation of the cause.
             pub fn why(self) -> &'static str {
                 match self { $(Self::$name => $why,)* }
             }
@@ -104,7 +104,7 @@ causes! {
 }
 
 impl Cause {
-    /// What a reason comes down to; none where it has nothing to do with a collection that hangs.
+    /// Returns the cause of a reason; none if the reason has nothing to do with a stuck collection.
     pub fn of(reason: Reason) -> Option<Self> {
         use Reason as R;
         Some(match reason {
@@ -144,7 +144,7 @@ impl Cause {
         })
     }
 
-    /// Whether the pods' service account could be what is behind it.
+    /// Returns true if the pods' service account could be the true cause.
     pub(crate) fn depends_on_account(self) -> bool {
         matches!(self, Self::Rights | Self::PodFailed | Self::PodLost | Self::WithoutPod)
     }
@@ -162,7 +162,7 @@ mod tests {
     use crate::reason::Reason;
     use crate::verdict::Verdict;
 
-    /// These are told of artifacts that nothing collects; `inspect` is the one to ask.
+    /// Failing reasons that `inspect` reports and a diagnosis does not.
     const NOT_STUCK: [Reason; 0] = [];
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is known of the controllers and their repositories, in one place.
+//! Collects the facts about the controllers and their repositories, for output.
 
 use crate::argo::artifact::ArtifactGc;
 use crate::argo::config;
@@ -8,35 +8,35 @@ use crate::model::context::{Controller, Controllers};
 use crate::model::gap::Gap;
 use serde::Serialize;
 
-/// One controller, for the reader; none means that it could not be read.
+/// The facts about one controller, for output; none means that a value could not be read.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ControllerFacts {
     pub namespace: String,
     pub name: String,
     pub version: Option<String>,
-    /// Empty where it has none.
+    /// The instance ID; empty if the controller has none.
     pub instance_id: Option<String>,
     /// `ARGO_ARTIFACT_GC_ENABLED`.
     #[serde(rename = "artifactGCEnabled")]
     pub artifact_gc_enabled: Option<bool>,
-    /// The one namespace it manages; null for all.
+    /// The single namespace it manages; null for all.
     pub managed_namespace: Option<String>,
     pub replicas: i32,
-    /// What its ConfigMap says; null where that could not be read.
+    /// The settings of its ConfigMap; null if it could not be read.
     pub config: Option<ConfigFacts>,
 }
 
-/// The parts of a controller's ConfigMap that bear on collection.
+/// The settings of a controller's ConfigMap that affect collection.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigFacts {
-    /// `workflowDefaults.spec.artifactGC`; null where it is not set.
+    /// `workflowDefaults.spec.artifactGC`; null if it is not set.
     pub workflow_defaults: Option<DefaultsFacts>,
     /// Null for no limit.
     pub parallelism: Option<u64>,
     pub namespace_parallelism: Option<u64>,
-    /// Null where it could not be understood.
+    /// Null if the setting could not be understood.
     pub archive: Option<bool>,
 }
 
@@ -49,16 +49,16 @@ pub struct DefaultsFacts {
     pub force_finalizer_removal: bool,
 }
 
-/// An artifact repository, and what its keys may do to each other.
+/// An artifact repository, and the ways its keys can collide.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryFacts {
-    /// Where it is configured.
+    /// The object that configures it.
     pub source: String,
     pub engine: &'static str,
     pub bucket: String,
     pub key_format: String,
-    /// How keys of different workflows can collide; empty where they can't.
+    /// The ways in which keys of different workflows can collide; empty if they can't.
     pub hazards: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl RepositoryFacts {
     }
 }
 
-/// The controllers seen, and the repositories of their own configuration.
+/// Returns the facts about the controllers seen, and about the repositories of their own configuration.
 pub fn controllers(controllers: &Controllers) -> (Vec<ControllerFacts>, Vec<RepositoryFacts>) {
     let repositories = controllers.seen.iter().filter_map(|controller| {
         let repository = controller.config.as_ref()?.repository.as_ref()?;
@@ -112,7 +112,7 @@ fn defaults(gc: &ArtifactGc) -> DefaultsFacts {
     }
 }
 
-/// Takes the repositories of one `artifact-repositories` ConfigMap in.
+/// Adds the repositories of one `artifact-repositories` ConfigMap.
 pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: &mut Vec<Gap>) {
     let (entries, default) = config::repositories(map);
     for (key, entry) in entries {
@@ -130,9 +130,10 @@ pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: 
     }
 }
 
-/// How keys of a format can collide: between runs, or between namespaces and with a later workflow of one name.
+/// Returns the ways in which keys of a format can collide: between runs, or between namespaces and with a later
+/// workflow of the same name.
 ///
-/// A `generateName` makes names differ in practice; nothing enforces it.
+/// A `generateName` makes names differ in practice, but nothing enforces it.
 pub fn hazards(key_format: &str) -> Vec<String> {
     let holds =
         |variable: &str| key_format.split("{{").skip(1).any(|rest| rest.trim_start().starts_with(variable));

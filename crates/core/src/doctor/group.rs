@@ -1,4 +1,4 @@
-//! Symptoms of one cause over many workflows.
+//! Groups the symptoms of many workflows by cause.
 
 use crate::doctor::account::Reliance;
 use crate::doctor::cause::Cause;
@@ -12,30 +12,30 @@ use crate::reason::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Evidence kept of a group: that of its first workflow says how to see it.
+/// The amount of evidence kept per group; that of the first workflow suffices as an example.
 const EVIDENCE: usize = 4;
 
-/// One cause, with all that suffer from it.
+/// One cause, with all workflows it affects.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
     pub cause: Cause,
     pub title: &'static str,
     pub why: &'static str,
-    /// What in particular: a service account, a secret, a reason's code.
+    /// The particular subject: a service account, a secret, a reason's code.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
-    /// Workflows concerned.
+    /// The number of affected workflows.
     pub workflows: u64,
-    /// Those of them that stay as they are until somebody acts.
+    /// The number of affected workflows that are stuck until somebody acts.
     pub stuck: u64,
-    /// Artifacts concerned, as far as single ones are.
+    /// The number of affected artifacts; zero if the cause is not about single artifacts.
     pub artifacts: u64,
-    /// The workflows; of those that only wait for their turn, the first.
+    /// The names of the workflows; only the first of those whose collection is still to come.
     pub names: Vec<Name>,
-    /// Codes that `kubectl argo-gc explain` knows more of.
+    /// The codes of the reasons, each with an entry in the catalogue.
     pub reasons: Vec<Reason>,
-    /// What shows it, of the first workflow.
+    /// The evidence of the first workflow.
     pub evidence: Vec<Evidence>,
     pub repairs: Vec<Repair>,
 }
@@ -62,7 +62,7 @@ impl Groups {
         }
     }
 
-    /// A symptom of all that rely on an account.
+    /// Adds a symptom for all workflows that rely on an account.
     pub fn add_many(&mut self, symptom: Symptom, reliance: &Reliance) {
         let namespace = symptom.namespace.clone();
         let key = (symptom.cause, symptom.subject.clone());

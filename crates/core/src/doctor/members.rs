@@ -13,19 +13,19 @@ pub struct Name {
     pub name: String,
 }
 
-/// A group in the making.
+/// A group in progress.
 #[derive(Debug, Default)]
 pub(crate) struct GroupMembers {
-    /// Each workflow, and whether it is stuck.
+    /// The workflows; the value is true if the workflow is stuck.
     pub workflows: BTreeMap<Name, bool>,
-    /// Workflows that are only counted.
+    /// The number of workflows without a name here.
     pub(crate) more: u64,
     pub(crate) artifacts: u64,
     pub(crate) reasons: BTreeSet<Reason>,
     pub(crate) evidence: Vec<Evidence>,
     pub accounts: BTreeSet<Account>,
-    /// Namespace, workflow and the pod, task or finalizer to name.
+    /// Namespace, workflow, and the pod, task or finalizer that the repair names.
     pub objects: BTreeSet<(String, String, String)>,
-    /// What a repair has to write.
+    /// A value that the repair contains.
     pub detail: String,
 }

@@ -1,19 +1,19 @@
-//! What the GC pods and the events about them say: the cause behind "pending", "failed" and "gone".
+//! Finds the causes behind "pending", "failed" and "gone" in the GC pods and the events about them.
 
 use crate::argo::related::{Event, Pod};
 use crate::doctor::cause::Cause;
 use crate::model::assessment::Evidence;
 use crate::model::context::OfWorkflow;
 
-/// A closer cause than the assessment's, with what shows it.
+/// A more precise cause than the assessment's, with its evidence.
 pub(crate) struct Closer {
     pub cause: Cause,
-    /// What in particular: a secret's name.
+    /// The particular subject: a secret's name.
     pub subject: String,
     pub evidence: Option<Evidence>,
 }
 
-/// Looks closer at a cause that has to do with pods; none where nothing more can be said.
+/// Returns a more precise cause for one that concerns pods; none if there is no further evidence.
 pub(crate) fn closer(cause: Cause, pod: Option<&Pod>, of: &OfWorkflow) -> Option<Closer> {
     match (cause, pod) {
         (Cause::PodPending, Some(pod)) => Some(pending(pod, of)),
@@ -31,7 +31,8 @@ pub(crate) fn closer(cause: Cause, pod: Option<&Pod>, of: &OfWorkflow) -> Option
     }
 }
 
-/// Why a pod is Pending: its own status first, then what the scheduler and the kubelet reported.
+/// Returns the cause why a pod is Pending, from its own status first, then from the events of scheduler and
+/// kubelet.
 fn pending(pod: &Pod, of: &OfWorkflow) -> Closer {
     let field = format!("Pod/{}", pod.metadata.name);
     let plain = |cause, evidence| Closer { cause, subject: String::new(), evidence: Some(evidence) };
@@ -63,14 +64,14 @@ fn pending(pod: &Pod, of: &OfWorkflow) -> Closer {
     }
 }
 
-/// How the kubelet says that a secret isn't there: `secret "my-cred" not found`.
+/// Returns the name of the secret that the kubelet reports as missing: `secret "my-cred" not found`.
 fn missing_secret(message: &str) -> Option<&str> {
     let (before, _) = message.split_once("\" not found")?;
     let (before, name) = before.rsplit_once('"')?;
     before.trim_end().ends_with("secret").then_some(name)
 }
 
-/// Whether a policy engine, webhook or quota says that it refused the pod.
+/// Returns true if a policy engine, webhook or quota reports that it refused the pod.
 fn is_refusal(event: &Event) -> bool {
     let message = event.message.to_ascii_lowercase();
     matches!(event.reason.as_str(), "FailedAdmission" | "PolicyViolation" | "FailedCreate")

@@ -1,7 +1,7 @@
-//! Repairs: the exact command or YAML for each cause.
+//! Builds the repair for each cause: the exact command or YAML.
 //!
-//! Names come from objects that users write. One that is no plain Kubernetes name gets no command, for what is
-//! printed here is pasted into shells and applied to clusters.
+//! Names come from objects that users write. No command is printed for a name that is not a plain Kubernetes
+//! name, because users paste the commands into shells and apply the YAML to clusters.
 
 use crate::argo::names;
 use crate::doctor::cause::Cause;
@@ -11,20 +11,20 @@ use crate::model::context::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Names in one command.
+/// The most names in one command.
 const NAMES: usize = 20;
 
 /// One step of a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repair {
-    /// What it does.
+    /// The description of the step.
     pub what: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yaml: Option<String>,
-    /// The YAML is of whole objects for `kubectl apply -f -`; else it belongs into a workflow's spec.
+    /// True if the YAML is whole objects for `kubectl apply -f -`; else it is a part of a workflow's spec.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub apply: bool,
 }
@@ -50,7 +50,7 @@ impl Repair {
     }
 }
 
-/// What mends a cause for these workflows, in the order it is to be done.
+/// Returns the steps that fix a cause for these workflows, in the order to carry them out.
 pub(crate) fn of(cause: Cause, subject: &str, members: &GroupMembers, context: &Context) -> Vec<Repair> {
     let mut repairs = match cause {
         Cause::NoController => no_controller(subject),
@@ -95,7 +95,7 @@ pub(crate) fn of(cause: Cause, subject: &str, members: &GroupMembers, context: &
             vec![Repair::say("Settle what holds them, as above: each finalizer that goes gives a slot back.")]
         }
     };
-    // Where the pod or the controller goes on by itself once mended, nothing is to be purged.
+    // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
     let heals = matches!(
         cause,
         Cause::NoController
@@ -119,14 +119,15 @@ pub(crate) fn of(cause: Cause, subject: &str, members: &GroupMembers, context: &
     repairs
 }
 
-/// Deletes what is left of the stuck ones, verifies it, and releases their finalizers.
+/// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
+/// finalizers.
 fn purge<'a>(workflows: impl Iterator<Item = &'a Name>) -> Option<Repair> {
     let commands = purge_commands(workflows, " --release-finalizer");
     let what = "Delete what is left, see that it is gone, and release the finalizers:";
     (!commands.is_empty()).then(|| Repair::say(what).run(commands))
 }
 
-/// No controller comes back to what completed without the finalizer.
+/// Returns the step for workflows that completed without the finalizer, which no controller will look at again.
 fn passed_over(members: &GroupMembers) -> Option<Repair> {
     let without = members.workflows.iter().filter(|(_, stuck)| !**stuck).map(|(name, _)| name);
     let commands = purge_commands(without, "");
@@ -176,7 +177,7 @@ fn switched_off(context: &Context) -> Vec<Repair> {
     vec![Repair::say(what).run(commands)]
 }
 
-/// With a single controller it is plain which instance ID a workflow should carry.
+/// With a single controller it is clear which instance ID a workflow should have.
 fn unmanaged(members: &GroupMembers, context: &Context) -> Vec<Repair> {
     let [controller] = context.controllers.seen.as_slice() else {
         return vec![Repair::say(
@@ -222,7 +223,7 @@ fn rights(account: &Account) -> Option<Repair> {
     Some(Repair::say(format!("Grant {name} in {namespace} what a GC pod needs:")).apply(role(account)?))
 }
 
-/// The rights of a GC pod (manifests/quick-start/base/artifactgc-role.yaml@v4.1.2), bound to an account.
+/// The permissions of a GC pod (manifests/quick-start/base/artifactgc-role.yaml@v4.1.2), bound to an account.
 fn role((namespace, name): &Account) -> Option<String> {
     (is_plain(namespace) && is_plain(name)).then(|| {
         format!(
@@ -346,7 +347,8 @@ fn left_over(members: &GroupMembers) -> Vec<Repair> {
     vec![Repair::say("See to what its spec names (inspect, orphans), then delete it:").run(commands)]
 }
 
-/// A guarded patch: it fails where the finalizer is no longer in its place.
+/// Returns the step that removes another finalizer, with a patch that fails if the finalizer is no longer at
+/// its index.
 fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if matches!(finalizer, "foregroundDeletion" | "orphan") {
         return vec![Repair::say(
@@ -368,14 +370,14 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     vec![Repair::say(what).run(commands)]
 }
 
-/// Namespace and name of the pods or tasks to name.
+/// Returns namespace and name of the pods or tasks that the repair names.
 fn objects(members: &GroupMembers) -> impl Iterator<Item = (&str, &str)> {
     let objects = members.objects.iter().map(|(namespace, _, object)| (namespace.as_str(), object.as_str()));
     objects.filter(|(namespace, object)| is_plain(namespace) && is_plain(object))
 }
 
-/// A name as Kubernetes gives them out: means the same to a shell, in YAML and in a path. (An all-digit name
-/// would be a number in YAML; `true` and its like are strings of a name's shape too, and refused as well.)
+/// Returns true if a name is a plain Kubernetes name, which has the same meaning in a shell, in YAML and in a
+/// path. An all-digit name is refused because it would be a number in YAML, as are `true` and similar words.
 pub(crate) fn is_plain(name: &str) -> bool {
     let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let number = name.chars().all(|c| c.is_ascii_digit() || ".e".contains(c));
@@ -402,7 +404,6 @@ spec:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::argo::names;
     use crate::doctor::members::Name;
 
     #[test]

@@ -8,23 +8,23 @@ use std::collections::BTreeSet;
 /// A service account by namespace and name.
 pub type Account = (String, String);
 
-/// What one workflow shows of one cause.
+/// One sign of a cause in one workflow.
 #[derive(Debug, Clone)]
 pub(crate) struct Symptom {
     pub(crate) cause: Cause,
-    /// What in particular, where a cause has several forms with a repair each.
+    /// The particular subject, if a cause has several forms with different repairs.
     pub(crate) subject: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// Its finalizer stays until somebody acts.
+    /// True if the workflow's finalizer stays until somebody acts.
     pub(crate) stuck: bool,
     pub(crate) artifacts: u64,
     pub(crate) reasons: BTreeSet<Reason>,
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) account: Option<String>,
-    /// The pod, task or finalizer the repair has to name.
+    /// The pod, task or finalizer that the repair names.
     pub(crate) object: Option<String>,
-    /// What the repair has to write: a container's name, an instance ID.
+    /// A value that the repair contains: a container's name, an instance ID.
     pub(crate) detail: String,
 }
 

@@ -1,18 +1,18 @@
-//! What the storage driver's one delete call will make of an artifact (`docs/argo-gc.md#locations`, `#drivers`).
+//! Predicts the outcome of the storage driver's delete call for an artifact (`docs/argo-gc.md#locations`,
+//! `#drivers`).
 
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::version::Version;
 use crate::lint::model::Body;
-use crate::lint::root::Root;
-use crate::lint::types::Severity;
+use crate::lint::types::{Settings, Severity};
 use crate::model::engine::StorageEngine;
 use crate::model::location::clean;
 use crate::reason::Reason;
 
-/// Since then OSS deletes.
+/// The first release whose OSS driver deletes.
 const OSS_DELETES: Version = Version(3, 6, 0);
 
-/// What was found at one place.
+/// A finding at one place in a manifest.
 pub(crate) struct Place {
     pub severity: Severity,
     pub reason: Reason,
@@ -35,16 +35,16 @@ impl Place {
 
 type Fields = &'static [&'static str];
 
-/// All that storage will do wrong, each with the field below the artifact that says so.
-pub(crate) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
+/// Returns everything the storage driver will do wrong, each with the field below the artifact that shows it.
+pub(crate) fn storage(settings: &Settings, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
     let mut found = Vec::new();
     let own = &artifact.location;
     let own_engine = own.kind();
-    let base = base(root, body);
-    // A location that isn't whole gets its type from what completes it.
+    let base = base(settings, body);
+    // A location that is not complete gets its type from the location that completes it.
     let engine =
         if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
-    let version = root.settings.version;
+    let version = settings.version;
     if let Some(engine) = engine.filter(|engine| !deletes(*engine, version)) {
         let detail = format!("the {} driver of {version} has no delete", engine.as_str());
         found.push((field(own_engine), Place::failing(Reason::UnsupportedDriver, detail)));
@@ -81,7 +81,7 @@ pub(crate) fn storage(root: &Root<'_>, body: &Body, artifact: &Artifact) -> Vec<
 
 const UNARCHIVED: Fields = &["archive", "none"];
 
-/// What becomes of an artifact that is saved as it is, perhaps a directory.
+/// Predicts the outcome for an artifact that is saved without archiving, so it may be a directory.
 fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Option<Place> {
     let old = version < Version(3, 5, 9);
     Some(match engine? {
@@ -105,11 +105,12 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
     })
 }
 
-/// What a key is completed from: the template's archive location if it names a place, else the repository.
-fn base<'a>(root: &'a Root<'_>, body: &'a Body) -> Option<&'a ArtifactLocation> {
-    // In a manifest its key may still be missing, as the default key format fills it in.
+/// Returns the location from which a key is completed: the template's archive location if it names a place,
+/// else the repository.
+fn base<'a>(settings: &'a Settings, body: &'a Body) -> Option<&'a ArtifactLocation> {
+    // In a manifest its key may still be missing, because the default key format fills it in.
     let own = body.archive_location.as_ref().filter(|location| location.kind().is_some());
-    own.or(root.settings.repository.as_ref())
+    own.or(settings.repository.as_ref())
 }
 
 fn deletes(engine: StorageEngine, version: Version) -> bool {
@@ -120,12 +121,13 @@ fn deletes(engine: StorageEngine, version: Version) -> bool {
     }
 }
 
-/// Whether the GCS driver saves under another key than it deletes. Variables count as clean parts.
+/// Returns true if the GCS driver saves under another key than it deletes. Variables count as clean parts.
 pub(crate) fn is_unclean(key: &str) -> bool {
     !key.is_empty() && clean(key) != key
 }
 
-/// Whether every run writes this very key: it has no variable, or only such as are the same for all runs.
+/// Returns true if every run writes the same key: it has no variable, or only those whose value is the same for
+/// all runs.
 pub fn is_fixed(key: &str) -> bool {
     const SAME: [&str; 4] =
         ["workflow.namespace", "workflow.serviceAccountName", "workflow.mainEntrypoint", "workflow.priority"];

@@ -1,4 +1,4 @@
-//! Specs, templates and steps as `lint` walks them: each with the path to where it stands.
+//! Specs, templates and steps for `lint`, each with its path in the manifest.
 
 use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
 use crate::argo::node::TemplateRef;
@@ -17,17 +17,17 @@ pub(crate) struct Spec {
     pub template_ref: Option<TemplateRef>,
     pub hooks: Vec<Hook>,
     pub templates: Vec<Body>,
-    /// Names of the artifacts that `templateDefaults` declares, with their paths.
+    /// The artifacts that `templateDefaults` declares, with their paths.
     pub defaults: Vec<(FieldPath, Artifact)>,
 }
 
-/// What a template's body makes.
+/// The kind of node that a template's body makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Makes {
     Pod,
     /// Steps or a DAG.
     Graph,
-    /// HTTP, plugin or suspend: no pod of its own.
+    /// HTTP, plugin or suspend, which have no pod of their own.
     Other,
 }
 
@@ -35,12 +35,12 @@ pub(crate) enum Makes {
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     pub path: FieldPath,
-    /// Its name; for inline bodies the step's.
+    /// The template's name; for an inline body the step's.
     pub name: String,
     pub makes: Makes,
     pub artifacts: Vec<(FieldPath, Artifact)>,
     pub archive_location: Option<ArtifactLocation>,
-    /// Set by its archive location.
+    /// The setting of its archive location.
     pub archive_logs: Option<bool>,
     pub retries: bool,
     pub calls: Vec<Call>,
@@ -55,7 +55,7 @@ pub(crate) struct Call {
     pub hooks: Vec<Hook>,
 }
 
-/// What a step, task or hook runs.
+/// The template that a step, task or hook runs.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     Named(String),
@@ -93,7 +93,7 @@ impl Spec {
         })
     }
 
-    /// The path of the workflow-level block.
+    /// Returns the path of the workflow-level block.
     pub fn gc_path(&self) -> FieldPath {
         self.path.key("artifactGC")
     }
@@ -113,7 +113,7 @@ impl Body {
         let mut calls = Vec::new();
         let steps = path.key("steps");
         for (group, path) in list(&body["steps"], &steps)? {
-            // A bare step stands for a group of one; Argo's own reader takes both.
+            // A bare step is a group of one; Argo's own reader accepts both.
             if group.is_object() {
                 calls.push(Call::read(group, path)?);
                 continue;
@@ -154,7 +154,8 @@ impl Call {
         let template = text(step, "template", &path)?;
         let inline = &step["inline"];
         let target = if !template.is_empty() {
-            // With both, the inline body runs but the node gets the name (`docs/argo-gc.md#inline-templates`): GC finds that.
+            // If both are set, the inline body runs but the node gets the template's name
+            // (`docs/argo-gc.md#inline-templates`), which GC finds.
             Target::Named(template)
         } else if !inline.is_null() {
             Target::Inline(Box::new(Body::read(inline, path.key("inline"), Some(&name))?))
@@ -200,7 +201,7 @@ fn artifacts(holder: &Value, path: &FieldPath) -> Result<Vec<(FieldPath, Artifac
         .collect()
 }
 
-/// A map or nothing.
+/// Checks that a value is a map or null.
 fn map(value: &Value, path: &FieldPath) -> Result<(), Misfit> {
     match value {
         Value::Null | Value::Object(_) => Ok(()),
@@ -208,7 +209,7 @@ fn map(value: &Value, path: &FieldPath) -> Result<(), Misfit> {
     }
 }
 
-/// A list's items with their paths; none where there is nothing.
+/// Returns a list's items with their paths; no items for null.
 fn list<'v>(
     value: &'v Value,
     path: &FieldPath,
@@ -226,7 +227,7 @@ fn text(holder: &Value, field: &str, path: &FieldPath) -> Result<String, Misfit>
     match &holder[field] {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
-        // What YAML takes for a number or a truth value can't be meant otherwise.
+        // YAML reads some texts as a number or a boolean, so these are accepted as texts.
         other @ (Value::Number(_) | Value::Bool(_)) => Ok(other.to_string()),
         _ => Err(Misfit { path: path.key(field), message: "expected a text".to_owned() }),
     }
@@ -237,7 +238,7 @@ fn typed<T: DeserializeOwned>(value: &Value, path: &FieldPath) -> Result<Option<
         .map_err(|error| Misfit { path: path.clone(), message: error.to_string() })
 }
 
-/// Reading by reference, without a copy of the value.
+/// Reads by reference, without a copy of the value.
 trait FromRef: Sized {
     fn deserialize_from(value: &Value) -> Result<Self, serde_json::Error>;
 }

@@ -1,9 +1,9 @@
-//! The way to a field of a manifest.
+//! Paths to the fields of a manifest.
 
 use serde_json::Value;
 use std::fmt;
 
-/// A field that isn't what Argo's API has there.
+/// A field whose value has another type than in Argo's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     pub path: FieldPath,
@@ -22,13 +22,13 @@ pub enum Part {
 pub struct FieldPath(pub Vec<Part>);
 
 impl FieldPath {
-    /// The field within.
+    /// Returns the path of a field within.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         self.with(Part::Key(key.to_owned()))
     }
 
-    /// The item within.
+    /// Returns the path of an item within.
     #[must_use]
     pub fn index(&self, at: usize) -> Self {
         self.with(Part::Index(at))
@@ -40,13 +40,13 @@ impl FieldPath {
         Self(parts)
     }
 
-    /// What encloses it.
+    /// Returns the path of the enclosing value.
     #[must_use]
     pub fn parent(&self) -> Self {
         Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
     }
 
-    /// The value there.
+    /// Returns the value at the path.
     pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(value, |value, part| match part {
             Part::Key(key) => value.get(key),
@@ -54,7 +54,7 @@ impl FieldPath {
         })
     }
 
-    /// The value there, to be changed.
+    /// Returns the value at the path, to be changed.
     pub fn of_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         self.0.iter().try_fold(value, |value, part| match part {
             Part::Key(key) => value.get_mut(key),

@@ -1,4 +1,5 @@
-//! What becomes of one root's artifacts: the finalizer, the poison of inline templates, then each artifact.
+//! Predicts the outcome for the artifacts of one root: first the finalizer, then the effect of inline
+//! templates, then each artifact.
 
 use crate::argo::artifact::{Artifact, ArtifactGc, Strategy};
 use crate::argo::version::Version;
@@ -11,38 +12,39 @@ use crate::lint::walk::{Library, Missing, Reach, Usage};
 use crate::reason::Reason;
 use std::collections::HashMap;
 
-/// The first look counts declared artifacts, whatever the workflow-level strategy, since.
+/// The first release in which the controller counts declared artifacts, independent of the workflow-level
+/// strategy.
 const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
 
-/// `forceFinalizerRemoval` exists since.
+/// The first release with `forceFinalizerRemoval`.
 const FORCE: Version = Version(3, 5, 0);
 
-/// One root, with all it reaches.
+/// One root, with everything it reaches.
 pub(crate) struct Root<'m> {
     at: usize,
-    /// The manifests whose templates are at its top level.
+    /// The manifests whose templates are at the root's top level.
     tops: Vec<usize>,
     library: &'m Library<'m>,
     pub settings: &'m Settings,
     reach: Reach<'m>,
-    /// Merged: the root's own word first, then the workflow template's.
+    /// The merged settings: the root's own values first, then the workflow template's.
     gc: ArtifactGc,
     gc_set: bool,
     gc_path: (usize, FieldPath),
     archive_logs: bool,
     logs_path: Option<(usize, FieldPath)>,
-    /// Run as a whole through `workflowTemplateRef`.
+    /// True if a workflow template is run as a whole through `workflowTemplateRef`.
     whole: bool,
-    /// Only other workflows' `templateRef` can lead here.
+    /// True if only `templateRef` of other workflows can lead to this root.
     called_only: bool,
     finalizer: bool,
-    /// A template that was not given may bring the finalizer.
+    /// True if a template that was not given may cause the finalizer to be set.
     unseen: bool,
-    /// For each strategy the inline body that spoils it.
+    /// The inline body that makes a strategy fail, by strategy.
     culprits: HashMap<Strategy, String>,
 }
 
-/// Predicts for one root.
+/// Returns the predictions for one root.
 pub(crate) fn predict<'m>(
     at: usize,
     manifest: &'m Manifest,
@@ -74,7 +76,7 @@ pub(crate) fn predict<'m>(
     let entry = specs.iter().any(|(_, spec)| !spec.entrypoint.is_empty());
     let called_only = manifest.kind.is_template() && !entry;
     if called_only && gc.strategy == Strategy::Unset {
-        // Whoever calls it brings the strategy; what an inline template does under one is the same for all.
+        // The caller sets the strategy; the effect of an inline template is the same under every strategy.
         gc.strategy = Strategy::OnWorkflowDeletion;
     }
     let mut root = Root {
@@ -128,7 +130,7 @@ pub(crate) fn about(
 }
 
 impl<'m> Root<'m> {
-    /// The effective strategy of an artifact (`docs/argo-gc.md#strategy`).
+    /// Returns the effective strategy of an artifact (`docs/argo-gc.md#strategy`).
     fn strategy<'a>(&'a self, artifact: &'a Artifact) -> &'a Strategy {
         match &artifact.artifact_gc {
             Some(own) if own.strategy != Strategy::Unset => &own.strategy,
@@ -140,7 +142,8 @@ impl<'m> Root<'m> {
         self.strategy(artifact).asks_for_collection()
     }
 
-    /// Whether the controller's first look finds something to collect (`docs/argo-gc.md#finalizer`, `#inline-outcomes`).
+    /// Returns true if the controller finds something to collect when it first looks
+    /// (`docs/argo-gc.md#finalizer`, `#inline-outcomes`).
     fn gets_finalizer(&self, roots: &[usize]) -> bool {
         let manifests = self.library.manifests;
         let mut top = roots.iter().flat_map(|at| &manifests[*at].spec.templates);
@@ -151,7 +154,8 @@ impl<'m> Root<'m> {
             };
             return self.gc.strategy.asks_for_collection() || artifacts.any(own);
         }
-        // Validation stores what lies in workflow templates, inline bodies too: one level deep, later two.
+        // Validation stores the templates of workflow templates, including inline bodies to a depth of one
+        // level, in later releases two.
         let version = self.settings.version;
         let deeper = version >= Version(3, 5, 6) || (Version(3, 4, 17)..Version(3, 5, 0)).contains(&version);
         let levels = if deeper { 2 } else { 1 };
@@ -163,7 +167,7 @@ impl<'m> Root<'m> {
             || stored.flat_map(|usage| &usage.body.artifacts).any(|(_, artifact)| self.asks(artifact))
     }
 
-    /// Whether the pod's logs become an artifact.
+    /// Returns true if the pod's logs become an artifact.
     fn logs(&self, body: &Body) -> bool {
         body.makes == Makes::Pod && body.archive_logs.unwrap_or(self.archive_logs)
     }
@@ -206,7 +210,7 @@ impl<'m> Root<'m> {
                 .to_owned();
             found.push(about(*manifest, path, Severity::Uncovered, Reason::ForceEarly, detail));
         }
-        // Where some caller was given, its artifacts say so.
+        // If a caller was given, the findings on its artifacts say this.
         if self.called_only && self.gc_set && !self.library.referenced.contains(&self.at) {
             let own = &self.library.manifests[self.at].spec;
             let reads = own.gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
@@ -240,7 +244,7 @@ impl<'m> Root<'m> {
         self.logs_only(found);
     }
 
-    /// Archived logs and nothing else that would bring the finalizer.
+    /// Adds a prediction if archived logs are the only artifacts, which do not cause the finalizer to be set.
     fn logs_only(&self, found: &mut Vec<Prediction>) {
         let logged = self.reach.usages.iter().find(|usage| self.logs(usage.body));
         let Some(logged) = logged.filter(|_| !self.called_only) else { return };
@@ -265,7 +269,7 @@ impl<'m> Root<'m> {
 
     fn usage(&self, usage: &Usage<'m>, found: &mut Vec<Prediction>) {
         let body = usage.body;
-        // Steps and DAGs repeat the artifacts of their pods.
+        // Steps and DAGs only repeat the artifacts of their pods.
         if body.makes == Makes::Graph {
             return;
         }
@@ -280,9 +284,9 @@ impl<'m> Root<'m> {
             if let Some(place) = self.chain(usage, artifact) {
                 push(path, &artifact.name, place);
             }
-            // Without a strategy nothing is deleted, well or badly.
+            // Without a strategy the driver is never called.
             if self.asks(artifact) {
-                for (fields, place) in artifact::storage(self, body, artifact) {
+                for (fields, place) in artifact::storage(self.settings, body, artifact) {
                     let path = fields.iter().fold(path.clone(), |path, field| path.key(field));
                     push(&path, &artifact.name, place);
                 }
@@ -299,7 +303,7 @@ impl<'m> Root<'m> {
         }
     }
 
-    /// The first link of the chain that breaks, up to the GC pod.
+    /// Returns the first link of the chain that breaks, up to the GC pod.
     fn chain(&self, usage: &Usage<'m>, artifact: &Artifact) -> Option<Place> {
         let strategy = self.strategy(artifact);
         let version = self.settings.version;
@@ -307,7 +311,7 @@ impl<'m> Root<'m> {
             Strategy::Never => return None,
             Strategy::Unset => return Some(self.unasked(usage, artifact)),
             Strategy::Other(value) => {
-                // Said once, at the workflow's block.
+                // A strategy of the workflow is reported only once, at its block.
                 let own = artifact.artifact_gc.as_ref().is_some_and(|gc| gc.strategy != Strategy::Unset);
                 let detail = format!("{value:?} is no strategy that Argo knows");
                 return own.then(|| Place::uncovered(Reason::UnknownStrategy, detail));
@@ -342,7 +346,8 @@ impl<'m> Root<'m> {
         Some(Place::failing(Reason::InlinePoison, detail))
     }
 
-    /// For each strategy the first inline body that has something to collect under it (`docs/argo-gc.md#inline-templates`).
+    /// Returns for each strategy the first inline body that has something to collect under it
+    /// (`docs/argo-gc.md#inline-templates`).
     fn culprits(&self) -> HashMap<Strategy, String> {
         let mut culprits = HashMap::new();
         let inline =
@@ -377,7 +382,7 @@ impl<'m> Root<'m> {
         )
     }
 
-    /// The controller's first look finds nothing to collect.
+    /// Returns the reason why the controller finds nothing to collect when it first looks.
     fn overlooked(&self, usage: &Usage<'m>) -> Place {
         if usage.inline > 0 {
             let detail =
@@ -397,7 +402,7 @@ impl<'m> Root<'m> {
         Place { severity: self.overlooks(), reason: Reason::NotSpecified, detail }
     }
 
-    /// How sure it is that nothing brings the finalizer.
+    /// Returns the severity of an absent finalizer, which depends on whether all templates were given.
     fn overlooks(&self) -> Severity {
         if self.unseen { Severity::Unknown } else { Severity::Uncovered }
     }

@@ -1,8 +1,7 @@
 //! Manifests, settings and predictions of lint.
 
 use crate::argo::artifact::ArtifactLocation;
-use crate::argo::version::Version;
-use crate::lint::NEWEST;
+use crate::argo::version::{NEWEST, Version};
 use crate::lint::model::Spec;
 use crate::lint::path::{FieldPath, Misfit};
 use crate::reason::Reason;
@@ -21,7 +20,7 @@ pub enum ManifestKind {
 }
 
 impl ManifestKind {
-    /// The kind of that name.
+    /// Returns the kind with the name.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "Workflow" => Self::Workflow,
@@ -32,7 +31,7 @@ impl ManifestKind {
         })
     }
 
-    /// As the API spells it.
+    /// Returns the API's spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Workflow => "Workflow",
@@ -42,12 +41,12 @@ impl ManifestKind {
         }
     }
 
-    /// Reached by other workflows' references.
+    /// Returns true if references of other workflows can reach the kind.
     pub fn is_template(self) -> bool {
         matches!(self, Self::WorkflowTemplate | Self::ClusterWorkflowTemplate)
     }
 
-    /// Where the spec with the templates stands.
+    /// Returns the path of the spec with the templates.
     pub fn spec_path(self) -> FieldPath {
         let path = FieldPath::default().key("spec");
         if self == Self::CronWorkflow { path.key("workflowSpec") } else { path }
@@ -59,10 +58,10 @@ impl ManifestKind {
 pub struct Manifest {
     pub kind: ManifestKind,
     pub namespace: String,
-    /// `generateName` where there is no name.
+    /// The name, or `generateName` if there is none.
     pub name: String,
     pub(crate) spec: Spec,
-    /// Read only so that the others' references resolve: nothing is said about it as a root.
+    /// True if the manifest is read only to resolve the references of others, so that it is no root.
     pub beside: bool,
 }
 
@@ -90,13 +89,13 @@ impl fmt::Display for Manifest {
     }
 }
 
-/// What is taken for granted of the cluster.
+/// The assumptions about the cluster.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub version: Version,
-    /// Where artifacts without a location go, where that is known.
+    /// The repository for artifacts without a location, if known.
     pub repository: Option<ArtifactLocation>,
-    /// Whether the repository's configuration archives logs.
+    /// True if the repository's configuration archives logs.
     pub archive_logs: bool,
 }
 
@@ -106,25 +105,25 @@ impl Default for Settings {
     }
 }
 
-/// How bad a prediction is.
+/// The severity of a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nobody will delete it.
     Uncovered,
-    /// Argo will try, and can't.
+    /// Argo will try to delete it, and fail.
     Failing,
-    /// Can't be told from what was given.
+    /// The given manifests are not sufficient to decide.
     Unknown,
     /// A hazard or a suspicion.
     Note,
 }
 
 impl Severity {
-    /// All of them, worst first.
+    /// All severities, worst first.
     pub const ALL: [Self; 4] = [Self::Uncovered, Self::Failing, Self::Unknown, Self::Note];
 
-    /// The word users type and read.
+    /// Returns the word that users type and read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Uncovered => Verdict::Uncovered.as_str(),
@@ -135,20 +134,21 @@ impl Severity {
     }
 }
 
-/// One thing that will go wrong, or may.
+/// One problem that will or may occur.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prediction {
-    /// Which manifest the offending node stands in.
+    /// The index of the manifest that contains the offending field.
     pub manifest: usize,
     pub path: FieldPath,
-    /// The template's name, or the step's where its body is inline; empty when it is about the whole object.
+    /// The template's name, or the step's if its body is inline; empty if the prediction is about the whole
+    /// object.
     pub template: String,
-    /// Empty when it is not about one artifact.
+    /// The artifact's name; empty if the prediction is not about one artifact.
     pub artifact: String,
     pub severity: Severity,
     pub reason: Reason,
-    /// What in particular, in this manifest.
+    /// The details in this manifest.
     pub detail: String,
-    /// Other manifests that lead here.
+    /// The indexes of other manifests that lead to the field.
     pub reached_from: Vec<usize>,
 }

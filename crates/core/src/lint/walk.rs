@@ -1,4 +1,4 @@
-//! From a root to every template it reaches.
+//! Follows the references of a root to every template it reaches.
 
 use crate::argo::node::TemplateRef;
 use crate::lint::model::{Body, Hook, Target};
@@ -6,50 +6,50 @@ use crate::lint::path::FieldPath;
 use crate::lint::types::{Manifest, ManifestKind};
 use std::collections::{HashMap, HashSet};
 
-/// All manifests, found by what references name.
+/// All manifests, with an index of the names in references.
 pub(crate) struct Library<'m> {
     pub manifests: &'m [Manifest],
-    /// By cluster scope, namespace and name.
+    /// The templates by cluster scope, namespace and name.
     templates: HashMap<(bool, &'m str, &'m str), usize>,
-    /// Templates reached by some `templateRef` or `workflowTemplateRef`.
+    /// The templates that some `templateRef` or `workflowTemplateRef` reaches.
     pub referenced: HashSet<usize>,
 }
 
-/// One way a template is reached.
+/// One way in which a template is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Usage<'m> {
     pub manifest: usize,
     pub body: &'m Body,
-    /// Inline bodies around it, itself included.
+    /// The number of inline bodies around the template, including itself.
     pub inline: usize,
-    /// Lies in a (cluster) workflow template that a `templateRef` leads to.
+    /// True if the template is in a (cluster) workflow template that a `templateRef` leads to.
     pub referenced: bool,
-    /// Only a hook's `templateRef` leads there.
+    /// True if only a hook's `templateRef` leads to the template.
     pub hook: bool,
 }
 
-/// A reference that leads to nothing that was given.
+/// A reference to a template that was not given.
 #[derive(Debug, Clone)]
 pub(crate) struct Missing {
     pub manifest: usize,
     pub path: FieldPath,
     pub template: String,
     pub target: String,
-    /// Holds a variable, so that nothing could be given.
+    /// True if the reference contains a variable, so that its target is unknown.
     pub dynamic: bool,
 }
 
-/// All that a root reaches.
+/// Everything that a root reaches.
 #[derive(Debug, Default)]
 pub(crate) struct Reach<'m> {
     pub usages: Vec<Usage<'m>>,
     pub missing: Vec<Missing>,
 }
 
-/// Where a name is looked up: the root's own templates, or one workflow template's.
+/// The templates among which a name is looked up: the root's own, or one workflow template's.
 #[derive(Clone)]
 struct Scope {
-    /// Manifests whose templates count, the first one first.
+    /// The manifests whose templates count, in order of precedence.
     manifests: Vec<usize>,
     referenced: bool,
     hook: bool,
@@ -73,7 +73,8 @@ impl<'m> Library<'m> {
         library
     }
 
-    /// The template manifest a reference names; one without a namespace counts for all.
+    /// Returns the template manifest that a reference names. A manifest without a namespace matches every
+    /// namespace.
     pub fn find(&self, reference: &TemplateRef, from: usize) -> Option<usize> {
         let name = reference.name.as_str();
         if reference.cluster_scope {
@@ -88,7 +89,8 @@ impl<'m> Library<'m> {
         })
     }
 
-    /// The manifests whose templates a root has at its top level: its own, and those of `workflowTemplateRef`.
+    /// Returns the manifests whose templates are at a root's top level: its own, and that of
+    /// `workflowTemplateRef`.
     pub fn roots_of(&self, at: usize) -> Vec<usize> {
         let reference = self.manifests[at].spec.template_ref.as_ref();
         std::iter::once(at).chain(reference.and_then(|reference| self.find(reference, at))).collect()
@@ -109,7 +111,7 @@ impl<'m> Library<'m> {
         let entry = entry.filter(|name| walk.named(name, &scope).is_some());
         match entry {
             Some(name) => walk.name(name, &scope),
-            // Without one that can be told, any template may be where it starts.
+            // If the entrypoint is unknown, the workflow may start with any template.
             None => roots.iter().for_each(|at| {
                 self.manifests[*at].spec.templates.iter().for_each(|body| walk.visit(*at, body, &scope, 0));
             }),
@@ -128,7 +130,8 @@ struct Walk<'l, 'm> {
     library: &'l Library<'m>,
     root: usize,
     reach: Reach<'m>,
-    /// Found and not yet gone through: a chain of templates may be longer than a stack is deep.
+    /// The templates found but not yet followed; a list, because a chain of templates may be too long for
+    /// recursion.
     ahead: Vec<(Usage<'m>, Scope)>,
     seen: HashSet<(usize, &'m FieldPath, bool, bool)>,
 }
@@ -156,7 +159,7 @@ impl<'m> Walk<'_, 'm> {
         self.ahead.push((Usage { manifest, body, inline, referenced, hook }, scope.clone()));
     }
 
-    /// Goes through all that was found, and what that leads to.
+    /// Follows all templates that were found, and the ones they lead to.
     fn finish(mut self) -> Reach<'m> {
         while let Some((usage, scope)) = self.ahead.pop() {
             let Usage { manifest, body, inline, .. } = usage;

@@ -1,4 +1,4 @@
-//! What an assessment says: the verdict of each artifact and of its workflow, with reasons and evidence.
+//! The result of an assessment: the verdict on each artifact and on its workflow, with reasons and evidence.
 
 use crate::argo::artifact::Strategy;
 use crate::model::location::Location;
@@ -10,20 +10,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What remains of artifacts nobody wants to see: enough to count them.
+/// The counts of artifacts that nobody asked to see.
 #[derive(Debug, Clone, Default)]
 pub struct HiddenArtifacts {
     pub(crate) counts: BTreeMap<(Verdict, Option<Reason>), u64>,
-    /// Hashes of their locations that name no workflow.
+    /// The hashes of those locations that do not name the workflow.
     pub(crate) fixed_keys: Vec<u64>,
 }
 
-/// One observed fact a verdict rests on.
+/// One observed fact that supports a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Evidence {
-    /// Where it stands, as a field path (`status.artifactGCStatus.notSpecified`) or `Kind/name`.
+    /// The origin of the value, as a field path (`status.artifactGCStatus.notSpecified`) or `Kind/name`.
     pub field: String,
-    /// What stands there.
+    /// The observed value.
     pub value: String,
 }
 
@@ -33,11 +33,11 @@ impl Evidence {
     }
 }
 
-/// A hazard or suspicion beside the verdict.
+/// A hazard or suspicion in addition to the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
     pub reason: Reason,
-    /// What in particular; empty when the reason's title says all.
+    /// The details; empty if the reason's title is enough.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
@@ -55,33 +55,33 @@ pub struct ArtifactReport {
     pub node_type: String,
     /// The template the node was made from; empty for an inline one.
     pub template: String,
-    /// Saved as it was, without archiving: perhaps a directory of objects.
+    /// True if the artifact was saved without archiving, so it may be a directory of objects.
     #[serde(skip)]
     pub unarchived: bool,
-    /// Archived logs rather than a declared output.
+    /// True for archived logs, false for a declared output.
     pub logs: bool,
     pub strategy: Strategy,
     pub strategy_source: StrategySource,
-    /// Service account of the GC pod; empty stands for the namespace's `default`.
+    /// The service account of the GC pod; empty means the namespace's `default`.
     pub service_account: String,
     pub verdict: Verdict,
     pub reason: Option<Reason>,
     pub when: Option<When>,
     pub location: Option<Location>,
-    /// Why there is no certain location; empty when there is.
+    /// The reason why there is no certain location; empty if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub location_problem: String,
     pub evidence: Vec<Evidence>,
     pub notes: Vec<Note>,
-    /// IDs of other nodes whose outputs show the same object.
+    /// The IDs of other nodes whose outputs name the same object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<String>,
-    /// What storage holds of it; none when it wasn't looked up.
+    /// The artifact's objects in storage; none if storage was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
 }
 
-/// Something wrong with a workflow itself rather than with one of its artifacts.
+/// A problem of a workflow itself, as opposed to one of its artifacts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     pub verdict: Verdict,
@@ -89,7 +89,7 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
 }
 
-/// All that is said about one workflow.
+/// The assessment of one workflow.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
@@ -101,18 +101,18 @@ pub struct Assessment {
     pub finished_at: Option<Timestamp>,
     pub deletion_timestamp: Option<Timestamp>,
     pub finalizer: Finalizer,
-    /// A row of the archive rather than a live object.
+    /// True for a row of the archive, false for a live object.
     pub archived: bool,
-    /// The CronWorkflow it came from; empty when none.
+    /// The CronWorkflow that created it; empty if none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cron_workflow: String,
-    /// Workflow-level strategy, where it comes from.
+    /// The object that sets the workflow-level strategy.
     pub strategy: Strategy,
     pub strategy_source: StrategySource,
     pub artifacts: Vec<ArtifactReport>,
     pub findings: Vec<Finding>,
     pub notes: Vec<Note>,
-    /// Artifacts that were only counted.
+    /// The artifacts that were only counted.
     #[serde(skip)]
     pub aside: HiddenArtifacts,
 }

@@ -1,4 +1,4 @@
-//! A bucket with all that tells it from others, as one word.
+//! A bucket with everything that identifies it, as one word.
 
 use crate::model::engine::StorageEngine;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Bucket(Arc<str>);
 
 impl Bucket {
-    /// None for other engines, and for what is no name.
+    /// Returns the bucket; none for other engines and for an invalid name.
     pub fn new(engine: StorageEngine, endpoint: &str, name: &str) -> Option<Self> {
         let endpoint = endpoint.trim_end_matches('/');
         let text = match engine {
@@ -30,7 +30,7 @@ impl Bucket {
         text.parse().ok().filter(|bucket: &Self| bucket.name() == name)
     }
 
-    /// Gcs, S3 or Azure.
+    /// Returns the engine: GCS, S3 or Azure.
     pub fn engine(&self) -> StorageEngine {
         match self.0.split_once("://") {
             Some(("gs", _)) => StorageEngine::Gcs,
@@ -39,7 +39,7 @@ impl Bucket {
         }
     }
 
-    /// Its name alone.
+    /// Returns the name of the bucket only.
     pub fn name(&self) -> &str {
         let (_, rest) = self.0.split_once("://").unwrap_or_default();
         match self.engine() {
@@ -48,7 +48,8 @@ impl Bucket {
         }
     }
 
-    /// The account's URL of Azure, the host of an S3 that isn't AWS; else empty.
+    /// Returns the account's URL for Azure, the host for an S3-compatible server other than AWS, else an empty
+    /// text.
     pub fn endpoint(&self) -> &str {
         match self.engine() {
             StorageEngine::Azure => self.0.rsplit_once('/').unwrap_or_default().0,
@@ -56,20 +57,20 @@ impl Bucket {
         }
     }
 
-    /// The address of an object in it.
+    /// Returns the address of an object in the bucket.
     pub fn uri(&self, key: &str) -> String {
         format!("{self}/{key}")
     }
 }
 
-/// The host, and port, of a URL or of what is one already.
+/// Returns host and port of a URL, or of a text that is only a host.
 pub fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split('/').next().unwrap_or_default()
 }
 
-/// Whether an endpoint is AWS's own, of any region; names of buckets are unique there. Not so AWS China and
-/// GovCloud, whose buckets may have the same names, nor what has access points instead of buckets.
+/// Returns true if an endpoint is AWS's own, in any region, where bucket names are unique. AWS China and
+/// GovCloud do not count, because their buckets may have the same names; nor do endpoints of access points.
 pub fn is_aws(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default();
     let is_own = |rest: &str| {
@@ -96,7 +97,7 @@ impl FromStr for Bucket {
         let is_word = |word: &str| {
             !word.is_empty() && !word.contains(|c: char| "/@?#{}\\".contains(c) || c.is_whitespace())
         };
-        // It becomes a host's label or a part of a path: neither may turn out to be something else there.
+        // The name becomes a host's label or a part of a path, so it must have no special meaning in either.
         let is_name = |name: &str| {
             name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c))
                 && !matches!(name, "" | "." | "..")
@@ -105,7 +106,7 @@ impl FromStr for Bucket {
         let valid = match scheme {
             "gs" => is_name(rest),
             "s3" => rest.split_once('@').map_or(is_name(rest), |(name, host)| is_name(name) && is_word(host)),
-            // Emulators have the account in the path.
+            // Emulators put the account into the path.
             "https" | "http" => {
                 rest.split_once('/').is_some_and(|(host, path)| is_word(host) && path.split('/').all(is_name))
             }
@@ -130,11 +131,11 @@ impl<'de> Deserialize<'de> for Bucket {
     }
 }
 
-/// Azure's own storage, of the public cloud and the others.
+/// The domains of Azure's own storage, of the public and the other clouds.
 pub(crate) const AZURE: [&str; 3] =
     [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
 
-/// Whether a host is an account's at Azure itself.
+/// Returns true if a host belongs to an account at Azure itself.
 pub fn is_azure(host: &str) -> bool {
     let account = AZURE.iter().find_map(|domain| host.strip_suffix(domain));
     account.is_some_and(|account| !account.trim_end_matches(".privatelink").contains('.'))
@@ -189,7 +190,7 @@ mod tests {
             (StorageEngine::Gcs, "a/b"),
             (StorageEngine::S3, "b@evil"),
             (StorageEngine::Azure, "a/b"),
-            // These would be other buckets, or none, in a URL.
+            // In a URL these would be other buckets, or none.
             (StorageEngine::Gcs, ".."),
             (StorageEngine::S3, "."),
             (StorageEngine::S3, "other%2Fdir"),

@@ -1,4 +1,4 @@
-//! What is known beside the workflow itself: controllers, GC tasks and pods, events, templates, rights.
+//! The facts besides the workflow itself: controllers, GC tasks and pods, events, templates, permissions.
 
 use crate::argo::config::ControllerConfig;
 use crate::argo::meta::Meta;
@@ -8,7 +8,7 @@ use crate::argo::version::Version;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// All an assessment may look at beside its workflow.
+/// Everything an assessment may use in addition to its workflow.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub now: Timestamp,
@@ -21,17 +21,17 @@ pub struct Context {
 pub struct Controller {
     pub namespace: String,
     pub name: String,
-    /// From the image tag, or `--argo-version`.
+    /// The version, from the image tag or given by the user.
     pub version: Option<Version>,
     /// `instanceID` of its ConfigMap: none when the ConfigMap could not be read, empty when unset.
     pub instance_id: Option<String>,
-    /// `ARGO_ARTIFACT_GC_ENABLED`: none when its value comes from elsewhere.
+    /// The value of `ARGO_ARTIFACT_GC_ENABLED`; none if it comes from another object.
     pub gc_enabled: Option<bool>,
-    /// The one namespace it manages; none for all.
+    /// The single namespace it manages; none for all.
     pub managed_namespace: Option<String>,
-    /// What its ConfigMap says: none when that could not be read.
+    /// The settings of its ConfigMap; none if it could not be read.
     pub config: Option<ControllerConfig>,
-    /// `spec.replicas` of its Deployment; none stands for one.
+    /// `spec.replicas` of its Deployment; none means one replica.
     pub replicas: Option<i32>,
 }
 
@@ -39,22 +39,22 @@ pub struct Controller {
 #[derive(Debug, Clone, Default)]
 pub struct Controllers {
     pub seen: Vec<Controller>,
-    /// Whether every Deployment of the cluster could be read; else there may be more.
+    /// True if every Deployment of the cluster could be read; else there may be more controllers.
     pub complete: bool,
-    /// `--argo-version`: holds for all.
+    /// The version given by the user, which applies to all controllers.
     pub version: Option<Version>,
 }
 
-/// The archive that an Argo server showed whole.
+/// The extent of an archive that was read completely through an Argo server.
 #[derive(Debug, Clone, Default)]
 pub struct ArchiveExtent {
-    /// The server has one.
+    /// True if the server has an archive.
     pub exists: bool,
-    /// The one namespace it shows; empty for all.
+    /// The single namespace it shows; empty for all.
     pub managed_namespace: String,
 }
 
-/// Kinds of objects read beside workflows.
+/// The kinds of objects that are read in addition to workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RelatedKind {
     GcTasks,
@@ -68,46 +68,46 @@ pub enum RelatedKind {
     AccessReviews,
 }
 
-/// Objects beside the workflows, by workflow, and what of them could not be read.
+/// The objects related to workflows, by workflow, and the kinds that could be read completely.
 #[derive(Debug, Clone, Default)]
 pub struct Related {
     of: HashMap<(String, String), OfWorkflow>,
-    /// Whether a (cluster) template's own `spec.artifactGC` asks for collection, by `(namespace, name)`;
-    /// an empty namespace stands for cluster templates.
+    /// By `(namespace, name)`, true if the template's own `spec.artifactGC` asks for collection; the namespace
+    /// of a cluster template is empty.
     templates: HashMap<(String, String), bool>,
-    /// Kinds read whole: in all namespaces (none) or in one.
+    /// The kinds that were read completely, in all namespaces (none) or in one.
     read: BTreeSet<(RelatedKind, Option<String>)>,
-    /// Answers of access reviews: may this service account do what a GC pod must?
+    /// The answers of access reviews: true if the service account has the permissions that a GC pod needs.
     rights: BTreeMap<(String, String), bool>,
 }
 
-/// The objects of one workflow.
+/// The related objects of one workflow.
 #[derive(Debug, Clone, Default)]
 pub struct OfWorkflow {
     pub tasks: Vec<GcTask>,
     pub pods: Vec<Pod>,
     pub events: Vec<Event>,
-    /// What the cluster says of its GC pods: scheduling, mounts, refusals.
+    /// The cluster's events about its GC pods: scheduling, mounts, refusals.
     pub pod_events: Vec<Event>,
     pub results: Vec<TaskResult>,
 }
 
 impl Related {
-    /// Files a GC task under its workflow (its controller owner).
+    /// Adds a GC task to its workflow (its controller owner).
     pub fn add_task(&mut self, task: GcTask) {
         let owner = task.metadata.owner_references.iter().find(|owner| owner.kind == "Workflow");
         let Some(workflow) = owner.map(|owner| owner.name.clone()) else { return };
         self.entry(&task.metadata, workflow).tasks.push(task);
     }
 
-    /// Files a GC pod under its workflow; other pods are passed over.
+    /// Adds a GC pod to its workflow, and ignores other pods.
     pub fn add_pod(&mut self, pod: Pod) {
         if pod.metadata.label(names::COMPONENT) == "artifact-gc" {
             self.entry(&pod.metadata, pod.metadata.label(names::WORKFLOW).to_owned()).pods.push(pod);
         }
     }
 
-    /// Files an event of a failed collection, or about a GC pod, under its workflow; others are passed over.
+    /// Adds an event of a failed collection, or about a GC pod, to its workflow, and ignores other events.
     pub fn add_event(&mut self, event: Event) {
         if let Some((namespace, pod)) = event.gc_pod() {
             let workflow = pod.split(names::GC_POD_INFIX).next().unwrap_or_default();
@@ -119,7 +119,7 @@ impl Related {
         }
     }
 
-    /// Files a task result under its workflow, if it reports artifacts.
+    /// Adds a task result to its workflow, if it reports artifacts.
     pub fn add_result(&mut self, result: TaskResult) {
         if !result.outputs.artifacts.is_empty() {
             self.entry(&result.metadata, result.metadata.label(names::WORKFLOW).to_owned())
@@ -128,7 +128,7 @@ impl Related {
         }
     }
 
-    /// Remembers whether a template's own workflow-level strategy asks for collection.
+    /// Records whether a template's own workflow-level strategy asks for collection.
     pub fn add_template(&mut self, template: &WorkflowTemplate) {
         let asks = template.spec.artifact_gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
         self.templates.insert((template.metadata.namespace.clone(), template.metadata.name.clone()), asks);
@@ -139,41 +139,42 @@ impl Related {
         self.rights.insert((namespace.to_owned(), account.to_owned()), allowed);
     }
 
-    /// Declares a kind read whole, in one namespace or (none) in all.
+    /// Records that a kind was read completely, in one namespace or (none) in all.
     pub fn mark_read(&mut self, kind: RelatedKind, namespace: Option<&str>) {
         self.read.insert((kind, namespace.map(str::to_owned)));
     }
 
-    /// Whether absence of an object of this kind means it does not exist.
+    /// Returns true if the kind was read completely, so that an absent object does not exist.
     pub fn is_read(&self, kind: RelatedKind, namespace: &str) -> bool {
         self.read.contains(&(kind, None)) || self.read.contains(&(kind, Some(namespace.to_owned())))
     }
 
-    /// The objects of one workflow.
+    /// Returns the related objects of one workflow.
     pub fn of(&self, namespace: &str, workflow: &str) -> Option<&OfWorkflow> {
-        // An empty map is the common case and spares the two allocations of a key.
+        // An empty map is the common case, and this check avoids the two allocations of a key.
         if self.of.is_empty() {
             return None;
         }
         self.of.get(&(namespace.to_owned(), workflow.to_owned()))
     }
 
-    /// All GC tasks, with the workflows they are filed under.
+    /// Returns all GC tasks with their workflows.
     pub fn tasks(&self) -> impl Iterator<Item = (&str, &GcTask)> {
         self.of.iter().flat_map(|((_, workflow), of)| of.tasks.iter().map(|task| (workflow.as_str(), task)))
     }
 
-    /// Whether the template (empty namespace: cluster template) asks for collection; none when it wasn't seen.
+    /// Returns true if the template (empty namespace: cluster template) asks for collection; none if it was not
+    /// seen.
     pub fn template_asks(&self, namespace: &str, name: &str) -> Option<bool> {
         self.templates.get(&(namespace.to_owned(), name.to_owned())).copied()
     }
 
-    /// Whether the service account may do what a GC pod must; none when nobody could say.
+    /// Returns true if the service account has the permissions that a GC pod needs; none if this is unknown.
     pub fn may_collect(&self, namespace: &str, account: &str) -> Option<bool> {
         self.rights.get(&(namespace.to_owned(), account.to_owned())).copied()
     }
 
-    /// Service accounts of failed GC pods, by namespace: those worth an access review.
+    /// Returns the service accounts of failed GC pods, by namespace, which are worth an access review.
     pub fn failed_accounts(&self) -> BTreeSet<(String, String)> {
         let pods = self.of.values().flat_map(|of| &of.pods);
         pods.filter(|pod| pod.status.phase == "Failed")
@@ -187,14 +188,14 @@ impl Related {
 }
 
 impl Pod {
-    /// The service account it runs as.
+    /// Returns the service account that the pod runs as.
     pub fn account(&self) -> &str {
         if self.spec.service_account_name.is_empty() { "default" } else { &self.spec.service_account_name }
     }
 }
 
 impl Controllers {
-    /// The controllers that may manage the workflow: matching namespace and instance ID.
+    /// Returns the controllers that may manage a workflow, by namespace and instance ID.
     pub fn managing<'a>(
         &'a self,
         namespace: &str,
@@ -207,8 +208,8 @@ impl Controllers {
         })
     }
 
-    /// Why what the archive refers to is not known while no Argo server shows it; none when no controller
-    /// keeps one.
+    /// Returns the reason why the references of archived workflows are unknown while no Argo server is asked;
+    /// none if no controller has an archive.
     pub fn unread_archive(&self) -> Option<&'static str> {
         if self.archiving().next().is_some() {
             return Some(
@@ -218,10 +219,10 @@ impl Controllers {
         self.hidden().then_some("whether a controller archives workflows can't be told")
     }
 
-    /// What the archive leaves out that one Argo server shows whole; none when that is all there is.
+    /// Returns the reason why one Argo server's archive is not the complete archive; none if it is complete.
     ///
-    /// A server shows the rows of its own database, instance ID and managed namespace (`docs/argo-gc.md#archive`):
-    /// two controllers that archive may have an archive each.
+    /// A server shows only the rows of its own database, instance ID and managed namespace
+    /// (`docs/argo-gc.md#archive`), and each of several controllers may have an archive of its own.
     pub fn beyond_archive(&self, archive: &ArchiveExtent) -> Option<String> {
         let archiving: Vec<&Controller> = self.archiving().collect();
         let managed = archive.managed_namespace.as_str();
@@ -243,17 +244,17 @@ impl Controllers {
         }
     }
 
-    /// The controllers that are known to archive.
+    /// Returns the controllers that are known to archive.
     fn archiving(&self) -> impl Iterator<Item = &Controller> {
         self.seen.iter().filter(|controller| controller.archives() == Some(true))
     }
 
-    /// Whether there may be controllers that archive and aren't known to.
+    /// Returns true if there may be further controllers that archive.
     pub fn hidden(&self) -> bool {
         !self.complete || self.seen.iter().any(|controller| controller.archives().is_none())
     }
 
-    /// The version that ran the workflow, when all that may manage it agree on one.
+    /// Returns the version that ran the workflow, if all controllers that may manage it have the same version.
     pub fn version_for(&self, namespace: &str, instance_id: &str) -> Option<Version> {
         if self.version.is_some() {
             return self.version;
@@ -287,7 +288,7 @@ mod tests {
         assert!(
             !beyond(vec![], true, false, "") && !beyond(vec![controller(false, None)], true, false, "ml")
         );
-        // Another may be hidden, or is there.
+        // Another controller exists, or may exist unseen.
         assert!(beyond(one(), false, true, ""));
         assert!(beyond(vec![controller(true, None), Controller::default()], true, true, ""));
         assert!(beyond(vec![controller(true, Some("a")), controller(true, Some("b"))], true, true, ""));

@@ -1,4 +1,4 @@
-//! What a Deployment and a ConfigMap say of the controller that runs by them.
+//! Reads the facts about a controller from its Deployment and its ConfigMap.
 
 use crate::argo::config::ControllerConfig;
 use crate::argo::related::{ConfigMap, Container, Deployment};
@@ -9,12 +9,12 @@ use crate::model::context::Controller;
 const CONFIG_MAP: &str = "workflow-controller-configmap";
 
 impl Controller {
-    /// Reads a Deployment that runs a workflow controller; none for any other.
+    /// Reads a Deployment that runs a workflow controller; returns none for any other.
     pub fn from_deployment(deployment: &Deployment) -> Option<Self> {
         let container = container(deployment)?;
         let own = &deployment.metadata.namespace;
-        // Without --namespaced the controller passes over --managed-namespace (cmd/workflow-controller/main.go@v3.4.0,
-        // @v4.1.2).
+        // Without --namespaced the controller ignores --managed-namespace
+        // (cmd/workflow-controller/main.go@v3.4.0, @v4.1.2).
         let managed_namespace = container
             .flag("namespaced")
             .is_some_and(|value| is_true(&value))
@@ -32,30 +32,31 @@ impl Controller {
         })
     }
 
-    /// The name of the ConfigMap a Deployment's controller reads.
+    /// Returns the name of the ConfigMap that a Deployment's controller reads.
     pub fn config_map_name(deployment: &Deployment) -> String {
         let named = container(deployment).and_then(|container| container.flag("configmap"));
         named.unwrap_or_else(|| CONFIG_MAP.to_owned())
     }
 
-    /// Takes over what the ConfigMap says.
+    /// Applies the settings of the ConfigMap.
     pub fn apply_config(&mut self, config: &ConfigMap) {
         let config = ControllerConfig::parse(config);
         self.instance_id.clone_from(&config.instance_id);
-        // The command line's word comes first (GetManagedNamespace, workflow/controller/controller.go@v4.1.2).
+        // The command line overrides the ConfigMap (GetManagedNamespace,
+        // workflow/controller/controller.go@v4.1.2).
         if self.managed_namespace.is_none() {
             self.managed_namespace.clone_from(&config.namespace);
         }
         self.config = Some(config);
     }
 
-    /// Whether it keeps an archive; none where that is not known.
+    /// Returns true if the controller archives workflows; none if this is unknown.
     pub(crate) fn archives(&self) -> Option<bool> {
         self.config.as_ref().and_then(|config| config.archives)
     }
 }
 
-/// The container that runs the controller.
+/// Returns the container that runs the controller.
 fn container(deployment: &Deployment) -> Option<&Container> {
     deployment.spec.template.spec.containers.iter().find(|container| {
         let name = container.image.split('@').next().unwrap_or_default();
@@ -65,8 +66,8 @@ fn container(deployment: &Deployment) -> Option<&Container> {
 }
 
 impl Container {
-    /// The value of `--flag value`, `--flag=value` or a lone `--flag`; else of `ARGO_FLAG` in the environment, which
-    /// stands for every flag.
+    /// Returns the value of `--flag value`, `--flag=value` or a lone `--flag`, else of the environment variable
+    /// `ARGO_FLAG`, which exists for every flag.
     fn flag(&self, name: &str) -> Option<String> {
         let mut words = self.command.iter().chain(&self.args).peekable();
         while let Some(word) = words.next() {
@@ -87,7 +88,7 @@ impl Container {
         set.map(|var| var.value.clone())
     }
 
-    /// `ARGO_ARTIFACT_GC_ENABLED`; none where its value comes from elsewhere, or may.
+    /// Returns the value of `ARGO_ARTIFACT_GC_ENABLED`; none if it comes or may come from another object.
     fn gc_enabled(&self) -> Option<bool> {
         match self.env.iter().rfind(|var| var.name == "ARGO_ARTIFACT_GC_ENABLED") {
             Some(var) if var.value_from => None,
@@ -98,7 +99,7 @@ impl Container {
     }
 }
 
-/// What Go's ParseBool takes for false.
+/// Returns true for the values that Go's ParseBool reads as false.
 fn is_false(value: &str) -> bool {
     matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False")
 }
@@ -162,7 +163,7 @@ mod tests {
             |value: Value| json!({ "env": [{ "name": "ARGO_ARTIFACT_GC_ENABLED", "value": value }] });
         assert_eq!(enabled(json!({})), Some(true));
         assert_eq!(enabled(switch(json!("false"))), Some(false));
-        // No word of ParseBool's is the default.
+        // A value that ParseBool does not know means the default.
         assert_eq!(enabled(switch(json!("off"))), Some(true));
         assert_eq!(enabled(switch(Value::Null)), Some(true));
         let from = json!([{ "name": "ARGO_ARTIFACT_GC_ENABLED", "valueFrom": { "configMapKeyRef": { "name": "c" } } }]);

@@ -19,7 +19,7 @@ pub enum StorageEngine {
 }
 
 impl StorageEngine {
-    /// The field's name.
+    /// Returns the field's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gcs => "gcs",

@@ -1,14 +1,14 @@
-//! A gap: something that could not be read, and what follows from it.
+//! A gap: something that could not be read, and the consequence.
 
 use serde::{Deserialize, Serialize};
 
-/// Something that could not be read, and what that means.
+/// Something that could not be read, and the consequence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
-    /// What was to be read: `pods in "ml"`, `workflow ml/train`, `examples/a.yaml document 3`.
+    /// The thing that could not be read: `pods in "ml"`, `workflow ml/train`, `examples/a.yaml document 3`.
     pub what: String,
-    /// Why it could not be: `forbidden`, a parser's words.
+    /// The reason: `forbidden`, or a parser's message.
     pub why: String,
-    /// What is not known for want of it.
+    /// The consequence: the facts that are unknown without it.
     pub effect: String,
 }

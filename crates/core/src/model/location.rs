@@ -1,4 +1,5 @@
-//! Where an artifact is: Argo's relocation rule, and the one type in which places are compared (`docs/argo-gc.md#relocation`).
+//! Determines the location of an artifact by Argo's relocation rule, and defines the type in which locations
+//! are compared (`docs/argo-gc.md#relocation`).
 
 use crate::argo::artifact::ArtifactLocation;
 use crate::model::bucket::Bucket;
@@ -9,26 +10,27 @@ use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
 
-/// A certain place of one object or directory. Equal places are equal values; raw keys are never compared.
+/// The certain location of one object or directory. Equal values mean equal locations; raw keys are never
+/// compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    // What tells places apart comes first: comparing goes by this order.
-    /// The key as the driver's Save writes it, or the URL, path or repository of engines without keys.
+    // The fields are compared in this order, so those that differ most come first.
+    /// The key as the driver's Save writes it; for engines without keys the URL, path or repository.
     pub key: String,
-    /// Bucket or container; empty where the engine has none.
+    /// Bucket or container; empty if the engine has none.
     pub bucket: String,
-    /// Host, as S3, Azure and OSS need it; a plugin's name; else empty.
+    /// The host for S3, Azure and OSS, the name for a plugin, else empty.
     pub endpoint: String,
     pub engine: StorageEngine,
 }
 
 impl Location {
-    /// The bucket of an engine whose objects we can look at and delete.
+    /// Returns the bucket, if the plugin can list and delete objects of its engine.
     pub fn bucket(&self) -> Option<Bucket> {
         Bucket::new(self.engine, &self.endpoint, &self.bucket)
     }
 
-    /// The key without what a URL may hold of secrets.
+    /// Returns the key without the secrets that a URL may contain.
     fn public_key(&self) -> Cow<'_, str> {
         match self.engine {
             StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git => public(&self.key),
@@ -37,13 +39,13 @@ impl Location {
     }
 }
 
-/// A URL without user, password and query: either may be a credential or a signature.
+/// Returns a URL without user, password and query, because each may be a credential or a signature.
 fn public(url: &str) -> Cow<'_, str> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let start = url.find("://").map_or(0, |at| at + 3).min(end);
     let host = url[start..end].find('/').map_or(end, |at| start + at);
     match url[start..host].rfind('@') {
-        // The user of `git@host:path` is no secret.
+        // The user of `git@host:path` is not a secret.
         Some(at) if start > 0 => Cow::Owned(format!("{}{}", &url[..start], &url[start + at + 1..end])),
         _ => Cow::Borrowed(&url[..end]),
     }
@@ -59,7 +61,7 @@ impl fmt::Display for Location {
             StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Oss => {
                 write!(f, "{}://{bucket}/{key}", engine.as_str())
             }
-            // The endpoint may have a signature behind it.
+            // The endpoint may end with a signature.
             StorageEngine::Azure => write!(f, "{}/{bucket}/{key}", public(endpoint).trim_end_matches('/')),
             StorageEngine::Hdfs => write!(f, "hdfs://{endpoint}{key}"),
             StorageEngine::Plugin => write!(f, "plugin://{endpoint}/{key}"),
@@ -87,7 +89,7 @@ impl Serialize for Location {
     }
 }
 
-/// Why an artifact has no certain location.
+/// The reason why an artifact has no certain location.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LocationError {
     #[error("the artifact has no storage location: it was never saved")]
@@ -106,22 +108,23 @@ pub enum LocationError {
     Unresolved(String),
 }
 
-/// A resolved location, with what the drivers will make of its key.
+/// A resolved location, with the key as Argo's drivers use it.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub location: Location,
-    /// The raw key Argo deletes by; differs from the location's where Save cleaned it.
+    /// The raw key that Argo deletes by; it differs from the location's key if Save cleaned it.
     pub raw_key: String,
-    /// Key-only in the node's outputs: completed from the archive location or the repository.
+    /// True if the node's outputs name only a key, which the archive location or the repository completes.
     pub relocated: bool,
 }
 
-/// Applies Argo's relocation rule: a full location stands; else a copy of `base` gets the artifact's key.
+/// Applies Argo's relocation rule: a full location is used as it is; else a copy of `base` gets the artifact's
+/// key.
 ///
 /// `base` is the template's archive location if that is full, else the repository: see [`base`].
 ///
 /// # Errors
-/// No certain location comes of it; see [`LocationError`].
+/// There is no certain location; see [`LocationError`].
 pub fn resolve(own: &ArtifactLocation, base: Option<&ArtifactLocation>) -> Result<Resolved, LocationError> {
     if own.kind().is_none() {
         return Err(LocationError::NotSaved);
@@ -136,7 +139,7 @@ pub fn resolve(own: &ArtifactLocation, base: Option<&ArtifactLocation>) -> Resul
     place.certain(true)
 }
 
-/// The location Argo completes a key from: a full `archiveLocation`, else the repository.
+/// Returns the location from which Argo completes a key: a full `archiveLocation`, else the repository.
 pub fn base<'a>(
     archive: Option<&'a ArtifactLocation>,
     repository: Option<&'a ArtifactLocation>,
@@ -144,7 +147,8 @@ pub fn base<'a>(
     archive.filter(|location| location.is_full()).or(repository)
 }
 
-/// Go's `filepath.Clean`, which the GCS driver applies to a key before saving (workflow/artifacts/gcs/gcs.go).
+/// Cleans a path like Go's `filepath.Clean`, which the GCS driver applies to a key before it saves
+/// (workflow/artifacts/gcs/gcs.go).
 pub fn clean(key: &str) -> String {
     let rooted = key.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -169,12 +173,12 @@ pub fn clean(key: &str) -> String {
     }
 }
 
-/// Whether a part of the path is the workflow's name or UID.
+/// Returns true if a part of the path is the workflow's name or UID.
 pub fn names_workflow(path: &str, name: &str, uid: &str) -> bool {
     path.split('/').any(|part| part == name || part == uid)
 }
 
-/// A place before its key is judged.
+/// A location whose key is not yet validated.
 struct Place {
     engine: StorageEngine,
     endpoint: String,
@@ -183,7 +187,7 @@ struct Place {
 }
 
 impl Place {
-    /// The fields of whichever type is set, in Get()'s order of precedence (`docs/argo-gc.md#relocation`).
+    /// Reads the fields of the type that is set, in Get()'s order of precedence (`docs/argo-gc.md#relocation`).
     fn of(location: &ArtifactLocation) -> Option<Self> {
         let place = |engine, endpoint: &str, bucket: &str, key: &str| {
             Some(Self {
@@ -219,7 +223,7 @@ impl Place {
         }
     }
 
-    /// Artifactory appends the key's path to its own URL; the others replace the key.
+    /// Sets the key. Artifactory appends the key's path to its own URL; the other engines replace the key.
     fn set_key(&mut self, key: &str) {
         if self.engine == StorageEngine::Artifactory {
             self.key = join_url(&self.key, key);
@@ -253,7 +257,7 @@ impl Place {
     }
 }
 
-/// Puts a path below a URL's scheme and host, as SetKey does for Artifactory.
+/// Appends a path to a URL's scheme and host, as SetKey does for Artifactory.
 fn join_url(url: &str, path: &str) -> String {
     let host_end =
         url.find("://").map(|at| at + 3).and_then(|start| url[start..].find('/').map(|slash| start + slash));
@@ -262,17 +266,17 @@ fn join_url(url: &str, path: &str) -> String {
 }
 
 impl ArtifactLocation {
-    /// The engine that would be used, none when no type is set.
+    /// Returns the engine that would be used; none if no type is set.
     pub fn kind(&self) -> Option<StorageEngine> {
         Place::of(self).map(|place| place.engine)
     }
 
-    /// "Has location" of Argo: complete, key included (HasLocation methods@v4.1.2).
+    /// Returns true if the location is complete, including the key (Argo's HasLocation methods@v4.1.2).
     pub fn is_full(&self) -> bool {
         self.key().is_some() && self.is_complete()
     }
 
-    /// Complete but perhaps for the key.
+    /// Returns true if the location is complete except perhaps for the key.
     fn is_complete(&self) -> bool {
         let all = |parts: &[&str]| parts.iter().all(|part| !part.is_empty());
         match self.kind() {
@@ -301,12 +305,12 @@ impl ArtifactLocation {
         Place::of(self).and_then(|place| Bucket::new(place.engine, &place.endpoint, &place.bucket))
     }
 
-    /// The bucket's or container's name; none where there is none.
+    /// Returns the name of the bucket or container; none if there is none.
     pub fn bucket(&self) -> Option<String> {
         Place::of(self).map(|place| place.bucket).filter(|bucket| !bucket.is_empty())
     }
 
-    /// The key, blob, path or URL; none when empty.
+    /// Returns the key, blob, path or URL; none if empty.
     pub fn key(&self) -> Option<&str> {
         let key = match self.kind()? {
             StorageEngine::Gcs => &self.gcs.as_ref()?.key,

@@ -1,4 +1,4 @@
-//! One object as the storage lists it, and which keys belong to a location.
+//! One object as the storage lists it, and the rule for which keys belong to a location.
 
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFacts {
     pub key: String,
-    /// What a delete is pinned by: a GCS generation, or an ETag (of S3 with the time it was written).
+    /// The version that a delete is conditional on: a GCS generation, or an ETag (with the write time for S3).
     pub generation: String,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
     pub created: Option<Timestamp>,
     pub storage_class: Arc<str>,
-    /// Base64, as GCS gives it; empty when unknown.
+    /// The checksum in Base64, as GCS reports it; empty if unknown.
     pub crc32c: String,
     /// The hold or retention that forbids deletion.
     pub held: Option<String>,
 }
 
-/// A key that is a path below the bucket's root and nothing else (`docs/dangers.md`, danger 13).
+/// Returns true if a key is a plain path below the bucket's root (`docs/dangers.md`, danger 13).
 pub fn is_safe(key: &str) -> bool {
     !key.is_empty()
         && !key.contains("{{")
@@ -28,7 +28,8 @@ pub fn is_safe(key: &str) -> bool {
         && key.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
-/// The exact key, or something below it; never a mere beginning (`docs/dangers.md`, danger 2).
+/// Returns true if a key is equal to the location's or below it; a mere prefix does not match
+/// (`docs/dangers.md`, danger 2).
 pub fn is_within(object: &str, key: &str) -> bool {
     object.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

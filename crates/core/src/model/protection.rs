@@ -1,23 +1,23 @@
-//! Why an object or a workflow is left alone: one named protection for each danger of deletion.
+//! Defines the protections: one name for each reason why an object or a workflow is not deleted.
 
 use serde::{Serialize, Serializer};
 
 macro_rules! protections {
     ($($name:ident $code:literal $text:literal,)*) => {
-        /// Why something is not deleted.
+        /// The reason why something is not deleted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Protection { $(#[doc = $text] $name,)* }
 
         impl Protection {
-            /// All of them.
+            /// All protections.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The stable code users read.
+            /// Returns the stable code that users read.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// What it means, as a clause.
+            /// Returns the meaning, as a clause.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
@@ -53,7 +53,7 @@ protections! {
     Denied "denied" "the storage refused the delete",
 }
 
-/// The page of protections, for `docs/protections.md`.
+/// Returns the page of protections, for `docs/protections.md`.
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Protections\n\nWhy `kubectl argo-gc purge` leaves something alone. Made from the code; a test keeps it in \

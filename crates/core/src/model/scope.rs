@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where an inspection looked.
+/// The cluster or files that an inspection covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Scope {
@@ -14,7 +14,7 @@ pub struct Scope {
     pub server: Option<String>,
     /// The namespace; none for all.
     pub namespace: Option<String>,
-    /// Workflows were left out as not selected.
+    /// True if some workflows were not selected.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -25,23 +25,4 @@ impl Scope {
     pub(crate) fn holds(&self, namespace: &str) -> bool {
         self.namespace.as_deref().is_none_or(|only| only == namespace)
     }
-}
-
-/// What was inspected, for documents.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Origin {
-    /// `cluster` or `files`.
-    pub kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
-    /// The namespace; none for all.
-    pub namespace: Option<String>,
-    /// Workflows were left out as not selected.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub filtered: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
 }

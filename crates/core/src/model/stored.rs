@@ -1,4 +1,4 @@
-//! Sums of the objects that storage holds for an artifact.
+//! Sums of the objects of an artifact in storage.
 
 use crate::model::object::ObjectFacts;
 use jiff::Timestamp;
@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stored {
-    /// 0 when nothing is there.
+    /// The number of objects; 0 if there are none.
     pub objects: u64,
     pub bytes: u64,
-    /// When the newest was written.
+    /// The time at which the newest object was written.
     pub newest: Option<Timestamp>,
     /// Bytes by storage class.
     pub classes: BTreeMap<String, u64>,
-    /// Deleted and overwritten copies that the bucket keeps; none where that can't be told.
+    /// Deleted and overwritten copies that the bucket keeps; none if this is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
 }
 
-/// What is no longer there for readers, and billed all the same.
+/// Copies that readers no longer see but that are still billed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Copies {
     pub objects: u64,
@@ -31,7 +31,7 @@ pub struct Copies {
 }
 
 impl Stored {
-    /// Sums up.
+    /// Adds the sums of `other`.
     pub fn add(&mut self, other: &Self) {
         self.objects += other.objects;
         self.bytes += other.bytes;

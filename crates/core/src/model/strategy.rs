@@ -1,10 +1,11 @@
-//! Which strategy applies to an artifact, and who said so (`docs/argo-gc.md#effective-spec`, `#strategy`).
+//! Determines which strategy applies to an artifact, and which object sets it
+//! (`docs/argo-gc.md#effective-spec`, `#strategy`).
 
 use crate::argo::artifact::{Artifact, ArtifactGc, Strategy};
 use crate::argo::workflow::{Workflow, WorkflowSpec};
 use serde::Serialize;
 
-/// Who set the effective strategy.
+/// The object that sets the effective strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StrategySource {
@@ -14,12 +15,12 @@ pub enum StrategySource {
     Workflow,
     /// `spec.artifactGC` reached through `spec.workflowTemplateRef`.
     WorkflowTemplate,
-    /// Nobody; Argo takes this for `Never`.
+    /// Nothing sets a strategy; Argo treats this like `Never`.
     Default,
 }
 
 impl StrategySource {
-    /// The word users read.
+    /// Returns the word that users read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Artifact => "artifact",
@@ -33,14 +34,15 @@ impl StrategySource {
 /// The effective workflow-level settings.
 #[derive(Debug, Clone)]
 pub struct EffectiveStrategy<'a> {
-    /// The spec Argo executes.
+    /// The spec that Argo executes.
     pub spec: &'a WorkflowSpec,
     block: Option<&'a ArtifactGc>,
     source: StrategySource,
 }
 
 impl<'a> EffectiveStrategy<'a> {
-    /// Finds the spec that counts: the stored one where `workflowTemplateRef` is set, else the Workflow's own.
+    /// Finds the spec that Argo executes: the stored one if `workflowTemplateRef` is set, else the Workflow's
+    /// own.
     pub fn of(workflow: &'a Workflow) -> Self {
         let (spec, source) = match &workflow.status.stored_workflow_template_spec {
             Some(stored) if workflow.spec.workflow_template_ref.is_some() => {
@@ -48,7 +50,8 @@ impl<'a> EffectiveStrategy<'a> {
             }
             _ => (&workflow.spec, StrategySource::Workflow),
         };
-        // The stored spec is merged from both; the Workflow's own word wins there and is the one to name.
+        // The stored spec is merged from both. The Workflow's own value wins there, so the Workflow is the
+        // source.
         let source = match &workflow.spec.artifact_gc {
             Some(own) if own.strategy != Strategy::Unset => StrategySource::Workflow,
             _ => source,
@@ -56,7 +59,7 @@ impl<'a> EffectiveStrategy<'a> {
         Self { spec, block: spec.artifact_gc.as_ref(), source }
     }
 
-    /// The workflow-level strategy with its source.
+    /// Returns the workflow-level strategy with its source.
     pub fn workflow_level(&self) -> (Strategy, StrategySource) {
         match self.block.map(|block| &block.strategy) {
             None | Some(Strategy::Unset) => (Strategy::Unset, StrategySource::Default),
@@ -64,7 +67,7 @@ impl<'a> EffectiveStrategy<'a> {
         }
     }
 
-    /// The artifact's strategy with its source: its own if set, else the workflow's
+    /// Returns the artifact's strategy with its source: its own if set, else the workflow's
     /// (GetArtifactGCStrategy, pkg/apis/workflow/v1alpha1/workflow_types.go@v4.1.2).
     pub fn strategy(&self, artifact: &Artifact) -> (Strategy, StrategySource) {
         match artifact.artifact_gc.as_ref().map(|block| &block.strategy) {
@@ -73,12 +76,12 @@ impl<'a> EffectiveStrategy<'a> {
         }
     }
 
-    /// Whether Argo would collect the artifact once its strategy is ready.
+    /// Returns true if Argo would collect the artifact once its strategy is ready.
     pub fn asks(&self, artifact: &Artifact) -> bool {
         self.strategy(artifact).0.asks_for_collection()
     }
 
-    /// The GC pod's service account; none stands for the namespace's `default`, not the workflow's own.
+    /// Returns the GC pod's service account; none means the namespace's `default`, not the workflow's own.
     pub fn service_account(&self, artifact: &'a Artifact) -> Option<&'a str> {
         let named = |block: &'a ArtifactGc| {
             (!block.service_account_name.is_empty()).then_some(block.service_account_name.as_str())
@@ -86,7 +89,7 @@ impl<'a> EffectiveStrategy<'a> {
         artifact.artifact_gc.as_ref().and_then(named).or_else(|| self.block.and_then(named))
     }
 
-    /// `forceFinalizerRemoval`.
+    /// Returns the value of `forceFinalizerRemoval`.
     pub fn force(&self) -> bool {
         self.block.is_some_and(|block| block.force_finalizer_removal)
     }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// An artifact the user asked to purge, past all guards that need no storage.
+/// An artifact that the user asked to purge and that passed all guards that need no storage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Candidate {
     pub name: Box<str>,
@@ -23,26 +23,27 @@ pub struct Candidate {
     pub reason: Cow<'static, str>,
     pub bucket: Bucket,
     pub key: Box<str>,
-    /// Saved as it was, so perhaps a directory.
+    /// True if the artifact was saved without archiving, so it may be a directory.
     pub unarchived: bool,
-    /// Named with its slash: an object of the bare name is another's.
+    /// True if the key ends with a slash: then an object of the bare name belongs to somebody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_below: bool,
 }
 
-/// A selected workflow with its candidates, until storage was asked.
+/// A selected workflow with its candidates, before storage is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Selected {
     pub plan: PlannedWorkflow,
     pub candidates: Vec<Candidate>,
-    /// Locations it gives up besides, by bucket and key: what Argo recorded deleted.
+    /// Other locations the workflow gives up, by bucket and key: those that Argo recorded as deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<(Box<str>, Box<str>)>,
-    /// Names of buckets with keys that it also has in another storage, and keeps there: references know names only.
+    /// Bucket names and keys that the workflow gives up in one storage but keeps in another. References know
+    /// only names, so these are not given up.
     #[serde(default, skip_serializing_if = "HashSet::is_empty")]
     pub(crate) kept_elsewhere: HashSet<(String, String)>,
     pub(crate) started_at: Option<Timestamp>,
-    /// What the retention policy says of it, where there is one.
+    /// The decision of the retention policy, if there is a policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<RetentionDecision>,
 }
@@ -50,19 +51,19 @@ pub struct Selected {
 pub(crate) type Objection = (Protection, String);
 
 impl Candidate {
-    /// Its address.
+    /// Returns the address of the artifact.
     pub fn uri(&self) -> String {
         self.bucket.uri(&self.key)
     }
 }
 
 impl Selected {
-    /// Whether there is anything to ask storage about.
+    /// Returns true if there is anything to ask storage about.
     pub fn has_candidates(&self) -> bool {
         !self.candidates.is_empty()
     }
 
-    /// Tells the references what this workflow gives up.
+    /// Adds what this workflow gives up to `released`.
     pub fn release(&self, released: &mut Released) {
         if self.candidates.is_empty() {
             return;
@@ -84,13 +85,13 @@ impl Selected {
         }
     }
 
-    /// Takes all of it back if the retention policy keeps it: it gives up nothing then, so that what it refers to
-    /// stays as well.
+    /// Drops all candidates if the retention policy keeps the workflow. It then gives up nothing, so that what
+    /// it refers to is kept as well.
     pub fn retain(&mut self, newest: &Newest) {
         let Some(bound) = self.bound.take() else { return };
         let Some(detail) = bound.keeps(self.plan.finished_at, newest) else { return };
         if !self.has_candidates() && !self.plan.release_finalizer {
-            // Either a guard was there before, or there is nothing to take.
+            // Either a guard already keeps the workflow, or it has nothing to delete.
             return;
         }
         self.candidates.clear();
@@ -100,7 +101,7 @@ impl Selected {
         self.plan.keep = vec![KeptObject { location, artifact, protection: Protection::Retained, detail }];
     }
 
-    /// Decides about one candidate's objects, as storage showed them.
+    /// Decides which of the objects that storage lists for one candidate are deleted.
     pub fn decide(
         &mut self,
         at: usize,
@@ -152,7 +153,7 @@ impl Selected {
         }
     }
 
-    /// Why the object may not go.
+    /// Returns the reason why the object must be kept, if there is one.
     fn object(
         &self,
         facts: &ObjectFacts,
@@ -179,7 +180,7 @@ impl Selected {
     }
 }
 
-/// The other workflows that refer to an object.
+/// Returns the other workflows that refer to an object.
 pub(crate) fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
     let others = references.others(bucket, key, uid).into_iter();
     let sharer = |other: &Referrer| {

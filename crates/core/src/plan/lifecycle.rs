@@ -1,4 +1,4 @@
-//! What a lifecycle rule of a bucket would delete, and whose objects among it are still needed.
+//! Predicts what a lifecycle rule of a bucket would delete, and which of these objects are still needed.
 
 use crate::model::bucket::Bucket;
 use crate::model::engine::StorageEngine;
@@ -9,29 +9,29 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// So many of what is needed are named.
+/// The number of needed objects that are named.
 const NAMED: usize = 20;
 
 /// An object that a rule would delete although something needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Needed {
     pub key: String,
-    /// The referrer, the hold, or whose folder it is in.
+    /// The referrer, the hold, or the owner of the folder that contains the object.
     pub by: String,
 }
 
-/// What a rule would do to a bucket as it is now.
+/// The effect a rule would have on the bucket's present content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Effect {
-    /// What it would delete, the needed included.
+    /// The number of objects the rule would delete, including the needed ones.
     pub objects: u64,
     pub bytes: u64,
-    /// Of these, what something needs.
+    /// The number of deleted objects that something needs.
     pub needed: u64,
-    /// The first of the needed.
+    /// The first of the needed objects.
     pub named: Vec<Needed>,
-    /// Objects below the prefix that it would leave: too young.
+    /// The number of objects below the prefix that are too young for the rule.
     pub left: u64,
 }
 
@@ -40,18 +40,18 @@ pub struct Rule<'a> {
     pub references: &'a References,
     pub guarded: &'a Guarded,
     pub bucket: &'a Bucket,
-    /// Ends in `/`, or is empty.
+    /// The prefix ends in `/`, or is empty.
     pub prefix: &'a str,
     pub days: u32,
     pub now: Timestamp,
 }
 
 impl Rule<'_> {
-    /// Tries it on one object.
+    /// Adds one object to the effect of the rule.
     pub fn tries(&self, effect: &mut Effect, object: &ObjectFacts) {
         let Some(rest) = object.key.strip_prefix(self.prefix) else { return };
         let age = SignedDuration::from_hours(24 * i64::from(self.days));
-        // Of an unknown age it may be anything.
+        // An object of unknown age may be old enough.
         if object.created.is_some_and(|created| self.now.duration_since(created) < age) {
             effect.left += 1;
             return;
@@ -73,7 +73,7 @@ impl Rule<'_> {
         }
     }
 
-    /// The rule as the bucket's own tools take it.
+    /// Returns the rule in the format of the storage's own tools.
     pub fn document(&self) -> Value {
         let Self { prefix, days, bucket, .. } = self;
         match bucket.engine() {
@@ -98,7 +98,7 @@ impl Rule<'_> {
         }
     }
 
-    /// The command that sets the rule from a file. On all three it takes the place of the rules there are.
+    /// Returns the command that sets the rule from a file. On GCS, S3 and Azure it replaces all existing rules.
     pub fn command(&self, file: &str) -> String {
         let Self { bucket, .. } = self;
         match bucket.engine() {

@@ -1,4 +1,4 @@
-//! Objects that no record refers to, grouped by the workflow their key would belong to.
+//! Finds objects that no record refers to, and groups them by the workflow that their key names.
 
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
@@ -8,37 +8,38 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 
-/// Where the Argo server puts files uploaded in its UI (docs, "Abandoned Upload Cleanup").
+/// The folder for files uploaded in the UI of the Argo server (Argo's docs, "Abandoned Upload Cleanup").
 const UPLOADS: &str = "uploads/";
 
-/// Folders in which nothing is an orphan yet: a run may still read what no record names, or a pin keeps it.
+/// Folders whose objects are not orphans: an unfinished run may still read objects that no record names, or a
+/// pin keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guarded {
-    /// Names of workflows; their pods' begin with them.
+    /// Names of workflows; the names of their pods start with them.
     workflows: HashSet<String>,
-    /// UIDs, and pinned namespaces.
+    /// UIDs of workflows, and names of pinned namespaces.
     others: HashSet<String>,
 }
 
 impl Guarded {
-    /// Guards what carries the name of a workflow, or its UID.
+    /// Guards all paths that contain the name of a workflow or its UID.
     pub fn workflow(&mut self, name: &str, uid: &str) {
         self.workflows.insert(name.to_owned());
         self.others.insert(uid.to_owned());
     }
 
-    /// Guards what carries the name of a namespace.
+    /// Guards all paths that contain the name of a namespace.
     pub fn namespace(&mut self, name: &str) {
         self.others.insert(name.to_owned());
     }
 
-    /// Takes over what others guard.
+    /// Adds everything that `other` guards.
     pub fn absorb(&mut self, other: Self) {
         self.workflows.extend(other.workflows);
         self.others.extend(other.others);
     }
 
-    /// The part of a path that keeps it from being an orphan.
+    /// Returns the part of a path that is guarded, if there is one.
     pub fn holder<'p>(&self, path: &'p str) -> Option<&'p str> {
         let of_workflow = |part: &str| {
             let ends = part.match_indices('-').map(|(at, _)| at).chain([part.len()]);
@@ -50,35 +51,37 @@ impl Guarded {
     }
 }
 
-/// What of an orphan's key the name it was planned under begins; the whole key where it stands nowhere.
+/// Returns the part of an orphan's key that starts with the name it was planned under, or the whole key if the
+/// name is not a part of it.
 pub fn below<'k>(key: &'k str, name: &str) -> &'k str {
     let starts = key.match_indices(name).map(|(at, _)| at);
     let whole = |at: &usize| (*at == 0 || key[..*at].ends_with('/')) && is_within(&key[*at..], name);
     starts.into_iter().find(whole).map_or(key, |at| &key[at..])
 }
 
-/// What still refers to an object planned as an orphan under a name. An address of its folder counts: nothing
-/// tells where the artifact begins that was meant.
+/// Returns a referrer to an object that was planned as an orphan under a name. An address of its folder counts
+/// as a reference too, because an address does not show which artifact in the folder is meant.
 pub fn referrer<'r>(references: &'r References, bucket: &str, key: &str, name: &str) -> Option<&'r Referrer> {
     let above = key.len() - below(key, name).len();
     let folder = &key[..(above + name.len()).min(key.len())];
     references.holder_within(bucket, key, folder, &Released::default())
 }
 
-/// How an orphan may have come about.
+/// The probable cause of an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// No workflow of that name is left: deleted by TTL, by hand, or by force.
+    /// No workflow of that name exists: it was deleted by TTL, by hand, or by force.
     WorkflowGone,
-    /// The workflow is there, but names no such object: an attempt that was preempted or retried away.
+    /// The workflow exists but does not name the object, for example because its attempt was preempted or
+    /// retried.
     Unrecorded,
     /// A file uploaded in the UI for a workflow that was never submitted.
     AbandonedUpload,
 }
 
 impl Cause {
-    /// The stable word for it.
+    /// Returns the stable word for the cause.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WorkflowGone => "workflow-gone",
@@ -88,7 +91,7 @@ impl Cause {
     }
 }
 
-/// The orphans of one workflow's name.
+/// The orphans that share a workflow's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphans {
@@ -101,32 +104,33 @@ pub struct Orphans {
     pub newest: Option<Timestamp>,
 }
 
-/// What was found in one place.
+/// The result of the search in one place.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     pub orphans: Vec<Orphans>,
-    /// Objects something refers to.
+    /// The number of objects that something refers to.
     pub referenced: u64,
-    /// Objects in folders of workflows that are unfinished, pinned or another cluster's, or of pinned namespaces.
+    /// The number of objects in the folders of pinned namespaces, and of workflows that are unfinished, pinned
+    /// or in another cluster.
     pub guarded: u64,
-    /// Objects written too recently to judge.
+    /// The number of objects that were written too recently to judge.
     pub young: u64,
-    /// Objects whose key or age can't be judged.
+    /// The number of objects whose key or age can't be judged.
     pub unclear: u64,
 }
 
-/// Judges listed objects one by one; only sums are kept.
+/// Judges listed objects one by one and keeps only sums in memory.
 pub struct Search<'a> {
     pub references: &'a References,
     /// Names of all workflows that exist.
     pub workflows: &'a HashSet<String>,
     pub guarded: &'a Guarded,
     pub bucket: Bucket,
-    /// Ends in `/`, or is empty.
+    /// The prefix ends in `/`, or is empty.
     pub prefix: String,
     pub now: Timestamp,
-    /// Objects written within it are left alone: their record may still come.
+    /// Objects younger than this are not orphans, because their record may not be written yet.
     pub margin: SignedDuration,
     groups: BTreeMap<(Cause, String), Orphans>,
     found: Found,
@@ -154,7 +158,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Judges an object; gives it back with its workflow's name if it is an orphan that may be deleted.
+    /// Judges an object, and returns it with its workflow's name if it is an orphan that may be deleted.
     pub fn judge(&mut self, facts: ObjectFacts) -> Option<(String, PlannedObject)> {
         let Some(rest) = facts.key.strip_prefix(&self.prefix) else {
             self.found.unclear += 1;
@@ -173,7 +177,8 @@ impl<'a> Search<'a> {
             self.found.guarded += 1;
             return None;
         }
-        // Argo's keys have a folder for each workflow; what lies beside those is somebody else's.
+        // Argo's keys have a folder for each workflow, so an object outside these folders belongs to somebody
+        // else.
         let is_argos = rest.contains('/') && is_safe(&facts.key);
         let Some(created) = facts.created.filter(|_| is_argos) else {
             self.found.unclear += 1;
@@ -218,7 +223,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The sums, most bytes first.
+    /// Returns the sums, sorted by bytes in descending order.
     pub fn finish(self) -> Found {
         let mut found = self.found;
         found.orphans = self.groups.into_values().collect();
@@ -227,7 +232,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The first part of a path; the whole of it where it has one only.
+/// Returns the first part of a path.
 fn folder(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
 }

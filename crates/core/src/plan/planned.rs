@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// An object to be deleted. There may be a million: what many have in common is shared.
+/// An object to be deleted. A plan may have a million of them, so equal values are shared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedObject {
     pub bucket: Bucket,
     pub key: Box<str>,
     pub generation: Box<str>,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
     pub created: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -26,7 +26,8 @@ pub struct PlannedObject {
     /// The verdict's reason code.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Cow<'static, str>,
-    /// Other selected workflows that refer to it, and give it up: none of them may have run again.
+    /// Other selected workflows that refer to the object and give it up. None of them may have run again by the
+    /// time of the delete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_with: Vec<Sharer>,
 }
@@ -39,7 +40,7 @@ pub struct Sharer {
     pub uid: String,
 }
 
-/// Something that stays.
+/// An object, an artifact or a workflow that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptObject {
@@ -49,7 +50,7 @@ pub struct KeptObject {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub artifact: String,
     pub protection: Protection,
-    /// What in particular: the referrer, the time, the hold.
+    /// The detail of the protection: the referrer, the time, or the hold.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
@@ -65,18 +66,19 @@ pub struct PlannedWorkflow {
     pub finished_at: Option<Timestamp>,
     pub delete: Vec<PlannedObject>,
     pub keep: Vec<KeptObject>,
-    /// Addresses of artifacts of which nothing is left in storage.
+    /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
-    /// No workflow at all: objects that no record refers to, by the name in their keys.
+    /// True if this is not a workflow: then it holds objects that no record refers to, under the name in their
+    /// keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub orphans: bool,
-    /// Its stuck finalizer goes once all its artifacts are verifiably gone.
+    /// True if the workflow's stuck finalizer is removed once all its artifacts are verified to be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub release_finalizer: bool,
 }
 
 impl PlannedWorkflow {
-    /// Bytes to be deleted.
+    /// Returns the number of bytes to delete.
     pub fn bytes(&self) -> u64 {
         self.delete.iter().map(|object| object.size).sum()
     }

@@ -1,7 +1,7 @@
-//! Who still needs what: every use of a location by anything visible, as hashes.
+//! Keeps every use of a location by any visible object, as hashes, to find out which objects are still needed.
 //!
-//! A hundred thousand workflows name millions of locations; sixteen bytes each must do. A collision of two
-//! hashes protects an object too many, never too few.
+//! A hundred thousand workflows name millions of locations, so each use takes only sixteen bytes. A collision
+//! of two hashes can protect an additional object, but never leaves one unprotected.
 
 use crate::argo::uses::Use;
 use crate::model::location::clean;
@@ -11,23 +11,23 @@ use std::hash::{DefaultHasher, Hasher};
 /// Something that names locations.
 #[derive(Debug, Clone)]
 pub struct Referrer {
-    /// As users know it: `workflow ml/train-x7k2p`, `cache ml/build-cache`.
+    /// The name for users: `workflow ml/train-x7k2p`, `cache ml/build-cache`.
     pub name: String,
     /// The workflow's UID; empty for other kinds.
     pub uid: String,
 }
 
 impl Referrer {
-    /// Namespace and name, if it is a workflow.
+    /// Returns namespace and name if the referrer is a workflow.
     pub fn workflow(&self) -> Option<(&str, &str)> {
         self.name.strip_prefix(WORKFLOW)?.split_once('/')
     }
 }
 
-/// What the names of workflows begin with.
+/// The prefix of the names of workflows.
 const WORKFLOW: &str = "workflow ";
 
-/// Number of a [`Referrer`].
+/// The index of a [`Referrer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReferrerId(u32);
 
@@ -37,9 +37,9 @@ pub struct ReferencesBuilder {
     referrers: Vec<Referrer>,
     uses: Vec<Entry>,
     readers: Vec<Entry>,
-    /// Addresses in texts.
+    /// Uses by an address in some text.
     mentions: Vec<Entry>,
-    /// Read by keys with a variable and nothing before it: they may read anything.
+    /// Referrers that read a key that starts with a variable: they may read any object.
     anything: Vec<ReferrerId>,
 }
 
@@ -47,11 +47,11 @@ pub struct ReferencesBuilder {
 struct Entry {
     hash: u64,
     by: ReferrerId,
-    /// An input rather than an output.
+    /// True for an input, false for an output.
     read: bool,
 }
 
-/// Where key-only uses of a referrer may lie.
+/// The buckets that may hold the objects a referrer names by key only.
 #[derive(Debug, Clone, Default)]
 pub struct Buckets(pub Vec<String>);
 
@@ -68,11 +68,12 @@ impl ReferencesBuilder {
         id
     }
 
-    /// Takes a use in. A key without a bucket lies in one of `buckets`, or, where there are none, in any.
+    /// Adds a use. A key without a bucket is in one of `buckets`, or, if `buckets` is empty, in any bucket.
     ///
-    /// A read key counts for all objects it is a beginning of: GCS directories are read by bare prefix
-    /// (`docs/argo-gc.md#gcs`). Of a read key with a variable the part before it counts, if `open`: a run may come that
-    /// fills it in. Output keys with a variable name nothing yet.
+    /// A read key refers to all objects whose keys start with it, because Argo reads GCS directories by bare
+    /// prefix (`docs/argo-gc.md#gcs`). If `open` is true, a future run may fill in the variable of a read key,
+    /// so the part before the variable counts as a read key. An output key with a variable refers to no object
+    /// yet.
     pub fn add(&mut self, by: ReferrerId, found: &Use, buckets: &Buckets, open: bool) {
         let Use { bucket, key, read, mentioned } = found;
         let variable = key.find("{{");
@@ -82,7 +83,8 @@ impl ReferencesBuilder {
         let bucket = if bucket.contains("{{") { "" } else { bucket.as_str() };
         let key = match variable {
             Some(at) => beginning(key, at),
-            // No object's key begins with a slash or climbs, but a driver may make one of such a key.
+            // No object has a key that starts with a slash or contains `..`, but a driver may clean such a key
+            // into one that exists.
             None => clean(key).trim_start_matches('/').to_owned(),
         };
         if matches!(key.as_str(), "" | "." | "..") || key.starts_with("../") {
@@ -95,7 +97,8 @@ impl ReferencesBuilder {
         let places: &[String] = if bucket.is_empty() && !buckets.0.is_empty() { &buckets.0 } else { &known };
         for place in places {
             let entry = Entry { hash: hash(place, &key), by, read: *read };
-            // An exact read needs no second entry: every beginning of a key is looked up among the readers.
+            // An exact read needs no second entry, because `find` looks up every prefix of a key among the
+            // readers.
             match (*mentioned, *read) {
                 (true, _) => self.mentions.push(entry),
                 (false, true) => self.readers.push(entry),
@@ -104,7 +107,7 @@ impl ReferencesBuilder {
         }
     }
 
-    /// Takes over what was gathered elsewhere.
+    /// Adds everything that `other` gathered.
     pub fn absorb(&mut self, other: Self) {
         let offset = u32::try_from(self.referrers.len()).unwrap_or(u32::MAX);
         let shift = |id: ReferrerId| ReferrerId(id.0.saturating_add(offset));
@@ -115,7 +118,7 @@ impl ReferencesBuilder {
         self.anything.extend(other.anything.into_iter().map(shift));
     }
 
-    /// Sorts what was gathered, ready to be asked.
+    /// Sorts the entries and makes them searchable.
     pub fn finish(mut self) -> References {
         for entries in [&mut self.uses, &mut self.readers, &mut self.mentions] {
             entries.sort_unstable();
@@ -128,7 +131,7 @@ impl ReferencesBuilder {
     }
 }
 
-/// All uses, ready to be asked.
+/// All uses, sorted for searches.
 #[derive(Debug, Default)]
 pub struct References {
     gathered: ReferencesBuilder,
@@ -138,28 +141,29 @@ pub struct References {
 #[derive(Debug, Default)]
 pub struct Released {
     workflows: HashSet<String>,
-    /// Hashes of UID and place, sorted; eight bytes each, for there may be millions.
+    /// Sorted hashes of UID and place. Each takes eight bytes only, because there may be millions.
     places: Vec<u64>,
     whole: HashSet<String>,
 }
 
 impl Released {
-    /// A workflow all guards let through: what it merely reads does not count.
+    /// Adds a workflow that passed all guards. Its inputs no longer protect objects.
     pub fn workflow(&mut self, uid: &str) {
         self.workflows.insert(uid.to_owned());
     }
 
-    /// A workflow of a plan already made: whatever of it was to be kept is not in the plan.
+    /// Adds a workflow of an existing plan. None of its references protect objects, because the plan does not
+    /// contain the objects it keeps.
     pub fn whole(&mut self, uid: &str) {
         self.whole.insert(uid.to_owned());
     }
 
-    /// An artifact the workflow gives up.
+    /// Adds an artifact that the workflow gives up.
     pub fn place(&mut self, uid: &str, bucket: &str, key: &str) {
         self.places.extend([place_of(uid, hash(bucket, key)), place_of(uid, hash("", key))]);
     }
 
-    /// Sorts what was added, ready to be asked.
+    /// Sorts the places for searches.
     pub fn finish(&mut self) {
         self.places.sort_unstable();
         self.places.dedup();
@@ -172,13 +176,15 @@ impl Released {
 }
 
 impl References {
-    /// The first referrer that still needs the object, if any.
+    /// Returns the first referrer that still needs the object, if there is one.
     pub fn holder(&self, bucket: &str, key: &str, released: &Released) -> Option<&Referrer> {
         self.holder_within(bucket, key, key, released)
     }
 
-    /// As [`Self::holder`], for an object of the artifact with a key: an address in some text counts from there
-    /// on. One of a folder above names whatever is written there, and holds nothing in particular.
+    /// Works like [`Self::holder`], for an object that belongs to the artifact with the key `artifact`.
+    ///
+    /// An address in some text counts only if it names the artifact's key or something below it. The address of
+    /// a folder above the artifact does not protect any particular object in it.
     pub fn holder_within(
         &self,
         bucket: &str,
@@ -189,7 +195,8 @@ impl References {
         self.find(bucket, key, artifact.len(), &mut |entry| !self.is_released(entry, released))
     }
 
-    /// Other workflows than the one with this UID that refer to the object, whether they give it up or not.
+    /// Returns the workflows other than the one with this UID that refer to the object, including those that
+    /// give it up.
     pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<&Referrer> {
         let mut others: Vec<&Referrer> = Vec::new();
         self.find(bucket, key, key.len(), &mut |entry| {
@@ -205,7 +212,7 @@ impl References {
         others
     }
 
-    /// The first referrer to the object of whose entries one is wanted.
+    /// Returns the first referrer to the object that has an entry for which `wanted` returns true.
     fn find(
         &self,
         bucket: &str,
@@ -237,17 +244,18 @@ impl References {
         None
     }
 
-    /// Those that read keys made of variables alone: what they read can't be told.
+    /// Returns the referrers that read a key that starts with a variable: it is unknown which objects they
+    /// read.
     pub fn readers_of_anything(&self) -> impl Iterator<Item = &Referrer> {
         self.gathered.anything.iter().filter_map(|id| self.gathered.referrers.get(id.0 as usize))
     }
 
-    /// Uses held.
+    /// Returns the number of uses.
     pub fn len(&self) -> usize {
         self.gathered.uses.len() + self.gathered.readers.len() + self.gathered.mentions.len()
     }
 
-    /// Nothing refers to anything.
+    /// Returns true if there are no uses.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -267,7 +275,8 @@ impl References {
     }
 }
 
-/// The constant beginning of a key with a variable at this place; empty when it may lie anywhere.
+/// Returns the constant prefix of a key with a variable at this index, or an empty text if the key may be
+/// anywhere.
 fn beginning(key: &str, variable: usize) -> String {
     let (constant, rest) = key.split_at(variable);
     if rest.contains("/..") {
@@ -406,7 +415,7 @@ mod tests {
             let references = references(&[(&bucket, &key, false)]);
             let cleaned = clean(&key);
             let place = if bucket.is_empty() { "repo" } else { &bucket };
-            // No other key is ever deleted.
+            // Only a key that is safe is ever deleted.
             prop_assume!(crate::model::object::is_safe(&cleaned));
             prop_assert!(held(&references, place, &cleaned));
         }

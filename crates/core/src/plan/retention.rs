@@ -1,6 +1,7 @@
-//! The retention policy: which of the runs that a purge may take keep what they hold all the same.
+//! The retention policy decides which of the runs that a purge may delete keep their artifacts anyway.
 //!
-//! It only ever narrows: it is asked after all guards, and its answers are "stays" and "no objection".
+//! A policy can only keep more, never delete more: it is asked after all guards, and answers with "keep" or "no
+//! objection".
 
 pub mod newest;
 pub mod pin;
@@ -21,42 +22,42 @@ use serde::{Deserialize, Serialize};
 /// A policy, as `docs/policy.md` describes its file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retention {
-    /// What holds where no override says otherwise.
+    /// The rule for all runs that no override is for.
     pub all: Rule,
-    /// At most one for each scope.
+    /// The overrides, with at most one for each scope.
     pub overrides: Vec<(Scope, Rule)>,
     pub pins: Vec<Pin>,
 }
 
-/// What one place of a policy says; what it leaves open, a less specific place may say.
+/// The rule of one place in a policy. A less specific place can set the values that this one does not set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
     pub runs: Keep,
-    /// For runs that failed or erred, in place of `runs`.
+    /// The values for failed runs, which replace those of `runs`.
     pub failed: Keep,
-    /// Only artifacts with these verdicts go.
+    /// If set, only artifacts with these verdicts are deleted.
     pub verdicts: Option<Vec<Verdict>>,
-    /// Only artifacts of this class go.
+    /// If set, only artifacts of this class are deleted.
     pub only: Option<Class>,
 }
 
-/// Which runs keep everything.
+/// The conditions under which a run keeps all its artifacts.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Keep {
-    /// So many of each series, by the time they finished.
+    /// The number of newest finished runs kept in each series.
     pub last: Option<u32>,
-    /// Those that did not finish longer ago than this.
+    /// Runs that finished less than this ago are kept.
     pub older_than: Option<SignedDuration>,
 }
 
-/// What an override is for: all that is given must hold.
+/// The runs an override is for: all the given conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     pub namespace: Option<String>,
     pub origin: Option<Origin>,
 }
 
-/// What runs are made from, by name.
+/// The object that runs are created from, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A WorkflowTemplate or ClusterWorkflowTemplate.
@@ -64,32 +65,32 @@ pub enum Origin {
     CronWorkflow(String),
 }
 
-/// A run, as far as a policy looks at it.
+/// A run with the data that a policy looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     workflow: &'a Workflow,
-    /// By `(namespace, name)`; the namespace of a cluster template is empty.
+    /// The run's templates as `(namespace, name)`; the namespace of a cluster template is empty.
     templates: &'a [(String, String)],
 }
 
-/// Which artifacts of a run may go.
+/// The artifacts of a run that may be deleted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
     verdicts: Option<&'a [Verdict]>,
     only: Option<Class>,
 }
 
-/// What a policy says of one run, until all runs are counted.
+/// The policy's preliminary decision on one run, before all runs are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetentionDecision {
     series: Series,
     last: u32,
-    /// Why it stays, however many others there are.
+    /// The reason why the run is kept no matter how many newer ones there are.
     stays: Option<String>,
 }
 
 impl<'a> Run<'a> {
-    /// `templates` as [`crate::cluster::template_of`] finds them, the most trustworthy first.
+    /// Makes a run of a workflow and its templates, the most trustworthy template first.
     pub fn new(workflow: &'a Workflow, templates: &'a [(String, String)]) -> Self {
         Self { workflow, templates }
     }
@@ -107,7 +108,7 @@ impl<'a> Run<'a> {
         self.workflow.status.phase != "Succeeded"
     }
 
-    /// What it is counted with.
+    /// Returns the series in which the run is counted.
     pub fn series(&self) -> Series {
         let meta = &self.workflow.metadata;
         let made = match (self.cron(), self.templates.first(), meta.generate_name.as_str()) {
@@ -120,13 +121,14 @@ impl<'a> Run<'a> {
         Series { namespace: meta.namespace.clone(), made, failed: self.failed() }
     }
 
-    /// When it finished, if it counts among the finished: it is over, live, and its end is not yet to come.
+    /// Returns the time the run finished, if it counts as finished: it is over, it is not an archived record,
+    /// and its end is not in the future.
     pub fn finished(&self, now: Timestamp) -> Option<Timestamp> {
         let counts = self.workflow.is_over() && !self.workflow.is_archived_record();
         self.workflow.status.finished_at.filter(|end| counts && *end <= now)
     }
 
-    /// Tells it from all others.
+    /// Returns namespace, name and UID, which together identify the run.
     pub fn identity(&self) -> (&'a str, &'a str, &'a str) {
         let meta = &self.workflow.metadata;
         (&meta.namespace, &meta.name, &meta.uid)
@@ -144,7 +146,8 @@ impl Scope {
         origin && namespace.is_none_or(|namespace| *namespace == run.workflow.metadata.namespace)
     }
 
-    /// The cron workflow says more of a run than its template, and that more than its namespace.
+    /// Returns how specific the scope is: a cron workflow is more specific than a template, and a template more
+    /// than a namespace.
     fn weight(&self) -> u8 {
         let origin = match self.origin {
             None => 0,
@@ -156,7 +159,7 @@ impl Scope {
 }
 
 impl Retention {
-    /// The rules for a run, the most specific first.
+    /// Returns the rules for a run, the most specific first.
     fn rules(&self, run: &Run) -> Vec<&Rule> {
         let mut rules: Vec<(u8, &Rule)> = self
             .overrides
@@ -164,13 +167,13 @@ impl Retention {
             .filter(|(scope, _)| scope.takes(run))
             .map(|(scope, rule)| (scope.weight(), rule))
             .collect();
-        // Of two with one weight (a run of two templates) the first in the file counts.
+        // If two rules have the same weight (a run of two templates), the first in the file counts.
         rules.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
         rules.into_iter().map(|(_, rule)| rule).chain([&self.all]).collect()
     }
 
-    /// The values that count for a run: of a failed one the first `failed` value, and only where there is none
-    /// the ordinary one.
+    /// Returns the values for a run. For a failed run that is the first `failed` value, or the ordinary value
+    /// if there is no `failed` one.
     fn keep(&self, run: &Run) -> Keep {
         let rules = self.rules(run);
         let failed = || rules.iter().filter(|_| run.failed()).map(|rule| rule.failed);
@@ -187,7 +190,7 @@ impl Retention {
         }
     }
 
-    /// What of a run can be said before the others are known.
+    /// Decides as much about a run as is possible before the other runs are known.
     pub fn bind(&self, run: &Run, now: Timestamp) -> RetentionDecision {
         let keep = self.keep(run);
         let pin = self.pins.iter().find(|pin| pin.takes(&run.workflow.metadata));
@@ -200,12 +203,12 @@ impl Retention {
         RetentionDecision { series: run.series(), last: keep.last.unwrap_or(0), stays }
     }
 
-    /// Whether a pin of the policy keeps a run.
+    /// Returns true if a pin of the policy keeps the run.
     pub fn pins(&self, run: &Run) -> bool {
         self.pins.iter().any(|pin| pin.takes(&run.workflow.metadata))
     }
 
-    /// The most runs of a series that any rule keeps.
+    /// Returns the largest number of runs that any rule keeps in a series.
     pub fn most(&self) -> u32 {
         let rules = self.overrides.iter().map(|(_, rule)| rule).chain([&self.all]);
         rules.flat_map(|rule| [rule.runs.last, rule.failed.last]).flatten().max().unwrap_or(0)
@@ -213,7 +216,7 @@ impl Retention {
 }
 
 impl Filter<'_> {
-    /// Whether the policy lets an artifact go.
+    /// Returns true if the policy permits the deletion of an artifact.
     pub fn takes(&self, artifact: &ArtifactReport) -> bool {
         let class = if artifact.logs { Class::Logs } else { Class::Artifacts };
         self.verdicts.is_none_or(|verdicts| verdicts.contains(&artifact.verdict))
@@ -222,7 +225,8 @@ impl Filter<'_> {
 }
 
 impl RetentionDecision {
-    /// Why a run that ended then keeps everything, if it does; all runs are counted by now.
+    /// Returns the reason why a run that finished at this time keeps everything, if it does. All runs must have
+    /// been counted.
     pub fn keeps(&self, finished: Option<Timestamp>, newest: &Newest) -> Option<String> {
         if self.stays.is_some() {
             return self.stays.clone();
@@ -235,7 +239,7 @@ impl RetentionDecision {
     }
 }
 
-/// A duration in the largest unit that leaves no rest.
+/// Formats a duration in the largest unit that leaves no remainder.
 fn days(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "m")];

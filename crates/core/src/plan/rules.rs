@@ -8,55 +8,57 @@ use crate::verdict::{Class, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
-/// Who may be purged, and how carefully.
+/// The rules of one purge: which workflows it may touch, and how carefully.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub now: Timestamp,
-    /// Time after the end of a run in which a retry is to be expected.
+    /// The time after the end of a run in which a retry may follow.
     pub grace: SignedDuration,
-    /// How far clocks of cluster and storage may be apart, and a late upload may lag.
+    /// The tolerated difference between the clocks of cluster and storage, and the tolerated delay of an
+    /// upload.
     pub margin: SignedDuration,
-    /// Failed runs were asked for by phase or name.
+    /// True if failed runs were selected by phase or name.
     pub failed_too: bool,
     pub verdicts: Vec<Verdict>,
-    /// Only these reasons; empty for all.
+    /// Only artifacts with these reasons are deleted; empty for all.
     pub reasons: Vec<Reason>,
     pub only: Option<Class>,
-    /// Finalizers that nothing else will take away are to be released.
+    /// True if finalizers that nothing else will remove are to be released.
     pub release_finalizer: bool,
-    /// Only buckets of these names; empty for all.
+    /// Only objects in buckets of these names are deleted; empty for all.
     pub buckets: Vec<String>,
     pub allowed: Allowed,
-    /// What keeps runs that all else would let go.
+    /// The retention policy, which keeps runs that no other rule keeps.
     pub retention: Option<Arc<Retention>>,
 }
 
-/// Where deleting is allowed: buckets with a key prefix.
+/// The places where deletion is allowed, as buckets with a key prefix.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// A prefix ends in `/`, or is empty, or is a whole key.
+    /// The buckets with their prefixes. A prefix ends in `/`, or is empty, or is a whole key.
     pub(crate) places: Vec<(Bucket, String)>,
-    /// The user vouches for every place: a local directory of buckets.
+    /// True if every place is allowed, because a local directory stands in for all buckets.
     pub(crate) everywhere: bool,
 }
 
 impl Allowed {
-    /// Every place.
+    /// Allows every place.
     pub fn everywhere() -> Self {
         Self { everywhere: true, ..Self::default() }
     }
 
-    /// Adds a bucket with the constant beginning of the keys that are written there.
+    /// Adds a bucket with the constant prefix of the keys that are written to it.
     pub fn add(&mut self, bucket: Bucket, prefix: impl Into<String>) {
         self.places.push((bucket, prefix.into()));
     }
 
-    /// No place at all.
+    /// Returns true if no place is allowed.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty() && !self.everywhere
     }
 
-    /// Whether the object may be deleted at all. Prefixes end at a path boundary (`docs/dangers.md`, danger 2).
+    /// Returns true if the object's place is allowed. A prefix matches only up to a path boundary
+    /// (`docs/dangers.md`, danger 2).
     pub fn covers(&self, bucket: &Bucket, key: &str) -> bool {
         self.everywhere
             || self.places.iter().any(|(allowed, prefix)| {
@@ -69,14 +71,14 @@ impl Allowed {
     }
 }
 
-/// The constant beginning of the keys a key format makes, cut at a path boundary.
+/// Returns the constant prefix of the keys that a key format makes, cut at a path boundary.
 pub fn constant_prefix(format: &str) -> &str {
     let constant = &format[..format.find("{{").unwrap_or(format.len())];
     &constant[..constant.rfind('/').map_or(0, |at| at + 1)]
 }
 
 impl Rules {
-    /// Rules under which nothing goes: for gathering references alone.
+    /// Returns rules that permit no deletion, for gathering references only.
     pub fn none(now: Timestamp) -> Self {
         Self {
             now,

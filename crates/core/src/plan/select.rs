@@ -1,4 +1,4 @@
-//! The plan: exactly which objects go, and which stay and why. Pure: facts come in, decisions go out.
+//! Selects the artifacts of a workflow that are candidates for deletion, by all guards that need no storage.
 
 use crate::model::assessment::{ArtifactReport, Assessment};
 use crate::model::bucket::Bucket;
@@ -15,26 +15,26 @@ use crate::verdict::{Finalizer, Verdict, When};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 
-/// How far the clocks of this machine, the cluster and storage may be apart.
+/// The tolerated difference between the clocks of this machine, the cluster and storage.
 pub const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
 
-/// What of the workflow is to be known besides its assessment.
+/// Facts about a workflow that its assessment does not hold.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances<'a> {
     pub terminal: bool,
     pub completed_label: Option<bool>,
     pub started_at: Option<Timestamp>,
-    /// Pinned on it, its template or its namespace: where.
+    /// The object that carries the pin, if there is one: the workflow, its template or its namespace.
     pub pinned: Option<&'static str>,
-    /// The user gave its name.
+    /// True if the user selected the workflow by name.
     pub named: bool,
-    /// A GC pod of it is pending or running.
+    /// True if a GC pod of the workflow is pending or running.
     pub gc_pod_at_work: bool,
-    /// Which of its artifacts the retention policy lets go.
+    /// The artifacts that the retention policy permits to delete.
     pub filter: Filter<'a>,
 }
 
-/// Applies all guards that need the workflow only.
+/// Applies all guards that need only the workflow.
 pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Selected {
     let mut selected = Selected {
         plan: PlannedWorkflow {
@@ -95,15 +95,15 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     selected
 }
 
-/// Which storage a location is in, however it is spelled.
+/// Returns the storage of a location, independent of how the location spells it.
 fn storage<'a>(location: &'a Location, place: Option<&'a Bucket>) -> (StorageEngine, &'a str) {
     place.map_or((location.engine, &location.endpoint), |bucket| (bucket.engine(), bucket.endpoint()))
 }
 
-/// What the workflow keeps in one storage under a name and key that it gives up in another.
+/// Returns the bucket names and keys that the workflow keeps in one storage and gives up in another.
 pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<(String, String)> {
     let mut kept = HashSet::new();
-    // Nearly every workflow has one storage only.
+    // Nearly every workflow uses only one storage.
     let mut storages = assessment.artifacts.iter().filter_map(|artifact| artifact.location.as_ref());
     let first = storages.next();
     if storages.all(|other| {
@@ -134,7 +134,7 @@ pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> Ha
     kept
 }
 
-/// Whether nothing but us will, or need, wait before the finalizer goes: it is stuck, or all was collected.
+/// Returns true if nobody else will remove the finalizer: it is stuck, or everything was collected.
 fn is_releasable(assessment: &Assessment) -> bool {
     let open = |artifact: &ArtifactReport| {
         artifact.strategy.asks_for_collection() && artifact.verdict != Verdict::Collected
@@ -146,13 +146,14 @@ fn is_releasable(assessment: &Assessment) -> bool {
     }
 }
 
-/// Why nothing of the workflow may go.
+/// Returns the protection that keeps the whole workflow, if there is one.
 fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
     let no_detail = |protection| Some((protection, String::new()));
     if assessment.archived {
         return no_detail(Protection::Archived);
     }
-    // The controller sets the label with the phase; where they differ it isn't done with the workflow.
+    // The controller sets the label together with the phase, so if they differ it is not done with the
+    // workflow.
     if !about.terminal || about.completed_label == Some(false) {
         let phase = if assessment.phase.is_empty() { "no phase yet" } else { &assessment.phase };
         return Some((Protection::NotFinished, phase.to_owned()));
@@ -182,8 +183,9 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     None
 }
 
-/// Makes a candidate of an artifact; no objection stands for one that isn't asked for. There may be many in one
-/// bucket, `last`, whose name is held once.
+/// Makes a candidate of an artifact, or returns the objection to it; an artifact that was not asked for has no
+/// objection. `last` is the bucket of the previous candidate: if it is the same bucket, both share its name in
+/// memory.
 pub(crate) fn candidate(
     artifact: &ArtifactReport,
     rules: &Rules,
@@ -209,7 +211,7 @@ pub(crate) fn candidate(
     let Some(bucket) = location.bucket() else {
         return object(Protection::UnsupportedEngine, location.engine.as_str());
     };
-    // A directory of S3 may be named with its slash.
+    // The key of an S3 directory may end with a slash.
     let key = location.key.strip_suffix('/').unwrap_or(&location.key);
     let only_below = key != location.key;
     if !is_safe(key) {
@@ -232,8 +234,8 @@ pub(crate) fn candidate(
     })
 }
 
-/// Why the artifact may lie elsewhere than its location says: the template's archive location is not what it
-/// says, so neither is ours.
+/// Returns the reason why the artifact may not be stored at its location, if there is one. The location is
+/// derived from the template's archive location, so where that is uncertain, so is the location.
 pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
     let noted = artifact.notes.iter().map(|note| note.reason);
     let uncertain =
@@ -245,10 +247,8 @@ pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
 mod tests {
     #![allow(clippy::expect_used)]
 
-    use super::*;
     use crate::argo::uses::Use;
     use crate::model::bucket::Bucket;
-    use crate::model::engine::StorageEngine;
     use crate::model::object::{ObjectFacts, is_safe, is_within};
     use crate::model::protection::Protection;
     use crate::plan::decide::{Candidate, Selected};
@@ -266,7 +266,7 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(hours * HOUR)
     }
 
-    /// A run from hour 100 to hour 102.
+    /// Makes a run from hour 100 to hour 102.
     fn selected(keys: &[String]) -> Selected {
         let candidates = keys.iter().map(|key| Candidate {
             name: "out".into(),
@@ -383,8 +383,8 @@ mod tests {
     }
 
     proptest! {
-        /// Plan and kept partition what storage listed; nothing protected is ever deleted, and nothing outside
-        /// the candidate's own key.
+        /// The deleted and the kept objects together are all the listed ones; no protected object is deleted,
+        /// and none outside the candidate's own key.
         #[test]
         fn what_is_deleted_was_unprotected_in_every_way(
             own in key(),
@@ -445,7 +445,7 @@ mod tests {
             prop_assert_eq!(decide(), decide());
         }
 
-        /// What a key climbs over or leaves open is never safe.
+        /// A key with `..` or with a variable is never safe.
         #[test]
         fn only_plain_paths_are_safe(key in "[a./{ ]{0,8}") {
             if is_safe(&key) {

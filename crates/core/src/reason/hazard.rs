@@ -1,4 +1,4 @@
-//! What to know before anything is deleted.
+//! Hazards to know before anything is deleted.
 
 use crate::reason::{AZURE, BASE, Entry, Group, OPERATOR, Reason, UTIL};
 use crate::verdict::Verdict;

@@ -1,9 +1,9 @@
-//! docs/reasons.md, made from the catalogue.
+//! Writes the page docs/reasons.md from the catalogue.
 
 use crate::reason::{Entry, Group, Link, RELEASE_COMMAND, RELEASE_HINT, Reason};
 use std::fmt::Write;
 
-/// The whole document.
+/// Returns the whole page.
 pub fn markdown() -> String {
     let mut text = String::from(
         "# Reasons\n\n\

@@ -1,4 +1,4 @@
-//! What only manifests show, before anything ran.
+//! Reasons that only manifests show, before anything runs.
 
 use crate::reason::{AGC, BASE, Entry, Group, Link, Reason, ToldFrom, VALIDATE};
 use crate::verdict::Verdict;

@@ -1,4 +1,4 @@
-//! Workflows of which too little can be seen.
+//! Workflows for which the evidence is not sufficient.
 
 use crate::reason::{BASE, Entry, Group, Link, Reason};
 use crate::verdict::Verdict;

@@ -1,7 +1,6 @@
-//! Who we are to Azure: through object_store's credential providers.
+//! Finds credentials for Azure, through object_store's providers.
 
-use crate::http::innermost;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use object_store::StaticCredentialProvider;
 use object_store::azure::{
@@ -10,29 +9,29 @@ use object_store::azure::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// The environment: a key, a shared access signature, a service principal, a workload's or the machine's identity,
-/// else who is logged in with the Azure CLI; or an account's key that is given.
+/// Finds credentials in the environment: a key, a shared access signature, a service principal, or the identity of the
+/// workload or the machine, else the login of the Azure CLI. A key given by the caller replaces all of these.
 #[derive(Debug, Clone, Default)]
 pub struct AzureChain {
     key: Option<(String, Arc<AzureAccessKey>)>,
 }
 
 impl AzureChain {
-    /// The key of one account, and nothing of the environment.
+    /// Uses the key of one account, and nothing from the environment.
     pub fn key(account: &str, key: AzureAccessKey) -> Self {
         Self { key: Some((account.to_owned(), key.into())) }
     }
 
-    /// Credentials for an account, and whose they are.
+    /// The credentials for an account, and the name of their owner.
     ///
     /// # Errors
-    /// They are another account's, or none can be made of what is there.
+    /// The credentials found are for another account, or can't be used.
     pub(crate) fn find(
         &self,
         account: &str,
         bucket: &Bucket,
     ) -> Result<(AzureCredentialProvider, String), StoreError> {
-        // A key or signature is one account's; to another it must not be shown.
+        // A key or signature belongs to one account and must not be sent to another.
         let foreign = |other: &str| {
             StoreError::Credentials(format!(
                 "those at hand are for the account {other}, and {bucket} is not its"
@@ -51,7 +50,7 @@ impl AzureChain {
         let (keyed, signed) =
             (set(AzureConfigKey::AccessKey).is_some(), set(AzureConfigKey::SasKey).is_some());
         if keyed || signed {
-            // As the Azure CLI names it, too.
+            // The Azure CLI has another variable for the account.
             let named = set(AzureConfigKey::AccountName);
             let named = named.or_else(|| std::env::var("AZURE_STORAGE_ACCOUNT").ok());
             match named.filter(|name| !name.is_empty()) {
@@ -83,7 +82,7 @@ impl AzureChain {
             _ if logged_in() => ("the user of the Azure CLI".to_owned(), true),
             _ => ("the machine's managed identity".to_owned(), false),
         };
-        // The provider is all we want of it; nothing is ever sent to its endpoint.
+        // Only the provider of the built store is used; nothing is ever sent to this endpoint.
         let builder = builder
             .with_account(account)
             .with_container_name(bucket.name())

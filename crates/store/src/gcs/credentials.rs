@@ -1,13 +1,12 @@
-//! Who we are to Google: through object_store's credential providers.
+//! Finds credentials for Google, through object_store's providers.
 
-use crate::http::innermost;
-use crate::types::StoreError;
+use crate::types::{StoreError, innermost};
 use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder};
 use serde::Deserialize;
 use std::fmt;
 use std::path::Path;
 
-/// An identity.
+/// An account at Google, or none for an emulator.
 #[derive(Clone)]
 pub struct Credentials {
     provider: Option<GcpCredentialProvider>,
@@ -20,7 +19,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What tells credential files apart; nothing secret is read here.
+/// The fields that show the kind and the owner of a credentials file. No secret is among them.
 #[derive(Deserialize)]
 struct File {
     #[serde(rename = "type", default)]
@@ -32,15 +31,15 @@ struct File {
 }
 
 impl Credentials {
-    /// No credentials, as emulators want it.
+    /// Sends no credentials, for emulators.
     pub fn none() -> Self {
         Self { provider: None, identity: "an emulator without credentials".to_owned() }
     }
 
-    /// The file's, else the machine's own account.
+    /// Uses the account of a file, else that of the machine.
     ///
     /// # Errors
-    /// The file can't be read, or is of a kind we can't use.
+    /// The file can't be read, or its kind is not supported.
     pub fn find(file: Option<&Path>) -> Result<Self, StoreError> {
         match file {
             Some(path) => Self::from_file(path),
@@ -53,7 +52,7 @@ impl Credentials {
     fn from_file(path: &Path) -> Result<Self, StoreError> {
         let error = |why: String| StoreError::Credentials(format!("{}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
-        // The parser's own words could quote the content.
+        // The parser's message is not shown, because it could quote the secret.
         let file: File =
             serde_json::from_str(&text).map_err(|_| error("is not a credentials file".to_owned()))?;
         let name = path.to_str().ok_or_else(|| error("its name is not Unicode".to_owned()))?;
@@ -76,18 +75,18 @@ impl Credentials {
     }
 
     fn build(builder: GoogleCloudStorageBuilder, identity: String) -> Result<Self, StoreError> {
-        // The provider is all we want of it; the bucket is never used.
+        // Only the provider of the built store is used; the bucket never is.
         let built = builder.with_bucket_name("unused").build();
         let built = built.map_err(|error| StoreError::Credentials(innermost(&error)))?;
         Ok(Self { provider: Some(built.credentials().clone()), identity })
     }
 
-    /// Whether a real storage is asked, rather than an emulator.
+    /// True if Google is asked rather than an emulator.
     pub fn is_real(&self) -> bool {
         self.provider.is_some()
     }
 
-    /// Who that is, for people to recognise.
+    /// The name of the account, so that people recognise it.
     pub fn identity(&self) -> &str {
         &self.identity
     }

@@ -1,4 +1,4 @@
-//! Who we are to AWS: the SDK's own chain, from environment, profiles, SSO, web identity and the machine.
+//! Finds credentials for AWS, through the SDK's chain: environment, profiles, SSO, web identity and the machine.
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, OnceCell};
 
-/// Credentials are asked for again so long before they end.
+/// Credentials are renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(300);
 
-/// The chain, asked when first needed; or a key that is given.
+/// The SDK's chain, which is asked when credentials are first needed; or a key given by the caller.
 #[derive(Clone, Default)]
 pub struct AwsChain(Arc<Inner>);
 
@@ -26,7 +26,7 @@ struct Inner {
     held: Mutex<Option<Held>>,
 }
 
-/// Credentials, and when they end.
+/// Credentials, and the time at which they expire.
 struct Held {
     credential: Arc<AwsCredential>,
     end: Option<SystemTime>,
@@ -39,7 +39,7 @@ impl fmt::Debug for AwsChain {
 }
 
 impl AwsChain {
-    /// One key, and nothing of the environment.
+    /// Uses one key, and nothing from the environment.
     pub fn key(credential: AwsCredential) -> Self {
         Self(Arc::new(Inner { key: Some(credential.into()), ..Inner::default() }))
     }
@@ -52,7 +52,7 @@ impl AwsChain {
         self.0.config.get_or_init(load).await
     }
 
-    /// The region that environment or profile name.
+    /// The region that the environment or the profile names.
     pub async fn region(&self) -> Option<String> {
         if self.0.key.is_some() {
             return None;
@@ -60,7 +60,7 @@ impl AwsChain {
         self.config().await.region().map(|region| region.as_ref().to_owned())
     }
 
-    /// The endpoint that environment or profile name for S3, or for all of AWS.
+    /// The endpoint that the environment or the profile names for S3 or for all of AWS.
     pub async fn endpoint(&self) -> Option<String> {
         if self.0.key.is_some() {
             return None;
@@ -71,7 +71,7 @@ impl AwsChain {
         }
     }
 
-    /// The endpoint that the environment names: the one of S3 goes before that of all of AWS, as with every SDK.
+    /// The endpoint that the environment names. As in every SDK, the one for S3 overrides the one for all of AWS.
     pub fn named_endpoint() -> Option<String> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -80,10 +80,10 @@ impl AwsChain {
         if ignored { None } else { named() }
     }
 
-    /// Credentials that are good for a while.
+    /// Credentials that do not expire soon.
     ///
     /// # Errors
-    /// There are none, or whoever gives them doesn't.
+    /// No provider of the chain has credentials.
     pub async fn get(&self) -> Result<Arc<AwsCredential>, String> {
         if let Some(key) = &self.0.key {
             return Ok(Arc::clone(key));
@@ -98,7 +98,7 @@ impl AwsChain {
             .provide_credentials()
             .await
             .map_err(|error| {
-                let why = crate::http::innermost(&error);
+                let why = crate::types::innermost(&error);
                 format!("neither environment, profile, web identity nor machine has any (AWS_ACCESS_KEY_ID, AWS_PROFILE): {why}")
             })?;
         let credential = Arc::new(AwsCredential {

@@ -1,21 +1,21 @@
-//! Objects named within plain text: by URI, or in a document that is kept as a string.
+//! Finds objects that are named within plain text: by URI, or in a document that is stored as a string.
 
-use crate::argo::uses::{Uses, is_engine};
 use std::borrow::Cow;
 
 /// Schemes whose host is the bucket.
 const SCHEMES: [&str; 11] =
     ["gs", "gcs", "s3", "s3a", "s3n", "az", "azure", "abfs", "abfss", "wasb", "wasbs"];
 
-/// Documents within documents are read this deep; deeper ones line by line.
+/// The depth to which documents within documents are parsed; deeper ones are read line by line.
 const MAX_DEPTH: usize = 3;
 
-/// Calls back with bucket and key of every object a text names by a URI such as `gs://` or `s3://`, or by a URL.
+/// Calls `take` with bucket and key of every object that a text names by a URI such as `gs://` or `s3://`, or
+/// by a URL.
 pub(crate) fn uris(text: &str, take: &mut dyn FnMut(&str, &str)) {
     if !text.contains("://") {
         return;
     }
-    // A text that is one URI may hold what else ends one.
+    // A text that is a single URI may contain characters that otherwise end one.
     if text.starts_with("gs://") || text.starts_with("s3://") {
         uri(text, take);
     }
@@ -28,7 +28,7 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
     let scheme = scheme.to_ascii_lowercase();
     let Some((host, path)) = rest.split_once('/') else { return };
     let mut found = |bucket: &str, key: &str| {
-        // What a variable or a pattern stands for can't be told.
+        // The value of a variable or a pattern is unknown.
         let cut =
             key.find(['*', '?', '[']).map_or(key, |at| key[..at].rsplit_once('/').map_or("", |(dir, _)| dir));
         if !bucket.is_empty()
@@ -39,7 +39,7 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
             take(bucket, cut);
         }
     };
-    // More may stand before the scheme: `--from=gs`.
+    // Other text may precede the scheme: `--from=gs`.
     if SCHEMES.iter().any(|known| scheme.ends_with(known)) {
         // abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/BLOB
         return found(host.split('@').next().unwrap_or(host), path);
@@ -62,8 +62,8 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
     if let Some(bucket) = own {
         return found(bucket, &decoded(path));
     }
-    // Google, AWS, Azure and every MinIO write the bucket first in the path, or as the host's first label; of other
-    // hosts nothing has those names.
+    // Google, AWS, Azure and every MinIO write the bucket first in the path, or as the host's first label. For
+    // other hosts this finds names that no bucket has, which does no harm.
     if let Some((bucket, key)) = path.split_once('/') {
         found(bucket, &decoded(key));
     }
@@ -72,7 +72,7 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
     }
 }
 
-/// Undoes percent-encoding; what is none stays.
+/// Decodes percent-encoding, and leaves a percent sign that is none as it is.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
@@ -95,36 +95,41 @@ fn decoded(text: &str) -> Cow<'_, str> {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// What a document kept as a string names: the manifest of a resource template, a Sensor's inline workflow.
-pub(crate) fn document(text: &str, depth: usize) -> Uses {
+/// The content of a document that is stored as a string.
+pub(crate) enum Content {
+    Nothing,
+    Documents(Vec<serde_json::Value>),
+    /// Keys without a bucket, from a text that can't be parsed.
+    Keys(Vec<String>),
+}
+
+/// Returns true for the field names under which Argo inlines a location with a key.
+pub(crate) fn is_engine(field: &str) -> bool {
+    matches!(field, "gcs" | "s3" | "azure" | "oss" | "hdfs" | "plugin" | "artifactory" | "http")
+}
+
+/// Reads a document that is stored as a string: the manifest of a resource template, a Sensor's inline workflow.
+pub(crate) fn document(text: &str, depth: usize) -> Content {
     let several_lines = text.contains('\n') || text.trim_start().starts_with('{');
     let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
     if !several_lines || !words().any(is_engine) {
-        return Uses::default();
+        return Content::Nothing;
     }
     if depth < MAX_DEPTH
         && let Ok(documents) = serde_saphyr::from_multiple::<serde_json::Value>(text)
         && documents.iter().any(|document| document.is_object() || document.is_array())
     {
-        let mut uses = Vec::new();
-        for document in documents {
-            if let Ok(Uses(more)) = crate::argo::uses::within(&document, depth + 1) {
-                uses.extend(more);
-            }
-        }
-        return Uses(uses);
+        return Content::Documents(documents);
     }
-    // With variables in it, it is no document yet; keys stand on lines of their own.
-    let lines = text.lines().filter_map(|line| {
+    // A text with variables may not be valid YAML yet, so it is searched for keys line by line.
+    let keys = text.lines().filter_map(|line| {
         let line = line.trim_start_matches(|c: char| c.is_whitespace() || "-{\"'".contains(c));
         let value = line.strip_prefix("key").or_else(|| line.strip_prefix("blob"))?;
         let value = value.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
         let value = value.trim().trim_end_matches([',', '}']).trim().trim_matches(['"', '\'']);
-        let found =
-            crate::argo::uses::Use { key: value.to_owned(), read: true, ..crate::argo::uses::Use::default() };
-        (!value.is_empty()).then_some(found)
+        (!value.is_empty()).then(|| value.to_owned())
     });
-    Uses(lines.collect())
+    Content::Keys(keys.collect())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! The newest runs of each series, over all pages: no more of a series is held than any rule keeps.
+//! Collects the newest runs of each series over all pages, and holds only as many of a series as a rule may
+//! keep.
 
 use crate::plan::retention::series::Series;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// When the newest runs of each series finished.
+/// The finish times of the newest runs of each series.
 #[derive(Debug, Default)]
 pub struct Newest {
     series: HashMap<Series, Group>,
@@ -14,19 +15,20 @@ pub struct Newest {
 
 #[derive(Debug, Default)]
 struct Group {
-    /// With a hash of the run. Two that collide count once, and so keep one more.
+    /// Finish times, each with a hash of the run. Two runs whose hashes collide count as one, so that one more
+    /// run is kept.
     times: BTreeSet<(Timestamp, u64)>,
-    /// A list that starts over shows a run twice.
+    /// The finish time by run, because a list that is restarted shows a run twice.
     known: HashMap<u64, Timestamp>,
 }
 
 impl Newest {
-    /// Holds so many of each.
+    /// Holds at most `most` runs of each series.
     pub fn new(most: u32) -> Self {
         Self { series: HashMap::new(), most: usize::try_from(most).unwrap_or(usize::MAX) }
     }
 
-    /// Counts a finished run; again, it counts with its last time.
+    /// Counts a finished run. A run that is counted again counts once, with its last time.
     pub fn count(&mut self, series: Series, finished: Timestamp, identity: impl Hash) {
         if self.most == 0 {
             return;
@@ -46,8 +48,8 @@ impl Newest {
         }
     }
 
-    /// Whether a run of the series that ended then is one of the newest so many. Those that ended together with
-    /// the last of them are, too: which of them is newer can't be told.
+    /// Returns true if a run of the series that finished at this time is one of the newest `last`. Ties count
+    /// as well, because it is unknown which run is newer.
     pub fn holds(&self, series: &Series, finished: Timestamp, last: u32) -> bool {
         let newer = self.series.get(series).map_or(0, |group| {
             group.times.iter().rev().take_while(|(time, _)| *time > finished).take(last as usize).count()
@@ -55,7 +57,7 @@ impl Newest {
         newer < last as usize
     }
 
-    /// Runs that are held.
+    /// Returns the number of runs held.
     #[cfg(test)]
     pub fn held(&self) -> usize {
         let groups = self.series.values();

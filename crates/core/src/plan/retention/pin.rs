@@ -4,11 +4,11 @@ use crate::argo::meta::Meta;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// All conditions must hold; those left empty do.
+/// A pin: all its conditions must hold for a run. An empty condition always holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pin {
     pub namespace: Option<String>,
-    /// One of them; with `*` at its end, a beginning.
+    /// The names of runs; a trailing `*` is a wildcard.
     pub names: Vec<String>,
     pub match_labels: BTreeMap<String, String>,
     pub match_expressions: Vec<Expression>,
@@ -22,7 +22,7 @@ pub struct Expression {
     pub values: Vec<String>,
 }
 
-/// As in Kubernetes: `NotIn` holds for what has no such label, too.
+/// The operator of a requirement. As in Kubernetes, `NotIn` also holds for an object without the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     In,
@@ -45,7 +45,7 @@ impl Expression {
 }
 
 impl Pin {
-    /// Whether it keeps the object.
+    /// Returns true if the pin keeps the object.
     pub fn takes(&self, meta: &Meta) -> bool {
         let named = |name: &String| match name.strip_suffix('*') {
             Some(beginning) => meta.name.starts_with(beginning),

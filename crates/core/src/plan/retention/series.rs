@@ -1,9 +1,10 @@
-//! Series of runs: those of one cron workflow, of one template, or of neither.
+//! A series is all runs of one cron workflow, of one template, or of neither.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Runs that are counted together. Failed ones are counted apart, so that they push no good run out.
+/// Runs that are counted together. Failed runs are a series of their own, so that they do not displace
+/// successful ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Series {
     pub(crate) namespace: String,
@@ -17,12 +18,12 @@ pub(crate) enum Made {
     Template(String),
     ClusterTemplate(String),
     GenerateName(String),
-    /// From none of them: by hand, each with a name of its own.
+    /// The run comes from none of these: it was created by hand, with a name of its own.
     Otherwise,
 }
 
 impl Series {
-    /// A word before "runs".
+    /// Returns the word to put before "runs".
     pub(crate) fn kind(&self) -> &'static str {
         if self.failed { "failed " } else { "" }
     }

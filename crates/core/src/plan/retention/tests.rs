@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use crate::plan::retention::pin::{Expression, Operator};
 use crate::plan::retention::*;
 use serde_json::json;
 
@@ -30,7 +31,7 @@ fn for_scope(namespace: Option<&str>, origin: Option<Origin>, rule: Rule) -> (Sc
 fn the_most_specific_override_wins_value_by_value() {
     let cron = || Some(Origin::CronWorkflow("nightly".to_owned()));
     let template = || Some(Origin::Template("etl".to_owned()));
-    // From the least to the most specific; each alone before those before it.
+    // The scopes are sorted from the least to the most specific; each overrides the ones before it.
     let scopes = [
         (Some("ml"), None),
         (None, template()),
@@ -73,7 +74,7 @@ fn failed_runs_have_values_of_their_own_or_the_ordinary_ones() {
     assert_eq!(policy.keep(&run), keep(Some(3), Some(7)));
     policy.all.failed = keep(None, Some(30));
     assert_eq!(policy.keep(&run), keep(Some(3), Some(30)));
-    // A namespace that says nothing of failed runs does not undo what was said of them.
+    // A namespace without a `failed` value does not undo the general `failed` value.
     policy.overrides.push(for_scope(
         Some("ml"),
         None,
@@ -100,7 +101,7 @@ fn the_clock_is_exact() {
     }
     let why = policy.bind(&run, day(101)).keeps(Some(day(100)), &newest).unwrap();
     assert_eq!(why, "finished at 1970-04-11T00:00:00Z, and olderThan is 7d");
-    // What ends in the future is wrong, and takes nobody's place.
+    // A finish time in the future is wrong, so the run does not displace another.
     assert_eq!((run.finished(day(99)), run.finished(day(100))), (None, Some(day(100))));
 }
 

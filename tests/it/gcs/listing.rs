@@ -17,8 +17,9 @@ fn pages(http: &Http, query: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_listing_is_ordered_by_bytes_and_has_every_field() {
-    let Some((gcs, http)) = start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_listing_is_ordered_by_bytes_and_has_every_field_on_fake_gcs() {
+    let (gcs, http) = start();
     gcs.bucket("bkt");
     let keys = ["Z", "a b", "a+b", "a/", "a//b", "a/c", "z", "ü", "\u{fffd}", "😀"];
     for key in keys.iter().rev() {
@@ -59,8 +60,9 @@ fn a_listing_is_ordered_by_bytes_and_has_every_field() {
 }
 
 #[test]
-fn pages_hold_objects_prefixes_and_versions_without_gap_or_repetition() {
-    let Some((gcs, http)) = start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn pages_hold_objects_prefixes_and_versions_without_gap_or_repetition_on_fake_gcs() {
+    let (gcs, http) = start();
     let mut attributes = soft_delete_for_a_week();
     attributes["versioning"] = json!({ "enabled": true });
     gcs.bucket_with("bkt", attributes);
@@ -82,8 +84,9 @@ fn pages_hold_objects_prefixes_and_versions_without_gap_or_repetition() {
 }
 
 #[test]
-fn a_page_token_outlives_the_objects_it_was_given_for() {
-    let Some((gcs, http)) = start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_page_token_outlives_the_objects_it_was_given_for_on_fake_gcs() {
+    let (gcs, http) = start();
     gcs.bucket("bkt");
     for number in 0..9 {
         gcs.put("bkt", &format!("k{number}"), "1");
@@ -98,8 +101,9 @@ fn a_page_token_outlives_the_objects_it_was_given_for() {
 }
 
 #[test]
-fn a_page_has_a_thousand_objects_at_most() {
-    let Some((gcs, http)) = start() else { return };
+#[ignore = "tests/run brings what it needs"]
+fn a_page_has_a_thousand_objects_at_most_on_fake_gcs() {
+    let (gcs, http) = start();
     gcs.bucket("bkt");
     for number in 0..1001 {
         gcs.put("bkt", &format!("{number:04}"), "");

@@ -1,148 +1,15 @@
 //! Storages that answer wrongly, and whoever stands before them: nothing that is there may count as gone.
 
-use crate::support::clouds::{ACCOUNT, KEY};
-use argo_gc_core::model::bucket::Bucket;
-use argo_gc_store::azure::credentials::AzureChain;
-use argo_gc_store::cloud::Cloud;
-use argo_gc_store::cloud::Override;
-use argo_gc_store::gcs::credentials::Credentials;
-use argo_gc_store::s3::credentials::AwsChain;
-use argo_gc_store::store::Store;
-use argo_gc_store::throttle::Throttle;
-use argo_gc_store::types::Outcome;
-use argo_gc_store::types::Restored;
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{Request, Response};
-use object_store::aws::AwsCredential;
-use object_store::azure::AzureAccessKey;
+use crate::support::faulty_storage::{Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
+use argo_gc_store::types::{Outcome, Restored};
 use proptest::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const LAST_MODIFIED: &str = "Mon, 02 Nov 2026 00:00:00 GMT";
 /// What somebody before the storage says: well-formed, and nothing of its.
 const PAGE: &str = "<html><head><title>Sign in</title></head><body><p>Welcome</p></body></html>";
-
-/// A request as a storage sees it.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    pub method: String,
-    pub path: String,
-    pub query: HashMap<String, String>,
-}
-
-impl Asked {
-    pub fn get(&self, name: &str) -> &str {
-        self.query.get(name).map_or("", String::as_str)
-    }
-
-    pub fn has(&self, name: &str) -> bool {
-        self.query.contains_key(name)
-    }
-}
-
-pub type Answer = Response<Body>;
-pub type Log = Arc<Mutex<Vec<Asked>>>;
-type Says = dyn Fn(&Asked) -> Answer + Send + Sync;
-
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<String>) -> Answer {
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(*name, *value);
-    }
-    response.body(Body::from(body.into())).unwrap()
-}
-
-/// A server that says what it is told to, and remembers what it was asked.
-pub struct Liar {
-    address: std::net::SocketAddr,
-    pub asked: Log,
-}
-
-impl Liar {
-    pub async fn start(says: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let asked = Log::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let says: Arc<Says> = Arc::new(says);
-        let app = Router::new()
-            .fallback(|State((says, asked)): State<(Arc<Says>, Log)>, request: Request<Body>| async move {
-                let query = request.uri().query().unwrap_or_default();
-                let request = Asked {
-                    method: request.method().to_string(),
-                    path: request.uri().path().to_owned(),
-                    query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-                };
-                asked.lock().unwrap().push(request.clone());
-                says(&request)
-            })
-            .with_state((says, Arc::clone(&asked)));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, asked }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn deletes(&self) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.method == "DELETE").count()
-    }
-
-    /// The three storages, all of this server.
-    pub fn store(&self) -> Store {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
-        let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
-        let identities = (Credentials::none(), AwsChain::key(key), azure);
-        let over: Vec<Override> = ["minio", "devstoreaccount1.blob.core.windows.net"]
-            .map(|host| format!("{host}={}", self.url()).parse().unwrap())
-            .into();
-        Store::Cloud(Cloud::new(Some(self.url()), identities, over, Throttle::new(32, None)).unwrap())
-    }
-}
-
-pub fn gcs() -> Bucket {
-    "gs://b".parse().unwrap()
-}
-
-pub fn s3() -> Bucket {
-    "s3://b@minio".parse().unwrap()
-}
-
-pub fn azure() -> Bucket {
-    "https://devstoreaccount1.blob.core.windows.net/b".parse().unwrap()
-}
-
-/// A page of AWS's own S3: contents, and what else stands in it.
-pub fn listing(keys: &[&str], more: &str) -> Answer {
-    let mut page = relatives_listing(keys, more);
-    page.headers_mut().insert("server", "AmazonS3".parse().unwrap());
-    page
-}
-
-/// As [`listing`], of a relative that may have an order of its own.
-pub fn relatives_listing(keys: &[&str], more: &str) -> Answer {
-    let contents: String = keys
-        .iter()
-        .map(|key| {
-            format!(
-                "<Contents><Key>{}</Key><LastModified>2026-11-02T00:00:00.123Z</LastModified>\
-                 <ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>",
-                form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>()
-            )
-        })
-        .collect();
-    let body = format!(
-        "<ListBucketResult><Name>b</Name><EncodingType>url</EncodingType>{contents}{more}</ListBucketResult>"
-    );
-    answer(200, &[], body)
-}
-
-pub const END: &str = "<IsTruncated>false</IsTruncated>";
 
 fn keys(
     listed: Result<Vec<argo_gc_core::model::object::ObjectFacts>, argo_gc_store::types::StoreError>,
@@ -156,8 +23,9 @@ fn keys(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_before_the_storage_says_makes_nothing_gone() {
     for status in [200, 404] {
-        let liar = Liar::start(move |_| answer(status, &[("content-type", "text/html")], PAGE)).await;
-        let store = liar.store();
+        let faulty =
+            FaultyStorage::start(move |_| answer(status, &[("content-type", "text/html")], PAGE)).await;
+        let store = faulty.store();
         for bucket in [gcs(), s3(), azure()] {
             let head = store.head(&bucket, "k").await;
             assert!(head.is_err(), "{status} {bucket}: {head:?}");
@@ -174,23 +42,23 @@ async fn what_somebody_before_the_storage_says_makes_nothing_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_listing_is_not_an_empty_one() {
     for body in ["{}", r#"{"status":"ok"}"#, r#"{"error":{"code":404}}"#] {
-        let liar = Liar::start(move |_| answer(200, &[], body)).await;
-        let listed = liar.store().list(&gcs(), "p/").await;
+        let faulty = FaultyStorage::start(move |_| answer(200, &[], body)).await;
+        let listed = faulty.store().list(&gcs(), "p/").await;
         assert!(listed.is_err(), "{body}: {listed:?}");
     }
-    let liar = Liar::start(|asked| match asked.path.contains("/rewriteTo/") {
+    let faulty = FaultyStorage::start(|asked| match asked.path.contains("/rewriteTo/") {
         true => answer(200, &[], r#"{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"t"}"#),
         false => answer(400, &[], r#"{"error":{"code":400}}"#),
     })
     .await;
-    let restored = liar.store().restore(&gcs(), "k", "1").await;
+    let restored = faulty.store().restore(&gcs(), "k", "1").await;
     assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
 }
 
 /// A gateway loses its storage in the middle of a purge: its "not found" has no body to HEAD.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
-    let liar = Liar::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+    let faulty = FaultyStorage::start(|asked| match (asked.method.as_str(), asked.path.as_str()) {
         ("HEAD", "/b/there") => {
             answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
         }
@@ -198,7 +66,7 @@ async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
         _ => answer(404, &[], PAGE),
     })
     .await;
-    let store = liar.store();
+    let store = faulty.store();
     let lost = store.head(&s3(), "lost").await;
     assert!(lost.is_err(), "{lost:?}");
     assert_eq!(store.head(&s3(), "gone").await.unwrap(), None);
@@ -211,10 +79,11 @@ async fn a_gateway_that_loses_its_storage_later_makes_nothing_gone() {
 /// Dots in a key would name another object in a URL; a bucket of dots another bucket.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_with_dots_is_never_another_object() {
-    let liar =
-        Liar::start(|_| answer(404, &[("x-amz-request-id", "1"), ("x-ms-error-code", "BlobNotFound")], ""))
-            .await;
-    let store = liar.store();
+    let faulty = FaultyStorage::start(|_| {
+        answer(404, &[("x-amz-request-id", "1"), ("x-ms-error-code", "BlobNotFound")], "")
+    })
+    .await;
+    let store = faulty.store();
     for bucket in [s3(), azure()] {
         for key in ["a/../other", "a/./b", "..", ".", "a/..", ""] {
             let head = store.head(&bucket, key).await;
@@ -229,13 +98,13 @@ async fn a_key_with_dots_is_never_another_object() {
         assert!(store.head(&gcs(), key).await.is_err());
         assert!(matches!(store.delete(&gcs(), key, "1").await, Outcome::Failed(_)));
     }
-    assert_eq!(liar.asked.lock().unwrap().len(), 0);
+    assert_eq!(faulty.asked.lock().unwrap().len(), 0);
 }
 
 /// What is odd in a key arrives as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_keys_are_sent_as_they_are() {
-    let liar = Liar::start(|asked| match asked.method.as_str() {
+    let faulty = FaultyStorage::start(|asked| match asked.method.as_str() {
         "DELETE" => answer(204, &[], ""),
         "HEAD" => {
             answer(200, &[("etag", "\"e\""), ("last-modified", LAST_MODIFIED), ("content-length", "0")], "")
@@ -243,7 +112,7 @@ async fn odd_keys_are_sent_as_they_are() {
         _ => listing(&[], END),
     })
     .await;
-    let store = liar.store();
+    let store = faulty.store();
     let odd = [
         "a//b",
         "a/ ",
@@ -260,7 +129,8 @@ async fn odd_keys_are_sent_as_they_are() {
     for key in odd {
         let pin = store.head(&s3(), key).await.unwrap().unwrap().generation;
         assert_eq!(store.delete(&s3(), key, &pin).await, Outcome::Deleted, "{key:?}");
-        let paths: BTreeSet<String> = liar.asked.lock().unwrap().drain(..).map(|asked| asked.path).collect();
+        let paths: BTreeSet<String> =
+            faulty.asked.lock().unwrap().drain(..).map(|asked| asked.path).collect();
         let sent: Vec<String> = paths
             .iter()
             .map(|path| {
@@ -281,8 +151,8 @@ async fn odd_keys_are_sent_as_they_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_page_is_not_the_end() {
     let item = |name: &str| serde_json::json!({ "name": name, "generation": "1", "size": "1", "timeCreated": "2026-11-02T00:00:00Z" });
-    let liar =
-        Liar::start(move |asked| match (asked.path.contains("/storage/v1/"), asked.get("pageToken")) {
+    let faulty = FaultyStorage::start(move |asked| {
+        match (asked.path.contains("/storage/v1/"), asked.get("pageToken")) {
             (true, "") if asked.get("startOffset") < "p/z" => {
                 answer(200, &[], r#"{"kind":"storage#objects","nextPageToken":"one"}"#)
             }
@@ -299,9 +169,10 @@ async fn an_empty_page_is_not_the_end() {
                 &[],
                 "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
             ),
-        })
-        .await;
-    let store = liar.store();
+        }
+    })
+    .await;
+    let store = faulty.store();
     for bucket in [gcs(), s3()] {
         assert_eq!(keys(store.list(&bucket, "p/").await).unwrap(), ["p/z"], "{bucket}");
     }
@@ -328,16 +199,16 @@ async fn a_listing_that_lies_is_an_error_and_ends() {
         ("no prefix, and within a character", |_| listing(&["pé"], END)),
     ];
     for (what, lie) in lies {
-        let liar = Liar::start(lie).await;
-        let store = liar.store();
+        let faulty = FaultyStorage::start(lie).await;
+        let store = faulty.store();
         let (bucket, prefix) = (s3(), "p/");
         let listing = tokio::time::timeout(Duration::from_secs(20), store.list(&bucket, prefix));
         let listed = listing.await.unwrap_or_else(|_| panic!("{what}: it doesn't end"));
         assert!(listed.is_err(), "{what}: {listed:?}");
     }
     let again = "<EnumerationResults><Blobs/><NextMarker>again</NextMarker></EnumerationResults>";
-    let liar = Liar::start(move |_| answer(200, &[], again)).await;
-    let store = liar.store();
+    let faulty = FaultyStorage::start(move |_| answer(200, &[], again)).await;
+    let store = faulty.store();
     let listed = tokio::time::timeout(Duration::from_secs(20), store.list(&azure(), "p/")).await;
     assert!(listed.expect("it ends").is_err());
 }
@@ -348,7 +219,7 @@ fn a_shared_listing_is_the_sequential_one() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let held: Arc<Mutex<(BTreeSet<String>, usize, bool)>> = Arc::default();
     let shown = Arc::clone(&held);
-    let liar = runtime.block_on(Liar::start(move |asked| {
+    let faulty = runtime.block_on(FaultyStorage::start(move |asked| {
         let held = shown.lock().unwrap();
         let (keys, size, inclusive) = &*held;
         let (prefix, after) = (asked.get("prefix"), asked.get("start-after"));
@@ -366,7 +237,7 @@ fn a_shared_listing_is_the_sequential_one() {
         );
         listing(page, &end)
     }));
-    let store = liar.store();
+    let store = faulty.store();
     let key = prop_oneof!["[ab/]{1,5}", "[a-zé😀\u{e000}/._-]{1,4}", "a/[0-9]{1,6}"];
     let strategy = (proptest::collection::btree_set(key, 0..120), 2..9_usize, any::<bool>());
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
@@ -401,7 +272,7 @@ async fn an_object_below_two_delete_markers_is_not_called_back() {
         version("Version", "1", false),
         version("DeleteMarker", "0", false),
     );
-    let liar = Liar::start(move |asked| match asked.method.as_str() {
+    let faulty = FaultyStorage::start(move |asked| match asked.method.as_str() {
         "DELETE" => answer(204, &[], ""),
         "GET" if asked.has("versions") => answer(200, &[], body.clone()),
         "GET" => listing(&[], END),
@@ -409,17 +280,17 @@ async fn an_object_below_two_delete_markers_is_not_called_back() {
     })
     .await;
     let written: jiff::Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
-    let restored = liar.store().restore(&s3(), "k", &format!("e@{}", written.as_second())).await;
+    let restored = faulty.store().restore(&s3(), "k", &format!("e@{}", written.as_second())).await;
     assert!(matches!(restored, Restored::Failed(_)), "{restored:?}");
-    assert_eq!(liar.deletes(), 1);
+    assert_eq!(faulty.deletes(), 1);
 }
 
 /// Whatever is logged, and however loudly: no signature, key or token; and an account's signature is its own.
 #[test]
 fn nothing_secret_is_shown_to_anybody() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let liar =
-        runtime.block_on(Liar::start(|_| answer(403, &[("x-ms-error-code", "AuthenticationFailed")], "")));
+    let faulty = runtime
+        .block_on(FaultyStorage::start(|_| answer(403, &[("x-ms-error-code", "AuthenticationFailed")], "")));
     let folder = tempfile::tempdir().unwrap();
     let secrets = ["c2VjcmV0LXNpZw", "aws-secret-not-to-be-shown", "session-not-to-be-shown"];
     let inspect = |endpoint: &str, account: Option<&str>, arguments: &[&str]| {
@@ -434,7 +305,7 @@ fn nothing_secret_is_shown_to_anybody() {
         let mut command =
             crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
         for host in ["minio", "ml.blob.core.windows.net", "evil.blob.core.windows.net"] {
-            command.args(["--endpoint-override", &format!("{host}={}", liar.url())]);
+            command.args(["--endpoint-override", &format!("{host}={}", faulty.url())]);
         }
         command
             .args(arguments)
@@ -457,7 +328,7 @@ fn nothing_secret_is_shown_to_anybody() {
                 assert!(line.is_none(), "{endpoint} {arguments:?}: {line:?}");
             }
         }
-        let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+        let asked: Vec<Asked> = faulty.asked.lock().unwrap().drain(..).collect();
         (ran, asked.into_iter().filter(|asked| asked.has("sig")).count())
     };
     let own = "https://ml.blob.core.windows.net";
@@ -481,7 +352,7 @@ fn nothing_secret_is_shown_to_anybody() {
 #[test]
 fn what_is_on_this_machine_is_not_looked_for_behind_a_proxy() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let start = || runtime.block_on(FaultyStorage::start(|_| answer(403, &[], "")));
     let (storage, proxy) = (start(), start());
     let folder = tempfile::tempdir().unwrap();
     let mut workflow = crate::support::workflow("near");
@@ -498,7 +369,7 @@ fn what_is_on_this_machine_is_not_looked_for_behind_a_proxy() {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_REGION", "eu-west-1");
         crate::support::Ran::of(command).ends_with(0);
-        [&storage, &proxy].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+        [&storage, &proxy].map(|faulty| faulty.asked.lock().unwrap().drain(..).count() > 0)
     };
     assert_eq!(asked(&storage.url()), [true, false]);
     assert_eq!(asked(&storage.url().replace("127.0.0.1", "localhost")), [true, false]);
@@ -509,7 +380,7 @@ fn what_is_on_this_machine_is_not_looked_for_behind_a_proxy() {
 #[test]
 fn the_endpoint_that_is_named_for_s3_is_the_one_asked() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let start = || runtime.block_on(Liar::start(|_| answer(403, &[], "")));
+    let start = || runtime.block_on(FaultyStorage::start(|_| answer(403, &[], "")));
     let (of_s3, of_all) = (start(), start());
     let folder = tempfile::tempdir().unwrap();
     let mut workflow = crate::support::workflow("leak");
@@ -528,7 +399,7 @@ fn the_endpoint_that_is_named_for_s3_is_the_one_asked() {
             .env("AWS_REGION", "eu-west-1")
             .env("AWS_EC2_METADATA_DISABLED", "true");
         crate::support::Ran::of(command).ends_with(0);
-        [&of_s3, &of_all].map(|liar| liar.asked.lock().unwrap().drain(..).count() > 0)
+        [&of_s3, &of_all].map(|faulty| faulty.asked.lock().unwrap().drain(..).count() > 0)
     };
     let (s3, all) = (of_s3.url(), of_all.url());
     let both = [("AWS_ENDPOINT_URL_S3", s3.as_str()), ("AWS_ENDPOINT_URL", all.as_str())];
@@ -545,7 +416,7 @@ fn the_endpoint_that_is_named_for_s3_is_the_one_asked() {
 #[test]
 fn a_web_identity_is_shown_to_nobody() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let liar = runtime.block_on(Liar::start(|asked| match asked.method.as_str() {
+    let faulty = runtime.block_on(FaultyStorage::start(|asked| match asked.method.as_str() {
         "POST" => answer(
             200,
             &[("content-type", "text/xml")],
@@ -570,12 +441,12 @@ fn a_web_identity_is_shown_to_nobody() {
     let (file, token) = (folder.path().join("workflow.json"), folder.path().join("token"));
     std::fs::write(&file, workflow.to_string()).unwrap();
     std::fs::write(&token, "web.identity-not-to-be-shown.signature").unwrap();
-    let own = format!("{}/credentials", liar.url());
+    let own = format!("{}/credentials", faulty.url());
     let exchanges: [&[(&str, &str)]; 2] = [
         &[
             ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
             ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
-            ("AWS_ENDPOINT_URL", &liar.url()),
+            ("AWS_ENDPOINT_URL", &faulty.url()),
         ],
         &[
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &own),
@@ -592,14 +463,14 @@ fn a_web_identity_is_shown_to_nobody() {
             let mut command =
                 crate::support::plugin(["inspect", "-f", file.to_str().unwrap(), "--check", "-o", "json"]);
             command
-                .args(["--endpoint-override", &format!("minio={}", liar.url())])
+                .args(["--endpoint-override", &format!("minio={}", faulty.url())])
                 .args(verbosity)
                 .envs(exchange.iter().copied())
                 .env("RUST_LOG", log)
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_EC2_METADATA_DISABLED", "true");
             let ran = crate::support::Ran::of(command);
-            let asked: Vec<Asked> = liar.asked.lock().unwrap().drain(..).collect();
+            let asked: Vec<Asked> = faulty.asked.lock().unwrap().drain(..).collect();
             let is_look = |asked: &Asked| asked.method == "HEAD" && asked.path == "/b/leak/s.tgz";
             assert!(asked.iter().any(is_look), "{asked:?} {ran:#?}");
             let line = ran.err.lines().chain(ran.out.lines()).find(|line| line.contains("not-to-be-shown"));
@@ -612,9 +483,9 @@ fn a_web_identity_is_shown_to_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_neither_followed_nor_believed() {
     for status in [301, 307, 400, 403, 405, 501] {
-        let elsewhere = Liar::start(|_| answer(204, &[], "")).await;
+        let elsewhere = FaultyStorage::start(|_| answer(204, &[], "")).await;
         let to = elsewhere.url();
-        let liar = Liar::start(move |asked| match asked.method.as_str() {
+        let faulty = FaultyStorage::start(move |asked| match asked.method.as_str() {
             "DELETE" => answer(status, &[("location", &to), ("x-amz-bucket-region", "eu-west-1")], ""),
             "HEAD" if asked.path.ends_with("there") => answer(
                 200,
@@ -624,7 +495,7 @@ async fn a_redirect_is_neither_followed_nor_believed() {
             _ => answer(status, &[("location", &to)], ""),
         })
         .await;
-        let store = liar.store();
+        let store = faulty.store();
         if status < 500 {
             assert!(
                 store.head(&s3(), "k").await.is_err() && store.list(&s3(), "p/").await.is_err(),

@@ -1,0 +1,215 @@
+//! GC pods that do not start, fail, or finish unseen.
+
+use crate::reason::fails::FAILS;
+use crate::reason::{AGC, Entry, Link, Reason};
+
+pub(crate) static GC_POD_FAILED: Entry = Entry {
+    reason: Reason::GcPodFailed,
+    link: Link::Pod,
+    title: "The GC pod failed",
+    why: "The GC pod ended as Failed, so its task has no complete result. Results are written once per task at the \
+          end, so objects may be gone that the Workflow still shows as undeleted. The pod is not started again.",
+    versions: "v3.4.0 to v4.1.2 (every release read); without a condition or event before v3.4.4",
+    evidence: &[
+        "status.conditions[type=ArtifactGCError]: ... non-zero exit code ...",
+        "Event ArtifactGCFailed",
+        "Pod <workflow>-artgc-*",
+        "status.artifactGCStatus.podsRecouped",
+    ],
+    remedy: "Read the log of the GC pod and mend the cause. For the leftovers, `kubectl argo-gc purge \
+             NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &["argo-workflows#10019 (v3.4.4)", "argo-workflows#9953 (closed)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_RBAC: Entry = Entry {
+    reason: Reason::GcRbac,
+    link: Link::Rights,
+    title: "The GC pod's service account lacks rights",
+    why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
+          service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
+          This one may not, so the pod fails before it records anything.",
+    evidence: &[
+        "access review for the service account: list workflowartifactgctasks, patch workflowartifactgctasks/status",
+        "Pod <workflow>-artgc-*",
+    ],
+    remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
+             the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer.",
+    remedy_yaml: Some(
+        "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: artifact-gc
+  namespace: ml
+rules:
+  - apiGroups: [argoproj.io]
+    resources: [workflowartifactgctasks]
+    verbs: [list, watch]
+  - apiGroups: [argoproj.io]
+    resources: [workflowartifactgctasks/status]
+    verbs: [patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: artifact-gc
+  namespace: ml
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: artifact-gc
+subjects:
+  - kind: ServiceAccount
+    name: default # or the one in artifactGC.serviceAccountName
+    namespace: ml
+",
+    ),
+    upstream: &[
+        "argo-workflows#9953 (closed)",
+        "argo-workflows#10036 (closed)",
+        "manifests/quick-start/base/artifactgc-role.yaml@v4.1.2",
+    ],
+    false_positives: "Rights are reviewed as they are now; the pod may have failed for another reason.",
+    ..FAILS
+};
+
+pub(crate) static GC_OOM: Entry = Entry {
+    reason: Reason::GcOom,
+    link: Link::Pod,
+    title: "The GC pod ran out of memory",
+    why: "The GC pod has a memory limit of 64Mi, whatever the number of artifacts. It was OOMKilled. Results are \
+          written once per task at the end, so objects may be gone that the Workflow still shows as undeleted.",
+    versions: "v3.4.0 to v4.1.2 (every release read); the limit can be raised from v3.5.0",
+    evidence: &["containerStatuses[main].state.terminated.reason: OOMKilled of Pod <workflow>-artgc-*"],
+    remedy: "Raise the limit by `artifactGC.podSpecPatch` (v3.5.0+; not allowed to users in the Strict \
+             and Secure modes of v3.7.15+, v4.0.6+ and v4.1.0+). For the leftovers, `kubectl argo-gc \
+             purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podSpecPatch: |
+      containers:
+        - name: main
+          resources:
+            limits:
+              memory: 512Mi
+",
+    ),
+    upstream: &["argo-workflows#11485 (closed)", "argo-workflows#11586 (v3.5.0)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_LOST: Entry = Entry {
+    reason: Reason::GcPodLost,
+    link: Link::Pod,
+    title: "The GC pod vanished before its result was taken up",
+    why: "The task is there but its pod is not, and the Workflow has no record of it. A GC pod that is evicted, \
+          deleted or lost with its node before the controller sees it finished is neither counted nor made again.",
+    evidence: &[
+        "WorkflowArtifactGCTask, its status may hold results",
+        "status.artifactGCStatus.strategiesProcessed",
+        "status.artifactGCStatus.podsRecouped without an entry for the strategy",
+        "no GC pod",
+    ],
+    remedy: "For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
+             GCS, then the finalizer. If it recurs, keep GC pods from being evicted, for example by \
+             `podMetadata` that your autoscaler heeds.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#9255 (names it as not handled)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_PENDING: Entry = Entry {
+    reason: Reason::GcPodPending,
+    link: Link::Pod,
+    title: "The GC pod has been Pending for over 10 minutes",
+    why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
+          holds the storage credentials is missing. The controller waits for it without limit.",
+    evidence: &["status.phase: Pending of Pod <workflow>-artgc-*", "its conditions and Events"],
+    remedy: "Look at the pod's events and mend the cause; GC then goes on by itself. From v3.5.0 \
+             `artifactGC.podSpecPatch` can set tolerations for future runs.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podSpecPatch: |
+      tolerations:
+        - key: dedicated
+          operator: Exists
+",
+    ),
+    release: false,
+    upstream: &["argo-workflows#12393 (closed)", "argo-workflows#11586 (v3.5.0)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_HELD: Entry = Entry {
+    reason: Reason::GcPodHeld,
+    link: Link::Record,
+    title: "A sidecar keeps the finished GC pod running",
+    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
+          injected into it, goes on. The pod's phase stays Running, so the controller never takes up its result: \
+          the artifacts stay undeleted on record and the finalizer stays.",
+    evidence: &[
+        "containerStatuses[main].state.terminated of Pod <workflow>-artgc-*",
+        "another container of it without state.terminated",
+    ],
+    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes of \
+             v3.7.15+, v4.0.6+ and v4.1.0+). A sidecar that is told to quit lets the present pod end, and GC goes \
+             on by itself; else `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      annotations:
+        sidecar.istio.io/inject: \"false\"
+",
+    ),
+    upstream: &["argo-workflows#13576 (open)", AGC],
+    false_positives: "A sidecar that takes longer than ten minutes to end.",
+    ..FAILS
+};
+
+pub(crate) static INSTANCEID: Entry = Entry {
+    reason: Reason::InstanceId,
+    link: Link::Record,
+    title: "The controller cannot see its own GC pod",
+    why: "A controller with an instance ID watches only pods with the label \
+          `workflows.argoproj.io/controller-instanceid`, but puts `ARGO_INSTANCE_ID` on its GC pods instead. The \
+          pod runs and deletes the objects, yet the controller never sees it finish. The artifacts stay undeleted \
+          on record and the finalizer stays.",
+    evidence: &[
+        "label ARGO_INSTANCE_ID of Pod <workflow>-artgc-*, without workflows.argoproj.io/controller-instanceid",
+        "status.artifactGCStatus.podsRecouped without that pod",
+    ],
+    remedy: "Set the right label by `podMetadata` (users may not in the Strict and Secure modes of v3.7.15+, v4.0.6+ \
+             and v4.1.0+). For the leftovers, check that the objects are gone, then remove only the finalizer.",
+    remedy_yaml: Some(
+        "\
+spec:
+  artifactGC:
+    strategy: OnWorkflowDeletion
+    podMetadata:
+      labels:
+        workflows.argoproj.io/controller-instanceid: my-instance # the controller's instanceID
+",
+    ),
+    upstream: &["argo-workflows#10840 (open)", AGC, "workflow/controller/pod/controller.go@v4.1.2"],
+    ..FAILS
+};

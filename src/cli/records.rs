@@ -1,0 +1,43 @@
+//! Reads what any record says of objects, for `orphans` and `fix --lifecycle`.
+
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::shared_flags::FileFlags;
+use crate::cli::streams::Streams;
+use crate::cli::warnings::warn_of_argo_server;
+use crate::cluster::client::Cluster;
+use crate::cluster::identity::ClusterIdentity;
+use crate::error::Error;
+use crate::scan::cluster::check_clock;
+use crate::scan::records;
+use crate::scan::records::Records;
+use argo_gc_core::plan::select::CLOCKS;
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// The flags that say where records are.
+pub(crate) struct Sources<'a> {
+    /// Without files the cluster is read.
+    pub from: &'a FileFlags,
+    /// Inspections of other clusters.
+    pub also: &'a [PathBuf],
+    pub kube: &'a KubeFlags,
+    pub argo: &'a ArgoFlags,
+}
+
+impl Sources<'_> {
+    /// Reads all records.
+    ///
+    /// # Errors
+    /// Nothing can be read, or a file is no inspection.
+    pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
+        let FileFlags { files, recursive } = self.from;
+        if !files.is_empty() {
+            return records::of_files(files, *recursive, self.also, &mut *streams.input, now);
+        }
+        let cluster = Cluster::connect(&self.argo.beside(self.kube)).await?;
+        let identity = ClusterIdentity::of(&cluster).await;
+        check_clock(&cluster, CLOCKS, now)?;
+        warn_of_argo_server(cluster.argo_server(), streams).await;
+        records::of_cluster(&cluster, identity, self.kube.chunk_size, self.also, now).await
+    }
+}

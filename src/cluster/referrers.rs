@@ -1,0 +1,247 @@
+//! The kinds of objects, other than workflows, that may refer to an artifact or keep it. Clusters and files share the
+//! table.
+
+use crate::cluster::unread::{Unread, UnreadSource};
+use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::uses::Uses;
+use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
+
+/// The path of Argo's API group.
+pub(crate) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
+
+/// What keeps artifacts without referring to them, and what could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Pins {
+    /// Namespaces that are pinned.
+    pub pinned_namespaces: HashSet<String>,
+    /// Templates that are pinned, by `(namespace, name)`; the namespace of a cluster template is empty.
+    pub pinned_templates: HashSet<(String, String)>,
+    pub unread: Vec<Unread>,
+}
+
+/// Where an object of a kind names locations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mentions {
+    /// Anywhere in it.
+    Anywhere,
+    /// In the JSON texts that are its data's values.
+    DataValues,
+    Nowhere,
+}
+
+/// What the pin of an object (`argo-gc/keep`) keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pin {
+    /// Nothing but, perhaps, the object itself.
+    Nothing,
+    /// The artifacts of workflows that were made from the template.
+    Template,
+    /// The artifacts of all workflows in the namespace.
+    Namespace,
+}
+
+/// A kind whose objects may refer to artifacts, or keep them.
+#[derive(Debug)]
+pub(crate) struct Referrer {
+    pub(crate) source: UnreadSource,
+    /// The `kind` of its objects.
+    pub(crate) kind: &'static str,
+    /// What one of its objects is called in a protection's detail.
+    what: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) resource: &'static str,
+    pub(crate) namespaced: bool,
+    /// Only objects with this label count.
+    pub(crate) label: Option<(&'static str, &'static str)>,
+    mentions: Mentions,
+    pin: Pin,
+}
+
+/// Every such kind. A kind that is missing here is missing as a guard, in clusters and in files.
+pub(crate) const REFERRERS: [Referrer; 8] = [
+    Referrer {
+        group: "/api/v1",
+        label: Some(("workflows.argoproj.io/configmap-type", "Cache")),
+        mentions: Mentions::DataValues,
+        ..argo(UnreadSource::Caches, "ConfigMap", "cache", "configmaps")
+    },
+    Referrer {
+        pin: Pin::Template,
+        ..argo(UnreadSource::Templates, "WorkflowTemplate", "workflow template", "workflowtemplates")
+    },
+    Referrer {
+        namespaced: false,
+        pin: Pin::Template,
+        ..argo(
+            UnreadSource::ClusterTemplates,
+            "ClusterWorkflowTemplate",
+            "cluster workflow template",
+            "clusterworkflowtemplates",
+        )
+    },
+    argo(UnreadSource::CronWorkflows, "CronWorkflow", "cron workflow", "cronworkflows"),
+    argo(UnreadSource::Sensors, "Sensor", "sensor", "sensors"),
+    // Like sensors, event bindings submit workflows with arguments of their own.
+    argo(UnreadSource::Sensors, "WorkflowEventBinding", "workflow event binding", "workfloweventbindings"),
+    Referrer {
+        group: "/api/v1",
+        namespaced: false,
+        mentions: Mentions::Nowhere,
+        pin: Pin::Namespace,
+        ..argo(UnreadSource::Namespaces, "Namespace", "namespace", "namespaces")
+    },
+    // Pods report their outputs here before a node records them.
+    argo(UnreadSource::Nodes, "WorkflowTaskResult", "task result", "workflowtaskresults"),
+];
+
+const fn argo(
+    source: UnreadSource,
+    kind: &'static str,
+    what: &'static str,
+    resource: &'static str,
+) -> Referrer {
+    Referrer {
+        source,
+        kind,
+        what,
+        group: ARGO,
+        resource,
+        namespaced: true,
+        label: None,
+        mentions: Mentions::Anywhere,
+        pin: Pin::Nothing,
+    }
+}
+
+impl Referrer {
+    /// The row of a kind; none for kinds that refer to nothing.
+    pub(crate) fn of(kind: &str) -> Option<&'static Self> {
+        REFERRERS.iter().find(|referrer| referrer.kind == kind)
+    }
+
+    /// Whether the object has the label that the kind's objects must have, for readers that can't select by it.
+    pub(crate) fn is_labelled(&self, meta: &Meta) -> bool {
+        self.label.is_none_or(|(name, value)| meta.label(name) == value)
+    }
+
+    /// Adds what one object refers to and what it pins.
+    ///
+    /// # Errors
+    /// The object makes no sense, and may thus refer to anything.
+    pub(crate) fn add(
+        &self,
+        text: &str,
+        gathering: &mut ReferencesBuilder,
+        pins: &mut Pins,
+    ) -> Result<(), Unreadable> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct WithData {
+            data: Option<BTreeMap<String, String>>,
+        }
+        let broken = |error| Unreadable { name: self.what.to_owned(), error };
+        let Named { metadata: meta } = serde_json::from_str(text).map_err(broken)?;
+        let name = match meta.namespace.as_str() {
+            "" => format!("{} {}", self.what, meta.name),
+            namespace => format!("{} {namespace}/{}", self.what, meta.name),
+        };
+        if meta.is_pinned() {
+            match self.pin {
+                Pin::Nothing => {}
+                Pin::Template => {
+                    pins.pinned_templates.insert((meta.namespace, meta.name));
+                }
+                Pin::Namespace => {
+                    pins.pinned_namespaces.insert(meta.name);
+                }
+            }
+        }
+        let broken = |error| Unreadable { name: name.clone(), error };
+        let data = match self.mentions {
+            Mentions::DataValues => serde_json::from_str::<WithData>(text).map_err(broken)?.data,
+            Mentions::Anywhere | Mentions::Nowhere => None,
+        };
+        let texts: Vec<&str> = match self.mentions {
+            Mentions::Anywhere => vec![text],
+            Mentions::DataValues => data.iter().flatten().map(|(_, value)| value.as_str()).collect(),
+            Mentions::Nowhere => Vec::new(),
+        };
+        if self.mentions != Mentions::Nowhere {
+            let by = gathering.referrer(name.clone(), String::new());
+            for text in texts {
+                let Uses(uses) = serde_json::from_str(text).map_err(broken)?;
+                uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object of which only the metadata is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Named {
+    pub(crate) metadata: Meta,
+}
+
+/// An object that makes no sense.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) name: String,
+    pub(crate) error: serde_json::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::files::read_from;
+    use serde_json::{Value, json};
+
+    /// An object of the kind that reads one artifact by its literal key.
+    fn object(referrer: &Referrer) -> Value {
+        let input = json!({ "artifacts": [{ "name": "in", "gcs": { "bucket": "b", "key": "k" } }] });
+        let mut labels = serde_json::Map::new();
+        labels.extend(referrer.label.map(|(name, value)| (name.to_owned(), json!(value))));
+        json!({
+            "kind": referrer.kind,
+            "metadata": { "name": "x", "labels": labels },
+            "data": { "entry": json!({ "outputs": input }).to_string() },
+            "spec": { "inputs": input, "arguments": input },
+        })
+    }
+
+    #[test]
+    fn every_kind_is_found_in_files_too() {
+        for referrer in &REFERRERS {
+            let text = object(referrer).to_string();
+            let mut found = None;
+            read_from("test", &mut text.as_bytes(), &mut |object, _| {
+                found = Referrer::of(object.kind()).map(|found| found.source);
+                true
+            })
+            .unwrap();
+            let expected = match referrer.source {
+                // A template's file does not keep its kind.
+                UnreadSource::ClusterTemplates => UnreadSource::Templates,
+                source => source,
+            };
+            assert_eq!(found, Some(expected), "{}", referrer.kind);
+        }
+    }
+
+    #[test]
+    fn a_pinned_object_keeps_what_its_kind_says() {
+        let mut pins = Pins::default();
+        for referrer in &REFERRERS {
+            let mut pinned = object(referrer);
+            pinned["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+            referrer.add(&pinned.to_string(), &mut ReferencesBuilder::default(), &mut pins).unwrap();
+        }
+        assert_eq!(pins.pinned_namespaces, HashSet::from(["x".to_owned()]));
+        assert_eq!(pins.pinned_templates, HashSet::from([(String::new(), "x".to_owned())]));
+    }
+}

@@ -1,0 +1,43 @@
+//! Tests of the built plugin, as far as possible against real servers (see `tests/run`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::print_stdout)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod argo;
+mod argo_purge;
+mod check;
+mod clouds;
+mod cluster;
+mod completion;
+mod dangers;
+mod dependencies;
+mod doctor;
+mod end_to_end;
+mod engine;
+mod faulty_storage;
+mod fix;
+mod fix_properties;
+mod gcs;
+mod help;
+mod house;
+mod http;
+mod input;
+mod lint;
+mod live;
+mod lookup;
+mod manifest;
+mod newcomer;
+mod orphans;
+mod package;
+mod purge;
+mod report;
+mod retention;
+mod rights;
+mod rooms;
+mod snapshot_help;
+mod snapshot_inspect;
+mod snapshot_manifests;
+mod snapshot_purge;
+mod stores;
+mod verdicts;
