@@ -33,7 +33,7 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Res
             plural(totals.workflows, "workflow")
         )?,
     }
-    // Rows are made twice, to be measured and to be written: keeping the rows of a large plan would need much memory.
+    // Rows are made twice, to be measured and to be written. Keeping those of a large plan would need much memory.
     let columns: &[&str] = match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
         false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
@@ -90,7 +90,7 @@ pub(crate) fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Ve
     }
 }
 
-/// Returns the number of days that an object of the class is charged for at least (cloud.google.com/storage/docs/storage-classes).
+/// Returns the minimum storage duration of a class, in days (cloud.google.com/storage/docs/storage-classes).
 fn minimum_days(class: &str) -> Option<i64> {
     match class {
         "NEARLINE" => Some(30),

@@ -37,7 +37,7 @@ pub(crate) fn common_path(places: &[String]) -> String {
         let same = common.iter().zip(place.split('/')).take_while(|(a, b)| **a == *b).count();
         common.truncate(same);
     }
-    // A path without a bucket says nothing.
+    // A place has at least an engine and a bucket.
     let path = common.join("/");
     match path.trim_end_matches('/').ends_with(':') || path.is_empty() {
         true if rest.is_empty() => first.clone(),

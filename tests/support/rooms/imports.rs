@@ -1,6 +1,7 @@
 //! Which file imports which: `use` trees and paths written out in code.
 
 use super::source::Source;
+use super::strip::closing;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every file with the files that it imports, both as indices.
@@ -12,7 +13,7 @@ pub fn graph(sources: &[Source]) -> Graph {
         sources.iter().enumerate().map(|(at, source)| (&source.module[..], at)).collect();
     let mut graph = Graph::new();
     for (at, source) in sources.iter().enumerate() {
-        let targets = paths(&source.code).into_iter().filter_map(|path| {
+        let targets = paths(&without_macros(&source.code)).into_iter().filter_map(|path| {
             let path = absolute(&path, &source.module, &modules)?;
             (1..=path.len()).rev().find_map(|length| modules.get(&path[..length]).copied())
         });
@@ -47,6 +48,18 @@ fn absolute(path: &[String], module: &[String], modules: &BTreeMap<&[String], us
     }
     base.extend_from_slice(rest);
     Some(base)
+}
+
+/// Removes the definitions of macros: their paths count where the macro is used.
+fn without_macros(code: &str) -> String {
+    let mut kept = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(at) = rest.find("macro_rules!") {
+        kept.push_str(&rest[..at]);
+        let end = rest[at..].find('{').map_or(rest.len(), |open| closing(rest, at + open) + 1);
+        rest = &rest[end..];
+    }
+    kept + rest
 }
 
 /// All paths of at least two names in the code, with the trees of `use` taken apart.
@@ -159,6 +172,7 @@ mod tests {
             ),
             ("mod deep; fn f() { deep::g() }", vec!["src/scan/files/deep.rs"]),
             ("use self::deep::g;", vec!["src/scan/files/deep.rs"]),
+            ("macro_rules! m { () => { crate::error::Error } }", vec![]),
             ("mod deep; // crate::error", vec![]),
             ("use std::error::Error; const A: &str = \"crate::error::Error\";", vec![]),
             ("#[cfg(test)]\nmod tests { use crate::error::Error; }", vec![]),
