@@ -1,9 +1,9 @@
 //! An Inspection as JSON, written workflow by workflow.
 
 use crate::output::document::json;
-use argo_gc_core::model::API_VERSION;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::assessment::Assessment;
 use std::io;
 use std::io::Write;

@@ -60,7 +60,12 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         needs: Arc::new(move |artifact| shown.needs(artifact)),
         store,
     };
-    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
+    let mut run = Run::new(
+        &mut *streams.out as &mut dyn Write,
+        view,
+        arguments.format().writer(since),
+        &arguments.fail_on,
+    );
     run.inspection.gaps = gaps;
     let rest = stream::poll_fn(move |cx| bodies.poll_recv(cx));
     let mut pages = stream::iter(first.map(Ok))

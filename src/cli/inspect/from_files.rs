@@ -47,7 +47,8 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let view = arguments.view(streams, now, origin);
     let Streams { out, input: stdin, .. } = streams;
-    let mut run = Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
+    let mut run =
+        Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
     run.held = store.is_some().then(Vec::new);
     let mut passed = Passed::default();
     for input in &inputs {
