@@ -1,5 +1,5 @@
 # An image of nothing but the program and the certificates it trusts: docker build -t argo-gc .
-FROM rust:1.89-alpine AS build
+FROM rust:1.95-alpine AS build
 RUN apk add --no-cache build-base ca-certificates
 WORKDIR /source
 COPY . .

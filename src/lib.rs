@@ -1,14 +1,16 @@
-//! Library behind `kubectl argo-gc`: which artifacts of Argo Workflows are garbage-collected, and why not.
+//! The plugin behind `kubectl argo-gc`: it reads workflows, shows verdicts and deletes what nobody will collect.
 //!
-//! The house, in the order data passes through it:
+//! The rooms, from the command line down (`docs/architecture.md`):
 //! - [`cli`] turns the command line into a request and runs it;
-//! - [`cluster`] and [`files`] read Kubernetes objects, from an API server or from files;
-//! - [`argo`] is their shape; [`gc`] the pure core that gives verdicts;
-//! - [`output`] shows them, one file a format; [`error`] words what went wrong.
+//! - [`purge`] carries out plans, [`fix`] edits manifests, [`output`] shows results;
+//! - [`scan`] reads workflows, from a cluster, from files and from the archive;
+//! - [`cluster`], [`files`] and [`syntax`] read Kubernetes objects; [`error`] words what went wrong.
 //!
-//! Nothing in the library looks at the terminal or the clock: see [`cli::Streams`] and the `now` of
-//! [`cli::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds' own
-//! chains of credentials, for the Argo server's token and proxy, and for the user's folders, alone.
+//! The rules are in the package `argo-gc-core`, object storage is in `argo-gc-store`.
+//!
+//! Nothing in the library looks at the terminal or the clock: see [`cli::streams::Streams`] and the `now` of
+//! [`cli::app::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds'
+//! own chains of credentials, for the Argo server's token and proxy, and for the user's directories, alone.
 
 pub mod cli;
 pub mod cluster;

@@ -24,8 +24,12 @@ const TOOLS: &str = "bash cat chmod cp date dirname env grep gzip head install l
                      sha256sum sleep sort tail tar touch uname wc";
 
 /// Blocks with `<!-- not run -->` before them, by their first lines: what needs a network, a cloud or a checkout.
-const NOT_RUN: [&str; 3] =
-    ["kubectl krew install argo-gc", "docker build -t registry.example.com/argo-gc:1 .", "tests/run"];
+const NOT_RUN: [&str; 4] = [
+    "cargo run -- inspect -f examples/cluster",
+    "kubectl krew install argo-gc",
+    "docker build -t registry.example.com/argo-gc:1 .",
+    "tests/run",
+];
 
 /// What only a cluster with nodes can answer; here it is answered by the pod that the applied CronJob makes.
 const LOGS: &str = "kubectl logs -n argo job/argo-gc-now";
@@ -314,6 +318,21 @@ fn only_what_needs_a_network_is_not_run() {
     assert!(marked.len() == NOT_RUN.len() && starts, "{marked:#?}");
     assert_eq!(readme.matches("<!--").count(), NOT_RUN.len(), "a comment that marks no block");
     assert_eq!(readme.matches("\n```").count(), 2 * blocks(&readme).len(), "a fence that is no block's");
+}
+
+/// The first screen has the two commands for a fresh clone, and CI runs both.
+#[test]
+fn the_two_commands_for_a_clone_are_on_the_first_screen_and_in_ci() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let first_screen: Vec<&str> = readme.lines().take(30).collect();
+    let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    for (command, in_ci) in [
+        ("cargo run -- inspect -f examples/cluster", "cargo run --locked -- inspect -f examples/cluster"),
+        ("tests/run", "tests/run"),
+    ] {
+        assert!(first_screen.iter().any(|line| line.starts_with(command)), "{command} in README.md");
+        assert!(ci.lines().any(|line| line.trim().contains(in_ci)), "{in_ci} in .ci/run");
+    }
 }
 
 /// Who has the archive has what its README links to.

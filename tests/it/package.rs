@@ -256,7 +256,8 @@ fn package() -> Value {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
     let metadata: Value = serde_json::from_str(&stdout(command)).unwrap();
-    metadata["packages"][0].clone()
+    let packages = metadata["packages"].as_array().unwrap();
+    packages.iter().find(|package| package["name"] == "kubectl-argo-gc").unwrap().clone()
 }
 
 #[test]

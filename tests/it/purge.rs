@@ -35,7 +35,7 @@ fn all_of(keys: &[String]) -> Vec<&str> {
 fn until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come about");
+        assert!(start.elapsed() < Duration::from_secs(120), "{what} did not come about");
         thread::sleep(Duration::from_millis(5));
     }
 }

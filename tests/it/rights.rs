@@ -157,7 +157,7 @@ impl World {
         while Ran::of(self.server.kubectl(["create", "--raw", reviews, "-f", &file])).json()["status"]["allowed"]
             != allowed
         {
-            assert!(start.elapsed() < Duration::from_secs(30), "{user} {verb} {resource}: not {allowed}");
+            assert!(start.elapsed() < Duration::from_secs(180), "{user} {verb} {resource}: not {allowed}");
             thread::sleep(Duration::from_millis(20));
         }
     }

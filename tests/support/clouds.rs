@@ -64,7 +64,7 @@ impl Emulator {
             let (program, arguments) = command(&program, port);
             let server = Server::start(&program, &arguments, directory.path().join("log"), directory.path());
             let start = Instant::now();
-            while !server.has_ended() && start.elapsed() < Duration::from_secs(60) {
+            while !server.has_ended() && start.elapsed() < Duration::from_secs(180) {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     let is_azure = part.contains("azurite");
                     let _ = rustls::crypto::ring::default_provider().install_default();

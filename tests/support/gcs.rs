@@ -284,7 +284,7 @@ fn start_server(program: &Path, public_host: &str) -> (Server, String) {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return (server, format!("http://127.0.0.1:{port}"));
             }
-            if server.has_ended() || start.elapsed() > Duration::from_secs(60) {
+            if server.has_ended() || start.elapsed() > Duration::from_secs(180) {
                 failures.push(server.last_words());
                 break;
             }

@@ -288,7 +288,7 @@ fn wait(server: &Server, name: &str, ready: impl Fn() -> bool) -> Result<(), Str
         if server.has_ended() {
             return Err(format!("{name} has ended:\n{}", server.last_words()));
         }
-        if start.elapsed() > Duration::from_secs(60) {
+        if start.elapsed() > Duration::from_secs(240) {
             return Err(format!("{name} isn't ready after 60 s:\n{}", server.last_words()));
         }
         thread::sleep(Duration::from_millis(50));

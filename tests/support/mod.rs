@@ -40,7 +40,7 @@ pub fn program(variable: &str) -> PathBuf {
 
 /// The stdout of a command that must succeed within a minute.
 pub fn stdout(command: Command) -> String {
-    let assert = assert_cmd::Command::from_std(command).timeout(Duration::from_secs(60)).assert().success();
+    let assert = assert_cmd::Command::from_std(command).timeout(Duration::from_secs(300)).assert().success();
     String::from_utf8(assert.get_output().stdout.clone()).expect("stdout is UTF-8")
 }
 
@@ -154,7 +154,7 @@ impl Ran {
     /// As [`Self::of`], with something on its standard input.
     pub fn with_input(command: Command, input: impl Into<Vec<u8>>) -> Self {
         let mut command = assert_cmd::Command::from_std(command);
-        let ran = command.timeout(Duration::from_secs(120)).write_stdin(input).output().expect("it starts");
+        let ran = command.timeout(Duration::from_secs(300)).write_stdin(input).output().expect("it starts");
         Self::from_output(&ran)
     }
 

@@ -202,7 +202,7 @@ impl Writer {
             let version = format!("{group}/{version}");
             let start = Instant::now();
             while self.resource(&version, kind).await.is_none() {
-                assert!(start.elapsed() < Duration::from_secs(30), "{kind} isn't served after 30 s");
+                assert!(start.elapsed() < Duration::from_secs(120), "{kind} isn't served after 120 s");
                 self.served.remove(&version);
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

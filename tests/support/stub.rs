@@ -255,7 +255,7 @@ impl Stub {
     /// Waits for the next request.
     pub fn wait(&self) {
         let arrivals = self.arrivals.lock().expect("no test panics while it holds this");
-        arrivals.recv_timeout(Duration::from_secs(60)).expect("a request comes");
+        arrivals.recv_timeout(Duration::from_secs(180)).expect("a request comes");
     }
 }
 
