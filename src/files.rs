@@ -242,9 +242,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::error::Error;
-    use argo_gc_core::argo::list::{Malformed, object};
-    use argo_gc_core::argo::workflow::Workflow;
 
     fn kinds(text: &str) -> (Vec<String>, Option<String>) {
         let mut seen = Vec::new();

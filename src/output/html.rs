@@ -299,7 +299,7 @@ mod tests {
 
     use super::*;
     use crate::output::escape::escape;
-    use crate::output::html::markup::{Number, Text, number};
+    use crate::output::html::markup::{Number, Text};
     use proptest::prelude::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! A fixed manifest does what it did, whatever its layout; whatever a file holds, there is no panic.
 
 use crate::support::{COMMENTED, in_process};
-use argo_gc::fix::lift;
+use argo_gc::fix::lift::lift;
 use argo_gc::fix::outcome::Fixed;
 use argo_gc::syntax::tree;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! The pages and schemas in docs/ agree with the code.
 
 use crate::support::plugin;
-use argo_gc_core::reason::markdown;
+use argo_gc_core::reason::markdown::markdown;
 use serde_json::Value;
 use std::path::Path;
 

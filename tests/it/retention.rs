@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use argo_gc::cluster::references::Pins;
+use argo_gc::cluster::referrers::Pins;
 use argo_gc::scan::gather::{Scan, ScanPart, Terms};
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::references::ReferencesBuilder;

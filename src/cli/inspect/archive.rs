@@ -32,7 +32,7 @@ impl Archive<'_> {
     ///
     /// # Errors
     /// The output can't be written, or a name is in neither place.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         run: &mut Run<'_>,
         (missing, known): (&Missing, &[(String, String, String)]),
