@@ -70,7 +70,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     while at < tokens.len() {
         if tokens[at] == "use" {
             at = tree(&tokens, at + 1, &[], &mut paths);
-        } else if is_name(tokens[at]) && !at.checked_sub(1).is_some_and(|before| tokens[before] == "::") {
+        } else if is_name(tokens[at]) && at.checked_sub(1).is_none_or(|before| tokens[before] != "::") {
             let mut path = vec![tokens[at].to_owned()];
             while tokens.get(at + 1) == Some(&"::") && tokens.get(at + 2).is_some_and(|name| is_name(name)) {
                 path.push(tokens[at + 2].to_owned());
