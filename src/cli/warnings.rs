@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 /// Says on standard error what could not be read.
 pub(crate) fn warn_of_gaps(gaps: &[Gap], streams: &mut Streams) {
     for Gap { what, why, effect } in gaps {
-        streams.say(format!("Warning: cannot read {what} ({why}); {effect}"));
+        // A line break within a name must not begin a line of its own.
+        streams.say(escape(&format!("Warning: cannot read {what} ({why}); {effect}")));
     }
 }
 
