@@ -9,7 +9,7 @@ pub mod known;
 use crate::cli::app::Cli;
 use crate::cli::complete::known::Known;
 use crate::cli::streams::Streams;
-use crate::cli::{inspect, kube_flags};
+use crate::cli::{kube_flags, values};
 use crate::error::exit;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
@@ -181,7 +181,7 @@ fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
     let plain = |words: &[&'static str]| words.iter().map(|word| (*word, None)).collect();
     match name {
         "CODE" => Reason::ALL.iter().map(|reason| (reason.code(), Some(reason.entry().title))).collect(),
-        "VERDICT" => plain(&[&verdicts[..], &[inspect::ALL]].concat()),
+        "VERDICT" => plain(&[&verdicts[..], &[values::ALL]].concat()),
         "SEVERITY" => plain(&[&verdicts[..], &["note"]].concat()),
         "PHASE" => plain(&kube_flags::PHASES),
         "STRATEGY" => plain(&["OnWorkflowCompletion", "OnWorkflowDeletion", "Never"]),

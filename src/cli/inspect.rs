@@ -134,9 +134,6 @@ pub(crate) enum Color {
     Never,
 }
 
-/// The value of `--verdict` that means every verdict.
-pub(crate) const ALL: &str = "all";
-
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         if self.from.files.is_empty() {

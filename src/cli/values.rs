@@ -1,6 +1,5 @@
 //! Parsers of flag values that several verbs share.
 
-use crate::cli::inspect::ALL;
 use crate::cli::kube_flags::PHASES;
 use crate::cluster::unread::UnreadSource;
 use argo_gc_core::argo::version::Version;
@@ -8,6 +7,9 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::verdict::Verdict;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+
+/// The value of `--verdict` that means every verdict.
+pub(crate) const ALL: &str = "all";
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdicts {

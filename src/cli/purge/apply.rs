@@ -24,18 +24,6 @@ use argo_gc_core::plan::rules::Rules;
 use argo_gc_store::store::Store;
 use jiff::Timestamp;
 use std::path::Path;
-use std::time::Duration;
-
-/// How long the user may take to answer. The references were read before the question, and are out of date later.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Above this number of objects, or [`MANY_BYTES`], the user types the name of the bucket instead of `y`.
-pub(crate) const MANY_OBJECTS: u64 = 1_000;
-
-pub(crate) const MANY_BYTES: u64 = 100 << 30;
-
-/// How many objects that are still there are named.
-pub(crate) const TOLD: u64 = 20;
 
 /// Looks up the selected objects in storage and seals the plan.
 pub(crate) async fn make(

@@ -1,6 +1,5 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::apply::{MANY_BYTES, MANY_OBJECTS, PATIENCE, TOLD};
 use crate::cli::purge::{Arguments, Format};
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
@@ -19,7 +18,18 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the user may take to answer. The references were read before the question, and are out of date later.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Above this number of objects, or [`MANY_BYTES`], the user types the name of the bucket instead of `y`.
+const MANY_OBJECTS: u64 = 1_000;
+
+const MANY_BYTES: u64 = 100 << 30;
+
+/// How many objects that are still there are named.
+const TOLD: u64 = 20;
 
 /// The cluster and the storage that a plan is carried out on.
 pub(crate) struct Target<'a> {
