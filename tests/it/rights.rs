@@ -231,7 +231,7 @@ fn the_two_roles_are_what_is_asked_for_no_more_and_no_less_on_apiserver_and_fake
     assert_eq!(refused, [Value::Null; 0]);
 }
 
-/// Rights that are missed quietly, as docs/rbac.md says.
+/// Permissions whose absence is not reported, as docs/rbac.md says.
 const QUIET: [(&str, &str); 2] = [("events", "create"), ("namespaces", "get")];
 
 #[test]
@@ -285,7 +285,7 @@ fn a_role_of_one_namespace_lacks_what_the_page_says_on_apiserver_and_fake_gcs() 
         .map(|gap| gap["what"].as_str().unwrap().to_owned())
         .collect();
     let page = document("rbac.md");
-    assert_eq!(gaps, first_column(&page, "out of sight"));
+    assert_eq!(gaps, first_column(&page, "not readable"));
 
     let purge = format!("purge -n {namespace} train-x7k2p --repository gs://{BUCKET} --yes");
     let ran = world.argo_gc(ALICE, &purge).ends_with(5);
