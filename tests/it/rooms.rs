@@ -26,6 +26,7 @@ fn the_sources_keep_to_their_rooms() {
     }
     for source in &sources {
         found.extend(packages::check_pure(source));
+        found.extend(packages::check_words(source));
         found.extend(sizes::check(source));
     }
     let wrong = known::compare(&found, KNOWN);

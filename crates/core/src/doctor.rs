@@ -20,6 +20,7 @@ use crate::argo::workflow::Workflow;
 use crate::doctor::account::{AccountFacts, Reliance, Standing};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
+use crate::doctor::repair::PurgeCommand;
 use crate::doctor::symptom::{Account, Symptom, symptom};
 use crate::model::assessment::{Assessment, Evidence};
 use crate::model::context::{Context, Controller, OfWorkflow};
@@ -217,12 +218,13 @@ impl Doctor {
     }
 
     /// Groups all symptoms by cause. `whole` is true if [`Self::notice`] saw every workflow of the namespaces
-    /// that were read.
+    /// that were read; `command` words the purges of the repairs.
     pub fn finish(
         mut self,
         standings: &BTreeMap<Account, Standing>,
         context: &Context,
         whole: bool,
+        command: PurgeCommand<'_>,
     ) -> (Vec<Group>, Vec<AccountFacts>) {
         let symptoms = std::mem::take(&mut self.symptoms);
         let mut groups = group::Groups::default();
@@ -253,7 +255,7 @@ impl Doctor {
         }
         self.parallelism(context).into_iter().for_each(|symptom| groups.add(symptom));
         let facts = account::facts(&self.accounts, standings);
-        (groups.finish(context), facts)
+        (groups.finish(context, command), facts)
     }
 
     /// Returns symptoms for completed workflows that keep a parallelism slot because their finalizer is stuck

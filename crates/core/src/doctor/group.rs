@@ -4,7 +4,7 @@ use crate::doctor::account::Reliance;
 use crate::doctor::cause::Cause;
 use crate::doctor::members::{GroupMembers, Name};
 use crate::doctor::repair;
-use crate::doctor::repair::Repair;
+use crate::doctor::repair::{PurgeCommand, Repair};
 use crate::doctor::symptom::Symptom;
 use crate::model::assessment::Evidence;
 use crate::model::context::Context;
@@ -75,9 +75,9 @@ impl Groups {
         }
     }
 
-    pub fn finish(self, context: &Context) -> Vec<Group> {
+    pub fn finish(self, context: &Context, command: PurgeCommand<'_>) -> Vec<Group> {
         let groups = self.0.into_iter().map(|((cause, subject), members)| {
-            let repairs = repair::of(cause, &subject, &members, context);
+            let repairs = repair::of(cause, &subject, &members, context, command);
             let GroupMembers { workflows, more, artifacts, reasons, mut evidence, .. } = members;
             evidence.truncate(EVIDENCE);
             Group {

@@ -221,7 +221,7 @@ pub(crate) fn candidate(
         return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
     }
     if !rules.allowed.covers(&bucket, key) {
-        return object(Protection::ForeignLocation, &format!("--repository {bucket} allows it"));
+        return object(Protection::ForeignLocation, &bucket.to_string());
     }
     Ok(Candidate {
         name: artifact.name.as_str().into(),

@@ -1,10 +1,10 @@
 //! GC pods that do not start, fail, or finish unseen.
 
+use crate::reason::entry::{AGC, Entry, Link};
 use crate::reason::fails::FAILS;
-use crate::reason::{AGC, Entry, Link, Reason};
 
 pub(crate) static GC_POD_FAILED: Entry = Entry {
-    reason: Reason::GcPodFailed,
+    code: "gc-pod-failed",
     link: Link::Pod,
     title: "The GC pod failed",
     why: "The GC pod ended as Failed, so its task has no complete result. Results are written once per task at the \
@@ -23,7 +23,7 @@ pub(crate) static GC_POD_FAILED: Entry = Entry {
 };
 
 pub(crate) static GC_RBAC: Entry = Entry {
-    reason: Reason::GcRbac,
+    code: "gc-rbac",
     link: Link::Rights,
     title: "The GC pod's service account lacks rights",
     why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
@@ -76,7 +76,7 @@ subjects:
 };
 
 pub(crate) static GC_OOM: Entry = Entry {
-    reason: Reason::GcOom,
+    code: "gc-oom",
     link: Link::Pod,
     title: "The GC pod ran out of memory",
     why: "The GC pod has a memory limit of 64Mi, whatever the number of artifacts. It was OOMKilled. Results are \
@@ -104,7 +104,7 @@ spec:
 };
 
 pub(crate) static GC_POD_LOST: Entry = Entry {
-    reason: Reason::GcPodLost,
+    code: "gc-pod-lost",
     link: Link::Pod,
     title: "The GC pod vanished before its result was taken up",
     why: "The task is there but its pod is not, and the Workflow has no record of it. A GC pod that is evicted, \
@@ -133,7 +133,7 @@ spec:
 };
 
 pub(crate) static GC_POD_PENDING: Entry = Entry {
-    reason: Reason::GcPodPending,
+    code: "gc-pod-pending",
     link: Link::Pod,
     title: "The GC pod has been Pending for over 10 minutes",
     why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
@@ -158,7 +158,7 @@ spec:
 };
 
 pub(crate) static GC_POD_HELD: Entry = Entry {
-    reason: Reason::GcPodHeld,
+    code: "gc-pod-held",
     link: Link::Record,
     title: "A sidecar keeps the finished GC pod running",
     why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
@@ -187,7 +187,7 @@ spec:
 };
 
 pub(crate) static INSTANCEID: Entry = Entry {
-    reason: Reason::InstanceId,
+    code: "instanceid",
     link: Link::Record,
     title: "The controller cannot see its own GC pod",
     why: "A controller with an instance ID watches only pods with the label \
