@@ -60,9 +60,7 @@ impl Arguments {
         let name = name.as_ref().map_or("", |name| name.get_name());
         match Shells::builtins().completer(name) {
             None => streams.out.write_all(FOR_KUBECTL.as_bytes())?,
-            Some(shell) => {
-                shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut streams.out)?
-            }
+            Some(shell) => shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut streams.out)?,
         }
         Ok(exit::DONE)
     }

@@ -3,8 +3,8 @@
 use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use crate::files::inspection;
-use crate::output::doubts::doubts;
 use crate::output::diff::{DiffFormat, write};
+use crate::output::doubts::doubts;
 use argo_gc_core::diff::{ChangeKind, Comparison};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -19,7 +19,7 @@ use crate::output::orphans::OrphansFormat;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::orphans::{Found, Search};
+use argo_gc_core::plan::orphans::{Found, Known, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use clap::Args;
 use futures::StreamExt;
@@ -90,18 +90,18 @@ impl Arguments {
         let planning = refusal.is_none() && self.plan_out.is_some();
         let mut planned: DiskQueue<PlannedWorkflow> = DiskQueue::default();
         let mut found: Vec<(String, Found)> = Vec::new();
+        let known =
+            Known { references: &records.references, workflows: &records.names, guarded: &records.guarded };
         for (bucket, prefix) in &self.repository {
-            let place = (bucket, prefix.as_str());
-            let known = (&records.names, &records.guarded);
-            let mut search =
-                Search::new(&records.references, known, place, records.as_of, signed(self.older));
+            let mut search = Search::new(known, bucket, prefix, records.as_of, signed(self.older));
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
                 for object in page? {
-                    let Some((name, object)) = search.judge(object).filter(|_| planning) else { continue };
+                    let Some(orphan) = search.judge(object).filter(|_| planning) else { continue };
+                    let name = orphan.workflow;
                     let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
-                    group.delete.push(object);
+                    group.delete.push(orphan.object);
                 }
                 groups.values().try_for_each(|group| planned.push(group))?;
             }

@@ -1,8 +1,8 @@
 //! One workflow in full: nodes, artifacts, the broken link of the chain, and the fix.
 
-use crate::output::explain::RELEASE_COMMAND;
 use crate::output::age::age;
 use crate::output::escape::escape;
+use crate::output::explain::RELEASE_COMMAND;
 use crate::output::headline::headline;
 use crate::output::next;
 use crate::output::table::style;

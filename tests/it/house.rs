@@ -17,7 +17,10 @@ fn the_reasons_page_is_the_catalogue() {
         std::fs::write(&path, reasons_page()).unwrap();
     }
     let page = std::fs::read_to_string(&path).unwrap();
-    assert!(page == reasons_page(), "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house");
+    assert!(
+        page == reasons_page(),
+        "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house"
+    );
 }
 
 /// As above.

@@ -119,7 +119,7 @@ impl Doctor {
             let account = account_or_default(&artifact.service_account);
             match artifact.verdict {
                 Verdict::Covered if assessment.finalizer != Finalizer::Absent => {
-                    self.accounts.entry((namespace.clone(), account.to_owned())).or_default().rely(name);
+                    self.accounts.entry(Account::new(namespace, account)).or_default().rely(name);
                 }
                 Verdict::Collected | Verdict::Kept | Verdict::Covered => {}
                 verdict => add(artifact.reason, verdict, &artifact.evidence, Some(account)),
@@ -134,7 +134,7 @@ impl Doctor {
         for mut symptom in found {
             self.look_closer(&mut symptom, of, context);
             if let Some(account) = &symptom.account {
-                self.accounts.entry((namespace.clone(), account.clone())).or_default().used(name);
+                self.accounts.entry(Account::new(namespace, account)).or_default().used(name);
             }
             self.symptoms.push(symptom);
         }
@@ -230,7 +230,7 @@ impl Doctor {
         let mut groups = group::Groups::default();
         let mut unchecked: Vec<Symptom> = Vec::new();
         for mut symptom in symptoms {
-            let account = symptom.account.clone().map(|account| (symptom.namespace.clone(), account));
+            let account = symptom.account.as_ref().map(|account| Account::new(&symptom.namespace, account));
             if let Some((account, standing)) =
                 account.and_then(|account| Some((account.clone(), standings.get(&account)?)))
             {

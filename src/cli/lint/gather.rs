@@ -13,7 +13,7 @@ use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::path::Misfit;
+use argo_gc_core::lint::path::FieldError;
 use argo_gc_core::lint::types::{Manifest, ManifestKind, Settings};
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
@@ -102,7 +102,7 @@ impl Gathered {
                     self.manifests.push(manifest);
                     self.origins.push(Origin::File { source: at, document: number });
                 }
-                Err(Misfit { path, message }) => {
+                Err(FieldError { path, message }) => {
                     let place = place(&source, number, &path);
                     let (file, line, column) = (place.file, place.line, place.column);
                     self.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
@@ -115,8 +115,7 @@ impl Gathered {
     /// Reads the cluster's templates. If there are files, the templates are only used to resolve references.
     async fn cluster(&mut self, inputs: &Inputs<'_>) -> Result<Option<Version>, Error> {
         let cluster = Cluster::connect(&inputs.kube.access()).await?;
-        let whole =
-            inputs.scope.all_namespaces || inputs.connected && inputs.kube.namespace.is_none();
+        let whole = inputs.scope.all_namespaces || inputs.connected && inputs.kube.namespace.is_none();
         let namespace = (!whole).then(|| cluster.namespace().to_owned());
         let beyond = cluster.manifests(namespace.as_deref()).await?;
         let from_files = !inputs.from.files.is_empty();
@@ -134,7 +133,7 @@ impl Gathered {
                     self.manifests.push(manifest);
                     self.origins.push(Origin::Cluster);
                 }
-                Err(Misfit { path, message }) => {
+                Err(FieldError { path, message }) => {
                     let name = object["metadata"]["name"].as_str().unwrap_or_default();
                     self.problems.push(format!("{}/{name}: {path}: {message}", kind.as_str()));
                 }

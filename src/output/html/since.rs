@@ -1,7 +1,7 @@
 //! What changed since an earlier inspection, as a section of the page.
 
-use crate::output::doubts::doubts;
 use crate::output::diff::{Group, groups, headline, state};
+use crate::output::doubts::doubts;
 use crate::output::html::markup::{Number, ROWS, Text, begin_table, bytes, end_table, notice, number};
 use crate::output::view::View;
 use argo_gc_core::diff::document::Head;

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_flag_or_a_verb_in_the_core_or_the_store_fails() {
         let check = |path: &str, text: &str| {
-            let code = format!("// --force\nfn f() {{ g({text:?}) }}\n#[cfg(test)]\nmod tests {{ \"--force\" }}");
+            let code =
+                format!("// --force\nfn f() {{ g({text:?}) }}\n#[cfg(test)]\nmod tests {{ \"--force\" }}");
             check_words(&Source::new(path, &code).unwrap())
         };
         for text in ["--force", "use --force", "(--force)", "kubectl argo-gc purge", "a; `--plan x` b"] {

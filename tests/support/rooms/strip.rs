@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn literals_are_found_outside_of_tests_and_comments() {
-        let source = "// \"a\"\nfn f() { \"ü\"; r#\"c\"# }\n#[cfg(test)]\nmod tests { \"d\" }\nconst E: &str = \"e\";";
+        let source =
+            "// \"a\"\nfn f() { \"ü\"; r#\"c\"# }\n#[cfg(test)]\nmod tests { \"d\" }\nconst E: &str = \"e\";";
         assert_eq!(literals(source), ["\"ü\"", "r#\"c\"#", "\"e\""]);
     }
 

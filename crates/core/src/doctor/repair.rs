@@ -3,9 +3,10 @@
 //! Names come from objects that users write. No command is printed for a name that is not a plain Kubernetes
 //! name, because users paste the commands into shells and apply the YAML to clusters.
 
+use crate::argo::gc_role::gc_role;
 use crate::argo::names;
 use crate::doctor::cause::Cause;
-use crate::doctor::members::{GroupMembers, Name};
+use crate::doctor::members::{GroupMembers, Name, NamedObject};
 use crate::doctor::symptom::Account;
 use crate::model::context::Context;
 use serde::Serialize;
@@ -229,7 +230,7 @@ fn labels(members: &GroupMembers) -> Repair {
 }
 
 fn missing_account(account: &Account) -> Option<Repair> {
-    let (namespace, name) = account;
+    let Account { namespace, name } = account;
     let role = role(account)?;
     let yaml = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: {namespace}\n---\n{role}"
@@ -240,49 +241,21 @@ fn missing_account(account: &Account) -> Option<Repair> {
 }
 
 fn rights(account: &Account) -> Option<Repair> {
-    let (namespace, name) = account;
+    let Account { namespace, name } = account;
     Some(Repair::say(format!("Grant {name} in {namespace} what a GC pod needs:")).apply(role(account)?))
 }
 
-/// The permissions of a GC pod (manifests/quick-start/base/artifactgc-role.yaml@v4.1.2), bound to an account.
-fn role((namespace, name): &Account) -> Option<String> {
+/// The permissions of a GC pod, bound to an account.
+fn role(Account { namespace, name }: &Account) -> Option<String> {
     (is_plain(namespace) && is_plain(name)).then(|| {
-        format!(
-            "\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: artifact-gc
-  namespace: {namespace}
-rules:
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks]
-    verbs: [list, watch]
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks/status]
-    verbs: [patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: artifact-gc-{name}
-  namespace: {namespace}
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: artifact-gc
-subjects:
-  - kind: ServiceAccount
-    name: {name}
-    namespace: {namespace}
-"
-        )
+        format!(gc_role!("{namespace}", "artifact-gc-{name}", "{name}"), namespace = namespace, name = name)
     })
 }
 
 fn unchecked(members: &GroupMembers) -> Repair {
-    let plain = members.accounts.iter().filter(|(namespace, name)| is_plain(namespace) && is_plain(name));
-    let commands = plain.take(NAMES).flat_map(|(namespace, name)| {
+    let plain =
+        members.accounts.iter().filter(|account| is_plain(&account.namespace) && is_plain(&account.name));
+    let commands = plain.take(NAMES).flat_map(|Account { namespace, name }| {
         let can_i = |what: &str| {
             format!("kubectl auth can-i {what} -n {namespace} --as system:serviceaccount:{namespace}:{name}")
         };
@@ -380,10 +353,11 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
         return vec![Repair::say(what)];
     }
-    let plain = members.objects.iter().filter(|(namespace, name, _)| is_plain(namespace) && is_plain(name));
-    let commands = plain.map(|(namespace, name, at)| {
+    let plain =
+        members.objects.iter().filter(|named| is_plain(&named.namespace) && is_plain(&named.workflow));
+    let commands = plain.map(|NamedObject { namespace, workflow, object: at }| {
         format!(
-            "kubectl patch workflows.argoproj.io -n {namespace} {name} --type=json -p \
+            "kubectl patch workflows.argoproj.io -n {namespace} {workflow} --type=json -p \
              '[{{\"op\":\"test\",\"path\":\"/metadata/finalizers/{at}\",\"value\":\"{finalizer}\"}},\
              {{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{at}\"}}]'"
         )
@@ -393,7 +367,7 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
 
 /// Returns namespace and name of the pods or tasks that the repair names.
 fn objects(members: &GroupMembers) -> impl Iterator<Item = (&str, &str)> {
-    let objects = members.objects.iter().map(|(namespace, _, object)| (namespace.as_str(), object.as_str()));
+    let objects = members.objects.iter().map(|named| (named.namespace.as_str(), named.object.as_str()));
     objects.filter(|(namespace, object)| is_plain(namespace) && is_plain(object))
 }
 
@@ -442,7 +416,7 @@ mod tests {
         assert!(is_plain("etl-nightly-1795053600") && is_plain("a.b") && is_plain("default"));
         let odd = Name { namespace: "ml".into(), name: "x; rm".into() };
         assert_eq!(purge([&odd].into_iter(), &words), None);
-        assert_eq!(role(&("ml".into(), "x\nrules: [{apiGroups: ['*']}]".into())), None);
+        assert_eq!(role(&Account::new("ml", "x\nrules: [{apiGroups: ['*']}]")), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! GC pods that do not start, fail, or finish unseen.
 
+use crate::argo::gc_role::gc_role;
 use crate::reason::entry::{AGC, Entry, Link};
 use crate::reason::fails::FAILS;
 
@@ -36,36 +37,7 @@ pub(crate) static GC_RBAC: Entry = Entry {
     remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
              the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
              GCS, then the finalizer.",
-    remedy_yaml: Some(
-        "\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: artifact-gc
-  namespace: ml
-rules:
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks]
-    verbs: [list, watch]
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks/status]
-    verbs: [patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: artifact-gc
-  namespace: ml
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: artifact-gc
-subjects:
-  - kind: ServiceAccount
-    name: default # or the one in artifactGC.serviceAccountName
-    namespace: ml
-",
-    ),
+    remedy_yaml: Some(gc_role!("ml", "artifact-gc", "default # or the one in artifactGC.serviceAccountName")),
     upstream: &[
         "argo-workflows#9953 (closed)",
         "argo-workflows#10036 (closed)",
