@@ -1,6 +1,7 @@
 //! The command line: flags become a request that can't be invalid, and the request is run.
 
 pub mod app;
+pub mod command_line;
 pub mod complete;
 pub mod completion;
 pub mod diff;

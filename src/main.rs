@@ -2,6 +2,7 @@
 
 use argo_gc::cli::app::run;
 use argo_gc::cli::complete;
+use argo_gc::cli::completion::VARIABLE;
 use argo_gc::cli::streams::Streams;
 use argo_gc::error::exit;
 use argo_gc::interrupt::Stop;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     };
     // On a thread of its own: a file, pipe or credential plugin it waits for must not hold up Ctrl-C.
     let handle = runtime.handle().clone();
-    let arguments = complete::arguments(std::env::var_os(complete::VARIABLE), std::env::args_os());
+    let arguments = complete::arguments(std::env::var_os(VARIABLE), std::env::args_os());
     let work =
         runtime.spawn_blocking(move || handle.block_on(run(arguments, &mut streams, jiff::Timestamp::now())));
     let code = runtime.block_on(async {

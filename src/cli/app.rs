@@ -1,82 +1,14 @@
-//! The clap command, its parsing, and the dispatch to each verb.
+//! Runs a command line: hands it to its verb, and turns the result into an exit code.
 
-use crate::cli::purge::heeded;
+use crate::cli::command_line::{Verb, command, parse};
+use crate::cli::complete;
+use crate::cli::hints;
 use crate::cli::streams::Streams;
-use crate::cli::{
-    complete, completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, undo,
-};
 use crate::error::{Error, exit};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io::Write;
-
-/// Shows which artifacts of Argo Workflows nobody will delete, and why, and deletes them safely
-#[derive(Debug, Parser)]
-#[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
-#[command(after_help = "Examples:
-  kubectl argo-gc inspect -A                            what nobody will delete, and why
-  kubectl argo-gc explain inline-only                   why that happens, and how to fix it
-  kubectl argo-gc fix -f workflow.yaml                  how to fix a manifest, as a diff
-  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
-  kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
-  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
-
-Only purge and undo change anything in a cluster or a bucket. kubectl argo-gc COMMAND --help has more examples.
-
-Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 something could not be \
-read, deleted or brought back; 5 refused or not confirmed; 130 interrupted.")]
-pub(crate) struct Cli {
-    /// Logs requests on standard error, from level 1 on.
-    #[arg(
-        short,
-        long = "v",
-        global = true,
-        default_value_t = 0,
-        value_name = "LEVEL",
-        help_heading = "Output"
-    )]
-    pub(crate) verbosity: u8,
-    #[command(subcommand)]
-    pub(crate) verb: Verb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    Inspect(Box<inspect::Arguments>),
-    Explain(explain::Arguments),
-    Doctor(Box<doctor::Arguments>),
-    Purge(Box<purge::Arguments>),
-    Undo(undo::Arguments),
-    Orphans(Box<orphans::Arguments>),
-    Lint(Box<lint::Arguments>),
-    Fix(Box<fix::Arguments>),
-    Diff(diff::Arguments),
-    Manifest(manifest::Arguments),
-    Completion(completion::Arguments),
-    #[command(hide = true)]
-    Man(man::Arguments),
-}
-
-/// Returns the clap command, with which help and manual pages are made.
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
-/// Parses a command line, and refuses flags that would have no effect.
-pub(crate) fn parse(
-    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let mut typed = command.try_get_matches_from_mut(arguments)?;
-    if let Some((name @ "purge", typed)) = typed.subcommand()
-        && let Some(purge) = command.find_subcommand_mut(name)
-    {
-        heeded::check(purge, typed)?;
-    }
-    Cli::from_arg_matches_mut(&mut typed).map_err(|error| error.format(&mut command))
-}
 
 /// Runs a command line; gives the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams, now: Timestamp) -> u8 {
@@ -101,9 +33,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Fix(arguments) => arguments.run(streams, now).await,
         Verb::Doctor(arguments) => arguments.run(streams, now).await,
         Verb::Explain(arguments) => arguments.run(streams),
-        Verb::Manifest(arguments) => arguments.run(streams),
+        Verb::Manifest(arguments) => arguments.run(streams, |line| parse(line).map(drop)),
         Verb::Completion(arguments) => arguments.run(streams),
-        Verb::Man(arguments) => arguments.run(streams),
+        Verb::Man(arguments) => arguments.run(command()),
     };
     let result = result.and_then(|code| {
         streams.out.flush()?;
@@ -115,7 +47,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
             if error.kind != crate::error::ErrorKind::ClosedPipe {
                 // The output so far is still useful, and the error says that it is incomplete.
                 let _ = streams.out.flush();
-                streams.say(crate::cli::hints::shown(&error));
+                streams.say(hints::shown(&error));
             }
             error.exit_code()
         }

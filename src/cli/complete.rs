@@ -6,7 +6,7 @@
 
 pub mod known;
 
-use crate::cli::app::Cli;
+use crate::cli::command_line::command;
 use crate::cli::complete::known::Known;
 use crate::cli::streams::Streams;
 use crate::cli::{kube_flags, values};
@@ -14,16 +14,13 @@ use crate::error::exit;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Command, CommandFactory, ValueHint};
+use clap::{Arg, Command, ValueHint};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, complete};
 use clap_complete::env::Shells;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The environment variable with which a shell's script asks for candidates. It holds the shell's name.
-pub const VARIABLE: &str = "ARGO_GC_COMPLETE";
 
 /// The first argument if kubectl's helper asks for candidates, as in programs that use Cobra.
 const KUBECTL: &str = "__complete";
@@ -39,7 +36,8 @@ const NO_SPACE: u8 = 2;
 
 const NO_FILES: u8 = 4;
 
-/// Returns the process's arguments, rewritten if a shell asks for candidates. `shell` is the value of [`VARIABLE`].
+/// Returns the process's arguments, rewritten if a shell asks for candidates. `shell` is the value of
+/// [`VARIABLE`](crate::cli::completion::VARIABLE).
 pub fn arguments(shell: Option<OsString>, arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     if let Some(shell) = shell.filter(|shell| !shell.is_empty()) {
@@ -72,7 +70,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     line.extend_from_slice(before);
     // For a lone dash clap would give only the short names of flags that have both.
     line.push(if last == "-" { "--".into() } else { last.clone().into() });
-    let mut command = with_values(Cli::command(), &Known::new(&line), true);
+    let mut command = with_values(command(), &Known::new(&line), true);
     let at = line.len() - 1;
     let mut found = complete(&mut command, line, at, None).unwrap_or_default();
     let is_path =
@@ -110,7 +108,7 @@ fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
     let shells = Shells::builtins();
     let completer = shells.completer(shell)?;
     let before = &words[..words.len().saturating_sub(1)];
-    let mut command = with_values(Cli::command(), &Known::new(before), false);
+    let mut command = with_values(command(), &Known::new(before), false);
     let mut answer = Vec::new();
     let _ = completer.write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut answer);
     Some(answer)
@@ -187,13 +185,4 @@ fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
         "STRATEGY" => plain(&["OnWorkflowCompletion", "OnWorkflowDeletion", "Never"]),
         _ => Vec::new(),
     }
-}
-
-/// Parses the flags before the word that is being typed, and ignores errors. The first word of `line` is the program.
-fn typed(line: &[OsString]) -> Option<ArgMatches> {
-    let mut matches = Cli::command().ignore_errors(true).try_get_matches_from(line).ok()?;
-    while let Some((_, verb)) = matches.remove_subcommand() {
-        matches = verb;
-    }
-    Some(matches)
 }

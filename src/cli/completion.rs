@@ -1,11 +1,13 @@
 //! `completion` prints the scripts for tab completion.
 
-use crate::cli::complete;
 use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use clap::{Args, ValueEnum};
 use clap_complete::env::Shells;
 use std::io::Write;
+
+/// The environment variable with which a shell's script asks for candidates. It holds the shell's name.
+pub const VARIABLE: &str = "ARGO_GC_COMPLETE";
 
 /// The name of the program in shells.
 const PROGRAM: &str = "kubectl-argo_gc";
@@ -58,9 +60,7 @@ impl Arguments {
         let name = name.as_ref().map_or("", |name| name.get_name());
         match Shells::builtins().completer(name) {
             None => streams.out.write_all(FOR_KUBECTL.as_bytes())?,
-            Some(shell) => {
-                shell.write_registration(complete::VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut streams.out)?
-            }
+            Some(shell) => shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut streams.out)?,
         }
         Ok(exit::DONE)
     }

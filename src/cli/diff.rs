@@ -4,6 +4,7 @@ use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use crate::files::inspection;
 use crate::output::diff::{DiffFormat, write};
+use crate::output::doubts::doubts;
 use argo_gc_core::diff::{ChangeKind, Comparison};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -70,7 +71,7 @@ impl Arguments {
         let old = inspection::read(&self.old, &mut streams.input, &mut |told| comparison.take_old(told))?;
         let new = inspection::read(&self.new, &mut streams.input, &mut |told| comparison.take_new(told))?;
         let diff = comparison.finish(&old.source, &new.source);
-        for doubt in old.doubts(&new, [&names[0], &names[1]]) {
+        for doubt in doubts(&old, &new, [&names[0], &names[1]]) {
             streams.say(format!("Warning: {doubt}"));
         }
         write(&mut streams.out, self.output, self.no_headers, &diff, &old, &new)?;

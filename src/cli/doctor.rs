@@ -1,5 +1,6 @@
 //! `doctor` shows why artifact GC is stuck or failing, and how to fix it.
 
+use crate::cli::hints::purge_command;
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
@@ -230,7 +231,7 @@ impl Arguments {
     fn show(self, streams: &mut Streams, ward: Ward, beside: Surroundings) -> Result<u8, Error> {
         let Ward { doctor, mut inspection, malformed, .. } = ward;
         let Surroundings { context, repositories: others, standings, whole, origin, place } = beside;
-        let (causes, accounts) = doctor.finish(&standings, &context, whole);
+        let (causes, accounts) = doctor.finish(&standings, &context, whole, &purge_command);
         let (controllers, mut repositories) = facts::controllers(&context.controllers);
         repositories.extend(others);
         for controller in &context.controllers.seen {

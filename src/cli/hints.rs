@@ -1,6 +1,7 @@
 //! The words of hints, which name flags and verbs.
 
 use crate::error::{Error, Hint};
+use argo_gc_core::doctor::repair::PurgeStep;
 
 /// An error as the user sees it: its message, then a line for each hint.
 pub(crate) fn shown(error: &Error) -> String {
@@ -30,6 +31,12 @@ fn words(hint: &Hint) -> &str {
         Hint::IsArgoServer => "this is the Argo server of --argo-server or ARGO_SERVER",
         Hint::MakeInspection => "kubectl argo-gc inspect -A -o json > FILE makes one",
     }
+}
+
+/// The command of a purge that is a step of a repair.
+pub(crate) fn purge_command(step: &PurgeStep<'_>) -> String {
+    let more = if step.release_finalizers { " --release-finalizer" } else { "" };
+    format!("kubectl argo-gc purge -n {} {}{more}", step.namespace, step.workflows.join(" "))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ pub mod gather;
 
 use crate::cli::explain;
 use crate::cli::kube_flags::KubeFlags;
-use crate::cli::lint::gather::Gathered;
+use crate::cli::lint::gather::{Gathered, Inputs};
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_gaps;
@@ -95,7 +95,14 @@ fn wanted(text: &str) -> Result<Wanted, String> {
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams) -> Result<u8, Error> {
-        let gathered = Gathered::of(&self, &mut *streams.input).await?;
+        let inputs = Inputs {
+            from: &self.from,
+            connected: self.connected,
+            scope: &self.scope,
+            controller: &self.controller,
+            kube: &self.kube,
+        };
+        let gathered = Gathered::of(&inputs, &mut *streams.input).await?;
         let Gathered { manifests, origins, sources, settings, gaps, problems, notes, source } = gathered;
         for problem in &problems {
             streams.say(Error::new(problem));

@@ -1,9 +1,7 @@
 //! `man` writes the manual pages, for packagers.
 
-use crate::cli::app::Cli;
-use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,10 +15,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, _: &mut Streams) -> Result<u8, Error> {
+    /// Writes the pages of `command`, which is that of the whole plugin.
+    pub fn run(self, command: Command) -> Result<u8, Error> {
         let failed = |path: &Path, error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
         std::fs::create_dir_all(&self.directory).map_err(|error| failed(&self.directory, error))?;
-        let mut command = Cli::command().disable_help_subcommand(true);
+        let mut command = command.disable_help_subcommand(true);
         command.build();
         for (name, command) in pages("kubectl-argo-gc".to_owned(), command) {
             let path = self.directory.join(format!("{name}.1"));

@@ -1,6 +1,5 @@
 //! `manifest` prints objects that run the plugin in the cluster on a schedule.
 
-use crate::cli::app;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::cli::values;
@@ -134,14 +133,19 @@ fn schedule(text: &str) -> Result<String, String> {
 }
 
 impl Arguments {
-    pub fn run(self, streams: &mut Streams) -> Result<u8, Error> {
+    /// Prints the manifests. `check` parses the command line that will run in the cluster.
+    pub fn run(
+        self,
+        streams: &mut Streams,
+        check: impl FnOnce(Vec<String>) -> Result<(), clap::Error>,
+    ) -> Result<u8, Error> {
         let policy = match &self.policy {
             Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
         // A wrong command line is refused now rather than when the job runs.
         let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
-        if let Err(error) = app::parse(line) {
+        if let Err(error) = check(line.collect()) {
             let words = error.render().to_string();
             let words = words.lines().next().unwrap_or_default();
             return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))

@@ -14,14 +14,14 @@ use crate::duration;
 use crate::duration::signed;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
-use crate::output::{document, orphans as show};
+use crate::output::orphans as show;
+use crate::output::orphans::OrphansFormat;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::orphans::{Found, Search};
+use argo_gc_core::plan::orphans::{Found, Known, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
     plan_out: Option<PathBuf>,
     /// Output format.
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
-    output: Format,
+    output: OrphansFormat,
 
     #[command(flatten)]
     storage: StorageFlags,
@@ -76,13 +76,6 @@ pub(crate) struct Arguments {
     pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Yaml,
 }
 
 impl Arguments {
@@ -97,43 +90,27 @@ impl Arguments {
         let planning = refusal.is_none() && self.plan_out.is_some();
         let mut planned: DiskQueue<PlannedWorkflow> = DiskQueue::default();
         let mut found: Vec<(String, Found)> = Vec::new();
+        let known =
+            Known { references: &records.references, workflows: &records.names, guarded: &records.guarded };
         for (bucket, prefix) in &self.repository {
-            let place = (bucket, prefix.as_str());
-            let known = (&records.names, &records.guarded);
-            let mut search =
-                Search::new(&records.references, known, place, records.as_of, signed(self.older));
+            let mut search = Search::new(known, bucket, prefix, records.as_of, signed(self.older));
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
                 let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
                 for object in page? {
-                    let Some((name, object)) = search.judge(object).filter(|_| planning) else { continue };
+                    let Some(orphan) = search.judge(object).filter(|_| planning) else { continue };
+                    let name = orphan.workflow;
                     let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
-                    group.delete.push(object);
+                    group.delete.push(orphan.object);
                 }
                 groups.values().try_for_each(|group| planned.push(group))?;
             }
             found.push((bucket.uri(&search.prefix), search.finish()));
         }
-        let out = &mut streams.out;
-        match self.output {
-            Format::Table => show::table(out, &found, now)?,
-            format => {
-                let head = serde_json::json!({
-                    "apiVersion": API_VERSION,
-                    "kind": "Orphans",
-                    "generatedAt": now,
-                    "unread": records.unread,
-                    "offered": refusal.is_none(),
-                });
-                let items = found.iter().map(|(place, found)| {
-                    let mut item = serde_json::to_value(found).map_err(Error::new)?;
-                    item["repository"] = place.as_str().into();
-                    Ok(item)
-                });
-                document::write(out, format == Format::Yaml, &head, "repositories", items)?;
-            }
-        }
-        out.flush()?;
+        let listing =
+            show::Listing { now, found: &found, unread: &records.unread, offered: refusal.is_none() };
+        show::write(&mut streams.out, self.output, &listing)?;
+        streams.out.flush()?;
         if let Some(refusal) = refusal {
             streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));
             return match &self.plan_out {

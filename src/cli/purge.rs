@@ -19,6 +19,7 @@ use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
 use crate::files::policy;
+use crate::output::purge::PurgeFormat;
 use crate::scan::selection::Selection;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::retention::Retention;
@@ -65,7 +66,7 @@ pub(crate) struct Arguments {
     from: FileFlags,
     /// Output format of the plan, or of the result where it is carried out.
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
-    output: Format,
+    output: PurgeFormat,
     #[command(flatten)]
     controller: VersionFlags,
 
@@ -174,14 +175,6 @@ pub(crate) struct Arguments {
     pub(crate) kube: KubeFlags,
     #[command(flatten)]
     argo: ArgoFlags,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Wide,
-    Json,
-    Yaml,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

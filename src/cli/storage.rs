@@ -3,9 +3,9 @@
 use crate::cli::directories::Folders;
 use crate::error::Error;
 use argo_gc_store::azure::credentials::AzureChain;
-use argo_gc_store::cloud::{Cloud, Override};
+use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
-use argo_gc_store::local::Plain;
+use argo_gc_store::local::LocalBuckets;
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
 use argo_gc_store::throttle::Throttle;
@@ -43,7 +43,7 @@ impl StorageFlags {
     /// Opens the storage. No request is sent yet.
     pub fn open(&self) -> Result<Store, Error> {
         if let Some(root) = &self.store_root {
-            return Plain::directory(root).map(Store::Plain).map_err(Error::new);
+            return LocalBuckets::directory(root).map(Store::Local).map_err(Error::new);
         }
         let throttle = Throttle::new(self.concurrency(), self.qps);
         let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
@@ -55,8 +55,9 @@ impl StorageFlags {
             }
         };
         // Credentials of AWS and Azure are looked for when the first bucket of theirs is used.
-        let identities = (credentials, AwsChain::default(), AzureChain::default());
-        Cloud::new(endpoint.map(str::to_owned), identities, self.endpoint_override.clone(), throttle)
+        let credentials =
+            CloudCredentials { google: credentials, aws: AwsChain::default(), azure: AzureChain::default() };
+        Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
             .map(Store::Cloud)
             .map_err(Error::setting_up)
     }

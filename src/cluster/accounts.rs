@@ -54,7 +54,7 @@ impl Cluster {
         standings
     }
 
-    async fn standing(&self, (namespace, name): &Account) -> Standing {
+    async fn standing(&self, Account { namespace, name }: &Account) -> Standing {
         // The name comes from a workflow's spec and becomes part of a path.
         if let Err(error) = crate::cluster::api_client::check_segment("service account", name) {
             return Standing { why: error.brief().to_owned(), ..Standing::default() };

@@ -128,7 +128,7 @@ impl Cluster {
             if let Ok(body) = self.get(&path).await
                 && let Ok(config) = serde_json::from_slice::<ConfigMap>(&body)
             {
-                let (entries, _) = config::repositories(&config);
+                let entries = config::repositories(&config).entries;
                 entries.values().filter_map(|entry| entry.as_ref().ok()?.as_ref()).for_each(&mut add);
             }
         }

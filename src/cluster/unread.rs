@@ -1,5 +1,6 @@
 //! Sources of references that could not be read: their names, and why.
 
+use argo_gc_core::model::context::UnreadArchive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -74,6 +75,18 @@ impl Unread {
     /// A source with the reason why it could not be read.
     pub fn new(source: UnreadSource, why: impl Into<String>) -> Self {
         Self { source, why: why.into() }
+    }
+}
+
+impl From<UnreadArchive> for Unread {
+    fn from(archive: UnreadArchive) -> Self {
+        let why = match archive {
+            UnreadArchive::NeedsServer => {
+                "the controller archives workflows, and only an Argo server can show them: --argo-server"
+            }
+            UnreadArchive::MayExist => "whether a controller archives workflows can't be told",
+        };
+        Self::new(UnreadSource::Archive, why)
     }
 }
 

@@ -76,26 +76,61 @@ fn wrong<T, R>(at: &Spanned<T>, what: &str) -> Result<R, String> {
     Err(format!("{}:{}: {what}", at.referenced.line(), at.referenced.column()))
 }
 
-#[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
+/// Declares a struct with the fields of a rule between fields of its own: serde can't refuse unknown fields of a struct
+/// that is flattened into another.
+macro_rules! with_rule {
+    ($name:ident { $($before:tt)* } { $($after:tt)* }) => {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct $name {
+            $($before)*
+            #[serde(default, deserialize_with = "given")]
+            keep_last: Option<u32>,
+            #[serde(default, deserialize_with = "given")]
+            older_than: Option<Age>,
+            #[serde(default)]
+            failed: KeepFields,
+            #[serde(default, deserialize_with = "given")]
+            verdicts: Option<Several<Going>>,
+            #[serde(default, deserialize_with = "given")]
+            only: Option<Only>,
+            $($after)*
+        }
+
+        impl $name {
+            fn rule(&self) -> Rule {
+                Rule {
+                    runs: keep(self.keep_last, self.older_than),
+                    failed: keep(self.failed.keep_last, self.failed.older_than),
+                    verdicts: self.verdicts.as_ref().map(|several| several.0.iter().map(verdict).collect()),
+                    only: self.only.map(|only| match only {
+                        Only::Logs => Class::Logs,
+                        Only::Artifacts => Class::Artifacts,
+                    }),
+                }
+            }
+        }
+    };
+}
+
+with_rule!(File {
     api_version: Spanned<String>,
     kind: Spanned<String>,
-    #[serde(default, deserialize_with = "given")]
-    keep_last: Option<u32>,
-    #[serde(default, deserialize_with = "given")]
-    older_than: Option<Age>,
-    #[serde(default)]
-    failed: KeepFields,
-    #[serde(default, deserialize_with = "given")]
-    verdicts: Option<Several<Going>>,
-    #[serde(default, deserialize_with = "given")]
-    only: Option<Only>,
+} {
     #[serde(default)]
     pins: Vec<Spanned<PinFields>>,
     #[serde(default)]
     overrides: Vec<Spanned<OverrideFields>>,
-}
+});
+
+with_rule!(OverrideFields {
+    #[serde(default, deserialize_with = "given")]
+    namespace: Option<Name>,
+    #[serde(default, deserialize_with = "given")]
+    template: Option<Name>,
+    #[serde(default, deserialize_with = "given")]
+    cron_workflow: Option<Name>,
+} {});
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -104,27 +139,6 @@ struct KeepFields {
     keep_last: Option<u32>,
     #[serde(default, deserialize_with = "given")]
     older_than: Option<Age>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OverrideFields {
-    #[serde(default, deserialize_with = "given")]
-    namespace: Option<Name>,
-    #[serde(default, deserialize_with = "given")]
-    template: Option<Name>,
-    #[serde(default, deserialize_with = "given")]
-    cron_workflow: Option<Name>,
-    #[serde(default, deserialize_with = "given")]
-    keep_last: Option<u32>,
-    #[serde(default, deserialize_with = "given")]
-    older_than: Option<Age>,
-    #[serde(default)]
-    failed: KeepFields,
-    #[serde(default, deserialize_with = "given")]
-    verdicts: Option<Several<Going>>,
-    #[serde(default, deserialize_with = "given")]
-    only: Option<Only>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -245,44 +259,28 @@ impl File {
         if self.kind.value != KIND {
             return wrong(&self.kind, &format!("kind is {KIND}"));
         }
+        let all = self.rule();
         let mut overrides: Vec<(Scope, Rule)> = Vec::new();
         for fields in self.overrides {
             let scope = scope(&fields)?;
             if overrides.iter().any(|(other, _)| *other == scope) {
                 return wrong(&fields, "an override of the same stands above already");
             }
-            let OverrideFields { keep_last, older_than, failed, verdicts, only, .. } = fields.value;
-            overrides.push((scope, rule(keep_last, older_than, failed, verdicts, only)));
+            overrides.push((scope, fields.value.rule()));
         }
-        Ok(Retention {
-            all: rule(self.keep_last, self.older_than, self.failed, self.verdicts, self.only),
-            overrides,
-            pins: self.pins.into_iter().map(pin).collect::<Result<_, _>>()?,
-        })
+        Ok(Retention { all, overrides, pins: self.pins.into_iter().map(pin).collect::<Result<_, _>>()? })
     }
 }
 
-fn rule(
-    last: Option<u32>,
-    older_than: Option<Age>,
-    failed: KeepFields,
-    verdicts: Option<Several<Going>>,
-    only: Option<Only>,
-) -> Rule {
-    let keep = |last, older_than: Option<Age>| Keep { last, older_than: older_than.map(|age| age.0) };
-    let verdict = |going: &Going| match going {
+fn keep(last: Option<u32>, older_than: Option<Age>) -> Keep {
+    Keep { last, older_than: older_than.map(|age| age.0) }
+}
+
+fn verdict(going: &Going) -> Verdict {
+    match going {
         Going::Uncovered => Verdict::Uncovered,
         Going::Failing => Verdict::Failing,
         Going::Kept => Verdict::Kept,
-    };
-    Rule {
-        runs: keep(last, older_than),
-        failed: keep(failed.keep_last, failed.older_than),
-        verdicts: verdicts.map(|several| several.0.iter().map(verdict).collect()),
-        only: only.map(|only| match only {
-            Only::Logs => Class::Logs,
-            Only::Artifacts => Class::Artifacts,
-        }),
     }
 }
 

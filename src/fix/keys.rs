@@ -3,7 +3,7 @@
 use crate::fix::LAYOUT;
 use crate::fix::edit::Edits;
 use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
-use crate::syntax::tree::Fault;
+use crate::syntax::tree::SyntaxError;
 use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::lint::artifact::is_fixed;
 use argo_gc_core::lint::path::FieldPath;
@@ -27,7 +27,7 @@ pub fn read_keys(value: &Value) -> BTreeSet<String> {
 ///
 /// # Errors
 /// The text can't be read.
-pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixed, Fault> {
+pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixed, SyntaxError> {
     let mut source = read(text)?;
     let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
     for at in 0..source.documents.len() {

@@ -5,7 +5,7 @@ use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
 use crate::fix::scope::{Fate, Level};
 use crate::fix::{LAYOUT, edit, moved, scope, vars};
 use crate::syntax::source::{Document, Source};
-use crate::syntax::tree::{Fault, Node};
+use crate::syntax::tree::{Node, SyntaxError};
 use argo_gc_core::lint::path::FieldPath;
 use argo_gc_core::lint::types::ManifestKind;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ struct Place {
 ///
 /// # Errors
 /// The text can't be read.
-pub fn lift(text: &str) -> Result<Fixed, Fault> {
+pub fn lift(text: &str) -> Result<Fixed, SyntaxError> {
     let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
     let mut refused: BTreeMap<Place, String> = BTreeMap::new();
     let mut source = read(text)?;

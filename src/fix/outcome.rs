@@ -1,7 +1,7 @@
 //! The result of a fix: the new text, and the places that were refused.
 
 use crate::syntax::source::{Document, Source};
-use crate::syntax::tree::Fault;
+use crate::syntax::tree::SyntaxError;
 use argo_gc_core::lint::types::ManifestKind;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub struct Fixed {
 }
 
 /// Parses a text, before or after a fix.
-pub(crate) fn read(text: &str) -> Result<Source, Fault> {
+pub(crate) fn read(text: &str) -> Result<Source, SyntaxError> {
     Source::parse(String::new(), text.to_owned())
 }
 

@@ -4,7 +4,7 @@ use crate::fix::edit::{Edits, Layout};
 use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
 use crate::fix::{LAYOUT, edit};
 use crate::syntax::source::{Document, Source};
-use crate::syntax::tree::{Fault, Node, Shape};
+use crate::syntax::tree::{Node, Shape, SyntaxError};
 use argo_gc_core::argo::artifact::Strategy;
 use argo_gc_core::lint::path::FieldPath;
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 ///
 /// # Errors
 /// The text can't be read.
-pub fn set_strategy(text: &str, strategy: &Strategy) -> Result<Fixed, Fault> {
+pub fn set_strategy(text: &str, strategy: &Strategy) -> Result<Fixed, SyntaxError> {
     let mut source = read(text)?;
     let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
     for at in 0..source.documents.len() {

@@ -1,9 +1,16 @@
 //! The catalogue's entries for reading.
 
 use crate::output::columns::Columns;
-use argo_gc_core::reason::{RELEASE_COMMAND, RELEASE_HINT, Reason};
+use argo_gc_core::reason::Reason;
 use std::io;
 use std::io::Write;
+
+/// Deletes the objects, verifies that they are gone, and only then removes the artifact-gc finalizer.
+pub(crate) const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
+
+/// A note to print with [`RELEASE_COMMAND`].
+pub(crate) const RELEASE_HINT: &str = "It shows what goes and asks first. Objects in \
+storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finalizer with them.";
 
 /// Writes a reason's entry of the catalogue.
 ///

@@ -154,13 +154,13 @@ fn annotation(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::diagnostics::{At, Finding};
+    use crate::syntax::diagnostics::{Finding, Span};
     use argo_gc_core::lint::types::Severity;
 
     #[test]
     fn an_annotation_is_one_line_whatever_the_names() {
         let finding = Finding {
-            at: Some(At { file: "a,b:c.yaml".into(), line: 3, column: 5 }),
+            at: Some(Span { file: "a,b:c.yaml".into(), line: 3, column: 5 }),
             field: "spec".into(),
             kind: "Workflow",
             namespace: String::new(),

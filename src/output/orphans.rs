@@ -1,19 +1,67 @@
-//! Orphans as a table.
+//! Orphans as a table and as documents. Only this file knows the formats.
 
+use crate::error::Error;
 use crate::output::age::age;
 use crate::output::columns::table as rows_below;
+use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
+use argo_gc_core::model::API_VERSION;
 use argo_gc_core::plan::orphans::Found;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
 use std::io;
 use std::io::Write;
 
-/// Shows the orphans of each repository: a sentence, then a row for each workflow name.
+/// An output format of `orphans`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OrphansFormat {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// What was found, with what a reader needs to judge it.
+pub struct Listing<'a, U> {
+    pub now: Timestamp,
+    /// Each repository with what was found in it.
+    pub found: &'a [(String, Found)],
+    /// The sources of references that could not be read.
+    pub unread: &'a [U],
+    /// Whether the orphans may be deleted.
+    pub offered: bool,
+}
+
+/// Shows the orphans of each repository.
 ///
 /// # Errors
 /// Writing failed.
-pub fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::Result<()> {
+pub fn write<U: Serialize>(
+    out: &mut dyn Write,
+    format: OrphansFormat,
+    listing: &Listing<'_, U>,
+) -> Result<(), Error> {
+    if format == OrphansFormat::Table {
+        return Ok(table(out, listing.found, listing.now)?);
+    }
+    let head = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Orphans",
+        "generatedAt": listing.now,
+        "unread": listing.unread,
+        "offered": listing.offered,
+    });
+    let items = listing.found.iter().map(|(place, found)| {
+        let mut item = serde_json::to_value(found).map_err(Error::new)?;
+        item["repository"] = place.as_str().into();
+        Ok(item)
+    });
+    document::write(out, format == OrphansFormat::Yaml, &head, "repositories", items)
+}
+
+/// For each repository a sentence, then a row for each workflow name.
+fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::Result<()> {
     let mut rows = Vec::new();
     for (place, found) in found {
         let objects: u64 = found.orphans.iter().map(|orphans| orphans.objects).sum();

@@ -1,15 +1,17 @@
-//! The plan of a purge and its outcome, as tables and documents.
+//! The plan of a purge and its outcome, as tables and documents. Only this file knows the formats.
 
 use crate::error::Error;
 use crate::output::age::age;
 use crate::output::columns::Columns;
+use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::protections::{clause, detail};
 use crate::output::text::{plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_store::types::BucketFacts;
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,11 +19,46 @@ use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
-/// Shows a plan: first what is deleted, a row per workflow or object; then what is kept, and why.
+/// An output format of `purge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PurgeFormat {
+    Table,
+    Wide,
+    Json,
+    Yaml,
+}
+
+impl PurgeFormat {
+    /// Whether programs read it. Standard output then holds nothing but one document.
+    pub fn is_document(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+}
+
+/// Shows a plan.
 ///
 /// # Errors
 /// Writing failed, or the plan can't be read.
-pub fn plan(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
+pub fn plan(out: &mut dyn Write, plan: &Plan, format: PurgeFormat, now: Timestamp) -> Result<(), Error> {
+    if !format.is_document() {
+        return table(out, plan, format == PurgeFormat::Wide, now);
+    }
+    let mut head = serde_json::to_value(&plan.head).map_err(Error::new)?;
+    let tail = serde_json::to_value(&plan.tail).map_err(Error::new)?;
+    if let (Some(head), serde_json::Value::Object(tail)) = (head.as_object_mut(), tail) {
+        head.extend(tail);
+        head.insert("hash".to_owned(), plan.hash.as_str().into());
+    }
+    let worded = |workflow: Result<PlannedWorkflow, Error>| {
+        let mut workflow = workflow?;
+        workflow.keep.iter_mut().for_each(|kept| kept.detail = detail(kept));
+        Ok(workflow)
+    };
+    document::write(out, format == PurgeFormat::Yaml, &head, "workflows", plan.workflows()?.map(worded))
+}
+
+/// The plan as tables: first what is deleted, a row per workflow or object; then what is kept, and why.
+fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
     let totals = &plan.tail.totals;
     match totals.objects {
         0 => writeln!(out, "Nothing to delete")?,
@@ -102,14 +139,13 @@ fn minimum_days(class: &str) -> Option<i64> {
 
 /// A row per protection.
 fn keeps(workflow: &PlannedWorkflow) -> Vec<Vec<String>> {
-    let mut kept: BTreeMap<&str, (u64, &str, &str)> = BTreeMap::new();
+    let mut kept: BTreeMap<&str, (u64, &KeptObject)> = BTreeMap::new();
     for keep in &workflow.keep {
-        let entry = kept.entry(keep.protection.code()).or_insert((0, &keep.location, &keep.detail));
-        entry.0 += 1;
+        kept.entry(keep.protection.code()).or_insert((0, keep)).0 += 1;
     }
-    let rows = kept.into_iter().map(|(code, (count, location, detail))| {
-        let count = count.to_string();
-        [&workflow.namespace, &workflow.name, count.as_str(), code, location, detail].map(none).to_vec()
+    let rows = kept.into_iter().map(|(code, (count, first))| {
+        let (count, detail) = (count.to_string(), detail(first));
+        [&workflow.namespace, &workflow.name, &count, code, &first.location, &detail].map(none).to_vec()
     });
     rows.collect()
 }
@@ -196,11 +232,27 @@ pub fn bucket(facts: &BucketFacts) -> String {
     text
 }
 
-/// Shows the outcome of a plan.
+/// Shows the outcome of a plan. `items` are the workflows of a document, each made by [`result_item`]; `journal` is the
+/// journal's path.
 ///
 /// # Errors
-/// Writing failed.
-pub fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
+/// Writing failed, or an item can't be read.
+pub fn outcome(
+    out: &mut dyn Write,
+    plan: &Plan,
+    format: PurgeFormat,
+    carried_out: &Tally,
+    items: impl Iterator<Item = Result<serde_json::Value, Error>>,
+    journal: String,
+) -> Result<(), Error> {
+    if !format.is_document() {
+        return Ok(tally(out, carried_out, &plan.tail.buckets)?);
+    }
+    let head = result(carried_out, &plan.hash, journal);
+    document::write(out, format == PurgeFormat::Yaml, &head, "workflows", items)
+}
+
+fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
     let holds = |name: &Bucket| {
         buckets.iter().any(|bucket| bucket.bucket == *name && (bucket.has_undo() || bucket.unread.is_some()))
     };
@@ -258,7 +310,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
 }
 
 /// The outcome of a plan as a document of `kind: PurgeResult`, without its workflows.
-pub fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
+fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
     json!({
         "apiVersion": API_VERSION,
         "kind": "PurgeResult",
@@ -278,8 +330,8 @@ pub fn leftover(settled: &Settled) -> Option<String> {
     let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
         ObjectOutcome::Deleted | ObjectOutcome::Gone => return None,
-        ObjectOutcome::Kept(protection, detail) if detail.is_empty() => protection.text().to_owned(),
-        ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", protection.text()),
+        ObjectOutcome::Kept(protection, detail) if detail.is_empty() => clause(*protection).to_owned(),
+        ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", clause(*protection)),
         ObjectOutcome::Failed(why) => format!("failed: {why}"),
         ObjectOutcome::NotReached => "not reached".to_owned(),
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),

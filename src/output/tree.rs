@@ -2,13 +2,14 @@
 
 use crate::output::age::age;
 use crate::output::escape::escape;
+use crate::output::explain::RELEASE_COMMAND;
 use crate::output::headline::headline;
 use crate::output::next;
 use crate::output::table::style;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
-use argo_gc_core::reason::{RELEASE_COMMAND, Reason};
+use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::{Finalizer, Verdict, When};
 use std::io;
 use std::io::Write;

@@ -19,7 +19,7 @@ pub(crate) fn unread(why: impl Into<String>) -> Unread {
 
 /// Why the archive isn't read where no Argo server shows it.
 pub(crate) fn unread_without(server: Option<&ArgoServer>, controllers: &Controllers) -> Option<Unread> {
-    controllers.unread_archive().filter(|_| server.is_none()).map(unread)
+    controllers.unread_archive().filter(|_| server.is_none()).map(Unread::from)
 }
 
 /// Whether an object's nodes may be in the database; the parser tells for certain.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// A place in a file; lines and columns count from one, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct At {
+pub struct Span {
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -22,7 +22,7 @@ pub struct At {
 pub struct Finding {
     /// None for objects that were read from a cluster.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub at: Option<At>,
+    pub at: Option<Span>,
     /// The path of the field within its object.
     pub field: String,
     pub kind: &'static str,
@@ -80,16 +80,16 @@ impl Finding {
     /// `file:line:column`, or the object's field if there is no file.
     pub fn place(&self) -> String {
         match &self.at {
-            Some(At { file, line, column }) => format!("{file}:{line}:{column}"),
+            Some(Span { file, line, column }) => format!("{file}:{line}:{column}"),
             None => self.field.clone(),
         }
     }
 }
 
 /// The place of a path, or of the longest part of it that exists.
-pub fn place(source: &Source, document: usize, path: &FieldPath) -> At {
+pub fn place(source: &Source, document: usize, path: &FieldPath) -> Span {
     let node = source.documents[document].at(path);
-    At { file: source.name.clone(), line: node.line, column: node.column }
+    Span { file: source.name.clone(), line: node.line, column: node.column }
 }
 
 /// Where a manifest was read from.

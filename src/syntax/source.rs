@@ -1,7 +1,7 @@
 //! One file (or standard input) with its objects, those in lists included.
 
 use crate::syntax::tree;
-use crate::syntax::tree::{Fault, Node};
+use crate::syntax::tree::{Node, SyntaxError};
 use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub struct Source {
     pub documents: Vec<Document>,
     /// The first value that is no Kubernetes object and doesn't look as if it should be one: directories of
     /// manifests hold other tools' files as well.
-    pub foreign: Option<Fault>,
+    pub foreign: Option<SyntaxError>,
 }
 
 /// One Kubernetes object.
@@ -30,7 +30,7 @@ impl Source {
     ///
     /// # Errors
     /// It is no YAML or JSON, or holds a value that is no Kubernetes object.
-    pub fn parse(name: String, text: String) -> Result<Self, Fault> {
+    pub fn parse(name: String, text: String) -> Result<Self, SyntaxError> {
         let (mut documents, mut foreign) = (Vec::new(), None);
         for node in tree::parse(&text)? {
             let ours = ["apiVersion", "metadata", "spec"].iter().any(|field| node.get(field).is_some());
@@ -63,9 +63,10 @@ impl Document {
 }
 
 /// `list_kind` is the kind of the list that holds the object; items of a list may leave out their kind.
-fn unfold(node: Node, into: &mut Vec<Document>, list_kind: &str, depth: usize) -> Result<(), Fault> {
-    let fault =
-        |message: &str| Err(Fault { line: node.line, column: node.column, message: message.to_owned() });
+fn unfold(node: Node, into: &mut Vec<Document>, list_kind: &str, depth: usize) -> Result<(), SyntaxError> {
+    let fault = |message: &str| {
+        Err(SyntaxError { line: node.line, column: node.column, message: message.to_owned() })
+    };
     let kind = match (&node.shape, node.get("kind")) {
         (tree::Shape::Map { .. }, kind) => kind.and_then(Node::text).unwrap_or_default().to_owned(),
         (tree::Shape::Seq { .. }, _) if depth == 0 => {

@@ -15,7 +15,7 @@ const DEPTH: usize = 120;
 /// An error in a text, with its place; lines and columns count from one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line} column {column}: {message}")]
-pub struct Fault {
+pub struct SyntaxError {
     pub line: usize,
     pub column: usize,
     pub message: String,
@@ -192,7 +192,7 @@ fn plain(text: &str) -> Value {
 ///
 /// # Errors
 /// It is no YAML, a map has a key twice, or nesting or aliases exceed their limits.
-pub fn parse(text: &str) -> Result<Vec<Node>, Fault> {
+pub fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
     let options = granit_parser::options! {
         flow_nesting_limit: DEPTH,
         block_nesting_limit: DEPTH,
@@ -203,7 +203,7 @@ pub fn parse(text: &str) -> Result<Vec<Node>, Fault> {
             Ok((event, span)) => builder.event(event, span, text),
             Err(error) => {
                 let (line, column) = (error.marker().line(), error.marker().col() + 1);
-                Err(Fault { line, column, message: error.kind().to_string() })
+                Err(SyntaxError { line, column, message: error.kind().to_string() })
             }
         };
         result.map_err(|fault| unrendered(text).unwrap_or(fault))?;
@@ -218,7 +218,7 @@ fn dash_before(text: &str, item: usize) -> Option<usize> {
 }
 
 /// The first place of a template language's text outside quotes, which explains any other error.
-fn unrendered(text: &str) -> Option<Fault> {
+fn unrendered(text: &str) -> Option<SyntaxError> {
     for (number, line) in text.lines().enumerate() {
         let start = line.trim_start();
         let value = ["- ", ": ", "-", ":"].into_iter().find_map(|before| {
@@ -227,7 +227,7 @@ fn unrendered(text: &str) -> Option<Fault> {
         });
         let at = if start.starts_with("{{") { Some(line.len() - start.len()) } else { value };
         if let Some(at) = at.filter(|_| !start.starts_with('#')) {
-            return Some(Fault {
+            return Some(SyntaxError {
                 line: number + 1,
                 column: line[..at].chars().count() + 1,
                 message:
@@ -250,7 +250,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, span: Span, text: &str) -> Result<(), Fault> {
+    fn event(&mut self, event: Event<'_>, span: Span, text: &str) -> Result<(), SyntaxError> {
         let range = span.byte_range().unwrap_or_default();
         let (line, column) = (span.start.line(), span.start.col() + 1);
         let node = |shape, entangled| Node { span: range.clone(), line, column, shape, entangled };
@@ -302,12 +302,12 @@ impl Builder {
             Event::Alias(id) => {
                 let Some(target) = self.anchors.get(&id) else {
                     let message = "an alias stands within what it refers to".to_owned();
-                    return Err(Fault { line, column, message });
+                    return Err(SyntaxError { line, column, message });
                 };
                 self.repeated += target.count();
                 if self.repeated > REPEATED {
                     let message = "aliases repeat more than is reasonable".to_owned();
-                    return Err(Fault { line, column, message });
+                    return Err(SyntaxError { line, column, message });
                 }
                 let shape = target.shape.clone();
                 self.put(node(shape, true), 0)?;
@@ -317,7 +317,7 @@ impl Builder {
         Ok(())
     }
 
-    fn put(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
+    fn put(&mut self, node: Node, anchor: usize) -> Result<(), SyntaxError> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -330,7 +330,8 @@ impl Builder {
             Shape::Map { entries, .. } => match waiting.take() {
                 Some(key) => entries.push((key, node)),
                 None => {
-                    let fault = |message: String| Fault { line: node.line, column: node.column, message };
+                    let fault =
+                        |message: String| SyntaxError { line: node.line, column: node.column, message };
                     let Some(name) = node.text() else {
                         return Err(fault("a key has to be a text".to_owned()));
                     };

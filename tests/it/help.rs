@@ -1,7 +1,7 @@
 //! What `--help` prints: every verb has examples that its command line takes, and nothing is wider than a terminal.
 
 use crate::support::{Ran, plugin};
-use argo_gc::cli::app::command;
+use argo_gc::cli::command_line::command;
 use clap::Command;
 
 const WIDTH: usize = 100;

@@ -1,7 +1,7 @@
 //! The pages and schemas in docs/ agree with the code.
 
 use crate::support::plugin;
-use argo_gc_core::reason::markdown::markdown;
+use argo_gc::output::reasons_page::page as reasons_page;
 use serde_json::Value;
 use std::path::Path;
 
@@ -14,17 +14,20 @@ fn root() -> &'static Path {
 fn the_reasons_page_is_the_catalogue() {
     let path = root().join("docs/reasons.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, markdown()).unwrap();
+        std::fs::write(&path, reasons_page()).unwrap();
     }
     let page = std::fs::read_to_string(&path).unwrap();
-    assert!(page == markdown(), "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house");
+    assert!(
+        page == reasons_page(),
+        "docs/reasons.md is out of step: UPDATE_DOCS=1 cargo test --test it house"
+    );
 }
 
 /// As above.
 #[test]
 fn the_protections_page_is_the_code() {
     let path = root().join("docs/protections.md");
-    let page = argo_gc_core::model::protection::markdown();
+    let page = argo_gc::output::protections::page();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }

@@ -4,12 +4,12 @@ use crate::support::clouds::{ACCOUNT, Emulator, KEY};
 use crate::support::gcs::Gcs;
 use argo_gc_core::argo::uses::Use;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::orphans::{Guarded, Search};
+use argo_gc_core::plan::orphans::{Guarded, Known, Orphan, Search};
 use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
 use argo_gc_store::azure::credentials::AzureChain;
-use argo_gc_store::cloud::{Cloud, Override};
+use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
-use argo_gc_store::local::Plain;
+use argo_gc_store::local::LocalBuckets;
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
 use argo_gc_store::throttle::Throttle;
@@ -70,8 +70,8 @@ fn cloud(gcs: Option<String>, over: Vec<Override>) -> Store {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
     let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
-    let identities = (Credentials::none(), AwsChain::key(key), azure);
-    Store::Cloud(Cloud::new(gcs, identities, over, Throttle::new(16, None)).unwrap())
+    let credentials = CloudCredentials { google: Credentials::none(), aws: AwsChain::key(key), azure };
+    Store::Cloud(Cloud::new(gcs, credentials, over, Throttle::new(16, None)).unwrap())
 }
 
 async fn emulated(server: Emulator) -> Case {
@@ -89,13 +89,16 @@ fn local() -> Vec<Case> {
     // Neither can have what lies at a folder's own name.
     vec![
         Case {
-            store: Store::Plain(Plain::directory(folder.path()).unwrap()),
+            store: Store::Local(LocalBuckets::directory(folder.path()).unwrap()),
             bucket: bucket.clone(),
             writer: Writer::Folder(folder),
             without: &["w/dir"],
         },
         Case {
-            store: Store::Plain(Plain::memory(HashMap::from([(NAME.to_owned(), Arc::clone(&memory))]))),
+            store: Store::Local(LocalBuckets::memory(HashMap::from([(
+                NAME.to_owned(),
+                Arc::clone(&memory),
+            )]))),
             bucket: bucket.clone(),
             writer: Writer::Memory(memory),
             without: &[],
@@ -313,12 +316,14 @@ async fn orphans_are_found(cases: Vec<Case>) {
         }
         let references = gathering.finish();
         let (names, guarded) = (HashSet::from(["live".to_owned()]), Guarded::default());
-        let place = (&case.bucket, "argo");
-        let mut search = Search::new(&references, (&names, &guarded), place, now, MARGIN);
+        let known = Known { references: &references, workflows: &names, guarded: &guarded };
+        let mut search = Search::new(known, &case.bucket, "argo", now, MARGIN);
         let pages: Vec<_> = case.store.pages(&case.bucket, "argo/").try_collect().await.unwrap();
         let offered: Vec<_> = pages.into_iter().flatten().filter_map(|object| search.judge(object)).collect();
         assert_eq!(offered.len(), 60, "{}", case.bucket);
-        assert!(offered.iter().all(|(name, object)| name == "gone" && object.key.starts_with("argo/gone/")));
+        let is_gone =
+            |orphan: &Orphan| orphan.workflow == "gone" && orphan.object.key.starts_with("argo/gone/");
+        assert!(offered.iter().all(is_gone));
         let found = search.finish();
         let counts = (found.referenced, found.young, found.unclear);
         assert_eq!(counts, (900, 20, 0), "{}", case.bucket);

@@ -3,7 +3,7 @@
 use super::clouds::{ACCOUNT, KEY};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_store::azure::credentials::AzureChain;
-use argo_gc_store::cloud::{Cloud, Override};
+use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
@@ -88,11 +88,11 @@ impl FaultyStorage {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
         let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
-        let identities = (Credentials::none(), AwsChain::key(key), azure);
+        let credentials = CloudCredentials { google: Credentials::none(), aws: AwsChain::key(key), azure };
         let over: Vec<Override> = ["minio", "devstoreaccount1.blob.core.windows.net"]
             .map(|host| format!("{host}={}", self.url()).parse().unwrap())
             .into();
-        Store::Cloud(Cloud::new(Some(self.url()), identities, over, Throttle::new(32, None)).unwrap())
+        Store::Cloud(Cloud::new(Some(self.url()), credentials, over, Throttle::new(32, None)).unwrap())
     }
 }
 

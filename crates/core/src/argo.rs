@@ -5,6 +5,7 @@
 pub mod artifact;
 pub mod config;
 pub mod de;
+pub(crate) mod gc_role;
 pub mod list;
 pub mod meta;
 pub mod names;

@@ -20,6 +20,7 @@ use crate::argo::workflow::Workflow;
 use crate::doctor::account::{AccountFacts, Reliance, Standing};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
+use crate::doctor::repair::PurgeCommand;
 use crate::doctor::symptom::{Account, Symptom, symptom};
 use crate::model::assessment::{Assessment, Evidence};
 use crate::model::context::{Context, Controller, OfWorkflow};
@@ -118,7 +119,7 @@ impl Doctor {
             let account = account_or_default(&artifact.service_account);
             match artifact.verdict {
                 Verdict::Covered if assessment.finalizer != Finalizer::Absent => {
-                    self.accounts.entry((namespace.clone(), account.to_owned())).or_default().rely(name);
+                    self.accounts.entry(Account::new(namespace, account)).or_default().rely(name);
                 }
                 Verdict::Collected | Verdict::Kept | Verdict::Covered => {}
                 verdict => add(artifact.reason, verdict, &artifact.evidence, Some(account)),
@@ -133,7 +134,7 @@ impl Doctor {
         for mut symptom in found {
             self.look_closer(&mut symptom, of, context);
             if let Some(account) = &symptom.account {
-                self.accounts.entry((namespace.clone(), account.clone())).or_default().used(name);
+                self.accounts.entry(Account::new(namespace, account)).or_default().used(name);
             }
             self.symptoms.push(symptom);
         }
@@ -217,18 +218,19 @@ impl Doctor {
     }
 
     /// Groups all symptoms by cause. `whole` is true if [`Self::notice`] saw every workflow of the namespaces
-    /// that were read.
+    /// that were read; `command` words the purges of the repairs.
     pub fn finish(
         mut self,
         standings: &BTreeMap<Account, Standing>,
         context: &Context,
         whole: bool,
+        command: PurgeCommand<'_>,
     ) -> (Vec<Group>, Vec<AccountFacts>) {
         let symptoms = std::mem::take(&mut self.symptoms);
         let mut groups = group::Groups::default();
         let mut unchecked: Vec<Symptom> = Vec::new();
         for mut symptom in symptoms {
-            let account = symptom.account.clone().map(|account| (symptom.namespace.clone(), account));
+            let account = symptom.account.as_ref().map(|account| Account::new(&symptom.namespace, account));
             if let Some((account, standing)) =
                 account.and_then(|account| Some((account.clone(), standings.get(&account)?)))
             {
@@ -253,7 +255,7 @@ impl Doctor {
         }
         self.parallelism(context).into_iter().for_each(|symptom| groups.add(symptom));
         let facts = account::facts(&self.accounts, standings);
-        (groups.finish(context), facts)
+        (groups.finish(context, command), facts)
     }
 
     /// Returns symptoms for completed workflows that keep a parallelism slot because their finalizer is stuck

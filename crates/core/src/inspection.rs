@@ -1,7 +1,7 @@
 //! Folds assessments into one inspection, which counts everything and keeps details only of what the reader
 //! asked for.
 
-use crate::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
+use crate::model::assessment::{ArtifactReport, Assessment, Evidence, FixedKey, Note};
 use crate::model::gap::Gap;
 use crate::model::stored::Stored;
 use crate::reason::Reason;
@@ -50,16 +50,15 @@ impl Assessment {
         self.aside = aside;
     }
 
-    /// Returns the hash of the artifact's location, or none if its key contains the workflow's name or UID.
-    pub fn fixed_key(&self, artifact: &ArtifactReport) -> Option<u64> {
+    /// Returns the artifact's location as a fixed key, or none if its key names the workflow by name or UID.
+    pub fn fixed_key(&self, artifact: &ArtifactReport) -> Option<FixedKey> {
         let place = artifact.location.as_ref()?;
-        let own = place.key.contains(&self.name) || !self.uid.is_empty() && place.key.contains(&self.uid);
-        if own {
+        if names(&place.key, &self.name) || names(&place.key, &self.uid) {
             return None;
         }
         let mut hasher = DefaultHasher::new();
         place.hash(&mut hasher);
-        Some(hasher.finish())
+        Some(FixedKey(hasher.finish()))
     }
 
     /// Returns the verdicts of all artifacts, including those set aside. A verdict may appear more than once.
@@ -69,11 +68,20 @@ impl Assessment {
     }
 }
 
+/// Returns true if the word is in the key, and not only a part of a longer word.
+fn names(key: &str, word: &str) -> bool {
+    let is_bound = |neighbour: Option<char>| !neighbour.is_some_and(char::is_alphanumeric);
+    let is_whole = |at: usize| {
+        is_bound(key[..at].chars().next_back()) && is_bound(key[at + word.len()..].chars().next())
+    };
+    !word.is_empty() && key.match_indices(word).any(|(at, _)| is_whole(at))
+}
+
 /// The shared objects whose sizes were counted already: many workflows may write one object, and it counts once.
 ///
 /// Only keys that name no workflow are remembered, as no other is shared; so memory stays small.
 #[derive(Debug, Clone, Default)]
-pub struct SeenObjects(HashSet<u64>);
+pub struct SeenObjects(HashSet<FixedKey>);
 
 impl SeenObjects {
     /// Returns the objects found for the artifact, or none if storage was not asked or they were counted before.
@@ -92,7 +100,7 @@ pub struct Inspection {
     pub gaps: Vec<Gap>,
     /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
     /// ever shared, and they are few.
-    fixed_keys: HashMap<u64, Arc<str>>,
+    fixed_keys: HashMap<FixedKey, Arc<str>>,
     seen: SeenObjects,
     /// The first failing workflow of each CronWorkflow.
     failing_crons: HashMap<(String, String), String>,

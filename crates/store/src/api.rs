@@ -249,6 +249,27 @@ impl Connection {
         }
     }
 
+    /// What became of a restore, by the answer to its request. A yes is verified, and is `hidden` if the object is not
+    /// there: some servers say yes if there was nothing to restore.
+    pub async fn restored(&self, key: &str, answer: Result<Response, StoreError>, hidden: &str) -> Restored {
+        match answer {
+            Ok(answer) if self.meaning(&answer) == Answer::Yes => match self.head(key).await {
+                Ok(Some(_)) => Restored::Restored,
+                Ok(None) => Restored::Failed(hidden.to_owned()),
+                Err(error) => Restored::Failed(error.to_string()),
+            },
+            answer => self.not_restored(answer),
+        }
+    }
+
+    /// What became of a restore that was not carried out.
+    pub fn not_restored(&self, answer: Result<Response, StoreError>) -> Restored {
+        Restored::Failed(match answer {
+            Ok(answer) => self.message(&answer),
+            Err(error) => error.to_string(),
+        })
+    }
+
     /// One page of a listing.
     pub async fn page(&self, range: &Range, token: Option<&str>) -> Result<Page, StoreError> {
         let what = || self.0.bucket.uri(&range.prefix);

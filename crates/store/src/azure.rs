@@ -164,22 +164,16 @@ impl Azure {
         match connection.head(key).await {
             Ok(Some(_)) => return Restored::Taken,
             Ok(None) => {}
-            Err(error) => return Restored::Failed(error.to_string()),
+            Err(error) => return connection.not_restored(Err(error)),
         }
         let request = Request::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
         match connection.send(request).await {
-            // Azure also answers with success if there was nothing to restore.
-            Ok(answer) if connection.meaning(&answer) == Answer::Yes => match connection.head(key).await {
-                Ok(Some(_)) => Restored::Restored,
-                // If the account keeps versions, one of them may still hold the content.
-                Ok(None) => Restored::Failed(
-                    "nothing came back: it is lost, unless the account keeps versions".to_owned(),
-                ),
-                Err(error) => Restored::Failed(error.to_string()),
-            },
             Ok(answer) if connection.meaning(&answer) == Answer::NoObject => Restored::Lost,
-            Ok(answer) => Restored::Failed(connection.message(&answer)),
-            Err(error) => Restored::Failed(error.to_string()),
+            // If the account keeps versions, one of them may still hold the content.
+            answer => {
+                let hidden = "nothing came back: it is lost, unless the account keeps versions";
+                connection.restored(key, answer, hidden).await
+            }
         }
     }
 }

@@ -63,14 +63,20 @@ impl FromStr for Override {
 #[derive(Debug, Clone)]
 pub struct Cloud(Arc<Inner>);
 
+/// The credentials for each cloud.
+#[derive(Debug)]
+pub struct CloudCredentials {
+    pub google: Credentials,
+    pub aws: AwsChain,
+    pub azure: AzureChain,
+}
+
 #[derive(Debug)]
 struct Inner {
     http: HttpClient,
     /// The endpoint of a GCS emulator; none for Google.
     gcs: Option<String>,
-    google: Credentials,
-    aws: AwsChain,
-    azure: AzureChain,
+    credentials: CloudCredentials,
     overrides: Vec<Override>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
 }
@@ -82,7 +88,7 @@ impl Cloud {
     /// No HTTP client can be made.
     pub fn new(
         gcs: Option<String>,
-        (google, aws, azure): (Credentials, AwsChain, AzureChain),
+        credentials: CloudCredentials,
         overrides: Vec<Override>,
         throttle: Throttle,
     ) -> Result<Self, StoreError> {
@@ -90,7 +96,7 @@ impl Cloud {
             what: "HTTP client".to_owned(),
             message: innermost(&error),
         })?;
-        Ok(Self(Arc::new(Inner { http, gcs, google, aws, azure, overrides, open: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, open: Mutex::default() })))
     }
 
     /// The client of a bucket, which is made once.
@@ -110,10 +116,10 @@ impl Cloud {
         let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
                 let url = match endpoint {
-                    "" => over(AWS).or(inner.aws.endpoint().await),
+                    "" => over(AWS).or(inner.credentials.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                Box::new(S3::open(bucket, url.as_deref(), inner.aws.clone()).await?)
+                Box::new(S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?)
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -121,9 +127,9 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Box::new(Azure::open(bucket, url.as_deref(), &inner.azure)?)
+                Box::new(Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?)
             }
-            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.google.clone())),
+            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.credentials.google.clone())),
         };
         Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
     }

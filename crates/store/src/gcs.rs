@@ -307,15 +307,13 @@ impl Gcs {
                 .query("ifGenerationMatch", "0");
         let mut lost = Restored::Lost;
         for request in [restore, copy] {
-            match connection.send(request).await {
-                Ok(answer) => match answer.status {
-                    200..=299 if is_done(&answer) => return Restored::Restored,
-                    200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
-                    412 => return Restored::Taken,
-                    400 | 404 => {}
-                    _ => lost = Restored::Failed(connection.message(&answer)),
-                },
-                Err(error) => lost = Restored::Failed(error.to_string()),
+            let answer = connection.send(request).await;
+            match answer.as_ref().map_or(0, |answer| answer.status) {
+                200..=299 if answer.as_ref().is_ok_and(is_done) => return Restored::Restored,
+                200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
+                412 => return Restored::Taken,
+                400 | 404 => {}
+                _ => lost = connection.not_restored(answer),
             }
         }
         lost

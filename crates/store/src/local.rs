@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Buckets that are found by their names alone, whatever their engine.
 #[derive(Debug, Clone)]
-pub struct Plain(Arc<Root>);
+pub struct LocalBuckets(Arc<Root>);
 
 #[derive(Debug)]
 enum Root {
@@ -24,7 +24,7 @@ enum Root {
     Memory(HashMap<String, Arc<InMemory>>),
 }
 
-impl Plain {
+impl LocalBuckets {
     /// Uses the folders of a directory as buckets.
     ///
     /// # Errors
@@ -86,9 +86,9 @@ impl Plain {
         bucket: &Bucket,
         prefix: &str,
     ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
-        let (plain, bucket, prefix) = (self.clone(), bucket.clone(), prefix.to_owned());
+        let (local, bucket, prefix) = (self.clone(), bucket.clone(), prefix.to_owned());
         stream::once(async move {
-            let store = plain.open(&bucket)?;
+            let store = local.open(&bucket)?;
             // object_store lists whole folders only, so the folder is listed and then filtered by the prefix.
             let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
             let listed: Result<Vec<ObjectMeta>, _> = match folder {

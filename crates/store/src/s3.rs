@@ -187,10 +187,9 @@ impl S3 {
 
     /// Deletes the delete marker that hides the version with the pin.
     async fn undelete(&self, connection: &Connection, key: &str, pin: &str) -> Restored {
-        let failed = |why: String| Restored::Failed(why);
         let (versions, markers) = match self.versions(connection, key).await {
             Ok(versions) => versions,
-            Err(error) => return failed(error.to_string()),
+            Err(error) => return connection.not_restored(Err(error)),
         };
         let is_its = |other: &&Version| other.key == key;
         if versions.iter().filter(is_its).any(|other| other.is_latest) {
@@ -202,16 +201,9 @@ impl S3 {
         let (Some(_), Some(marker)) = (hidden, marker) else { return Restored::Lost };
         let request =
             Request::new(Method::DELETE, self.object_url(key)).query("versionId", &marker.version_id);
-        match connection.send(request).await {
-            // If the object was deleted twice, another marker still hides it.
-            Ok(answer) if connection.meaning(&answer) == Answer::Yes => match connection.head(key).await {
-                Ok(Some(_)) => Restored::Restored,
-                Ok(None) => failed("another delete marker hides it".to_owned()),
-                Err(error) => failed(error.to_string()),
-            },
-            Ok(answer) => failed(connection.message(&answer)),
-            Err(error) => failed(error.to_string()),
-        }
+        // If the object was deleted twice, another marker still hides it.
+        let answer = connection.send(request).await;
+        connection.restored(key, answer, "another delete marker hides it").await
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::batch_lookup::{AT_A_TIME, look};
 use crate::cloud::Cloud;
 use crate::listing::ListKind;
-use crate::local::Plain;
+use crate::local::LocalBuckets;
 use crate::types::{BucketFacts, Depth, Outcome, Place, Reach, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
@@ -16,7 +16,7 @@ pub enum Store {
     /// The storage of Google, AWS and Azure, compatible servers and emulators.
     Cloud(Cloud),
     /// The folders of a local directory, or memory.
-    Plain(Plain),
+    Local(LocalBuckets),
 }
 
 impl Store {
@@ -66,7 +66,7 @@ impl Store {
                 Ok(client) => Some(client),
                 Err(error) => return places.iter().map(|_| Err(error.clone())).collect(),
             },
-            Self::Plain(_) => None,
+            Self::Local(_) => None,
         };
         match client {
             Some(client) if depth == Depth::Listed || client.lists_all_facts() => {
@@ -86,7 +86,7 @@ impl Store {
     pub async fn head(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
         match self {
             Self::Cloud(cloud) => cloud.open(bucket).await?.head(key).await,
-            Self::Plain(plain) => plain.head(bucket, key).await,
+            Self::Local(local) => local.head(bucket, key).await,
         }
     }
 
@@ -112,7 +112,7 @@ impl Store {
                 let opened = async move { Ok(cloud.open(&bucket).await?.pages(&prefix)) };
                 stream::once(opened).try_flatten().boxed()
             }
-            Self::Plain(plain) => plain.pages(bucket, prefix),
+            Self::Local(local) => local.pages(bucket, prefix),
         }
     }
 
@@ -123,7 +123,7 @@ impl Store {
                 Ok(client) => client.delete(key, pin).await,
                 Err(error) => Outcome::Failed(error.to_string()),
             },
-            Self::Plain(plain) => plain.delete(bucket, key, pin).await,
+            Self::Local(local) => local.delete(bucket, key, pin).await,
         }
     }
 
@@ -134,7 +134,7 @@ impl Store {
     pub async fn bucket(&self, bucket: &Bucket) -> Result<BucketFacts, StoreError> {
         match self {
             Self::Cloud(cloud) => cloud.open(bucket).await?.bucket().await,
-            Self::Plain(plain) => plain.bucket(bucket),
+            Self::Local(local) => local.bucket(bucket),
         }
     }
 
@@ -168,7 +168,7 @@ impl Store {
     pub async fn missing_permissions(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions().await,
-            Self::Plain(_) => Ok(Vec::new()),
+            Self::Local(_) => Ok(Vec::new()),
         }
     }
 
@@ -180,7 +180,7 @@ impl Store {
     pub async fn open(&self, bucket: &Bucket) -> Result<(), StoreError> {
         match self {
             Self::Cloud(cloud) => cloud.open(bucket).await.map(|_| ()),
-            Self::Plain(_) => Ok(()),
+            Self::Local(_) => Ok(()),
         }
     }
 
@@ -191,7 +191,7 @@ impl Store {
                 Ok(client) => client.restore(key, pin).await,
                 Err(error) => Restored::Failed(error.to_string()),
             },
-            Self::Plain(_) => Restored::Lost,
+            Self::Local(_) => Restored::Lost,
         }
     }
 
@@ -202,7 +202,7 @@ impl Store {
                 Ok(client) => client.identity().await,
                 Err(error) => format!("nobody ({error})"),
             },
-            Self::Plain(plain) => plain.identity(),
+            Self::Local(local) => local.identity(),
         }
     }
 }

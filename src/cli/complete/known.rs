@@ -1,12 +1,13 @@
 //! Reads the candidates that come from the cluster and the kubeconfig, within the time that a user waits.
 
-use crate::cli::complete::typed;
+use crate::cli::command_line::command;
 use crate::cli::kube_flags;
 use crate::cluster::access::Access;
 use crate::cluster::client::Cluster;
 use crate::cluster::names::{Configured, Named};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::names;
+use clap::ArgMatches;
 use clap_complete::engine::CompletionCandidate;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -96,4 +97,13 @@ impl Known {
         let _ = wait.recv_timeout(self.deadline.saturating_duration_since(Instant::now()));
         std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Parses the flags before the word that is being typed, and ignores errors. The first word of `line` is the program.
+fn typed(line: &[OsString]) -> Option<ArgMatches> {
+    let mut matches = command().ignore_errors(true).try_get_matches_from(line).ok()?;
+    while let Some((_, verb)) = matches.remove_subcommand() {
+        matches = verb;
+    }
+    Some(matches)
 }

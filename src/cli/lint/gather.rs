@@ -1,6 +1,7 @@
 //! Reads the manifests for `lint` from files, from a cluster, or from both.
 
-use crate::cli::lint::Arguments;
+use crate::cli::kube_flags::KubeFlags;
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files;
@@ -12,12 +13,22 @@ use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::lint::path::Misfit;
+use argo_gc_core::lint::path::FieldError;
 use argo_gc_core::lint::types::{Manifest, ManifestKind, Settings};
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
 use serde::Deserialize;
 use std::io::Read;
+
+/// The flags that say what is read.
+pub(crate) struct Inputs<'a> {
+    pub from: &'a FileFlags,
+    /// With files: whether the cluster is read as well.
+    pub connected: bool,
+    pub scope: &'a ScopeFlags,
+    pub controller: &'a VersionFlags,
+    pub kube: &'a KubeFlags,
+}
 
 /// All manifests that were read, and where each came from.
 pub(crate) struct Gathered {
@@ -35,7 +46,7 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    pub async fn of(arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<Self, Error> {
+    pub async fn of(inputs: &Inputs<'_>, stdin: &mut (dyn Read + Send)) -> Result<Self, Error> {
         let mut gathered = Self {
             manifests: Vec::new(),
             origins: Vec::new(),
@@ -46,25 +57,25 @@ impl Gathered {
             notes: Vec::new(),
             source: Scope { kind: "files".to_owned(), ..Scope::default() },
         };
-        gathered.source.namespace.clone_from(&arguments.kube.namespace);
-        if !arguments.from.files.is_empty() {
-            gathered.files(arguments, stdin)?;
+        gathered.source.namespace.clone_from(&inputs.kube.namespace);
+        if !inputs.from.files.is_empty() {
+            gathered.files(inputs, stdin)?;
         }
         let mut version = None;
-        if arguments.from.files.is_empty() || arguments.connected {
-            version = gathered.cluster(arguments).await?;
+        if inputs.from.files.is_empty() || inputs.connected {
+            version = gathered.cluster(inputs).await?;
         }
-        gathered.settings.version = arguments.controller.argo_version.or(version).unwrap_or(NEWEST);
+        gathered.settings.version = inputs.controller.argo_version.or(version).unwrap_or(NEWEST);
         Ok(gathered)
     }
 
-    fn files(&mut self, arguments: &Arguments, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
-        let inputs = files::inputs(&arguments.from.files, arguments.from.recursive)?;
-        self.source.files = arguments.from.files.iter().map(|path| path.display().to_string()).collect();
-        for input in &inputs {
-            match read(input, stdin, inputs.len() == 1) {
-                Ok(source) => self.source(source, arguments.kube.namespace.as_deref()),
-                Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
+    fn files(&mut self, inputs: &Inputs<'_>, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
+        let named = files::inputs(&inputs.from.files, inputs.from.recursive)?;
+        self.source.files = inputs.from.files.iter().map(|path| path.display().to_string()).collect();
+        for input in &named {
+            match read(input, stdin, named.len() == 1) {
+                Ok(source) => self.source(source, inputs.kube.namespace.as_deref()),
+                Err(problem) if named.len() == 1 => return Err(Error::new(problem)),
                 Err(problem) => self.problems.push(problem),
             }
         }
@@ -91,7 +102,7 @@ impl Gathered {
                     self.manifests.push(manifest);
                     self.origins.push(Origin::File { source: at, document: number });
                 }
-                Err(Misfit { path, message }) => {
+                Err(FieldError { path, message }) => {
                     let place = place(&source, number, &path);
                     let (file, line, column) = (place.file, place.line, place.column);
                     self.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
@@ -102,13 +113,12 @@ impl Gathered {
     }
 
     /// Reads the cluster's templates. If there are files, the templates are only used to resolve references.
-    async fn cluster(&mut self, arguments: &Arguments) -> Result<Option<Version>, Error> {
-        let cluster = Cluster::connect(&arguments.kube.access()).await?;
-        let whole =
-            arguments.scope.all_namespaces || arguments.connected && arguments.kube.namespace.is_none();
+    async fn cluster(&mut self, inputs: &Inputs<'_>) -> Result<Option<Version>, Error> {
+        let cluster = Cluster::connect(&inputs.kube.access()).await?;
+        let whole = inputs.scope.all_namespaces || inputs.connected && inputs.kube.namespace.is_none();
         let namespace = (!whole).then(|| cluster.namespace().to_owned());
         let beyond = cluster.manifests(namespace.as_deref()).await?;
-        let from_files = !arguments.from.files.is_empty();
+        let from_files = !inputs.from.files.is_empty();
         if !from_files {
             self.source.kind = "cluster".to_owned();
             self.source.namespace.clone_from(&namespace);
@@ -123,7 +133,7 @@ impl Gathered {
                     self.manifests.push(manifest);
                     self.origins.push(Origin::Cluster);
                 }
-                Err(Misfit { path, message }) => {
+                Err(FieldError { path, message }) => {
                     let name = object["metadata"]["name"].as_str().unwrap_or_default();
                     self.problems.push(format!("{}/{name}: {path}: {message}", kind.as_str()));
                 }
@@ -140,7 +150,7 @@ impl Gathered {
         let mut versions = beyond.controllers.seen.iter().map(|controller| controller.version);
         let first = versions.next().flatten();
         let version = first.filter(|first| versions.all(|other| other == Some(*first)));
-        if version.is_none() && arguments.controller.argo_version.is_none() {
+        if version.is_none() && inputs.controller.argo_version.is_none() {
             self.gaps.push(Gap {
                 what: "the controller's version".to_owned(),
                 why: "no single release is running, or its Deployment can't be read".to_owned(),

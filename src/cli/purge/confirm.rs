@@ -1,12 +1,13 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::{Arguments, Format};
+use crate::cli::purge::Arguments;
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
-use crate::output::{document, purge as show};
+use crate::output::purge as show;
+use crate::output::purge::PurgeFormat;
 use crate::purge::execute::Executor;
 use crate::purge::journal::{Journal, Line};
 use crate::purge::outcome::WorkflowTally;
@@ -48,20 +49,9 @@ pub(crate) fn print(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let out = &mut streams.out;
-    match arguments.output {
-        Format::Table => show::plan(out, plan, false, now)?,
-        Format::Wide => show::plan(out, plan, true, now)?,
-        format if only_shown => {
-            let mut head = serde_json::to_value(&plan.head).map_err(Error::new)?;
-            let tail = serde_json::to_value(&plan.tail).map_err(Error::new)?;
-            if let (Some(head), serde_json::Value::Object(tail)) = (head.as_object_mut(), tail) {
-                head.extend(tail);
-                head.insert("hash".to_owned(), plan.hash.as_str().into());
-            }
-            document::write(out, format == Format::Yaml, &head, "workflows", plan.workflows()?)?;
-        }
-        _ => show::plan(&mut streams.err, plan, false, now)?,
+    match only_shown || !arguments.output.is_document() {
+        true => show::plan(&mut streams.out, plan, arguments.output, now)?,
+        false => show::plan(&mut streams.err, plan, PurgeFormat::Table, now)?,
     }
     streams.out.flush()?;
     Ok(())
@@ -213,7 +203,7 @@ pub(crate) async fn carry_out(
         record: !arguments.no_record,
         progress: &progress,
     };
-    let as_document = matches!(arguments.output, Format::Json | Format::Yaml);
+    let as_document = arguments.output.is_document();
     let mut items = DiskQueue::default();
     let mut told = 0_u64;
     let err = &mut streams.err;
@@ -241,13 +231,8 @@ pub(crate) async fn carry_out(
     if told > TOLD {
         streams.say(format!("Warning: and {} more", told - TOLD));
     }
-    if as_document {
-        let result = show::result(&tally, &plan.hash, journal.path().display().to_string());
-        let as_yaml = arguments.output == Format::Yaml;
-        document::write(&mut streams.out, as_yaml, &result, "workflows", items.into_values()?)?;
-    } else {
-        show::tally(&mut streams.out, &tally, &plan.tail.buckets)?;
-    }
+    let path = journal.path().display().to_string();
+    show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
     streams.say(format!("Journal: {}", journal.path().display()));
     if stop.is_asked() {

@@ -110,7 +110,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cli::app::{command, parse};
+    use crate::cli::command_line::{command, parse};
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.

@@ -1,6 +1,7 @@
 //! What changed since an earlier inspection, as a section of the page.
 
 use crate::output::diff::{Group, groups, headline, state};
+use crate::output::doubts::doubts;
 use crate::output::html::markup::{Number, ROWS, Text, begin_table, bytes, end_table, notice, number};
 use crate::output::view::View;
 use argo_gc_core::diff::document::Head;
@@ -36,7 +37,7 @@ impl Compared {
             counted: artifacts.iter().map(|(verdict, count)| ((*verdict).to_owned(), *count)).collect(),
             ..now
         };
-        let doubts = old.doubts(&new, [&name, "this inspection"]);
+        let doubts = doubts(&old, &new, [&name, "this inspection"]);
         let diff = comparison.finish(&old.source, &new.source);
         Self { name, old, diff, doubts }
     }

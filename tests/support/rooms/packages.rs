@@ -14,6 +14,15 @@ const OUTSIDE: [&str; 6] = ["std::fs", "std::env", "std::net", "std::process", "
 /// The one file that may name `std::io`: decompression reads from memory through its traits.
 const DECOMPRESSION: &str = "crates/core/src/argo/nodes.rs";
 
+/// The catalogue of reasons. It is a manual, and its remedies name commands.
+const CATALOGUE: &str = "crates/core/src/reason/";
+
+/// The programs of others whose commands repairs show.
+const OTHER_PROGRAMS: [&str; 4] = ["kubectl ", "aws ", "az ", "gcloud "];
+
+/// Their flags, where a text has the flag without the command.
+const OTHER_FLAGS: [&str; 4] = ["--cascade", "--overwrite", "--subresource", "--endpoint-url"];
+
 /// Names every dependency that a package's manifest may not have.
 pub fn check_manifest(package: &str, manifest: &str) -> Vec<String> {
     let banned = BANNED.iter().find(|(name, _)| *name == package).map_or(&[][..], |(_, banned)| banned);
@@ -40,6 +49,34 @@ pub fn check_pure(source: &Source) -> Vec<String> {
     let named = OUTSIDE.iter().filter(|name| source.code.contains(**name));
     let named = named.filter(|name| **name != "std::io" || source.path != DECOMPRESSION);
     named.map(|name| format!("package: {} names {name}", source.path)).collect()
+}
+
+/// Names every text of the core and the store that has a verb or a flag of the command line in it.
+pub fn check_words(source: &Source) -> Vec<String> {
+    if !matches!(source.room(), "core" | "store") || source.path.starts_with(CATALOGUE) {
+        return Vec::new();
+    }
+    let texts = source.literals.iter().map(|text| text.trim_matches(['r', 'b', '#', '"']));
+    let worded = texts.filter(|text| has_verb(text) || !is_other_program(text) && has_flag(text));
+    worded.map(|text| format!("package: {} names the command line: {text}", source.path)).collect()
+}
+
+fn has_verb(text: &str) -> bool {
+    text.split("argo-gc ").skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+fn is_other_program(text: &str) -> bool {
+    OTHER_PROGRAMS.iter().any(|program| text.starts_with(program))
+}
+
+fn has_flag(text: &str) -> bool {
+    let is_flag = |word: &str| {
+        let name = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(name.len());
+        let name = &name[..end];
+        name.starts_with("--") && name.len() > 2 && !OTHER_FLAGS.contains(&name)
+    };
+    text.split_whitespace().any(is_flag)
 }
 
 #[cfg(test)]
@@ -72,5 +109,24 @@ mod tests {
         assert_eq!(core("fn f() { Timestamp::now() }"), "package: crates/core/src/a.rs names ::now(");
         assert_eq!(core("use std::io;"), "package: crates/core/src/a.rs names std::io");
         assert_eq!(check_pure(&Source::new("src/a.rs", "use std::fs;").unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn a_flag_or_a_verb_in_the_core_or_the_store_fails() {
+        let check = |path: &str, text: &str| {
+            let code =
+                format!("// --force\nfn f() {{ g({text:?}) }}\n#[cfg(test)]\nmod tests {{ \"--force\" }}");
+            check_words(&Source::new(path, &code).unwrap())
+        };
+        for text in ["--force", "use --force", "(--force)", "kubectl argo-gc purge", "a; `--plan x` b"] {
+            for path in ["crates/core/src/a.rs", "crates/store/src/a.rs"] {
+                assert_eq!(check(path, text), [format!("package: {path} names the command line: {text}")]);
+            }
+            assert_eq!(check("src/cli/a.rs", text), [""; 0]);
+            assert_eq!(check("crates/core/src/reason/fails.rs", text), [""; 0]);
+        }
+        for text in ["a -- b", "---", "argo-gc/keep", "kubectl logs x --since=24h", "with --cascade=orphan"] {
+            assert_eq!(check("crates/core/src/a.rs", text), [""; 0], "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The source files under check.
 
-use super::strip::{without_tests, without_text};
+use super::strip::{literals, without_tests, without_text};
 use std::path::Path;
 
 /// The packages: where their sources are, and what other crates call them.
@@ -16,6 +16,8 @@ pub struct Source {
     pub module: Vec<String>,
     /// The text without comments, literals and tests.
     pub code: String,
+    /// The literals of that code, with their quotes.
+    pub literals: Vec<String>,
 }
 
 impl Source {
@@ -33,7 +35,12 @@ impl Source {
             inside => module.extend(inside.split('/').filter(|part| *part != "mod").map(str::to_owned)),
         }
         let is_test = module.last().is_some_and(|name| name == "tests");
-        (!is_test).then(|| Self { path: path.to_owned(), module, code: without_tests(&without_text(text)) })
+        (!is_test).then(|| Self {
+            path: path.to_owned(),
+            module,
+            code: without_tests(&without_text(text)),
+            literals: literals(text),
+        })
     }
 
     /// The package or the plugin's top-level module that the file belongs to.

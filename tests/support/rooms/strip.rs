@@ -1,6 +1,8 @@
 //! Removes from Rust source what is not code of the program: comments, literals and test modules.
 
-/// Replaces comments and the contents of literals by spaces. Lines keep their numbers.
+use std::ops::Range;
+
+/// Replaces comments and literals by spaces. Lines and bytes keep their places.
 pub fn without_text(source: &str) -> String {
     let characters: Vec<char> = source.chars().collect();
     let mut code = String::with_capacity(source.len());
@@ -14,7 +16,10 @@ pub fn without_text(source: &str) -> String {
                 continue;
             }
         };
-        code.extend(characters[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
+        for c in &characters[at..end] {
+            let blank = if *c == '\n' { "\n" } else { " " };
+            code.push_str(&blank.repeat(c.len_utf8()));
+        }
         at = end;
     }
     code
@@ -75,23 +80,54 @@ fn raw_string_end(text: &[char], start: usize) -> Option<usize> {
     })
 }
 
+/// The literals of the program, without those of tests.
+pub fn literals(source: &str) -> Vec<String> {
+    let characters: Vec<char> = source.chars().collect();
+    let tests = tests(&without_text(source));
+    let mut found = Vec::new();
+    let (mut at, mut byte) = (0, 0);
+    while at < characters.len() {
+        let end = literal_end(&characters, at);
+        let text: String = characters[at..end.unwrap_or(at + 1)].iter().collect();
+        let start = byte;
+        (at, byte) = (end.unwrap_or(at + 1), byte + text.len());
+        let is_literal = end.is_some() && !text.starts_with('/');
+        if is_literal && !tests.iter().any(|test| test.contains(&start)) {
+            found.push(text);
+        }
+    }
+    found
+}
+
 /// Removes the items marked `#[cfg(test)]` with their lines, from source without literals.
 pub fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut kept = String::with_capacity(code.len());
-    let mut rest = code;
-    while let Some(at) = rest.find(MARK) {
-        kept.push_str(&rest[..at]);
-        let item = &rest[at + MARK.len()..];
-        let end = match item.find([';', '{']) {
+    let mut end = 0;
+    for test in tests(code) {
+        kept.push_str(&code[end..test.start]);
+        end = test.end;
+    }
+    kept + &code[end..]
+}
+
+/// Where the items marked `#[cfg(test)]` are, in source without literals.
+fn tests(code: &str) -> Vec<Range<usize>> {
+    const MARK: &str = "#[cfg(test)]";
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = code[from..].find(MARK) {
+        let start = from + at;
+        let item = &code[start + MARK.len()..];
+        let length = match item.find([';', '{']) {
             Some(open) if item[open..].starts_with('{') => closing(item, open) + 1,
             Some(semicolon) => semicolon + 1,
             None => item.len(),
         };
-        rest = &item[end..];
-        rest = rest.strip_prefix('\n').unwrap_or(rest);
+        let end = start + MARK.len() + length;
+        from = end + usize::from(code[end..].starts_with('\n'));
+        found.push(start..from);
     }
-    kept + rest
+    found
 }
 
 /// Where the bracket that opens at `open` is closed; the end of the text if it never is.
@@ -120,6 +156,13 @@ mod tests {
         let words: Vec<String> = without_text(source).split_whitespace().map(str::to_owned).collect();
         assert_eq!(words, ["a", "e", "&'i", "l"]);
         assert_eq!(without_text("\"a\nb\"\nc").lines().count(), 3);
+    }
+
+    #[test]
+    fn literals_are_found_outside_of_tests_and_comments() {
+        let source =
+            "// \"a\"\nfn f() { \"ü\"; r#\"c\"# }\n#[cfg(test)]\nmod tests { \"d\" }\nconst E: &str = \"e\";";
+        assert_eq!(literals(source), ["\"ü\"", "r#\"c\"#", "\"e\""]);
     }
 
     #[test]

@@ -145,14 +145,22 @@ impl Repository {
 /// an error if it can't be understood.
 pub type Entry = Result<Option<Repository>, String>;
 
-/// Returns the repositories of an `artifact-repositories` ConfigMap, and the key of its default. An entry that
-/// can't be understood is an error.
-pub fn repositories(config: &ConfigMap) -> (BTreeMap<&str, Entry>, Option<&str>) {
+/// The repositories of an `artifact-repositories` ConfigMap.
+pub struct Repositories<'a> {
+    /// The entries by their keys.
+    pub entries: BTreeMap<&'a str, Entry>,
+    /// The key of the default repository.
+    pub default: Option<&'a str>,
+}
+
+/// Returns the repositories of an `artifact-repositories` ConfigMap. An entry that can't be understood is an error.
+pub fn repositories(config: &ConfigMap) -> Repositories<'_> {
     let parsed = config.data.iter().map(|(name, text)| {
         let entry = yaml(text).and_then(|value| Repository::read(&value));
         (name.as_str(), entry.map_err(|why| format!("{name}: {why}")))
     });
-    (parsed.collect(), config.metadata.annotations.get(names::DEFAULT_REPOSITORY).map(String::as_str))
+    let default = config.metadata.annotations.get(names::DEFAULT_REPOSITORY).map(String::as_str);
+    Repositories { entries: parsed.collect(), default }
 }
 
 /// The parsed settings, from the key `config` or from keys of their own.

@@ -129,87 +129,73 @@ impl Head {
         }
     }
 
-    /// Returns the reasons to doubt a comparison with a `later` inspection, as sentences without a full stop.
-    /// `names` are the names of the two documents.
-    pub fn doubts(&self, later: &Self, names: [&str; 2]) -> Vec<String> {
+    /// Returns the reasons to doubt a comparison with a `later` inspection.
+    pub fn doubts(&self, later: &Self) -> Vec<Doubt> {
         let mut doubts = Vec::new();
-        let both = [(self, names[0], "new"), (later, names[1], "gone")];
         if self.generated_at > later.generated_at {
-            doubts.push(format!("{} was made after {}: are they the wrong way round?", names[0], names[1]));
+            doubts.push(Doubt::WrongWayRound);
         }
         if let (Some(old), Some(new)) = (&self.source.server, &later.source.server)
             && old != new
         {
-            doubts.push(format!("they are of different clusters, {old} and {new}"));
+            doubts.push(Doubt::OtherCluster { old: old.clone(), new: new.clone() });
         }
-        if self.source.namespace != later.source.namespace {
-            let of = |scope: &Scope| {
-                scope
-                    .namespace
-                    .as_ref()
-                    .map_or("all namespaces".to_owned(), |name| format!("namespace {name}"))
-            };
-            let (old, new) = (of(&self.source), of(&later.source));
-            doubts.push(format!("one is of {old}, the other of {new}: only what both cover is compared"));
+        let (old, new) = (&self.source.namespace, &later.source.namespace);
+        if old != new {
+            doubts.push(Doubt::OtherNamespace { old: old.clone(), new: new.clone() });
         }
-        for (head, name, seems) in both {
+        for (head, side) in [(self, Side::Old), (later, Side::New)] {
             if head.source.filtered {
-                doubts.push(format!("{name} has selected workflows only: what it leaves out seems {seems}"));
+                doubts.push(Doubt::Filtered(side));
             }
-            let lacks = |verdict: &&Verdict| {
-                let counted = head.counted.get(verdict.as_str()).copied().unwrap_or_default();
-                counted > head.listed.get(verdict.as_str()).copied().unwrap_or_default()
-            };
-            let lacking: Vec<&str> = Verdict::ALL
-                .iter()
-                .filter(|verdict| verdict.is_problem())
-                .filter(lacks)
-                .map(|v| v.as_str())
-                .collect();
-            if !lacking.is_empty() {
-                let lacking = lacking.join(", ");
-                doubts.push(format!(
-                    "{name} does not list all artifacts that are {lacking}: they seem {seems}"
-                ));
+            let unlisted = head.unlisted();
+            if !unlisted.is_empty() {
+                doubts.push(Doubt::Unlisted(side, unlisted));
             }
             if !head.gaps.is_empty() {
-                let count = head.gaps.len();
-                let gaps = if count == 1 { "a gap".to_owned() } else { format!("{count} gaps") };
-                doubts.push(format!("{name} has {gaps}: what it could not see may seem {seems}"));
+                doubts.push(Doubt::Gaps(side, head.gaps.len()));
             }
         }
         if let (Some(old), Some(new)) = (self.checked, later.checked)
             && old != new
         {
-            doubts.push("only one was made with --check, which finds more".to_owned());
+            doubts.push(Doubt::OneChecked);
         }
         doubts
     }
+
+    /// Returns the verdicts that are problems and of which the document counts more artifacts than it lists.
+    fn unlisted(&self) -> Vec<Verdict> {
+        let lacks = |verdict: &Verdict| {
+            let counted = self.counted.get(verdict.as_str()).copied().unwrap_or_default();
+            counted > self.listed.get(verdict.as_str()).copied().unwrap_or_default()
+        };
+        Verdict::ALL.into_iter().filter(|verdict| verdict.is_problem()).filter(lacks).collect()
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
+/// One of the two inspections of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Old,
+    New,
+}
 
-    use super::*;
-    use crate::model::gap::Gap;
-
-    #[test]
-    fn heads_that_do_not_match_are_told() {
-        let time = |text: &str| text.parse().unwrap();
-        let old = Head { generated_at: time("2026-11-01T00:00:00Z"), ..Head::default() };
-        let new = Head { generated_at: time("2026-11-02T00:00:00Z"), ..Head::default() };
-        assert_eq!(old.doubts(&new, ["A", "B"]), [""; 0]);
-        assert!(new.doubts(&old, ["A", "B"])[0].contains("wrong way round"));
-        let mut partial = new.clone();
-        partial.counted.insert("failing".into(), 2);
-        partial.source.filtered = true;
-        partial.source.namespace = Some("ml".into());
-        let gap = Gap { what: "x".into(), why: "y".into(), effect: "z".into() };
-        partial.gaps.push(gap);
-        let doubts = old.doubts(&partial, ["A", "B"]);
-        assert_eq!(doubts.len(), 4, "{doubts:#?}");
-        assert!(doubts[1].starts_with("B has selected workflows only"), "{doubts:#?}");
-        assert!(doubts[2].contains("artifacts that are failing: they seem gone"), "{doubts:#?}");
-    }
+/// A reason to doubt a comparison of two inspections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// The old inspection was made after the new one.
+    WrongWayRound,
+    /// They are of two API servers.
+    OtherCluster { old: String, new: String },
+    /// They are of two namespaces; none stands for all.
+    OtherNamespace { old: Option<String>, new: Option<String> },
+    /// The inspection has selected workflows only.
+    Filtered(Side),
+    /// The inspection does not list all artifacts of these verdicts.
+    Unlisted(Side, Vec<Verdict>),
+    /// The inspection has gaps, so many.
+    Gaps(Side, usize),
+    /// Storage was asked for one of them only.
+    OneChecked,
 }

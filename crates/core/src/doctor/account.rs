@@ -135,8 +135,8 @@ pub(crate) fn facts(
     standings: &BTreeMap<Account, Standing>,
 ) -> Vec<AccountFacts> {
     let facts = accounts.iter().map(|(account, reliance)| AccountFacts {
-        namespace: account.0.clone(),
-        name: account.1.clone(),
+        namespace: account.namespace.clone(),
+        name: account.name.clone(),
         workflows: reliance.workflows(),
         standing: standings.get(account).cloned().unwrap_or_else(Standing::not_asked),
     });
@@ -175,8 +175,8 @@ pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Stand
     let about = |cause, evidence| Symptom {
         subject: subject(account),
         evidence: vec![evidence],
-        account: Some(account.1.clone()),
-        ..symptom(cause, &account.0, first)
+        account: Some(account.name.clone()),
+        ..symptom(cause, &account.namespace, first)
     };
     if standing.is_missing() {
         return Some(about(Cause::AccountMissing, missing(account)));
@@ -190,23 +190,23 @@ pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Stand
 fn unchecked(account: &Account, standing: &Standing, workflow: &str) -> Symptom {
     Symptom {
         evidence: vec![Evidence::new(review(account), format!("not checked: {}", standing.why))],
-        account: Some(account.1.clone()),
-        ..symptom(Cause::RightsUnchecked, &account.0, workflow)
+        account: Some(account.name.clone()),
+        ..symptom(Cause::RightsUnchecked, &account.namespace, workflow)
     }
 }
 
 fn missing(account: &Account) -> Evidence {
-    Evidence::new(format!("ServiceAccount/{} in {}", account.1, account.0), "does not exist")
+    Evidence::new(format!("ServiceAccount/{} in {}", account.name, account.namespace), "does not exist")
 }
 
 fn denied(account: &Account, lacks: &[&str]) -> Evidence {
     Evidence::new(review(account), format!("may not {}", lacks.join(", ")))
 }
 
-fn review((namespace, name): &Account) -> String {
-    format!("access review of service account {namespace}/{name}")
+fn review(account: &Account) -> String {
+    format!("access review of service account {}", subject(account))
 }
 
-fn subject((namespace, name): &Account) -> String {
+fn subject(Account { namespace, name }: &Account) -> String {
     format!("{namespace}/{name}")
 }

@@ -114,7 +114,7 @@ fn defaults(gc: &ArtifactGc) -> DefaultsFacts {
 
 /// Adds the repositories of one `artifact-repositories` ConfigMap.
 pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: &mut Vec<Gap>) {
-    let (entries, default) = config::repositories(map);
+    let config::Repositories { entries, default } = config::repositories(map);
     for (key, entry) in entries {
         let place = format!("configmap {}/{} key {key}", map.metadata.namespace, map.metadata.name);
         match entry {

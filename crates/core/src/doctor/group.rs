@@ -2,10 +2,10 @@
 
 use crate::doctor::account::Reliance;
 use crate::doctor::cause::Cause;
-use crate::doctor::members::{GroupMembers, Name};
+use crate::doctor::members::{GroupMembers, Name, NamedObject};
 use crate::doctor::repair;
-use crate::doctor::repair::Repair;
-use crate::doctor::symptom::Symptom;
+use crate::doctor::repair::{PurgeCommand, Repair};
+use crate::doctor::symptom::{Account, Symptom};
 use crate::model::assessment::Evidence;
 use crate::model::context::Context;
 use crate::reason::Reason;
@@ -48,10 +48,11 @@ impl Groups {
         let Symptom { cause, subject, namespace, name, .. } = symptom;
         let members = self.0.entry((cause, subject)).or_default();
         if let Some(account) = symptom.account {
-            members.accounts.insert((namespace.clone(), account));
+            members.accounts.insert(Account::new(&namespace, &account));
         }
         if let Some(object) = symptom.object {
-            members.objects.insert((namespace.clone(), name.clone(), object));
+            let (namespace, workflow) = (namespace.clone(), name.clone());
+            members.objects.insert(NamedObject { namespace, workflow, object });
         }
         *members.workflows.entry(Name { namespace, name }).or_default() |= symptom.stuck;
         members.artifacts += symptom.artifacts;
@@ -75,9 +76,9 @@ impl Groups {
         }
     }
 
-    pub fn finish(self, context: &Context) -> Vec<Group> {
+    pub fn finish(self, context: &Context, command: PurgeCommand<'_>) -> Vec<Group> {
         let groups = self.0.into_iter().map(|((cause, subject), members)| {
-            let repairs = repair::of(cause, &subject, &members, context);
+            let repairs = repair::of(cause, &subject, &members, context, command);
             let GroupMembers { workflows, more, artifacts, reasons, mut evidence, .. } = members;
             evidence.truncate(EVIDENCE);
             Group {

@@ -13,6 +13,15 @@ pub struct Name {
     pub name: String,
 }
 
+/// An object that a repair names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NamedObject {
+    pub namespace: String,
+    pub workflow: String,
+    /// The name of the pod or task, or the index of the finalizer.
+    pub object: String,
+}
+
 /// A group in progress.
 #[derive(Debug, Default)]
 pub(crate) struct GroupMembers {
@@ -24,8 +33,7 @@ pub(crate) struct GroupMembers {
     pub(crate) reasons: BTreeSet<Reason>,
     pub(crate) evidence: Vec<Evidence>,
     pub accounts: BTreeSet<Account>,
-    /// Namespace, workflow, and the pod, task or finalizer that the repair names.
-    pub objects: BTreeSet<(String, String, String)>,
+    pub objects: BTreeSet<NamedObject>,
     /// A value that the repair contains.
     pub detail: String,
 }

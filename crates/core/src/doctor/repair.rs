@@ -3,9 +3,10 @@
 //! Names come from objects that users write. No command is printed for a name that is not a plain Kubernetes
 //! name, because users paste the commands into shells and apply the YAML to clusters.
 
+use crate::argo::gc_role::gc_role;
 use crate::argo::names;
 use crate::doctor::cause::Cause;
-use crate::doctor::members::{GroupMembers, Name};
+use crate::doctor::members::{GroupMembers, Name, NamedObject};
 use crate::doctor::symptom::Account;
 use crate::model::context::Context;
 use serde::Serialize;
@@ -13,6 +14,18 @@ use std::collections::BTreeMap;
 
 /// The most names in one command.
 const NAMES: usize = 20;
+
+/// A purge as a step of a repair. Its caller words the command.
+#[derive(Debug)]
+pub struct PurgeStep<'a> {
+    pub namespace: &'a str,
+    pub workflows: &'a [&'a str],
+    /// True if the finalizers are removed as well.
+    pub release_finalizers: bool,
+}
+
+/// Words the command of a purge.
+pub type PurgeCommand<'a> = &'a dyn Fn(&PurgeStep<'_>) -> String;
 
 /// One step of a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,12 +64,18 @@ impl Repair {
 }
 
 /// Returns the steps that fix a cause for these workflows, in the order to carry them out.
-pub(crate) fn of(cause: Cause, subject: &str, members: &GroupMembers, context: &Context) -> Vec<Repair> {
+pub(crate) fn of(
+    cause: Cause,
+    subject: &str,
+    members: &GroupMembers,
+    context: &Context,
+    command: PurgeCommand<'_>,
+) -> Vec<Repair> {
     let mut repairs = match cause {
         Cause::NoController => no_controller(subject),
-        Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members)).collect(),
+        Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members, command)).collect(),
         Cause::Unmanaged => unmanaged(members, context),
-        Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members)).collect(),
+        Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, command)).collect(),
         Cause::ControllerVersion => vec![Repair::say("Upgrade the controller to v3.4.5 or newer.")],
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
@@ -114,28 +133,32 @@ pub(crate) fn of(cause: Cause, subject: &str, members: &GroupMembers, context: &
     );
     let stuck = members.workflows.iter().filter(|(_, stuck)| **stuck).map(|(name, _)| name);
     if !heals {
-        repairs.extend(purge(stuck));
+        repairs.extend(purge(stuck, command));
     }
     repairs
 }
 
 /// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
 /// finalizers.
-fn purge<'a>(workflows: impl Iterator<Item = &'a Name>) -> Option<Repair> {
-    let commands = purge_commands(workflows, " --release-finalizer");
+fn purge<'a>(workflows: impl Iterator<Item = &'a Name>, command: PurgeCommand<'_>) -> Option<Repair> {
+    let commands = purge_commands(workflows, true, command);
     let what = "Delete what is left, see that it is gone, and release the finalizers:";
     (!commands.is_empty()).then(|| Repair::say(what).run(commands))
 }
 
 /// Returns the step for workflows that completed without the finalizer, which no controller will look at again.
-fn passed_over(members: &GroupMembers) -> Option<Repair> {
+fn passed_over(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
     let without = members.workflows.iter().filter(|(_, stuck)| !**stuck).map(|(name, _)| name);
-    let commands = purge_commands(without, "");
+    let commands = purge_commands(without, false, command);
     let what = "Those that completed without the finalizer are not looked at again; delete what they left:";
     (!commands.is_empty()).then(|| Repair::say(what).run(commands))
 }
 
-fn purge_commands<'a>(workflows: impl Iterator<Item = &'a Name>, more: &str) -> Vec<String> {
+fn purge_commands<'a>(
+    workflows: impl Iterator<Item = &'a Name>,
+    release_finalizers: bool,
+    command: PurgeCommand<'_>,
+) -> Vec<String> {
     let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Name { namespace, name } in
         workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name))
@@ -143,9 +166,8 @@ fn purge_commands<'a>(workflows: impl Iterator<Item = &'a Name>, more: &str) -> 
         by_namespace.entry(namespace).or_default().push(name);
     }
     let commands = by_namespace.into_iter().flat_map(|(namespace, names)| {
-        let command =
-            |names: &[&str]| format!("kubectl argo-gc purge -n {namespace} {}{more}", names.join(" "));
-        names.chunks(NAMES).map(command).collect::<Vec<_>>()
+        let step = |workflows| command(&PurgeStep { namespace, workflows, release_finalizers });
+        names.chunks(NAMES).map(step).collect::<Vec<_>>()
     });
     commands.collect()
 }
@@ -208,7 +230,7 @@ fn labels(members: &GroupMembers) -> Repair {
 }
 
 fn missing_account(account: &Account) -> Option<Repair> {
-    let (namespace, name) = account;
+    let Account { namespace, name } = account;
     let role = role(account)?;
     let yaml = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: {namespace}\n---\n{role}"
@@ -219,49 +241,21 @@ fn missing_account(account: &Account) -> Option<Repair> {
 }
 
 fn rights(account: &Account) -> Option<Repair> {
-    let (namespace, name) = account;
+    let Account { namespace, name } = account;
     Some(Repair::say(format!("Grant {name} in {namespace} what a GC pod needs:")).apply(role(account)?))
 }
 
-/// The permissions of a GC pod (manifests/quick-start/base/artifactgc-role.yaml@v4.1.2), bound to an account.
-fn role((namespace, name): &Account) -> Option<String> {
+/// The permissions of a GC pod, bound to an account.
+fn role(Account { namespace, name }: &Account) -> Option<String> {
     (is_plain(namespace) && is_plain(name)).then(|| {
-        format!(
-            "\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: artifact-gc
-  namespace: {namespace}
-rules:
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks]
-    verbs: [list, watch]
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks/status]
-    verbs: [patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: artifact-gc-{name}
-  namespace: {namespace}
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: artifact-gc
-subjects:
-  - kind: ServiceAccount
-    name: {name}
-    namespace: {namespace}
-"
-        )
+        format!(gc_role!("{namespace}", "artifact-gc-{name}", "{name}"), namespace = namespace, name = name)
     })
 }
 
 fn unchecked(members: &GroupMembers) -> Repair {
-    let plain = members.accounts.iter().filter(|(namespace, name)| is_plain(namespace) && is_plain(name));
-    let commands = plain.take(NAMES).flat_map(|(namespace, name)| {
+    let plain =
+        members.accounts.iter().filter(|account| is_plain(&account.namespace) && is_plain(&account.name));
+    let commands = plain.take(NAMES).flat_map(|Account { namespace, name }| {
         let can_i = |what: &str| {
             format!("kubectl auth can-i {what} -n {namespace} --as system:serviceaccount:{namespace}:{name}")
         };
@@ -359,10 +353,11 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
         return vec![Repair::say(what)];
     }
-    let plain = members.objects.iter().filter(|(namespace, name, _)| is_plain(namespace) && is_plain(name));
-    let commands = plain.map(|(namespace, name, at)| {
+    let plain =
+        members.objects.iter().filter(|named| is_plain(&named.namespace) && is_plain(&named.workflow));
+    let commands = plain.map(|NamedObject { namespace, workflow, object: at }| {
         format!(
-            "kubectl patch workflows.argoproj.io -n {namespace} {name} --type=json -p \
+            "kubectl patch workflows.argoproj.io -n {namespace} {workflow} --type=json -p \
              '[{{\"op\":\"test\",\"path\":\"/metadata/finalizers/{at}\",\"value\":\"{finalizer}\"}},\
              {{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{at}\"}}]'"
         )
@@ -372,7 +367,7 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
 
 /// Returns namespace and name of the pods or tasks that the repair names.
 fn objects(members: &GroupMembers) -> impl Iterator<Item = (&str, &str)> {
-    let objects = members.objects.iter().map(|(namespace, _, object)| (namespace.as_str(), object.as_str()));
+    let objects = members.objects.iter().map(|named| (named.namespace.as_str(), named.object.as_str()));
     objects.filter(|(namespace, object)| is_plain(namespace) && is_plain(object))
 }
 
@@ -406,6 +401,11 @@ mod tests {
     use super::*;
     use crate::doctor::members::Name;
 
+    fn words(step: &PurgeStep<'_>) -> String {
+        let more = if step.release_finalizers { " --release-finalizer" } else { "" };
+        format!("purge {}{more}", step.workflows.join(" "))
+    }
+
     #[test]
     fn odd_names_get_no_command() {
         for odd in
@@ -415,15 +415,15 @@ mod tests {
         }
         assert!(is_plain("etl-nightly-1795053600") && is_plain("a.b") && is_plain("default"));
         let odd = Name { namespace: "ml".into(), name: "x; rm".into() };
-        assert_eq!(purge([&odd].into_iter()), None);
-        assert_eq!(role(&("ml".into(), "x\nrules: [{apiGroups: ['*']}]".into())), None);
+        assert_eq!(purge([&odd].into_iter(), &words), None);
+        assert_eq!(role(&Account::new("ml", "x\nrules: [{apiGroups: ['*']}]")), None);
     }
 
     #[test]
     fn many_names_take_several_commands() {
         let names: Vec<Name> =
             (0..45).map(|n| Name { namespace: "ml".into(), name: format!("w{n}") }).collect();
-        let commands = purge(names.iter()).map(|repair| repair.commands).unwrap_or_default();
+        let commands = purge(names.iter(), &words).map(|repair| repair.commands).unwrap_or_default();
         assert_eq!(commands.len(), 3);
         assert!(commands[2].ends_with(" w44 --release-finalizer"), "{commands:?}");
     }

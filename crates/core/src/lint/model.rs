@@ -2,7 +2,7 @@
 
 use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
 use crate::argo::node::TemplateRef;
-use crate::lint::path::{FieldPath, Misfit};
+use crate::lint::path::{FieldError, FieldPath};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -72,7 +72,7 @@ pub(crate) struct Hook {
 }
 
 impl Spec {
-    pub fn read(spec: &Value, path: &FieldPath) -> Result<Self, Misfit> {
+    pub fn read(spec: &Value, path: &FieldPath) -> Result<Self, FieldError> {
         map(spec, path)?;
         let templates = path.key("templates");
         let templates = list(&spec["templates"], &templates)?
@@ -100,7 +100,7 @@ impl Spec {
 }
 
 impl Body {
-    fn read(body: &Value, path: FieldPath, step: Option<&str>) -> Result<Self, Misfit> {
+    fn read(body: &Value, path: FieldPath, step: Option<&str>) -> Result<Self, FieldError> {
         map(body, &path)?;
         let has = |field: &str| body.get(field).is_some_and(|value| !value.is_null());
         let makes = if has("steps") || has("dag") {
@@ -148,7 +148,7 @@ impl Body {
 }
 
 impl Call {
-    fn read(step: &Value, path: FieldPath) -> Result<Self, Misfit> {
+    fn read(step: &Value, path: FieldPath) -> Result<Self, FieldError> {
         map(step, &path)?;
         let name = text(step, "name", &path)?;
         let template = text(step, "template", &path)?;
@@ -171,12 +171,12 @@ impl Call {
     }
 }
 
-fn reference(holder: &Value, path: &FieldPath) -> Result<Target, Misfit> {
+fn reference(holder: &Value, path: &FieldPath) -> Result<Target, FieldError> {
     let reference: Option<TemplateRef> = typed(&holder["templateRef"], &path.key("templateRef"))?;
     Ok(reference.map_or(Target::None, Target::Ref))
 }
 
-fn hooks(holder: &Value, path: &FieldPath) -> Result<Vec<Hook>, Misfit> {
+fn hooks(holder: &Value, path: &FieldPath) -> Result<Vec<Hook>, FieldError> {
     let path = path.key("hooks");
     map(&holder["hooks"], &path)?;
     let mut all = Vec::new();
@@ -190,7 +190,7 @@ fn hooks(holder: &Value, path: &FieldPath) -> Result<Vec<Hook>, Misfit> {
     Ok(all)
 }
 
-fn artifacts(holder: &Value, path: &FieldPath) -> Result<Vec<(FieldPath, Artifact)>, Misfit> {
+fn artifacts(holder: &Value, path: &FieldPath) -> Result<Vec<(FieldPath, Artifact)>, FieldError> {
     let outputs = path.key("outputs");
     map(&holder["outputs"], &outputs)?;
     list(&holder["outputs"]["artifacts"], &outputs.key("artifacts"))?
@@ -202,10 +202,10 @@ fn artifacts(holder: &Value, path: &FieldPath) -> Result<Vec<(FieldPath, Artifac
 }
 
 /// Checks that a value is a map or null.
-fn map(value: &Value, path: &FieldPath) -> Result<(), Misfit> {
+fn map(value: &Value, path: &FieldPath) -> Result<(), FieldError> {
     match value {
         Value::Null | Value::Object(_) => Ok(()),
-        _ => Err(Misfit { path: path.clone(), message: "expected a map".to_owned() }),
+        _ => Err(FieldError { path: path.clone(), message: "expected a map".to_owned() }),
     }
 }
 
@@ -213,29 +213,29 @@ fn map(value: &Value, path: &FieldPath) -> Result<(), Misfit> {
 fn list<'v>(
     value: &'v Value,
     path: &FieldPath,
-) -> Result<impl Iterator<Item = (&'v Value, FieldPath)>, Misfit> {
+) -> Result<impl Iterator<Item = (&'v Value, FieldPath)>, FieldError> {
     let items: &[Value] = match value {
         Value::Null => &[],
         Value::Array(items) => items,
-        _ => return Err(Misfit { path: path.clone(), message: "expected a list".to_owned() }),
+        _ => return Err(FieldError { path: path.clone(), message: "expected a list".to_owned() }),
     };
     let path = path.clone();
     Ok(items.iter().enumerate().map(move |(at, item)| (item, path.index(at))))
 }
 
-fn text(holder: &Value, field: &str, path: &FieldPath) -> Result<String, Misfit> {
+fn text(holder: &Value, field: &str, path: &FieldPath) -> Result<String, FieldError> {
     match &holder[field] {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
         // YAML reads some texts as a number or a boolean, so these are accepted as texts.
         other @ (Value::Number(_) | Value::Bool(_)) => Ok(other.to_string()),
-        _ => Err(Misfit { path: path.key(field), message: "expected a text".to_owned() }),
+        _ => Err(FieldError { path: path.key(field), message: "expected a text".to_owned() }),
     }
 }
 
-fn typed<T: DeserializeOwned>(value: &Value, path: &FieldPath) -> Result<Option<T>, Misfit> {
+fn typed<T: DeserializeOwned>(value: &Value, path: &FieldPath) -> Result<Option<T>, FieldError> {
     Option::<T>::deserialize_from(value)
-        .map_err(|error| Misfit { path: path.clone(), message: error.to_string() })
+        .map_err(|error| FieldError { path: path.clone(), message: error.to_string() })
 }
 
 /// Reads by reference, without a copy of the value.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A field whose value has another type than in Argo's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
+pub struct FieldError {
     pub path: FieldPath,
     pub message: String,
 }

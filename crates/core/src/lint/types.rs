@@ -3,7 +3,7 @@
 use crate::argo::artifact::ArtifactLocation;
 use crate::argo::version::{NEWEST, Version};
 use crate::lint::model::Spec;
-use crate::lint::path::{FieldPath, Misfit};
+use crate::lint::path::{FieldError, FieldPath};
 use crate::reason::Reason;
 use crate::verdict::Verdict;
 use serde::Serialize;
@@ -70,7 +70,7 @@ impl Manifest {
     ///
     /// # Errors
     /// A field has the wrong shape.
-    pub fn read(kind: ManifestKind, object: &Value) -> Result<Self, Misfit> {
+    pub fn read(kind: ManifestKind, object: &Value) -> Result<Self, FieldError> {
         let meta = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let name = match meta("name") {
             name if name.is_empty() => meta("generateName"),

@@ -14,9 +14,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct HiddenArtifacts {
     pub(crate) counts: BTreeMap<(Verdict, Option<Reason>), u64>,
-    /// The hashes of those locations that do not name the workflow.
-    pub(crate) fixed_keys: Vec<u64>,
+    pub(crate) fixed_keys: Vec<FixedKey>,
 }
+
+/// The hash of a location whose key does not name the workflow, so that other workflows may write it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FixedKey(pub(crate) u64);
 
 /// One observed fact that supports a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

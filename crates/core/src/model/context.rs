@@ -54,6 +54,15 @@ pub struct ArchiveExtent {
     pub managed_namespace: String,
 }
 
+/// The reason why archived workflows are unknown while no Argo server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadArchive {
+    /// A controller archives workflows, and only an Argo server can show them.
+    NeedsServer,
+    /// It is unknown whether a controller archives workflows.
+    MayExist,
+}
+
 /// The kinds of objects that are read in addition to workflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RelatedKind {
@@ -210,13 +219,11 @@ impl Controllers {
 
     /// Returns the reason why the references of archived workflows are unknown while no Argo server is asked;
     /// none if no controller has an archive.
-    pub fn unread_archive(&self) -> Option<&'static str> {
+    pub fn unread_archive(&self) -> Option<UnreadArchive> {
         if self.archiving().next().is_some() {
-            return Some(
-                "the controller archives workflows, and only an Argo server can show them: --argo-server",
-            );
+            return Some(UnreadArchive::NeedsServer);
         }
-        self.hidden().then_some("whether a controller archives workflows can't be told")
+        self.hidden().then_some(UnreadArchive::MayExist)
     }
 
     /// Returns the reason why one Argo server's archive is not the complete archive; none if it is complete.

@@ -3,10 +3,10 @@
 use serde::{Serialize, Serializer};
 
 macro_rules! protections {
-    ($($name:ident $code:literal $text:literal,)*) => {
-        /// The reason why something is not deleted.
+    ($($(#[$doc:meta])+ $name:ident $code:literal,)*) => {
+        /// The reason why something is not deleted. `output::protections` words it for users.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Protection { $(#[doc = $text] $name,)* }
+        pub enum Protection { $($(#[$doc])+ $name,)* }
 
         impl Protection {
             /// All protections.
@@ -16,53 +16,57 @@ macro_rules! protections {
             pub fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
-
-            /// Returns the meaning, as a clause.
-            pub fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
         }
     };
 }
 
 protections! {
     // The whole workflow.
-    NotFinished "not-finished" "the workflow is pending, running or suspended",
-    JustFinished "just-finished" "it finished within the grace period, so it may yet be retried",
-    FailedRun "failed-run" "a failed workflow may be retried and then needs its artifacts; --status Failed,Error or its name takes it",
-    Pinned "pinned" "argo-gc/keep is set on it, its template or its namespace",
-    Retained "retained" "the policy of --policy keeps it",
-    Archived "archived" "it is a row of the archive, not a live workflow",
-    NodesUnseen "nodes-unseen" "its nodes can't be read, so what it holds is unknown",
-    GcActive "gc-active" "Argo's own collection is at work or about to be",
-    Changed "changed-workflow" "the workflow was retried, recreated or deleted since the plan was made",
+    /// The workflow is pending, running or suspended.
+    NotFinished "not-finished",
+    /// It finished within the grace period, so it may yet be retried.
+    JustFinished "just-finished",
+    /// A failed workflow may be retried and then needs its artifacts.
+    FailedRun "failed-run",
+    /// The annotation `argo-gc/keep` is set on it, its template or its namespace.
+    Pinned "pinned",
+    /// The user's retention policy keeps it.
+    Retained "retained",
+    /// It is a row of the archive, not a live workflow.
+    Archived "archived",
+    /// Its nodes can't be read, so what it holds is unknown.
+    NodesUnseen "nodes-unseen",
+    /// Argo's own collection is at work or about to be.
+    GcActive "gc-active",
+    /// The workflow was retried, recreated or deleted since the plan was made.
+    Changed "changed-workflow",
     // One artifact.
-    NoCertainLocation "no-certain-location" "where it lies can't be told for certain",
-    UnsupportedEngine "unsupported-engine" "this tool does not delete from this storage",
-    ForeignLocation "foreign-location" "it lies outside the repositories this cluster is configured with; --repository allows more",
-    MemoHit "memo-hit" "its outputs came from a cache: the object is another workflow's",
-    ResubmitMemoized "resubmit-memoized" "it was taken over from the workflow this one was resubmitted from",
-    Referenced "referenced" "something else still refers to it",
+    /// Where it lies can't be told for certain.
+    NoCertainLocation "no-certain-location",
+    /// This tool does not delete from this storage.
+    UnsupportedEngine "unsupported-engine",
+    /// It lies outside the repositories that the cluster is configured with or the user named.
+    ForeignLocation "foreign-location",
+    /// Its outputs came from a cache: the object is another workflow's.
+    MemoHit "memo-hit",
+    /// It was taken over from the workflow this one was resubmitted from.
+    ResubmitMemoized "resubmit-memoized",
+    /// Something else still refers to it.
+    Referenced "referenced",
     // One object.
-    NewerThanRun "newer-than-run" "the object was written after the workflow's run ended",
-    OlderThanRun "older-than-run" "the object was written before the workflow's run began",
-    AgeUnknown "age-unknown" "when the object was written can't be told, so it may not be this workflow's",
-    Held "held" "a hold or retention forbids its deletion",
+    /// The object was written after the workflow's run ended.
+    NewerThanRun "newer-than-run",
+    /// The object was written before the workflow's run began.
+    OlderThanRun "older-than-run",
+    /// When the object was written can't be told, so it may not be this workflow's.
+    AgeUnknown "age-unknown",
+    /// A hold or retention forbids its deletion.
+    Held "held",
     // At the delete.
-    ChangedObject "changed-object" "the object was overwritten since the plan was made",
-    Denied "denied" "the storage refused the delete",
-}
-
-/// Returns the page of protections, for `docs/protections.md`.
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "# Protections\n\nWhy `kubectl argo-gc purge` leaves something alone. Made from the code; a test keeps it in \
-         step.\n\n| code | what it means |\n| --- | --- |\n",
-    );
-    for protection in Protection::ALL {
-        text += &format!("| `{}` | {} |\n", protection.code(), protection.text());
-    }
-    text
+    /// The object was overwritten since the plan was made.
+    ChangedObject "changed-object",
+    /// The storage refused the delete.
+    Denied "denied",
 }
 
 impl Serialize for Protection {

@@ -30,18 +30,31 @@ pub struct Candidate {
     pub only_below: bool,
 }
 
+/// A key in a bucket that is known by its name only, as in references.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NamedKey {
+    pub bucket: Box<str>,
+    pub key: Box<str>,
+}
+
+impl NamedKey {
+    pub(crate) fn new(bucket: &str, key: &str) -> Self {
+        Self { bucket: bucket.into(), key: key.into() }
+    }
+}
+
 /// A selected workflow with its candidates, before storage is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Selected {
     pub plan: PlannedWorkflow,
     pub candidates: Vec<Candidate>,
-    /// Other locations the workflow gives up, by bucket and key: those that Argo recorded as deleted.
+    /// Other locations the workflow gives up: those that Argo recorded as deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given_up: Vec<(Box<str>, Box<str>)>,
-    /// Bucket names and keys that the workflow gives up in one storage but keeps in another. References know
+    pub given_up: Vec<NamedKey>,
+    /// The keys that the workflow gives up in one storage but keeps in another. References know
     /// only names, so these are not given up.
     #[serde(default, skip_serializing_if = "HashSet::is_empty")]
-    pub(crate) kept_elsewhere: HashSet<(String, String)>,
+    pub(crate) kept_elsewhere: HashSet<NamedKey>,
     pub(crate) started_at: Option<Timestamp>,
     /// The decision of the retention policy, if there is a policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,16 +84,14 @@ impl Selected {
         let uid = &self.plan.uid;
         released.workflow(uid);
         let mut place = |bucket: &str, key: &str| {
-            if self.kept_elsewhere.is_empty()
-                || !self.kept_elsewhere.contains(&(bucket.to_owned(), key.to_owned()))
-            {
+            if self.kept_elsewhere.is_empty() || !self.kept_elsewhere.contains(&NamedKey::new(bucket, key)) {
                 released.place(uid, bucket, key);
             }
         };
         for candidate in &self.candidates {
             place(candidate.bucket.name(), &candidate.key);
         }
-        for (bucket, key) in &self.given_up {
+        for NamedKey { bucket, key } in &self.given_up {
             place(bucket, key);
         }
     }

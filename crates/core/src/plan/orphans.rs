@@ -120,12 +120,25 @@ pub struct Found {
     pub unclear: u64,
 }
 
-/// Judges listed objects one by one and keeps only sums in memory.
-pub struct Search<'a> {
+/// The records by which objects are judged.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
     pub references: &'a References,
     /// Names of all workflows that exist.
     pub workflows: &'a HashSet<String>,
     pub guarded: &'a Guarded,
+}
+
+/// An orphan that may be deleted.
+pub struct Orphan {
+    /// The name of its workflow, as its key has it.
+    pub workflow: String,
+    pub object: PlannedObject,
+}
+
+/// Judges listed objects one by one and keeps only sums in memory.
+pub struct Search<'a> {
+    pub known: Known<'a>,
     pub bucket: Bucket,
     /// The prefix ends in `/`, or is empty.
     pub prefix: String,
@@ -138,17 +151,15 @@ pub struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub fn new(
-        references: &'a References,
-        (workflows, guarded): (&'a HashSet<String>, &'a Guarded),
-        (bucket, prefix): (&Bucket, &str),
+        known: Known<'a>,
+        bucket: &Bucket,
+        prefix: &str,
         now: Timestamp,
         margin: SignedDuration,
     ) -> Self {
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Self {
-            references,
-            workflows,
-            guarded,
+            known,
             bucket: bucket.clone(),
             prefix: format!("{prefix}{slash}"),
             now,
@@ -158,8 +169,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Judges an object, and returns it with its workflow's name if it is an orphan that may be deleted.
-    pub fn judge(&mut self, facts: ObjectFacts) -> Option<(String, PlannedObject)> {
+    /// Judges an object, and returns it if it is an orphan that may be deleted.
+    pub fn judge(&mut self, facts: ObjectFacts) -> Option<Orphan> {
         let Some(rest) = facts.key.strip_prefix(&self.prefix) else {
             self.found.unclear += 1;
             return None;
@@ -169,11 +180,11 @@ impl<'a> Search<'a> {
             Some(upload) => format!("{UPLOADS}{}", folder(upload)),
             None => folder(rest).to_owned(),
         };
-        if referrer(self.references, self.bucket.name(), &facts.key, &name).is_some() {
+        if referrer(self.known.references, self.bucket.name(), &facts.key, &name).is_some() {
             self.found.referenced += 1;
             return None;
         }
-        if self.guarded.holder(below(&facts.key, &name)).is_some() {
+        if self.known.guarded.holder(below(&facts.key, &name)).is_some() {
             self.found.guarded += 1;
             return None;
         }
@@ -190,7 +201,7 @@ impl<'a> Search<'a> {
         }
         let cause = match upload {
             Some(_) => Cause::AbandonedUpload,
-            None if self.workflows.contains(&name) => Cause::Unrecorded,
+            None if self.known.workflows.contains(&name) => Cause::Unrecorded,
             None => Cause::WorkflowGone,
         };
         let group = self.groups.entry((cause, name.clone())).or_insert_with(|| Orphans {
@@ -219,7 +230,7 @@ impl<'a> Search<'a> {
                 reason: cause.as_str().into(),
                 shared_with: Vec::new(),
             };
-            (name, object)
+            Orphan { workflow: name, object }
         })
     }
 
@@ -304,7 +315,8 @@ mod tests {
         let week = SignedDuration::from_hours(168);
         let guarded = Guarded::default();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
-        let mut search = Search::new(&references, (&workflows, &guarded), (&bucket, "argo"), now, week);
+        let known = Known { references: &references, workflows: &workflows, guarded: &guarded };
+        let mut search = Search::new(known, &bucket, "argo", now, week);
         let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
         let found = search.finish();
         assert_eq!((offered, found.referenced, found.young, found.unclear), (60, 900, 20, 20));

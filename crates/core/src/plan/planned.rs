@@ -50,7 +50,7 @@ pub struct KeptObject {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub artifact: String,
     pub protection: Protection,
-    /// The detail of the protection: the referrer, the time, or the hold.
+    /// The detail of the protection: the referrer, the time, the hold, or the bucket of a foreign location.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }

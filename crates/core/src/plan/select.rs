@@ -6,7 +6,7 @@ use crate::model::engine::StorageEngine;
 use crate::model::location::Location;
 use crate::model::object::is_safe;
 use crate::model::protection::Protection;
-use crate::plan::decide::{Candidate, Objection, Selected};
+use crate::plan::decide::{Candidate, NamedKey, Objection, Selected};
 use crate::plan::planned::{KeptObject, PlannedWorkflow};
 use crate::plan::retention::Filter;
 use crate::plan::rules::Rules;
@@ -75,7 +75,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     selected.plan.release_finalizer = rules.release_finalizer && is_releasable(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
-            selected.given_up.push((location.bucket.as_str().into(), location.key.as_str().into()));
+            selected.given_up.push(NamedKey::new(&location.bucket, &location.key));
         }
     }
     for artifact in wanted {
@@ -100,8 +100,8 @@ fn storage<'a>(location: &'a Location, place: Option<&'a Bucket>) -> (StorageEng
     place.map_or((location.engine, &location.endpoint), |bucket| (bucket.engine(), bucket.endpoint()))
 }
 
-/// Returns the bucket names and keys that the workflow keeps in one storage and gives up in another.
-pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<(String, String)> {
+/// Returns the keys that the workflow keeps in one storage and gives up in another.
+pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> HashSet<NamedKey> {
     let mut kept = HashSet::new();
     // Nearly every workflow uses only one storage.
     let mut storages = assessment.artifacts.iter().filter_map(|artifact| artifact.location.as_ref());
@@ -128,7 +128,7 @@ pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> Ha
         let Some(storages) = given.get(&(location.bucket.as_str(), key)) else { continue };
         let place = location.bucket();
         if !storages.contains(&storage(location, place.as_ref())) {
-            kept.insert((location.bucket.clone(), key.to_owned()));
+            kept.insert(NamedKey::new(&location.bucket, key));
         }
     }
     kept
@@ -221,7 +221,7 @@ pub(crate) fn candidate(
         return object(Protection::NoCertainLocation, "the key is a directory's, and an archive was saved");
     }
     if !rules.allowed.covers(&bucket, key) {
-        return object(Protection::ForeignLocation, &format!("--repository {bucket} allows it"));
+        return object(Protection::ForeignLocation, &bucket.to_string());
     }
     Ok(Candidate {
         name: artifact.name.as_str().into(),

@@ -1,14 +1,14 @@
 //! Artifacts that a strategy and the finalizer reach, but whose collection breaks before, in or after the GC pod.
 
+use crate::reason::entry::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, UTIL};
 use crate::reason::not_covered::LIFTED_YAML;
-use crate::reason::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, Reason, UTIL};
 use crate::verdict::Verdict;
 
 pub(crate) const FAILS: Entry =
     Entry { group: Group::Fails, verdicts: &[Verdict::Failing], link: Link::Task, release: true, ..BASE };
 
 pub(crate) static INLINE_POISON: Entry = Entry {
-    reason: Reason::InlinePoison,
+    code: "inline-poison",
     link: Link::Template,
     title: "One inline template stops the whole strategy",
     why: "For each artifact the controller looks up the node's template by name, and a node of an `inline` template \
@@ -42,7 +42,7 @@ pub(crate) static INLINE_POISON: Entry = Entry {
 };
 
 pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
-    reason: Reason::ProcessedWithError,
+    code: "processed-with-error",
     title: "A failed attempt was recorded as processed",
     why: "When the controller prepares a strategy it records it as processed even if it fails, and so does not try \
           again. Typical failures are a task or GC pod refused by an admission webhook, a quota or RBAC. The error \
@@ -67,7 +67,7 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
 };
 
 pub(crate) static TASK_TOO_LARGE: Entry = Entry {
-    reason: Reason::TaskTooLarge,
+    code: "task-too-large",
     title: "The list of artifacts is too large for one task",
     why: "All artifacts that one GC pod is to delete go into a single WorkflowArtifactGCTask; splitting it is still \
           a TODO in the source. Above about 1.5 MB the API server refuses it. The attempt ends there and is \
@@ -85,7 +85,7 @@ pub(crate) static TASK_TOO_LARGE: Entry = Entry {
 };
 
 pub(crate) static NO_ARTIFACT_STUCK: Entry = Entry {
-    reason: Reason::NoArtifactStuck,
+    code: "no-artifact-stuck",
     link: Link::Record,
     title: "Nothing is left to delete, but the finalizer stays",
     why: "Before v3.5.11 the finalizer is removed only in the very pass in which a GC pod is seen to have succeeded. \
@@ -105,7 +105,7 @@ pub(crate) static NO_ARTIFACT_STUCK: Entry = Entry {
 };
 
 pub(crate) static FORCE_NO_POD: Entry = Entry {
-    reason: Reason::ForceNoPod,
+    code: "force-no-pod",
     verdicts: &[],
     link: Link::Record,
     title: "forceFinalizerRemoval does not fire without a GC pod",
@@ -130,7 +130,7 @@ pub(crate) static FORCE_NO_POD: Entry = Entry {
 };
 
 pub(crate) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
-    reason: Reason::TaskresultNeverComplete,
+    code: "taskresult-never-complete",
     title: "A task result that never completes holds up GC",
     why: "v3.5.2 to v3.5.5 skip artifact GC while a task result of the Workflow is incomplete, even when its phase \
           is final. The result of a killed pod never completes, so GC is skipped for good and deletion hangs. From \
@@ -152,7 +152,7 @@ pub(crate) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
 };
 
 pub(crate) static LONG_NAMES: Entry = Entry {
-    reason: Reason::LongNames,
+    code: "long-names",
     title: "The GC pod's name is too long for a label",
     why: "v3.4.0 puts the name of the GC pod into a label of the task, and labels end at 63 characters. The API \
           server refuses the task, and the strategy is recorded as processed.",
@@ -165,7 +165,7 @@ pub(crate) static LONG_NAMES: Entry = Entry {
 };
 
 pub(crate) static WFTREF_3_4: Entry = Entry {
-    reason: Reason::Wftref34,
+    code: "wftref-3.4",
     link: Link::Template,
     title: "Early 3.4 releases do not resolve template references",
     why: "v3.4.0 to v3.4.3 look for a strategy in the Workflow's own spec only, and look up the template of a \
@@ -187,7 +187,7 @@ pub(crate) static WFTREF_3_4: Entry = Entry {
 };
 
 pub(crate) static CRON_NEIGHBOUR: Entry = Entry {
-    reason: Reason::CronNeighbour,
+    code: "cron-neighbour",
     link: Link::None,
     title: "A failed sibling of the same CronWorkflow may hold it up",
     why: "A user reports that after one workflow of a CronWorkflow failed its GC, the later ones stayed in \
@@ -208,7 +208,7 @@ pub(crate) static CRON_NEIGHBOUR: Entry = Entry {
 };
 
 pub(crate) static FOREGROUND: Entry = Entry {
-    reason: Reason::Foreground,
+    code: "foreground",
     link: Link::Pod,
     title: "Foreground deletion may have removed the GC pod",
     why: "With `--cascade=foreground` Kubernetes deletes an object's dependents while it is still Terminating. The \
@@ -227,7 +227,7 @@ pub(crate) static FOREGROUND: Entry = Entry {
 };
 
 pub(crate) static NOT_RECOUPED: Entry = Entry {
-    reason: Reason::NotRecouped,
+    code: "not-recouped",
     link: Link::Record,
     title: "Processed long ago, yet never recorded as deleted",
     why: "The strategy is recorded as processed, which no release up to v4.1.2 repeats, but the artifact is not \
@@ -248,7 +248,7 @@ pub(crate) static NOT_RECOUPED: Entry = Entry {
 };
 
 pub(crate) static OVERDUE: Entry = Entry {
-    reason: Reason::Overdue,
+    code: "overdue",
     title: "GC has been due for over an hour and has not begun",
     why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the controller \
           has not processed it. A running controller looks at such a Workflow at least every 20 minutes. So it is \
@@ -269,7 +269,7 @@ pub(crate) static OVERDUE: Entry = Entry {
 };
 
 pub(crate) static RETRY_AFTER_GC: Entry = Entry {
-    reason: Reason::RetryAfterGc,
+    code: "retry-after-gc",
     title: "The workflow was retried after GC had run",
     why: "`argo retry` keeps `status.artifactGCStatus`, so `OnWorkflowCompletion` counts as processed already. \
           What the second run writes is never collected, and the finalizer, added again, stays. Nodes taken over \
@@ -296,7 +296,7 @@ spec:
 };
 
 pub(crate) static DELETED_WHILE_RUNNING: Entry = Entry {
-    reason: Reason::DeletedWhileRunning,
+    code: "deleted-while-running",
     group: Group::LooksCovered,
     title: "The workflow was deleted while it was still running",
     why: "Up to v3.5.1 GC runs in every pass, even while the Workflow still runs. Deleting it makes both strategies \

@@ -1,10 +1,11 @@
 //! GC pods that do not start, fail, or finish unseen.
 
+use crate::argo::gc_role::gc_role;
+use crate::reason::entry::{AGC, Entry, Link};
 use crate::reason::fails::FAILS;
-use crate::reason::{AGC, Entry, Link, Reason};
 
 pub(crate) static GC_POD_FAILED: Entry = Entry {
-    reason: Reason::GcPodFailed,
+    code: "gc-pod-failed",
     link: Link::Pod,
     title: "The GC pod failed",
     why: "The GC pod ended as Failed, so its task has no complete result. Results are written once per task at the \
@@ -23,7 +24,7 @@ pub(crate) static GC_POD_FAILED: Entry = Entry {
 };
 
 pub(crate) static GC_RBAC: Entry = Entry {
-    reason: Reason::GcRbac,
+    code: "gc-rbac",
     link: Link::Rights,
     title: "The GC pod's service account lacks rights",
     why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
@@ -36,36 +37,7 @@ pub(crate) static GC_RBAC: Entry = Entry {
     remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
              the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
              GCS, then the finalizer.",
-    remedy_yaml: Some(
-        "\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: artifact-gc
-  namespace: ml
-rules:
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks]
-    verbs: [list, watch]
-  - apiGroups: [argoproj.io]
-    resources: [workflowartifactgctasks/status]
-    verbs: [patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: artifact-gc
-  namespace: ml
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: artifact-gc
-subjects:
-  - kind: ServiceAccount
-    name: default # or the one in artifactGC.serviceAccountName
-    namespace: ml
-",
-    ),
+    remedy_yaml: Some(gc_role!("ml", "artifact-gc", "default # or the one in artifactGC.serviceAccountName")),
     upstream: &[
         "argo-workflows#9953 (closed)",
         "argo-workflows#10036 (closed)",
@@ -76,7 +48,7 @@ subjects:
 };
 
 pub(crate) static GC_OOM: Entry = Entry {
-    reason: Reason::GcOom,
+    code: "gc-oom",
     link: Link::Pod,
     title: "The GC pod ran out of memory",
     why: "The GC pod has a memory limit of 64Mi, whatever the number of artifacts. It was OOMKilled. Results are \
@@ -104,7 +76,7 @@ spec:
 };
 
 pub(crate) static GC_POD_LOST: Entry = Entry {
-    reason: Reason::GcPodLost,
+    code: "gc-pod-lost",
     link: Link::Pod,
     title: "The GC pod vanished before its result was taken up",
     why: "The task is there but its pod is not, and the Workflow has no record of it. A GC pod that is evicted, \
@@ -133,7 +105,7 @@ spec:
 };
 
 pub(crate) static GC_POD_PENDING: Entry = Entry {
-    reason: Reason::GcPodPending,
+    code: "gc-pod-pending",
     link: Link::Pod,
     title: "The GC pod has been Pending for over 10 minutes",
     why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
@@ -158,7 +130,7 @@ spec:
 };
 
 pub(crate) static GC_POD_HELD: Entry = Entry {
-    reason: Reason::GcPodHeld,
+    code: "gc-pod-held",
     link: Link::Record,
     title: "A sidecar keeps the finished GC pod running",
     why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
@@ -187,7 +159,7 @@ spec:
 };
 
 pub(crate) static INSTANCEID: Entry = Entry {
-    reason: Reason::InstanceId,
+    code: "instanceid",
     link: Link::Record,
     title: "The controller cannot see its own GC pod",
     why: "A controller with an instance ID watches only pods with the label \

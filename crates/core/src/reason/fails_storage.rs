@@ -1,12 +1,12 @@
 //! Artifacts whose GC pod runs, but whose delete call fails or can't hit the object.
 
+use crate::reason::entry::{AGC, DELETE, Entry, GCS, Link, S3, TYPES};
 use crate::reason::fails::FAILS;
-use crate::reason::{AGC, DELETE, Entry, GCS, Link, Reason, S3, TYPES};
 
 const STORAGE: Entry = Entry { link: Link::Driver, ..FAILS };
 
 pub(crate) static DELETE_ERROR: Entry = Entry {
-    reason: Reason::DeleteError,
+    code: "delete-error",
     title: "The storage refused the delete call",
     why: "The GC pod deletes artifact by artifact and notes each failure in its task; the pod itself still ends as \
           Succeeded. The controller copies the last failure into the condition `ArtifactGCError` and does not try \
@@ -24,7 +24,7 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
 };
 
 pub(crate) static BATCH_ABORT: Entry = Entry {
-    reason: Reason::BatchAbort,
+    code: "batch-abort",
     title: "One artifact without a location ends the GC pod midway",
     why: "The GC pod ends with an error at the first artifact whose location can't be completed or whose driver can't \
           be set up, and writes no result at all. What it deleted before, in no particular order, is recorded \
@@ -41,7 +41,7 @@ pub(crate) static BATCH_ABORT: Entry = Entry {
 };
 
 pub(crate) static UNSAVED_IN_OUTPUTS: Entry = Entry {
-    reason: Reason::UnsavedInOutputs,
+    code: "unsaved-in-outputs",
     title: "An artifact that was never saved is recorded",
     why: "The node's outputs list an artifact without any storage location: the step failed, or the output was \
           optional and not written. There is no object to delete, but the GC pod ends with an error when it meets \
@@ -58,7 +58,7 @@ pub(crate) static UNSAVED_IN_OUTPUTS: Entry = Entry {
 };
 
 pub(crate) static UNSUPPORTED_DRIVER: Entry = Entry {
-    reason: Reason::UnsupportedDriver,
+    code: "unsupported-driver",
     title: "Argo has no delete for this kind of storage",
     why: "The drivers for http, artifactory, hdfs, git and raw answer every delete with an error, in all releases; \
           oss does so before v3.6.0.",
@@ -80,7 +80,7 @@ outputs:
 };
 
 pub(crate) static GCS_MISSING: Entry = Entry {
-    reason: Reason::GcsMissing,
+    code: "gcs-missing",
     title: "GCS calls deleting a missing object a failure",
     why: "The GCS driver takes a 404 for a failure. So an object that is already gone, by hand, by a lifecycle rule \
           or through another node with the same key, leaves the artifact undeleted in the record, and the finalizer \
@@ -93,7 +93,7 @@ pub(crate) static GCS_MISSING: Entry = Entry {
 };
 
 pub(crate) static GCS_DIRECTORY: Entry = Entry {
-    reason: Reason::GcsDirectory,
+    code: "gcs-directory",
     title: "A directory saved to GCS can't be deleted by its key",
     why: "With `archive: none` a directory becomes many objects below `key/`. The GCS driver deletes exactly one \
           object named `key`, which does not exist: a 404, and a failure. Files saved with `archive: none` are \
@@ -111,7 +111,7 @@ pub(crate) static GCS_DIRECTORY: Entry = Entry {
 };
 
 pub(crate) static GCS_UNCLEAN_KEY: Entry = Entry {
-    reason: Reason::GcsUncleanKey,
+    code: "gcs-unclean-key",
     title: "GCS: saved under a cleaned key, deleted by the raw one",
     why: "When saving, the GCS driver cleans the key: `a//b`, `./a` and `a/` become `a/b`, `a` and `a`. When deleting \
           it does not, and so asks for an object that does not exist.",
@@ -124,7 +124,7 @@ pub(crate) static GCS_UNCLEAN_KEY: Entry = Entry {
 };
 
 pub(crate) static S3_DIRECTORY: Entry = Entry {
-    reason: Reason::S3Directory,
+    code: "s3-directory",
     title: "A directory on S3 is deleted only by a key ending in /",
     why: "With `archive: none` a directory becomes many objects below `key/`. The S3 driver lists them only when the \
           key itself ends in `/`, and only since v3.5.9 and v3.6.0. Else it deletes one object named `key`: AWS and \
@@ -139,7 +139,7 @@ pub(crate) static S3_DIRECTORY: Entry = Entry {
 };
 
 pub(crate) static PARAM_ARCHIVE_LOCATION: Entry = Entry {
-    reason: Reason::ParamArchiveLocation,
+    code: "param-archive-location",
     title: "The archive location has a variable GC does not resolve",
     why: "A template's `archiveLocation` may hold `{{...}}`, resolved when the pod starts. The artifact then records \
           a key only, and GC completes it from the raw template text: bucket or endpoint are the unresolved words. \
@@ -156,7 +156,7 @@ pub(crate) static PARAM_ARCHIVE_LOCATION: Entry = Entry {
 };
 
 pub(crate) static ARCHIVE_LOCATION_MIXUP: Entry = Entry {
-    reason: Reason::ArchiveLocationMixup,
+    code: "archive-location-mixup",
     title: "A same-named template with another bucket may be taken",
     why: "GC looks up a node's template by bare name: first in the Workflow, then in the stored spec, then among \
           `status.storedTemplates` in no particular order, whatever WorkflowTemplate the node came from. If such a \
@@ -174,7 +174,7 @@ pub(crate) static ARCHIVE_LOCATION_MIXUP: Entry = Entry {
 };
 
 pub(crate) static RETRY_ATTEMPTS: Entry = Entry {
-    reason: Reason::RetryAttempts,
+    code: "retry-attempts",
     title: "Several attempts of one step share one key",
     why: "Each attempt of a step with `retryStrategy` records its own artifact. With a fixed key all of them name one \
           object: the first delete removes it, the next finds nothing, which GCS reports as a failure. The object \

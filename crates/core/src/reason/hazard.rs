@@ -1,12 +1,12 @@
 //! Hazards to know before anything is deleted.
 
-use crate::reason::{AZURE, BASE, Entry, Group, OPERATOR, Reason, UTIL};
+use crate::reason::entry::{AZURE, BASE, Entry, Group, OPERATOR, UTIL};
 use crate::verdict::Verdict;
 
 const HAZARD: Entry = Entry { group: Group::Hazard, ..BASE };
 
 pub(crate) static MEMO_HIT: Entry = Entry {
-    reason: Reason::MemoHit,
+    code: "memo-hit",
     verdicts: &[Verdict::Unknown],
     title: "The outputs came from a cache: another workflow's object",
     why: "A memoized step that hits its cache records the artifact of the workflow that filled it. Argo's GC deletes \
@@ -19,7 +19,7 @@ pub(crate) static MEMO_HIT: Entry = Entry {
 };
 
 pub(crate) static RESUBMIT_MEMOIZED: Entry = Entry {
-    reason: Reason::ResubmitMemoized,
+    code: "resubmit-memoized",
     verdicts: &[Verdict::Unknown],
     title: "The object belongs to the workflow that was resubmitted",
     why: "A memoized resubmit copies the outputs of successful steps onto Skipped nodes. Argo's GC passes these over; \
@@ -31,7 +31,7 @@ pub(crate) static RESUBMIT_MEMOIZED: Entry = Entry {
 };
 
 pub(crate) static SHARED_KEY: Entry = Entry {
-    reason: Reason::SharedKey,
+    code: "shared-key",
     title: "Several nodes or workflows write the same key",
     why: "The key holds nothing that tells runs apart, so they overwrite one object. Collection for the first of them \
           deletes what a later one wrote. Between workflows the note stands on all but the first that was read.",
@@ -42,7 +42,7 @@ pub(crate) static SHARED_KEY: Entry = Entry {
 };
 
 pub(crate) static AZURE_PREFIX: Entry = Entry {
-    reason: Reason::AzurePrefix,
+    code: "azure-prefix",
     title: "Azure: deleting a directory takes its namesakes along",
     why: "For a directory Argo's Azure driver deletes everything whose name begins with the blob's name, without a \
           slash: `a/b` also takes `a/bc` and `a/b2/x`.",
@@ -55,7 +55,7 @@ pub(crate) static AZURE_PREFIX: Entry = Entry {
 };
 
 pub(crate) static WORKFLOW_OF_WORKFLOWS: Entry = Entry {
-    reason: Reason::WorkflowOfWorkflows,
+    code: "workflow-of-workflows",
     title: "The workflow creates workflows of its own",
     why: "A resource template makes another Workflow, with its own outputs, strategy and finalizer. This verdict says \
           nothing about the child.",
@@ -66,7 +66,7 @@ pub(crate) static WORKFLOW_OF_WORKFLOWS: Entry = Entry {
 };
 
 pub(crate) static STILL_CONSUMED: Entry = Entry {
-    reason: Reason::StillConsumed,
+    code: "still-consumed",
     title: "The workflow still runs and may read the artifact",
     why: "Later steps may take it as input, and the outputs may still grow.",
     evidence: &["status.phase is not Succeeded, Failed or Error"],
@@ -76,7 +76,7 @@ pub(crate) static STILL_CONSUMED: Entry = Entry {
 };
 
 pub(crate) static GLOBAL_COPIES: Entry = Entry {
-    reason: Reason::GlobalCopies,
+    code: "global-copies",
     title: "Other nodes show the same object",
     why: "Retry, Steps and DAG nodes and the workflow's outputs repeat their pods' artifacts. It is one object; only \
           the Pod node's entry is ever marked deleted.",

@@ -1,6 +1,6 @@
 //! Artifacts that look collected or covered and are not.
 
-use crate::reason::{AGC, BASE, Entry, Group, Link, Reason, S3, ToldFrom};
+use crate::reason::entry::{AGC, BASE, Entry, Group, Link, S3, ToldFrom};
 use crate::verdict::Verdict;
 
 const LOOKS: Entry =
@@ -9,7 +9,7 @@ const LOOKS: Entry =
 const DOUBT: Entry = Entry { verdicts: &[], link: Link::Record, ..LOOKS };
 
 pub(crate) static FINALIZER_STRIPPED: Entry = Entry {
-    reason: Reason::FinalizerStripped,
+    code: "finalizer-stripped",
     title: "The finalizer was removed before the artifacts were",
     why: "A strategy is set and the controller did not say `notSpecified`, so the finalizer was there once. It is not \
           now, and the artifacts are not recorded as deleted: someone removed it, by `argo delete --force` or a \
@@ -26,7 +26,7 @@ pub(crate) static FINALIZER_STRIPPED: Entry = Entry {
 };
 
 pub(crate) static FORCE_EARLY: Entry = Entry {
-    reason: Reason::ForceEarly,
+    code: "force-early",
     title: "forceFinalizerRemoval lets go after the first GC pod",
     why: "With `forceFinalizerRemoval: true` the finalizer goes as soon as one GC pod has been seen to end. With \
           artifacts under both strategies, or several service accounts, the others are then never deleted. On a \
@@ -40,7 +40,7 @@ pub(crate) static FORCE_EARLY: Entry = Entry {
 };
 
 pub(crate) static S3_FALSE_DELETED: Entry = Entry {
-    reason: Reason::S3FalseDeleted,
+    code: "s3-false-deleted",
     title: "Recorded deleted, but a directory may remain on S3",
     why: "AWS and MinIO call deleting a missing object a success. If the artifact is a directory, Argo deleted \
           nothing, and recorded `deleted: true`. Only the bucket tells.",
@@ -52,7 +52,7 @@ pub(crate) static S3_FALSE_DELETED: Entry = Entry {
 };
 
 pub(crate) static WRONG_BUCKET_DELETED: Entry = Entry {
-    reason: Reason::WrongBucketDeleted,
+    code: "wrong-bucket-deleted",
     title: "Recorded deleted, perhaps in another bucket",
     why: "GC may have completed the key from a same-named template's `archiveLocation`, and S3 calls deleting a \
           missing object a success. Read from the source, not seen reported.",
@@ -67,7 +67,7 @@ pub(crate) static WRONG_BUCKET_DELETED: Entry = Entry {
 };
 
 pub(crate) static TTL_VANISHED: Entry = Entry {
-    reason: Reason::TtlVanished,
+    code: "ttl-vanished",
     title: "The workflow's TTL will remove the only record of it",
     why: "`ttlStrategy` deletes the Workflow object when its time is up. Objects that nothing collects stay behind, \
           and after that only the bucket, or the workflow archive, knows of them.",
@@ -78,7 +78,7 @@ pub(crate) static TTL_VANISHED: Entry = Entry {
 };
 
 pub(crate) static ARCHIVED_STALE: Entry = Entry {
-    reason: Reason::ArchivedStale,
+    code: "archived-stale",
     verdicts: &[Verdict::Unknown],
     title: "An archived record does not say what GC did later",
     why: "The archive's row is written once, at completion, so before or during GC. That an artifact is not marked \
@@ -90,7 +90,7 @@ pub(crate) static ARCHIVED_STALE: Entry = Entry {
 };
 
 pub(crate) static VERSIONED_BUCKET: Entry = Entry {
-    reason: Reason::VersionedBucket,
+    code: "versioned-bucket",
     link: Link::None,
     title: "A versioned bucket keeps what was deleted",
     why: "No driver deletes by version. In a bucket with versioning or soft delete the data stays, and is billed, \
@@ -103,7 +103,7 @@ pub(crate) static VERSIONED_BUCKET: Entry = Entry {
 };
 
 pub(crate) static DELETED_BUT_PRESENT: Entry = Entry {
-    reason: Reason::DeletedButPresent,
+    code: "deleted-but-present",
     title: "Recorded deleted, but it is there",
     why: "The controller marked the artifact `deleted: true`, and storage holds objects at its key or below. Argo will \
           not look at it again. It comes of a directory that the driver could not delete, of a delete in another \
@@ -119,7 +119,7 @@ pub(crate) static DELETED_BUT_PRESENT: Entry = Entry {
 };
 
 pub(crate) static RECORDED_BUT_MISSING: Entry = Entry {
-    reason: Reason::RecordedButMissing,
+    code: "recorded-but-missing",
     title: "Recorded as saved, but nothing is there",
     why: "The workflow's status names the artifact and does not say it was deleted, and storage holds nothing at its \
           key or below: a lifecycle rule, a person, or another workflow with the same key deleted it. On GCS Argo's own \

@@ -1,6 +1,6 @@
 //! Artifacts that nothing will ever delete: no strategy, no finalizer, or outside what Argo looks at.
 
-use crate::reason::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, Reason, TYPES, ToldFrom, VALIDATE};
+use crate::reason::entry::{AGC, BASE, CONTROLLER, Entry, Group, Link, OPERATOR, TYPES, ToldFrom, VALIDATE};
 use crate::verdict::Verdict;
 
 pub(crate) const NOT_COVERED: Entry =
@@ -58,7 +58,7 @@ spec:
 ";
 
 pub(crate) static NO_STRATEGY: Entry = Entry {
-    reason: Reason::NoStrategy,
+    code: "no-strategy",
     link: Link::Strategy,
     title: "Nothing sets a strategy for this artifact",
     why: "Neither the artifact nor the Workflow's effective spec sets `artifactGC.strategy`, and Argo takes that \
@@ -78,7 +78,7 @@ pub(crate) static NO_STRATEGY: Entry = Entry {
 };
 
 pub(crate) static WF_NEVER: Entry = Entry {
-    reason: Reason::WfNever,
+    code: "wf-never",
     verdicts: &[Verdict::Kept],
     link: Link::Strategy,
     title: "The Workflow asks to keep its artifacts",
@@ -93,7 +93,7 @@ pub(crate) static WF_NEVER: Entry = Entry {
 };
 
 pub(crate) static ARTIFACT_NEVER: Entry = Entry {
-    reason: Reason::ArtifactNever,
+    code: "artifact-never",
     verdicts: &[Verdict::Kept],
     link: Link::Strategy,
     title: "The artifact asks to be kept",
@@ -107,7 +107,7 @@ pub(crate) static ARTIFACT_NEVER: Entry = Entry {
 };
 
 pub(crate) static ARTIFACT_BLOCK_WITHOUT_STRATEGY: Entry = Entry {
-    reason: Reason::ArtifactBlockWithoutStrategy,
+    code: "artifact-block-without-strategy",
     link: Link::Strategy,
     title: "The artifact's artifactGC block sets no strategy",
     why: "The artifact has an `artifactGC` block with only a service account or pod metadata. Such a block says who \
@@ -138,7 +138,7 @@ spec:
 };
 
 pub(crate) static WFTMPL_LEVEL_IGNORED: Entry = Entry {
-    reason: Reason::WftmplLevelIgnored,
+    code: "wftmpl-level-ignored",
     link: Link::Strategy,
     title: "The strategy of a template reached by templateRef is ignored",
     why: "`spec.artifactGC` of a WorkflowTemplate counts only for a Workflow that names it in \
@@ -179,7 +179,7 @@ spec:
 };
 
 pub(crate) static UNKNOWN_STRATEGY: Entry = Entry {
-    reason: Reason::UnknownStrategy,
+    code: "unknown-strategy",
     link: Link::Strategy,
     title: "The strategy is not one that Argo knows",
     why: "The CRD accepts any text as strategy; Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. \
@@ -196,7 +196,7 @@ pub(crate) static UNKNOWN_STRATEGY: Entry = Entry {
 };
 
 pub(crate) static INLINE_ONLY: Entry = Entry {
-    reason: Reason::InlineOnly,
+    code: "inline-only",
     title: "Only inline templates hold the artifacts",
     why: "Before it adds the finalizer, the controller looks for output artifacts in `spec.templates` and \
           `status.storedTemplates`; it never descends into the `inline` bodies of steps or DAG tasks. It found none, \
@@ -226,7 +226,7 @@ pub(crate) static INLINE_ONLY: Entry = Entry {
 };
 
 pub(crate) static LOGS_ONLY: Entry = Entry {
-    reason: Reason::LogsOnly,
+    code: "logs-only",
     title: "The workflow stores only archived logs",
     why: "Archived logs are artifacts that Argo would collect, but they do not count when the controller decides \
           whether to add the finalizer: only declared output artifacts with a strategy do. There is none, so it \
@@ -247,7 +247,7 @@ pub(crate) static LOGS_ONLY: Entry = Entry {
 };
 
 pub(crate) static POSTPONED_FIRST: Entry = Entry {
-    reason: Reason::PostponedFirst,
+    code: "postponed-first",
     title: "The workflow was first held back by a parallelism limit",
     why: "A Workflow held back by the controller's or namespace's parallelism is set to Pending before it is \
           processed at all. Later its phase is no longer empty, so the full validation that stores the templates \
@@ -267,7 +267,7 @@ pub(crate) static POSTPONED_FIRST: Entry = Entry {
 };
 
 pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
-    reason: Reason::DynamicTemplateref,
+    code: "dynamic-templateref",
     title: "A templateRef with a variable hides the artifacts",
     why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
           validation stored. Validation cannot resolve a `templateRef` that holds `{{...}}`, so its template is not \
@@ -287,7 +287,7 @@ pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
 };
 
 pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
-    reason: Reason::HookTemplateref,
+    code: "hook-templateref",
     title: "Only a hook's templateRef leads to the artifacts",
     why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
           validation stored. Of `hooks` validation checks the expressions only and never resolves their \
@@ -306,7 +306,7 @@ pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
 };
 
 pub(crate) static NAME_COLLISION_UNWALKED: Entry = Entry {
-    reason: Reason::NameCollisionUnwalked,
+    code: "name-collision-unwalked",
     title: "Validation walked only one of two same-named templates",
     why: "The templates behind a `templateRef` are stored while validation walks them, and it remembered where it \
           had been by bare template name. A template whose name had occurred before was stored, but not those it \
@@ -325,7 +325,7 @@ pub(crate) static NAME_COLLISION_UNWALKED: Entry = Entry {
 };
 
 pub(crate) static TEMPLATE_DEFAULTS: Entry = Entry {
-    reason: Reason::TemplateDefaults,
+    code: "template-defaults",
     title: "Only templateDefaults declares the artifacts",
     why: "`spec.templateDefaults` is merged into a template only when it runs. The controller decides on the \
           finalizer from the templates as written, finds no artifact there, writes `notSpecified: true` and does \
@@ -360,7 +360,7 @@ spec:
 };
 
 pub(crate) static NON_POD_NODE: Entry = Entry {
-    reason: Reason::NonPodNode,
+    code: "non-pod-node",
     link: Link::Task,
     title: "The artifact belongs to a node that is not a pod",
     why: "When Argo looks for artifacts to collect, and when it checks that all are gone, it looks at nodes of type \
@@ -375,7 +375,7 @@ pub(crate) static NON_POD_NODE: Entry = Entry {
 };
 
 pub(crate) static NOT_SPECIFIED: Entry = Entry {
-    reason: Reason::NotSpecified,
+    code: "not-specified",
     title: "The controller once saw nothing to collect",
     why: "When the controller first processed the Workflow it found no output artifact with a strategy and wrote \
           `notSpecified: true`. It never asks again, so a strategy or template that came later has no effect: \
@@ -392,7 +392,7 @@ pub(crate) static NOT_SPECIFIED: Entry = Entry {
 };
 
 pub(crate) static INPUT_ARTIFACTS: Entry = Entry {
-    reason: Reason::InputArtifacts,
+    code: "input-artifacts",
     verdicts: &[],
     link: Link::Strategy,
     title: "Input artifacts are never collected",
@@ -406,7 +406,7 @@ pub(crate) static INPUT_ARTIFACTS: Entry = Entry {
 };
 
 pub(crate) static UPLOADED: Entry = Entry {
-    reason: Reason::Uploaded,
+    code: "uploaded",
     verdicts: &[],
     link: Link::Strategy,
     title: "Files uploaded through argo-server are never collected",
@@ -426,7 +426,7 @@ pub(crate) static UPLOADED: Entry = Entry {
 };
 
 pub(crate) static UNRECORDED_OBJECT: Entry = Entry {
-    reason: Reason::UnrecordedObject,
+    code: "unrecorded-object",
     link: Link::Task,
     title: "The object was saved but never recorded in the workflow",
     why: "GC knows only what stands in the outputs of the Workflow's nodes. A pod that is killed after its upload, \

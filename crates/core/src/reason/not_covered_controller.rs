@@ -1,11 +1,11 @@
 //! Artifacts that no controller takes up for collection.
 
+use crate::reason::entry::{AGC, CONTROLLER, Entry, OPERATOR};
 use crate::reason::not_covered::NOT_COVERED;
-use crate::reason::{AGC, CONTROLLER, Entry, OPERATOR, Reason};
 use crate::verdict::Verdict;
 
 pub(crate) static FEATURE_OFF: Entry = Entry {
-    reason: Reason::FeatureOff,
+    code: "feature-off",
     title: "Artifact GC is or was switched off in the controller",
     why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
           it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
@@ -33,7 +33,7 @@ env:
 };
 
 pub(crate) static NEVER_TAKEN_UP: Entry = Entry {
-    reason: Reason::NeverTakenUp,
+    code: "never-taken-up",
     verdicts: &[Verdict::Uncovered, Verdict::Unknown],
     title: "No controller has taken the Workflow up for collection",
     why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create at their first look unless artifact GC is \
@@ -54,7 +54,7 @@ pub(crate) static NEVER_TAKEN_UP: Entry = Entry {
 };
 
 pub(crate) static CONTROLLER_TOO_OLD: Entry = Entry {
-    reason: Reason::ControllerTooOld,
+    code: "controller-too-old",
     title: "The controller is older than artifact GC",
     why: "Artifact GC came with v3.4.0. The controller of this Workflow is older and ignores `artifactGC` \
           altogether.",
@@ -67,7 +67,7 @@ pub(crate) static CONTROLLER_TOO_OLD: Entry = Entry {
 };
 
 pub(crate) static UNMANAGED: Entry = Entry {
-    reason: Reason::Unmanaged,
+    code: "unmanaged",
     title: "No controller looks after this workflow",
     why: "A controller with an instance ID processes only Workflows that carry it in the label \
           `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label of \

@@ -1,12 +1,12 @@
 //! Reasons that only manifests show, before anything runs.
 
-use crate::reason::{AGC, BASE, Entry, Group, Link, Reason, ToldFrom, VALIDATE};
+use crate::reason::entry::{AGC, BASE, Entry, Group, Link, ToldFrom, VALIDATE};
 use crate::verdict::Verdict;
 
 const PREDICTED: Entry = Entry { told_from: ToldFrom::Manifests, ..BASE };
 
 pub(crate) static DEFAULT_SERVICE_ACCOUNT: Entry = Entry {
-    reason: Reason::DefaultServiceAccount,
+    code: "default-service-account",
     group: Group::Hazard,
     link: Link::Rights,
     title: "The GC pod will run as the default service account",
@@ -33,7 +33,7 @@ spec:
 };
 
 pub(crate) static TEMPLATE_UNSEEN: Entry = Entry {
-    reason: Reason::TemplateUnseen,
+    code: "template-unseen",
     group: Group::Unknown,
     verdicts: &[Verdict::Unknown],
     link: Link::Template,

@@ -1,13 +1,13 @@
 //! Workflows for which the evidence is not sufficient.
 
-use crate::reason::{BASE, Entry, Group, Link, Reason};
+use crate::reason::entry::{BASE, Entry, Group, Link};
 use crate::verdict::Verdict;
 
 const UNKNOWN: Entry =
     Entry { group: Group::Unknown, verdicts: &[Verdict::Unknown], link: Link::Record, ..BASE };
 
 pub(crate) static NODES_OFFLOADED: Entry = Entry {
-    reason: Reason::NodesOffloaded,
+    code: "nodes-offloaded",
     title: "The nodes are in the controller's database",
     why: "With `nodeStatusOffLoad` the controller keeps large node trees in SQL; the Workflow object holds only a \
           version. Its artifacts can't be seen through the Kubernetes API.",
@@ -19,7 +19,7 @@ pub(crate) static NODES_OFFLOADED: Entry = Entry {
 };
 
 pub(crate) static NODES_UNREADABLE: Entry = Entry {
-    reason: Reason::NodesUnreadable,
+    code: "nodes-unreadable",
     title: "The compressed nodes can't be unpacked",
     why: "`status.compressedNodes` is not base64 of a gzip, zstd or brotli stream of JSON, or unpacks to more than \
           64 MiB.",
@@ -30,7 +30,7 @@ pub(crate) static NODES_UNREADABLE: Entry = Entry {
 };
 
 pub(crate) static GC_OBJECTS_UNREAD: Entry = Entry {
-    reason: Reason::GcObjectsUnread,
+    code: "gc-objects-unread",
     title: "GC tasks and pods were not read",
     why: "The strategy was processed less than an hour ago and the artifact is not recorded as deleted. A GC pod may \
           be at work, or the attempt may have failed; the objects that would tell were not given or not readable.",

@@ -1,10 +1,12 @@
-//! Writes the page docs/reasons.md from the catalogue.
+//! The page docs/reasons.md, made from the catalogue of reasons.
 
-use crate::reason::{Entry, Group, Link, RELEASE_COMMAND, RELEASE_HINT, Reason};
+use crate::output::explain::{RELEASE_COMMAND, RELEASE_HINT};
+use argo_gc_core::reason::Reason;
+use argo_gc_core::reason::entry::{Entry, Group, Link, ToldFrom};
 use std::fmt::Write;
 
 /// Returns the whole page.
-pub fn markdown() -> String {
+pub fn page() -> String {
     let mut text = String::from(
         "# Reasons\n\n\
          Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of these codes; \
@@ -22,7 +24,7 @@ pub fn markdown() -> String {
         let _ =
             writeln!(text, "## {}\n\n| code | what it says | verdicts |\n| --- | --- | --- |", group.title());
         for entry in entries(group) {
-            let code = entry.reason.code();
+            let code = entry.code;
             let _ =
                 writeln!(text, "| [`{code}`](#{}) | {} | {} |", anchor(code), entry.title, verdicts(entry));
         }
@@ -49,17 +51,27 @@ fn anchor(code: &str) -> String {
 }
 
 fn section(text: &mut String, entry: &Entry) {
-    let _ = writeln!(text, "### {}\n\n**{}**\n\n{}\n", entry.reason.code(), entry.title, entry.why);
+    let _ = writeln!(text, "### {}\n\n**{}**\n\n{}\n", entry.code, entry.title, entry.why);
     let _ = writeln!(text, "- Versions: {}", entry.versions);
     if entry.link != Link::None {
         let _ = writeln!(text, "- The chain breaks at: {}", entry.link.as_str());
     }
-    let _ = writeln!(text, "- Told from: {}", entry.told_from.sentence());
+    let _ = writeln!(text, "- Told from: {}", told_from(entry.told_from));
     let _ = writeln!(text, "- Evidence: {}", entry.evidence.join("; "));
     let _ = writeln!(text, "- Remedy: {}", entry.remedy);
     let _ = writeln!(text, "- Upstream: {}", entry.upstream.join(", "));
     let _ = writeln!(text, "- False positives: {}\n", entry.false_positives);
     if let Some(yaml) = entry.remedy_yaml {
         let _ = writeln!(text, "```yaml\n{}\n```\n", yaml.trim_end());
+    }
+}
+
+/// The source from which the plugin detects a reason, as a sentence.
+fn told_from(source: ToldFrom) -> &'static str {
+    match source {
+        ToldFrom::Objects => "Kubernetes objects.",
+        ToldFrom::Manifests => "Manifests, by `lint`.",
+        ToldFrom::Bucket => "The bucket, with `inspect --check`.",
+        ToldFrom::Nothing => "Nothing this plugin reads shows it: described here, never reported.",
     }
 }
