@@ -45,9 +45,9 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
     code: "processed-with-error",
     title: "A failed attempt was recorded as processed",
     why: "When the controller prepares a strategy it records it as processed even if it fails, and so does not try \
-          again; the releases after v4.1.2 and v4.0.10 do. Typical failures are a task or GC pod refused by an admission webhook, a quota or RBAC. The error \
-          is in the controller's log only (\"failed to GC artifacts\"): the Workflow shows no condition and no \
-          event.",
+          again; the releases after v4.1.2 and v4.0.10 do. Typical failures are a task or GC pod refused by an admission \
+          webhook, a quota or RBAC. The error is in the controller's log only (\"failed to GC artifacts\"): the Workflow \
+          shows no condition and no event.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
         "status.artifactGCStatus.podsRecouped without an entry for the strategy",
