@@ -4,10 +4,10 @@
 //! and codes of reasons, which it knows by the flag's id or by the value's name. Errors are not printed: they would appear
 //! in the line that the user is typing.
 
-pub mod known;
+pub mod candidates;
 
 use crate::cli::command_line::command;
-use crate::cli::complete::known::Known;
+use crate::cli::complete::candidates::Candidates;
 use crate::cli::streams::Streams;
 use crate::cli::{kube_flags, values};
 use crate::error::exit;
@@ -70,7 +70,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     line.extend_from_slice(before);
     // For a lone dash clap would give only the short names of flags that have both.
     line.push(if last == "-" { "--".into() } else { last.clone().into() });
-    let mut command = with_values(command(), &Known::new(&line), true);
+    let mut command = with_values(command(), &Candidates::new(&line), true);
     let at = line.len() - 1;
     let mut found = complete(&mut command, line, at, None).unwrap_or_default();
     let is_path =
@@ -108,7 +108,7 @@ fn for_shell(shell: &str, words: &[OsString]) -> Option<Vec<u8>> {
     let shells = Shells::builtins();
     let completer = shells.completer(shell)?;
     let before = &words[..words.len().saturating_sub(1)];
-    let mut command = with_values(command(), &Known::new(before), false);
+    let mut command = with_values(command(), &Candidates::new(before), false);
     let mut answer = Vec::new();
     let _ = completer.write_complete(&mut command, words.to_vec(), Some(Path::new(".")), &mut answer);
     Some(answer)
@@ -121,14 +121,14 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// Adds the candidates for values to all arguments of a command. With `leave_paths` paths are left to the shell.
-fn with_values(command: Command, known: &Arc<Known>, leave_paths: bool) -> Command {
+fn with_values(command: Command, known: &Arc<Candidates>, leave_paths: bool) -> Command {
     let probe = command.clone();
     command
         .mut_args(|arg| with_value(arg, &probe, known, leave_paths))
         .mut_subcommands(|verb| with_values(verb, known, leave_paths))
 }
 
-fn with_value(arg: Arg, command: &Command, known: &Arc<Known>, leave_paths: bool) -> Arg {
+fn with_value(arg: Arg, command: &Command, known: &Arc<Candidates>, leave_paths: bool) -> Arg {
     let known = Arc::clone(known);
     let value = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
     let namespaced = command.get_arguments().any(|other| other.get_id() == "namespace");

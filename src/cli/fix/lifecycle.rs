@@ -31,6 +31,9 @@ impl Arguments {
         let prefix = format!("{prefix}{slash}");
         let (references, guarded) = (&records.references, &records.guarded);
         let rule = Rule { references, guarded, bucket, prefix: &prefix, days, now };
+        let (Some(document), Some(command)) = (rule.document(), rule.command("rule.json")) else {
+            return Err(Error::usage(format!("no lifecycle rule is known for {bucket}")));
+        };
         let mut effect = Effect::default();
         let mut pages = store.pages(bucket, &prefix);
         while let Some(page) = pages.next().await {
@@ -57,13 +60,10 @@ impl Arguments {
         for unread in &records.unread {
             streams.say(escape(&format!("Warning: more may be needed: {unread}")));
         }
-        let text = serde_json::to_string_pretty(&rule.document()).map_err(Error::new)?;
+        let text = serde_json::to_string_pretty(&document).map_err(Error::new)?;
         writeln!(streams.out, "{text}")?;
         streams.out.flush()?;
-        streams.say(escape(&format!(
-            "Set it, in place of the rules there are, with: {}",
-            rule.command("rule.json")
-        )));
+        streams.say(escape(&format!("Set it, in place of the rules there are, with: {command}")));
         Ok(exit::DONE)
     }
 }

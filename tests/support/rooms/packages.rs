@@ -56,9 +56,17 @@ pub fn check_words(source: &Source) -> Vec<String> {
     if !matches!(source.room(), "core" | "store") || source.path.starts_with(CATALOGUE) {
         return Vec::new();
     }
-    let texts = source.literals.iter().map(|text| text.trim_matches(['r', 'b', '#', '"']));
+    let texts = source.literals.iter().map(|text| content(text));
     let worded = texts.filter(|text| has_verb(text) || !is_other_program(text) && has_flag(text));
     worded.map(|text| format!("package: {} names the command line: {text}", source.path)).collect()
+}
+
+/// A string literal without its quotes; a literal of a character as it is.
+fn content(literal: &str) -> &str {
+    match (literal.find('"'), literal.rfind('"')) {
+        (Some(first), Some(last)) if first < last => &literal[first + 1..last],
+        _ => literal,
+    }
 }
 
 fn has_verb(text: &str) -> bool {
@@ -74,7 +82,8 @@ fn has_flag(text: &str) -> bool {
         let name = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(name.len());
         let name = &name[..end];
-        name.starts_with("--") && name.len() > 2 && !OTHER_FLAGS.contains(&name)
+        let is_named = name.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c| c != '-'));
+        is_named && !OTHER_FLAGS.contains(&name)
     };
     text.split_whitespace().any(is_flag)
 }

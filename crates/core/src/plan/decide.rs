@@ -61,7 +61,23 @@ pub struct Selected {
     pub bound: Option<RetentionDecision>,
 }
 
-pub(crate) type Objection = (Protection, String);
+/// A protection with its detail.
+pub(crate) struct Objection {
+    pub(crate) protection: Protection,
+    pub(crate) detail: String,
+}
+
+impl Objection {
+    pub(crate) fn new(protection: Protection, detail: impl Into<String>) -> Self {
+        Self { protection, detail: detail.into() }
+    }
+
+    /// Returns the objection as something that is kept.
+    pub(crate) fn keep(self, location: String, artifact: &str) -> KeptObject {
+        let Self { protection, detail } = self;
+        KeptObject { location, artifact: artifact.to_owned(), protection, detail }
+    }
+}
 
 impl Candidate {
     /// Returns the address of the artifact.
@@ -133,20 +149,17 @@ impl Selected {
         for facts in objects {
             debug_assert!(is_within(&facts.key, key));
             let objection = if !is_within(&facts.key, key) || !is_safe(facts.key.trim_end_matches('/')) {
-                Some((
+                Some(Objection::new(
                     Protection::NoCertainLocation,
-                    "the storage listed it, but it is no part of the artifact".to_owned(),
+                    "the storage listed it, but it is no part of the artifact",
                 ))
             } else {
-                self.object(&facts, (bucket.name(), key), references, released, rules)
+                self.object(&facts, candidate, references, released, rules)
             };
             match objection {
-                Some((protection, detail)) => self.plan.keep.push(KeptObject {
-                    location: bucket.uri(&facts.key),
-                    artifact: candidate.name.to_string(),
-                    protection,
-                    detail,
-                }),
+                Some(objection) => {
+                    self.plan.keep.push(objection.keep(bucket.uri(&facts.key), &candidate.name));
+                }
                 None => self.plan.delete.push(PlannedObject {
                     shared_with: sharers(references, bucket.name(), &facts.key, &self.plan.uid),
                     bucket: bucket.clone(),
@@ -168,24 +181,25 @@ impl Selected {
     fn object(
         &self,
         facts: &ObjectFacts,
-        (bucket, artifact): (&str, &str),
+        candidate: &Candidate,
         references: &References,
         released: &Released,
         rules: &Rules,
     ) -> Option<Objection> {
         if let Some(hold) = &facts.held {
-            return Some((Protection::Held, hold.clone()));
+            return Some(Objection::new(Protection::Held, hold));
         }
-        if let Some(holder) = references.holder_within(bucket, &facts.key, artifact, released) {
-            return Some((Protection::Referenced, format!("by {}", holder.name)));
+        let bucket = candidate.bucket.name();
+        if let Some(holder) = references.holder_within(bucket, &facts.key, &candidate.key, released) {
+            return Some(Objection::new(Protection::Referenced, format!("by {}", holder.name)));
         }
-        let Some(created) = facts.created else { return Some((Protection::AgeUnknown, String::new())) };
+        let Some(created) = facts.created else { return Some(Objection::new(Protection::AgeUnknown, "")) };
         let written = || format!("written {created}");
         if self.plan.finished_at.is_none_or(|end| created.duration_since(end) > rules.margin) {
-            return Some((Protection::NewerThanRun, written()));
+            return Some(Objection::new(Protection::NewerThanRun, written()));
         }
         if self.started_at.is_none_or(|start| start.duration_since(created) > rules.margin) {
-            return Some((Protection::OlderThanRun, written()));
+            return Some(Objection::new(Protection::OlderThanRun, written()));
         }
         None
     }

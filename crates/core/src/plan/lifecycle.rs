@@ -73,10 +73,10 @@ impl Rule<'_> {
         }
     }
 
-    /// Returns the rule in the format of the storage's own tools.
-    pub fn document(&self) -> Value {
+    /// Returns the rule in the format of the storage's own tools; none for a storage without such rules.
+    pub fn document(&self) -> Option<Value> {
         let Self { prefix, days, bucket, .. } = self;
-        match bucket.engine() {
+        Some(match bucket.engine() {
             StorageEngine::S3 => json!({ "Rules": [{
                 "ID": "argo-artifacts", "Status": "Enabled",
                 "Filter": { "Prefix": prefix }, "Expiration": { "Days": days },
@@ -88,20 +88,21 @@ impl Rule<'_> {
                     "actions": { "baseBlob": { "delete": { "daysAfterModificationGreaterThan": days } } },
                 },
             }]}),
-            _ => {
+            StorageEngine::Gcs => {
                 let mut condition = json!({ "age": days });
                 if !prefix.is_empty() {
                     condition["matchesPrefix"] = json!([prefix]);
                 }
                 json!({ "lifecycle": { "rule": [{ "action": { "type": "Delete" }, "condition": condition }] } })
             }
-        }
+            _ => return None,
+        })
     }
 
     /// Returns the command that sets the rule from a file. On GCS, S3 and Azure it replaces all existing rules.
-    pub fn command(&self, file: &str) -> String {
+    pub fn command(&self, file: &str) -> Option<String> {
         let Self { bucket, .. } = self;
-        match bucket.engine() {
+        Some(match bucket.engine() {
             StorageEngine::S3 => {
                 let endpoint = match bucket.endpoint() {
                     "" => String::new(),
@@ -119,8 +120,11 @@ impl Rule<'_> {
                     "az storage account management-policy create --account-name {account} --resource-group GROUP --policy @{file}"
                 )
             }
-            _ => format!("gcloud storage buckets update {bucket} --lifecycle-file {file}"),
-        }
+            StorageEngine::Gcs => {
+                format!("gcloud storage buckets update {bucket} --lifecycle-file {file}")
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -195,10 +199,10 @@ mod tests {
             let (references, guarded, bucket) = (&references, &guarded, &bucket);
             let rule =
                 Rule { references, guarded, bucket, prefix: "argo/", days: 30, now: Timestamp::UNIX_EPOCH };
-            assert!(rule.document().to_string().contains(part), "{}", rule.document());
+            assert!(rule.document().unwrap().to_string().contains(part), "{:?}", rule.document());
             assert!(
-                format!("{} ", rule.command("rule.json")).contains(command),
-                "{}",
+                format!("{} ", rule.command("rule.json").unwrap()).contains(command),
+                "{:?}",
                 rule.command("rule.json")
             );
         }

@@ -7,7 +7,7 @@ use crate::model::location::Location;
 use crate::model::object::is_safe;
 use crate::model::protection::Protection;
 use crate::plan::decide::{Candidate, NamedKey, Objection, Selected};
-use crate::plan::planned::{KeptObject, PlannedWorkflow};
+use crate::plan::planned::PlannedWorkflow;
 use crate::plan::retention::Filter;
 use crate::plan::rules::Rules;
 use crate::reason::Reason;
@@ -61,14 +61,9 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         .findings
         .iter()
         .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable));
-    if let Some((protection, detail)) = guard(assessment, about, rules, unseen) {
+    if let Some(objection) = guard(assessment, about, rules, unseen) {
         if !wanted.is_empty() || unseen {
-            selected.plan.keep.push(KeptObject {
-                location: String::new(),
-                artifact: String::new(),
-                protection,
-                detail,
-            });
+            selected.plan.keep.push(objection.keep(String::new(), ""));
         }
         return selected;
     }
@@ -83,12 +78,10 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         match candidate(artifact, rules, last) {
             Ok(candidate) => selected.candidates.push(candidate),
             Err(None) => {}
-            Err(Some((protection, detail))) => selected.plan.keep.push(KeptObject {
-                location: artifact.location.as_ref().map(ToString::to_string).unwrap_or_default(),
-                artifact: artifact.name.clone(),
-                protection,
-                detail,
-            }),
+            Err(Some(objection)) => {
+                let location = artifact.location.as_ref().map(ToString::to_string).unwrap_or_default();
+                selected.plan.keep.push(objection.keep(location, &artifact.name));
+            }
         }
     }
     selected.kept_elsewhere = kept_elsewhere(assessment, &selected);
@@ -148,7 +141,7 @@ fn is_releasable(assessment: &Assessment) -> bool {
 
 /// Returns the protection that keeps the whole workflow, if there is one.
 fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
-    let no_detail = |protection| Some((protection, String::new()));
+    let no_detail = |protection| Some(Objection::new(protection, ""));
     if assessment.archived {
         return no_detail(Protection::Archived);
     }
@@ -156,19 +149,19 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     // workflow.
     if !about.terminal || about.completed_label == Some(false) {
         let phase = if assessment.phase.is_empty() { "no phase yet" } else { &assessment.phase };
-        return Some((Protection::NotFinished, phase.to_owned()));
+        return Some(Objection::new(Protection::NotFinished, phase.to_owned()));
     }
     let Some(finished) = assessment.finished_at else {
-        return Some((Protection::NotFinished, "no finish time is recorded".to_owned()));
+        return Some(Objection::new(Protection::NotFinished, "no finish time is recorded".to_owned()));
     };
     if rules.now.duration_since(finished) < rules.grace {
-        return Some((Protection::JustFinished, format!("finished at {finished}")));
+        return Some(Objection::new(Protection::JustFinished, format!("finished at {finished}")));
     }
     if unseen {
         return no_detail(Protection::NodesUnseen);
     }
     if let Some(place) = about.pinned {
-        return Some((Protection::Pinned, format!("on the {place}")));
+        return Some(Objection::new(Protection::Pinned, format!("on the {place}")));
     }
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
@@ -191,7 +184,7 @@ pub(crate) fn candidate(
     rules: &Rules,
     last: Option<&Bucket>,
 ) -> Result<Candidate, Option<Objection>> {
-    let object = |protection, detail: &str| Err(Some((protection, detail.to_owned())));
+    let object = |protection, detail: &str| Err(Some(Objection::new(protection, detail)));
     let Some(location) = &artifact.location else {
         return object(Protection::NoCertainLocation, &artifact.location_problem);
     };

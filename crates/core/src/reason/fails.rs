@@ -45,9 +45,9 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
     code: "processed-with-error",
     title: "A failed attempt was recorded as processed",
     why: "When the controller prepares a strategy it records it as processed even if it fails, and so does not try \
-          again. Typical failures are a task or GC pod refused by an admission webhook, a quota or RBAC. The error \
-          is in the controller's log only (\"failed to GC artifacts\"): the Workflow shows no condition and no \
-          event.",
+          again; the releases after v4.1.2 and v4.0.10 do. Typical failures are a task or GC pod refused by an admission \
+          webhook, a quota or RBAC. The error is in the controller's log only (\"failed to GC artifacts\"): the Workflow \
+          shows no condition and no event.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
         "status.artifactGCStatus.podsRecouped without an entry for the strategy",
@@ -273,7 +273,7 @@ pub(crate) static RETRY_AFTER_GC: Entry = Entry {
     title: "The workflow was retried after GC had run",
     why: "`argo retry` keeps `status.artifactGCStatus`, so `OnWorkflowCompletion` counts as processed already. \
           What the second run writes is never collected, and the finalizer, added again, stays. Nodes taken over \
-          from the first run may point to objects that are gone. Read from the source, not seen reported.",
+          from the first run may point to objects that are gone. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
         "status.nodes[*].startedAt after artifacts of earlier nodes were deleted",

@@ -9,8 +9,8 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
     code: "delete-error",
     title: "The storage refused the delete call",
     why: "The GC pod deletes artifact by artifact and notes each failure in its task; the pod itself still ends as \
-          Succeeded. The controller copies the last failure into the condition `ArtifactGCError` and does not try \
-          again.",
+          Succeeded. The controller copies the last failure into the condition `ArtifactGCError`. Up to v4.1.2 and \
+          v4.0.10 it does not try again; the releases after them try a failed attempt again at each reconcile.",
     evidence: &[
         "WorkflowArtifactGCTask status.artifactResultsByNode[*].artifactResults[*].error",
         "status.conditions of type ArtifactGCError",
@@ -19,7 +19,7 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
     remedy: "Read the error: mostly rights on the bucket, a wrong secret or a retention policy. Mend that \
              for future runs. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
              the objects, then the finalizer.",
-    upstream: &[DELETE, AGC],
+    upstream: &["argo-workflows#16897 (merged after v4.1.2)", DELETE, AGC],
     ..STORAGE
 };
 
@@ -143,7 +143,7 @@ pub(crate) static PARAM_ARCHIVE_LOCATION: Entry = Entry {
     title: "The archive location has a variable GC does not resolve",
     why: "A template's `archiveLocation` may hold `{{...}}`, resolved when the pod starts. The artifact then records \
           a key only, and GC completes it from the raw template text: bucket or endpoint are the unresolved words. \
-          Read from the source, not seen reported.",
+          Seen with v4.1.2.",
     evidence: &[
         "spec.templates[*].archiveLocation with {{",
         "status.nodes[*].outputs.artifacts[*] with a key only",

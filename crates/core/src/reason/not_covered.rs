@@ -182,10 +182,11 @@ pub(crate) static UNKNOWN_STRATEGY: Entry = Entry {
     code: "unknown-strategy",
     link: Link::Strategy,
     title: "The strategy is not one that Argo knows",
-    why: "The CRD accepts any text as strategy; Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. \
-          Any other text counts as \"not `Never`\", so the finalizer is added, but no such strategy ever becomes \
-          ready: nothing is deleted, and the Workflow hangs when it is deleted. Read from the source, not seen \
-          reported.",
+    why: "Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. The full CRDs, the default since v4.0, let \
+          the API server refuse any other text than these and `Never`; the minimal CRDs, the default up to v3.7, accept \
+          it. Such a text counts as \"not `Never`\", so the finalizer is added, but no such strategy ever becomes ready: \
+          nothing is deleted, and the Workflow hangs when it is deleted.",
+    versions: "v3.4.0 to v4.1.2, with the minimal CRDs",
     evidence: &["spec.artifactGC.strategy", "status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
     remedy: "Correct the spelling for future runs. For the leftovers, `kubectl argo-gc purge NAME \
              --release-finalizer` deletes the objects, then the finalizer.",
@@ -252,7 +253,7 @@ pub(crate) static POSTPONED_FIRST: Entry = Entry {
     why: "A Workflow held back by the controller's or namespace's parallelism is set to Pending before it is \
           processed at all. Later its phase is no longer empty, so the full validation that stores the templates \
           behind `templateRef` is skipped. The controller then sees top-level templates only, finds no artifact to \
-          collect, writes `notSpecified: true` and does not look again. Read from the source, not seen reported.",
+          collect, writes `notSpecified: true` and does not look again. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "status.storedTemplates with output artifacts that have a strategy",
@@ -292,7 +293,7 @@ pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
     why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
           validation stored. Of `hooks` validation checks the expressions only and never resolves their \
           `templateRef`. The controller finds no artifact to collect, writes `notSpecified: true` and does not look \
-          again; `spec.onExit` names a template and is not affected. Read from the source, not seen reported.",
+          again; `spec.onExit` names a template and is not affected. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "status.nodes[*].name with .hooks.",
@@ -330,7 +331,7 @@ pub(crate) static TEMPLATE_DEFAULTS: Entry = Entry {
     why: "`spec.templateDefaults` is merged into a template only when it runs. The controller decides on the \
           finalizer from the templates as written, finds no artifact there, writes `notSpecified: true` and does \
           not look again. For the same reason GC does not know an `archiveLocation` that comes from \
-          `templateDefaults`. Read from the source, not seen reported.",
+          `templateDefaults`. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "spec.templateDefaults.outputs.artifacts",

@@ -18,14 +18,14 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// The cluster to ask, and the deadline.
-pub(crate) struct Known {
+pub(crate) struct Candidates {
     access: Access,
     /// The words of the line so far.
     typed: Vec<OsString>,
     deadline: Instant,
 }
 
-impl Known {
+impl Candidates {
     /// Takes the cluster from the flags of a line. Its first word is the program.
     pub fn new(line: &[OsString]) -> Arc<Self> {
         let mut access = typed(line).map(|flags| kube_flags::access(&flags)).unwrap_or_default();
