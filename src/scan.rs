@@ -6,5 +6,7 @@ pub mod check;
 pub mod cluster;
 pub mod files;
 pub mod gather;
+pub mod lookup;
+pub mod other_cluster;
 pub mod records;
 pub mod selection;

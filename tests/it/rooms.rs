@@ -6,11 +6,7 @@ use std::path::Path;
 /// What breaks a rule today. Nothing may be added; an entry that is fixed must be removed.
 const KNOWN: &[&str] = &[
     "circle: src/cli/app.rs, src/cli/complete.rs, src/cli/complete/known.rs, src/cli/completion.rs, src/cli/man.rs, src/cli/manifest.rs",
-    "circle: src/cli/inspect.rs, src/cli/inspect/archive.rs, src/cli/inspect/from_cluster.rs, src/cli/inspect/from_files.rs",
     "circle: src/cli/lint.rs, src/cli/lint/gather.rs",
-    "circle: src/cli/purge.rs, src/cli/purge/apply.rs, src/cli/purge/confirm.rs, src/cli/purge/engine.rs, src/cli/purge/from_cluster.rs, src/cli/purge/from_files.rs",
-    "size: inspection of src/scan/records.rs has more than 80 lines",
-    "size: make of src/cli/purge/apply.rs has more than 6 parameters",
     "size: one of src/cli/inspect/from_files.rs has more than 6 parameters",
 ];
 

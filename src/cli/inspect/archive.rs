@@ -1,6 +1,7 @@
 //! Inspects archived workflows, if an Argo server shows them. A workflow that is also live is not shown again.
 
-use crate::cli::inspect::{Arguments, Run};
+use crate::cli::inspect::arguments::Arguments;
+use crate::cli::inspect::run::Run;
 use crate::cli::progress::Progress;
 use crate::cluster::argo_server::archive::{Row, Rows};
 use crate::cluster::argo_server::{ArgoServer, WHOLE};

@@ -1,7 +1,8 @@
 //! Inspects a cluster. Pages are decoded and assessed on other threads while the next pages arrive.
 
 use crate::cli::inspect::archive::Archive;
-use crate::cli::inspect::{Arguments, Run};
+use crate::cli::inspect::arguments::Arguments;
+use crate::cli::inspect::run::Run;
 use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::report;

@@ -1,6 +1,7 @@
 //! Inspects files. A first pass reads the related objects, and a second pass assesses the workflows.
 
-use crate::cli::inspect::{Arguments, Run};
+use crate::cli::inspect::arguments::Arguments;
+use crate::cli::inspect::run::Run;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::report;
 use crate::error::Error;

@@ -1,9 +1,9 @@
 //! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
 //! plan is new, saved or resumed.
 
+use crate::cli::purge::arguments::{Arguments, DryRun, Engine};
 use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
-use crate::cli::purge::engine::Engine;
-use crate::cli::purge::{Arguments, DryRun, engine};
+use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
 use crate::cluster::access::Access;
@@ -25,32 +25,36 @@ use argo_gc_store::store::Store;
 use jiff::Timestamp;
 use std::path::Path;
 
-/// Looks up the selected objects in storage and seals the plan.
-pub(crate) async fn make(
-    arguments: &Arguments,
-    mut whole: Scan,
-    rules: &Rules,
-    store: &Store,
-    cluster: Option<ClusterIdentity>,
-    streams: &mut Streams,
-    now: Timestamp,
-) -> Result<Plan, Error> {
-    let taken = whole.taken;
-    whole.retain()?;
-    let (selected, released, references, unread) = whole.finish();
-    let unread = arguments.check_unread(&unread)?;
-    for accepted in &unread {
-        streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
+/// What a plan is made with.
+pub(crate) struct Planner<'a> {
+    pub arguments: &'a Arguments,
+    pub rules: &'a Rules,
+    pub store: &'a Store,
+    /// Files are of no cluster.
+    pub cluster: Option<ClusterIdentity>,
+}
+
+impl Planner<'_> {
+    /// Looks up the selected objects in storage and seals the plan.
+    pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
+        let Self { arguments, rules, store, cluster } = self;
+        let taken = scan.taken;
+        scan.retain()?;
+        let (selected, released, references, unread) = scan.finish();
+        let unread = arguments.check_unread(&unread)?;
+        for accepted in &unread {
+            streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
+        }
+        warn_of_readers(&references, streams);
+        tracing::debug!(references = references.len(), "gathered");
+        if taken == 0 {
+            streams.say("No workflows selected.");
+        }
+        let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
+        resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
+        let buckets = resolve::buckets(&draft, store).await?;
+        draft.seal(buckets)
     }
-    warn_of_readers(&references, streams);
-    tracing::debug!(references = references.len(), "gathered");
-    if taken == 0 {
-        streams.say("No workflows selected.");
-    }
-    let mut draft = Draft::new(Head::new(now, cluster, arguments.storage.name(), unread))?;
-    resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
-    let buckets = resolve::buckets(&draft, store).await?;
-    draft.seal(buckets)
 }
 
 /// Shows a plan and, unless it is only to be shown or saved, asks and carries it out.

@@ -1,6 +1,8 @@
 //! Makes a plan from a cluster. All workflows are read once: for the selected artifacts and for the references to them.
 
-use crate::cli::purge::{Arguments, apply, confirm};
+use crate::cli::purge::apply::Planner;
+use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
@@ -67,7 +69,8 @@ pub(crate) async fn run(
         cluster.ensure_namespace(namespace).await?;
     }
     whole.ensure_found(&arguments.names)?;
-    let plan = apply::make(arguments, whole, rules, &store, Some(identity), streams, now).await?;
+    let planner = Planner { arguments, rules, store: &store, cluster: Some(identity) };
+    let plan = planner.make(whole, streams).await?;
     let target = confirm::Target { cluster: Some(&cluster), store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
 }

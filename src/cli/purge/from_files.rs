@@ -1,6 +1,8 @@
 //! Makes a plan from files. No cluster is asked for what the files do not hold.
 
-use crate::cli::purge::{Arguments, apply, confirm};
+use crate::cli::purge::apply::Planner;
+use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::error::Error;
 use crate::scan::files::{Loaded, load};
@@ -37,7 +39,8 @@ pub(crate) async fn run(
     let mut whole = Scan::under(&rules, gathering, Vec::new());
     workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
     whole.ensure_found(&arguments.names)?;
-    let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
+    let planner = Planner { arguments, rules: &rules, store: &store, cluster: None };
+    let plan = planner.make(whole, streams).await?;
     let target = confirm::Target { cluster: None, store: &store, context: &context };
     apply::run(arguments, plan, &target, streams, now).await
 }
