@@ -1,6 +1,5 @@
 //! `inspect` shows which artifacts lack coverage, and why.
 
-pub mod archive;
 pub mod arguments;
 pub mod from_cluster;
 pub mod from_files;

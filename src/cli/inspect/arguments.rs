@@ -1,17 +1,19 @@
 //! The flags of `inspect`.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::select::SelectFlags;
+use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::{Verdicts, phase, verdict, verdicts};
+use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
 use crate::output::Format;
 use crate::output::html::since::Since;
 use crate::output::prices::Prices;
 use crate::output::view::{GroupBy, SortKey, View};
+use crate::scan::request::ClusterRequest;
 use crate::scan::selection::Selection;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::model::scope::Scope;
@@ -95,6 +97,8 @@ pub(crate) struct Arguments {
     pub prefix: Option<String>,
     #[command(flatten)]
     pub select: SelectFlags,
+    #[command(flatten)]
+    pub reasons: ReasonFlags,
     /// Only artifacts with these verdicts: uncovered, failing, unknown, kept, covered, collected, or all.
     #[arg(long, value_delimiter = ',', value_parser = verdicts, value_name = "VERDICT",
           help_heading = "Selection")]
@@ -149,14 +153,26 @@ impl Arguments {
         Ok(Some(Since { name: path.display().to_string(), head, comparison }))
     }
 
-    /// Returns the selection to apply to the workflows that were read. A cluster is asked by name, so names are not
-    /// selected again.
+    /// Returns which workflows of a cluster to read. A cluster is asked by name, so names are not selected again.
+    pub fn request(&self, cluster: &Cluster, now: Timestamp) -> ClusterRequest {
+        let selection = self.select.selection(Vec::new(), self.status.clone(), now);
+        ClusterRequest {
+            namespace: (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned()),
+            names: self.names.clone(),
+            label_selector: self.selector.clone(),
+            field_selector: self.field_selector.clone(),
+            chunk_size: self.kube.chunk_size,
+            selection: Selection { prefix: self.prefix.clone(), ..selection },
+            argo_version: self.controller.argo_version,
+        }
+    }
+
+    /// Returns the selection to apply to the workflows of files.
     pub fn selection(&self, now: Timestamp) -> Selection {
-        let names = if self.from.files.is_empty() { Vec::new() } else { self.names.clone() };
         Selection {
-            namespace: self.kube.namespace.clone().filter(|_| !self.from.files.is_empty()),
+            namespace: self.kube.namespace.clone(),
             prefix: self.prefix.clone(),
-            ..self.select.selection(names, self.status.clone(), now)
+            ..self.select.selection(self.names.clone(), self.status.clone(), now)
         }
     }
 
@@ -185,7 +201,7 @@ impl Arguments {
         View {
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
-            reasons: self.select.reason.clone(),
+            reasons: self.reasons.reason.clone(),
             all_namespaces: origin.namespace.is_none(),
             no_headers: self.no_headers,
             sort_by: self.sort_by,

@@ -1,11 +1,14 @@
 //! An inspection in progress: counts assessments and prints them.
 
+use crate::cli::progress::Progress;
 use crate::error::{Error, exit};
 use crate::output::printer::Printer;
 use crate::output::view::View;
 use crate::output::writer::FormatWriter;
+use crate::scan::assess::{Assessed, Sink};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::verdict::Verdict;
 use std::io::Write;
@@ -20,6 +23,8 @@ pub(crate) struct Run<'s> {
     pub malformed: usize,
     /// Assessments that wait until storage is looked up, if that happens after everything was read.
     pub held: Option<Vec<Assessment>>,
+    /// Shown while workflows are read.
+    pub progress: Option<&'s Progress>,
 }
 
 impl<'s> Run<'s> {
@@ -30,7 +35,7 @@ impl<'s> Run<'s> {
         fail_on: &'s [Verdict],
     ) -> Self {
         let (inspection, printer) = (Inspection::default(), Printer::new(out, view, format));
-        Self { printer, inspection, fail_on, found: false, malformed: 0, held: None }
+        Self { printer, inspection, fail_on, found: false, malformed: 0, held: None, progress: None }
     }
 
     pub fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
@@ -51,17 +56,12 @@ impl<'s> Run<'s> {
     }
 
     /// Adds gaps, each only once.
-    pub fn gaps(&mut self, gaps: Vec<Gap>) {
+    pub fn add_gaps(&mut self, gaps: Vec<Gap>) {
         for gap in gaps {
             if !self.inspection.gaps.contains(&gap) {
                 self.inspection.gaps.push(gap);
             }
         }
-    }
-
-    pub fn malformed(&mut self, what: String, why: String) {
-        self.malformed += 1;
-        self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
     }
 
     /// Ends the output, and returns the inspection with its gaps, and the exit code.
@@ -76,5 +76,26 @@ impl<'s> Run<'s> {
         };
         self.printer.finish(&self.inspection)?;
         Ok((self.inspection, code))
+    }
+}
+
+impl Sink for Run<'_> {
+    fn assessed(&mut self, assessed: Assessed, _context: &Context) -> Result<(), Error> {
+        self.take(assessed.assessment)
+    }
+
+    fn malformed(&mut self, what: String, why: String) {
+        self.malformed += 1;
+        self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
+    }
+
+    fn gaps(&mut self, gaps: Vec<Gap>) {
+        self.add_gaps(gaps);
+    }
+
+    fn page_done(&mut self) {
+        if let Some(progress) = self.progress {
+            progress.show(self.inspection.summary.workflows);
+        }
     }
 }

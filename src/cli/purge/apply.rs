@@ -1,7 +1,7 @@
 //! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
 //! plan is new, saved or resumed.
 
-use crate::cli::purge::arguments::{Arguments, DryRun, Engine};
+use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
 use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
 use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
@@ -17,7 +17,8 @@ use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
-use crate::scan::gather::Scan;
+use crate::scan::gather::{Gathered, Scan};
+use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::rules::Rules;
@@ -40,7 +41,7 @@ impl Planner<'_> {
         let Self { arguments, rules, store, cluster } = self;
         let taken = scan.taken;
         scan.retain()?;
-        let (selected, released, references, unread) = scan.finish();
+        let Gathered { selected, released, references, unread, .. } = scan.finish();
         let unread = arguments.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
@@ -125,7 +126,7 @@ pub(crate) async fn saved(
         return engine::hand_over(arguments, &plan, streams);
     }
     let plan = match arguments.shard {
-        Some((which, of)) => plan.shard(which, of)?,
+        Some(Shard { number, of }) => plan.shard(number, of)?,
         None => plan,
     };
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
@@ -199,9 +200,12 @@ async fn without_needed(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let chunk_size = arguments.kube.chunk_size;
+    // What is forbidden in all namespaces was read in that of the plan.
+    let namespace = Some(cluster.namespace().to_owned());
+    let request =
+        ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
     let Refreshed { references, since, unread } =
-        refresh::references(cluster, chunk_size, context, &plan).await?;
+        refresh::references(cluster, &request, context, &plan).await?;
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
@@ -225,7 +229,7 @@ async fn connect(
         return Ok((None, context));
     }
     // -n is refused here: what may be read in one namespace only was read in that of the plan.
-    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube) };
+    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube)? };
     let cluster = Cluster::connect(&access).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
     controllers.version = arguments.controller.argo_version;

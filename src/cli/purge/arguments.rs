@@ -1,17 +1,19 @@
 //! The flags of `purge`.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::select::SelectFlags;
+use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
 use crate::cli::values::{bytes, not_blank, phase, repository};
+use crate::cluster::client::Cluster;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
 use crate::files::policy;
+use crate::scan::request::ClusterRequest;
 use crate::scan::selection::Selection;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::retention::Retention;
@@ -77,6 +79,8 @@ pub(crate) struct Arguments {
     pub prefix: Option<String>,
     #[command(flatten)]
     pub select: SelectFlags,
+    #[command(flatten)]
+    pub reasons: ReasonFlags,
     /// Only artifacts with these verdicts: uncovered, failing, kept.
     #[arg(long, value_delimiter = ',', value_parser = verdict, default_value = "uncovered,failing",
           value_name = "VERDICT", help_heading = "Selection")]
@@ -129,7 +133,7 @@ pub(crate) struct Arguments {
     pub plan_max_age: Duration,
     /// Carries out only this shard of the saved plan, such as 3/8: whole workflows, each in just one shard.
     #[arg(long, value_parser = shard, value_name = "N/OF", requires = "plan", help_heading = "Plan")]
-    pub shard: Option<(u32, u32)>,
+    pub shard: Option<Shard>,
     /// Who carries out the saved plan.
     #[arg(long, value_enum, default_value = "local", value_name = "ENGINE", help_heading = "Plan")]
     pub engine: Engine,
@@ -204,13 +208,21 @@ pub(crate) enum Engine {
     GcsBatch,
 }
 
+/// One of several shards of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// The first one is 1.
+    pub number: u32,
+    pub of: u32,
+}
+
 /// Parses a shard and the number of shards, such as `3/8`.
-pub(crate) fn shard(text: &str) -> Result<(u32, u32), String> {
+fn shard(text: &str) -> Result<Shard, String> {
     let wrong = || format!("{text:?} is not of the form 3/8");
-    let (which, of) = text.split_once('/').ok_or_else(wrong)?;
-    let (which, of) = (which.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-    match which >= 1 && which <= of {
-        true => Ok((which, of)),
+    let (number, of) = text.split_once('/').ok_or_else(wrong)?;
+    let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+    match number >= 1 && number <= of {
+        true => Ok(Shard { number, of }),
         false => Err(wrong()),
     }
 }
@@ -232,7 +244,7 @@ impl Arguments {
             || !self.names.is_empty()
             || self.selector.is_some()
             || !self.status.is_empty()
-            || !self.select.reason.is_empty()
+            || !self.reasons.reason.is_empty()
             || self.prefix.is_some()
             || self.select.is_filter()
     }
@@ -245,6 +257,19 @@ impl Arguments {
             return Err(Error::usage("standard input can't be both the policy and the workflows"));
         }
         policy::read(path, &mut *streams.input).map(|policy| Some(Arc::new(policy)))
+    }
+
+    /// Returns which workflows of a cluster to read and which of them to select.
+    pub fn request(&self, cluster: &Cluster, now: Timestamp) -> ClusterRequest {
+        let namespace = (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned());
+        ClusterRequest {
+            namespace: namespace.clone(),
+            label_selector: self.selector.clone(),
+            chunk_size: self.kube.chunk_size,
+            selection: self.selection(namespace, now),
+            argo_version: self.controller.argo_version,
+            ..ClusterRequest::default()
+        }
     }
 
     pub fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
@@ -264,7 +289,7 @@ impl Arguments {
             margin: signed(self.margin),
             failed_too: self.status.iter().any(failed),
             verdicts: self.verdict.clone(),
-            reasons: self.select.reason.clone(),
+            reasons: self.reasons.reason.clone(),
             only: self.only.map(|only| match only {
                 Only::Logs => Class::Logs,
                 Only::Artifacts => Class::Artifacts,
@@ -299,7 +324,7 @@ impl Arguments {
 mod tests {
     #![allow(clippy::expect_used)]
 
-    use super::shard;
+    use super::{Shard, shard};
     use crate::cli::values::{bytes, repository};
 
     #[test]
@@ -323,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_shard_is_one_of_so_many() {
-        assert_eq!(shard("3/8"), Ok((3, 8)));
+        assert_eq!(shard("3/8"), Ok(Shard { number: 3, of: 8 }));
         for text in ["", "3", "0/8", "9/8", "1/0", "a/b", "1/2/3"] {
             assert!(shard(text).is_err(), "{text}");
         }
