@@ -205,8 +205,9 @@ impl Plan {
         };
         if !same {
             let place = self.head.cluster.as_ref().map_or("files", |cluster| &cluster.server);
-            return Err(Error::refused(format!("the plan is of another cluster: {place}"))
-                .hint(Hint::OtherCluster));
+            return Err(
+                Error::refused(format!("the plan is of another cluster: {place}")).hint(Hint::OtherCluster)
+            );
         }
         match self.head.storage == storage {
             true => Ok(()),
@@ -258,8 +259,7 @@ impl Plan {
             hasher.update(HASH);
             let hash = hash.trim_end_matches("\"}").to_owned();
             if hexadecimal(hasher) != hash {
-                return Err(Error::refused("the plan was edited after it was made")
-                    .hint(Hint::NewPlan));
+                return Err(Error::refused("the plan was edited after it was made").hint(Hint::NewPlan));
             }
             let inner = before.trim_start_matches("],");
             let tail =

@@ -133,10 +133,7 @@ impl Labelled {
 }
 
 /// Asks the servers which workflows a label selector takes: only they know how to read one.
-pub(crate) async fn labelled(
-    cluster: &Cluster,
-    request: &ClusterRequest,
-) -> Result<Option<Labelled>, Error> {
+pub(crate) async fn labelled(cluster: &Cluster, request: &ClusterRequest) -> Result<Option<Labelled>, Error> {
     if request.label_selector.is_none() {
         return Ok(None);
     }
@@ -153,8 +150,7 @@ pub(crate) async fn labelled(
                 live.insert(object.metadata.uid);
             }
         };
-        decode(&bytes, take)
-            .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
+        decode(&bytes, take).map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
     }
     if let Some(server) = cluster.argo_server() {
         let mut rows = server.rows(Rows {

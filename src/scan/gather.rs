@@ -129,13 +129,11 @@ impl ScanPart {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
         } else {
             self.live.push(identity(&meta.uid));
-            self.known
-                .entry(meta.label(names::INSTANCE_ID).to_owned())
-                .or_insert_with(|| KnownWorkflow {
-                    namespace: meta.namespace.clone(),
-                    name: meta.name.clone(),
-                    uid: meta.uid.clone(),
-                });
+            self.known.entry(meta.label(names::INSTANCE_ID).to_owned()).or_insert_with(|| KnownWorkflow {
+                namespace: meta.namespace.clone(),
+                name: meta.name.clone(),
+                uid: meta.uid.clone(),
+            });
             self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
         };
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.

@@ -106,10 +106,7 @@ async fn hydrated<V: Visitor>(
         let answer = answer.as_deref().map(String::from_utf8_lossy);
         let texts: Vec<&str> = text.as_deref().into_iter().chain(answer.as_deref()).collect();
         let mut part = V::Part::default();
-        visitor.workflow(
-            Found { no_nodes: no_nodes.as_deref(), ..Found::new(workflow, &texts) },
-            &mut part,
-        );
+        visitor.workflow(Found { no_nodes: no_nodes.as_deref(), ..Found::new(workflow, &texts) }, &mut part);
         part
     })
     .await

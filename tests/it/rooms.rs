@@ -7,7 +7,6 @@ use std::path::Path;
 const KNOWN: &[&str] = &[
     "circle: src/cli/app.rs, src/cli/complete.rs, src/cli/complete/known.rs, src/cli/completion.rs, src/cli/man.rs, src/cli/manifest.rs",
     "circle: src/cli/lint.rs, src/cli/lint/gather.rs",
-    "size: one of src/cli/inspect/from_files.rs has more than 6 parameters",
 ];
 
 #[test]
