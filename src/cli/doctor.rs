@@ -43,7 +43,7 @@ const ARGO_TOKEN: &str = "The token is ARGO_TOKEN, or else the kubeconfig user's
 /// YAML that fixes it. Never writes anything; access reviews ask the server and store nothing.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
-#[command(mut_arg("argo_server", |arg| arg.help(ARGO_SERVER).long_help(format!("{ARGO_SERVER}\n\n{ARGO_TOKEN}"))))]
+#[command(mut_arg("argo_server", |arg| arg.help(ARGO_SERVER).long_help(format!("{ARGO_SERVER}.\n\n{ARGO_TOKEN}"))))]
 #[command(after_help = "Examples:
   kubectl argo-gc doctor                       the context's namespace
   kubectl argo-gc doctor -A                    the whole cluster

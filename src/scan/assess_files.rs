@@ -58,7 +58,9 @@ pub(crate) fn read(
         reader.input(input, stdin)?;
     }
     reader.settle();
-    std::mem::take(&mut reader.held).into_iter().try_for_each(|workflow| reader.workflow(workflow))?;
+    for workflow in std::mem::take(&mut reader.held) {
+        reader.workflow(Box::new(workflow))?;
+    }
     for input in rest {
         reader.input(input, stdin)?;
     }
@@ -74,7 +76,7 @@ struct FileReader<'a> {
     related: FileContext,
     seen: Seen,
     /// Workflows of pipes that wait for the objects that come after them.
-    held: Vec<Box<Workflow>>,
+    held: Vec<Workflow>,
     /// How many workflows were assessed.
     assessed: u64,
     sink: &'a mut dyn Sink,
@@ -113,7 +115,7 @@ impl FileReader<'_> {
                     self.left_out("Workflow that has not run".to_owned());
                 }
                 Object::Workflow(workflow) if self.is_repeated(&workflow.metadata) => {}
-                Object::Workflow(workflow) if holds => self.held.push(workflow),
+                Object::Workflow(workflow) if holds => self.held.push(*workflow),
                 Object::Workflow(workflow) => {
                     self.settle();
                     failure = self.workflow(workflow).err();
