@@ -64,6 +64,16 @@ pub enum Hint {
     IsArgoServer,
     /// How an Inspection document is made.
     MakeInspection,
+    /// The clock of this machine is wrong, or more tolerance is needed.
+    WrongClock,
+    /// Only the objects of some buckets can be handled.
+    ChooseBuckets,
+    /// A plan is too old, or a higher age may be allowed.
+    OldPlan,
+    /// A plan belongs to another cluster.
+    OtherCluster,
+    /// A plan can't be used any more.
+    NewPlan,
 }
 
 impl From<&str> for Hint {

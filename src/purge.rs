@@ -1,8 +1,7 @@
-//! Purge: from a request to a plan, from a plan to deleted objects, and back from a journal.
+//! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
-//! One direction: [`gather`] reads workflows and references, [`resolve`] asks storage and makes the
-//! [`document::Plan`], [`execute`] carries out that plan and nothing else, [`settle`] tells the workflows,
-//! [`undo`] brings back what a bucket still holds.
+//! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
+//! else, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds.
 
 pub mod batch;
 pub mod execute;

@@ -1,10 +1,22 @@
 //! The one reading of workflows, for every verb: from a cluster, from files, and from the archive.
+//!
+//! [`pages`] and [`archive`] read and decode, and let a [`visitor`] make something of each workflow: [`assess`] assesses
+//! them for `inspect` and `doctor`, [`gather`] collects candidates and references for `purge` and `orphans`.
 
 pub mod archive;
-pub mod assess_pages;
+pub mod assess;
+pub mod assess_archive;
+pub mod assess_files;
+pub mod begin;
 pub mod check;
 pub mod cluster;
+pub mod examine;
 pub mod files;
 pub mod gather;
+pub mod lookup;
+pub mod other_cluster;
+pub mod pages;
 pub mod records;
+pub mod request;
 pub mod selection;
+pub mod visitor;

@@ -39,10 +39,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    Inspect(Box<inspect::Arguments>),
+    Inspect(Box<inspect::arguments::Arguments>),
     Explain(explain::Arguments),
     Doctor(Box<doctor::Arguments>),
-    Purge(Box<purge::Arguments>),
+    Purge(Box<purge::arguments::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
     Lint(Box<lint::Arguments>),

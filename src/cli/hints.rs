@@ -30,6 +30,11 @@ fn words(hint: &Hint) -> &str {
         }
         Hint::IsArgoServer => "this is the Argo server of --argo-server or ARGO_SERVER",
         Hint::MakeInspection => "kubectl argo-gc inspect -A -o json > FILE makes one",
+        Hint::WrongClock => "set it; purge allows more with --margin",
+        Hint::ChooseBuckets => "choose buckets with --bucket",
+        Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
+        Hint::OtherCluster => "choose it with --context",
+        Hint::NewPlan => "make a new one with --plan-out",
     }
 }
 

@@ -1,8 +1,9 @@
 //! Flags of kubectl and of argo.
 
 use crate::cluster::access::Access;
-use crate::cluster::argo_server::address::ArgoAddress;
+use crate::cluster::argo_server::address::{AddressError, ArgoAddress, TypedAddress};
 use crate::duration;
+use crate::error::Error;
 use clap::{ArgMatches, Args};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,18 +109,27 @@ impl KubeFlags {
 
 impl ArgoFlags {
     /// Returns the access to the cluster and to its Argo server.
-    pub fn beside(&self, kube: &KubeFlags) -> Access {
-        Access { argo_server: self.argo_server(), ..kube.access() }
+    ///
+    /// # Errors
+    /// The address of the Argo server is none.
+    pub fn beside(&self, kube: &KubeFlags) -> Result<Access, Error> {
+        Ok(Access { argo_server: self.argo_server()?, ..kube.access() })
     }
 
     /// Returns the Argo server if one is named. A variable that is set but empty names none.
-    fn argo_server(&self) -> Option<ArgoAddress> {
-        let server = self.argo_server.as_ref().filter(|server| !server.trim().is_empty())?;
-        Some(ArgoAddress {
-            server: server.trim().to_owned(),
+    fn argo_server(&self) -> Result<Option<ArgoAddress>, Error> {
+        let Some(server) = self.argo_server.as_deref().map(str::trim).filter(|server| !server.is_empty())
+        else {
+            return Ok(None);
+        };
+        let address = ArgoAddress::parse(TypedAddress {
+            server,
             secure: self.argo_secure,
             insecure: self.argo_insecure_skip_verify,
-            base_href: self.argo_base_href.clone(),
+            base_href: &self.argo_base_href,
+        });
+        address.map(Some).map_err(|AddressError { shown, why }| {
+            Error::usage(format!("invalid --argo-server \"{shown}\": {why}"))
         })
     }
 }
@@ -141,5 +151,29 @@ pub(crate) fn access(typed: &ArgMatches) -> Access {
         as_uid: get(typed, "as_uid"),
         request_timeout: None,
         argo_server: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_address_is_refused_without_its_password() {
+        for wrong in ["ftp://argo", "https://", ":2746", "https://me:secret@argo", "argo:2746/?x=1", "a b"] {
+            let flags = ArgoFlags {
+                argo_server: Some(wrong.to_owned()),
+                argo_base_href: String::new(),
+                argo_secure: true,
+                argo_insecure_skip_verify: false,
+            };
+            let error = flags.argo_server().unwrap_err().to_string();
+            assert!(
+                error.starts_with("error: invalid --argo-server") && !error.contains("secret"),
+                "{error}"
+            );
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
-use crate::cli::records::Sources;
+use crate::cli::records::{Read, Sources};
 use crate::cli::shared_flags::FileFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
@@ -84,7 +84,7 @@ impl Arguments {
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
         let sources = Sources { from: &self.from, also: &self.also, kube, argo };
-        let records = sources.read(streams, now).await?;
+        let Read { records, cluster } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let planning = refusal.is_none() && self.plan_out.is_some();
@@ -119,7 +119,7 @@ impl Arguments {
             };
         }
         let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
-        let mut draft = Draft::new(Head::new(now, records.cluster, self.storage.name(), Vec::new()))?;
+        let mut draft = Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()))?;
         for group in planned.into_values()? {
             draft.add(&group?)?;
         }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// A line on standard error that appears after a second.
 pub(crate) struct Progress {
-    pub(crate) bar: Option<ProgressBar>,
-    pub(crate) started: Instant,
+    bar: Option<ProgressBar>,
+    started: Instant,
 }
 
 impl Progress {
-    pub(crate) fn new(wanted: bool) -> Self {
+    pub fn new(wanted: bool) -> Self {
         let bar = wanted.then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         Self { bar, started: Instant::now() }
     }
@@ -23,7 +23,7 @@ impl Progress {
         }
     }
 
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::scan::cluster::check_clock;
 use crate::scan::records;
 use crate::scan::records::Records;
+use crate::scan::request::ClusterRequest;
 use argo_gc_core::plan::select::CLOCKS;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -24,20 +25,31 @@ pub(crate) struct Sources<'a> {
     pub argo: &'a ArgoFlags,
 }
 
+/// The records, and the cluster that they are of; files are of none.
+pub(crate) struct Read {
+    pub records: Records,
+    pub cluster: Option<ClusterIdentity>,
+}
+
 impl Sources<'_> {
     /// Reads all records.
     ///
     /// # Errors
     /// Nothing can be read, or a file is no inspection.
-    pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Records, Error> {
+    pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Read, Error> {
         let FileFlags { files, recursive } = self.from;
         if !files.is_empty() {
-            return records::of_files(files, *recursive, self.also, &mut *streams.input, now);
+            let records = records::of_files(files, *recursive, self.also, &mut *streams.input, now)?;
+            return Ok(Read { records, cluster: None });
         }
-        let cluster = Cluster::connect(&self.argo.beside(self.kube)).await?;
+        let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?;
         let identity = ClusterIdentity::of(&cluster).await;
         check_clock(&cluster, CLOCKS, now)?;
         warn_of_argo_server(cluster.argo_server(), streams).await;
-        records::of_cluster(&cluster, identity, self.kube.chunk_size, self.also, now).await
+        let namespace = Some(cluster.namespace().to_owned());
+        let chunk_size = self.kube.chunk_size;
+        let request = ClusterRequest { namespace, chunk_size, ..ClusterRequest::default() };
+        let records = records::of_cluster(&cluster, &request, self.also, now).await?;
+        Ok(Read { records, cluster: Some(identity) })
     }
 }

@@ -18,6 +18,11 @@ pub(crate) struct SelectFlags {
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     instanceid: Option<String>,
+}
+
+/// The flag that selects artifacts by reason.
+#[derive(Debug, Args)]
+pub(crate) struct ReasonFlags {
     /// Only artifacts with these reasons, which `explain --list` lists.
     #[arg(long, value_delimiter = ',', value_parser = reason, value_name = "CODE", help_heading = "Selection")]
     pub reason: Vec<Reason>,
@@ -62,11 +67,7 @@ mod tests {
         }))
         .unwrap();
         let takes = |older: &str| {
-            let flags = SelectFlags {
-                older: Some(duration::parse(older).unwrap()),
-                instanceid: None,
-                reason: Vec::new(),
-            };
+            let flags = SelectFlags { older: Some(duration::parse(older).unwrap()), instanceid: None };
             let now = "2026-11-20T12:00:00Z".parse().unwrap();
             flags.selection(Vec::new(), Vec::new(), now).takes(&workflow)
         };

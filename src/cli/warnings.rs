@@ -4,6 +4,7 @@ use crate::cli::hints::shown;
 use crate::cli::streams::Streams;
 use crate::cluster::argo_server::ArgoServer;
 use crate::output::escape::escape;
+use crate::output::text::plural;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::references::References;
@@ -22,6 +23,13 @@ pub(crate) fn report(streams: &mut Streams, inspection: &Inspection, place: &str
     warn_of_gaps(&inspection.gaps, streams);
     if inspection.summary.workflows == 0 {
         streams.say(format!("No workflows found in {place}."));
+    }
+}
+
+/// Says how many workflows of files were left out because they came before.
+pub(crate) fn warn_of_repeated(repeated: u64, streams: &mut Streams) {
+    if repeated > 0 {
+        streams.say(format!("Note: left out {} that came a second time", plural(repeated, "workflow")));
     }
 }
 

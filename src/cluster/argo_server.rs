@@ -43,6 +43,14 @@ struct Info {
     managed_namespace: String,
 }
 
+/// A live workflow, by which a cluster is known.
+#[derive(Debug, Clone)]
+pub struct KnownWorkflow {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
 /// A whole workflow as the server sent it.
 #[derive(Debug)]
 pub struct Whole {
@@ -54,16 +62,16 @@ impl ArgoServer {
     /// Nothing is sent yet.
     ///
     /// # Errors
-    /// The address is none, or the credentials can't be used.
+    /// The credentials can't be used.
     pub(crate) fn new(
         address: &ArgoAddress,
         auth: &AuthInfo,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        let uri = address.uri()?;
+        let ArgoAddress { uri, insecure } = address;
         let mut config = Config::new(uri.clone());
-        config.accept_invalid_certs = address.insecure;
-        config.proxy_url = address::proxy(&uri)?;
+        config.accept_invalid_certs = *insecure;
+        config.proxy_url = address::proxy(uri)?;
         config.auth_info = address::credentials(auth)?;
         let api = ApiClient::new(config, timeout).map_err(|error| match error.kind {
             ErrorKind::Credentials => error.hint(OWN_TOKEN_HINT),
@@ -124,14 +132,14 @@ impl ArgoServer {
         Ok(self.hydrated(seen).await?.workflow.status.nodes)
     }
 
-    /// Makes sure that the server is of the cluster these live workflows (namespace, name, UID) were read from:
+    /// Makes sure that the server is of the cluster these live workflows were read from:
     /// an `ARGO_SERVER` that is set for another one would show another archive.
     ///
     /// # Errors
     /// It is of another cluster, or this can't be found out.
-    pub async fn ensure_of(&self, known: &[(String, String, String)]) -> Result<(), Error> {
+    pub async fn ensure_of(&self, known: &[KnownWorkflow]) -> Result<(), Error> {
         let mut failure = None;
-        for (namespace, name, uid) in known {
+        for KnownWorkflow { namespace, name, uid } in known {
             // Without nodes, which it would fetch from the database first.
             match self.whole(&format!("/api/v1/workflows/{namespace}/{name}?fields=metadata.uid")).await {
                 Ok(whole) if whole.workflow.metadata.uid == *uid => return Ok(()),

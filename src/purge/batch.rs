@@ -3,7 +3,7 @@
 //! Google deletes what the manifest names, generation by generation; what this plugin looks at between plan and
 //! delete, it does not (docs/batch.md).
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
@@ -30,7 +30,7 @@ pub fn write(plan: &Plan, folder: &Path) -> Result<Vec<Job>, Error> {
     let elsewhere = |bucket: &&Bucket| bucket.engine() != StorageEngine::Gcs;
     if let Some(bucket) = plan.tail.buckets.iter().map(|facts| &facts.bucket).find(elsewhere) {
         return Err(Error::refused(format!("{bucket} is not in GCS, and only Google has such jobs"))
-            .hint("choose buckets with --bucket"));
+            .hint(Hint::ChooseBuckets));
     }
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", folder.display()));
     std::fs::create_dir(folder).map_err(failed)?;

@@ -8,8 +8,9 @@ use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, Workfl
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Seen, announce, settle};
+use crate::scan::lookup;
+use crate::scan::lookup::Spot;
 use argo_gc_core::argo::workflow::Workflow;
-use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow, Sharer};
@@ -18,7 +19,8 @@ use argo_gc_store::types::{Depth, Outcome, Place, Reach};
 use futures::stream;
 use futures::stream::{FuturesOrdered, StreamExt};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -287,40 +289,37 @@ impl Executor<'_> {
 
     /// Looks whether what was deleted is really gone.
     async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
-        let mut by_bucket: BTreeMap<Bucket, Vec<usize>> = BTreeMap::new();
-        for (at, _) in
-            settled.iter().enumerate().filter(|(_, settled)| settled.fate == ObjectOutcome::Deleted)
-        {
-            by_bucket.entry(settled[at].object.bucket.clone()).or_default().push(at);
-        }
-        for (bucket, at) in by_bucket {
-            let places: Vec<Place> =
-                at.iter().map(|at| Place { key: &settled[*at].object.key, reach: Reach::Key }).collect();
-            let left = self.store.objects_at(&bucket, &places, Depth::Listed).await;
-            for (at, left) in at.into_iter().zip(left) {
-                let Settled { object, fate, vacant } = &mut settled[at];
-                match left {
-                    Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
-                        *fate = ObjectOutcome::StillThere;
-                    }
-                    Ok(left) => *vacant = left.is_empty(),
-                    Err(error) => {
-                        *fate = ObjectOutcome::Failed(format!("deleted, but not verified: {error}"))
-                    }
+        let deleted = settled.iter().enumerate();
+        let deleted = deleted.filter(|(_, settled)| settled.fate == ObjectOutcome::Deleted);
+        let (numbers, spots): (Vec<usize>, Vec<Spot>) = deleted
+            .map(|(at, Settled { object, .. })| {
+                let place = Place { key: &object.key, reach: Reach::Key };
+                (at, Spot { bucket: Cow::Borrowed(&object.bucket), place })
+            })
+            .unzip();
+        let left = lookup::objects(self.store, &spots, Depth::Listed).await;
+        drop(spots);
+        for (at, left) in numbers.into_iter().zip(left) {
+            let Settled { object, fate, vacant } = &mut settled[at];
+            match left {
+                Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
+                    *fate = ObjectOutcome::StillThere;
                 }
-                // A run that goes on later must not take the storage's word for it.
-                let why = match fate {
-                    ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
-                    ObjectOutcome::Failed(why) => why.clone(),
-                    _ => continue,
-                };
-                self.journal.write(&Line::Result {
-                    bucket: object.bucket.clone(),
-                    key: object.key.clone(),
-                    generation: object.generation.clone(),
-                    outcome: Outcome::Failed(why),
-                })?;
+                Ok(left) => *vacant = left.is_empty(),
+                Err(error) => *fate = ObjectOutcome::Failed(format!("deleted, but not verified: {error}")),
             }
+            // A run that goes on later must not take the storage's word for it.
+            let why = match fate {
+                ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
+                ObjectOutcome::Failed(why) => why.clone(),
+                _ => continue,
+            };
+            self.journal.write(&Line::Result {
+                bucket: object.bucket.clone(),
+                key: object.key.clone(),
+                generation: object.generation.clone(),
+                outcome: Outcome::Failed(why),
+            })?;
         }
         Ok(())
     }

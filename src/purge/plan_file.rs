@@ -5,7 +5,7 @@
 
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
@@ -188,7 +188,7 @@ impl Plan {
         }
         if age > max_age {
             return Err(Error::refused(format!("the plan was made at {made}, which is too long ago"))
-                .hint("make a new one, or allow its age with --plan-max-age"));
+                .hint(Hint::OldPlan));
         }
         Ok(())
     }
@@ -205,8 +205,9 @@ impl Plan {
         };
         if !same {
             let place = self.head.cluster.as_ref().map_or("files", |cluster| &cluster.server);
-            return Err(Error::refused(format!("the plan is of another cluster: {place}"))
-                .hint("choose it with --context"));
+            return Err(
+                Error::refused(format!("the plan is of another cluster: {place}")).hint(Hint::OtherCluster)
+            );
         }
         match self.head.storage == storage {
             true => Ok(()),
@@ -258,8 +259,7 @@ impl Plan {
             hasher.update(HASH);
             let hash = hash.trim_end_matches("\"}").to_owned();
             if hexadecimal(hasher) != hash {
-                return Err(Error::refused("the plan was edited after it was made")
-                    .hint("make a new one with --plan-out"));
+                return Err(Error::refused("the plan was edited after it was made").hint(Hint::NewPlan));
             }
             let inner = before.trim_start_matches("],");
             let tail =

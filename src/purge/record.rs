@@ -5,9 +5,12 @@ use crate::cluster::write::Patched;
 use crate::error::Error;
 use crate::purge::outcome::WorkflowUpdate;
 use crate::purge::recheck::difference;
+use crate::scan::lookup;
+use crate::scan::lookup::Spot;
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
+use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::location::Location;
@@ -16,10 +19,10 @@ use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_core::plan::select::CLOCKS;
 use argo_gc_core::verdict::Verdict;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Depth, Place, Reach};
+use argo_gc_store::types::{Depth, Reach};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
@@ -119,11 +122,7 @@ struct Absences {
 }
 
 /// Looks for every artifact that some strategy asks to collect.
-async fn absences(
-    assessment: &argo_gc_core::model::assessment::Assessment,
-    seen: &Seen<'_>,
-    store: &Store,
-) -> Result<Absences, Error> {
+async fn absences(assessment: &Assessment, seen: &Seen<'_>, store: &Store) -> Result<Absences, Error> {
     let mut absences = Absences::default();
     for finding in assessment.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
         absences.present.push(finding.reason.code().to_owned());
@@ -159,35 +158,27 @@ async fn absences(
     Ok(absences)
 }
 
-/// The objects of the artifacts, by their number. A location of another engine can't be looked at, and at an
-/// uncertain one absence proves nothing.
+/// The objects of the artifacts whose places are certain, by the number of the artifact.
 async fn look(
-    assessment: &argo_gc_core::model::assessment::Assessment,
+    assessment: &Assessment,
     seen: &Seen<'_>,
     store: &Store,
 ) -> Result<HashMap<usize, Vec<ObjectFacts>>, Error> {
-    let mut by_bucket: BTreeMap<Bucket, Vec<(usize, Place)>> = BTreeMap::new();
     let mut found = HashMap::new();
+    let (mut numbers, mut spots) = (Vec::new(), Vec::new());
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
-        let Some(location) = &artifact.location else { continue };
-        if let Some(bucket) =
-            location.bucket().filter(|_| argo_gc_core::plan::select::uncertainty(artifact).is_none())
-        {
-            let reach = if artifact.unarchived { Reach::Directory } else { Reach::Key };
-            // What lies below a directory's key may be more than was planned.
-            if reach == Reach::Key && seen.contains(&(&bucket, &location.key)) {
-                found.insert(at, Vec::new());
-                continue;
-            }
-            by_bucket.entry(bucket).or_default().push((at, Place { key: &location.key, reach }));
+        let Some(spot) = Spot::of(artifact) else { continue };
+        // A directory may hold more objects than were planned.
+        if spot.place.reach == Reach::Key && seen.contains(&(&*spot.bucket, spot.place.key)) {
+            found.insert(at, Vec::new());
+        } else {
+            numbers.push(at);
+            spots.push(spot);
         }
     }
-    for (bucket, wanted) in by_bucket {
-        let (numbers, places): (Vec<usize>, Vec<Place>) = wanted.into_iter().unzip();
-        for (at, objects) in numbers.into_iter().zip(store.objects_at(&bucket, &places, Depth::Listed).await)
-        {
-            found.insert(at, objects?);
-        }
+    let objects = lookup::objects(store, &spots, Depth::Listed).await;
+    for (at, objects) in numbers.into_iter().zip(objects) {
+        found.insert(at, objects?);
     }
     Ok(found)
 }

@@ -3,7 +3,8 @@
 use crate::disk_queue::DiskQueue;
 use crate::error::{Error, storage_error};
 use crate::purge::plan_file::Draft;
-use argo_gc_core::model::bucket::Bucket;
+use crate::scan::lookup;
+use crate::scan::lookup::{Spot, reach};
 use argo_gc_core::model::location::names_workflow;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::decide::Selected;
@@ -11,10 +12,11 @@ use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::references::{References, Released};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{BucketFacts, Depth, Place, Reach, StoreError};
+use argo_gc_store::types::{BucketFacts, Depth, Place, StoreError};
 use futures::stream;
 use futures::stream::StreamExt;
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 /// Artifacts looked up together, and so many times that at a time; the throttle bounds the requests.
@@ -87,25 +89,18 @@ async fn decided(
     rules: &Rules,
     store: &Store,
 ) -> Result<Vec<PlannedWorkflow>, Error> {
-    let mut by_bucket: BTreeMap<&Bucket, Vec<(usize, usize)>> = BTreeMap::new();
-    for (of, selected) in batch.iter().enumerate() {
-        for (at, candidate) in selected.candidates.iter().enumerate() {
-            by_bucket.entry(&candidate.bucket).or_default().push((of, at));
-        }
-    }
-    let mut found = Vec::new();
-    for (bucket, at) in by_bucket {
-        let places = at.iter().map(|(of, at)| {
-            let candidate = &batch[*of].candidates[*at];
-            let reach = if candidate.unarchived { Reach::Directory } else { Reach::Key };
-            Place { key: &candidate.key, reach }
-        });
-        let places: Vec<Place> = places.collect();
-        found.extend(at.into_iter().zip(store.objects_at(bucket, &places, Depth::Whole).await));
-    }
+    let numbered = |(of, selected): (usize, &Selected)| {
+        (0..selected.candidates.len()).map(move |at| (of, at)).collect::<Vec<_>>()
+    };
+    let numbers: Vec<(usize, usize)> = batch.iter().enumerate().flat_map(numbered).collect();
+    let candidates = batch.iter().flat_map(|selected| &selected.candidates);
+    let spots = candidates.map(|candidate| Spot {
+        bucket: Cow::Borrowed(&candidate.bucket),
+        place: Place { key: &candidate.key, reach: reach(candidate.unarchived) },
+    });
+    let found = lookup::objects(store, &spots.collect::<Vec<_>>(), Depth::Whole).await;
     // Of each workflow in the order of its artifacts, whatever bucket they are in.
-    found.sort_by_key(|(at, _)| *at);
-    for ((of, at), objects) in found {
+    for ((of, at), objects) in numbers.into_iter().zip(found) {
         let selected = &mut batch[of];
         match objects {
             Ok(objects) => selected.decide(at, objects, references, released, rules),

@@ -1,16 +1,18 @@
-//! What an Argo server adds to a gathering: offloaded nodes, and all that archived workflows refer to.
+//! Reads the archive of an Argo server: its rows page by page, and the workflows of the rows that are needed.
 
 use crate::cluster::argo_server::archive::{Row, Rows};
-use crate::cluster::argo_server::{ArgoServer, WHOLE};
+use crate::cluster::argo_server::{ArgoServer, WHOLE, Whole};
+use crate::cluster::client::Cluster;
 use crate::cluster::unread::{Unread, UnreadSource};
-use crate::error::Error;
-use crate::scan::gather::{Scan, ScanPart, Shared};
-use argo_gc_core::argo::list::{Item, object};
+use crate::error::{Error, ErrorKind};
+use crate::scan::visitor::{Found, Visitor, on_thread};
+use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::Controllers;
 use futures::stream;
 use futures::stream::StreamExt;
 use std::sync::Arc;
+use tokio::sync::mpsc::Receiver;
 
 /// The archive as a source that wasn't read.
 pub(crate) fn unread(why: impl Into<String>) -> Unread {
@@ -22,133 +24,133 @@ pub(crate) fn unread_without(server: Option<&ArgoServer>, controllers: &Controll
     controllers.unread_archive().filter(|_| server.is_none()).map(Unread::from)
 }
 
-/// Whether an object's nodes may be in the database; the parser tells for certain.
-pub(crate) fn may_be_offloaded(text: &str) -> bool {
-    text.contains("offloadNodeStatusVersion")
+/// What is done with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowUse {
+    Skip,
+    Read,
+    /// It is read, and the workflow is live too.
+    ReadAlsoLive,
 }
 
-/// Takes workflows in whose nodes may be in the database; each is asked for by itself.
-pub(crate) async fn hydrate<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
-    server: &ArgoServer,
-    texts: Vec<String>,
-    shared: &Arc<Shared<S>>,
-) -> Result<Vec<ScanPart>, Error> {
-    let parts = stream::iter(texts.into_iter().map(|text| async move {
-        let Item::Object(workflow) = object::<Workflow>(&text) else {
-            return gathered(shared, move |part, terms| part.workflow(&text, terms)).await;
-        };
-        if !workflow.is_offloaded() {
-            return gathered(shared, move |part, terms| part.workflow(&text, terms)).await;
-        }
-        match server.hydrated(&workflow).await {
-            Ok(answer) => {
-                gathered(shared, move |part, terms| {
-                    let mut workflow = workflow;
-                    workflow.status.nodes = answer.workflow.status.nodes;
-                    part.hydrated(workflow, &text, &String::from_utf8_lossy(&answer.text), terms);
-                })
-                .await
-            }
-            Err(error) => {
-                gathered(shared, move |part, terms| {
-                    part.workflow(&text, terms);
-                    part.not_hydrated(error.brief());
-                })
-                .await
-            }
-        }
-    }))
-    .buffered(WHOLE)
-    .collect::<Vec<_>>()
-    .await;
-    parts.into_iter().collect()
+/// A page of the archive.
+pub(crate) struct ArchivePage<P> {
+    /// The names of all its workflows, read or not.
+    pub names: Vec<String>,
+    /// What was made of each workflow that was read, up to the first failure of the server.
+    pub read: Vec<Archived<P>>,
 }
 
-/// Takes in what the archive refers to. It comes after the live workflows: what was deleted before those were
-/// read had been archived by then. Whatever can't be read leaves the archive unread, and what was read counts.
-///
-/// # Errors
-/// There is no room for temporary files.
-pub(crate) async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
-    server: &ArgoServer,
-    chunk_size: u32,
-    shared: &Arc<Shared<S>>,
-    whole: &mut Scan,
-) -> Result<(), Error> {
-    if let Err(error) = server.ensure_of(&whole.known()).await {
-        whole.unread.push(unread(error.brief()));
-        return Ok(());
+/// An archived workflow that was read, or could not be read.
+pub(crate) struct Archived<P> {
+    pub meta: Meta,
+    pub part: Result<P, Error>,
+}
+
+/// A reading of the archive.
+pub(crate) struct ArchiveReader<'a, V> {
+    server: &'a ArgoServer,
+    visitor: &'a Arc<V>,
+    /// The cluster, if selectors narrowed its list: what is archived may then be live without having been listed.
+    narrowed: Option<&'a Cluster>,
+    lists: std::vec::IntoIter<Rows>,
+    rows: Option<Receiver<Result<Vec<Row>, Error>>>,
+    /// How many rows were read.
+    count: u64,
+}
+
+impl<'a, V: Visitor> ArchiveReader<'a, V> {
+    /// Reads these lists one after the other. Nothing is sent yet.
+    pub fn new(server: &'a ArgoServer, visitor: &'a Arc<V>, lists: Vec<Rows>) -> Self {
+        Self { server, visitor, narrowed: None, lists: lists.into_iter(), rows: None, count: 0 }
     }
-    let beyond = match pages(server, chunk_size, shared, whole).await? {
-        Ok(count) => match server.shown(count).await {
-            Ok(archive) => shared.0.controllers.beyond_archive(&archive),
-            Err(error) => Some(error.brief().to_owned()),
-        },
-        Err(error) => Some(error.brief().to_owned()),
-    };
-    whole.unread.extend(beyond.map(unread));
-    Ok(())
-}
 
-/// Reads all rows and their workflows; gives their number, or what went wrong first.
-async fn pages<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
-    server: &ArgoServer,
-    chunk_size: u32,
-    shared: &Arc<Shared<S>>,
-    whole: &mut Scan,
-) -> Result<Result<u64, Error>, Error> {
-    let mut rows = server.rows(Rows { chunk_size, ..Rows::default() });
-    let mut count = 0;
-    while let Some(page) = rows.recv().await {
+    /// Leaves out what is live in the cluster, although its list does not show it.
+    pub fn narrowed(self, narrowed: Option<&'a Cluster>) -> Self {
+        Self { narrowed, ..self }
+    }
+
+    /// Reads the next page; none after the last one. After an error nothing more should be read.
+    pub async fn next(
+        &mut self,
+        mut how: impl FnMut(&Row) -> RowUse,
+    ) -> Option<Result<ArchivePage<V::Part>, Error>> {
+        let page = loop {
+            if let Some(page) = match &mut self.rows {
+                Some(rows) => rows.recv().await,
+                None => None,
+            } {
+                break page;
+            }
+            self.rows = Some(self.server.rows(self.lists.next()?));
+        };
         let page = match page {
             Ok(page) => page,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Some(Err(error)),
         };
-        count += page.len() as u64;
-        let live: Vec<bool> = page.iter().map(|row| whole.has_live(&row.metadata.uid)).collect();
-        let mut parts = stream::iter(page.into_iter().zip(live))
-            .map(|(row, is_live)| async move { one(server, &row, is_live, shared).await })
+        self.count += page.len() as u64;
+        let names = page.iter().map(|row| row.metadata.name.clone()).collect();
+        let rows: Vec<(Row, RowUse)> = page
+            .into_iter()
+            .map(|row| {
+                let how = how(&row);
+                (row, how)
+            })
+            .filter(|(_, how)| *how != RowUse::Skip)
+            .collect();
+        let reader = &*self;
+        let mut workflows = stream::iter(rows)
+            .map(|(row, how)| async move {
+                let part = reader.one(&row, how == RowUse::ReadAlsoLive).await;
+                Archived { meta: row.metadata, part }
+            })
             .buffered(WHOLE);
-        while let Some(part) = parts.next().await {
-            match part {
-                Ok(part) => whole.absorb(part)?,
-                Err(error) => return Ok(Err(error)),
+        let mut read = Vec::new();
+        while let Some(archived) = workflows.next().await {
+            let failed = archived.part.as_ref().is_err_and(|error| !is_of_one_workflow(error));
+            read.push(archived);
+            // A server that does not answer is not asked for the others.
+            if failed {
+                break;
             }
         }
+        Some(Ok(ArchivePage { names, read }))
     }
-    Ok(Ok(count))
+
+    /// Says why what was read is not the whole archive; none if it is.
+    pub async fn beyond(&self, controllers: &Controllers) -> Option<String> {
+        match self.server.shown(self.count).await {
+            Ok(archive) => controllers.beyond_archive(&archive),
+            Err(error) => Some(error.brief().to_owned()),
+        }
+    }
+
+    async fn one(&self, row: &Row, also_live: bool) -> Result<V::Part, Error> {
+        if self.lives_unlisted(&row.metadata).await? {
+            return Ok(V::Part::default());
+        }
+        let Whole { workflow, text } = self.server.archived(row).await?;
+        let text = V::NEEDS_TEXT.then_some(text);
+        on_thread(self.visitor, move |visitor| {
+            let text = text.as_deref().map(String::from_utf8_lossy);
+            let texts: Vec<&str> = text.as_deref().into_iter().collect();
+            let mut part = V::Part::default();
+            visitor.workflow(Found { also_live, ..Found::new(workflow, &texts) }, &mut part);
+            part
+        })
+        .await
+    }
+
+    /// Whether the workflow is live although it was not listed, because the cluster's selectors left it out.
+    async fn lives_unlisted(&self, meta: &Meta) -> Result<bool, Error> {
+        let Some(cluster) = self.narrowed else { return Ok(false) };
+        let text = cluster.workflow(&meta.namespace, &meta.name).await?;
+        let live = text.and_then(|text| serde_json::from_slice::<Workflow>(&text).ok());
+        Ok(live.is_some_and(|live| live.metadata.uid == meta.uid))
+    }
 }
 
-async fn one<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
-    server: &ArgoServer,
-    row: &Row,
-    is_live: bool,
-    shared: &Arc<Shared<S>>,
-) -> Result<ScanPart, Error> {
-    let answer = server.archived(row).await.map_err(|error| {
-        Error::new(format!(
-            "archived workflow {}/{}: {}",
-            row.metadata.namespace,
-            row.metadata.name,
-            error.brief()
-        ))
-    })?;
-    gathered(shared, move |part, terms| {
-        part.archived(answer.workflow, &String::from_utf8_lossy(&answer.text), is_live, terms);
-    })
-    .await
-}
-
-/// Gathers on a thread that may take its time.
-async fn gathered<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
-    shared: &Arc<Shared<S>>,
-    take: impl FnOnce(&mut ScanPart, &crate::scan::gather::Terms) + Send + 'static,
-) -> Result<ScanPart, Error> {
-    let shared = Arc::clone(shared);
-    let part = tokio::task::spawn_blocking(move || {
-        let mut part = ScanPart::default();
-        take(&mut part, &crate::scan::gather::terms(&shared));
-        part
-    });
-    part.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))
+/// Whether a failure is about one workflow: it was deleted meanwhile, or may not be read.
+pub(crate) fn is_of_one_workflow(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden)
 }

@@ -1,25 +1,24 @@
 //! Reads all workflows of a cluster, page by page.
 
-use crate::cluster::argo_server::archive::Rows;
+use crate::cluster::argo_server::ArgoServer;
+use crate::cluster::argo_server::archive::{Row, Rows};
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
 use crate::cluster::unread::{Unread, UnreadSource};
-use crate::error::{Error, ErrorKind};
-use crate::scan::archive;
-use crate::scan::gather::{Scan, ScanPart, Shared, terms};
-use argo_gc_core::argo::list::{Malformed, decode};
+use crate::error::{Error, ErrorKind, Hint};
+use crate::scan::archive::{ArchiveReader, Archived, RowUse, unread};
+use crate::scan::gather::{Scan, Terms};
+use crate::scan::pages::parts;
+use crate::scan::request::ClusterRequest;
+use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::workflow::Workflow;
 use futures::stream;
 use futures::stream::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Pages decoded at a time.
-const DECODERS: usize = 2;
 
 /// Refuses to judge ages by a clock that is wrong (`docs/dangers.md`, danger 26). The cluster must have answered something before.
 pub(crate) fn check_clock(cluster: &Cluster, margin: SignedDuration, now: Timestamp) -> Result<(), Error> {
@@ -32,92 +31,92 @@ pub(crate) fn check_clock(cluster: &Cluster, margin: SignedDuration, now: Timest
                 "this machine's clock is {} seconds {side} the API server's, so ages can't be judged",
                 ahead.abs()
             ))
-            .hint("set it; purge allows more with --margin"))
+            .hint(Hint::WrongClock))
         }
         _ => Ok(()),
     }
 }
 
-/// Reads the workflows of all namespaces, or of one where all are forbidden and that is accepted; then the
+/// Reads the workflows of all namespaces, or of the request's where all are forbidden and that is accepted; then the
 /// archive, where an Argo server shows it.
-pub(crate) async fn everything<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
+pub(crate) async fn everything(
     cluster: &Cluster,
-    chunk_size: u32,
-    namespace: Option<&str>,
-    shared: &Arc<Shared<S>>,
-    mut whole: Scan,
+    request: &ClusterRequest,
+    terms: &Arc<Terms>,
+    mut scan: Scan,
 ) -> Result<Scan, Error> {
-    match read(cluster, chunk_size, None, shared, &mut whole).await {
+    match read(cluster, request, None, terms, &mut scan).await {
         Err(error) if error.kind == ErrorKind::Forbidden => {
             let why = "listing them in all namespaces is forbidden";
-            whole.unread.push(Unread::new(UnreadSource::Workflows, why));
-            let Some(namespace) = namespace else { return Err(error) };
-            read(cluster, chunk_size, Some(namespace.to_owned()), shared, &mut whole).await?;
+            scan.unread.push(Unread::new(UnreadSource::Workflows, why));
+            let Some(namespace) = &request.namespace else { return Err(error) };
+            read(cluster, request, Some(namespace.clone()), terms, &mut scan).await?;
         }
         other => other?,
     }
     if let Some(server) = cluster.argo_server() {
-        archive::read(server, chunk_size, shared, &mut whole).await?;
+        archive(server, request, terms, &mut scan).await?;
     }
-    Ok(whole)
+    Ok(scan)
 }
 
 /// Reads the pages of one scope into the gathering.
-async fn read<S: Fn(&Workflow) -> bool + Send + Sync + 'static>(
+async fn read(
     cluster: &Cluster,
-    chunk_size: u32,
+    request: &ClusterRequest,
     namespace: Option<String>,
-    shared: &Arc<Shared<S>>,
-    whole: &mut Scan,
+    terms: &Arc<Terms>,
+    scan: &mut Scan,
 ) -> Result<(), Error> {
+    let chunk_size = request.chunk_size;
     let mut bodies = cluster.workflows(PageQuery { namespace, chunk_size, ..PageQuery::default() });
-    let mut pages = stream::poll_fn(move |cx| bodies.poll_recv(cx))
-        .map(|body| {
-            let (terms, server) = (Arc::clone(shared), cluster.argo_server());
-            async move {
-                let body = body?;
-                let hydrates = server.is_some();
-                let page = tokio::task::spawn_blocking(move || page(&body, &terms, hydrates));
-                let (part, offloaded) =
-                    page.await.map_err(|error| Error::new(format!("a decoder stopped: {error}")))??;
-                let mut parts = vec![part];
-                if let Some(server) = server {
-                    parts.extend(archive::hydrate(server, offloaded, shared).await?);
-                }
-                Ok::<_, Error>(parts)
-            }
-        })
-        .buffered(DECODERS);
+    let bodies = stream::poll_fn(move |cx| bodies.poll_recv(cx));
+    let mut pages = std::pin::pin!(parts(bodies, terms, cluster.argo_server()));
     while let Some(parts) = pages.next().await {
-        parts?.into_iter().try_for_each(|part| whole.absorb(part))?;
+        parts?.into_iter().try_for_each(|part| scan.absorb(part))?;
     }
     Ok(())
 }
 
-/// Takes a page in, but for workflows whose nodes an Argo server may have to fill in.
-pub(crate) fn page<S: Fn(&Workflow) -> bool + Sync>(
-    body: &Body,
-    shared: &Shared<S>,
-    hydrates: bool,
-) -> Result<(ScanPart, Vec<String>), Error> {
-    #[derive(Deserialize)]
-    struct List<'a> {
-        #[serde(borrow)]
-        items: Vec<&'a RawValue>,
+/// Takes in what the archive refers to. It comes after the live workflows: what was deleted before those were
+/// read had been archived by then. Whatever can't be read leaves the archive unread, and what was read counts.
+async fn archive(
+    server: &ArgoServer,
+    request: &ClusterRequest,
+    terms: &Arc<Terms>,
+    scan: &mut Scan,
+) -> Result<(), Error> {
+    if let Err(error) = server.ensure_of(&scan.known()).await {
+        scan.unread.push(unread(error.brief()));
+        return Ok(());
     }
-    let (Body::Page(bytes) | Body::One(bytes)) = body;
-    let list: List<'_> = serde_json::from_slice(bytes)
-        .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
-    let terms = terms(shared);
-    let mut gathered = ScanPart::default();
-    let mut offloaded = Vec::new();
-    for item in list.items {
-        match hydrates && archive::may_be_offloaded(item.get()) {
-            true => offloaded.push(item.get().to_owned()),
-            false => gathered.workflow(item.get(), &terms),
+    let rows = Rows { chunk_size: request.chunk_size, ..Rows::default() };
+    let mut reader = ArchiveReader::new(server, terms, vec![rows]);
+    let how = |row: &Row, scan: &Scan| match scan.has_live(&row.metadata.uid) {
+        true => RowUse::ReadAlsoLive,
+        false => RowUse::Read,
+    };
+    while let Some(page) = reader.next(|row| how(row, scan)).await {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                scan.unread.push(unread(error.brief()));
+                return Ok(());
+            }
+        };
+        for Archived { meta, part } in page.read {
+            match part {
+                Ok(part) => scan.absorb(part)?,
+                Err(error) => {
+                    let name = format!("{}/{}", meta.namespace, meta.name);
+                    scan.unread.push(unread(format!("archived workflow {name}: {}", error.brief())));
+                    return Ok(());
+                }
+            }
         }
     }
-    Ok((gathered, offloaded))
+    scan.unread.extend(reader.beyond(&terms.context.controllers).await.map(unread));
+    Ok(())
 }
 
 /// UIDs that a label selector takes. Labels may have changed since a workflow was archived.
@@ -134,41 +133,30 @@ impl Labelled {
 }
 
 /// Asks the servers which workflows a label selector takes: only they know how to read one.
-pub(crate) async fn labelled(
-    cluster: &Cluster,
-    selector: Option<&str>,
-    chunk_size: u32,
-    namespace: Option<&str>,
-) -> Result<Option<Labelled>, Error> {
-    let Some(selector) = selector else { return Ok(None) };
+pub(crate) async fn labelled(cluster: &Cluster, request: &ClusterRequest) -> Result<Option<Labelled>, Error> {
+    if request.label_selector.is_none() {
+        return Ok(None);
+    }
     #[derive(Deserialize)]
     struct Object {
         metadata: Meta,
     }
-    let mut bodies = cluster.workflows(PageQuery {
-        namespace: namespace.map(str::to_owned),
-        label_selector: Some(selector.to_owned()),
-        chunk_size,
-        ..PageQuery::default()
-    });
+    let mut bodies = cluster.workflows(request.pages(None));
     let (mut live, mut archived) = (HashSet::new(), HashSet::new());
     while let Some(body) = bodies.recv().await {
         let (Body::Page(bytes) | Body::One(bytes)) = body?;
-        let mut take = |item| match item {
-            argo_gc_core::argo::list::Item::Object(object) => {
-                let Object { metadata } = *object;
-                live.insert(metadata.uid);
+        let take = |item: Item<Object>| {
+            if let Item::Object(object) = item {
+                live.insert(object.metadata.uid);
             }
-            argo_gc_core::argo::list::Item::Malformed(Malformed { .. }) => {}
         };
-        decode::<Object>(&bytes, &mut take)
-            .map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
+        decode(&bytes, take).map_err(|error| Error::new(format!("reading a page of workflows: {error}")))?;
     }
     if let Some(server) = cluster.argo_server() {
         let mut rows = server.rows(Rows {
-            namespace: namespace.map(str::to_owned),
-            label_selector: Some(selector.to_owned()),
-            chunk_size,
+            namespace: request.namespace.clone(),
+            label_selector: request.label_selector.clone(),
+            chunk_size: request.chunk_size,
             ..Rows::default()
         });
         // An archive that can't be read is told of when all of it is; nothing of it is ever deleted.

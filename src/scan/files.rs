@@ -1,43 +1,17 @@
-//! Reads all objects from files.
+//! Reads all objects from files before anything is decided, for verbs that delete.
 
 use crate::cluster::referrers::{Pins, Referrer, Unreadable};
 use crate::error::Error;
 use crate::files;
 use crate::files::{Input, Object};
-use crate::scan::selection::Seen;
-use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::Version;
-use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
 use argo_gc_core::plan::references::ReferencesBuilder;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
-
-/// What was passed over.
-#[derive(Default)]
-pub(crate) struct Passed {
-    pub(crate) others: BTreeMap<String, usize>,
-    pub(crate) seen: Seen,
-    pub(crate) repeated: u64,
-}
-
-impl Passed {
-    /// The very same object, as in a file that also stands in a directory; an older state of it is another.
-    pub(crate) fn is_repeated(&mut self, Meta { uid, resource_version, .. }: &Meta) -> bool {
-        let new = uid.is_empty() || self.seen.is_new(&format!("{uid} {resource_version}"));
-        self.repeated += u64::from(!new);
-        !new
-    }
-}
-
-/// A manifest rather than a captured object: verdicts need what the controller recorded.
-pub(crate) fn has_not_run(workflow: &Workflow) -> bool {
-    let status = &workflow.status;
-    status.phase.is_empty() && status.nodes.is_empty() && workflow.metadata.uid.is_empty()
-}
 
 /// Objects beside the workflows, until they can be put together.
 #[derive(Default)]

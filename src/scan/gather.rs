@@ -1,12 +1,14 @@
 //! Reading all workflows once: what is asked to go, and what everything refers to.
 
+use crate::cluster::argo_server::KnownWorkflow;
 use crate::cluster::references::template_of;
 use crate::cluster::referrers::Pins;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
+use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::artifact::ArtifactLocation;
-use argo_gc_core::argo::list::Malformed;
+use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::nodes::NodesError;
 use argo_gc_core::argo::template::Template;
 use argo_gc_core::argo::uses::Uses;
@@ -27,22 +29,39 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-pub(crate) type Shared<S> = (Arc<Context>, argo_gc_core::plan::rules::Rules, Pins, Vec<String>, S);
-
-/// What applies to every workflow.
-pub(crate) fn terms<S: Fn(&Workflow) -> bool + Sync>(shared: &Shared<S>) -> Terms<'_> {
-    let (context, rules, beside, named, selects) = shared;
-    Terms { context, rules, beside, named, selects }
-}
+/// Whether a workflow is selected.
+pub type Selects = Box<dyn Fn(&Workflow) -> bool + Send + Sync>;
 
 /// What applies to every workflow of a gathering.
-pub struct Terms<'a> {
-    pub context: &'a Context,
-    pub rules: &'a Rules,
-    pub beside: &'a Pins,
+pub struct Terms {
+    pub context: Arc<Context>,
+    pub rules: Rules,
+    pub pins: Pins,
     /// Names the user gave.
-    pub named: &'a [String],
-    pub selects: &'a (dyn Fn(&Workflow) -> bool + Sync),
+    pub named: Vec<String>,
+    pub selects: Selects,
+}
+
+impl Terms {
+    /// The terms of a gathering that selects nothing: only references are of interest.
+    pub(crate) fn selecting_nothing(context: Context, pins: Pins) -> Self {
+        let rules = Rules::none(context.now);
+        Self { context: Arc::new(context), rules, pins, named: Vec::new(), selects: Box::new(|_| false) }
+    }
+}
+
+impl Visitor for Terms {
+    type Part = ScanPart;
+
+    const NEEDS_TEXT: bool = true;
+
+    fn workflow(&self, found: Found<'_>, part: &mut ScanPart) {
+        part.take(found, self);
+    }
+
+    fn malformed(&self, malformed: Malformed, part: &mut ScanPart) {
+        part.malformed(malformed);
+    }
 }
 
 /// Part of a gathering: what one page, or one file, holds.
@@ -59,41 +78,39 @@ pub struct ScanPart {
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
-    /// Finished runs that a retention policy counts: series, end, and an identity.
-    finished: Vec<(Series, Timestamp, String)>,
+    /// Finished runs that a retention policy counts.
+    finished: Vec<FinishedRun>,
     /// Hashes of the UIDs of live workflows.
     live: Vec<u64>,
     known: Known,
 }
 
-/// One live workflow of each instance ID, to know the cluster by: namespace, name and UID.
-type Known = BTreeMap<String, (String, String, String)>;
+/// A run that a retention policy counts.
+struct FinishedRun {
+    series: Series,
+    end: Timestamp,
+    /// The UID, or namespace and name if there is none.
+    identity: String,
+}
+
+/// One live workflow of each instance ID, to know the cluster by.
+type Known = BTreeMap<String, KnownWorkflow>;
 
 impl ScanPart {
     /// Takes one workflow in, from its JSON.
     pub fn workflow(&mut self, text: &str, terms: &Terms) {
-        match argo_gc_core::argo::list::object::<Workflow>(text) {
-            argo_gc_core::argo::list::Item::Object(workflow) => self.take(workflow, &[text], true, terms),
-            argo_gc_core::argo::list::Item::Malformed(malformed) => self.malformed(malformed),
+        match object::<Workflow>(text) {
+            Item::Object(workflow) => self.take(Found::new(workflow, &[text]), terms),
+            Item::Malformed(malformed) => self.malformed(malformed),
         }
     }
 
-    /// Takes a workflow in whose nodes an Argo server filled in: what the cluster shows of it, and the server's
-    /// answer.
-    pub fn hydrated(&mut self, workflow: Box<Workflow>, text: &str, answer: &str, terms: &Terms) {
-        self.take(workflow, &[text, answer], true, terms);
-    }
-
-    /// Takes an archived workflow in. One that is live too was selected, or not, as the live one.
-    pub fn archived(&mut self, workflow: Box<Workflow>, text: &str, is_live: bool, terms: &Terms) {
-        self.take(workflow, &[text], !is_live, terms);
-    }
-
-    fn take(&mut self, mut workflow: Box<Workflow>, texts: &[&str], may_be_selected: bool, terms: &Terms) {
+    fn take(&mut self, found: Found<'_>, terms: &Terms) {
+        let Found { mut workflow, texts, no_nodes, also_live } = found;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
         self.names.push(meta.name.clone());
-        let pin = pinned(&workflow, terms.beside);
+        let pin = pinned(&workflow, &terms.pins);
         if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
         }
@@ -105,16 +122,18 @@ impl ScanPart {
             let run = Run::new(&workflow, &templates);
             if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
                 let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
-                self.finished.push((run.series(), end, identity.clone()));
+                self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
             }
         }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
         } else {
             self.live.push(identity(&meta.uid));
-            self.known
-                .entry(meta.label(names::INSTANCE_ID).to_owned())
-                .or_insert_with(|| (meta.namespace.clone(), meta.name.clone(), meta.uid.clone()));
+            self.known.entry(meta.label(names::INSTANCE_ID).to_owned()).or_insert_with(|| KnownWorkflow {
+                namespace: meta.namespace.clone(),
+                name: meta.name.clone(),
+                uid: meta.uid.clone(),
+            });
             self.gathering.workflow(&meta.namespace, &meta.name, &meta.uid)
         };
         // A run that has not succeeded may go on, or be retried: its inputs may still be filled in.
@@ -131,13 +150,15 @@ impl ScanPart {
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
-                Err(error) => self.unread_nodes(&name, &error),
+                Err(error) => self.unread_nodes(&name, &error, None),
             }
         } else if workflow.is_offloaded() {
-            self.unread_nodes(&name, &NodesError::Offloaded(status.offload_node_status_version.clone()));
+            let offloaded = NodesError::Offloaded(status.offload_node_status_version.clone());
+            self.unread_nodes(&name, &offloaded, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        if may_be_selected && (terms.selects)(&workflow) {
+        // One that is live too was selected, or not, as the live one.
+        if !also_live && (terms.selects)(&workflow) {
             self.taken += 1;
             if terms.named.contains(&workflow.metadata.name) {
                 self.found.insert(workflow.metadata.name.clone());
@@ -146,8 +167,8 @@ impl ScanPart {
             let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
             let bound = retention.map(|retention| retention.bind(&run, now));
             let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
-            let assessment = assess(&mut workflow, terms.context);
-            let mut selected = select(&assessment, &about, terms.rules);
+            let assessment = assess(&mut workflow, &terms.context);
+            let mut selected = select(&assessment, &about, &terms.rules);
             selected.bound = bound;
             if selected.has_candidates()
                 || !selected.plan.keep.is_empty()
@@ -164,15 +185,9 @@ impl ScanPart {
         self.unread.push(Unread::new(UnreadSource::Workflows, format!("workflow {name}: {error}")));
     }
 
-    fn unread_nodes(&mut self, name: &str, error: &NodesError) {
-        self.unread.push(Unread::new(UnreadSource::Nodes, format!("workflow {name}: {error}")));
-    }
-
-    /// Adds why the Argo server did not give the nodes of the workflow taken in last.
-    pub fn not_hydrated(&mut self, why: &str) {
-        if let Some(unread) = self.unread.last_mut() {
-            unread.why = format!("{}: {why}", unread.why);
-        }
+    fn unread_nodes(&mut self, name: &str, error: &NodesError, more: Option<&str>) {
+        let more = more.map(|why| format!(": {why}")).unwrap_or_default();
+        self.unread.push(Unread::new(UnreadSource::Nodes, format!("workflow {name}: {error}{more}")));
     }
 }
 
@@ -192,9 +207,9 @@ pub struct Scan {
     /// Workflows the selection takes.
     pub taken: u64,
     /// Names of all workflows.
-    pub names: HashSet<String>,
+    names: HashSet<String>,
     /// Of them those that are not over, or pinned.
-    pub guarded: Guarded,
+    guarded: Guarded,
     found: BTreeSet<String>,
     /// UIDs of the selected.
     seen: HashSet<String>,
@@ -227,6 +242,11 @@ impl Scan {
         self.absorb(part)
     }
 
+    /// Guards everything of these namespaces.
+    pub(crate) fn guard_namespaces(&mut self, pins: &Pins) {
+        pins.pinned_namespaces.iter().for_each(|name| self.guarded.namespace(name));
+    }
+
     /// Takes over a part. A workflow met again (a list started over) counts once.
     ///
     /// # Errors
@@ -239,7 +259,9 @@ impl Scan {
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
         if let Some(newest) = &mut self.newest {
-            part.finished.into_iter().for_each(|(series, end, identity)| newest.count(series, end, identity));
+            for FinishedRun { series, end, identity } in part.finished {
+                newest.count(series, end, identity);
+            }
         }
         self.live.extend(part.live);
         self.known.extend(part.known);
@@ -274,8 +296,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Some live workflows to know the cluster by: namespace, name and UID.
-    pub fn known(&self) -> Vec<(String, String, String)> {
+    /// Some live workflows to know the cluster by.
+    pub fn known(&self) -> Vec<KnownWorkflow> {
         self.known.values().cloned().collect()
     }
 
@@ -297,13 +319,33 @@ impl Scan {
         }
     }
 
-    /// The selected workflows, what they give up, and all references.
-    pub fn finish(mut self) -> (DiskQueue<Selected>, Released, References, Vec<Unread>) {
+    /// Ends the gathering.
+    pub fn finish(mut self) -> Gathered {
         self.unread.sort_by(|a, b| (a.source.as_str(), &a.why).cmp(&(b.source.as_str(), &b.why)));
         self.unread.dedup();
         self.released.finish();
-        (self.selected, self.released, self.gathering.finish(), self.unread)
+        Gathered {
+            selected: self.selected,
+            released: self.released,
+            references: self.gathering.finish(),
+            names: self.names,
+            guarded: self.guarded,
+            unread: self.unread,
+        }
     }
+}
+
+/// All that was gathered.
+pub struct Gathered {
+    pub selected: DiskQueue<Selected>,
+    /// What the selected workflows give up.
+    pub released: Released,
+    pub references: References,
+    /// Names of all workflows.
+    pub names: HashSet<String>,
+    /// Workflows that are not over, or pinned.
+    pub guarded: Guarded,
+    pub unread: Vec<Unread>,
 }
 
 /// Where keys without a bucket may lie: the repository, and every archive location of its templates.
@@ -339,14 +381,14 @@ fn buckets(workflow: &Workflow) -> Buckets {
 }
 
 /// Where a pin keeps all of the workflow, if one does.
-pub fn pinned(workflow: &Workflow, beside: &Pins) -> Option<&'static str> {
+pub fn pinned(workflow: &Workflow, pins: &Pins) -> Option<&'static str> {
     let meta = &workflow.metadata;
     if meta.is_pinned() {
         Some("workflow")
-    } else if template_of(workflow).iter().any(|template| beside.pinned_templates.contains(template)) {
+    } else if template_of(workflow).iter().any(|template| pins.pinned_templates.contains(template)) {
         Some("template")
     } else {
-        beside.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
+        pins.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
     }
 }
 

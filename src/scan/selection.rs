@@ -35,8 +35,8 @@ impl Selection {
 /// What was met so far, as hashes.
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) hashes: HashSet<u64>,
-    pub(crate) state: RandomState,
+    hashes: HashSet<u64>,
+    state: RandomState,
 }
 
 impl Seen {

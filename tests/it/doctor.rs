@@ -1,7 +1,9 @@
 //! `doctor`: stuck situations told apart, on a real API server where they can be set up there, else on files.
 
+use crate::support::argo::{ARCHIVE, ArgoServer, Knows, leaking, offloaded};
 use crate::support::fixture::Fixture;
 use crate::support::kube::{ADMIN, ALICE, ApiServer};
+use crate::support::stub::{Reply, Stub};
 use crate::support::{Ran, in_process, plugin};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -19,9 +21,7 @@ fn server() -> &'static ApiServer {
 
 /// A reason's fixture in a namespace of its own, without its controller.
 fn fixture(code: &str, namespace: &str) -> String {
-    let found =
-        Fixture::all().into_iter().find(|f| f.code() == code && f.path.ends_with("hit.yaml")).unwrap();
-    let text = found.text.replace(&format!("gc-{}", code.replace('.', "-")), namespace);
+    let text = hit(code).replace(&format!("gc-{}", code.replace('.', "-")), namespace);
     let text = text.replace("train-", "doctor-");
     let controller =
         |document: &&str| !document.contains("kind: Deployment") && !document.contains("kind: ConfigMap");
@@ -82,13 +82,25 @@ fn doctor_later(server: &ApiServer, namespace: &str, more: &[&str]) -> Value {
 
 /// The same of files, with the fixture's own time.
 fn doctor_of_files(text: &str) -> Value {
+    doctor_of_selected(text, &[])
+}
+
+/// The same of those workflows of a file that flags select.
+fn doctor_of_selected(text: &str, more: &[&str]) -> Value {
     let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let now = text.lines().find_map(|line| line.strip_prefix("# now: ")).unwrap().parse().unwrap();
     let path = file.path().display().to_string();
-    let (code, out, err) = in_process(["kubectl-argo_gc", "doctor", "-o", "json", "-f", &path], "", now);
+    let arguments = ["kubectl-argo_gc", "doctor", "-o", "json", "-f", &path];
+    let (code, out, err) = in_process(arguments.into_iter().chain(more.iter().copied()), "", now);
     assert_eq!(code, 0, "{err}");
     serde_json::from_str(&out).unwrap()
+}
+
+/// A reason's fixture.
+fn hit(code: &str) -> String {
+    let hit = |fixture: &Fixture| fixture.code() == code && fixture.path.ends_with("hit.yaml");
+    Fixture::all().into_iter().find(hit).unwrap().text
 }
 
 /// What was found, as `cause` or `cause (subject)`.
@@ -409,6 +421,37 @@ status: { phase: Succeeded, finishedAt: '2026-11-20T09:00:00Z', artifactGCStatus
 
 #[test]
 #[ignore = "tests/run brings what it needs"]
+fn only_selected_workflows_are_diagnosed_on_apiserver() {
+    let server = server();
+    ward(server, "gc-pod-held", "doctor-selected");
+    let doctor = |more: &[&str]| {
+        let command = ["argo-gc", "doctor", "-n", "doctor-selected", "-o", "json"];
+        Ran::of(server.kubectl(command.iter().chain(more))).ends_with(0).json()
+    };
+    for takes in [
+        &["-l", "workflows.argoproj.io/phase=Succeeded"][..],
+        &["--status", "Succeeded"],
+        &["--older", "1h"],
+        &["--instanceid", ""],
+    ] {
+        let diagnosis = doctor(takes);
+        assert_causes(&diagnosis, &["sidecar (istio-proxy)"]);
+        assert_eq!(diagnosis["source"]["filtered"], true, "{takes:?}");
+    }
+    for leaves in [
+        &["-l", "workflows.argoproj.io/phase=Failed"][..],
+        &["--status", "Failed"],
+        &["--older", "9999d"],
+        &["--instanceid", "blue"],
+    ] {
+        let diagnosis = doctor(leaves);
+        assert_causes(&diagnosis, &[]);
+        assert_eq!(diagnosis["summary"]["workflows"], 0, "{leaves:?}");
+    }
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
 fn a_task_without_its_workflow_is_left_over_on_apiserver() {
     let server = server();
     let text = fixture("gc-pod-lost", "doctor-left");
@@ -565,12 +608,98 @@ fn files_are_diagnosed_too() {
         ("cron-neighbour", &["cron-neighbour", "delete-fails (delete-error)"][..]),
         ("unknown-strategy", &["unknown-strategy"][..]),
     ] {
-        let found =
-            Fixture::all().into_iter().find(|f| f.code() == code && f.path.ends_with("hit.yaml")).unwrap();
-        let diagnosis = doctor_of_files(&found.text);
+        let diagnosis = doctor_of_files(&hit(code));
         assert_causes(&diagnosis, expected);
         assert!(diagnosis["gaps"].to_string().contains("files hold none"));
     }
+}
+
+#[test]
+fn only_selected_workflows_of_files_are_diagnosed() {
+    let text = hit("gc-pod-held");
+    let stuck = |more: &[&str]| {
+        let diagnosis = doctor_of_selected(&text, more);
+        assert_eq!(diagnosis["source"]["filtered"], json!(!more.is_empty()), "{diagnosis:#}");
+        let summary = &diagnosis["summary"];
+        match summary["workflows"].as_u64().unwrap() {
+            0 => assert_causes(&diagnosis, &[]),
+            _ => assert_causes(&diagnosis, &["sidecar (istio-proxy)"]),
+        }
+        summary["stuckFinalizers"].as_u64().unwrap()
+    };
+    assert_eq!(stuck(&[]), 1);
+    // It ended ten hours before.
+    for (takes, leaves) in [
+        (&["--older", "9h"][..], &["--older", "10h"][..]),
+        (&["--status", "failed,succeeded"], &["--status", "Failed,Error"]),
+        (&["--instanceid", ""], &["--instanceid", "blue"]),
+    ] {
+        assert_eq!((stuck(takes), stuck(leaves)), (1, 0), "{takes:?} {leaves:?}");
+    }
+    let text = text.replace(
+        "  labels:\n    workflows.argoproj.io/completed",
+        "  labels:\n    \
+        workflows.argoproj.io/controller-instanceid: blue\n    workflows.argoproj.io/completed",
+    );
+    assert_eq!(doctor_of_selected(&text, &["--instanceid", "blue"])["summary"]["workflows"], 1);
+    assert_eq!(doctor_of_selected(&text, &["--instanceid", "red"])["summary"]["workflows"], 0);
+    // Only a server reads labels.
+    Ran::of(plugin(["doctor", "-f", "x.yaml", "-l", "app=etl"]))
+        .assert(2, "the argument '--filename <PATH>' cannot be used with '--selector <LABELS>'");
+}
+
+/// The pods are listed after the workflow: a pipe is read to its end before anything is judged.
+#[test]
+fn what_comes_last_through_a_pipe_counts() {
+    let text = hit("gc-pod-held");
+    let now = text.lines().find_map(|line| line.strip_prefix("# now: ")).unwrap().parse().unwrap();
+    let (code, out, err) = in_process(["kubectl-argo_gc", "doctor", "-o", "json", "-f", "-"], &text, now);
+    assert_eq!(code, 0, "{err}");
+    let diagnosis: Value = serde_json::from_str(&out).unwrap();
+    assert_causes(&diagnosis, &["sidecar (istio-proxy)"]);
+}
+
+#[test]
+fn a_workflow_that_comes_twice_counts_once() {
+    let text = hit("gc-pod-held");
+    let (head, objects) = text.split_once("---\n").unwrap();
+    let diagnosis = doctor_of_files(&format!("{head}---\n{objects}---\n{objects}"));
+    assert_eq!(diagnosis["summary"]["workflows"], 1);
+    assert_causes(&diagnosis, &["sidecar (istio-proxy)"]);
+}
+
+/// Nodes that the controller keeps in its database come from the Argo server, and nothing of the archive does.
+#[test]
+fn offloaded_nodes_are_filled_in() {
+    let text = hit("inline-poison").replace("gc-inline-poison", "ml").replace("build-9q4td", "doctor-heavy");
+    let heavy: Value = serde_saphyr::from_multiple(&text).unwrap().remove(0);
+    let stub = Stub::listing([Reply::page(&[offloaded(&heavy)], "")]);
+    let archive = Some(vec![leaking("doctor-archived")]);
+    let argo = ArgoServer::start(Knows { live: vec![heavy], archive, ..Knows::default() });
+    let doctor = |more: &str| {
+        let path = stub.path("kubeconfig");
+        std::fs::write(&path, stub.config(&json!({})).to_string()).unwrap();
+        let mut command = plugin(["doctor", "-o", "json", "--kubeconfig"]);
+        command.arg(path).args(more.split_whitespace());
+        Ran::of(command)
+    };
+    let found = |ran: &Ran| causes(&ran.json());
+    let unseen = BTreeSet::from(["not-enough-seen".to_owned()]);
+    assert_eq!(found(&doctor("").ends_with(0)), unseen);
+    let ran = doctor(&format!("--argo-server {}", argo.url())).ends_with(0);
+    assert!(found(&ran).contains("inline-templates"), "{ran:#?}");
+    assert_eq!(ran.json()["summary"]["workflows"], 1);
+    assert_eq!(argo.requests_to("/api/v1/workflows/ml/doctor-heavy").len(), 1);
+    assert!(argo.requests_to(ARCHIVE).is_empty(), "the archive has no collection that could be stuck");
+    // One that the selection does not take is not asked for.
+    doctor(&format!("--argo-server {} --status Failed", argo.url())).ends_with(0);
+    assert_eq!(argo.requests_to("/api/v1/workflows/ml/doctor-heavy").len(), 1);
+    // A server that can't give them is named, and what it should have given is unknown.
+    let nothing = ArgoServer::start(Knows::default());
+    let ran = doctor(&format!("--argo-server {}", nothing.url())).ends_with(0);
+    assert_eq!(found(&ran), unseen);
+    assert!(ran.err.contains("Warning: cannot read the nodes of workflow ml/doctor-heavy"), "{ran:#?}");
+    doctor("--argo-server ftp://argo").assert(2, "error: invalid --argo-server \"ftp://argo\"");
 }
 
 /// No fixture of a finalizer that hangs is without a diagnosis, and none that just misses it gets its cause.

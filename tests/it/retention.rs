@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use argo_gc::cluster::referrers::Pins;
 use argo_gc::scan::gather::{Scan, ScanPart, Terms};
@@ -287,17 +288,21 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         retention: retention.cloned().map(Into::into),
         ..Rules::none(now())
     };
-    let beside = Pins::default();
-    let terms = Terms { context: &context, rules: &rules, beside: &beside, named: &[], selects: &|_| true };
-    let mut whole = Scan::under(&rules, ReferencesBuilder::default(), Vec::new());
+    let terms = Terms {
+        context: Arc::new(context),
+        rules,
+        pins: Pins::default(),
+        named: Vec::new(),
+        selects: Box::new(|_| true),
+    };
+    let mut whole = Scan::under(&terms.rules, ReferencesBuilder::default(), Vec::new());
     for page in runs.chunks(page) {
         let mut part = ScanPart::default();
         page.iter().for_each(|run| part.workflow(&object(run), &terms));
         whole.absorb(part).unwrap();
     }
     whole.retain().unwrap();
-    let (selected, ..) = whole.finish();
-    let selected = selected.into_values().unwrap().map(Result::unwrap);
+    let selected = whole.finish().selected.into_values().unwrap().map(Result::unwrap);
     selected.filter(|one| one.has_candidates()).map(|one| one.plan.name).collect()
 }
 

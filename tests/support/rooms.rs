@@ -5,7 +5,6 @@
 
 pub mod circles;
 pub mod imports;
-pub mod known;
 pub mod order;
 pub mod packages;
 pub mod sizes;

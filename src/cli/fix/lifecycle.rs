@@ -1,7 +1,7 @@
 //! `fix --lifecycle` prints a lifecycle rule for a bucket, and shows what the rule would delete today.
 
 use crate::cli::fix::Arguments;
-use crate::cli::records::Sources;
+use crate::cli::records::{Read, Sources};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
 use crate::error::{Error, exit};
@@ -25,7 +25,7 @@ impl Arguments {
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
         let sources = Sources { from: &self.from, also: &self.also, kube, argo };
-        let records = sources.read(streams, now).await?;
+        let Read { records, .. } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         let prefix = format!("{prefix}{slash}");

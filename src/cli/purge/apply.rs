@@ -1,9 +1,9 @@
 //! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
 //! plan is new, saved or resumed.
 
+use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
 use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
-use crate::cli::purge::engine::Engine;
-use crate::cli::purge::{Arguments, DryRun, engine};
+use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
 use crate::cluster::access::Access;
@@ -17,7 +17,8 @@ use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
-use crate::scan::gather::Scan;
+use crate::scan::gather::{Gathered, Scan};
+use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::rules::Rules;
@@ -25,32 +26,36 @@ use argo_gc_store::store::Store;
 use jiff::Timestamp;
 use std::path::Path;
 
-/// Looks up the selected objects in storage and seals the plan.
-pub(crate) async fn make(
-    arguments: &Arguments,
-    mut whole: Scan,
-    rules: &Rules,
-    store: &Store,
-    cluster: Option<ClusterIdentity>,
-    streams: &mut Streams,
-    now: Timestamp,
-) -> Result<Plan, Error> {
-    let taken = whole.taken;
-    whole.retain()?;
-    let (selected, released, references, unread) = whole.finish();
-    let unread = arguments.check_unread(&unread)?;
-    for accepted in &unread {
-        streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
+/// What a plan is made with.
+pub(crate) struct Planner<'a> {
+    pub arguments: &'a Arguments,
+    pub rules: &'a Rules,
+    pub store: &'a Store,
+    /// Files are of no cluster.
+    pub cluster: Option<ClusterIdentity>,
+}
+
+impl Planner<'_> {
+    /// Looks up the selected objects in storage and seals the plan.
+    pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
+        let Self { arguments, rules, store, cluster } = self;
+        let taken = scan.taken;
+        scan.retain()?;
+        let Gathered { selected, released, references, unread, .. } = scan.finish();
+        let unread = arguments.check_unread(&unread)?;
+        for accepted in &unread {
+            streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
+        }
+        warn_of_readers(&references, streams);
+        tracing::debug!(references = references.len(), "gathered");
+        if taken == 0 {
+            streams.say("No workflows selected.");
+        }
+        let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
+        resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
+        let buckets = resolve::buckets(&draft, store).await?;
+        draft.seal(buckets)
     }
-    warn_of_readers(&references, streams);
-    tracing::debug!(references = references.len(), "gathered");
-    if taken == 0 {
-        streams.say("No workflows selected.");
-    }
-    let mut draft = Draft::new(Head::new(now, cluster, arguments.storage.name(), unread))?;
-    resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
-    let buckets = resolve::buckets(&draft, store).await?;
-    draft.seal(buckets)
 }
 
 /// Shows a plan and, unless it is only to be shown or saved, asks and carries it out.
@@ -121,7 +126,7 @@ pub(crate) async fn saved(
         return engine::hand_over(arguments, &plan, streams);
     }
     let plan = match arguments.shard {
-        Some((which, of)) => plan.shard(which, of)?,
+        Some(Shard { number, of }) => plan.shard(number, of)?,
         None => plan,
     };
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
@@ -195,9 +200,12 @@ async fn without_needed(
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
     let Some(cluster) = cluster else { return Ok(plan) };
-    let chunk_size = arguments.kube.chunk_size;
+    // What is forbidden in all namespaces was read in that of the plan.
+    let namespace = Some(cluster.namespace().to_owned());
+    let request =
+        ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
     let Refreshed { references, since, unread } =
-        refresh::references(cluster, chunk_size, context, &plan).await?;
+        refresh::references(cluster, &request, context, &plan).await?;
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
@@ -221,7 +229,7 @@ async fn connect(
         return Ok((None, context));
     }
     // -n is refused here: what may be read in one namespace only was read in that of the plan.
-    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube) };
+    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube)? };
     let cluster = Cluster::connect(&access).await?;
     let (mut controllers, related, _) = cluster.related(None).await;
     controllers.version = arguments.controller.argo_version;

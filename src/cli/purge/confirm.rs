@@ -1,6 +1,6 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::Arguments;
+use crate::cli::purge::arguments::Arguments;
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;

@@ -1,6 +1,6 @@
 //! `--engine` hands a saved plan over to another system, for more objects than one machine should delete.
 
-use crate::cli::purge::Arguments;
+use crate::cli::purge::arguments::{Arguments, Engine};
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::error::{Error, exit};
@@ -15,28 +15,6 @@ use std::path::Path;
 
 /// The number of shards if `--shards` is not given.
 const SHARDS: u32 = 8;
-
-/// Who deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Engine {
-    /// This process.
-    Local,
-    /// An Argo Workflow of shards, printed as YAML.
-    Argo,
-    /// A job of Google's Storage batch operations, written as files.
-    GcsBatch,
-}
-
-/// Parses a shard and the number of shards, such as `3/8`.
-pub(crate) fn shard(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("{text:?} is not of the form 3/8");
-    let (which, of) = text.split_once('/').ok_or_else(wrong)?;
-    let (which, of) = (which.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-    match which >= 1 && which <= of {
-        true => Ok((which, of)),
-        false => Err(wrong()),
-    }
-}
 
 /// Refuses combinations of flags that no engine can carry out, before anything is read.
 pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
@@ -142,17 +120,4 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
         bucket.uri(key)
     )));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shard_is_one_of_so_many() {
-        assert_eq!(shard("3/8"), Ok((3, 8)));
-        for text in ["", "3", "0/8", "9/8", "1/0", "a/b", "1/2/3"] {
-            assert!(shard(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! Makes a plan from files. No cluster is asked for what the files do not hold.
 
-use crate::cli::purge::{Arguments, apply, confirm};
+use crate::cli::purge::apply::Planner;
+use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::error::Error;
 use crate::scan::files::{Loaded, load};
 use crate::scan::gather::{Scan, Terms};
-use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::{Allowed, Rules};
 use jiff::Timestamp;
@@ -29,15 +30,19 @@ pub(crate) async fn run(
         Some(_) => Allowed::everywhere(),
         None => Allowed::default(),
     };
-    let rules = Rules { retention, ..arguments.rules(allowed, now) };
     let selection = arguments.selection(arguments.kube.namespace.clone(), now);
-    let selects = |workflow: &Workflow| selection.takes(workflow);
-    let terms =
-        Terms { context: &context, rules: &rules, beside: &pins, named: &arguments.names, selects: &selects };
-    let mut whole = Scan::under(&rules, gathering, Vec::new());
-    workflows.iter().try_for_each(|text| whole.workflow(text, &terms))?;
-    whole.ensure_found(&arguments.names)?;
-    let plan = apply::make(arguments, whole, &rules, &store, None, streams, now).await?;
-    let target = confirm::Target { cluster: None, store: &store, context: &context };
+    let terms = Terms {
+        context: Arc::new(context),
+        rules: Rules { retention, ..arguments.rules(allowed, now) },
+        pins,
+        named: arguments.names.clone(),
+        selects: Box::new(move |workflow| selection.takes(workflow)),
+    };
+    let mut scan = Scan::under(&terms.rules, gathering, Vec::new());
+    workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
+    scan.ensure_found(&arguments.names)?;
+    let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: None };
+    let plan = planner.make(scan, streams).await?;
+    let target = confirm::Target { cluster: None, store: &store, context: &terms.context };
     apply::run(arguments, plan, &target, streams, now).await
 }

@@ -1,7 +1,7 @@
 //! Decides which flags `purge` takes beside `--plan`, `--resume` and `--engine`. Every other flag is refused there: it
 //! would be taken and ignored, and the purge would delete more than its user meant (`docs/dangers.md`, danger 27).
 
-use crate::cli::purge::engine::Engine;
+use crate::cli::purge::arguments::Engine;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};

@@ -11,36 +11,57 @@ use kube::config::AuthInfo;
 /// The variable of the token. There is no flag, because all users of a machine can see command lines.
 const TOKEN: &str = "ARGO_TOKEN";
 
-/// The address of an Argo server, from the command line or the environment.
-#[derive(Debug, Clone, Default)]
+/// The address of an Argo server.
+#[derive(Debug, Clone)]
 pub struct ArgoAddress {
+    /// Its path is the base of all requests.
+    pub(crate) uri: Uri,
+    /// Whether any certificate is accepted.
+    pub(crate) insecure: bool,
+}
+
+/// The address of an Argo server as it was typed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TypedAddress<'a> {
     /// `HOST:PORT`, or a URL, whose scheme says whether TLS is used.
-    pub server: String,
+    pub server: &'a str,
     /// Whether TLS is used, for an address without a scheme.
     pub secure: bool,
     /// Whether any certificate is accepted.
     pub insecure: bool,
     /// The base path of the server, for an address without a path.
-    pub base_href: String,
+    pub base_href: &'a str,
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressError {
+    /// The text without what may be a password.
+    pub shown: String,
+    pub why: &'static str,
 }
 
 impl ArgoAddress {
-    /// The URL whose path is the base of all requests.
-    pub(crate) fn uri(&self) -> Result<Uri, Error> {
-        let wrong = |why: &str| {
+    /// Parses an address as the argo CLI does.
+    ///
+    /// # Errors
+    /// It is no address, or holds a password.
+    pub fn parse(typed: TypedAddress<'_>) -> Result<Self, AddressError> {
+        let TypedAddress { server, secure, insecure, base_href } = typed;
+        let wrong = |why| {
             // The text before an @ may be a password.
-            let shown = self.server.rsplit('@').next().unwrap_or_default();
-            Error::usage(format!("invalid --argo-server \"{shown}\": {why}"))
+            let shown = server.rsplit('@').next().unwrap_or_default().to_owned();
+            AddressError { shown, why }
         };
-        let (scheme, rest) = match self.server.split_once("://") {
+        let (scheme, rest) = match server.split_once("://") {
             Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
             Some(_) => return Err(wrong("use HOST:PORT, or a URL that begins with http:// or https://")),
-            None if self.secure => ("https", self.server.as_str()),
-            None => ("http", self.server.as_str()),
+            None if secure => ("https", server),
+            None => ("http", server),
         };
         let (authority, path) = match rest.split_once('/') {
             Some((authority, path)) => (authority, path),
-            None => (rest, self.base_href.as_str()),
+            None => (rest, base_href),
         };
         if authority.contains('@') {
             return Err(wrong("a user or password does not belong there; the token goes into ARGO_TOKEN"));
@@ -52,7 +73,7 @@ impl ArgoAddress {
         let uri: Uri =
             format!("{scheme}://{authority}/{path}").parse().map_err(|_| wrong("it is no address"))?;
         match uri.host() {
-            Some(host) if !host.is_empty() => Ok(uri),
+            Some(host) if !host.is_empty() => Ok(Self { uri, insecure }),
             _ => Err(wrong("it names no host")),
         }
     }
@@ -141,12 +162,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::error::Error;
-
-    fn uri(server: &str, secure: bool, base_href: &str) -> Result<String, Error> {
-        let address =
-            ArgoAddress { server: server.into(), secure, insecure: false, base_href: base_href.into() };
-        address.uri().map(|uri| uri.to_string())
+    fn uri(server: &str, secure: bool, base_href: &str) -> Result<String, AddressError> {
+        let typed = TypedAddress { server, secure, insecure: false, base_href };
+        ArgoAddress::parse(typed).map(|address| address.uri.to_string())
     }
 
     #[test]
@@ -159,11 +177,8 @@ mod tests {
             "https://argo.example.com/argo"
         );
         for wrong in ["ftp://argo", "https://", ":2746", "https://me:secret@argo", "argo:2746/?x=1", "a b"] {
-            let error = uri(wrong, true, "").unwrap_err().to_string();
-            assert!(
-                error.starts_with("error: invalid --argo-server") && !error.contains("secret"),
-                "{error}"
-            );
+            let error = uri(wrong, true, "").unwrap_err();
+            assert!(!error.shown.contains("secret") && !error.why.is_empty(), "{error:?}");
         }
     }
 

@@ -1,0 +1,223 @@
+//! The flags of `inspect`.
+
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::select::{ReasonFlags, SelectFlags};
+use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::storage::StorageFlags;
+use crate::cli::streams::Streams;
+use crate::cli::values::{Verdicts, phase, verdict, verdicts};
+use crate::cluster::client::Cluster;
+use crate::error::Error;
+use crate::files::inspection;
+use crate::output::Format;
+use crate::output::html::since::Since;
+use crate::output::prices::Prices;
+use crate::output::view::{GroupBy, SortKey, View};
+use crate::scan::request::ClusterRequest;
+use crate::scan::selection::Selection;
+use argo_gc_core::diff::Comparison;
+use argo_gc_core::model::scope::Scope;
+use argo_gc_core::verdict::Verdict;
+use argo_gc_store::store::Store;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// Lists workflows and shows which artifacts lack garbage collection, and why
+///
+/// For every output artifact, archived logs included: whether Argo will delete it, has deleted it, never
+/// will, or tried and failed; where the chain broke; and how to fix it. Never writes anywhere.
+///
+/// Verdicts: uncovered (nobody will delete it), failing (Argo tried or will try, and can't), unknown (too little can
+/// be seen), kept (someone set the strategy Never), covered (Argo will delete it), collected (Argo has deleted it).
+///
+/// Tables and pages show problems only (uncovered, failing, unknown); json, yaml, prometheus and trees show
+/// everything. Use --verdict to choose.
+#[derive(Debug, Args)]
+#[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(after_help = "Examples:
+  kubectl argo-gc inspect                      the context's namespace
+  kubectl argo-gc inspect -A                   the whole cluster
+  kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
+  kubectl argo-gc inspect -A --check           with sizes and costs, read from the buckets
+  kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
+  kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
+  kubectl get wf -A -o json | kubectl argo-gc inspect -f -
+  kubectl argo-gc inspect -f workflows.yaml --fail-on uncovered,failing
+  kubectl argo-gc inspect -A --check -o html --since last-week.json > report.html
+  kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
+
+Next:
+  kubectl argo-gc explain inline-only          why that happens, and how to fix it
+  kubectl argo-gc doctor -A                    what collection is stuck or fails at
+  kubectl argo-gc purge -A --dry-run           what of it could be deleted
+
+Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects could not \
+be read; 130 interrupted.")]
+pub(crate) struct Arguments {
+    /// Workflows by name [default: all].
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub scope: ScopeFlags,
+    #[command(flatten)]
+    pub from: FileFlags,
+    /// Output format [default: table, tree for named workflows].
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Leaves out headers and headline.
+    #[arg(long)]
+    pub no_headers: bool,
+    /// What to order rows by [default: as they were read].
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub sort_by: Option<SortKey>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: Color,
+    /// Exits with 3 if an artifact has one of these verdicts, such as uncovered,failing.
+    #[arg(long, value_delimiter = ',', value_parser = verdict, value_name = "VERDICT")]
+    pub fail_on: Vec<Verdict>,
+    /// With -o html: shows what changed since an earlier inspection (-o json); - is standard input.
+    #[arg(long, value_name = "OLD.json")]
+    pub since: Option<PathBuf>,
+    #[command(flatten)]
+    pub controller: VersionFlags,
+
+    /// Only workflows with these labels, such as app=etl,stage!=test.
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
+    pub selector: Option<String>,
+    /// Only workflows with these fields; the server knows metadata.name and metadata.namespace.
+    #[arg(long, value_name = "FIELDS", conflicts_with = "files", help_heading = "Selection")]
+    pub field_selector: Option<String>,
+    /// Only workflows in these phases, such as Failed,Error.
+    #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
+    pub status: Vec<String>,
+    /// Only workflows whose names start with TEXT.
+    #[arg(long, value_name = "TEXT", help_heading = "Selection")]
+    pub prefix: Option<String>,
+    #[command(flatten)]
+    pub select: SelectFlags,
+    #[command(flatten)]
+    pub reasons: ReasonFlags,
+    /// Only artifacts with these verdicts: uncovered, failing, unknown, kept, covered, collected, or all.
+    #[arg(long, value_delimiter = ',', value_parser = verdicts, value_name = "VERDICT",
+          help_heading = "Selection")]
+    pub verdict: Vec<Verdicts>,
+
+    /// Asks the buckets what is still there, how large it is and what it costs.
+    #[arg(long, help_heading = "Storage")]
+    pub check: bool,
+    /// Shows a table of totals by this, instead of workflows.
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub group_by: Option<GroupBy>,
+    /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices, of S3 and Azure too].
+    #[arg(long, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
+    pub price: Option<f64>,
+    #[command(flatten)]
+    pub storage: StorageFlags,
+    #[command(flatten)]
+    pub kube: KubeFlags,
+    #[command(flatten)]
+    pub argo: ArgoFlags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Arguments {
+    /// Opens the storage for --check.
+    pub fn store(&self) -> Result<Option<Store>, Error> {
+        if self.sort_by == Some(SortKey::Size) && !self.check {
+            return Err(Error::usage("sizes are only known with --check"));
+        }
+        self.check.then(|| self.storage.open()).transpose()
+    }
+
+    /// Reads the earlier inspection of --since.
+    pub fn since(&self, streams: &mut Streams) -> Result<Option<Since>, Error> {
+        let Some(path) = &self.since else { return Ok(None) };
+        if self.output != Some(Format::Html) {
+            let error = Error::usage("--since needs -o html");
+            return Err(error.hint("kubectl argo-gc diff OLD.json NEW.json compares in text and JSON"));
+        }
+        let stdin = std::path::Path::new("-");
+        if path == stdin && self.from.files.iter().any(|file| file == stdin) {
+            return Err(Error::usage("standard input can't be both objects and an earlier inspection"));
+        }
+        let mut comparison = Comparison::default();
+        let head = inspection::read(path, &mut streams.input, &mut |told| comparison.take_old(told))?;
+        Ok(Some(Since { name: path.display().to_string(), head, comparison }))
+    }
+
+    /// Returns which workflows of a cluster to read. A cluster is asked by name, so names are not selected again.
+    pub fn request(&self, cluster: &Cluster, now: Timestamp) -> ClusterRequest {
+        let selection = self.select.selection(Vec::new(), self.status.clone(), now);
+        ClusterRequest {
+            namespace: (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned()),
+            names: self.names.clone(),
+            label_selector: self.selector.clone(),
+            field_selector: self.field_selector.clone(),
+            chunk_size: self.kube.chunk_size,
+            selection: Selection { prefix: self.prefix.clone(), ..selection },
+            argo_version: self.controller.argo_version,
+        }
+    }
+
+    /// Returns the selection to apply to the workflows of files.
+    pub fn selection(&self, now: Timestamp) -> Selection {
+        Selection {
+            namespace: self.kube.namespace.clone(),
+            prefix: self.prefix.clone(),
+            ..self.select.selection(self.names.clone(), self.status.clone(), now)
+        }
+    }
+
+    /// Whether a flag leaves out workflows of the namespace, cluster or files.
+    pub fn is_filtered(&self) -> bool {
+        !self.names.is_empty()
+            || self.selector.is_some()
+            || self.field_selector.is_some()
+            || !self.status.is_empty()
+            || self.prefix.is_some()
+            || self.select.is_filter()
+    }
+
+    pub fn format(&self) -> Format {
+        let default = if self.names.is_empty() { Format::Table } else { Format::Tree };
+        self.output.unwrap_or(default)
+    }
+
+    pub fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
+        let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
+        let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
+            Verdicts::One(verdict) => Some(*verdict),
+            Verdicts::All => None,
+        });
+        let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
+        View {
+            shows_all: self.format().shows_all(),
+            verdicts: (!verdicts.is_empty()).then_some(verdicts),
+            reasons: self.reasons.reason.clone(),
+            all_namespaces: origin.namespace.is_none(),
+            no_headers: self.no_headers,
+            sort_by: self.sort_by,
+            group_by: self.group_by,
+            checked: self.check,
+            compares: self.since.is_some(),
+            prices: Prices::new(self.price),
+            color: match self.color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => streams.out_is_terminal && !streams.no_color,
+            },
+            interactive: streams.out_is_terminal,
+            width: streams.width,
+            now,
+            origin,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! An inspection in progress: counts assessments and prints them.
+
+use crate::cli::progress::Progress;
+use crate::error::{Error, exit};
+use crate::output::printer::Printer;
+use crate::output::view::View;
+use crate::output::writer::FormatWriter;
+use crate::scan::assess::{Assessed, Sink};
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::context::Context;
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::verdict::Verdict;
+use std::io::Write;
+
+/// An inspection in progress, with its output.
+pub(crate) struct Run<'s> {
+    pub printer: Printer<&'s mut dyn Write>,
+    pub inspection: Inspection,
+    pub fail_on: &'s [Verdict],
+    pub found: bool,
+    /// The number of objects that could not be read.
+    pub malformed: usize,
+    /// Assessments that wait until storage is looked up, if that happens after everything was read.
+    pub held: Option<Vec<Assessment>>,
+    /// Shown while workflows are read.
+    pub progress: Option<&'s Progress>,
+}
+
+impl<'s> Run<'s> {
+    pub fn new(
+        out: &'s mut dyn Write,
+        view: View,
+        format: Box<dyn FormatWriter>,
+        fail_on: &'s [Verdict],
+    ) -> Self {
+        let (inspection, printer) = (Inspection::default(), Printer::new(out, view, format));
+        Self { printer, inspection, fail_on, found: false, malformed: 0, held: None, progress: None }
+    }
+
+    pub fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
+        if let Some(held) = &mut self.held {
+            held.push(assessment);
+            return Ok(());
+        }
+        if let Some(assessment) = self.inspection.add(assessment) {
+            self.print(assessment)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, assessment: Assessment) -> Result<(), Error> {
+        let findings = assessment.findings.iter().map(|finding| finding.verdict);
+        self.found |= assessment.verdicts().chain(findings).any(|verdict| self.fail_on.contains(&verdict));
+        Ok(self.printer.assessment(assessment)?)
+    }
+
+    /// Adds gaps, each only once.
+    pub fn add_gaps(&mut self, gaps: Vec<Gap>) {
+        for gap in gaps {
+            if !self.inspection.gaps.contains(&gap) {
+                self.inspection.gaps.push(gap);
+            }
+        }
+    }
+
+    /// Ends the output, and returns the inspection with its gaps, and the exit code.
+    pub fn finish(mut self) -> Result<(Inspection, u8), Error> {
+        for assessment in self.inspection.finish() {
+            self.print(assessment)?;
+        }
+        let code = match (self.found, self.malformed) {
+            (true, _) => exit::FOUND,
+            (false, 0) => exit::DONE,
+            (false, _) => exit::PARTIAL,
+        };
+        self.printer.finish(&self.inspection)?;
+        Ok((self.inspection, code))
+    }
+}
+
+impl Sink for Run<'_> {
+    fn assessed(&mut self, assessed: Assessed, _context: &Context) -> Result<(), Error> {
+        self.take(assessed.assessment)
+    }
+
+    fn malformed(&mut self, what: String, why: String) {
+        self.malformed += 1;
+        self.inspection.gaps.push(Gap { what, why, effect: "it was left out".to_owned() });
+    }
+
+    fn gaps(&mut self, gaps: Vec<Gap>) {
+        self.add_gaps(gaps);
+    }
+
+    fn page_done(&mut self) {
+        if let Some(progress) = self.progress {
+            progress.show(self.inspection.summary.workflows);
+        }
+    }
+}
