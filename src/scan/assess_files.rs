@@ -51,7 +51,6 @@ pub(crate) fn read(
     for input in request.inputs.iter().filter(|input| !input.is_read_once()) {
         reader.related_objects(input);
     }
-    reader.settle();
     let (pipes, rest): (Vec<&Input>, Vec<&Input>) =
         request.inputs.iter().partition(|input| request.holds_pipes && input.is_read_once());
     for input in pipes {

@@ -1,4 +1,4 @@
-//! Reads all objects from files before anything is decided, for verbs that delete.
+//! Objects of files: those beside the workflows, and all of them at once for verbs that delete.
 
 use crate::cluster::referrers::{Pins, Referrer, Unreadable};
 use crate::error::Error;
@@ -16,9 +16,9 @@ use std::path::PathBuf;
 /// Objects beside the workflows, until they can be put together.
 #[derive(Default)]
 pub(crate) struct FileContext {
-    pub(crate) related: Vec<Object>,
-    pub(crate) deployments: Vec<Deployment>,
-    pub(crate) configs: BTreeMap<(String, String), ConfigMap>,
+    related: Vec<Object>,
+    deployments: Vec<Deployment>,
+    configs: BTreeMap<(String, String), ConfigMap>,
 }
 
 impl FileContext {
