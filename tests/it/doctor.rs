@@ -673,7 +673,8 @@ fn a_workflow_that_comes_twice_counts_once() {
 #[test]
 fn offloaded_nodes_are_filled_in() {
     let text = hit("inline-poison").replace("gc-inline-poison", "ml").replace("build-9q4td", "doctor-heavy");
-    let heavy: Value = serde_saphyr::from_multiple(&text).unwrap().remove(0);
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let heavy = objects.into_iter().find(|object| object["kind"] == "Workflow").unwrap();
     let stub = Stub::listing([Reply::page(&[offloaded(&heavy)], "")]);
     let archive = Some(vec![leaking("doctor-archived")]);
     let argo = ArgoServer::start(Knows { live: vec![heavy], archive, ..Knows::default() });
