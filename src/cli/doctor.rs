@@ -147,7 +147,7 @@ impl Arguments {
         examination.inspection.gaps.extend(unseen.map(|standing| Gap {
             what: "service accounts".to_owned(),
             why: standing.why.clone(),
-            effect: "whether those of GC pods exist can't be told".to_owned(),
+            effect: "it is unknown whether those of GC pods exist".to_owned(),
         }));
         let origin = Scope {
             kind: "cluster".to_owned(),
@@ -179,9 +179,9 @@ impl Arguments {
             assess_files::read(&request, &mut *streams.input, now, &mut examination)?;
         examination.settle(&context);
         examination.inspection.gaps.push(Gap {
-            what: "the rights of service accounts".to_owned(),
+            what: "the permissions of service accounts".to_owned(),
             why: "files hold none".to_owned(),
-            effect: "whether GC pods may do their work can't be told".to_owned(),
+            effect: "it is unknown whether GC pods may do their work".to_owned(),
         });
         warn_of_repeated(repeated, streams);
         let origin = Scope {

@@ -149,7 +149,7 @@ impl Arguments {
     /// Returns why nothing may be offered for deletion, if there is a reason (`docs/dangers.md`, dangers 15 and 16).
     fn refusal(&self, unread: &[Unread]) -> Option<String> {
         if let Some(first) = unread.first() {
-            return Some(format!("what refers to these objects can't be told: {first}"));
+            return Some(format!("it is unknown what refers to these objects: {first}"));
         }
         (!self.exclusive)
             .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())

@@ -45,7 +45,7 @@ const PODS: Listing = Listing {
     group: "/api/v1",
     namespaced: true,
     query: &[("labelSelector", "workflows.argoproj.io/component=artifact-gc")],
-    effect: "whether a GC pod is at work, failed or lost can't be told",
+    effect: "it is unknown whether a GC pod is running, failed or lost",
 };
 
 const EVENTS: Listing = Listing {
@@ -230,7 +230,7 @@ impl Cluster {
                         return Some(Gap {
                             what: "access reviews".into(),
                             why: why(&error),
-                            effect: "missing rights of a GC pod's service account can't be told".into(),
+                            effect: "missing permissions of a GC pod's service account are unknown".into(),
                         });
                     }
                 }

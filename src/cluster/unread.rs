@@ -84,7 +84,7 @@ impl From<UnreadArchive> for Unread {
             UnreadArchive::NeedsServer => {
                 "the controller archives workflows, and only an Argo server can show them: --argo-server"
             }
-            UnreadArchive::MayExist => "whether a controller archives workflows can't be told",
+            UnreadArchive::MayExist => "it is unknown whether a controller archives workflows",
         };
         Self::new(UnreadSource::Archive, why)
     }

@@ -264,7 +264,7 @@ impl File {
         for fields in self.overrides {
             let scope = scope(&fields)?;
             if overrides.iter().any(|(other, _)| *other == scope) {
-                return wrong(&fields, "an override of the same stands above already");
+                return wrong(&fields, "an earlier override names the same");
             }
             overrides.push((scope, fields.value.rule()));
         }
@@ -309,8 +309,8 @@ fn pin(fields: Spanned<PinFields>) -> Result<Pin, String> {
         let ExpressionFields { key, operator, values } = &fields.value;
         let listing = matches!(operator, OperatorName::In | OperatorName::NotIn);
         match (listing, values.is_empty()) {
-            (true, true) => wrong(fields, "In and NotIn want values"),
-            (false, false) => wrong(fields, "Exists and DoesNotExist want no values"),
+            (true, true) => wrong(fields, "In and NotIn need values"),
+            (false, false) => wrong(fields, "Exists and DoesNotExist take no values"),
             _ => Ok(Expression {
                 key: key.0.clone(),
                 operator: match operator {
@@ -391,10 +391,10 @@ overrides:
             ("pins:\n- {}", "4:3: ", "would keep everything"),
             ("pins:\n- names: ['a*b']", "4:11: ", "is no name"),
             ("pins:\n- namespace: ''", "4:14: ", "is no name"),
-            ("pins:\n- matchExpressions: [{key: a, operator: In}]", "4:22: ", "want values"),
+            ("pins:\n- matchExpressions: [{key: a, operator: In}]", "4:22: ", "need values"),
             ("overrides:\n- keepLast: 1", "4:3: ", "names a namespace"),
             ("overrides:\n- {template: a, cronWorkflow: b}", "4:3: ", "write two"),
-            ("overrides:\n- {template: a}\n- {template: a}", "5:3: ", "stands above already"),
+            ("overrides:\n- {template: a}\n- {template: a}", "5:3: ", "names the same"),
             ("overrides:\n- {template: a, pins: []}", "4:17: ", "unknown field"),
             ("keepLast: 3\n---\nkeepLast: 4", "", ""),
             ("- a", "3:3: ", ""),

@@ -7,32 +7,49 @@ use argo_gc_core::plan::planned::KeptObject;
 pub fn clause(protection: Protection) -> &'static str {
     match protection {
         Protection::NotFinished => "the workflow is pending, running or suspended",
-        Protection::JustFinished => "it finished within the grace period, so it may yet be retried",
-        Protection::FailedRun => {
-            "a failed workflow may be retried and then needs its artifacts; --status Failed,Error or its name takes it"
-        }
-        Protection::Pinned => "argo-gc/keep is set on it, its template or its namespace",
-        Protection::Retained => "the policy of --policy keeps it",
-        Protection::Archived => "it is a row of the archive, not a live workflow",
-        Protection::NodesUnseen => "its nodes can't be read, so what it holds is unknown",
-        Protection::GcActive => "Argo's own collection is at work or about to be",
+        Protection::JustFinished => "the workflow finished within the grace period and may still be retried",
+        Protection::FailedRun => "the workflow failed; it may be retried and then needs its artifacts",
+        Protection::Pinned => "argo-gc/keep is set on the workflow, its template or its namespace",
+        Protection::Retained => "the retention policy keeps the workflow",
+        Protection::Archived => "only an archive record of the workflow exists",
+        Protection::NodesUnseen => "the workflow's nodes can't be read, so its artifacts are unknown",
+        Protection::GcActive => "Argo's own collection of the workflow is running or imminent",
         Protection::Changed => "the workflow was retried, recreated or deleted since the plan was made",
-        Protection::NoCertainLocation => "where it lies can't be told for certain",
-        Protection::UnsupportedEngine => "this tool does not delete from this storage",
-        Protection::ForeignLocation => {
-            "it lies outside the repositories this cluster is configured with; --repository allows more"
-        }
-        Protection::MemoHit => "its outputs came from a cache: the object is another workflow's",
-        Protection::ResubmitMemoized => "it was taken over from the workflow this one was resubmitted from",
-        Protection::Referenced => "something else still refers to it",
+        Protection::NoCertainLocation => "the artifact's bucket or key can't be determined from the workflow",
+        Protection::UnsupportedEngine => "this tool does not delete from the artifact's storage",
+        Protection::ForeignLocation => "the artifact is outside the repositories that this cluster is configured with",
+        Protection::MemoHit => "the artifact came from a cache: the object is another workflow's",
+        Protection::ResubmitMemoized => "the artifact was taken over from the workflow that this one resubmits",
+        Protection::Referenced => "something else still refers to the object",
         Protection::NewerThanRun => "the object was written after the workflow's run ended",
         Protection::OlderThanRun => "the object was written before the workflow's run began",
-        Protection::AgeUnknown => {
-            "when the object was written can't be told, so it may not be this workflow's"
-        }
-        Protection::Held => "a hold or retention forbids its deletion",
+        Protection::AgeUnknown => "the object's time is unknown, so it may not be this workflow's",
+        Protection::Held => "a hold or retention forbids the object's deletion",
         Protection::ChangedObject => "the object was overwritten since the plan was made",
         Protection::Denied => "the storage refused the delete",
+    }
+}
+
+/// Returns what to do to delete what a protection keeps; empty if nothing is to be done but to leave it.
+fn remedy(protection: Protection) -> &'static str {
+    match protection {
+        Protection::NotFinished | Protection::GcActive => "wait until it has ended",
+        Protection::JustFinished => "wait, or set a shorter `--grace`",
+        Protection::FailedRun => "select it with `--status Failed,Error`, or by name",
+        Protection::Pinned => "remove the label or annotation",
+        Protection::Retained => "change the policy",
+        Protection::NodesUnseen => "read them with `--argo-server`",
+        Protection::Changed | Protection::ChangedObject => "make a new plan",
+        Protection::ForeignLocation => "allow the place with `--repository`",
+        Protection::MemoHit | Protection::ResubmitMemoized => "purge the workflow that wrote it",
+        Protection::Referenced => "purge what refers to it together with it, or first",
+        Protection::NewerThanRun | Protection::OlderThanRun => "if only clocks differ, set a larger `--margin`",
+        Protection::Held => "end the hold or retention in the storage",
+        Protection::Denied => "grant the permission ([rbac.md](rbac.md))",
+        Protection::Archived
+        | Protection::NoCertainLocation
+        | Protection::UnsupportedEngine
+        | Protection::AgeUnknown => "",
     }
 }
 
@@ -47,11 +64,11 @@ pub(crate) fn detail(kept: &KeptObject) -> String {
 /// Returns the page.
 pub fn page() -> String {
     let mut text = String::from(
-        "# Protections\n\nWhy `kubectl argo-gc purge` leaves something alone. Made from the code; a test keeps it in \
-         step.\n\n| code | what it means |\n| --- | --- |\n",
+        "# Protections\n\nWhy `kubectl argo-gc purge` keeps an object.\n\n\
+         | code | meaning | to delete it anyway |\n| --- | --- | --- |\n",
     );
     for protection in Protection::ALL {
-        text += &format!("| `{}` | {} |\n", protection.code(), clause(*protection));
+        text += &format!("| `{}` | {} | {} |\n", protection.code(), clause(*protection), remedy(*protection));
     }
     text
 }

@@ -84,7 +84,7 @@ pub async fn settle(
                     settlement.finalizer_released = true;
                 }
                 Some(first) => settlement.notes.push(format!(
-                    "the finalizer stays: {} of its artifacts are still there, {first} for one",
+                    "the finalizer is kept: {} of its artifacts still exist, for example {first}",
                     absent.present.len()
                 )),
             }

@@ -49,7 +49,7 @@ pub(crate) async fn references(
     scan.guard_namespaces(&terms.pins);
     let Gathered { references, guarded, unread, .. } = scan.finish();
     if let Some(first) = unread.first().filter(|_| orphans) {
-        return Err(Error::refused(format!("whether these are orphans still can't be told: {first}")));
+        return Err(Error::refused(format!("it is unknown whether these are still orphans: {first}")));
     }
     // A source that the user accepted as unread when the plan was made is still accepted. Any other is not.
     let accepted = |unread: &Unread| plan.head.unread.contains(unread);

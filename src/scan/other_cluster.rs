@@ -72,7 +72,7 @@ impl Document {
             (self.is_partial(), "is not of a whole cluster (inspect -A -o json, and nothing else)"),
             (
                 self.workflows.iter().flat_map(|workflow| &workflow.artifacts).any(nowhere),
-                "has artifacts that may lie anywhere",
+                "has artifacts that may be stored anywhere",
             ),
         ];
         faults.into_iter().filter(|(found, _)| *found).map(|(_, fault)| fault)

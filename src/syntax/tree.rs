@@ -301,7 +301,7 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let Some(target) = self.anchors.get(&id) else {
-                    let message = "an alias stands within what it refers to".to_owned();
+                    let message = "an alias is inside the node it refers to".to_owned();
                     return Err(SyntaxError { line, column, message });
                 };
                 self.repeated += target.count();
@@ -336,7 +336,7 @@ impl Builder {
                         return Err(fault("a key has to be a text".to_owned()));
                     };
                     if !node.is_merge() && entries.iter().any(|(key, _)| key.text() == Some(name)) {
-                        return Err(fault(format!("the key {name:?} stands twice")));
+                        return Err(fault(format!("the key {name:?} appears twice")));
                     }
                     *waiting = Some(node);
                 }

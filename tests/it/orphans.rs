@@ -291,7 +291,7 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     ]);
     command.env("STORAGE_EMULATOR_HOST", live.gcs.url()).env("XDG_STATE_HOME", live.directory.path());
     let ran = Ran::of(command).ends_with(5);
-    assert!(ran.err.contains("whether these are orphans still can't be told"), "{}", ran.err);
+    assert!(ran.err.contains("it is unknown whether these are still orphans"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
 }
 

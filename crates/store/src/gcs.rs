@@ -288,7 +288,7 @@ impl Gcs {
         if !self.credentials.is_real() && matches!(answer.status, 404 | 405 | 501) {
             return Ok(Vec::new());
         }
-        let what = format!("rights on {}", connection.bucket());
+        let what = format!("permissions on {}", connection.bucket());
         let granted: Granted = connection.read(&answer, what, read)?;
         let is_missing = |permission: &&&str| !granted.permissions.iter().any(|given| given == **permission);
         Ok(PERMISSIONS.iter().filter(is_missing).map(|permission| (*permission).to_owned()).collect())

@@ -307,8 +307,8 @@ impl Arguments {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        Err(Error::refused(format!("what else refers to these artifacts can't be told: {first}{more}")).hint(
-            format!("get the right to read it, or take the risk with --accept-unread {}", sources.join(",")),
+        Err(Error::refused(format!("it is unknown what else refers to these artifacts: {first}{more}")).hint(
+            format!("get permission to read it, or take the risk with --accept-unread {}", sources.join(",")),
         ))
     }
 }

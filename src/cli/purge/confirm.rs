@@ -103,7 +103,7 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
     for namespace in namespaces {
         if cluster.may_i("patch", &namespace).await == Some(false) {
             return Err(Error::refused(format!("you may not patch workflows in \"{namespace}\"")).hint(
-                "--no-record deletes without marking the artifacts as deleted; releasing finalizers needs the right",
+                "--no-record deletes without marking the artifacts as deleted; releasing finalizers needs the permission",
             ));
         }
     }
@@ -148,7 +148,7 @@ pub(crate) async fn confirm(
     }
     if !streams.in_is_terminal {
         return Err(Error::refused("not confirmed: there is no terminal to ask on")
-            .hint("--yes goes on without asking"));
+            .hint("--yes skips the confirmation"));
     }
     let totals = &plan.tail.totals;
     let no_way_back = plan.tail.buckets.iter().any(|bucket| !bucket.has_undo());

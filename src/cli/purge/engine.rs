@@ -114,7 +114,7 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
     write!(streams.out, "{text}")?;
     let path = arguments.plan.as_deref().unwrap_or(Path::new("plan.json"));
     streams.say(escape(&format!(
-        "First: gcloud storage cp {} {}; then: kubectl create -n NAMESPACE -f FILE. Its service account needs the rights of \
+        "First: gcloud storage cp {} {}; then: kubectl create -n NAMESPACE -f FILE. Its service account needs the permissions of \
          docs/rbac.yaml and of an executor.",
         path.display(),
         bucket.uri(key)

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(RelatedKind::GcPods, namespace.unwrap_or_default()) {
-        let why = "whether Argo's GC pods are at work can't be told";
+        let why = "it is unknown whether Argo's GC pods are running";
         unread.push(Unread::new(UnreadSource::Pods, why));
     }
     let selection = request.selection.clone();

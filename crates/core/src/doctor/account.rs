@@ -56,7 +56,7 @@ pub struct Standing {
 
 impl Standing {
     fn not_asked() -> Self {
-        Self { why: "files hold no rights".to_owned(), ..Self::default() }
+        Self { why: "files hold no permissions".to_owned(), ..Self::default() }
     }
 
     /// Returns the permissions that the account certainly lacks.

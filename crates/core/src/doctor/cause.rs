@@ -42,12 +42,12 @@ causes! {
     NeverTakenUp "never-taken-up" "No controller has taken these workflows up for collection"
         "Their status lacks artifactGCStatus: artifact GC was off as they ran, or the release older than v3.4.0.",
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
-        "A defect of that release; a newer one has it mended.",
+        "A defect of that release; a newer one has fixed it.",
     AccountMissing "service-account-missing" "The GC pods' service account does not exist"
         "A pod is refused whose service account is missing, and the controller does not try again.",
-    Rights "service-account-rights" "The GC pods' service account lacks rights"
+    Rights "service-account-rights" "The GC pods' service account lacks permissions"
         "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
-    RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have the rights could not be checked"
+    RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have their permissions could not be checked"
         "That nobody could say is no sign that they have them.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
         "A webhook, policy or quota refused the pod; the controller only logs that and does not try again.",
@@ -70,7 +70,7 @@ causes! {
     PodLost "pod-lost" "The GC pod is gone, and nobody took up its result"
         "Its task is still there. It was never made, or was evicted or deleted; none is started in its place.",
     WithoutPod "processed-without-pod" "Recorded as processed, without any GC pod"
-        "The controller failed before it made a task or pod, and recorded the strategy as processed all the same.",
+        "The controller failed before it made a task or pod, and recorded the strategy as processed anyway.",
     InlineTemplates "inline-templates" "An inline template ends the collection for the whole workflow"
         "Its node names no template, and one such artifact aborts the strategy for all.",
     BatchAbort "batch-abort" "One artifact ends the GC pod before it records anything"
@@ -80,7 +80,7 @@ causes! {
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
         "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
     NothingToCollect "nothing-to-collect" "The finalizer stays although there is nothing to collect"
-        "Up to v3.5.10 it goes only after a GC pod succeeded, and there is none.",
+        "Up to v3.5.10 it is removed only after a GC pod succeeded, and there is none.",
     RetriedOrDeletedEarly "written-after-processing" "Artifacts were written after their strategy was processed"
         "A strategy is processed once; what a retry or a late step writes is never looked for.",
     Foreground "foreground-deletion" "Foreground deletion removed the GC pod"

@@ -111,7 +111,7 @@ pub(crate) fn of(
             Vec::new()
         }
         Cause::ParallelismHeld => {
-            vec![Repair::say("Settle what holds them, as above: each finalizer that goes gives a slot back.")]
+            vec![Repair::say("Settle what holds them, as above: each finalizer that is removed frees a slot.")]
         }
     };
     // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
@@ -236,7 +236,7 @@ fn missing_account(account: &Account) -> Option<Repair> {
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: {namespace}\n---\n{role}"
     );
     let what =
-        format!("Create {name} in {namespace} with the rights of a GC pod, or name another in artifactGC:");
+        format!("Create {name} in {namespace} with the permissions of a GC pod, or name another in artifactGC:");
     Some(Repair::say(what).apply(yaml))
 }
 
@@ -271,7 +271,7 @@ fn unchecked(members: &GroupMembers) -> Repair {
 fn describe(what: &str, members: &GroupMembers) -> Repair {
     let commands =
         objects(members).map(|(namespace, pod)| format!("kubectl describe pod -n {namespace} {pod}"));
-    Repair::say(format!("{what}; GC then goes on by itself:")).run(commands.take(1))
+    Repair::say(format!("{what}; GC then continues by itself:")).run(commands.take(1))
 }
 
 fn secret(subject: &str) -> Repair {
@@ -285,7 +285,7 @@ fn secret(subject: &str) -> Repair {
 fn logs(members: &GroupMembers) -> Repair {
     let commands =
         objects(members).map(|(namespace, pod)| format!("kubectl logs -n {namespace} {pod} -c main"));
-    Repair::say("Read the pod's log, as long as there is one, and mend the cause.").run(commands.take(1))
+    Repair::say("Read the pod's log, as long as there is one, and fix the cause.").run(commands.take(1))
 }
 
 fn controller_log(context: &Context) -> Repair {
@@ -310,7 +310,7 @@ fn sidecar(members: &GroupMembers) -> Vec<Repair> {
                 "kubectl exec -n {namespace} {pod} -c istio-proxy -- pilot-agent request POST quitquitquit"
             )
         });
-        repairs.push(Repair::say("Let the present pods end; GC then goes on by itself:").run(commands));
+        repairs.push(Repair::say("Let the present pods end; GC then continues by itself:").run(commands));
     }
     repairs.push(match annotation {
         Some(annotation) => Repair::say("Keep the sidecar out of GC pods:").yaml(format!(

@@ -234,7 +234,7 @@ impl Controllers {
         let archiving: Vec<&Controller> = self.archiving().collect();
         let managed = archive.managed_namespace.as_str();
         if self.hidden() {
-            Some("whether another controller archives elsewhere can't be told".to_owned())
+            Some("it is unknown whether another controller archives elsewhere".to_owned())
         } else if archiving.len() > 1 {
             Some(format!(
                 "{} controllers archive workflows, and an Argo server shows the archive of one",

@@ -54,7 +54,7 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
         "no WorkflowArtifactGCTask and no GC pod",
         "metadata.finalizers",
     ],
-    remedy: "Find \"failed to GC artifacts\" in the controller's log, and mend what refused the task or \
+    remedy: "Find \"failed to GC artifacts\" in the controller's log, and fix what refused the task or \
              pod. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[
         "argo-workflows#16894 (closed)",
@@ -260,7 +260,7 @@ pub(crate) static OVERDUE: Entry = Entry {
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
     ],
     remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and \
-             read its log for this Workflow; GC then goes on by itself. If there will be no controller \
+             read its log for this Workflow; GC then continues by itself. If there will be no controller \
              any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
              then the finalizer.",
     upstream: &[CONTROLLER, AGC],

@@ -17,7 +17,7 @@ pub(crate) static GC_POD_FAILED: Entry = Entry {
         "Pod <workflow>-artgc-*",
         "status.artifactGCStatus.podsRecouped",
     ],
-    remedy: "Read the log of the GC pod and mend the cause. For the leftovers, `kubectl argo-gc purge \
+    remedy: "Read the log of the GC pod and fix the cause. For the leftovers, `kubectl argo-gc purge \
              NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &["argo-workflows#10019 (v3.4.4)", "argo-workflows#9953 (closed)", AGC],
     ..FAILS
@@ -26,7 +26,7 @@ pub(crate) static GC_POD_FAILED: Entry = Entry {
 pub(crate) static GC_RBAC: Entry = Entry {
     code: "gc-rbac",
     link: Link::Rights,
-    title: "The GC pod's service account lacks rights",
+    title: "The GC pod's service account lacks permissions",
     why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
           service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
           This one may not, so the pod fails before it records anything.",
@@ -111,7 +111,7 @@ pub(crate) static GC_POD_PENDING: Entry = Entry {
     why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
           holds the storage credentials is missing. The controller waits for it without limit.",
     evidence: &["status.phase: Pending of Pod <workflow>-artgc-*", "its conditions and Events"],
-    remedy: "Look at the pod's events and mend the cause; GC then goes on by itself. From v3.5.0 \
+    remedy: "Look at the pod's events and fix the cause; GC then continues by itself. From v3.5.0 \
              `artifactGC.podSpecPatch` can set tolerations for future runs.",
     remedy_yaml: Some(
         "\

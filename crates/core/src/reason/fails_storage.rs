@@ -16,7 +16,7 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
         "status.conditions of type ArtifactGCError",
         "Event with reason ArtifactGCFailed",
     ],
-    remedy: "Read the error: mostly rights on the bucket, a wrong secret or a retention policy. Mend that \
+    remedy: "Read the error: mostly permissions on the bucket, a wrong secret or a retention policy. Fix that \
              for future runs. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
              the objects, then the finalizer.",
     upstream: &["argo-workflows#16897 (merged after v4.1.2)", DELETE, AGC],

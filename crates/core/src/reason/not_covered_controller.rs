@@ -40,7 +40,7 @@ pub(crate) static NEVER_TAKEN_UP: Entry = Entry {
           switched off. So the release that ran the Workflow was older, or the switch was off; the Workflow does not \
           show which, and a controller seen now need not be the one that ran it. A Workflow that has completed without the \
           finalizer is never looked at again: its artifacts stay (`uncovered`). One that is yet to be looked at may still \
-          be taken up, and what becomes of it can't be told (`unknown`).",
+          be taken up, and what becomes of it is unknown (`unknown`).",
     evidence: &[
         "status.artifactGCStatus is absent",
         "metadata.labels[workflows.argoproj.io/completed]",

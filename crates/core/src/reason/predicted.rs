@@ -18,7 +18,7 @@ pub(crate) static DEFAULT_SERVICE_ACCOUNT: Entry = Entry {
         "spec.templates[*].outputs.artifacts[*].artifactGC.serviceAccountName",
     ],
     remedy: "Name a service account in `artifactGC` that may list and watch `workflowartifactgctasks` and patch their \
-             status, or bind these rights to `default`.",
+             status, or bind these permissions to `default`.",
     remedy_yaml: Some(
         "\
 spec:
@@ -28,7 +28,7 @@ spec:
 ",
     ),
     upstream: &[AGC, "manifests/quick-start/base/artifactgc-role.yaml@v4.1.2"],
-    false_positives: "The rights may have been bound to `default`; a manifest does not show it.",
+    false_positives: "The permissions may have been bound to `default`; a manifest does not show it.",
     ..PREDICTED
 };
 
