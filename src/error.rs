@@ -242,7 +242,9 @@ impl Error {
     pub fn no_argo_server(host: &str) -> Self {
         Self::new(format!("the server {host} answers, but not as an Argo server does"))
             .hint(Hint::ArgoServerAddress)
-            .hint("an Argo server with TLS needs https, one below a path needs the path too: https://HOST/PATH")
+            .hint(
+                "an Argo server with TLS needs https, one below a path needs the path too: https://HOST/PATH",
+            )
     }
 
     /// The API server could not be reached, or the connection broke.

@@ -17,9 +17,13 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::Changed => "the workflow was retried, recreated or deleted since the plan was made",
         Protection::NoCertainLocation => "the artifact's bucket or key can't be determined from the workflow",
         Protection::UnsupportedEngine => "this tool does not delete from the artifact's storage",
-        Protection::ForeignLocation => "the artifact is outside the repositories that this cluster is configured with",
+        Protection::ForeignLocation => {
+            "the artifact is outside the repositories that this cluster is configured with"
+        }
         Protection::MemoHit => "the artifact came from a cache: the object is another workflow's",
-        Protection::ResubmitMemoized => "the artifact was taken over from the workflow that this one resubmits",
+        Protection::ResubmitMemoized => {
+            "the artifact was taken over from the workflow that this one resubmits"
+        }
         Protection::Referenced => "something else still refers to the object",
         Protection::NewerThanRun => "the object was written after the workflow's run ended",
         Protection::OlderThanRun => "the object was written before the workflow's run began",
@@ -43,7 +47,9 @@ fn remedy(protection: Protection) -> &'static str {
         Protection::ForeignLocation => "allow the place with `--repository`",
         Protection::MemoHit | Protection::ResubmitMemoized => "purge the workflow that wrote it",
         Protection::Referenced => "purge what refers to it together with it, or first",
-        Protection::NewerThanRun | Protection::OlderThanRun => "if only clocks differ, set a larger `--margin`",
+        Protection::NewerThanRun | Protection::OlderThanRun => {
+            "if only clocks differ, set a larger `--margin`"
+        }
         Protection::Held => "end the hold or retention in the storage",
         Protection::Denied => "grant the permission ([rbac.md](rbac.md))",
         Protection::Archived

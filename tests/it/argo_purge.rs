@@ -209,7 +209,11 @@ fn whatever_goes_wrong_leaves_the_archive_unread() {
     for (why, knows) in failures() {
         let argo = place.argo(knows);
         let ran = place.run(Some(&argo), "purge --all --yes --chunk-size 1").ends_with(5);
-        assert!(ran.err.contains("refers to these artifacts: archive: ") && ran.err.contains(why), "{why}: {}", ran.err);
+        assert!(
+            ran.err.contains("refers to these artifacts: archive: ") && ran.err.contains(why),
+            "{why}: {}",
+            ran.err
+        );
         assert!(ran.err.contains("--accept-unread archive"), "{}", ran.err);
     }
     assert!(place.folder.has("argo/argo-p-fail/1/a.tgz"));

@@ -209,7 +209,9 @@ async fn without_needed(
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
-        streams.say(format!("Note: {kept} objects of the plan are kept, because they are now referred to or pinned."));
+        streams.say(format!(
+            "Note: {kept} objects of the plan are kept, because they are now referred to or pinned."
+        ));
     }
     Ok(plan)
 }

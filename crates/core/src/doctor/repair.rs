@@ -111,7 +111,9 @@ pub(crate) fn of(
             Vec::new()
         }
         Cause::ParallelismHeld => {
-            vec![Repair::say("Settle what holds them, as above: each finalizer that is removed frees a slot.")]
+            vec![Repair::say(
+                "Settle what holds them, as above: each finalizer that is removed frees a slot.",
+            )]
         }
     };
     // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
@@ -235,8 +237,9 @@ fn missing_account(account: &Account) -> Option<Repair> {
     let yaml = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: {name}\n  namespace: {namespace}\n---\n{role}"
     );
-    let what =
-        format!("Create {name} in {namespace} with the permissions of a GC pod, or name another in artifactGC:");
+    let what = format!(
+        "Create {name} in {namespace} with the permissions of a GC pod, or name another in artifactGC:"
+    );
     Some(Repair::say(what).apply(yaml))
 }
 
