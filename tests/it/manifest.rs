@@ -388,13 +388,16 @@ fn the_recipe_of_the_image_is_what_the_manifest_runs() {
     let mut ignored = ignored.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     assert_eq!(ignored.next(), Some("*"));
     let sent: Vec<&str> = ignored.map(|line| line.strip_prefix('!').unwrap()).collect();
-    for needed in ["Cargo.toml", "Cargo.lock", "src", "benches"] {
-        assert!(sent.contains(&needed), "{needed} is not sent");
+    let members = package.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.contains(&"crates/core"), "{members:?}");
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "benches"].iter().chain(&members) {
+        assert!(sent.iter().any(|sent| Path::new(needed).starts_with(sent)), "{needed} is not sent");
     }
     let copied: Vec<&str> =
         lines.iter().filter(|line| line.starts_with("COPY ") && !line.contains("--from")).copied().collect();
     assert_eq!(copied, ["COPY . ."]);
-    for path in included(&root().join("src")) {
+    for path in ["src", "crates"].iter().flat_map(|folder| included(&root().join(folder))) {
         let path = path.strip_prefix(fs::canonicalize(root()).unwrap()).unwrap().to_owned();
         assert!(sent.iter().any(|sent| path.starts_with(sent)), "{} is not sent", path.display());
     }
