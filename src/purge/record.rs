@@ -84,7 +84,7 @@ pub async fn settle(
                     settlement.finalizer_released = true;
                 }
                 Some(first) => settlement.notes.push(format!(
-                    "the finalizer is kept: {} of its artifacts still exist, for example {first}",
+                    "the finalizer is kept: {} of its artifacts could not be verified as gone, such as {first}",
                     absent.present.len()
                 )),
             }

@@ -284,7 +284,7 @@ fn a_finalizer_stays_while_the_nodes_can_not_be_seen() {
         ran.out,
         ran.err
     );
-    assert!(ran.err.contains("the finalizer stays"), "{}", ran.err);
+    assert!(ran.err.contains("the finalizer is kept"), "{}", ran.err);
     assert_eq!(place.patches(), 0);
 }
 

@@ -619,7 +619,8 @@ fn only_selected_workflows_of_files_are_diagnosed() {
     let text = hit("gc-pod-held");
     let stuck = |more: &[&str]| {
         let diagnosis = doctor_of_selected(&text, more);
-        assert_eq!(diagnosis["source"]["filtered"], json!(!more.is_empty()), "{diagnosis:#}");
+        let filtered = diagnosis["source"]["filtered"].as_bool().unwrap_or_default();
+        assert_eq!(filtered, !more.is_empty(), "{diagnosis:#}");
         let summary = &diagnosis["summary"];
         match summary["workflows"].as_u64().unwrap() {
             0 => assert_causes(&diagnosis, &[]),

@@ -522,7 +522,7 @@ fn danger_24_only_the_gc_finalizer_goes_and_only_after_the_objects_on_apiserver_
         gcs.put("purge-finalizer", "train/b.tgz", "again");
     });
     let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(4);
-    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}", ran.err);
+    assert!(ran.err.contains("the finalizer is kept: 1 of its artifacts"), "{}", ran.err);
     assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]));
     live.put("train/b.tgz");
     live.purge(&["train", "--yes"]).ends_with(0);
@@ -585,7 +585,7 @@ fn danger_24_what_argo_calls_deleted_is_looked_for_before_the_finalizer_goes_on_
     live.put("train/a.tgz");
     let finalizers = || live.get("train")["metadata"]["finalizers"].clone();
     let ran = live.purge(&["train", "--yes", "--release-finalizer"]);
-    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("the finalizer is kept: 1 of its artifacts"), "{}{}", ran.out, ran.err);
     assert_eq!(finalizers(), json!(["example.com/other", FINALIZER]));
     // Written there since by somebody else, it is no reason to stay.
     live.gcs.created(live.namespace, "train/a.tgz", &ago(SignedDuration::from_hours(1)));
@@ -607,7 +607,7 @@ fn danger_24_what_is_written_again_after_its_delete_keeps_the_finalizer_on_apise
         gcs.put("purge-finalizer-again", "train/a.tgz", "again");
     });
     let ran = live.purge(&["train", "--yes", "--release-finalizer", "--concurrency", "1"]);
-    assert!(ran.err.contains("the finalizer stays: 1 of its artifacts"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("the finalizer is kept: 1 of its artifacts"), "{}{}", ran.out, ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
     let now = live.get("train");
     assert_eq!(now["metadata"]["finalizers"], json!(["example.com/other", FINALIZER]));
