@@ -139,7 +139,7 @@ fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says_on_apiserve
     pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "key": "train/a.tgz" } }] });
     live.server.apply(reader);
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
-    assert!(ran.err.contains("1 objects of the plan are referred to by now"), "{}", ran.err);
+    assert!(ran.err.contains("Note: 1 object of the plan will be kept"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
     live.was_careful(&["train/b.tgz"]);
 }
@@ -387,7 +387,7 @@ fn danger_19_a_hold_set_after_the_plan_is_no_failure_of_rights_on_apiserver_and_
     let live = Live::with("purge-held-late", "train", &["train/a.tgz"]);
     live.gcs.before_delete(live.namespace, "train/a.tgz", |gcs| gcs.hold("purge-held-late", "train/a.tgz"));
     let ran = live.purge(&["train", "--yes"]).ends_with(4);
-    assert!(ran.err.contains("a hold or retention forbids its deletion"), "{}", ran.err);
+    assert!(ran.err.contains("a hold or retention forbids the object's deletion"), "{}", ran.err);
 }
 
 #[test]

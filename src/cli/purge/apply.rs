@@ -12,6 +12,7 @@ use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
+use crate::output::text::plural;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
@@ -209,9 +210,8 @@ async fn without_needed(
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &since)?;
     if kept > 0 {
-        streams.say(format!(
-            "Note: {kept} objects of the plan are kept, because they are now referred to or pinned."
-        ));
+        let objects = plural(kept as u64, "object");
+        streams.say(format!("Note: {objects} of the plan will be kept, because of new references or pins."));
     }
     Ok(plan)
 }
