@@ -100,7 +100,6 @@ fn a_cluster_that_can_not_be_reached_is_named() {
     session.run("inspect --kubeconfig kubeconfig --context other");
     session.run("inspect --kubeconfig kubeconfig --user other");
     session.run("inspect --kubeconfig examples/inline.yaml");
-    session.run("inspect --kubeconfig kubeconfig --argo-server http://127.0.0.1:1");
     session.run("inspect --kubeconfig kubeconfig --request-timeout soon");
     session.assert("errors_cluster");
 }
