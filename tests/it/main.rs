@@ -8,6 +8,7 @@ mod argo;
 mod argo_purge;
 mod check;
 mod clouds;
+mod cited;
 mod cluster;
 mod completion;
 mod dangers;
