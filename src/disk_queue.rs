@@ -52,8 +52,21 @@ impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
             }
         };
         let lines = file.into_iter().flat_map(|file| BufReader::with_capacity(1 << 16, file).lines());
-        Ok(lines.map(|line| serde_json::from_str(&line.map_err(failed)?).map_err(Error::new)))
+        Ok(until_error(lines.map(|line| serde_json::from_str(&line.map_err(failed)?).map_err(Error::new))))
     }
+}
+
+/// Ends with the first error: a file that can't be read any more fails at every line, for ever.
+pub(crate) fn until_error<T, E>(
+    values: impl Iterator<Item = Result<T, E>>,
+) -> impl Iterator<Item = Result<T, E>> {
+    values.scan(false, |failed, value| {
+        if *failed {
+            return None;
+        }
+        *failed = value.is_err();
+        Some(value)
+    })
 }
 
 fn failed(error: io::Error) -> Error {
@@ -63,7 +76,7 @@ fn failed(error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::disk_queue::DiskQueue;
+    use crate::disk_queue::{DiskQueue, until_error};
 
     #[test]
     fn gives_back_what_was_put_aside() {
@@ -74,5 +87,11 @@ mod tests {
         let values: Vec<String> = spill.into_values().unwrap().map(Result::unwrap).collect();
         assert_eq!(values, ["a", "b\n", ""]);
         assert_eq!(DiskQueue::<u8>::default().into_values().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_fails_at_every_line_ends() {
+        let lines = [Ok(1), Ok(2), Err("broken")].into_iter().chain(std::iter::repeat(Err("broken")));
+        assert_eq!(until_error(lines).collect::<Vec<_>>(), [Ok(1), Ok(2), Err("broken")]);
     }
 }

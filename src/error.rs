@@ -37,6 +37,10 @@ pub enum ErrorKind {
     NotTls,
     /// A continue token is too old (HTTP 410).
     Expired,
+    /// An answer is larger than what is read.
+    TooLarge,
+    /// One object makes no sense, or would take too much memory.
+    Malformed,
     /// A guard refused, or the user did not confirm.
     Refused,
     /// The reader of the output closed it.
@@ -58,6 +62,8 @@ pub enum Hint {
     LargerPages,
     /// The server needs more time.
     LongerTimeout,
+    /// A list is smaller if fewer objects are asked for at a time.
+    SmallerPages,
     /// The address of the Argo server may be wrong.
     ArgoServerAddress,
     /// The error is about the Argo server, not about the cluster.
@@ -102,6 +108,11 @@ impl Error {
     /// An error that begins with `error: `.
     pub fn new(message: impl fmt::Display) -> Self {
         Self::worded(ErrorKind::Other, format!("error: {message}"))
+    }
+
+    /// One object makes no sense; others may.
+    pub fn malformed(message: impl fmt::Display) -> Self {
+        Self { kind: ErrorKind::Malformed, ..Self::new(message) }
     }
 
     /// A wrong command line.
@@ -274,6 +285,12 @@ impl Error {
     pub fn timeout(host: &str) -> Self {
         Self::worded(ErrorKind::Other, format!("Unable to connect to the server: {host}: no answer in time"))
             .hint(Hint::LongerTimeout)
+    }
+
+    /// The answer is larger than `most` bytes, and was not read further.
+    pub fn too_large(host: &str, most: usize) -> Self {
+        let message = format!("error: the server {host} sent more than {} MiB in one answer", most >> 20);
+        Self::worded(ErrorKind::TooLarge, message)
     }
 
     /// A failure of kube's client, never in its own words alone.

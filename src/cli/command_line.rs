@@ -72,3 +72,82 @@ pub(crate) fn parse(
     }
     Cli::from_arg_matches_mut(&mut typed).map_err(|error| error.format(&mut command))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use clap::{Arg, Command};
+    use std::any::TypeId;
+    use std::time::Duration;
+
+    /// What each flag with a number takes, and what it refuses, by the flag's long name. Both ends are here, because a number
+    /// beyond what the code expects would end in a panic, or in a limit that is none.
+    const NUMBERS: [(&str, &[&str], &[&str]); 15] = [
+        ("v", &["0", "255"], &["256", "-1", ""]),
+        ("chunk-size", &["0", "4294967295"], &["4294967296", "-1", "1.5", ""]),
+        ("request-timeout", &["0", "30", "5m", "36600d"], &["36601d", "-1", "NaN", ""]),
+        ("older", &["0", "1s", "36600d"], &["7", "9999999d", "-7d", "NaN", ""]),
+        ("grace", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
+        ("margin", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
+        ("plan-max-age", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
+        ("max-objects", &["0", "18446744073709551615"], &["18446744073709551616", "-1", "1e3", ""]),
+        ("max-bytes", &["0", "8388607TiB"], &["9999999999999T", "8388609TiB", "-1", "NaN", "inf", ""]),
+        ("concurrency", &["1", "1024"], &["0", "1025", "-1", ""]),
+        ("qps", &["1", "1000000"], &["0", "1000001", "1000000001", "4294967296", "NaN", ""]),
+        ("shards", &["1", "1000"], &["0", "1001", "4294967296", ""]),
+        ("shard", &["1/1", "1000/1000"], &["0/1", "2/1", "1/1001", "1/4294967296", "1/0", ""]),
+        ("lifecycle", &["1", "36500"], &["0", "36501", "4294967296", ""]),
+        ("price", &["0", "0.02", "1e9"], &["-1", "NaN", "inf", ""]),
+    ];
+
+    /// Whether a flag's value is a number, or a time made of numbers.
+    fn is_number(arg: &Arg) -> bool {
+        let types = [
+            TypeId::of::<u8>(),
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<i32>(),
+            TypeId::of::<i64>(),
+            TypeId::of::<f32>(),
+            TypeId::of::<f64>(),
+            TypeId::of::<Duration>(),
+            TypeId::of::<crate::cli::purge::arguments::Shard>(),
+        ];
+        // Flags that only count or switch take no value.
+        arg.get_action().takes_values() && types.iter().any(|is| arg.get_value_parser().type_id() == *is)
+    }
+
+    #[test]
+    fn every_number_is_handled_or_refused_at_its_ends() {
+        let mut command = command();
+        command.build();
+        let mut seen = Vec::new();
+        for verb in command.get_subcommands().chain([&command]) {
+            for arg in verb.get_arguments().filter(|arg| is_number(arg)) {
+                let long = arg.get_long().unwrap_or_default();
+                let (_, fine, refused) =
+                    NUMBERS.iter().find(|(name, ..)| *name == long).unwrap_or_else(|| {
+                        panic!("--{long} of {} takes a number: add both its ends here", verb.get_name())
+                    });
+                let parse = |text: &str| {
+                    let alone = Arg::new("n").long("n").value_parser(arg.get_value_parser().clone());
+                    Command::new("x").arg(alone).try_get_matches_from(["x", &format!("--n={text}")])
+                };
+                for text in *fine {
+                    assert!(parse(text).is_ok(), "{}: --{long} {text}", verb.get_name());
+                }
+                for text in *refused {
+                    assert!(parse(text).is_err(), "{}: --{long} {text}", verb.get_name());
+                }
+                seen.push(long.to_owned());
+            }
+        }
+        for (name, ..) in NUMBERS {
+            assert!(seen.iter().any(|seen| seen == name), "--{name} is gone");
+        }
+    }
+}

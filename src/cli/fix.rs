@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     defaults: bool,
     /// Prints a rule for a bucket instead, by which objects older than so many days are deleted, and says which of
     /// them are still needed today.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..), requires = "repository",
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), requires = "repository",
           conflicts_with_all = ["defaults", "strategy", "unique_keys", "diff", "write"])]
     lifecycle: Option<u32>,
     /// With --lifecycle: where, as gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or an Azure container's URL.

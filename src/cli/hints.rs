@@ -25,6 +25,7 @@ fn words(hint: &Hint) -> &str {
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests"
         }
         Hint::LongerTimeout => "give it more with --request-timeout",
+        Hint::SmallerPages => "ask for fewer objects at a time with --chunk-size",
         Hint::ArgoServerAddress => {
             "is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this"
         }

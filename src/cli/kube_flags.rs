@@ -39,9 +39,9 @@ pub(crate) struct KubeFlags {
     /// UID to impersonate.
     #[arg(long, value_name = "UID", requires = "as_user")]
     as_uid: Option<String>,
-    /// Limit for a single request, such as 30s; 0 for none.
-    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
-    request_timeout: Duration,
+    /// Limit for a single request, such as 30s; 0 for none [default: no limit, but 90s without a byte end it].
+    #[arg(long, value_name = "DURATION", value_parser = duration::request_timeout)]
+    request_timeout: Option<Duration>,
     /// Objects to ask for at a time; 0 for all at once.
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub chunk_size: u32,
@@ -101,7 +101,7 @@ impl KubeFlags {
             as_user: self.as_user.clone(),
             as_groups: self.as_groups.clone(),
             as_uid: self.as_uid.clone(),
-            request_timeout: Some(self.request_timeout),
+            request_timeout: self.request_timeout,
             argo_server: None,
         }
     }

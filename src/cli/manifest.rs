@@ -3,8 +3,8 @@
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
 use crate::cli::values;
-use crate::cli::values::image;
-use crate::cluster::unread::UnreadSource;
+use crate::cli::values::{AcceptedParser, image};
+use crate::cluster::unread::Accepted;
 use crate::error::{Error, exit};
 use crate::files::policy;
 use argo_gc_core::model::bucket::Bucket;
@@ -72,8 +72,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = values::repository, value_name = "URL", help_heading = "Purge")]
     repository: Vec<(Bucket, String)>,
     /// As of purge: proceeds even if SOURCE can't be read, although it may refer to what is deleted.
-    #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Purge")]
-    accept_unread: Vec<UnreadSource>,
+    #[arg(long, value_delimiter = ',', value_parser = AcceptedParser, value_name = "SOURCE",
+          help_heading = "Purge")]
+    accept_unread: Vec<Accepted>,
     /// As of purge: refuses a plan of more objects than this.
     #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Purge")]
     max_objects: u64,

@@ -71,9 +71,6 @@ mod tests {
             let now = "2026-11-20T12:00:00Z".parse().unwrap();
             flags.selection(Vec::new(), Vec::new(), now).takes(&workflow)
         };
-        assert!(takes("7d") && !takes("9999d"));
-        for beyond in ["9999999d", "999999999999w"] {
-            assert!(!takes(beyond), "{beyond}");
-        }
+        assert!(takes("7d") && !takes("9999d") && !takes("36600d"));
     }
 }

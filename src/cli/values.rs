@@ -1,12 +1,13 @@
 //! Parsers of flag values that several verbs share.
 
 use crate::cli::kube_flags::PHASES;
-use crate::cluster::unread::UnreadSource;
+use crate::cluster::unread::{Accepted, UnreadSource};
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::verdict::Verdict;
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsStr;
 
 /// The value of `--verdict` that means every verdict.
 pub(crate) const ALL: &str = "all";
@@ -48,13 +49,33 @@ pub(crate) fn image(text: &str) -> Result<String, String> {
     }
 }
 
-impl ValueEnum for UnreadSource {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ACCEPTABLE
+/// Parses what is accepted as unread. Help and completion show the sources.
+#[derive(Debug, Clone)]
+pub(crate) struct AcceptedParser;
+
+impl TypedValueParser for AcceptedParser {
+    type Value = Accepted;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Accepted, clap::Error> {
+        let text = value.to_string_lossy();
+        text.parse().map_err(|_| {
+            let mut error = clap::Error::new(ErrorKind::InvalidValue).with_cmd(command);
+            let names = UnreadSource::ACCEPTABLE.map(|source| source.as_str().to_owned()).to_vec();
+            let arg = arg.map(ToString::to_string).unwrap_or_default();
+            error.insert(ContextKind::InvalidArg, ContextValue::String(arg));
+            error.insert(ContextKind::InvalidValue, ContextValue::String(text.into_owned()));
+            error.insert(ContextKind::ValidValue, ContextValue::Strings(names));
+            error
+        })
     }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.as_str()))
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(UnreadSource::ACCEPTABLE.into_iter().map(|source| PossibleValue::new(source.as_str()))))
     }
 }
 
@@ -101,5 +122,17 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         "tb" => 1e12,
         _ => return Err(wrong()),
     };
-    Ok((number * factor) as u64)
+    /// 8 EiB: more than any bucket holds, and still a whole number of bytes.
+    const MOST: f64 = (1_u64 << 63) as f64;
+    let size = number * factor;
+    if size > MOST {
+        return Err(format!("{text} is more than any bucket holds"));
+    }
+    Ok(size as u64)
+}
+
+/// Parses a price.
+pub(crate) fn dollars(text: &str) -> Result<f64, String> {
+    let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| format!("{text:?} is no price such as 0.02"))
 }

@@ -1,6 +1,6 @@
 //! How to reach the cluster: kubeconfig, context, identity, time-out.
 
-use crate::cluster::api_client::{ApiClient, check_segment};
+use crate::cluster::api_client::{ApiClient, Patience, check_segment};
 use crate::cluster::argo_server::ArgoServer;
 use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::client::Cluster;
@@ -21,7 +21,7 @@ pub struct Access {
     pub as_user: Option<String>,
     pub as_groups: Vec<String>,
     pub as_uid: Option<String>,
-    /// For each request; none for no limit.
+    /// For each request, as kubectl means it: zero for no limit. Without it a server may be silent for a while.
     pub request_timeout: Option<Duration>,
     /// An Argo server, which alone can read offloaded nodes and the archive.
     pub argo_server: Option<ArgoAddress>,
@@ -39,7 +39,7 @@ impl Cluster {
         }
         check_segment("namespace", &config.default_namespace)?;
         trim_token_file(&mut config.auth_info);
-        let timeout = access.request_timeout.filter(|timeout| !timeout.is_zero());
+        let patience = Patience::from(access.request_timeout);
         let own = config.auth_info.clone();
         let auth = &mut config.auth_info;
         if access.as_user.is_some() {
@@ -53,8 +53,8 @@ impl Cluster {
         }
         let namespace = config.default_namespace.clone();
         let plugin = auth.exec.clone();
-        let api = ApiClient::new(config, timeout).map_err(|error| blame(plugin, error))?;
-        let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, timeout));
+        let api = ApiClient::new(config, patience).map_err(|error| blame(plugin, error))?;
+        let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, patience));
         let argo_server = argo_server.transpose()?.map(Arc::new);
         Ok(Self { api, namespace, context, argo_server })
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::client::{Body as KubeBody, ClientBuilder};
 use kube::config::Config;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,6 +22,58 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// The longest wait that a server can ask for.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// The largest body that is read, unpacked. A page of a hundred workflows, each as large as etcd takes, is smaller.
+const MAX_BODY: usize = 256 << 20;
+
+/// How long a server may be silent, if the user sets no limit. A Kubernetes API server ends a request itself after 60
+/// seconds, and its own words come first.
+const MAX_SILENCE: Duration = Duration::from_secs(90);
+
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as something comes now and then: the longest time without a byte.
+    Silence(Duration),
+    /// The longest time for a whole answer, as kubectl's `--request-timeout` means it.
+    Whole(Duration),
+    Endless,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::Silence(MAX_SILENCE)
+    }
+}
+
+impl From<Option<Duration>> for Patience {
+    /// The value of `--request-timeout`: zero is no limit, as with kubectl.
+    fn from(request_timeout: Option<Duration>) -> Self {
+        match request_timeout {
+            None => Self::default(),
+            Some(Duration::ZERO) => Self::Endless,
+            Some(limit) => Self::Whole(limit),
+        }
+    }
+}
+
+impl Patience {
+    /// The longest wait for the next sign of life.
+    fn silence(self) -> Duration {
+        match self {
+            Self::Silence(limit) => limit,
+            Self::Whole(_) | Self::Endless => Duration::MAX,
+        }
+    }
+
+    /// The longest wait for a whole answer.
+    fn whole(self) -> Duration {
+        match self {
+            Self::Whole(limit) => limit,
+            Self::Silence(_) | Self::Endless => Duration::MAX,
+        }
+    }
+}
 
 /// A request that may be sent more than once.
 #[derive(Clone, Copy)]
@@ -81,8 +134,10 @@ pub(crate) trait Failures {
 pub(crate) struct ApiClient {
     client: Client,
     host: String,
-    /// For each request; none for no limit.
-    timeout: Option<Duration>,
+    /// For each request.
+    patience: Patience,
+    /// The largest body that is read, unpacked, in bytes.
+    max_body: usize,
     buffers: Pool,
     /// The server's time at its first answer.
     first_answer: Arc<OnceLock<Timestamp>>,
@@ -93,7 +148,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// The configuration can't be used.
-    pub(crate) fn new(mut config: Config, timeout: Option<Duration>) -> Result<Self, Error> {
+    pub(crate) fn new(mut config: Config, patience: Patience) -> Result<Self, Error> {
         // kube's retries are made for controllers and wait for minutes; `exchange` has its own.
         config.default_retry = false;
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
@@ -101,7 +156,7 @@ impl ApiClient {
         config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
         let builder = ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&host, error))?;
         let (buffers, first_answer) = (Pool::default(), Arc::default());
-        Ok(Self { client: builder.build(), host, timeout, buffers, first_answer })
+        Ok(Self { client: builder.build(), host, patience, max_body: MAX_BODY, buffers, first_answer })
     }
 
     /// Host and port.
@@ -143,16 +198,17 @@ impl ApiClient {
 
     /// Sends a request once, and reads the answer whole.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
-        let exchange = self.send_unlimited(request);
-        match self.timeout {
-            None => exchange.await,
-            Some(timeout) => tokio::time::timeout(timeout, exchange)
-                .await
-                .unwrap_or_else(|_| Err(Failure { error: Error::timeout(&self.host), passing: false })),
-        }
+        self.within(self.patience.whole(), self.exchange_once(request)).await?
     }
 
-    async fn send_unlimited(&self, request: Request<'_>) -> Result<Answer, Failure> {
+    /// Waits for something, but not longer than this.
+    async fn within<T>(&self, limit: Duration, what: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::time::timeout(limit, what)
+            .await
+            .map_err(|_| Failure { error: Error::timeout(&self.host), passing: false })
+    }
+
+    async fn exchange_once(&self, request: Request<'_>) -> Result<Answer, Failure> {
         let Request { method, path, accept, content_type, body } = request;
         let request = http::Request::builder()
             .method(method)
@@ -164,7 +220,8 @@ impl ApiClient {
                 let error = Error::new(format!("{path}: {error}")).caused_by(error);
                 Failure { error, passing: false }
             })?;
-        let response = self.client.send(request).await.map_err(|error| {
+        let response = self.within(self.patience.silence(), self.client.send(request)).await?;
+        let response = response.map_err(|error| {
             let broken = matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_));
             let error = Error::from_kube(&self.host, error);
             let passing = broken && error.kind != ErrorKind::ConnectionRefused;
@@ -177,26 +234,36 @@ impl ApiClient {
         tracing::debug!(method, path, status = status.as_u16(), server = %self.host, "kubernetes");
         let wait = retry_after(response.headers());
         let mut body = self.buffers.take();
-        let collected = collect(response, &mut body.bytes).await;
-        collected.map_err(|error| Failure { error: Error::from_kube(&self.host, error), passing: true })?;
+        self.collect(response, &mut body.bytes).await?;
         Ok(Answer { status, wait, body })
     }
-}
 
-/// Reads a body into one buffer. Each frame is dropped as soon as it is copied, because it holds a larger read buffer.
-async fn collect(response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Result<(), kube::Error> {
-    /// The most that is reserved because of a `Content-Length` alone.
-    const MAX_TRUST: usize = 64 << 20;
-    let length = response.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    bytes.reserve(MAX_TRUST.min(length));
-    let mut body = std::pin::pin!(response.into_body());
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            bytes.extend_from_slice(&data);
+    /// Reads a body into one buffer. Each frame is dropped as soon as it is copied, because it holds a larger read
+    /// buffer.
+    async fn collect(&self, response: http::Response<KubeBody>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        /// The most that is reserved because of a `Content-Length` alone.
+        const MAX_TRUST: usize = 64 << 20;
+        let most = self.max_body;
+        let too_large = || Failure { error: Error::too_large(&self.host, most), passing: false };
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+        if length > most {
+            return Err(too_large());
         }
+        bytes.reserve(MAX_TRUST.min(length));
+        let mut body = std::pin::pin!(response.into_body());
+        while let Some(frame) = self.within(self.patience.silence(), body.frame()).await? {
+            let frame = frame
+                .map_err(|error| Failure { error: Error::from_kube(&self.host, error), passing: true })?;
+            if let Ok(data) = frame.into_data() {
+                if bytes.len() + data.len() > most {
+                    return Err(too_large());
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The time of the answer by the server's own clock.
@@ -237,4 +304,74 @@ pub(crate) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     let target = format!("{path}?");
     let start = target.len();
     form_urlencoded::Serializer::for_suffix(target, start).extend_pairs(query).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    const SHORT: Duration = Duration::from_millis(200);
+
+    /// A server that answers one connection, and then waits until the client hangs up.
+    fn server(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> http::Uri {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            // These requests have no body and fit into one packet.
+            let _ = connection.read(&mut [0; 4096]).unwrap();
+            answer(&mut connection);
+            let _ = connection.read_to_end(&mut Vec::new());
+        });
+        format!("http://{address}").parse().unwrap()
+    }
+
+    fn client(uri: http::Uri, patience: Patience) -> ApiClient {
+        ApiClient::new(Config::new(uri), patience).unwrap()
+    }
+
+    #[test]
+    fn a_request_timeout_means_what_kubectl_means() {
+        assert_eq!(Patience::from(None), Patience::Silence(MAX_SILENCE));
+        assert_eq!(Patience::from(Some(Duration::ZERO)), Patience::Endless);
+        assert_eq!(Patience::from(Some(SHORT)), Patience::Whole(SHORT));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_is_not_waited_for() {
+        for sent in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+            for patience in [Patience::Silence(SHORT), Patience::Whole(SHORT)] {
+                let client = client(server(move |connection| connection.write_all(sent).unwrap()), patience);
+                let Err(failure) = client.send(Request::get("/x")).await else { panic!("an answer") };
+                assert!(failure.error.message().ends_with("no answer in time"), "{}", failure.error);
+                assert!(!failure.passing);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_cut_off() {
+        let sends = async |head: &'static [u8], length: usize| {
+            let uri = server(move |connection| {
+                let _ = connection.write_all(head);
+                let _ = connection.write_all(&vec![b' '; length]);
+            });
+            let mut client = client(uri, Patience::Silence(SHORT));
+            client.max_body = 1000;
+            client.send(Request::get("/x")).await.map(|answer| answer.body.len())
+        };
+        const OPEN: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+        let failure = sends(OPEN, 1 << 20).await.unwrap_err();
+        assert!(failure.error.kind == ErrorKind::TooLarge && !failure.passing, "{}", failure.error);
+        // What is announced need not be waited for.
+        let failure = sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n", 0).await.unwrap_err();
+        assert_eq!(failure.error.kind, ErrorKind::TooLarge, "{}", failure.error);
+        assert!(
+            sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", 1000).await.is_ok_and(|n| n == 1000)
+        );
+    }
 }

@@ -6,18 +6,18 @@
 pub mod address;
 pub mod archive;
 
-use crate::cluster::api_client::{Answer, ApiClient, Failure, Failures, Request, check_segment};
+use crate::cluster::api_client::{Answer, ApiClient, Failure, Failures, Patience, Request, check_segment};
 use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Hint};
 use argo_gc_core::argo::de;
 use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::nodes::Nodes;
+use argo_gc_core::argo::weight;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::ArchiveExtent;
 use kube::config::{AuthInfo, Config};
 use serde::Deserialize;
-use std::time::Duration;
 
 /// How many whole workflows are asked for at a time: the nodes of each may be tens of megabytes.
 pub const WHOLE: usize = 4;
@@ -63,17 +63,13 @@ impl ArgoServer {
     ///
     /// # Errors
     /// The credentials can't be used.
-    pub(crate) fn new(
-        address: &ArgoAddress,
-        auth: &AuthInfo,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(address: &ArgoAddress, auth: &AuthInfo, patience: Patience) -> Result<Self, Error> {
         let ArgoAddress { uri, insecure } = address;
         let mut config = Config::new(uri.clone());
         config.accept_invalid_certs = *insecure;
         config.proxy_url = address::proxy(uri)?;
         config.auth_info = address::credentials(auth)?;
-        let api = ApiClient::new(config, timeout).map_err(|error| match error.kind {
+        let api = ApiClient::new(config, patience).map_err(|error| match error.kind {
             ErrorKind::Credentials => error.hint(OWN_TOKEN_HINT),
             _ => error,
         })?;
@@ -176,13 +172,14 @@ impl ArgoServer {
     async fn whole(&self, path: &str) -> Result<Whole, Error> {
         let text = self.get(path).await?;
         let decoded = tokio::task::spawn_blocking(move || {
-            serde_json::from_slice::<Workflow>(&text)
-                .map(|workflow| Whole { workflow: Box::new(workflow), text })
+            weight::check(&text, weight::MAX_WHOLE_WEIGHT).map_err(Error::malformed)?;
+            let workflow = serde_json::from_slice::<Workflow>(&text);
+            Ok(workflow.map(|workflow| Whole { workflow: Box::new(workflow), text }))
         });
-        let decoded = decoded
+        let decoded: Result<_, Error> = decoded
             .await
             .map_err(|error| Error::new(format!("a decoder stopped: {error}")).caused_by(error))?;
-        decoded.map_err(|error| self.half("workflow", error))
+        decoded?.map_err(|error| Error::malformed(self.half("workflow", error).brief()))
     }
 
     /// Reads a path. A failed connection is tried again, and what a proxy in front of the server may answer for a

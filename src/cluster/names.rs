@@ -2,8 +2,9 @@
 
 use crate::cluster::api_client::{Answer, Request, with_query};
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::continue_token;
+use crate::cluster::paging::{Course, continue_token};
 use crate::error::Error;
+use argo_gc_core::argo::list::{Item, decode};
 use argo_gc_core::argo::meta::Meta;
 use kube::config::Kubeconfig;
 use serde::Deserialize;
@@ -31,11 +32,7 @@ impl Cluster {
     /// The server can't be reached, or refuses.
     pub async fn names(&self, what: Named, mut take: impl FnMut(Vec<Meta>)) -> Result<(), Error> {
         #[derive(Deserialize)]
-        struct List {
-            items: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
+        struct Object {
             metadata: Meta,
         }
         let base = match what {
@@ -44,20 +41,25 @@ impl Cluster {
                 format!("/apis/argoproj.io/v1alpha1/namespaces/{}/workflows", self.namespace)
             }
         };
-        let mut token: Option<String> = None;
+        let mut course = Course::default();
         loop {
             let mut query = vec![("limit", PAGE)];
-            query.extend(token.as_deref().map(|token| ("continue", token)));
+            query.extend(course.token().map(|token| ("continue", token)));
             let path = with_query(&base, &query);
             let sent = self.api.send(Request::get(&path).accept(METADATA_ONLY)).await;
             let Answer { status, body, .. } = sent.map_err(|failure| failure.error)?;
             if !status.is_success() {
                 return Err(Error::from_status(status.as_u16(), &body));
             }
-            let List { items } = serde_json::from_slice(&body)?;
-            take(items.into_iter().map(|item| item.metadata).collect());
-            token = continue_token(&body)?;
-            if token.is_none() {
+            let mut names = Vec::new();
+            decode::<Object>(&body, |item| {
+                if let Item::Object(object) = item {
+                    names.push(object.metadata);
+                }
+            })?;
+            let more = course.goes_on(continue_token(&body)?, names.is_empty())?;
+            take(names);
+            if !more {
                 return Ok(());
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::continue_token;
+use crate::cluster::paging::{Course, continue_token, is_empty};
 use crate::cluster::referrers::ARGO;
 use crate::error::{Error, ErrorKind, Hint};
 use serde::de::IgnoredAny;
@@ -83,20 +83,22 @@ impl Cluster {
             }
             return Ok(());
         }
-        let mut token = None;
-        let mut restarted = false;
+        let mut course = Course::default();
+        let mut limit = scope.chunk_size;
         loop {
-            let body = match self.get(&list_path(&base, scope, token.as_deref())).await {
+            let body = match self.get(&list_path(&base, scope, limit, course.token())).await {
                 Ok(body) => body,
-                Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
-                    (token, restarted) = (None, true);
+                Err(error) if error.kind == ErrorKind::Expired && course.restarts() => continue,
+                // Workflows may be megabytes each, and a token takes any limit.
+                Err(error) if error.kind == ErrorKind::TooLarge && limit != 1 => {
+                    limit = smaller(limit);
                     continue;
                 }
                 Err(error) => return Err(explain(error, scope)),
             };
-            token = continue_token(&body).map_err(|error| self.alien("list of workflows", &error))?;
-            let last = token.is_none();
-            if sender.send(Ok(Body::Page(body))).await.is_err() || last {
+            let next = continue_token(&body).map_err(|error| self.alien("list of workflows", &error))?;
+            let more = course.goes_on(next, is_empty(&body))?;
+            if sender.send(Ok(Body::Page(body))).await.is_err() || !more {
                 return Ok(());
             }
         }
@@ -111,11 +113,19 @@ impl Cluster {
     }
 }
 
-fn list_path(base: &str, scope: &PageQuery, token: Option<&str>) -> String {
+/// The size of a page after one that was too large; 0 asked for all at once.
+fn smaller(limit: u32) -> u32 {
+    match limit {
+        0 => 100,
+        limit => limit.div_ceil(10),
+    }
+}
+
+fn list_path(base: &str, scope: &PageQuery, limit: u32, token: Option<&str>) -> String {
     let mut query: Vec<(&str, &str)> = Vec::new();
-    let limit = scope.chunk_size.to_string();
-    if scope.chunk_size > 0 {
-        query.push(("limit", &limit));
+    let chunk = limit.to_string();
+    if limit > 0 {
+        query.push(("limit", &chunk));
     }
     query.extend(token.map(|token| ("continue", token)));
     query.extend(scope.label_selector.as_deref().map(|selector| ("labelSelector", selector)));
@@ -146,11 +156,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pages_that_are_too_large_shrink_to_one_object() {
+        let sizes: Vec<u32> = std::iter::successors(Some(0), |limit| Some(smaller(*limit))).take(4).collect();
+        assert_eq!(sizes, [0, 100, 10, 1]);
+        assert_eq!(smaller(7), 1);
+    }
+
+    #[test]
     fn queries_are_encoded() {
-        let scope =
-            PageQuery { chunk_size: 5, label_selector: Some("a in (b,c)".into()), ..PageQuery::default() };
+        let scope = PageQuery { label_selector: Some("a in (b,c)".into()), ..PageQuery::default() };
         assert_eq!(
-            list_path("/x", &scope, Some("t=/&")),
+            list_path("/x", &scope, 5, Some("t=/&")),
             "/x?limit=5&continue=t%3D%2F%26&labelSelector=a+in+%28b%2Cc%29"
         );
     }

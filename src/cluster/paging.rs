@@ -1,7 +1,13 @@
-//! The continue token of a Kubernetes list.
+//! The continue token of a Kubernetes list, and whether a listing still gets on.
 
+use crate::error::Error;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How many pages without an object may follow each other. A server that searches by a label may send some.
+const MAX_EMPTY: u32 = 1000;
 
 /// The part of a list's metadata that paging needs.
 #[derive(Deserialize)]
@@ -45,6 +51,68 @@ pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::
     serde_json::from_slice::<List>(body).map(|list| list.metadata.next())
 }
 
+/// The way of one listing from page to page. A server whose tokens go round would be read for ever.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// The token of the next page; none at the beginning.
+    token: Option<String>,
+    /// Hashes of the tokens that were followed.
+    followed: HashSet<u64>,
+    /// Pages without an object since the last one with any.
+    empty: u32,
+    restarted: bool,
+}
+
+impl Course {
+    /// The token to send; none for the first page.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Begins anew after a token has expired; false if it did so before, or there is nothing to begin anew.
+    pub fn restarts(&mut self) -> bool {
+        let may = self.token.is_some() && !self.restarted;
+        if may {
+            *self = Self { restarted: true, ..Self::default() };
+        }
+        may
+    }
+
+    /// Goes on to the next page; false if there is none.
+    ///
+    /// # Errors
+    /// The listing goes round.
+    pub fn goes_on(&mut self, next: Option<String>, page_is_empty: bool) -> Result<bool, Error> {
+        self.empty = if page_is_empty { self.empty + 1 } else { 0 };
+        let Some(next) = next else { return Ok(false) };
+        let mut hasher = DefaultHasher::new();
+        next.hash(&mut hasher);
+        if !self.followed.insert(hasher.finish()) {
+            return Err(Error::new("the server's list goes round: it refers to a page that it sent before"));
+        }
+        if self.empty > MAX_EMPTY {
+            return Err(Error::new(format!(
+                "the server's list does not end: {} pages without an object, and no last one",
+                self.empty
+            )));
+        }
+        self.token = Some(next);
+        Ok(true)
+    }
+}
+
+/// Whether a list has no items, by its text alone, without parsing it: a list of one kind names no `items` before.
+pub(crate) fn is_empty(body: &[u8]) -> bool {
+    /// How far into a list its items may begin.
+    const HEAD: usize = 1 << 10;
+    const KEY: &[u8] = b"\"items\":";
+    let head = &body[..body.len().min(HEAD)];
+    let after = head.windows(KEY.len()).position(|window| window == KEY).map(|at| &head[at + KEY.len()..]);
+    after.is_some_and(|rest| {
+        rest.trim_ascii_start().starts_with(b"[]") || rest.trim_ascii_start().starts_with(b"null")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -77,6 +145,40 @@ mod tests {
                 format!(r#"{{"apiVersion":"v1","items":{},"metadata":{metadata}}}{}"#, json!(items), "\n")
             };
             prop_assert_eq!(continue_token(body.as_bytes()).unwrap(), full(body.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_listing_that_goes_round_ends() {
+        let next = |token: &str| Some(token.to_owned());
+        let mut course = Course::default();
+        assert!(course.goes_on(next("a"), false).unwrap() && course.token() == Some("a"));
+        assert!(course.goes_on(next("b"), false).unwrap());
+        assert!(course.goes_on(next("a"), false).unwrap_err().message().contains("goes round"));
+        // A list that expired begins anew once, and its tokens may come again.
+        let mut course = Course::default();
+        assert!(!course.restarts());
+        assert!(course.goes_on(next("a"), false).unwrap());
+        assert!(course.restarts() && course.token().is_none());
+        assert!(course.goes_on(next("a"), false).unwrap());
+        assert!(!course.restarts());
+        assert!(!course.goes_on(None, false).unwrap());
+    }
+
+    #[test]
+    fn a_listing_of_empty_pages_ends() {
+        let mut course = Course::default();
+        let mut pages = 0..=10 * MAX_EMPTY;
+        assert!(pages.any(|page| course.goes_on(Some(page.to_string()), true).is_err()));
+        let mut course = Course::default();
+        for page in 0..3 * MAX_EMPTY {
+            assert!(course.goes_on(Some(page.to_string()), !page.is_multiple_of(500)).unwrap());
+        }
+        for empty in [r#"{"items": [],"metadata":{}}"#, r#"{"metadata":{"continue":"x"},"items":null}"#] {
+            assert!(is_empty(empty.as_bytes()), "{empty}");
+        }
+        for full in [r#"{"items":[{"items":[]}]}"#, "{}", r#"{"items":"#] {
+            assert!(!is_empty(full.as_bytes()), "{full}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::continue_token;
+use crate::cluster::paging::{Course, continue_token};
 use crate::cluster::referrers::{ARGO, Pins, REFERRERS, Referrer};
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind};
@@ -17,15 +17,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 impl Cluster {
-    /// Reads what pods reported and no node may record yet. While it can't be read, it may refer to anything.
-    pub async fn results(&self, gathering: &mut ReferencesBuilder) -> Option<Unread> {
+    /// Reads what pods reported and no node may record yet, and returns what can't be read: it may refer to anything.
+    pub async fn results(&self, gathering: &mut ReferencesBuilder) -> Vec<Unread> {
         let mut pins = Pins::default();
         for referrer in REFERRERS.iter().filter(|referrer| referrer.source == UnreadSource::Nodes) {
             if let Err(error) = self.referrer(referrer, None, gathering, &mut pins).await {
-                return Some(Unread::new(referrer.source, format!("task results: {}", error.brief())));
+                pins.unread.push(Unread::new(referrer.source, format!("task results: {}", error.brief())));
             }
         }
-        None
+        pins.unread
     }
 
     /// Reads everything but workflows and task results that refers to artifacts or pins them, in all namespaces.
@@ -84,11 +84,11 @@ impl Cluster {
             Some(namespace) => format!("{}/namespaces/{namespace}/{}", referrer.group, referrer.resource),
         };
         let selector = referrer.label.map(|(name, value)| format!("{name}={value}"));
-        let mut token: Option<String> = None;
+        let mut course = Course::default();
         loop {
             let mut query = vec![("limit", "500")];
             query.extend(selector.as_deref().map(|selector| ("labelSelector", selector)));
-            query.extend(token.as_deref().map(|token| ("continue", token)));
+            query.extend(course.token().map(|token| ("continue", token)));
             let body = match self.get(&with_query(&path, &query)).await {
                 // A kind the server doesn't know has no objects.
                 Err(error) if error.is_not_found() && referrer.group == ARGO => return Ok(()),
@@ -98,11 +98,15 @@ impl Cluster {
                 Error::new(format!("the server's list of {}: {error}", referrer.source)).caused_by(error)
             };
             let list: List<'_> = serde_json::from_slice(&body).map_err(broken)?;
+            let page_is_empty = list.items.is_empty();
             for item in list.items {
-                referrer.add(item.get(), gathering, pins).map_err(|unreadable| broken(unreadable.error))?;
+                // An object that makes no sense may refer to anything. The others are read.
+                if let Err(unreadable) = referrer.add(item.get(), gathering, pins) {
+                    pins.unread.push(unreadable.as_unread(referrer.source));
+                }
             }
-            token = continue_token(&body).map_err(broken)?;
-            if token.is_none() {
+            let next = continue_token(&body).map_err(broken)?;
+            if !course.goes_on(next, page_is_empty)? {
                 return Ok(());
             }
         }

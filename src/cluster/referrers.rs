@@ -2,11 +2,13 @@
 //! table.
 
 use crate::cluster::unread::{Unread, UnreadSource};
+use argo_gc_core::argo::list::{Item, object};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 /// The path of Argo's API group.
 pub(crate) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
@@ -141,11 +143,16 @@ impl Referrer {
         struct WithData {
             data: Option<BTreeMap<String, String>>,
         }
-        let broken = |error| Unreadable { name: self.what.to_owned(), error };
-        let Named { metadata: meta } = serde_json::from_str(text).map_err(broken)?;
-        let name = match meta.namespace.as_str() {
-            "" => format!("{} {}", self.what, meta.name),
-            namespace => format!("{} {namespace}/{}", self.what, meta.name),
+        let meta = match object::<Named>(text) {
+            Item::Object(named) => named.metadata,
+            Item::Malformed(bad) => {
+                let object = bad.known_name().to_owned();
+                return Err(Unreadable { what: self.what, object, error: bad.error });
+            }
+        };
+        let object = match meta.namespace.as_str() {
+            "" => meta.name.clone(),
+            namespace => format!("{namespace}/{}", meta.name),
         };
         if meta.is_pinned() {
             match self.pin {
@@ -158,7 +165,10 @@ impl Referrer {
                 }
             }
         }
-        let broken = |error| Unreadable { name: name.clone(), error };
+        let broken = |error: serde_json::Error| {
+            let (object, error) = (object.clone(), error.to_string());
+            Unreadable { what: self.what, object, error }
+        };
         let data = match self.mentions {
             Mentions::DataValues => serde_json::from_str::<WithData>(text).map_err(broken)?.data,
             Mentions::Anywhere | Mentions::Nowhere => None,
@@ -169,11 +179,18 @@ impl Referrer {
             Mentions::Nowhere => Vec::new(),
         };
         if self.mentions != Mentions::Nowhere {
-            let by = gathering.referrer(name.clone(), String::new());
+            let by = gathering.referrer(format!("{} {object}", self.what), String::new());
+            let mut failure = None;
             for text in texts {
-                let Uses(uses) = serde_json::from_str(text).map_err(broken)?;
-                uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+                match serde_json::from_str(text) {
+                    Ok(Uses(uses)) => {
+                        uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+                    }
+                    // The other entries of a cache still count.
+                    Err(error) => failure = failure.or(Some(error)),
+                }
             }
+            return failure.map_or(Ok(()), |error| Err(broken(error)));
         }
         Ok(())
     }
@@ -189,8 +206,28 @@ pub(crate) struct Named {
 /// An object that makes no sense.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    pub(crate) name: String,
-    pub(crate) error: serde_json::Error,
+    /// What an object of its kind is called.
+    what: &'static str,
+    /// Its `namespace/name`, as far as it is known.
+    object: String,
+    error: String,
+}
+
+impl Unreadable {
+    /// It as a part of its source that could not be read.
+    pub(crate) fn as_unread(&self, source: UnreadSource) -> Unread {
+        match self.object.as_str() {
+            "" => Unread::new(source, self.to_string()),
+            object => Unread::object(source, self.what, object, &self.error),
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let space = if self.object.is_empty() { "" } else { " " };
+        write!(f, "{}{space}{}: {}", self.what, self.object, self.error)
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +267,25 @@ mod tests {
                 source => source,
             };
             assert_eq!(found, Some(expected), "{}", referrer.kind);
+        }
+    }
+
+    #[test]
+    fn an_object_that_makes_no_sense_is_named() {
+        for referrer in REFERRERS.iter().filter(|referrer| referrer.mentions == Mentions::DataValues) {
+            for (text, object) in [
+                (r#"{"metadata":{"name":"x","namespace":"ml"},"data":{"entry":"{"}}"#, "ml/x"),
+                (r#"{"metadata":{"name":"x","namespace":"ml","labels":7}}"#, "ml/x"),
+                (r#"{"metadata":{"labels":7}}"#, ""),
+            ] {
+                let mut pins = Pins::default();
+                let unreadable =
+                    referrer.add(text, &mut ReferencesBuilder::default(), &mut pins).unwrap_err();
+                let unread = unreadable.as_unread(referrer.source);
+                assert_eq!(unread.object, object, "{text}");
+                let words = format!("caches: {}: ", format!("cache {object}").trim_end());
+                assert!(unread.to_string().starts_with(&words), "{unread}");
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::continue_token;
+use crate::cluster::paging::{Course, continue_token};
 use crate::cluster::referrers::ARGO;
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::list::{Item, decode};
@@ -139,27 +139,26 @@ impl Cluster {
             None => format!("{}/{}", listing.group, listing.resource),
         };
         let mut items = Vec::new();
-        let mut token: Option<String> = None;
-        let mut restarted = false;
+        let mut course = Course::default();
         loop {
             let mut query = listing.query.to_vec();
             query.push(("limit", PAGE));
-            query.extend(token.as_deref().map(|token| ("continue", token)));
+            query.extend(course.token().map(|token| ("continue", token)));
             let body = match self.get(&with_query(&base, &query)).await {
                 Err(error) if error.is_not_found() => return Ok(items),
-                Err(error) if error.kind == ErrorKind::Expired && token.is_some() && !restarted => {
+                Err(error) if error.kind == ErrorKind::Expired && course.restarts() => {
                     items.clear();
-                    (token, restarted) = (None, true);
                     continue;
                 }
                 other => other?,
             };
+            let before = items.len();
             let broken = |error: serde_json::Error| {
                 Error::new(format!("the server's list of {}: {error}", listing.resource)).caused_by(error)
             };
             decode::<T>(&body, |item| items.push(item)).map_err(broken)?;
-            token = continue_token(&body).map_err(broken)?;
-            if token.is_none() {
+            let next = continue_token(&body).map_err(broken)?;
+            if !course.goes_on(next, items.len() == before)? {
                 return Ok(items);
             }
         }

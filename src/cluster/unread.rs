@@ -53,7 +53,8 @@ impl UnreadSource {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The source of a name.
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ACCEPTABLE.into_iter().find(|source| source.as_str() == text)
     }
 }
@@ -68,13 +69,68 @@ impl fmt::Display for UnreadSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     pub source: UnreadSource,
+    /// `namespace/name` if only this one object of the source is unread; else empty. A document does not hold it.
+    pub object: String,
     pub why: String,
+}
+
+/// What a user accepts as unread: a source, or one object of it. It is written `nodes` or `nodes:namespace/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub source: UnreadSource,
+    /// Empty for all of the source.
+    pub object: String,
+}
+
+impl Accepted {
+    /// Whether this is accepted.
+    pub fn takes(&self, unread: &Unread) -> bool {
+        self.source == unread.source && (self.object.is_empty() || self.object == unread.object)
+    }
+
+    /// What to accept so that exactly this is taken.
+    pub fn exactly(unread: &Unread) -> Self {
+        Self { source: unread.source, object: unread.object.clone() }
+    }
+}
+
+impl std::str::FromStr for Accepted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (source, object) = match text.split_once(':') {
+            Some((_, "")) => return Err(format!("{text:?} names no object after the colon")),
+            Some((source, object)) => (source, object),
+            None => (text, ""),
+        };
+        let source = UnreadSource::parse(source).ok_or_else(|| format!("{source:?} is no source"))?;
+        Ok(Self { source, object: object.to_owned() })
+    }
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.object.as_str() {
+            "" => write!(f, "{}", self.source),
+            object => write!(f, "{}:{object}", self.source),
+        }
+    }
 }
 
 impl Unread {
     /// A source with the reason why it could not be read.
     pub fn new(source: UnreadSource, why: impl Into<String>) -> Self {
-        Self { source, why: why.into() }
+        Self { source, object: String::new(), why: why.into() }
+    }
+
+    /// One object of a source, `namespace/name`, with what it is called and the reason why it could not be read.
+    pub fn object(source: UnreadSource, what: &str, object: &str, why: impl fmt::Display) -> Self {
+        Self { source, object: object.to_owned(), why: format!("{what} {object}: {why}") }
+    }
+
+    /// Whether a document says the same of the same source.
+    pub fn is_known_as(&self, saved: &Self) -> bool {
+        self.source == saved.source && self.why == saved.why
     }
 }
 
@@ -117,6 +173,31 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn one_object_is_accepted_or_all() {
+        let one = Unread::object(UnreadSource::Nodes, "workflow", "ml/x", "offloaded");
+        let all = Unread::new(UnreadSource::Nodes, "forbidden");
+        assert_eq!(one.to_string(), "nodes: workflow ml/x: offloaded");
+        let accepted = |text: &str| text.parse::<Accepted>().unwrap();
+        for (text, takes_one, takes_all) in [
+            ("nodes", true, true),
+            ("nodes:ml/x", true, false),
+            ("nodes:ml/xy", false, false),
+            ("workflows:ml/x", false, false),
+        ] {
+            assert_eq!(accepted(text).takes(&one), takes_one, "{text}");
+            assert_eq!(accepted(text).takes(&all), takes_all, "{text}");
+            assert_eq!(accepted(text).to_string(), text);
+        }
+        assert_eq!(Accepted::exactly(&one), accepted("nodes:ml/x"));
+        assert_eq!(Accepted::exactly(&all), accepted("nodes"));
+        for wrong in ["", "nodes:", "others:ml/x", ":ml/x"] {
+            assert!(wrong.parse::<Accepted>().is_err(), "{wrong}");
+        }
+        let saved: Unread = serde_json::from_value(serde_json::to_value(&one).unwrap()).unwrap();
+        assert!(one.is_known_as(&saved) && !all.is_known_as(&saved));
+    }
 
     #[test]
     fn documents_hold_one_string() {

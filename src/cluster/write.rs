@@ -4,7 +4,7 @@ use crate::cluster::api_client::Request;
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use argo_gc_core::argo::meta::Meta;
-use argo_gc_core::argo::names;
+use argo_gc_core::argo::{names, weight};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,13 +18,16 @@ pub enum Patched {
 }
 
 impl Cluster {
-    /// One workflow's JSON; none when it does not exist.
+    /// One workflow's JSON, which is safe to decode; none when it does not exist.
     ///
     /// # Errors
-    /// It can't be read.
+    /// It can't be read, or would take too much memory.
     pub async fn workflow(&self, namespace: &str, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.get(&path(namespace, name)).await {
-            Ok(body) => Ok(Some(body.to_vec())),
+            Ok(body) => match weight::check(&body, weight::MAX_WEIGHT) {
+                Ok(()) => Ok(Some(body.to_vec())),
+                Err(too_heavy) => Err(Error::malformed(format!("workflow {namespace}/{name}: {too_heavy}"))),
+            },
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

@@ -192,16 +192,13 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
-/// A duration with its unit: a user who writes `7` does not mean seconds.
+/// A duration with its unit.
 #[derive(Debug, Clone, Copy)]
 struct Age(SignedDuration);
 
 impl<'de> Deserialize<'de> for Age {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if !text.ends_with(|c: char| c.is_ascii_alphabetic()) {
-            return Err(de::Error::custom(format!("{text:?} has no unit; write 7d, 12h or 30m")));
-        }
         let duration = duration::parse(&text).map_err(de::Error::custom)?;
         Ok(Self(crate::duration::signed(duration)))
     }
@@ -382,7 +379,8 @@ overrides:
             ("keepLast: many", "3:11: ", ""),
             ("keepLast:", "3:", ""),
             ("keepLast: 3\nkeepLast: 4", "4:1: ", "duplicate"),
-            ("olderThan: 7", "3:12: ", "has no unit"),
+            ("olderThan: 7", "3:12: ", "7 of what? write 7d"),
+            ("olderThan: 99999d", "3:12: ", "longer than"),
             ("olderThan: 7y", "3:12: ", "no duration"),
             ("failed:\n  kepLast: 1", "4:3: ", "unknown field"),
             ("verdicts: []", "3:11: ", "empty"),

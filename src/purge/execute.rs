@@ -75,7 +75,7 @@ impl Executor<'_> {
         let mut tally = Tally::default();
         let mut failure = None;
         loop {
-            while room > 0 {
+            while room > 0 && failure.is_none() {
                 let Some(plan) = workflows.next() else { break };
                 let share =
                     plan.as_ref().map_or(0, |plan| plan.delete.len()).clamp(SHARE.0, SHARE.1).min(room);

@@ -5,6 +5,7 @@
 
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
+use crate::disk_queue::until_error;
 use crate::error::{Error, Hint};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
@@ -276,10 +277,11 @@ impl Plan {
     /// The file can't be read any more.
     pub fn workflows(&self) -> Result<impl Iterator<Item = Result<PlannedWorkflow, Error>> + use<>, Error> {
         let lines = self.text()?.lines().skip(1);
-        Ok(lines.take_while(|line| !line.as_ref().is_ok_and(|line| line.starts_with(']'))).map(|line| {
+        let lines = lines.take_while(|line| !line.as_ref().is_ok_and(|line| line.starts_with(']')));
+        Ok(until_error(lines.map(|line| {
             let line = line.map_err(unwritten)?;
             serde_json::from_str(line.trim_start_matches(',')).map_err(Error::new)
-        }))
+        })))
     }
 
     /// Bytes of the document; a journal goes on after them.

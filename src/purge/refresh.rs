@@ -2,7 +2,7 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::referrers::Pins;
-use crate::cluster::unread::{Unread, UnreadSource};
+use crate::cluster::unread::Unread;
 use crate::error::Error;
 use crate::purge::plan_file::{Plan, Since};
 use crate::purge::recheck::rerun;
@@ -39,9 +39,8 @@ pub(crate) async fn references(
     if orphans {
         unread.extend(cluster.results(&mut gathering).await);
     }
-    // The plan may have been made with an Argo server, or the archive was accepted as unread.
-    let accepted = plan.head.unread.iter().any(|unread| unread.source == UnreadSource::Archive) && !orphans;
-    unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers).filter(|_| !accepted));
+    // The plan may have been made with an Argo server, and this run has none.
+    unread.extend(archive::unread_without(cluster.argo_server(), &context.controllers));
     let since = Arc::new(Mutex::new(Since::default()));
     let look = look(plan, pins.clone(), &since)?;
     let terms = Arc::new(Terms { selects: look, ..Terms::selecting_nothing(context.clone(), pins) });
@@ -51,8 +50,9 @@ pub(crate) async fn references(
     if let Some(first) = unread.first().filter(|_| orphans) {
         return Err(Error::refused(format!("it is unknown whether these are still orphans: {first}")));
     }
-    // A source that the user accepted as unread when the plan was made is still accepted. Any other is not.
-    let accepted = |unread: &Unread| plan.head.unread.contains(unread);
+    // What the user accepted as unread when the plan was made is still accepted, if it is unread for the same reason.
+    // Anything else is not.
+    let accepted = |unread: &Unread| plan.head.unread.iter().any(|saved| unread.is_known_as(saved));
     let unread = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;

@@ -150,7 +150,10 @@ impl<'a, V: Visitor> ArchiveReader<'a, V> {
     }
 }
 
-/// Whether a failure is about one workflow: it was deleted meanwhile, or may not be read.
+/// Whether a failure is about one workflow: it was deleted meanwhile, may not be read, or makes no sense.
 pub(crate) fn is_of_one_workflow(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden)
+    matches!(
+        error.kind,
+        ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::TooLarge | ErrorKind::Malformed
+    )
 }

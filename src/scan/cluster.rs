@@ -6,7 +6,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind, Hint};
-use crate::scan::archive::{ArchiveReader, Archived, RowUse, unread};
+use crate::scan::archive::{ArchiveReader, Archived, RowUse, is_of_one_workflow, unread};
 use crate::scan::gather::{Scan, Terms};
 use crate::scan::pages::parts;
 use crate::scan::request::ClusterRequest;
@@ -109,8 +109,11 @@ async fn archive(
                 Ok(part) => scan.absorb(part)?,
                 Err(error) => {
                     let name = format!("{}/{}", meta.namespace, meta.name);
-                    scan.unread.push(unread(format!("archived workflow {name}: {}", error.brief())));
-                    return Ok(());
+                    let (source, what) = (UnreadSource::Archive, "archived workflow");
+                    scan.unread.push(Unread::object(source, what, &name, error.brief()));
+                    if !is_of_one_workflow(&error) {
+                        return Ok(());
+                    }
                 }
             }
         }

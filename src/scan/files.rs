@@ -1,6 +1,6 @@
 //! Objects of files: those beside the workflows, and all of them at once for verbs that delete.
 
-use crate::cluster::referrers::{Pins, Referrer, Unreadable};
+use crate::cluster::referrers::{Pins, Referrer};
 use crate::error::Error;
 use crate::files;
 use crate::files::{Input, Object};
@@ -131,7 +131,7 @@ fn refer(
     {
         return Ok(());
     }
-    referrer.add(text, gathering, pins).map_err(|Unreadable { name, error }| {
-        Error::refused(format!("{name}: {error}")).hint("what can't be read may refer to anything")
-    })
+    referrer
+        .add(text, gathering, pins)
+        .map_err(|unreadable| Error::refused(unreadable).hint("what can't be read may refer to anything"))
 }

@@ -182,12 +182,17 @@ impl ScanPart {
 
     /// What can't be read may refer to anything.
     pub fn malformed(&mut self, Malformed { name, error }: Malformed) {
-        self.unread.push(Unread::new(UnreadSource::Workflows, format!("workflow {name}: {error}")));
+        self.unread.push(match name.contains('/') {
+            true => Unread::object(UnreadSource::Workflows, "workflow", &name, error),
+            // An object that has no name can't be named.
+            false => Unread::new(UnreadSource::Workflows, format!("workflow {name}: {error}")),
+        });
     }
 
     fn unread_nodes(&mut self, name: &str, error: &NodesError, more: Option<&str>) {
         let more = more.map(|why| format!(": {why}")).unwrap_or_default();
-        self.unread.push(Unread::new(UnreadSource::Nodes, format!("workflow {name}: {error}{more}")));
+        let why = format!("{error}{more}");
+        self.unread.push(Unread::object(UnreadSource::Nodes, "workflow", name, why));
     }
 }
 

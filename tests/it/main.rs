@@ -6,6 +6,7 @@ mod support;
 
 mod argo;
 mod argo_purge;
+mod bounds;
 mod check;
 mod clouds;
 mod cited;

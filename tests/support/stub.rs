@@ -40,6 +40,8 @@ enum End {
     Cut,
     /// Nothing comes after the headers.
     StalledBody,
+    /// So many bytes are announced, and do not come.
+    Announced(u64),
     /// Not even the headers come.
     Stalled,
 }
@@ -73,6 +75,11 @@ impl Reply {
         Self { end: End::Stalled, ..Self::page(&[], "") }
     }
 
+    /// An answer that says how many bytes it has, and sends one of them.
+    pub fn announcing(bytes: u64) -> Self {
+        Self { end: End::Announced(bytes), ..Self::page(&[], "") }
+    }
+
     pub fn cut(mut self) -> Self {
         self.end = End::Cut;
         self
@@ -96,11 +103,14 @@ impl Reply {
         for (name, value) in &self.headers {
             response = response.header(*name, value);
         }
-        let length = self.body.len();
+        let length = match self.end {
+            End::Announced(bytes) => bytes,
+            _ => self.body.len() as u64,
+        };
         let body = match self.end {
             End::Whole => return response.body(Body::from(self.body)).expect("a response"),
             End::Cut => {
-                let half = self.body[..length / 2].to_vec();
+                let half = self.body[..self.body.len() / 2].to_vec();
                 // What comes before is on its way only once the server has nothing else to do.
                 let cut = stream::once(async {
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -108,7 +118,7 @@ impl Reply {
                 });
                 Body::from_stream(stream::iter([Ok(half)]).chain(cut))
             }
-            End::Stalled | End::StalledBody => {
+            End::Stalled | End::StalledBody | End::Announced(_) => {
                 let nothing = stream::pending::<io::Result<Vec<u8>>>();
                 Body::from_stream(stream::iter([Ok(self.body[..1].to_vec())]).chain(nothing))
             }
@@ -225,11 +235,20 @@ impl Stub {
 
     /// The plugin's `inspect` under a kubeconfig, ready to run.
     pub fn command(&self, config: &Value, arguments: &str) -> Command {
+        self.command_of("inspect", config, arguments)
+    }
+
+    fn command_of(&self, verb: &str, config: &Value, arguments: &str) -> Command {
         let path = self.path("kubeconfig");
         std::fs::write(&path, config.to_string()).expect("the kubeconfig is written");
-        let mut command = plugin(["inspect", "--kubeconfig"]);
+        let mut command = plugin([verb, "--kubeconfig"]);
         command.arg(path).args(arguments.split_whitespace());
         command
+    }
+
+    /// Runs a verb with more arguments, separated by white space.
+    pub fn run(&self, verb: &str, arguments: &str) -> Ran {
+        Ran::of(self.command_of(verb, &self.config(&json!({})), arguments))
     }
 
     /// Runs `inspect` with more arguments, separated by white space.

@@ -15,4 +15,5 @@ pub mod related;
 pub mod template;
 pub mod uses;
 pub mod version;
+pub mod weight;
 pub mod workflow;

@@ -5,7 +5,7 @@ use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::{Verdicts, phase, verdict, verdicts};
+use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts};
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
@@ -111,7 +111,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "KEY")]
     pub group_by: Option<GroupBy>,
     /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices, of S3 and Azure too].
-    #[arg(long, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
+    #[arg(long, value_parser = dollars, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
     pub price: Option<f64>,
     #[command(flatten)]
     pub storage: StorageFlags,

@@ -6,9 +6,9 @@ use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
-use crate::cli::values::{bytes, not_blank, phase, repository};
+use crate::cli::values::{AcceptedParser, bytes, not_blank, phase, repository};
 use crate::cluster::client::Cluster;
-use crate::cluster::unread::{Unread, UnreadSource};
+use crate::cluster::unread::{Accepted, Unread};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
@@ -100,9 +100,11 @@ pub(crate) struct Arguments {
     /// Azure container's URL; without a prefix the whole bucket.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
     pub repository: Vec<(Bucket, String)>,
-    /// Proceeds even if SOURCE can't be read, although it may refer to what is deleted.
-    #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
-    pub accept_unread: Vec<UnreadSource>,
+    /// Proceeds even if SOURCE can't be read, although it may refer to what is deleted; nodes:NAMESPACE/NAME accepts one
+    /// object only.
+    #[arg(long, value_delimiter = ',', value_parser = AcceptedParser, value_name = "SOURCE",
+          help_heading = "Safety")]
+    pub accept_unread: Vec<Accepted>,
     /// How long a workflow is kept after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
@@ -214,7 +216,8 @@ fn shard(text: &str) -> Result<Shard, String> {
     let wrong = || format!("{text:?} is not of the form 3/8");
     let (number, of) = text.split_once('/').ok_or_else(wrong)?;
     let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-    match number >= 1 && number <= of {
+    // As many as --shards makes.
+    match number >= 1 && number <= of && of <= 1000 {
         true => Ok(Shard { number, of }),
         false => Err(wrong()),
     }
@@ -296,19 +299,28 @@ impl Arguments {
 
     /// Refuses to go on if a source of references is unread and not accepted. Returns the accepted ones.
     pub fn check_unread(&self, unread: &[Unread]) -> Result<Vec<Unread>, Error> {
-        let (fine, missing): (Vec<&Unread>, Vec<&Unread>) =
-            unread.iter().partition(|unread| self.accept_unread.contains(&unread.source));
+        /// How many objects are named one by one.
+        const NAMED: usize = 8;
+        let (fine, missing): (Vec<&Unread>, Vec<&Unread>) = unread
+            .iter()
+            .partition(|unread| self.accept_unread.iter().any(|accepted| accepted.takes(unread)));
         let Some(first) = missing.first() else {
             return Ok(fine.into_iter().cloned().collect());
         };
-        let mut sources: Vec<&str> = missing.iter().map(|unread| unread.source.as_str()).collect();
-        sources.dedup();
+        // The next object that can't be read is not accepted with these.
+        let mut exactly: Vec<String> =
+            missing.iter().map(|unread| Accepted::exactly(unread).to_string()).collect();
+        exactly.dedup();
+        if exactly.len() > NAMED {
+            exactly = missing.iter().map(|unread| unread.source.to_string()).collect();
+            exactly.dedup();
+        }
         let more = match missing.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
         Err(Error::refused(format!("it is unknown what else refers to these artifacts: {first}{more}")).hint(
-            format!("get permission to read it, or take the risk with --accept-unread {}", sources.join(",")),
+            format!("get permission to read it, or take the risk with --accept-unread {}", exactly.join(",")),
         ))
     }
 }

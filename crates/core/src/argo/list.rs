@@ -1,6 +1,6 @@
 //! Lists of Workflows as the API server sends them, decoded without building a tree of values.
 
-use crate::argo::meta::Meta;
+use crate::argo::weight;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -36,8 +36,8 @@ impl Malformed {
 
 /// Decodes the items of one page, and passes each on before it reads the next.
 ///
-/// Items are read directly into `T`. After the first that does not fit, items are decoded one by one, so that a
-/// malformed object affects only itself.
+/// Items are read directly into `T`. After the first that does not fit, and in a heavy body, items are decoded one by
+/// one, so that a malformed or hostile object affects only itself.
 ///
 /// # Errors
 /// The body is not a JSON list. Items before the error may have been passed on.
@@ -56,7 +56,8 @@ pub fn decode<T: DeserializeOwned>(
         take(Item::Object(Box::new(item)));
     };
     let mut json = serde_json::Deserializer::from_slice(body);
-    if Items(&mut good).deserialize(&mut json).and_then(|()| json.end()).is_ok() {
+    let light = weight::is_light(body);
+    if light && Items(&mut good).deserialize(&mut json).and_then(|()| json.end()).is_ok() {
         return Ok(());
     }
     let list: RawList<'_> = serde_json::from_slice(body)?;
@@ -107,43 +108,44 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Items<'_, T> {
     }
 }
 
-/// Decodes one object.
+/// Decodes one object. One that would take too much memory is malformed.
 pub fn object<T: DeserializeOwned>(text: &str) -> Item<T> {
-    match serde_json::from_str(text) {
-        Ok(object) => Item::Object(Box::new(object)),
-        Err(error) => Item::Malformed(Malformed { name: name_of(text), error: error.to_string() }),
+    let malformed = |error: String| Item::Malformed(Malformed { name: name_of(text), error });
+    match weight::check(text.as_bytes(), weight::MAX_WEIGHT) {
+        Ok(()) => match serde_json::from_str(text) {
+            Ok(object) => Item::Object(Box::new(object)),
+            Err(error) => malformed(error.to_string()),
+        },
+        Err(too_heavy) => malformed(too_heavy.to_string()),
     }
 }
 
-/// The name of an object whose other fields can't be read.
+/// The name of an object whose other fields can't be read. A name or a namespace that is no text is left out.
 fn name_of(text: &str) -> String {
-    #[derive(Deserialize)]
-    struct Named {
-        metadata: Meta,
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        metadata: Option<&'a RawValue>,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    struct NameOnly {
-        name: Option<String>,
-        namespace: Option<String>,
+    struct Names<'a> {
+        #[serde(borrow)]
+        name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        namespace: Option<&'a RawValue>,
     }
-    #[derive(Deserialize)]
-    struct Leniently {
-        metadata: NameOnly,
-    }
-    let (namespace, name) = match serde_json::from_str::<Named>(text) {
-        Ok(Named { metadata }) => (metadata.namespace, metadata.name),
-        Err(_) => match serde_json::from_str::<Leniently>(text) {
-            Ok(Leniently { metadata }) => {
-                (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default())
-            }
-            Err(_) => Default::default(),
-        },
+    let read = |raw: Option<&RawValue>| -> String {
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
     };
-    match (namespace.is_empty(), name.is_empty()) {
-        (_, true) => UNNAMED.to_owned(),
-        (true, false) => name,
-        (false, false) => format!("{namespace}/{name}"),
+    let Named { metadata } = serde_json::from_str(text).unwrap_or_default();
+    let names = metadata.and_then(|raw| serde_json::from_str::<Names<'_>>(raw.get()).ok());
+    let Names { name, namespace } = names.unwrap_or_default();
+    match (read(namespace), read(name)) {
+        (_, name) if name.is_empty() => UNNAMED.to_owned(),
+        (namespace, name) if namespace.is_empty() => name,
+        (namespace, name) => format!("{namespace}/{name}"),
     }
 }
 
@@ -170,6 +172,38 @@ mod tests {
         assert!(matches!(&items[0], Item::Object(wf) if wf.metadata.name == "a"));
         assert!(matches!(&items[1], Item::Malformed(bad) if bad.name == "ml/b"));
         assert!(matches!(&items[2], Item::Object(_)));
+    }
+
+    #[test]
+    fn an_object_of_hostile_size_costs_itself_alone() {
+        let hostile = format!(
+            r#"{{"metadata":{{"name":"b","namespace":"ml"}},"spec":{{"templates":[{}{{}}]}}}}"#,
+            "{},".repeat(1_000_000)
+        );
+        let body =
+            format!(r#"{{"items":[{{"metadata":{{"name":"a"}}}},{hostile},{{"metadata":{{"name":"c"}}}}]}}"#);
+        let items = workflows(body.as_bytes()).unwrap();
+        assert!(matches!(&items[0], Item::Object(wf) if wf.metadata.name == "a"));
+        assert!(
+            matches!(&items[1], Item::Malformed(bad) if bad.name == "ml/b" && bad.error.starts_with("too large")),
+            "{:?}",
+            items[1]
+        );
+        assert!(matches!(&items[2], Item::Object(wf) if wf.metadata.name == "c"));
+        assert_eq!(items.len(), 3);
+    }
+
+    #[test]
+    fn a_name_is_told_as_far_as_it_can_be_read() {
+        for (metadata, name) in [
+            (r#"{"name":"w","namespace":7,"labels":[]}"#, "w"),
+            (r#"{"name":null,"namespace":"ml"}"#, UNNAMED),
+            (r#"{"name":"w","namespace":"ml","labels":7}"#, "ml/w"),
+            ("null", UNNAMED),
+            ("[1]", UNNAMED),
+        ] {
+            assert_eq!(name_of(&format!(r#"{{"metadata":{metadata}}}"#)), name, "{metadata}");
+        }
     }
 
     #[test]

@@ -37,8 +37,11 @@ pub struct Meta {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct OwnerReference {
+    #[serde(deserialize_with = "de::or_default")]
     pub kind: String,
+    #[serde(deserialize_with = "de::or_default")]
     pub name: String,
+    #[serde(deserialize_with = "de::or_default")]
     pub uid: String,
 }
 

@@ -65,6 +65,7 @@ pub struct Outputs {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemoizationStatus {
+    #[serde(deserialize_with = "de::or_default")]
     pub hit: bool,
     #[serde(deserialize_with = "de::or_default")]
     pub cache_name: String,

@@ -2,13 +2,14 @@
 
 use crate::argo::node::NodeStatus;
 use crate::argo::uses::Uses;
+use crate::argo::weight::{MAX_WEIGHT, Scale, TooHeavy};
 use crate::argo::workflow::Workflow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use thiserror::Error;
 
 /// Node trees by node ID.
@@ -28,6 +29,8 @@ pub enum NodesError {
     Base64(#[from] base64::DecodeError),
     #[error("status.compressedNodes unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
     TooLarge,
+    #[error("status.compressedNodes is {0}")]
+    TooHeavy(#[from] TooHeavy),
     #[error("status.compressedNodes ({format}) holds no readable node tree: {source}")]
     Content { format: &'static str, source: serde_json::Error },
 }
@@ -36,7 +39,8 @@ impl Workflow {
     /// Unpacks `status.compressedNodes` into `status.nodes`; does nothing where nodes are plain.
     ///
     /// # Errors
-    /// The nodes are offloaded, or the compressed form is damaged or larger than [`MAX_UNPACKED`].
+    /// The nodes are offloaded, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
+    /// more than [`MAX_WEIGHT`] of memory.
     pub fn hydrate(&mut self) -> Result<(), NodesError> {
         let status = &mut self.status;
         if !status.compressed_nodes.is_empty() {
@@ -60,47 +64,47 @@ pub fn uses(compressed: &str) -> Result<Uses, NodesError> {
 /// Detects the algorithm by its magic bytes as Argo does, and assumes brotli for anything else (util/file
 /// DecompressContent@v4.1.2).
 fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, NodesError> {
+    /// Argo's windows have 32 MiB at most. A frame may ask for more than its content will ever need.
+    const ZSTD_WINDOW_LOG: u32 = 26;
+    /// The first bits of a brotli stream with windows of up to 1 GiB, which Argo does not write.
+    const BROTLI_LARGE_WINDOW: u8 = 0x11;
     let packed = STANDARD.decode(text)?;
-    let (format, reader): (_, Box<dyn Read + '_>) = match packed.as_slice() {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::Decoder::new(packed.as_slice()) {
-            Ok(decoder) => ("zstd", Box::new(decoder)),
-            Err(error) => return Err(content("zstd", error)),
-        },
+    let (format, mut reader): (_, Box<dyn Read + '_>) = match packed.as_slice() {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let decoder = zstd::Decoder::new(packed.as_slice()).and_then(|mut decoder| {
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Ok(decoder)
+            });
+            ("zstd", Box::new(decoder.map_err(|error| content("zstd", error))?))
+        }
         [0x1f, 0x8b, ..] => ("gzip", Box::new(flate2::read::MultiGzDecoder::new(packed.as_slice()))),
+        [first, ..] if first & 0x7f == BROTLI_LARGE_WINDOW => return Err(NodesError::TooLarge),
         _ => ("brotli", Box::new(brotli::Decompressor::new(packed.as_slice(), 4096))),
     };
-    let mut bounded = Bounded { inner: reader, left: MAX_UNPACKED, exceeded: false };
-    let parsed = serde_json::from_reader(BufReader::new(&mut bounded));
-    match parsed {
-        Ok(nodes) => Ok(nodes),
-        Err(_) if bounded.exceeded => Err(NodesError::TooLarge),
-        Err(source) => Err(NodesError::Content { format, source }),
+    let json = weighed(&mut reader, format)?;
+    serde_json::from_slice(&json).map_err(|source| NodesError::Content { format, source })
+}
+
+/// Reads all that is unpacked, until it is too much: what follows is not even unpacked.
+fn weighed(reader: &mut dyn Read, format: &'static str) -> Result<Vec<u8>, NodesError> {
+    let mut scale = Scale::for_nodes(MAX_WEIGHT);
+    let mut json = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = reader.read(&mut piece).map_err(|error| content(format, error))?;
+        if read == 0 {
+            return Ok(json);
+        }
+        scale.add(&piece[..read])?;
+        json.extend_from_slice(&piece[..read]);
+        if json.len() as u64 > MAX_UNPACKED {
+            return Err(NodesError::TooLarge);
+        }
     }
 }
 
 fn content(format: &'static str, error: io::Error) -> NodesError {
     NodesError::Content { format, source: serde_json::Error::io(error) }
-}
-
-/// A reader that fails after a number of bytes, which bounds the cost of a decompression bomb.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-    exceeded: bool,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        match self.left.checked_sub(read as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.exceeded = true;
-                return Err(io::Error::other("too large"));
-            }
-        }
-        Ok(read)
-    }
 }
 
 #[cfg(test)]
@@ -157,5 +161,26 @@ mod tests {
     fn a_bomb_is_bounded() {
         let bomb = vec![b' '; (MAX_UNPACKED + 10) as usize];
         assert!(matches!(hydrated(&gzip(&bomb)), Err(NodesError::TooLarge)));
+        // 4 MB of them would take 700 MB of memory, and pack to 5 KB.
+        let artifacts = "{},".repeat(4_000_000 / 3);
+        let bomb = format!(r#"{{"n":{{"outputs":{{"artifacts":[{artifacts}{{}}]}}}}}}"#);
+        for packed in
+            [gzip(bomb.as_bytes()), zstd::encode_all(bomb.as_bytes(), 0).unwrap(), brotli(bomb.as_bytes())]
+        {
+            let refused = hydrated(&packed).unwrap_err();
+            assert!(matches!(refused, NodesError::TooHeavy(_)), "{refused}");
+            assert!(refused.to_string().starts_with("status.compressedNodes is too large: its first "));
+            assert!(matches!(uses(&STANDARD.encode(&packed)), Err(NodesError::TooHeavy(_))));
+        }
+    }
+
+    #[test]
+    fn a_window_is_no_larger_than_argos() {
+        // A frame whose header asks for 128 MiB (window descriptor 0x88), and one raw last block of two bytes.
+        let frame = |window: u8| [0x28, 0xb5, 0x2f, 0xfd, 0x00, window, 0x11, 0x00, 0x00, b'{', b'}'];
+        assert!(hydrated(&frame(0x80)).is_ok());
+        assert!(matches!(hydrated(&frame(0x88)), Err(NodesError::Content { format: "zstd", .. })));
+        assert!(matches!(hydrated(&[0x11, 0x1e, 0]), Err(NodesError::TooLarge)));
+        assert!(matches!(hydrated(&[0x91, 0x1e, 0]), Err(NodesError::TooLarge)));
     }
 }

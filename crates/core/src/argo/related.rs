@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct WorkflowTemplate {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub spec: WorkflowSpec,
@@ -22,6 +23,7 @@ pub struct WorkflowTemplate {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct GcTask {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub spec: GcTaskSpec,
@@ -76,6 +78,7 @@ pub struct GcTaskResult {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TaskResult {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub outputs: Outputs,
@@ -85,6 +88,7 @@ pub struct TaskResult {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub spec: PodSpec,
@@ -120,8 +124,9 @@ pub struct PodStatus {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PodCondition {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "de::or_default")]
     pub kind: String,
+    #[serde(deserialize_with = "de::or_default")]
     pub status: String,
     #[serde(deserialize_with = "de::or_default")]
     pub reason: String,
@@ -133,6 +138,7 @@ pub struct PodCondition {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerStatus {
+    #[serde(deserialize_with = "de::or_default")]
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub state: ContainerState,
@@ -190,6 +196,7 @@ impl Pod {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub involved_object: InvolvedObject,
@@ -238,6 +245,7 @@ pub struct InvolvedObject {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Deployment {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub spec: DeploymentSpec,
@@ -272,6 +280,7 @@ pub struct DeployedPodSpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Container {
+    #[serde(deserialize_with = "de::or_default")]
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub image: String,
@@ -290,6 +299,7 @@ pub struct Container {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EnvVar {
+    #[serde(deserialize_with = "de::or_default")]
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub value: String,
@@ -302,6 +312,7 @@ pub struct EnvVar {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ConfigMap {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub data: BTreeMap<String, String>,

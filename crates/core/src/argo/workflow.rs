@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Workflow {
+    #[serde(deserialize_with = "de::or_default")]
     pub metadata: Meta,
     #[serde(deserialize_with = "de::or_default")]
     pub spec: WorkflowSpec,
@@ -104,8 +105,9 @@ pub struct ArtifactGcStatus {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Condition {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "de::or_default")]
     pub kind: String,
+    #[serde(deserialize_with = "de::or_default")]
     pub status: String,
     #[serde(deserialize_with = "de::or_default")]
     pub message: String,
