@@ -35,7 +35,7 @@ pub(crate) struct StorageFlags {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
     /// Requests to storage a second, at the most [default: no limit].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     qps: Option<u32>,
 }
 
