@@ -80,6 +80,8 @@ pub enum Hint {
     OtherCluster,
     /// A plan can't be used any more.
     NewPlan,
+    /// A plan has more objects than it may have.
+    MoreObjects,
 }
 
 impl From<&str> for Hint {

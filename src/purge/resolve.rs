@@ -1,7 +1,7 @@
 //! Asking storage what an artifact's objects are, and deciding about each.
 
 use crate::disk_queue::DiskQueue;
-use crate::error::{Error, storage_error};
+use crate::error::{Error, Hint, storage_error};
 use crate::purge::plan_file::Draft;
 use crate::scan::lookup;
 use crate::scan::lookup::{Spot, reach};
@@ -28,17 +28,17 @@ const AT_A_TIME: usize = 8;
 /// once.
 ///
 /// # Errors
-/// Storage can't be asked: a plan with holes would look whole.
+/// Storage can't be asked: a plan with holes would look whole. Or a directory has more than `most` objects.
 pub async fn resolve(
     selected: DiskQueue<Selected>,
     released: &Released,
     references: &References,
     rules: &Rules,
-    store: &Store,
+    (store, most): (&Store, usize),
     draft: &mut Draft,
 ) -> Result<(), Error> {
     let mut batches = stream::iter(Batches(selected.into_values()?))
-        .map(|batch| async { decided(batch?, released, references, rules, store).await })
+        .map(|batch| async { decided(batch?, released, references, rules, (store, most)).await })
         .buffered(AT_A_TIME);
     // As hashes: two that collide cost a delete, never make one. A key that names its workflow is planned for
     // no other, and need not be remembered.
@@ -87,7 +87,7 @@ async fn decided(
     released: &Released,
     references: &References,
     rules: &Rules,
-    store: &Store,
+    (store, most): (&Store, usize),
 ) -> Result<Vec<PlannedWorkflow>, Error> {
     let numbered = |(of, selected): (usize, &Selected)| {
         (0..selected.candidates.len()).map(move |at| (of, at)).collect::<Vec<_>>()
@@ -98,7 +98,7 @@ async fn decided(
         bucket: Cow::Borrowed(&candidate.bucket),
         place: Place { key: &candidate.key, reach: reach(candidate.unarchived) },
     });
-    let found = lookup::objects(store, &spots.collect::<Vec<_>>(), Depth::Whole).await;
+    let found = lookup::objects_up_to(store, &spots.collect::<Vec<_>>(), Depth::Whole, most).await;
     // Of each workflow in the order of its artifacts, whatever bucket they are in.
     for ((of, at), objects) in numbers.into_iter().zip(found) {
         let selected = &mut batch[of];
@@ -112,6 +112,9 @@ async fn decided(
                     protection: Protection::NoCertainLocation,
                     detail: storage_error(&error),
                 });
+            }
+            Err(error @ StoreError::TooMany { .. }) => {
+                return Err(Error::refused(error).hint(Hint::MoreObjects));
             }
             Err(error) => return Err(error.into()),
         }

@@ -5,7 +5,7 @@ use crate::scan::lookup::{InBucket, Question, Spot, by_bucket};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::reason::Reason;
-use argo_gc_store::store::Store;
+use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Reach, StoreError};
 
 /// Confirms every artifact whose place is certain, and says which buckets could not be read.
@@ -21,7 +21,7 @@ pub(crate) async fn check(assessments: &mut [&mut Assessment], store: &Store) ->
             }
         }
     }
-    let found = by_bucket(store, &spots, Question { depth: Depth::Listed, copies: true }).await;
+    let found = by_bucket(store, &spots, Question { depth: Depth::Listed, most: MANY, copies: true }).await;
     drop(spots);
     let mut gaps = Vec::new();
     for InBucket { bucket, numbers, objects, copies } in found {

@@ -5,7 +5,7 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::location::Location;
 use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::plan::select::uncertainty;
-use argo_gc_store::store::Store;
+use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Place, Reach, StoreError};
 use futures::stream;
 use futures::stream::StreamExt;
@@ -28,6 +28,8 @@ pub(crate) struct Spot<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question {
     pub depth: Depth,
+    /// Objects that a place may have; more are an error.
+    pub most: usize,
     /// Also asks for deleted and overwritten objects that the bucket still keeps.
     pub copies: bool,
 }
@@ -68,7 +70,7 @@ pub(crate) async fn by_bucket(store: &Store, spots: &[Spot<'_>], question: Quest
     }
     let looks = numbers_of.into_iter().map(|(bucket, numbers)| async move {
         let places: Vec<Place> = numbers.iter().map(|number| spots[*number].place).collect();
-        let objects = store.objects_at(bucket, &places, question.depth).await;
+        let objects = store.objects_at(bucket, &places, question.depth, question.most).await;
         // Copies of what can't be read can't be read either.
         let copies = if question.copies && objects.iter().any(Result::is_ok) {
             let keys: Vec<&str> = places.iter().map(|place| place.key).collect();
@@ -83,7 +85,17 @@ pub(crate) async fn by_bucket(store: &Store, spots: &[Spot<'_>], question: Quest
 
 /// Returns the objects at each place, in the order of the places.
 pub(crate) async fn objects(store: &Store, spots: &[Spot<'_>], depth: Depth) -> Vec<Objects> {
-    let found = by_bucket(store, spots, Question { depth, copies: false }).await;
+    objects_up_to(store, spots, depth, MANY).await
+}
+
+/// As [`objects`]; a place of more than `most` objects is an error.
+pub(crate) async fn objects_up_to(
+    store: &Store,
+    spots: &[Spot<'_>],
+    depth: Depth,
+    most: usize,
+) -> Vec<Objects> {
+    let found = by_bucket(store, spots, Question { depth, most, copies: false }).await;
     let mut all: Vec<(usize, Objects)> =
         found.into_iter().flat_map(|found| found.numbers.into_iter().zip(found.objects)).collect();
     all.sort_by_key(|(number, _)| *number);

@@ -1,7 +1,8 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
-use crate::http::{HttpClient, Request, Response, pauses};
-use crate::listing::{ListKind, Page, Range};
+use crate::http::{HttpClient, Request, Response, Tries};
+use crate::listing::{ListKind, Page, Range, Trail};
+use crate::outage::Outage;
 use crate::types::{BucketFacts, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
@@ -10,6 +11,10 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a provider of credentials may take. Some try for minutes, each time anew.
+const SIGNING: Duration = Duration::from_secs(60);
 
 /// What an answer means, in words that all engines share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +81,8 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
         pin: &'a str,
     ) -> BoxFuture<'a, Restored>;
 
-    /// The permissions that a purge needs and this identity lacks. Empty where the API has no such request: the first
-    /// refused request shows it then.
+    /// The permissions that a purge needs and this identity lacks, by a request of the API for that. Empty where it has
+    /// none: the first refused request shows them then.
     fn missing_permissions<'a>(
         &'a self,
         _connection: &'a Connection,
@@ -115,10 +120,9 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
         false
     }
 
-    /// True if the server may ignore the pin of a delete: each object is then asked for just before it is deleted.
-    fn may_ignore_pins(&self) -> bool {
-        false
-    }
+    /// True unless the host is known to heed the pins of deletes: each object is then asked for just before it is
+    /// deleted.
+    fn may_ignore_pins(&self) -> bool;
 
     /// True if the API can answer whether the bucket keeps deleted objects, so that settings which could not be read
     /// are a lack of permissions.
@@ -141,11 +145,12 @@ struct Inner {
     bucket: Bucket,
     api: Box<dyn Api>,
     http: HttpClient,
+    outage: Outage,
 }
 
 impl Connection {
     pub fn new(bucket: Bucket, api: Box<dyn Api>, http: HttpClient) -> Self {
-        Self(Arc::new(Inner { bucket, api, http }))
+        Self(Arc::new(Inner { bucket, api, http, outage: Outage::default() }))
     }
 
     pub fn bucket(&self) -> &Bucket {
@@ -158,33 +163,55 @@ impl Connection {
 
     /// Sends a request until its answer is not a temporary failure.
     pub async fn send(&self, request: Request) -> Result<Response, StoreError> {
-        let failed = |message| StoreError::Failed { what: self.0.bucket.to_string(), message };
-        let mut last = None;
-        for pause in pauses() {
+        let (mut tries, mut is_retry) = (Tries::new(), false);
+        loop {
             let signed = self.sign(&request).await?;
-            match self.send_once(&request, signed).await {
-                Ok(answer) if !matches!(self.meaning(&answer), Answer::Busy | Answer::Failing) => {
-                    return Ok(answer);
+            let message = match self.send_once(&request, signed).await {
+                Ok(answer) => match self.meaning(&answer) {
+                    Answer::Busy => self.message(&answer),
+                    Answer::Failing => {
+                        is_retry = true;
+                        self.message(&answer)
+                    }
+                    _ => return Ok(Response { is_retry, ..answer }),
+                },
+                Err(message) => {
+                    is_retry = true;
+                    message
                 }
-                Ok(answer) => last = Some(failed(self.message(&answer))),
-                Err(message) => last = Some(failed(message)),
-            }
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break,
+            };
+            if !tries.again().await {
+                return Err(StoreError::Failed { what: self.0.bucket.to_string(), message });
             }
         }
-        Err(last.unwrap_or_else(|| failed("no answer".to_owned())))
     }
 
-    /// Sends a signed request once; the error is a lost connection.
+    /// Sends a signed request once, if the storage was not given up. The error is a lost connection.
     pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
-        self.0.http.send(request, signed).await
+        if let Some(why) = self.0.outage.lasts(Instant::now()) {
+            return Err(why);
+        }
+        let answer = self.0.http.send(request, signed).await;
+        match &answer {
+            Ok(answer) if !matches!(self.meaning(answer), Answer::Busy | Answer::Failing) => {
+                self.0.outage.ended();
+            }
+            Ok(answer) => self.0.outage.failed(&self.message(answer), Instant::now()),
+            Err(why) => self.0.outage.failed(why, Instant::now()),
+        }
+        answer
     }
 
     /// Signs a request. It is tried once, because the providers of credentials have tried several times already.
     pub async fn sign(&self, request: &Request) -> Result<reqwest::Request, StoreError> {
-        let signed = self.api().sign(request).await;
+        let signed = match self.0.outage.lasts(Instant::now()) {
+            Some(why) => Err(why),
+            None => {
+                let signed = tokio::time::timeout(SIGNING, self.api().sign(request)).await;
+                let signed = signed.unwrap_or_else(|_| Err("their provider does not answer".to_owned()));
+                signed.inspect_err(|why| self.0.outage.failed(why, Instant::now()))
+            }
+        };
         signed.map_err(|why| StoreError::Credentials(format!("for {}: {why}", self.0.bucket)))
     }
 
@@ -249,12 +276,19 @@ impl Connection {
         }
     }
 
-    /// What became of a restore, by the answer to its request. A yes is verified, and is `hidden` if the object is not
-    /// there: some servers say yes if there was nothing to restore.
-    pub async fn restored(&self, key: &str, answer: Result<Response, StoreError>, hidden: &str) -> Restored {
+    /// What became of a restore, by the answer to its request. A yes is verified: `is_it` tells the object from a newer
+    /// one, and `hidden` says why there may be none, as some servers say yes if there was nothing to restore.
+    pub async fn restored(
+        &self,
+        key: &str,
+        answer: Result<Response, StoreError>,
+        is_it: impl Fn(&ObjectFacts) -> bool,
+        hidden: &str,
+    ) -> Restored {
         match answer {
             Ok(answer) if self.meaning(&answer) == Answer::Yes => match self.head(key).await {
-                Ok(Some(_)) => Restored::Restored,
+                Ok(Some(now)) if is_it(&now) => Restored::Restored,
+                Ok(Some(_)) => Restored::Taken,
                 Ok(None) => Restored::Failed(hidden.to_owned()),
                 Err(error) => Restored::Failed(error.to_string()),
             },
@@ -290,33 +324,31 @@ impl Connection {
     /// Lists a range page by page, each after the one before.
     pub fn in_order(&self, range: Range) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
         let connection = self.clone();
-        stream::try_unfold(Some(None), move |token: Option<Option<String>>| {
+        let begin = (Some(None), Trail::default());
+        stream::try_unfold(begin, move |(token, mut trail): (Option<Option<String>>, Trail)| {
             let (connection, range) = (connection.clone(), range.clone());
             async move {
                 let Some(token) = token else { return Ok(None) };
                 let page = connection.page(&range, token.as_deref()).await?;
-                let next = connection.next_token(&range, token.as_ref(), page.token)?;
-                Ok(Some((page.objects, next.map(Some))))
+                let next = connection.follow(&range, &mut trail, page.token, &page.first)?;
+                Ok(Some((page.objects, (next.map(Some), trail))))
             }
         })
         .boxed()
     }
 
-    /// The token of the next page.
+    /// The token of the next page, as [`Trail::follow`].
     ///
     /// # Errors
-    /// It is the same as the one before, so the listing would never end.
-    pub fn next_token(
+    /// The listing would never end.
+    pub fn follow(
         &self,
         range: &Range,
-        before: Option<&String>,
+        trail: &mut Trail,
         token: Option<String>,
+        first: &str,
     ) -> Result<Option<String>, StoreError> {
-        match token.is_some() && token.as_ref() == before {
-            true => {
-                Err(StoreError::unreadable(self.0.bucket.uri(&range.prefix), "the listing does not go on"))
-            }
-            false => Ok(token),
-        }
+        let next = trail.follow(token, first);
+        next.map_err(|why| StoreError::unreadable(self.0.bucket.uri(&range.prefix), why))
     }
 }

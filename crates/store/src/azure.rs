@@ -5,14 +5,14 @@ pub mod credentials;
 use crate::api::{Answer, Api, Connection};
 use crate::azure::credentials::AzureChain;
 use crate::http::{Request, Response, encoded};
-use crate::listing::{ListKind, Page, Range};
+use crate::listing::{ListKind, Page, Range, entry};
 use crate::parse::{header_time, xml};
 use crate::signing::{sendable, signable};
 use crate::types::{BucketFacts, Restored, StoreError, innermost};
-use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::bucket::{Bucket, host, is_azure};
 use argo_gc_core::model::object::ObjectFacts;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryStreamExt};
 use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
 use reqwest::Method;
 use serde::Deserialize;
@@ -25,6 +25,8 @@ pub(crate) struct Azure {
     /// The URL of the container.
     url: String,
     account: String,
+    /// True if the host is Azure's own.
+    is_azure: bool,
     credentials: AzureCredentialProvider,
     identity: String,
 }
@@ -100,7 +102,8 @@ impl Azure {
         let endpoint = url.unwrap_or(bucket.endpoint()).trim_end_matches('/').to_owned();
         let (credentials, identity) = chain.find(&account, bucket)?;
         let url = format!("{endpoint}/{}", encoded(bucket.name(), false));
-        Ok(Self { endpoint, url, account, credentials, identity })
+        let is_azure = endpoint.starts_with("https://") && is_azure(host(&endpoint));
+        Ok(Self { endpoint, url, account, is_azure, credentials, identity })
     }
 
     fn object_url(&self, key: &str) -> String {
@@ -152,7 +155,7 @@ impl Azure {
         let Service { delete_retention_policy: Retention { enabled, days } } =
             xml(&answer.body).map_err(|why| StoreError::unreadable(bucket.to_string(), &why))?;
         match enabled {
-            true => Ok(BucketFacts { soft_delete_seconds: days * 86_400, ..BucketFacts::of(bucket) }),
+            true => Ok(BucketFacts { soft_delete_seconds: days.saturating_mul(86_400), ..BucketFacts::of(bucket) }),
             false => Ok(BucketFacts::unread(
                 bucket,
                 "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
@@ -160,21 +163,53 @@ impl Azure {
         }
     }
 
-    async fn undelete(&self, connection: &Connection, key: &str) -> Restored {
+    /// Undeletes the blob with the pin. A request names a deleted blob by its name alone, so the container is asked first
+    /// which one it would be.
+    async fn undelete(&self, connection: &Connection, key: &str, pin: &str) -> Restored {
         match connection.head(key).await {
             Ok(Some(_)) => return Restored::Taken,
             Ok(None) => {}
             Err(error) => return connection.not_restored(Err(error)),
         }
+        let kept = match self.deleted(connection, key).await {
+            Ok(Some(kept)) if kept.generation == pin => kept,
+            Ok(Some(_)) => {
+                return Restored::Failed(
+                    "a newer blob of this name was deleted since, and only that would come back".to_owned(),
+                );
+            }
+            Ok(None) => {
+                return Restored::Failed(
+                    "the container shows no deleted blob of this name; if the account keeps versions, one of them \
+                     may hold it"
+                        .to_owned(),
+                );
+            }
+            Err(error) => return connection.not_restored(Err(error)),
+        };
         let request = Request::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
-        match connection.send(request).await {
-            Ok(answer) if connection.meaning(&answer) == Answer::NoObject => Restored::Lost,
-            // If the account keeps versions, one of them may still hold the content.
-            answer => {
-                let hidden = "nothing came back: it is lost, unless the account keeps versions";
-                connection.restored(key, answer, hidden).await
+        let answer = connection.send(request).await;
+        let is_it = |now: &ObjectFacts| {
+            now.generation == pin || (now.size, now.created) == (kept.size, kept.created)
+        };
+        connection.restored(key, answer, is_it, "nothing came back").await
+    }
+
+    /// The blob of a name that an undelete would bring back.
+    async fn deleted(&self, connection: &Connection, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
+        let range = Range { kind: ListKind::SoftDeleted, ..Range::of(key) };
+        let mut pages = connection.in_order(range);
+        while let Some(page) = pages.try_next().await? {
+            let is_empty = page.is_empty();
+            if let Some(kept) = page.into_iter().find(|blob| blob.key == key) {
+                return Ok(Some(kept));
+            }
+            // The name comes before all names that begin with it.
+            if !is_empty {
+                break;
             }
         }
+        Ok(None)
     }
 }
 
@@ -228,11 +263,13 @@ impl Api for Azure {
 
     fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
+        let first = blobs.blob.first();
+        let first = first.map_or_else(String::new, |first| entry(&first.name.text, &first.properties.e_tag));
         let is_asked_for = |blob: &Blob| kind == ListKind::Live || blob.deleted;
         let objects: Result<Vec<ObjectFacts>, String> =
             blobs.blob.into_iter().filter(is_asked_for).map(Blob::facts).collect();
         let token = next_marker.filter(|token| !token.is_empty());
-        Ok(Page { objects: objects?, more: token.is_some(), token, is_sure: true })
+        Ok(Page { objects: objects?, first, more: token.is_some(), token, is_sure: self.is_azure })
     }
 
     fn delete(&self, key: &str, tag: &str) -> Option<Request> {
@@ -271,14 +308,18 @@ impl Api for Azure {
         self.settings(connection).boxed()
     }
 
-    /// Undeletes the blob. A soft-deleted blob is found by its name alone, so the pin is not needed.
     fn restore<'a>(
         &'a self,
         connection: &'a Connection,
         key: &'a str,
-        _pin: &'a str,
+        pin: &'a str,
     ) -> BoxFuture<'a, Restored> {
-        self.undelete(connection, key).boxed()
+        self.undelete(connection, key, pin).boxed()
+    }
+
+    /// Azure heeds them; an emulator or a relative at another host may not.
+    fn may_ignore_pins(&self) -> bool {
+        !self.is_azure
     }
 
     /// A marker is the server's own.
@@ -297,7 +338,7 @@ fn account(endpoint: &str) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     // Each of Azure's own hosts belongs to one account, whatever path a workflow has after it.
-    match path.is_empty() || argo_gc_core::model::bucket::is_azure(host) {
+    match path.is_empty() || is_azure(host) {
         true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
         false => path.split('/').next().unwrap_or_default().to_owned(),
     }

@@ -2,7 +2,7 @@
 //! other; places that are far apart are asked for one by one.
 
 use crate::api::Connection;
-use crate::listing::{ListKind, Page, Range};
+use crate::listing::{ListKind, Page, Range, Trail};
 use crate::parallel_list;
 use crate::types::{Place, Reach, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
@@ -57,8 +57,14 @@ impl Span {
     }
 }
 
-/// Returns the objects found at each place: results in the order of `places`, objects in key order.
-pub(crate) async fn look(connection: &Connection, kind: ListKind, places: &[Place<'_>]) -> Vec<Found> {
+/// Returns the objects found at each place: results in the order of `places`, objects in key order. A place of more than
+/// `most` objects is an error.
+pub(crate) async fn look(
+    connection: &Connection,
+    kind: ListKind,
+    places: &[Place<'_>],
+    most: usize,
+) -> Vec<Found> {
     let mut found: Vec<Found> = places.iter().map(|_| Ok(Vec::new())).collect();
     let mut spans = Vec::with_capacity(places.len());
     for (place, Place { key, reach }) in places.iter().enumerate() {
@@ -80,7 +86,7 @@ pub(crate) async fn look(connection: &Connection, kind: ListKind, places: &[Plac
         }
     }
     spans.sort_by(|a, b| a.start.cmp(&b.start));
-    let look = Look { connection, kind };
+    let look = Look { connection, kind, most };
     // If listings can only begin at the prefix, several of them would read the same pages.
     let run = if connection.api().lists_from_any_key() { RUN } else { usize::MAX };
     let mut runs = Vec::new();
@@ -98,16 +104,43 @@ pub(crate) async fn look(connection: &Connection, kind: ListKind, places: &[Plac
             }
         }
     }
-    for objects in found.iter_mut().flatten() {
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
+    for (found, Place { key, .. }) in found.iter_mut().zip(places) {
+        match found {
+            Ok(objects) if objects.len() > most => {
+                *found = Err(StoreError::TooMany { what: connection.bucket().uri(key), most });
+            }
+            Ok(objects) => objects.sort_by(|a, b| a.key.cmp(&b.key)),
+            Err(_) => {}
+        }
     }
     found
+}
+
+/// The objects of a listing.
+///
+/// # Errors
+/// There are more than `most`: the rest of the listing is not read.
+pub(crate) async fn gather(
+    mut pages: BoxStream<'static, Found>,
+    most: usize,
+    what: impl FnOnce() -> String,
+) -> Found {
+    let mut objects = Vec::new();
+    while let Some(page) = pages.try_next().await? {
+        objects.extend(page);
+        if objects.len() > most {
+            return Err(StoreError::TooMany { what: what(), most });
+        }
+    }
+    Ok(objects)
 }
 
 #[derive(Clone, Copy)]
 struct Look<'a> {
     connection: &'a Connection,
     kind: ListKind,
+    /// Objects of a place.
+    most: usize,
 }
 
 impl<'a> Look<'a> {
@@ -115,8 +148,10 @@ impl<'a> Look<'a> {
         self.connection.api().lists_from_any_key()
     }
 
-    fn pages(self, prefix: &str) -> BoxStream<'static, Found> {
-        parallel_list::pages(self.connection.clone(), prefix.to_owned())
+    /// Lists the live objects with a prefix.
+    async fn all(self, prefix: &str) -> Found {
+        let pages = parallel_list::pages(self.connection.clone(), prefix.to_owned());
+        gather(pages, self.most, || self.connection.bucket().uri(prefix)).await
     }
 
     /// Finds the objects of the spans, which are sorted, by one listing that jumps over the keys between them.
@@ -159,10 +194,11 @@ impl<'a> Look<'a> {
                 (ListKind::Live, false) => {
                     self.connection.head(&span.start).await.map(|object| object.into_iter().collect())
                 }
-                (ListKind::Live, true) => self.pages(&span.start).try_concat().await,
+                (ListKind::Live, true) => self.all(&span.start).await,
                 (kind, _) => {
                     let range = Range { kind, ..Range::of(&span.start) };
-                    let pages = self.connection.in_order(range).try_concat().await;
+                    let pages = self.connection.in_order(range);
+                    let pages = gather(pages, self.most, || self.connection.bucket().uri(&span.start)).await;
                     pages.map(|mut objects: Vec<ObjectFacts>| {
                         objects.retain(|object| span.holds(&object.key));
                         objects
@@ -214,6 +250,7 @@ struct Walk<'a> {
     spans: Vec<Span>,
     range: Range,
     token: Option<String>,
+    trail: Trail,
     /// The last key that was listed, or the one after which the listing begins.
     floor: Option<String>,
     done: Vec<(usize, Found)>,
@@ -226,7 +263,7 @@ impl<'a> Walk<'a> {
         let done = Vec::with_capacity(spans.len());
         let range = look.range(&spans);
         let floor = range.after.clone();
-        Self { look, spans, range, token: None, floor, done, doubtful: Vec::new() }
+        Self { look, spans, range, token: None, trail: Trail::default(), floor, done, doubtful: Vec::new() }
     }
 
     /// Reads one page. False if the listing ends here; the spans that are left are then asked for one by one.
@@ -254,7 +291,7 @@ impl<'a> Walk<'a> {
             self.done.extend(self.look.apart(spans).await);
             return false;
         }
-        self.advance(last, page.token)
+        self.advance(last, page.token, &page.first)
     }
 
     /// The next page; none if the listing can't be used.
@@ -285,11 +322,14 @@ impl<'a> Walk<'a> {
             Some(last) => self.spans.extract_if(.., |span| span.is_passed(last, kind)).collect(),
             None => Vec::new(),
         };
-        let (found, missed): (Vec<Span>, Vec<Span>) = passed.into_iter().partition(|span| {
-            // Deleted copies only add to the cost, so an incomplete listing of them is good enough.
-            !span.objects.is_empty() || kind != ListKind::Live || page.is_sure && !span.may_be_renamed()
+        let (found, mut missed): (Vec<Span>, Vec<Span>) = passed.into_iter().partition(|span| {
+            // Deleted copies only add to the cost, so an incomplete listing of them is good enough. Of a directory some
+            // objects may be listed here, and others where its server's own order puts them.
+            let is_found = !span.objects.is_empty() && (page.is_sure || !span.below);
+            is_found || kind != ListKind::Live || page.is_sure && !span.may_be_renamed()
         });
         self.done.extend(found.into_iter().map(Span::done));
+        missed.iter_mut().for_each(|span| span.objects.clear());
         self.doubtful.extend(missed);
     }
 
@@ -297,13 +337,13 @@ impl<'a> Walk<'a> {
     /// for the other spans, so what they hold of this page is dropped.
     async fn list_first(&mut self) {
         let span = self.spans.remove(0);
-        self.done.push((span.place, self.look.pages(&span.start).try_concat().await));
+        self.done.push((span.place, self.look.all(&span.start).await));
         self.spans.iter_mut().for_each(|span| span.objects.clear());
         self.begin(self.look.range(&self.spans));
     }
 
     /// Goes on to the next page, or to the next span if that lies further ahead. False if there is no way on.
-    fn advance(&mut self, last: Option<String>, token: Option<String>) -> bool {
+    fn advance(&mut self, last: Option<String>, token: Option<String>, first: &str) -> bool {
         let is_ahead = last.is_some_and(|last| self.spans[0].start > last) && self.look.lists_from_any_key();
         // The page size stays, because the keys ahead are expected to be as dense as those that were listed.
         let next = Range { most: self.range.most, ..self.look.range(&self.spans) };
@@ -311,7 +351,7 @@ impl<'a> Walk<'a> {
             self.begin(next);
             return true;
         }
-        match self.look.connection.next_token(&self.range, self.token.as_ref(), token) {
+        match self.trail.follow(token, first) {
             Ok(Some(next)) => {
                 self.token = Some(next);
                 true
@@ -324,6 +364,7 @@ impl<'a> Walk<'a> {
     fn begin(&mut self, range: Range) {
         self.floor = range.after.clone();
         self.token = None;
+        self.trail = Trail::default();
         self.range = range;
     }
 }

@@ -2,8 +2,8 @@
 //! delete whose answer was lost.
 
 use crate::api::{Answer, Api, Connection};
-use crate::http::{HttpClient, pauses};
-use crate::listing::ListKind;
+use crate::http::{HttpClient, Tries};
+use crate::listing::{ListKind, Range};
 use crate::parallel_list;
 use crate::types::{BucketFacts, Outcome, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
@@ -63,7 +63,8 @@ impl BucketClient {
         };
         // An earlier try may have deleted the object, although its answer was lost or an error.
         let mut may_be_done = false;
-        for pause in pauses() {
+        let mut tries = Tries::new();
+        loop {
             if self.api().may_ignore_pins()
                 && let Some(outcome) = self.check_pin(key, pin, may_be_done).await
             {
@@ -73,7 +74,7 @@ impl BucketClient {
                 Ok(signed) => signed,
                 Err(error) => return Outcome::Failed(error.to_string()),
             };
-            match self.connection.send_once(&request, signed).await {
+            let failure = match self.connection.send_once(&request, signed).await {
                 Ok(answer) => match self.connection.meaning(&answer) {
                     Answer::Yes => return Outcome::Deleted,
                     Answer::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
@@ -84,8 +85,11 @@ impl BucketClient {
                     Answer::Changed => return self.settle_changed(key, may_be_done).await,
                     Answer::Held => return Outcome::Held(self.connection.message(&answer)),
                     Answer::Denied => return Outcome::Denied(self.connection.message(&answer)),
-                    Answer::Busy => {}
-                    Answer::Failing => may_be_done = true,
+                    Answer::Busy => self.connection.message(&answer),
+                    Answer::Failing => {
+                        may_be_done = true;
+                        self.connection.message(&answer)
+                    }
                     Answer::Refused => return Outcome::Failed(self.connection.message(&answer)),
                 },
                 Err(error) => {
@@ -94,18 +98,14 @@ impl BucketClient {
                     match self.head(key).await {
                         Ok(None) => return Outcome::Deleted,
                         Ok(Some(now)) if now.generation != pin => return Outcome::Changed,
-                        Ok(Some(_)) => {}
-                        Err(_) if pause.is_none() => return Outcome::Failed(error),
-                        Err(_) => {}
+                        Ok(Some(_)) | Err(_) => error,
                     }
                 }
-            }
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break,
+            };
+            if !tries.again().await {
+                return Outcome::Failed(format!("every try failed: {failure}"));
             }
         }
-        Outcome::Failed("the storage did not answer, or was too busy, at every try".to_owned())
     }
 
     /// Asks for the object just before its delete. Returns why it must not be deleted; none if it is still the pinned
@@ -144,7 +144,8 @@ impl BucketClient {
 
     /// Reads the bucket's settings.
     pub async fn bucket(&self) -> Result<BucketFacts, StoreError> {
-        self.api().bucket(&self.connection).await
+        let facts = self.api().bucket(&self.connection).await?;
+        Ok(BucketFacts { looked_at: self.api().may_ignore_pins(), ..facts })
     }
 
     /// The kinds of deleted and overwritten objects that the bucket keeps; none if the engine can't answer that.
@@ -164,9 +165,21 @@ impl BucketClient {
         Ok(Some(kinds.into_iter().filter(|(_, is_kept)| *is_kept).map(|(kind, _)| kind).collect()))
     }
 
-    /// The permissions that a purge needs and this identity lacks.
-    pub async fn missing_permissions(&self) -> Result<Vec<String>, StoreError> {
-        self.api().missing_permissions(&self.connection).await
+    /// The permissions that a purge needs and this identity lacks. Whether it may list is tried, at a key that is to be
+    /// deleted: rights may be limited to a prefix.
+    pub async fn missing_permissions(&self, key: &str) -> Result<Vec<String>, StoreError> {
+        let missing = self.api().missing_permissions(&self.connection).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
+        let range = Range { most: Some(1), ..Range::of(key) };
+        match self.connection.page(&range, None).await {
+            Ok(_) => Ok(Vec::new()),
+            Err(StoreError::Denied { message, .. }) => {
+                Ok(vec![format!("the permission to list objects ({message})")])
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Restores the deleted object that had the pin, if no newer object has taken its key.

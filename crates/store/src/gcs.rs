@@ -6,7 +6,7 @@ pub mod credentials;
 use crate::api::{Answer, Api, Connection, is_dots};
 use crate::gcs::credentials::Credentials;
 use crate::http::{Request, Response, address, encoded};
-use crate::listing::{ListKind, Page, Range};
+use crate::listing::{ListKind, Page, Range, entry};
 use crate::parse::time;
 use crate::types::{BucketFacts, Restored, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
@@ -307,13 +307,26 @@ impl Gcs {
                 .query("ifGenerationMatch", "0");
         let mut lost = Restored::Lost;
         for request in [restore, copy] {
-            let answer = connection.send(request).await;
-            match answer.as_ref().map_or(0, |answer| answer.status) {
-                200..=299 if answer.as_ref().is_ok_and(is_done) => return Restored::Restored,
-                200..=299 => lost = Restored::Failed("the copy was not made at once".to_owned()),
-                412 => return Restored::Taken,
-                400 | 404 => {}
-                _ => lost = connection.not_restored(answer),
+            let answer = match connection.send(request).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    lost = connection.not_restored(Err(error));
+                    continue;
+                }
+            };
+            match connection.meaning(&answer) {
+                Answer::Yes if is_done(&answer) => return Restored::Restored,
+                Answer::Yes => lost = Restored::Failed("the copy was not made at once".to_owned()),
+                Answer::Changed if answer.is_retry => {
+                    let why = "an object is there now; whether it is this one is not certain, because the answer to an \
+                               earlier try was lost";
+                    return Restored::Failed(why.to_owned());
+                }
+                Answer::Changed => return Restored::Taken,
+                Answer::NoObject => {}
+                // A bucket without soft delete knows of no such request.
+                _ if answer.status == 400 && ErrorInfo::is_one(&answer) => {}
+                _ => lost = connection.not_restored(Ok(answer)),
             }
         }
         lost
@@ -364,10 +377,11 @@ impl Api for Gcs {
             return Err(format!("it is no listing but {resource:?}"));
         }
         let token = next_page_token.filter(|token| !token.is_empty());
+        let first = items.first().map_or_else(String::new, |first| entry(&first.name, &first.generation.0));
         // A listing of versions includes the live ones.
         let is_asked_for = |object: &Object| kind != ListKind::Noncurrent || object.time_deleted.is_some();
         let objects = items.into_iter().filter(is_asked_for).map(ObjectFacts::from).collect();
-        Ok(Page { objects, more: token.is_some(), token, is_sure: true })
+        Ok(Page { objects, first, more: token.is_some(), token, is_sure: true })
     }
 
     fn delete(&self, key: &str, generation: &str) -> Option<Request> {
@@ -422,6 +436,11 @@ impl Api for Gcs {
 
     fn lists_all_facts(&self) -> bool {
         true
+    }
+
+    /// Google heeds them, and another endpoint is an emulator, without credentials and with nothing of value.
+    fn may_ignore_pins(&self) -> bool {
+        false
     }
 }
 

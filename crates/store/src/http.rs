@@ -6,7 +6,7 @@ use http::HeaderMap;
 use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Tries per request.
 const TRIES: u32 = 6;
@@ -17,14 +17,40 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// A request that is not answered within this time has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pause after each try, and none after the last. Pauses double, and are random in part so that many clients do not
-/// try again at the same moment.
-pub(crate) fn pauses() -> impl Iterator<Item = Option<Duration>> {
-    let random = RandomState::new();
-    (0..TRIES).map(move |attempt| {
-        let part = 0.5 + (random.hash_one(attempt) % 1000) as f64 / 1000.0;
-        (attempt + 1 < TRIES).then(|| FIRST_PAUSE.mul_f64(part) * 2_u32.pow(attempt))
-    })
+/// No try begins later than this after the first one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer bodies are not read. The longest page of a listing has a thousand keys of a kilobyte, each byte escaped.
+const MOST_BYTES: usize = 16 << 20;
+
+/// As [`MOST_BYTES`], for errors.
+const MOST_ERROR_BYTES: usize = 1 << 20;
+
+/// The tries of one request. The pauses between them double, and are random in part so that many clients do not try
+/// again at the same moment.
+pub(crate) struct Tries {
+    begun: Instant,
+    made: u32,
+    random: RandomState,
+}
+
+impl Tries {
+    /// Begins with the first try.
+    pub fn new() -> Self {
+        Self { begun: Instant::now(), made: 1, random: RandomState::new() }
+    }
+
+    /// Waits for the next try. False if there is none.
+    pub async fn again(&mut self) -> bool {
+        let part = 0.5 + (self.random.hash_one(self.made) % 1000) as f64 / 1000.0;
+        let pause = FIRST_PAUSE.mul_f64(part) * 2_u32.pow(self.made - 1);
+        if self.made >= TRIES || self.begun.elapsed() + pause > PATIENCE {
+            return false;
+        }
+        self.made += 1;
+        tokio::time::sleep(pause).await;
+        true
+    }
 }
 
 /// A request before it is signed.
@@ -104,6 +130,8 @@ pub(crate) struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// An earlier try failed, perhaps after the server had carried it out.
+    pub is_retry: bool,
 }
 
 impl Response {
@@ -148,14 +176,23 @@ impl HttpClient {
         if matches!(request.method, Method::POST | Method::PUT) {
             signed.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }
+        let failed = |error: reqwest::Error| innermost(&error.without_url());
         let answer = async {
             let client = if is_here(signed.url()) { &self.direct } else { &self.client };
-            let response = client.execute(signed).await?;
+            let mut response = client.execute(signed).await.map_err(failed)?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
-            Ok(Response { status, headers, body: response.bytes().await?.to_vec() })
+            let most = if response.status().is_success() { MOST_BYTES } else { MOST_ERROR_BYTES };
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(failed)? {
+                if body.len() + chunk.len() > most {
+                    return Err(format!("its answer is longer than {most} bytes"));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Response { status, headers, body, is_retry: false })
         };
-        let answer = answer.await.map_err(|error: reqwest::Error| innermost(&error.without_url()));
+        let answer = answer.await;
         match &answer {
             Ok(answer) if matches!(answer.status, 429 | 503) => self.throttle.slow_down(),
             Ok(_) => self.throttle.went_well(),

@@ -9,6 +9,7 @@ pub mod gcs;
 pub mod http;
 mod listing;
 pub mod local;
+mod outage;
 pub mod parallel_list;
 mod parse;
 pub mod s3;

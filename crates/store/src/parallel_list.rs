@@ -2,7 +2,7 @@
 //! half of what the busy one has left.
 
 use crate::api::Connection;
-use crate::listing::{Page, Range};
+use crate::listing::{Page, Range, Trail};
 use crate::types::StoreError;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream;
@@ -77,7 +77,7 @@ struct Part {
 impl Work {
     async fn list(&self, connection: &Connection, sender: &mpsc::Sender<Found>) {
         while let Some(mut part) = self.take(sender).await {
-            let (mut is_open, mut token) = (true, None);
+            let (mut is_open, mut token, mut trail) = (true, None, Trail::default());
             while is_open {
                 let range = Range { after: part.after.clone(), ..Range::of(&self.prefix) };
                 let page = match connection.page(&range, token.as_deref()).await {
@@ -86,17 +86,24 @@ impl Work {
                     Err(error) => Err(error),
                 };
                 let next = page.and_then(|page| {
-                    let next = connection.next_token(&range, token.as_ref(), page.token)?;
-                    Ok((page.objects, page.more, page.is_sure, next))
+                    let last = page.objects.last().map(|object| object.key.clone());
+                    // A page that is not the last may be empty, or hold only the key it begins after. Then only its
+                    // token leads to the next page.
+                    let goes_on = last.is_some() && last != part.after;
+                    let next = page.token.filter(|_| !goes_on);
+                    let next = connection.follow(&range, &mut trail, next, "")?;
+                    if goes_on {
+                        trail = Trail::default();
+                    }
+                    Ok((page.objects, page.more, page.is_sure, last, next))
                 });
-                let (mut objects, more, is_sure, next) = match next {
+                let (mut objects, more, is_sure, last, next) = match next {
                     Ok(page) => page,
                     Err(error) => {
                         let _ = sender.send(Err(error)).await;
                         break;
                     }
                 };
-                let last = objects.last().map(|object| object.key.clone());
                 // Some servers include the key that the listing begins after.
                 objects.retain(|object| {
                     part.after.as_ref().is_none_or(|after| object.key > *after)
@@ -105,9 +112,7 @@ impl Work {
                 is_open = more
                     && last.as_ref().is_none_or(|last| part.until.as_ref().is_none_or(|until| last < until));
                 if is_open {
-                    // A page that is not the last may be empty, or hold only the key it begins after. Then only its
-                    // token leads to the next page.
-                    token = if last.is_some() && last != part.after { None } else { next };
+                    token = next;
                     part.after = last.or(part.after);
                     // A server with an order of its own might list keys of the other half before this one.
                     if is_sure {

@@ -6,13 +6,15 @@ mod listing;
 
 use crate::api::{Answer, Api, Connection};
 use crate::http::{Request, Response, encoded};
-use crate::listing::{ListKind, Page, Range};
+use crate::listing::{ListKind, Page, Range, Trail};
 use crate::parse::{header_time, time, xml};
 use crate::s3::credentials::AwsChain;
-use crate::s3::listing::{Version, VersionPage, class, pin, read_live, read_versions, split_token};
+use crate::s3::listing::{
+    Trace, Version, VersionPage, class, pin, read_live, read_versions, split_token, tag, trace,
+};
 use crate::signing::{sendable, signable};
 use crate::types::{BucketFacts, Restored, StoreError, innermost};
-use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::bucket::{Bucket, host, is_amazon_s3};
 use argo_gc_core::model::object::ObjectFacts;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -26,8 +28,8 @@ use tokio::sync::OnceCell;
 /// The region where none is known; S3-compatible servers accept it.
 const REGION: &str = "us-east-1";
 
-/// The `server` header of AWS.
-const AWS: &str = "AmazonS3";
+/// Versions and delete markers that are read for a key and those that begin with it.
+const MOST_VERSIONS: usize = 100_000;
 
 /// One bucket.
 #[derive(Debug)]
@@ -35,6 +37,9 @@ pub(crate) struct S3 {
     /// The URL of the bucket, without a slash at its end.
     url: String,
     region: String,
+    /// True if the host is Amazon's, whose listings are complete and in byte order. Nothing that a server says about
+    /// itself counts: rclone and others call themselves AmazonS3.
+    is_amazon: bool,
     credentials: AwsChain,
     /// Set once the bucket is known to exist.
     exists: OnceCell<()>,
@@ -82,6 +87,7 @@ impl S3 {
             },
         };
         let region = own.or(chosen).unwrap_or_else(|| REGION.to_owned());
+        let is_amazon = url.is_none_or(is_amazon);
         let url = match url {
             Some(url) if url.contains("{bucket}") => url.replace("{bucket}", name),
             Some(url) => format!("{}/{name}", url.trim_end_matches('/')),
@@ -90,7 +96,7 @@ impl S3 {
             None => format!("https://{name}.s3.{region}.amazonaws.com"),
         };
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { url, region, credentials, exists: OnceCell::new() })
+        Ok(Self { url, region, is_amazon, credentials, exists: OnceCell::new() })
     }
 
     fn object_url(&self, key: &str) -> String {
@@ -122,7 +128,7 @@ impl S3 {
         key: &str,
         answer: &Response,
     ) -> Result<(), StoreError> {
-        self.exists.get_or_try_init(async || self.first(connection, "").await.map(|_| ())).await?;
+        self.exists.get_or_try_init(async || self.first(connection, key).await.map(|_| ())).await?;
         if !answer.header("x-amz-request-id").is_empty() {
             return Ok(());
         }
@@ -148,18 +154,11 @@ impl S3 {
             Answer::Yes => {
                 let Versioning { status } =
                     xml(&answer.body).map_err(|why| StoreError::unreadable(bucket.to_string(), &why))?;
-                Ok(BucketFacts {
-                    versioning: status == "Enabled",
-                    looked_at: true,
-                    ..BucketFacts::of(bucket)
-                })
+                Ok(BucketFacts { versioning: status == "Enabled", ..BucketFacts::of(bucket) })
             }
             Answer::NoBucket => Err(StoreError::NoBucket(bucket.clone())),
             // A purge does not need the permission s3:GetBucketVersioning.
-            _ => Ok(BucketFacts {
-                looked_at: true,
-                ..BucketFacts::unread(bucket, connection.message(&answer))
-            }),
+            _ => Ok(BucketFacts::unread(bucket, connection.message(&answer))),
         }
     }
 
@@ -170,7 +169,7 @@ impl S3 {
         connection: &Connection,
         prefix: &str,
     ) -> Result<(Vec<Version>, Vec<Version>), StoreError> {
-        let (mut versions, mut markers) = (Vec::new(), Vec::new());
+        let (mut versions, mut markers, mut trail) = (Vec::new(), Vec::new(), Trail::default());
         let range = Range { kind: ListKind::Noncurrent, ..Range::of(prefix) };
         let mut token: Option<String> = None;
         loop {
@@ -178,32 +177,64 @@ impl S3 {
             let page = connection.read(&answer, connection.bucket().uri(prefix), read_versions)?;
             versions.extend(page.versions);
             markers.extend(page.delete_markers);
-            if page.token.is_none() {
+            if versions.len() + markers.len() > MOST_VERSIONS {
+                let what = connection.bucket().uri(prefix);
+                return Err(StoreError::TooMany { what, most: MOST_VERSIONS });
+            }
+            token = connection.follow(&range, &mut trail, page.token, &page.first)?;
+            if token.is_none() {
                 return Ok((versions, markers));
             }
-            token = connection.next_token(&range, token.as_ref(), page.token)?;
         }
     }
 
-    /// Deletes the delete marker that hides the version with the pin.
+    /// Deletes the delete marker that hides the object with the pin.
     async fn undelete(&self, connection: &Connection, key: &str, pin: &str) -> Restored {
         let (versions, markers) = match self.versions(connection, key).await {
             Ok(versions) => versions,
             Err(error) => return connection.not_restored(Err(error)),
         };
-        let is_its = |other: &&Version| other.key == key;
-        if versions.iter().filter(is_its).any(|other| other.is_latest) {
-            return Restored::Taken;
-        }
-        // Versions come newest first, so the first one is the one that the newest marker hides.
-        let hidden = versions.iter().find(is_its).filter(|other| other.pin().is_some_and(|its| its == pin));
-        let marker = markers.iter().filter(is_its).find(|marker| marker.is_latest);
-        let (Some(_), Some(marker)) = (hidden, marker) else { return Restored::Lost };
-        let request =
-            Request::new(Method::DELETE, self.object_url(key)).query("versionId", &marker.version_id);
+        let marker = match trace(key, pin, &versions, &markers) {
+            Trace::Live => return Restored::Taken,
+            Trace::Nowhere => return Restored::Lost,
+            Trace::Buried(id) => {
+                return Restored::Failed(format!(
+                    "it is kept as version {id}, which is not what would come back if its delete marker went"
+                ));
+            }
+            Trace::Behind(marker) => marker,
+        };
+        let request = Request::new(Method::DELETE, self.object_url(key)).query("versionId", marker);
+        let answer = match marker {
+            "null" => match self.remove_null(connection, key, &request).await {
+                Ok(answer) => Ok(answer),
+                Err(restored) => return restored,
+            },
+            _ => connection.send(request).await,
+        };
         // If the object was deleted twice, another marker still hides it.
-        let answer = connection.send(request).await;
-        connection.restored(key, answer, "another delete marker hides it").await
+        let is_it = |now: &ObjectFacts| tag(&now.generation) == tag(pin);
+        connection.restored(key, answer, is_it, "another delete marker hides it").await
+    }
+
+    /// Deletes the version `null` while it is a delete marker. A bucket whose versioning is suspended gives this ID to
+    /// whatever is written next, so nothing may be live just before, and the request is never sent twice.
+    async fn remove_null(
+        &self,
+        connection: &Connection,
+        key: &str,
+        request: &Request,
+    ) -> Result<Response, Restored> {
+        match connection.head(key).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(Restored::Taken),
+            Err(error) => return Err(Restored::Failed(error.to_string())),
+        }
+        let signed = connection.sign(request).await;
+        let signed = signed.map_err(|error| Restored::Failed(error.to_string()))?;
+        connection.send_once(request, signed).await.map_err(|why| {
+            Restored::Failed(format!("{why}; it was tried only once, because its delete marker is version null"))
+        })
     }
 }
 
@@ -285,14 +316,14 @@ impl Api for S3 {
     }
 
     fn read_list(&self, answer: &Response, kind: ListKind) -> Result<Page, String> {
-        let is_sure = answer.header("server") == AWS;
+        let is_sure = self.is_amazon;
         if kind == ListKind::Live {
             return read_live(answer, is_sure);
         }
-        let VersionPage { versions, token, .. } = read_versions(answer)?;
+        let VersionPage { versions, token, first, .. } = read_versions(answer)?;
         let noncurrent = versions.into_iter().filter(|version| !version.is_latest);
         let objects = noncurrent.map(Version::facts).collect();
-        Ok(Page { objects, more: token.is_some(), token, is_sure })
+        Ok(Page { objects, first, more: token.is_some(), token, is_sure })
     }
 
     fn delete(&self, key: &str, pin: &str) -> Option<Request> {
@@ -344,11 +375,44 @@ impl Api for S3 {
         self.verify_absent(connection, key, answer).boxed()
     }
 
+    /// MinIO and others ignore if-match. Amazon heeds it, but an ETag does not tell what was written again with the same
+    /// content; the time of the object does.
     fn may_ignore_pins(&self) -> bool {
         true
     }
 }
 
+/// True if the URL of an override leads to Amazon S3 itself. Without TLS anybody might answer.
+fn is_amazon(url: &str) -> bool {
+    let bare = url.replace("{bucket}.", "");
+    bare.starts_with("https://") && is_amazon_s3(host(&bare))
+}
+
 fn error(answer: &Response) -> ErrorBody {
     xml(&answer.body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_host_and_tls_tell_amazon() {
+        for url in [
+            "https://s3.eu-west-1.amazonaws.com",
+            "https://{bucket}.s3.eu-west-1.amazonaws.com/",
+            "https://s3.cn-north-1.amazonaws.com.cn/x",
+        ] {
+            assert!(is_amazon(url), "{url}");
+        }
+        for url in [
+            "http://s3.eu-west-1.amazonaws.com",
+            "https://minio:9000/s3.amazonaws.com",
+            "https://s3.amazonaws.com.evil.example",
+            "https://s3-1.eu-west-1.elb.amazonaws.com",
+            "http://127.0.0.1:9000",
+        ] {
+            assert!(!is_amazon(url), "{url}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The storage of a run: the clouds, or local directories in their place.
 
-use crate::batch_lookup::{AT_A_TIME, look};
+use crate::batch_lookup::{AT_A_TIME, gather, look};
 use crate::cloud::Cloud;
 use crate::listing::ListKind;
 use crate::local::LocalBuckets;
@@ -9,6 +9,9 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
 use futures::{TryStreamExt, stream};
+
+/// Objects of one place that a look-up holds at the most, where the caller does not set a limit of its own.
+pub const MANY: usize = 1_000_000;
 
 /// The storage that holds the buckets.
 #[derive(Debug, Clone)]
@@ -31,20 +34,22 @@ impl Store {
         directory: bool,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
         let reach = if directory { Reach::Directory } else { Reach::Key };
-        self.one(bucket, Place { key, reach }).await
+        self.one(bucket, Place { key, reach }, MANY).await
     }
 
     async fn one(
         &self,
         bucket: &Bucket,
         Place { key, reach }: Place<'_>,
+        most: usize,
     ) -> Result<Vec<ObjectFacts>, StoreError> {
         if reach == Reach::Beginning {
-            return self.list(bucket, key).await;
+            return self.list_up_to(bucket, key, most).await;
         }
         let mut objects: Vec<ObjectFacts> = self.head(bucket, key).await?.into_iter().collect();
         if reach == Reach::Directory {
-            let below = self.list(bucket, &format!("{}/", key.trim_end_matches('/'))).await?;
+            let folder = format!("{}/", key.trim_end_matches('/'));
+            let below = self.list_up_to(bucket, &folder, most).await?;
             // If the key ends with a slash, its own object is listed too.
             objects.extend(below.into_iter().filter(|object| object.key != key));
         }
@@ -54,12 +59,13 @@ impl Store {
     /// The objects at each of many places of a bucket, in the order of the places.
     ///
     /// # Errors
-    /// As [`Self::objects`], for each place.
+    /// As [`Self::objects`], for each place; or the place has more than `most` objects, of which no more are read.
     pub async fn objects_at(
         &self,
         bucket: &Bucket,
         places: &[Place<'_>],
         depth: Depth,
+        most: usize,
     ) -> Vec<Result<Vec<ObjectFacts>, StoreError>> {
         let client = match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
@@ -70,10 +76,10 @@ impl Store {
         };
         match client {
             Some(client) if depth == Depth::Listed || client.lists_all_facts() => {
-                look(client.connection(), ListKind::Live, places).await
+                look(client.connection(), ListKind::Live, places, most).await
             }
             _ => {
-                let looks = places.iter().map(|place| self.one(bucket, *place));
+                let looks = places.iter().map(|place| self.one(bucket, *place, most));
                 stream::iter(looks).buffered(AT_A_TIME).collect().await
             }
         }
@@ -95,7 +101,16 @@ impl Store {
     /// # Errors
     /// As [`Self::objects`].
     pub async fn list(&self, bucket: &Bucket, prefix: &str) -> Result<Vec<ObjectFacts>, StoreError> {
-        let mut objects: Vec<ObjectFacts> = self.pages(bucket, prefix).try_concat().await?;
+        self.list_up_to(bucket, prefix, MANY).await
+    }
+
+    async fn list_up_to(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        most: usize,
+    ) -> Result<Vec<ObjectFacts>, StoreError> {
+        let mut objects = gather(self.pages(bucket, prefix), most, || bucket.uri(prefix)).await?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
@@ -154,20 +169,21 @@ impl Store {
         let Some(kinds) = client.copy_kinds().await? else { return Ok(None) };
         let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
         for kind in kinds {
-            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places).await) {
+            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places, MANY).await) {
                 copies.extend(found?);
             }
         }
         Ok(Some(copies))
     }
 
-    /// The permissions on the bucket that a purge needs and this identity lacks. Empty if the engine can't answer that.
+    /// The permissions that a purge needs and this identity lacks, as far as that can be told before the first delete.
+    /// `key` is one that is to be deleted.
     ///
     /// # Errors
     /// Storage can't be asked.
-    pub async fn missing_permissions(&self, bucket: &Bucket) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_permissions(&self, bucket: &Bucket, key: &str) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions().await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions(key).await,
             Self::Local(_) => Ok(Vec::new()),
         }
     }

@@ -1,11 +1,11 @@
 //! Limits the requests to storage: fewer at a time if the storage is overloaded, and slowly more again when it answers
 //! well.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// A limit on requests in flight, and optionally on requests per second.
 #[derive(Debug, Clone)]
@@ -19,27 +19,33 @@ struct Inner {
     most: usize,
     /// Number of successful requests since the limit last changed.
     well: AtomicUsize,
-    ticks: Option<Mutex<Interval>>,
+    pace: Option<Pace>,
+}
+
+/// The times at which requests may begin.
+#[derive(Debug)]
+struct Pace {
+    period: Duration,
+    next: Mutex<Instant>,
 }
 
 impl Throttle {
     /// Allows at most `concurrency` requests in flight and `qps` requests per second.
     pub fn new(concurrency: usize, qps: Option<u32>) -> Self {
-        let most = concurrency.max(1);
-        let ticks = qps.filter(|qps| *qps > 0).map(|qps| {
-            let mut ticks = tokio::time::interval(Duration::from_secs(1) / qps);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            Mutex::new(ticks)
+        let most = concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        let pace = qps.filter(|qps| *qps > 0).map(|qps| Pace {
+            period: Duration::from_secs(1) / qps,
+            next: Mutex::new(Instant::now()),
         });
         let (permits, limit) = (Arc::new(Semaphore::new(most)), AtomicUsize::new(most));
-        Self(Arc::new(Inner { permits, limit, most, well: AtomicUsize::new(0), ticks }))
+        Self(Arc::new(Inner { permits, limit, most, well: AtomicUsize::new(0), pace }))
     }
 
     /// Waits for a turn; none after [`Self::close`].
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.ok()?;
-        if let Some(ticks) = &self.0.ticks {
-            ticks.lock().await.tick().await;
+        if let Some(pace) = &self.0.pace {
+            tokio::time::sleep_until(pace.slot(Instant::now())).await;
         }
         Some(permit)
     }
@@ -78,6 +84,16 @@ impl Throttle {
     }
 }
 
+impl Pace {
+    /// The time at which the next request may begin. Slots that nobody took are not made up for.
+    fn slot(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = (*next).max(now);
+        *next = slot + self.period;
+        slot
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -95,6 +111,25 @@ mod tests {
         let turns: Vec<_> = futures::future::join_all((0..8).map(|_| throttle.turn())).await;
         assert!(turns.iter().all(Option::is_some));
         assert_eq!(throttle.0.permits.available_permits(), 0);
+    }
+
+    #[tokio::test]
+    async fn every_number_of_requests_is_a_pace() {
+        for qps in [1, 999, 1_000_000_000, 1_000_000_001, u32::MAX] {
+            let throttle = Throttle::new(usize::MAX, Some(qps));
+            assert!(throttle.turn().await.is_some(), "{qps}");
+        }
+        assert!(Throttle::new(0, Some(0)).turn().await.is_some());
+    }
+
+    #[test]
+    fn a_pace_is_kept_below_a_millisecond_too_and_nothing_is_made_up_for() {
+        let start = Instant::now();
+        let pace = Pace { period: Duration::from_micros(200), next: Mutex::new(start) };
+        let slots: Vec<_> = (0..5).map(|_| (pace.slot(start) - start).as_micros()).collect();
+        assert_eq!(slots, [0, 200, 400, 600, 800]);
+        let later = start + Duration::from_secs(1);
+        assert_eq!([pace.slot(later), pace.slot(later)], [later, later + Duration::from_micros(200)]);
     }
 
     #[tokio::test]

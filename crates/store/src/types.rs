@@ -44,6 +44,8 @@ pub enum StoreError {
     Failed { what: String, message: String },
     #[error("{what}: unreadable answer: {why}")]
     Unreadable { what: String, why: String },
+    #[error("{what}: there are more than {most} objects below it")]
+    TooMany { what: String, most: usize },
     #[error("credentials: {0}")]
     Credentials(String),
     /// The host of the bucket is neither one of the clouds nor named by an override.
@@ -103,7 +105,7 @@ pub struct BucketFacts {
     pub retention_seconds: u64,
     /// Number of lifecycle rules.
     pub lifecycle_rules: usize,
-    /// The server may ignore pins, so each object is asked for just before its delete.
+    /// The server is not known to heed pins, so each object is asked for just before its delete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looked_at: bool,
     /// Why the settings could not be read.
@@ -143,7 +145,7 @@ pub enum Restored {
     Restored,
     /// A newer object has taken the key; it was left alone.
     Taken,
-    /// The bucket holds no copy any more.
+    /// The bucket shows no copy of it.
     Lost,
     Failed(String),
 }

@@ -53,7 +53,8 @@ impl Planner<'_> {
             streams.say("No workflows selected.");
         }
         let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
-        resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
+        let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
+        resolve::resolve(selected, &released, &references, rules, (store, most), &mut draft).await?;
         let buckets = resolve::buckets(&draft, store).await?;
         draft.seal(buckets)
     }

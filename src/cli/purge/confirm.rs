@@ -12,11 +12,12 @@ use crate::purge::execute::Executor;
 use crate::purge::journal::{Journal, Line};
 use crate::purge::outcome::WorkflowTally;
 use crate::purge::plan_file::Plan;
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,26 +81,28 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
 
 /// Checks every permission before the first delete, so that no run stops halfway because one is missing.
 pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> Result<(), Error> {
-    for bucket in &plan.tail.buckets {
-        let missing = target.store.missing_permissions(&bucket.bucket).await?;
-        if !missing.is_empty() {
-            return Err(Error::refused(format!(
-                "{} lacks {} on {}",
-                target.store.identity(&bucket.bucket).await,
-                missing.join(", "),
-                bucket.bucket
-            ))
-            .hint("roles/storage.objectUser on the bucket has what a purge needs"));
-        }
-    }
-    let Some(cluster) = target.cluster else { return Ok(()) };
     let mut namespaces: BTreeSet<String> = BTreeSet::new();
+    let mut keys: BTreeMap<Bucket, Box<str>> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
+        for object in &workflow.delete {
+            if !keys.contains_key(&object.bucket) {
+                keys.insert(object.bucket.clone(), object.key.clone());
+            }
+        }
         if !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer {
             namespaces.insert(workflow.namespace);
         }
     }
+    for (bucket, key) in &keys {
+        let missing = target.store.missing_permissions(bucket, key).await?;
+        if !missing.is_empty() {
+            let identity = target.store.identity(bucket).await;
+            let lacks = format!("{identity} lacks {} on {bucket}", missing.join(", "));
+            return Err(Error::refused(lacks).hint("docs/rbac.md says what a purge needs"));
+        }
+    }
+    let Some(cluster) = target.cluster else { return Ok(()) };
     for namespace in namespaces {
         if cluster.may_i("patch", &namespace).await == Some(false) {
             return Err(Error::refused(format!("you may not patch workflows in \"{namespace}\"")).hint(

@@ -72,12 +72,43 @@ pub fn host(url: &str) -> &str {
 /// Returns true if an endpoint is AWS's own, in any region, where bucket names are unique. AWS China and
 /// GovCloud do not count, because their buckets may have the same names; nor do endpoints of access points.
 pub fn is_aws(host: &str) -> bool {
-    let host = host.split(':').next().unwrap_or_default();
-    let is_own = |rest: &str| {
-        (rest == "s3" || rest.starts_with("s3.") || rest.starts_with("s3-"))
-            && !["us-gov-", "s3-outposts", "s3-object-lambda"].iter().any(|other| rest.contains(other))
-    };
-    host.is_empty() || host.strip_suffix(".amazonaws.com").is_some_and(is_own)
+    let is_commercial = |region: &str| !region.starts_with("us-gov-");
+    host.is_empty() || s3_region(host, ".amazonaws.com").is_some_and(is_commercial)
+}
+
+/// Returns true if a host is an endpoint of Amazon S3 itself, in any partition.
+///
+/// The domain alone proves nothing: load balancers, gateways and machines of AWS's customers are in it too. Nor does
+/// anything that the server says, because other servers call themselves AmazonS3.
+pub fn is_amazon_s3(host: &str) -> bool {
+    s3_region(host, ".amazonaws.com").or_else(|| s3_region(host, ".amazonaws.com.cn")).is_some()
+}
+
+/// Returns the region of an endpoint of Amazon S3, which is empty for the global ones; none for other hosts
+/// (docs.aws.amazon.com/general/latest/gr/s3.html).
+fn s3_region<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
+    let own = host.split(':').next().unwrap_or_default().strip_suffix(domain)?;
+    let (service, rest) = own.split_once('.').unwrap_or((own, ""));
+    let rest = if rest == "dualstack" { "" } else { rest.strip_prefix("dualstack.").unwrap_or(rest) };
+    match (service, service.strip_prefix("s3-")) {
+        ("s3" | "s3-fips", _) if rest.is_empty() || is_region(rest) => Some(rest),
+        ("s3-accelerate" | "s3-external-1", _) if rest.is_empty() => Some(rest),
+        (_, Some(region)) if rest.is_empty() && is_region(region) => Some(region),
+        _ => None,
+    }
+}
+
+/// Returns true for a name such as `eu-central-1`.
+fn is_region(name: &str) -> bool {
+    let words: Vec<&str> = name.split('-').collect();
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match words.split_last() {
+        Some((number, words)) => {
+            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && number.len() < 3 && words.len() > 1 && words.iter().all(is_word)
+        }
+        None => false,
+    }
 }
 
 impl fmt::Display for Bucket {
@@ -147,6 +178,45 @@ mod tests {
 
     use super::*;
     use crate::model::engine::StorageEngine;
+
+    #[test]
+    fn only_s3s_own_hosts_are_aws() {
+        for host in [
+            "s3.amazonaws.com",
+            "s3.eu-central-1.amazonaws.com:443",
+            "s3-us-west-2.amazonaws.com",
+            "s3-fips.dualstack.us-east-1.amazonaws.com",
+            "s3.dualstack.eu-west-1.amazonaws.com",
+            "s3.ap-southeast-1.amazonaws.com",
+            "s3-accelerate.amazonaws.com",
+            "s3-accelerate.dualstack.amazonaws.com",
+        ] {
+            assert!(is_aws(host) && is_amazon_s3(host), "{host}");
+        }
+        for host in ["s3.us-gov-west-1.amazonaws.com", "s3-us-gov-west-1.amazonaws.com"] {
+            assert!(!is_aws(host) && is_amazon_s3(host), "{host}");
+        }
+        assert!(!is_aws("s3.cn-north-1.amazonaws.com.cn") && is_amazon_s3("s3.cn-north-1.amazonaws.com.cn"));
+        for host in [
+            // A load balancer, a machine and a gateway of anybody who is AWS's customer.
+            "s3-1234567890.eu-west-1.elb.amazonaws.com",
+            "s3.1234567890.eu-west-1.elb.amazonaws.com",
+            "ec2-1-2-3-4.eu-west-1.compute.amazonaws.com",
+            "s3.execute-api.eu-west-1.amazonaws.com",
+            // What lists in another order, or whatever a function answers.
+            "s3express-use1-az4.us-east-1.amazonaws.com",
+            "x.s3-object-lambda.us-east-1.amazonaws.com",
+            "s3-outposts.us-east-1.amazonaws.com",
+            "x.s3-accesspoint.us-east-1.amazonaws.com",
+            "s3-website-us-east-1.amazonaws.com",
+            "s3.amazonaws.com.evil.example",
+            "evils3.amazonaws.com",
+            "amazonaws.com",
+            "minio:9000",
+        ] {
+            assert!(!is_aws(host) && !is_amazon_s3(host), "{host}");
+        }
+    }
 
     #[test]
     fn a_bucket_is_told_by_all_that_makes_it_one() {

@@ -1,7 +1,7 @@
 //! The XML of S3 listings: keys, versions, and the pins made of them.
 
 use crate::http::Response;
-use crate::listing::Page;
+use crate::listing::{Page, entry};
 use crate::parse::{time, xml};
 use argo_gc_core::model::object::ObjectFacts;
 use jiff::Timestamp;
@@ -71,6 +71,8 @@ pub(crate) struct Version {
 pub(crate) struct VersionPage {
     pub versions: Vec<Version>,
     pub delete_markers: Vec<Version>,
+    /// As the page of any listing.
+    pub first: String,
     /// The key and the version after which the next page begins.
     pub token: Option<String>,
 }
@@ -85,7 +87,10 @@ pub(crate) fn read_versions(answer: &Response) -> Result<VersionPage, String> {
     if page.is_truncated && key.is_empty() {
         return Err("the listing does not go on".to_owned());
     }
+    let first = page.version.first().or(page.delete_marker.first());
+    let first = first.map_or_else(String::new, |first| entry(&first.key, &first.version_id));
     Ok(VersionPage {
+        first,
         versions: page.version.into_iter().map(plainly).collect(),
         delete_markers: page.delete_marker.into_iter().map(plainly).collect(),
         token: page.is_truncated.then(|| format!("{key}{SEPARATOR}{}", page.next_version_id_marker)),
@@ -97,13 +102,43 @@ pub(crate) fn split_token(token: &str) -> Option<(&str, &str)> {
     token.rsplit_once(SEPARATOR)
 }
 
-impl Version {
-    /// The pin that the version had while it was the live object; none if its time can't be read.
-    pub fn pin(&self) -> Option<String> {
-        let written = time(&self.last_modified).and_then(|at| Timestamp::from_second(at.as_second()).ok());
-        written.map(|written| pin(&self.e_tag, written))
-    }
+/// What a listing of versions shows of a deleted object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Trace<'a> {
+    /// An object is live.
+    Live,
+    /// No version has its content.
+    Nowhere,
+    /// The delete marker with this ID hides it, and nothing else.
+    Behind(&'a str),
+    /// It is the version with this ID, and would not come back if the newest marker went.
+    Buried(&'a str),
+}
 
+/// Finds the object that had the pin among the versions and delete markers of its key.
+///
+/// Versions are known by their ETags: VersityGW shows as the time of a version that at which it was superseded, and
+/// what has the same ETag has the same content.
+pub(crate) fn trace<'a>(key: &str, pin: &str, versions: &'a [Version], markers: &'a [Version]) -> Trace<'a> {
+    let is_its = |other: &&Version| other.key == key;
+    let mut its: Vec<&Version> = versions.iter().filter(is_its).collect();
+    if its.iter().any(|version| version.is_latest) {
+        return Trace::Live;
+    }
+    // They come newest first. A server that lists them in another way shows it by their times.
+    let in_order = its.is_sorted_by(|a, b| time(&a.last_modified) >= time(&b.last_modified));
+    let newest = its.first().map(|newest| newest.version_id.as_str()).filter(|_| in_order);
+    its.retain(|version| !tag(pin).is_empty() && bare(&version.e_tag) == tag(pin));
+    let Some(copy) = its.first() else { return Trace::Nowhere };
+    // Without an ID a delete of the marker would be a delete of whatever is live.
+    let marker = markers.iter().filter(is_its).find(|marker| marker.is_latest && !marker.version_id.is_empty());
+    match marker.filter(|_| newest == Some(&copy.version_id)) {
+        Some(marker) => Trace::Behind(&marker.version_id),
+        None => Trace::Buried(&copy.version_id),
+    }
+}
+
+impl Version {
     pub fn facts(self) -> ObjectFacts {
         ObjectFacts {
             key: self.key,
@@ -135,19 +170,29 @@ pub(crate) fn read_live(answer: &Response, is_sure: bool) -> Result<Page, String
             held: None,
         })
     };
+    let first = contents.first().map_or_else(String::new, |first| entry(&first.key, ""));
     let objects: Result<Vec<ObjectFacts>, String> = contents.into_iter().map(object).collect();
     let token = next_continuation_token.filter(|token| !token.is_empty());
-    Ok(Page { objects: objects?, more: is_truncated || token.is_some(), token, is_sure })
+    Ok(Page { objects: objects?, first, more: is_truncated || token.is_some(), token, is_sure })
 }
 
 /// The pin of an object: its ETag and its time. The ETag depends on the content alone, so an object that was written
 /// again with the same content has the same ETag.
 pub(crate) fn pin(tag: &str, written: Timestamp) -> String {
-    let tag = tag.trim_start_matches("W/").trim_matches('"');
-    match tag.is_empty() {
-        true => String::new(),
-        false => format!("{tag}@{}", written.as_second()),
+    match bare(tag) {
+        "" => String::new(),
+        tag => format!("{tag}@{}", written.as_second()),
     }
+}
+
+/// The ETag of a pin, without quotes.
+pub(crate) fn tag(pin: &str) -> &str {
+    pin.rsplit_once('@').map_or("", |(tag, _)| tag)
+}
+
+/// An ETag without its quotes.
+fn bare(tag: &str) -> &str {
+    tag.trim_start_matches("W/").trim_matches('"')
 }
 
 /// The storage class; servers leave out the standard one.
@@ -202,6 +247,36 @@ mod tests {
             |listing| listing.contents.into_iter().map(|content| content.key).collect(),
         );
         assert_eq!(keys, [" a b+c "]);
+    }
+
+    #[test]
+    fn a_deleted_object_is_traced_by_its_content() {
+        let version = |id: &str, tag: &str, day: u8, is_latest| Version {
+            key: "k".into(),
+            version_id: id.into(),
+            is_latest,
+            last_modified: format!("2026-11-{day:02}T00:00:00Z"),
+            e_tag: format!("\"{tag}\""),
+            ..Version::default()
+        };
+        let marker = |id: &str| [version(id, "", 9, true)];
+        let found = |versions: &[Version], markers: &[Version]| {
+            format!("{:?}", trace("k", "mine@1", versions, markers))
+        };
+        let mine = || version("1", "mine", 1, false);
+        // Its time is that of the delete, as at VersityGW.
+        assert_eq!(found(&[version("1", "mine", 9, false)], &marker("m")), r#"Behind("m")"#);
+        assert_eq!(found(&[mine()], &marker("null")), r#"Behind("null")"#);
+        assert_eq!(found(&[version("2", "other", 2, true), mine()], &[]), "Live");
+        assert_eq!(found(&[version("2", "other", 2, false), mine()], &marker("m")), r#"Buried("1")"#);
+        // Oldest first: which one the marker hides is not certain.
+        assert_eq!(found(&[mine(), version("2", "other", 2, false)], &marker("m")), r#"Buried("1")"#);
+        assert_eq!(found(&[mine()], &[]), r#"Buried("1")"#);
+        assert_eq!(found(&[mine()], &marker("")), r#"Buried("1")"#);
+        assert_eq!(found(&[version("2", "other", 2, false)], &marker("m")), "Nowhere");
+        assert_eq!(found(&[], &marker("m")), "Nowhere");
+        assert_eq!(trace("k", "@1", &[version("1", "", 1, false)], &marker("m")), Trace::Nowhere);
+        assert_eq!(trace("other", "mine@1", &[mine()], &marker("m")), Trace::Nowhere);
     }
 
     #[test]
