@@ -1,12 +1,14 @@
 //! The kinds of objects, other than workflows, that may refer to an artifact or keep it. Clusters and files share the
 //! table.
 
+use crate::cluster::gathering::{Gathering, ReferrerText};
 use crate::cluster::unread::{Unread, UnreadSource};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::uses::Uses;
-use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
+use argo_gc_core::plan::references::Buckets;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
+use std::io;
 
 /// The path of Argo's API group.
 pub(crate) const ARGO: &str = "/apis/argoproj.io/v1alpha1";
@@ -126,14 +128,14 @@ impl Referrer {
         self.label.is_none_or(|(name, value)| meta.label(name) == value)
     }
 
-    /// Adds what one object refers to and what it pins.
+    /// Adds what one object refers to, what it may name in its text, and what it pins.
     ///
     /// # Errors
-    /// The object makes no sense, and may thus refer to anything.
+    /// The object makes no sense, and may thus refer to anything; or there is no room for temporary files.
     pub(crate) fn add(
         &self,
         text: &str,
-        gathering: &mut ReferencesBuilder,
+        gathering: &mut Gathering,
         pins: &mut Pins,
     ) -> Result<(), Unreadable> {
         #[derive(Default, Deserialize)]
@@ -169,11 +171,17 @@ impl Referrer {
             Mentions::Nowhere => Vec::new(),
         };
         if self.mentions != Mentions::Nowhere {
-            let by = gathering.referrer(name.clone(), String::new());
+            let references = &mut gathering.references;
+            let by = references.referrer(name.clone(), String::new());
             for text in texts {
                 let Uses(uses) = serde_json::from_str(text).map_err(broken)?;
-                uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
+                uses.iter().for_each(|found| references.add(by, found, &Buckets::default(), true));
             }
+            let whole = ReferrerText { name: name.clone(), uid: String::new(), text: text.to_owned() };
+            gathering
+                .texts
+                .push(&whole)
+                .map_err(|error| broken(serde_json::Error::io(io::Error::other(error.to_string()))))?;
         }
         Ok(())
     }
@@ -239,7 +247,7 @@ mod tests {
         for referrer in &REFERRERS {
             let mut pinned = object(referrer);
             pinned["metadata"]["labels"]["argo-gc/keep"] = json!("true");
-            referrer.add(&pinned.to_string(), &mut ReferencesBuilder::default(), &mut pins).unwrap();
+            referrer.add(&pinned.to_string(), &mut Gathering::default(), &mut pins).unwrap();
         }
         assert_eq!(pins.pinned_namespaces, HashSet::from(["x".to_owned()]));
         assert_eq!(pins.pinned_templates, HashSet::from([(String::new(), "x".to_owned())]));
