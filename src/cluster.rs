@@ -8,6 +8,7 @@ pub mod api_client;
 pub mod argo_server;
 pub mod buffer;
 pub mod client;
+pub mod gathering;
 pub mod identity;
 pub mod manifests;
 pub mod names;

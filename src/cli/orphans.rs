@@ -16,11 +16,13 @@ use crate::error::{Error, exit};
 use crate::output::escape::escape;
 use crate::output::orphans as show;
 use crate::output::orphans::OrphansFormat;
-use crate::purge::plan_file::{Draft, Head};
+use crate::output::text::plural;
+use crate::purge::plan_file::{Draft, Head, Since};
 use crate::purge::resolve;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::orphans::{Found, Known, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_core::plan::rules::Allowed;
 use clap::Args;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -125,6 +127,14 @@ impl Arguments {
         }
         let buckets = resolve::buckets(&draft, &store).await?;
         let plan = draft.seal(buckets)?;
+        let mut allowed = Allowed::default();
+        self.repository.iter().for_each(|(bucket, prefix)| allowed.add(bucket.clone(), prefix));
+        let named = records.texts.search(plan.keys(&allowed)?)?;
+        let (plan, kept) = plan.keep_needed(&records.references, &named, &Since::default())?;
+        if kept > 0 {
+            let objects = plural(kept as u64, "object");
+            streams.say(format!("Note: {objects} will be kept, because something yet to run may read them."));
+        }
         save(&plan, path, streams)?;
         Ok(exit::DONE)
     }

@@ -2,6 +2,7 @@
 
 use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
+use crate::cluster::gathering::Gathering;
 use crate::cluster::paging::{Course, continue_token};
 use crate::cluster::referrers::{ARGO, Pins, REFERRERS, Referrer};
 use crate::cluster::unread::{Unread, UnreadSource};
@@ -11,14 +12,13 @@ use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{config, names};
 use argo_gc_core::model::context::Controllers;
-use argo_gc_core::plan::references::ReferencesBuilder;
 use argo_gc_core::plan::rules::{Allowed, constant_prefix};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 impl Cluster {
     /// Reads what pods reported and no node may record yet, and returns what can't be read: it may refer to anything.
-    pub async fn results(&self, gathering: &mut ReferencesBuilder) -> Vec<Unread> {
+    pub async fn results(&self, gathering: &mut Gathering) -> Vec<Unread> {
         let mut pins = Pins::default();
         for referrer in REFERRERS.iter().filter(|referrer| referrer.source == UnreadSource::Nodes) {
             if let Err(error) = self.referrer(referrer, None, gathering, &mut pins).await {
@@ -30,7 +30,7 @@ impl Cluster {
 
     /// Reads everything but workflows and task results that refers to artifacts or pins them, in all namespaces.
     /// A kind that may not be listed in all namespaces is unread, and is still read in `namespace`.
-    pub async fn beside(&self, namespace: Option<&str>, gathering: &mut ReferencesBuilder) -> Pins {
+    pub async fn beside(&self, namespace: Option<&str>, gathering: &mut Gathering) -> Pins {
         let mut pins = Pins::default();
         for referrer in REFERRERS.iter().filter(|referrer| referrer.source != UnreadSource::Nodes) {
             let Err(error) = self.referrer(referrer, None, gathering, &mut pins).await else { continue };
@@ -71,7 +71,7 @@ impl Cluster {
         &self,
         referrer: &Referrer,
         namespace: Option<&str>,
-        gathering: &mut ReferencesBuilder,
+        gathering: &mut Gathering,
         pins: &mut Pins,
     ) -> Result<(), Error> {
         #[derive(Deserialize)]

@@ -1,11 +1,12 @@
 //! The kinds of objects, other than workflows, that may refer to an artifact or keep it. Clusters and files share the
 //! table.
 
+use crate::cluster::gathering::{Gathering, ReferrerText};
 use crate::cluster::unread::{Unread, UnreadSource};
 use argo_gc_core::argo::list::{Item, object};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::uses::Uses;
-use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
+use argo_gc_core::plan::references::Buckets;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -128,14 +129,14 @@ impl Referrer {
         self.label.is_none_or(|(name, value)| meta.label(name) == value)
     }
 
-    /// Adds what one object refers to and what it pins.
+    /// Adds what one object refers to, what it may name in its text, and what it pins.
     ///
     /// # Errors
-    /// The object makes no sense, and may thus refer to anything.
+    /// The object makes no sense, and may thus refer to anything; or there is no room for temporary files.
     pub(crate) fn add(
         &self,
         text: &str,
-        gathering: &mut ReferencesBuilder,
+        gathering: &mut Gathering,
         pins: &mut Pins,
     ) -> Result<(), Unreadable> {
         #[derive(Default, Deserialize)]
@@ -179,18 +180,24 @@ impl Referrer {
             Mentions::Nowhere => Vec::new(),
         };
         if self.mentions != Mentions::Nowhere {
-            let by = gathering.referrer(format!("{} {object}", self.what), String::new());
+            let name = format!("{} {object}", self.what);
+            let by = gathering.references.referrer(name.clone(), String::new());
             let mut failure = None;
-            for text in texts {
-                match serde_json::from_str(text) {
-                    Ok(Uses(uses)) => {
-                        uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
-                    }
+            for part in texts {
+                match serde_json::from_str(part) {
+                    Ok(Uses(uses)) => uses
+                        .iter()
+                        .for_each(|found| gathering.references.add(by, found, &Buckets::default(), true)),
                     // The other entries of a cache still count.
-                    Err(error) => failure = failure.or(Some(error)),
+                    Err(error) => failure = failure.or(Some(broken(error))),
                 }
             }
-            return failure.map_or(Ok(()), |error| Err(broken(error)));
+            let whole = ReferrerText { name, uid: String::new(), text: text.to_owned() };
+            if let Err(error) = gathering.texts.push(&whole) {
+                let (object, error) = (object.clone(), error.to_string());
+                failure = failure.or(Some(Unreadable { what: self.what, object, error }));
+            }
+            return failure.map_or(Ok(()), Err);
         }
         Ok(())
     }
@@ -295,7 +302,7 @@ mod tests {
         for referrer in &REFERRERS {
             let mut pinned = object(referrer);
             pinned["metadata"]["labels"]["argo-gc/keep"] = json!("true");
-            referrer.add(&pinned.to_string(), &mut ReferencesBuilder::default(), &mut pins).unwrap();
+            referrer.add(&pinned.to_string(), &mut Gathering::default(), &mut pins).unwrap();
         }
         assert_eq!(pins.pinned_namespaces, HashSet::from(["x".to_owned()]));
         assert_eq!(pins.pinned_templates, HashSet::from([(String::new(), "x".to_owned())]));

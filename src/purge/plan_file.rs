@@ -10,9 +10,12 @@ use crate::error::{Error, Hint};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::named::Named;
 use argo_gc_core::plan::orphans::{Guarded, below, referrer};
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::planned_keys::{PlannedKeys, PlannedKeysBuilder};
 use argo_gc_core::plan::references::{References, Released};
+use argo_gc_core::plan::rules::Allowed;
 use argo_gc_core::plan::select::CLOCKS;
 use argo_gc_store::types::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
@@ -364,11 +367,29 @@ impl Plan {
         Ok(uids)
     }
 
+    /// The keys of all its objects, to search texts for. `allowed` are the places at which deletion is allowed.
+    ///
+    /// # Errors
+    /// As [`Self::workflows`].
+    pub fn keys(&self, allowed: &Allowed) -> Result<PlannedKeys, Error> {
+        let mut keys = PlannedKeysBuilder::new(allowed);
+        for workflow in self.workflows()? {
+            let PlannedWorkflow { name, uid, delete, .. } = workflow?;
+            delete.iter().for_each(|object| keys.add(&object.planned_key(&name, &uid)));
+        }
+        Ok(keys.finish())
+    }
+
     /// Keeps what something refers to by now, or what is pinned; gives the number of such objects too.
     ///
     /// # Errors
     /// As [`Self::map`].
-    pub fn keep_needed(&self, references: &References, since: &Since) -> Result<(Self, usize), Error> {
+    pub fn keep_needed(
+        &self,
+        references: &References,
+        named: &Named,
+        since: &Since,
+    ) -> Result<(Self, usize), Error> {
         let mut released = Released::default();
         for uid in self.uids()?.iter().filter(|uid| !since.altered.contains(*uid)) {
             released.whole(uid);
@@ -394,7 +415,10 @@ impl Plan {
                         (None, Some(holder), _) if !altered || holder.uid != *uid => {
                             (Protection::Referenced, format!("by {}", holder.name))
                         }
-                        _ => return true,
+                        _ => match named.mention(&object.planned_key(name, uid)) {
+                            Some(mention) => (Protection::Referenced, mention.detail()),
+                            None => return true,
+                        },
                     };
                     kept += 1;
                     keep.push(KeptObject {
@@ -533,6 +557,7 @@ mod tests {
         let object = PlannedObject {
             bucket: "gs://b".parse().unwrap(),
             key: "argo/gone/1".into(),
+            artifact_key: None,
             generation: "1".into(),
             size: 1,
             created: None,

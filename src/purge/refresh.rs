@@ -1,6 +1,7 @@
 //! Reads the references again before a saved plan is carried out.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::gathering::Gathering;
 use crate::cluster::referrers::Pins;
 use crate::cluster::unread::Unread;
 use crate::error::Error;
@@ -11,18 +12,22 @@ use crate::scan::cluster::everything;
 use crate::scan::gather::{Gathered, Scan, Selects, Terms, pinned};
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::Context;
-use argo_gc_core::plan::references::{References, ReferencesBuilder};
+use argo_gc_core::plan::named::Named;
+use argo_gc_core::plan::references::References;
+use argo_gc_core::plan::rules::Allowed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What refers to anything by now, and what became of the plan's workflows.
 pub(crate) struct Refreshed {
     pub references: References,
+    /// What the texts of all that is running or yet to run name.
+    pub named: Named,
     pub since: Since,
     /// Sources that can't be read, and that the user did not accept as unread when the plan was made.
     pub unread: Vec<Unread>,
 }
 
-/// Reads the references again; no workflow is selected.
+/// Reads the references again; no workflow is selected. `allowed` are the places at which deletion is allowed.
 ///
 /// # Errors
 /// The workflows can't be read. For a plan with orphans: any source can't be read.
@@ -30,9 +35,10 @@ pub(crate) async fn references(
     cluster: &Cluster,
     request: &ClusterRequest,
     context: &Context,
+    allowed: &Allowed,
     plan: &Plan,
 ) -> Result<Refreshed, Error> {
-    let mut gathering = ReferencesBuilder::default();
+    let mut gathering = Gathering::default();
     let pins = cluster.beside(request.namespace.as_deref(), &mut gathering).await;
     let mut unread = pins.unread.clone();
     let orphans = plan.has_orphans()?;
@@ -46,7 +52,8 @@ pub(crate) async fn references(
     let terms = Arc::new(Terms { selects: look, ..Terms::selecting_nothing(context.clone(), pins) });
     let mut scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
     scan.guard_namespaces(&terms.pins);
-    let Gathered { references, guarded, unread, .. } = scan.finish();
+    let Gathered { references, texts, guarded, unread, .. } = scan.finish();
+    let named = texts.search(plan.keys(allowed)?)?;
     if let Some(first) = unread.first().filter(|_| orphans) {
         return Err(Error::refused(format!("it is unknown whether these are still orphans: {first}")));
     }
@@ -56,7 +63,7 @@ pub(crate) async fn references(
     let unread = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;
-    Ok(Refreshed { references, since, unread })
+    Ok(Refreshed { references, named, since, unread })
 }
 
 /// Notes what became of the plan's workflows. It selects none of them.

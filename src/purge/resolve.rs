@@ -8,8 +8,8 @@ use crate::scan::lookup::{Spot, reach};
 use argo_gc_core::model::location::names_workflow;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::decide::Selected;
+use argo_gc_core::plan::named::Needs;
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
-use argo_gc_core::plan::references::{References, Released};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{BucketFacts, Depth, Place, StoreError};
@@ -31,14 +31,13 @@ const AT_A_TIME: usize = 8;
 /// Storage can't be asked: a plan with holes would look whole. Or a directory has more than `most` objects.
 pub async fn resolve(
     selected: DiskQueue<Selected>,
-    released: &Released,
-    references: &References,
+    needs: Needs<'_>,
     rules: &Rules,
     (store, most): (&Store, usize),
     draft: &mut Draft,
 ) -> Result<(), Error> {
     let mut batches = stream::iter(Batches(selected.into_values()?))
-        .map(|batch| async { decided(batch?, released, references, rules, (store, most)).await })
+        .map(|batch| async { decided(batch?, needs, rules, (store, most)).await })
         .buffered(AT_A_TIME);
     // As hashes: two that collide cost a delete, never make one. A key that names its workflow is planned for
     // no other, and need not be remembered.
@@ -84,8 +83,7 @@ impl<I: Iterator<Item = Result<Selected, Error>>> Iterator for Batches<I> {
 /// The plans of a part, in its order.
 async fn decided(
     mut batch: Vec<Selected>,
-    released: &Released,
-    references: &References,
+    needs: Needs<'_>,
     rules: &Rules,
     (store, most): (&Store, usize),
 ) -> Result<Vec<PlannedWorkflow>, Error> {
@@ -103,7 +101,7 @@ async fn decided(
     for ((of, at), objects) in numbers.into_iter().zip(found) {
         let selected = &mut batch[of];
         match objects {
-            Ok(objects) => selected.decide(at, objects, references, released, rules),
+            Ok(objects) => selected.decide(at, objects, needs, rules),
             Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
                 let candidate = &selected.candidates[at];
                 selected.plan.keep.push(KeptObject {

@@ -1,5 +1,6 @@
 //! Objects of files: those beside the workflows, and all of them at once for verbs that delete.
 
+use crate::cluster::gathering::Gathering;
 use crate::cluster::referrers::{Pins, Referrer};
 use crate::error::Error;
 use crate::files;
@@ -7,7 +8,6 @@ use crate::files::{Input, Object};
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
-use argo_gc_core::plan::references::ReferencesBuilder;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -63,9 +63,9 @@ impl FileContext {
 pub(crate) struct Loaded {
     pub context: Context,
     /// What other objects than workflows refer to.
-    pub gathering: ReferencesBuilder,
+    pub gathering: Gathering,
     /// What pods reported, whether nodes record it or not.
-    pub results: ReferencesBuilder,
+    pub results: Gathering,
     pub pins: Pins,
     /// JSON of each workflow.
     pub workflows: Vec<String>,
@@ -97,8 +97,8 @@ pub(crate) fn load(
     }
     let mut context = Context { now, controllers: Controllers::default(), related: Related::default() };
     let mut beside = FileContext::default();
-    let mut gathering = ReferencesBuilder::default();
-    let mut results = ReferencesBuilder::default();
+    let mut gathering = Gathering::default();
+    let mut results = Gathering::default();
     let mut pins = Pins::default();
     let mut workflows = Vec::new();
     for (text, object) in texts {
@@ -119,12 +119,7 @@ pub(crate) fn load(
 }
 
 /// Adds what an object other than a workflow refers to, and what it pins.
-fn refer(
-    text: &str,
-    object: &Object,
-    gathering: &mut ReferencesBuilder,
-    pins: &mut Pins,
-) -> Result<(), Error> {
+fn refer(text: &str, object: &Object, gathering: &mut Gathering, pins: &mut Pins) -> Result<(), Error> {
     let Some(referrer) = Referrer::of(object.kind()) else { return Ok(()) };
     if let Object::ConfigMap(config) = object
         && !referrer.is_labelled(&config.metadata)

@@ -1,6 +1,7 @@
 //! Reading all workflows once: what is asked to go, and what everything refers to.
 
 use crate::cluster::argo_server::KnownWorkflow;
+use crate::cluster::gathering::{Gathering, ReferrerText, Texts};
 use crate::cluster::references::template_of;
 use crate::cluster::referrers::Pins;
 use crate::cluster::unread::{Unread, UnreadSource};
@@ -18,6 +19,7 @@ use argo_gc_core::assess::assess;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
 use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, Released};
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
@@ -69,6 +71,8 @@ impl Visitor for Terms {
 pub struct ScanPart {
     pub selected: Vec<Selected>,
     pub gathering: ReferencesBuilder,
+    /// The texts of what is not over.
+    texts: Vec<ReferrerText>,
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
@@ -147,6 +151,16 @@ impl ScanPart {
             }
         }
         let status = &workflow.status;
+        if !workflow.is_over() {
+            let nodes = nodes::text(&status.compressed_nodes).ok();
+            let running = if status.phase == "Running" { "running" } else { "unfinished" };
+            let text = |text: &str| ReferrerText {
+                name: format!("{running} workflow {name}"),
+                uid: meta.uid.clone(),
+                text: text.to_owned(),
+            };
+            self.texts.extend(texts.iter().copied().chain(nodes.as_ref().map(|nodes| nodes.get())).map(text));
+        }
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
@@ -206,8 +220,11 @@ fn identity(uid: &str) -> u64 {
 #[derive(Default)]
 pub struct Scan {
     selected: DiskQueue<Selected>,
+    /// The keys of all that is selected, retained or not.
+    keys: PlannedKeysBuilder,
     released: Released,
     gathering: ReferencesBuilder,
+    texts: Texts,
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
@@ -227,14 +244,16 @@ pub struct Scan {
 
 impl Scan {
     /// Begins with what was read beside the workflows.
-    pub fn new(gathering: ReferencesBuilder, unread: Vec<Unread>) -> Self {
-        Self { gathering, unread, ..Self::default() }
+    pub fn new(gathering: Gathering, unread: Vec<Unread>) -> Self {
+        let Gathering { references: gathering, texts } = gathering;
+        Self { gathering, texts, unread, ..Self::default() }
     }
 
     /// As [`Self::new`], for a purge under these rules.
-    pub fn under(rules: &Rules, gathering: ReferencesBuilder, unread: Vec<Unread>) -> Self {
+    pub fn under(rules: &Rules, gathering: Gathering, unread: Vec<Unread>) -> Self {
         let newest = rules.retention.as_ref().map(|retention| Newest::new(retention.most()));
-        Self { newest, ..Self::new(gathering, unread) }
+        let keys = PlannedKeysBuilder::new(&rules.allowed);
+        Self { newest, keys, ..Self::new(gathering, unread) }
     }
 
     /// Takes one workflow in, from its JSON.
@@ -258,6 +277,7 @@ impl Scan {
     /// There is no room for temporary files.
     pub fn absorb(&mut self, part: ScanPart) -> Result<(), Error> {
         self.gathering.absorb(part.gathering);
+        part.texts.iter().try_for_each(|text| self.texts.push(text))?;
         self.unread.extend(part.unread);
         self.taken += part.taken;
         self.names.extend(part.names);
@@ -277,6 +297,9 @@ impl Scan {
                     selected.release(&mut self.released);
                     selected.given_up.clear();
                 }
+                let planned =
+                    selected.candidates.iter().map(|candidate| candidate.planned_key(&selected.plan));
+                planned.for_each(|planned| self.keys.add(&planned));
                 self.selected.push(&selected)?;
             }
         }
@@ -331,8 +354,10 @@ impl Scan {
         self.released.finish();
         Gathered {
             selected: self.selected,
+            keys: self.keys,
             released: self.released,
             references: self.gathering.finish(),
+            texts: self.texts,
             names: self.names,
             guarded: self.guarded,
             unread: self.unread,
@@ -343,9 +368,13 @@ impl Scan {
 /// All that was gathered.
 pub struct Gathered {
     pub selected: DiskQueue<Selected>,
+    /// The keys of all that was selected, to search the texts for.
+    pub keys: PlannedKeysBuilder,
     /// What the selected workflows give up.
     pub released: Released,
     pub references: References,
+    /// The texts of all that is running or yet to run.
+    pub texts: Texts,
     /// Names of all workflows.
     pub names: HashSet<String>,
     /// Workflows that are not over, or pinned.

@@ -1,6 +1,7 @@
 //! Everything that any record says of objects: of a cluster or of files, and of other clusters' inspections.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::gathering::{Gathering, Texts};
 use crate::cluster::unread::Unread;
 use crate::error::Error;
 use crate::scan::archive;
@@ -11,7 +12,7 @@ use crate::scan::other_cluster;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::orphans::Guarded;
-use argo_gc_core::plan::references::{References, ReferencesBuilder};
+use argo_gc_core::plan::references::References;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::io::Read;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 /// Everything that is known of the records.
 pub(crate) struct Records {
     pub references: References,
+    /// The texts of all that is running or yet to run.
+    pub texts: Texts,
     /// Names of all workflows.
     pub names: HashSet<String>,
     pub guarded: Guarded,
@@ -39,7 +42,7 @@ pub(crate) async fn of_cluster(
     also: &[PathBuf],
     now: Timestamp,
 ) -> Result<Records, Error> {
-    let mut gathering = ReferencesBuilder::default();
+    let mut gathering = Gathering::default();
     let pins = cluster.beside(None, &mut gathering).await;
     let (controllers, related, _) = cluster.related(None).await;
     let mut unread = pins.unread.clone();
@@ -65,7 +68,7 @@ pub(crate) fn of_files(
 ) -> Result<Records, Error> {
     let Loaded { context, mut gathering, results, pins, workflows } =
         load(files, recursive, None, stdin, now)?;
-    gathering.absorb(results);
+    gathering.references.absorb(results.references);
     let terms = Terms::selecting_nothing(context, pins);
     let mut scan = Scan::new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
@@ -81,6 +84,6 @@ fn finish(mut scan: Scan, terms: &Terms, also: &[PathBuf]) -> Result<Records, Er
         scan.absorb(part)?;
     }
     scan.guard_namespaces(&terms.pins);
-    let Gathered { references, names, guarded, unread, .. } = scan.finish();
-    Ok(Records { references, names, guarded, unread, as_of })
+    let Gathered { references, texts, names, guarded, unread, .. } = scan.finish();
+    Ok(Records { references, texts, names, guarded, unread, as_of })
 }

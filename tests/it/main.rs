@@ -42,4 +42,5 @@ mod snapshot_inspect;
 mod snapshot_manifests;
 mod snapshot_purge;
 mod stores;
+mod texts;
 mod verdicts;

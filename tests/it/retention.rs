@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use argo_gc::cluster::gathering::Gathering;
 use argo_gc::cluster::referrers::Pins;
 use argo_gc::scan::gather::{Scan, ScanPart, Terms};
 use argo_gc_core::model::context::{Context, Controllers, Related};
-use argo_gc_core::plan::references::ReferencesBuilder;
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::pin::Pin;
 use argo_gc_core::plan::retention::{Keep, Origin, Retention, Rule, Scope};
@@ -295,7 +295,7 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         named: Vec::new(),
         selects: Box::new(|_| true),
     };
-    let mut whole = Scan::under(&terms.rules, ReferencesBuilder::default(), Vec::new());
+    let mut whole = Scan::under(&terms.rules, Gathering::default(), Vec::new());
     for page in runs.chunks(page) {
         let mut part = ScanPart::default();
         page.iter().for_each(|run| part.workflow(&object(run), &terms));

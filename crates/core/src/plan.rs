@@ -2,8 +2,10 @@
 
 pub mod decide;
 pub mod lifecycle;
+pub mod named;
 pub mod orphans;
 pub mod planned;
+pub mod planned_keys;
 pub mod references;
 pub mod retention;
 pub mod rules;

@@ -21,6 +21,7 @@ use crate::purge::{refresh, resolve};
 use crate::scan::gather::{Gathered, Scan};
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
+use argo_gc_core::plan::named::Needs;
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_store::store::Store;
@@ -42,7 +43,7 @@ impl Planner<'_> {
         let Self { arguments, rules, store, cluster } = self;
         let taken = scan.taken;
         scan.retain()?;
-        let Gathered { selected, released, references, unread, .. } = scan.finish();
+        let Gathered { selected, keys, released, references, texts, unread, .. } = scan.finish();
         let unread = arguments.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
@@ -53,8 +54,14 @@ impl Planner<'_> {
             streams.say("No workflows selected.");
         }
         let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
+<<<<<<< HEAD
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         resolve::resolve(selected, &released, &references, rules, (store, most), &mut draft).await?;
+=======
+        let named = texts.search(keys.finish())?;
+        let needs = Needs { references: &references, released: &released, named: &named };
+        resolve::resolve(selected, needs, rules, store, &mut draft).await?;
+>>>>>>> 589f208
         let buckets = resolve::buckets(&draft, store).await?;
         draft.seal(buckets)
     }
@@ -206,10 +213,11 @@ async fn without_needed(
     let namespace = Some(cluster.namespace().to_owned());
     let request =
         ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
-    let Refreshed { references, since, unread } =
-        refresh::references(cluster, &request, context, &plan).await?;
+    let allowed = arguments.rules(cluster.repositories(&context.controllers).await, context.now).allowed;
+    let Refreshed { references, named, since, unread } =
+        refresh::references(cluster, &request, context, &allowed, &plan).await?;
     arguments.check_unread(&unread)?;
-    let (plan, kept) = plan.keep_needed(&references, &since)?;
+    let (plan, kept) = plan.keep_needed(&references, &named, &since)?;
     if kept > 0 {
         let objects = plural(kept as u64, "object");
         streams.say(format!("Note: {objects} of the plan will be kept, because of new references or pins."));

@@ -6,6 +6,7 @@ use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
+use crate::cluster::gathering::Gathering;
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
@@ -14,7 +15,6 @@ use crate::scan::archive;
 use crate::scan::cluster::{check_clock, everything, labelled};
 use crate::scan::gather::{Scan, Terms};
 use argo_gc_core::model::context::{Context, RelatedKind};
-use argo_gc_core::plan::references::ReferencesBuilder;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::{Allowed, Rules};
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let namespace = request.namespace.as_deref();
     let labelled = labelled(&cluster, &request).await?;
 
-    let mut gathering = ReferencesBuilder::default();
+    let mut gathering = Gathering::default();
     let pins = cluster.beside(namespace, &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace).await;
     controllers.version = request.argo_version;

@@ -7,6 +7,7 @@ use crate::argo::workflow::Workflow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Read;
@@ -58,6 +59,14 @@ impl Workflow {
 /// # Errors
 /// The same as those of [`Workflow::hydrate`].
 pub fn uses(compressed: &str) -> Result<Uses, NodesError> {
+    unpack(compressed)
+}
+
+/// Returns `status.compressedNodes` as JSON text.
+///
+/// # Errors
+/// The same as those of [`Workflow::hydrate`].
+pub fn text(compressed: &str) -> Result<Box<RawValue>, NodesError> {
     unpack(compressed)
 }
 

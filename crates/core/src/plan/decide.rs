@@ -3,7 +3,9 @@
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::model::protection::Protection;
+use crate::plan::named::Needs;
 use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow, Sharer};
+use crate::plan::planned_keys::PlannedKey;
 use crate::plan::references::{References, Referrer, Released};
 use crate::plan::retention::RetentionDecision;
 use crate::plan::retention::newest::Newest;
@@ -80,6 +82,12 @@ impl Objection {
 }
 
 impl Candidate {
+    /// Returns the artifact as what texts are searched for. `plan` is that of its workflow.
+    pub fn planned_key<'a>(&'a self, plan: &'a PlannedWorkflow) -> PlannedKey<'a> {
+        let (bucket, key) = (self.bucket.name(), &*self.key);
+        PlannedKey { bucket, key, workflow: &plan.name, uid: &plan.uid }
+    }
+
     /// Returns the address of the artifact.
     pub fn uri(&self) -> String {
         self.bucket.uri(&self.key)
@@ -129,14 +137,7 @@ impl Selected {
     }
 
     /// Decides which of the objects that storage lists for one candidate are deleted.
-    pub fn decide(
-        &mut self,
-        at: usize,
-        mut objects: Vec<ObjectFacts>,
-        references: &References,
-        released: &Released,
-        rules: &Rules,
-    ) {
+    pub fn decide(&mut self, at: usize, mut objects: Vec<ObjectFacts>, needs: Needs<'_>, rules: &Rules) {
         let Some(candidate) = self.candidates.get(at) else { return };
         let Candidate { bucket, key, only_below, .. } = candidate;
         objects.retain(|object| !*only_below || *object.key != **key);
@@ -146,6 +147,7 @@ impl Selected {
         }
         let (artifact, node_id): (Arc<str>, Arc<str>) =
             (candidate.name.as_ref().into(), candidate.node_id.as_ref().into());
+        let directory: Arc<str> = key.as_ref().into();
         for facts in objects {
             debug_assert!(is_within(&facts.key, key));
             let objection = if !is_within(&facts.key, key) || !is_safe(facts.key.trim_end_matches('/')) {
@@ -154,15 +156,16 @@ impl Selected {
                     "the storage listed it, but it is no part of the artifact",
                 ))
             } else {
-                self.object(&facts, candidate, references, released, rules)
+                self.object(&facts, candidate, needs, rules)
             };
             match objection {
                 Some(objection) => {
                     self.plan.keep.push(objection.keep(bucket.uri(&facts.key), &candidate.name));
                 }
                 None => self.plan.delete.push(PlannedObject {
-                    shared_with: sharers(references, bucket.name(), &facts.key, &self.plan.uid),
+                    shared_with: sharers(needs.references, bucket.name(), &facts.key, &self.plan.uid),
                     bucket: bucket.clone(),
+                    artifact_key: (*facts.key != **key).then(|| Arc::clone(&directory)),
                     key: facts.key.into(),
                     generation: facts.generation.into(),
                     size: facts.size,
@@ -182,16 +185,19 @@ impl Selected {
         &self,
         facts: &ObjectFacts,
         candidate: &Candidate,
-        references: &References,
-        released: &Released,
+        needs: Needs<'_>,
         rules: &Rules,
     ) -> Option<Objection> {
         if let Some(hold) = &facts.held {
             return Some(Objection::new(Protection::Held, hold));
         }
         let bucket = candidate.bucket.name();
+        let Needs { references, released, named } = needs;
         if let Some(holder) = references.holder_within(bucket, &facts.key, &candidate.key, released) {
             return Some(Objection::new(Protection::Referenced, format!("by {}", holder.name)));
+        }
+        if let Some(mention) = named.mention(&candidate.planned_key(&self.plan)) {
+            return Some(Objection::new(Protection::Referenced, mention.detail()));
         }
         let Some(created) = facts.created else { return Some(Objection::new(Protection::AgeUnknown, "")) };
         let written = || format!("written {created}");

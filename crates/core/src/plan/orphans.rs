@@ -220,6 +220,7 @@ impl<'a> Search<'a> {
             let object = PlannedObject {
                 bucket: self.bucket.clone(),
                 key: facts.key.into(),
+                artifact_key: None,
                 generation: facts.generation.into(),
                 size: facts.size,
                 created: Some(created),

@@ -2,6 +2,7 @@
 
 use crate::model::bucket::Bucket;
 use crate::model::protection::Protection;
+use crate::plan::planned_keys::PlannedKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 pub struct PlannedObject {
     pub bucket: Bucket,
     pub key: Box<str>,
+    /// The artifact's key, if the artifact is a directory and the object is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_key: Option<Arc<str>>,
     pub generation: Box<str>,
     /// The size in bytes.
     pub size: u64,
@@ -75,6 +79,15 @@ pub struct PlannedWorkflow {
     /// True if the workflow's stuck finalizer is removed once all its artifacts are verified to be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub release_finalizer: bool,
+}
+
+impl PlannedObject {
+    /// Returns the object's artifact as what texts are searched for.
+    /// `name` and `uid` are those of its workflow.
+    pub fn planned_key<'a>(&'a self, name: &'a str, uid: &'a str) -> PlannedKey<'a> {
+        let key = self.artifact_key.as_deref().unwrap_or(&self.key);
+        PlannedKey { bucket: self.bucket.name(), key, workflow: name, uid }
+    }
 }
 
 impl PlannedWorkflow {

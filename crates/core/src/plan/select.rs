@@ -245,6 +245,7 @@ mod tests {
     use crate::model::object::{ObjectFacts, is_safe, is_within};
     use crate::model::protection::Protection;
     use crate::plan::decide::{Candidate, Selected};
+    use crate::plan::named::{Named, Needs};
     use crate::plan::planned::PlannedWorkflow;
     use crate::plan::references::{Buckets, References, ReferencesBuilder, Released};
     use crate::plan::rules::{Allowed, Rules, constant_prefix};
@@ -322,8 +323,10 @@ mod tests {
         selected.candidates.iter_mut().for_each(|candidate| candidate.only_below = true);
         let (references, released) = (References::default(), Released::default());
         let found = vec![object("a/dir"), object("a/dir/"), object("a/dir/x")];
-        selected.decide(0, found, &references, &released, &rules());
-        selected.decide(1, vec![object("a/gone")], &references, &released, &rules());
+        let named = Named::default();
+        let needs = Needs { references: &references, released: &released, named: &named };
+        selected.decide(0, found, needs, &rules());
+        selected.decide(1, vec![object("a/gone")], needs, &rules());
         let keys: Vec<&str> = selected.plan.delete.iter().map(|object| &*object.key).collect();
         assert_eq!(keys, ["a/dir/", "a/dir/x"]);
         assert_eq!(selected.plan.absent, ["gs://b/a/gone"]);
@@ -400,7 +403,9 @@ mod tests {
             released.finish();
             let listed: Vec<ObjectFacts> =
                 objects.into_iter().filter(|object| is_within(&object.key, &own)).collect();
-            selected.decide(0, listed.clone(), &references, &released, &rules());
+            let named = Named::default();
+            let needs = Needs { references: &references, released: &released, named: &named };
+            selected.decide(0, listed.clone(), needs, &rules());
 
             let Selected { plan, .. } = &selected;
             prop_assert_eq!(plan.delete.len() + plan.keep.len(), listed.len());
@@ -432,7 +437,9 @@ mod tests {
                 let mut released = Released::default();
                 selected.release(&mut released);
                 released.finish();
-                selected.decide(0, objects.clone(), &References::default(), &released, &rules());
+                let (references, named) = (References::default(), Named::default());
+                let needs = Needs { references: &references, released: &released, named: &named };
+                selected.decide(0, objects.clone(), needs, &rules());
                 selected.plan
             };
             prop_assert_eq!(decide(), decide());

@@ -1,0 +1,83 @@
+//! Who names the artifacts of a plan in a text: what is running, and what is yet to run.
+
+use crate::plan::planned_keys::{Naming, PlannedKey, PlannedKeys};
+use crate::plan::references::{References, Referrer, Released};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The artifacts of a plan that texts name, and who has these texts.
+#[derive(Debug, Default)]
+pub struct Named {
+    keys: Arc<PlannedKeys>,
+    referrers: Vec<Referrer>,
+    /// By hash, the first referrer and the first one of another workflow.
+    by: HashMap<u64, (usize, Option<usize>)>,
+}
+
+/// A text that names an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention<'a> {
+    /// What has the text.
+    pub by: &'a str,
+    /// The UID, if that is a workflow.
+    pub uid: &'a str,
+    pub naming: Naming,
+}
+
+impl Named {
+    /// Begins a search for these keys.
+    pub fn new(keys: Arc<PlannedKeys>) -> Self {
+        Self { keys, ..Self::default() }
+    }
+
+    /// Searches a text of a referrer, for example the JSON of an object.
+    pub fn search(&mut self, by: &Referrer, text: &str) {
+        let hits = self.keys.named_in(text);
+        if hits.is_empty() {
+            return;
+        }
+        let number = self.referrers.len();
+        self.referrers.push(by.clone());
+        for hash in hits {
+            let (first, other) = self.by.entry(hash).or_insert((number, None));
+            if other.is_none() && self.referrers.get(*first).is_some_and(|first| first.uid != by.uid) {
+                *other = Some(number);
+            }
+        }
+    }
+
+    /// Returns the first text that names the artifact. A workflow's own text does not count.
+    pub fn mention(&self, planned: &PlannedKey) -> Option<Mention<'_>> {
+        if self.by.is_empty() {
+            return None;
+        }
+        let (by, naming) = self.keys.find(planned, |hash| {
+            let (first, other) = self.by.get(&hash)?;
+            let referrers = [Some(*first), *other].into_iter().flatten();
+            let mut referrers = referrers.filter_map(|number| self.referrers.get(number));
+            referrers.find(|referrer| referrer.uid.is_empty() || referrer.uid != planned.uid)
+        })?;
+        Some(Mention { by: &by.name, uid: &by.uid, naming })
+    }
+}
+
+impl Mention<'_> {
+    /// Returns the detail of the protection.
+    pub fn detail(&self) -> String {
+        let by = self.by;
+        match &self.naming {
+            Naming::Path(path) => format!("by {by}: its text names {path}"),
+            Naming::Tail(path) => format!("by {by}: its text names {path} after a variable or wildcard"),
+            Naming::Unknown => format!("by {by}: the key can't be searched for in its text"),
+        }
+    }
+}
+
+/// Everything that says who still needs an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs<'a> {
+    pub references: &'a References,
+    /// What the selected workflows give up.
+    pub released: &'a Released,
+    pub named: &'a Named,
+}
