@@ -47,7 +47,7 @@ pub(crate) async fn references(
     let terms = Arc::new(Terms { selects: look, ..Terms::selecting_nothing(context.clone(), pins) });
     let mut scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
     scan.guard_namespaces(&terms.pins);
-    let Gathered { references, guarded, unread, .. } = scan.finish();
+    let Gathered { references, names, guarded, unread, .. } = scan.finish();
     if let Some(first) = unread.first().filter(|_| orphans) {
         return Err(Error::refused(format!("it is unknown whether these are still orphans: {first}")));
     }
@@ -56,6 +56,7 @@ pub(crate) async fn references(
     let unread = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;
+    since.workflows = names;
     Ok(Refreshed { references, since, unread })
 }
 
