@@ -6,7 +6,7 @@ use crate::cli::records::{Read, Sources};
 use crate::cli::shared_flags::FileFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::repository;
+use crate::cli::values::{key_format, repository};
 use crate::cli::warnings::warn_of_readers;
 use crate::cluster::unread::Unread;
 use crate::disk_queue::DiskQueue;
@@ -19,7 +19,10 @@ use crate::output::orphans::OrphansFormat;
 use crate::output::text::plural;
 use crate::purge::plan_file::{Draft, Head, Since};
 use crate::purge::resolve;
+use crate::scan::records::Records;
+use argo_gc_core::argo::config::DEFAULT_KEY_FORMAT;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::plan::orphans::{Found, Known, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_core::plan::rules::Allowed;
@@ -33,8 +36,13 @@ use std::time::Duration;
 /// Finds objects in a bucket that no record refers to
 ///
 /// Lists what is stored below a repository's prefix, leaves out everything that a workflow, template, cache, cron workflow
-/// or sensor refers to and what was written lately, and shows the rest, by the workflow its key names. It deletes
+/// or sensor refers to and what was written lately, and shows what is left of workflows that are gone. It deletes
 /// nothing itself.
+///
+/// Only keys with the shape of a key format are orphans: Argo's default below the prefix, the formats of the controllers'
+/// repositories, those of --key-format, and uploads of Argo's UI. The key must name its workflow, and no workflow of that
+/// name or UID may exist. Everything else is foreign: it is counted, and never offered. Whether a workflow kept its
+/// objects on purpose (strategy Never, a pin) can't be told once it is gone.
 ///
 /// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
 /// Nothing is offered for deletion unless every source of references was read and --exclusive says that nobody
@@ -43,6 +51,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
   kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
+  kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}'
   kubectl argo-gc orphans --repository gs://shared --also other-cluster.json
 
 To delete them:
@@ -54,6 +63,10 @@ pub(crate) struct Arguments {
     /// Where to look: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an Azure container's URL.
     #[arg(long, required = true, value_parser = repository, value_name = "URL")]
     repository: Vec<(Bucket, String)>,
+    /// Another key format of the repository, from the bucket's root, such as
+    /// argo/{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}.
+    #[arg(long, value_parser = key_format, value_name = "FORMAT")]
+    key_format: Vec<KeyFormat>,
     #[command(flatten)]
     from: FileFlags,
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
@@ -92,9 +105,10 @@ impl Arguments {
         let planning = refusal.is_none() && self.plan_out.is_some();
         let mut planned: DiskQueue<PlannedWorkflow> = DiskQueue::default();
         let mut found: Vec<(String, Found)> = Vec::new();
-        let known =
-            Known { references: &records.references, workflows: &records.names, guarded: &records.guarded };
         for (bucket, prefix) in &self.repository {
+            let shapes = self.shapes(bucket, prefix, &records, streams);
+            let Records { references, names: workflows, guarded, .. } = &records;
+            let known = Known { references, workflows, guarded, shapes: &shapes };
             let mut search = Search::new(known, bucket, prefix, records.as_of, signed(self.older));
             let mut pages = store.pages(bucket, &search.prefix);
             while let Some(page) = pages.next().await {
@@ -108,6 +122,9 @@ impl Arguments {
                 groups.values().try_for_each(|group| planned.push(group))?;
             }
             found.push((bucket.uri(&search.prefix), search.finish()));
+        }
+        if found.iter().any(|(_, found)| !found.orphans.is_empty()) {
+            streams.say(show::KEPT_ON_PURPOSE);
         }
         let listing =
             show::Listing { now, found: &found, unread: &records.unread, offered: refusal.is_none() };
@@ -137,6 +154,32 @@ impl Arguments {
         }
         save(&plan, path, streams)?;
         Ok(exit::DONE)
+    }
+
+    /// Returns the key formats of a place, and tells of those by which no key can be judged.
+    fn shapes(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        records: &Records,
+        streams: &mut Streams,
+    ) -> Vec<KeyFormat> {
+        let default = KeyFormat::parse(&format!("{}/{DEFAULT_KEY_FORMAT}", prefix.trim_end_matches('/')));
+        let here = records.key_formats.iter().filter(|(place, _)| place == bucket);
+        let configured = here.map(|(_, format)| KeyFormat::parse(format));
+        let mut shapes: Vec<KeyFormat> = std::iter::once(default).chain(self.key_format.clone()).collect();
+        for format in configured.filter(|format| !shapes.contains(format)).collect::<Vec<_>>() {
+            if format.tells_workflow() {
+                shapes.push(format);
+                continue;
+            }
+            streams.say(escape(&format!(
+                "Note: no key of the format {:?} is offered: it has neither {{{{workflow.uid}}}} nor both \
+                 {{{{workflow.name}}}} and {{{{pod.name}}}}, so other data may have its shape.",
+                format.as_str()
+            )));
+        }
+        shapes
     }
 
     /// Refuses prefixes that overlap: an object below two of them would be counted and planned twice.

@@ -4,6 +4,7 @@ use crate::cli::kube_flags::PHASES;
 use crate::cluster::unread::{Accepted, UnreadSource};
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::verdict::Verdict;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -102,6 +103,17 @@ pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
     match prefix.contains("{{") {
         true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
         false => Ok((bucket, prefix.to_owned())),
+    }
+}
+
+/// Parses a key format by which keys can be judged.
+pub(crate) fn key_format(text: &str) -> Result<KeyFormat, String> {
+    let format = KeyFormat::parse(text);
+    match format.tells_workflow() {
+        true => Ok(format),
+        false => Err("it needs {{workflow.uid}}, or {{workflow.name}} and {{pod.name}}: other data may have the shape of \
+                      any other format"
+            .to_owned()),
     }
 }
 

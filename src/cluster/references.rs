@@ -11,6 +11,7 @@ use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{config, names};
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Controllers;
 use argo_gc_core::plan::rules::{Allowed, constant_prefix};
 use serde::Deserialize;
@@ -117,9 +118,18 @@ impl Cluster {
     /// because their users can write them.
     pub async fn repositories(&self, controllers: &Controllers) -> Allowed {
         let mut allowed = Allowed::default();
+        for (bucket, key_format) in self.key_formats(controllers).await {
+            allowed.add(bucket, constant_prefix(&key_format));
+        }
+        allowed
+    }
+
+    /// The key formats of these repositories, each with its bucket.
+    pub async fn key_formats(&self, controllers: &Controllers) -> Vec<(Bucket, String)> {
+        let mut formats = Vec::new();
         let mut add = |repository: &config::Repository| {
             if let Some(bucket) = repository.location.place() {
-                allowed.add(bucket, constant_prefix(&repository.key_format));
+                formats.push((bucket, repository.key_format.clone()));
             }
         };
         for controller in &controllers.seen {
@@ -136,7 +146,7 @@ impl Cluster {
                 entries.values().filter_map(|entry| entry.as_ref().ok()?.as_ref()).for_each(&mut add);
             }
         }
-        allowed
+        formats
     }
 
     /// The UID of the `kube-system` namespace, which identifies a cluster; none when it can't be read.

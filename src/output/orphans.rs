@@ -7,12 +7,19 @@ use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
 use argo_gc_core::model::API_VERSION;
-use argo_gc_core::plan::orphans::Found;
+use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::io;
 use std::io::Write;
+
+/// What no record can tell of a workflow that is gone.
+pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) can't be told \
+                                   once it is gone.";
+
+/// The number of folders with foreign objects that are named.
+const FOLDERS: usize = 5;
 
 /// An output format of `orphans`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -70,6 +77,12 @@ fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::
         if found.guarded > 0 {
             rest.push(format!("{} of unfinished or pinned workflows", found.guarded));
         }
+        if found.unrecorded > 0 {
+            rest.push(format!("{} of workflows that exist", found.unrecorded));
+        }
+        if found.kubeflow > 0 {
+            rest.push(format!("{} that Kubeflow's cache may need", found.kubeflow));
+        }
         if found.young > 0 {
             rest.push(format!("{} too young", found.young));
         }
@@ -84,9 +97,13 @@ fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::
             size(bytes),
             rest.join(", ")
         )?;
+        foreign(out, &found.foreign)?;
         rows.extend(found.orphans.iter().map(|orphans| {
             vec![
-                escape(&orphans.name).into_owned(),
+                match &orphans.namespace {
+                    Some(namespace) => escape(&format!("{namespace}/{}", orphans.name)).into_owned(),
+                    None => escape(&orphans.name).into_owned(),
+                },
                 orphans.objects.to_string(),
                 size(orphans.bytes),
                 orphans.cause.as_str().to_owned(),
@@ -96,4 +113,26 @@ fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::
         }));
     }
     rows_below(out, &["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"], &rows)
+}
+
+/// A sentence on what has no shape of Argo's keys.
+fn foreign(out: &mut dyn Write, foreign: &Foreign) -> io::Result<()> {
+    if foreign.objects == 0 {
+        return Ok(());
+    }
+    let place = |folder: &ForeignFolder| match folder.name.as_str() {
+        "" => format!("no folder ({})", folder.objects),
+        name => format!("{}/ ({})", escape(name), folder.objects),
+    };
+    let mut places: Vec<String> = foreign.folders.iter().take(FOLDERS).map(place).collect();
+    if foreign.folders.len() > FOLDERS {
+        places.push("others".to_owned());
+    }
+    writeln!(
+        out,
+        "Not Argo's, by the shape of the key, and never offered: {} ({}), in {}",
+        plural(foreign.objects, "object"),
+        size(foreign.bytes),
+        places.join(", ")
+    )
 }

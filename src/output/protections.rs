@@ -10,6 +10,9 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::JustFinished => "the workflow finished within the grace period and may still be retried",
         Protection::FailedRun => "the workflow failed; it may be retried and then needs its artifacts",
         Protection::Pinned => "argo-gc/keep is set on the workflow, its template or its namespace",
+        Protection::Kubeflow => {
+            "it is of Kubeflow Pipelines, whose cache may hand the object to another run; the cache can't be read here"
+        }
         Protection::Retained => "the retention policy keeps the workflow",
         Protection::Archived => "only an archive record of the workflow exists",
         Protection::NodesUnseen => "the workflow's nodes can't be read, so its artifacts are unknown",
@@ -41,6 +44,7 @@ fn remedy(protection: Protection) -> &'static str {
         Protection::JustFinished => "wait, or set a shorter `--grace`",
         Protection::FailedRun => "select it with `--status Failed,Error`, or by name",
         Protection::Pinned => "remove the label or annotation",
+        Protection::Kubeflow => "name the workflow",
         Protection::Retained => "change the policy",
         Protection::NodesUnseen => "read them with `--argo-server`",
         Protection::Changed | Protection::ChangedObject => "make a new plan",
@@ -63,6 +67,7 @@ fn remedy(protection: Protection) -> &'static str {
 pub(crate) fn detail(kept: &KeptObject) -> String {
     match kept.protection {
         Protection::ForeignLocation => format!("--repository {} allows it", kept.detail),
+        Protection::Kubeflow => "naming the workflow allows it".to_owned(),
         _ => kept.detail.clone(),
     }
 }

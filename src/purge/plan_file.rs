@@ -10,8 +10,9 @@ use crate::error::{Error, Hint};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::named::Named;
-use argo_gc_core::plan::orphans::{Guarded, below, referrer};
+use argo_gc_core::plan::orphans::{folder_of, referrer};
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKeys, PlannedKeysBuilder};
 use argo_gc_core::plan::references::{References, Released};
@@ -403,11 +404,14 @@ impl Plan {
                 delete.retain(|object| {
                     let (bucket, key) = (object.bucket.name(), &object.key);
                     let holder = match orphans {
-                        true => referrer(references, bucket, key, name),
+                        true => referrer(references, bucket, key, folder_of(key, name)),
                         false => references.holder(bucket, key, &released),
                     };
-                    let guard = since.guarded.holder(below(key, name)).filter(|_| *orphans);
+                    let guard = since.guarded.holder(key).filter(|_| *orphans);
                     let (protection, detail) = match (pinned, holder, guard) {
+                        (None, None, None) if *orphans && since.workflows.contains(name) => {
+                            (Protection::Changed, "a workflow of this name exists now".to_owned())
+                        }
                         (None, None, Some(guard)) => {
                             (Protection::Pinned, format!("{guard} is pinned, or not finished"))
                         }
@@ -442,6 +446,8 @@ pub struct Since {
     pub altered: HashSet<String>,
     /// A pin keeps all of them: where.
     pub pinned: HashMap<String, &'static str>,
+    /// Names and UIDs of all workflows that exist.
+    pub workflows: HashSet<String>,
     /// Where nothing is an orphan.
     pub guarded: Guarded,
 }

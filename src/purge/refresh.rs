@@ -52,7 +52,7 @@ pub(crate) async fn references(
     let terms = Arc::new(Terms { selects: look, ..Terms::selecting_nothing(context.clone(), pins) });
     let mut scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
     scan.guard_namespaces(&terms.pins);
-    let Gathered { references, texts, guarded, unread, .. } = scan.finish();
+    let Gathered { references, texts, names, guarded, unread, .. } = scan.finish();
     let named = texts.search(plan.keys(allowed)?)?;
     if let Some(first) = unread.first().filter(|_| orphans) {
         return Err(Error::refused(format!("it is unknown whether these are still orphans: {first}")));
@@ -63,6 +63,7 @@ pub(crate) async fn references(
     let unread = unread.into_iter().filter(|unread| !accepted(unread)).collect();
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;
+    since.workflows = names;
     Ok(Refreshed { references, named, since, unread })
 }
 

@@ -18,7 +18,8 @@ use argo_gc_core::argo::{names, nodes};
 use argo_gc_core::assess::assess;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::decide::Selected;
-use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::guarded::Guarded;
+use argo_gc_core::plan::kubeflow;
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
 use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, Released};
 use argo_gc_core::plan::retention::newest::Newest;
@@ -76,9 +77,9 @@ pub struct ScanPart {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
-    /// Names of all workflows.
+    /// Names and UIDs of all workflows.
     pub names: Vec<String>,
-    /// Of them those that are not over, or pinned.
+    /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
@@ -113,7 +114,11 @@ impl ScanPart {
         let Found { mut workflow, texts, no_nodes, also_live } = found;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
-        self.names.push(meta.name.clone());
+        self.names.extend([&meta.name, &meta.uid].into_iter().filter(|name| !name.is_empty()).cloned());
+        let run = meta.label(kubeflow::RUN_ID);
+        if !run.is_empty() {
+            self.guarded.folder(run);
+        }
         let pin = pinned(&workflow, &terms.pins);
         if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
@@ -228,9 +233,9 @@ pub struct Scan {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
-    /// Names of all workflows.
+    /// Names and UIDs of all workflows.
     names: HashSet<String>,
-    /// Of them those that are not over, or pinned.
+    /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     guarded: Guarded,
     found: BTreeSet<String>,
     /// UIDs of the selected.
@@ -268,7 +273,7 @@ impl Scan {
 
     /// Guards everything of these namespaces.
     pub(crate) fn guard_namespaces(&mut self, pins: &Pins) {
-        pins.pinned_namespaces.iter().for_each(|name| self.guarded.namespace(name));
+        pins.pinned_namespaces.iter().for_each(|name| self.guarded.folder(name));
     }
 
     /// Takes over a part. A workflow met again (a list started over) counts once.
@@ -375,9 +380,9 @@ pub struct Gathered {
     pub references: References,
     /// The texts of all that is running or yet to run.
     pub texts: Texts,
-    /// Names of all workflows.
+    /// Names and UIDs of all workflows.
     pub names: HashSet<String>,
-    /// Workflows that are not over, or pinned.
+    /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     pub unread: Vec<Unread>,
 }
@@ -435,6 +440,7 @@ fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Term
         started_at: workflow.status.started_at,
         pinned,
         named: terms.named.contains(&meta.name),
+        kubeflow: kubeflow::has_label(meta),
         gc_pod_at_work: pods
             .iter()
             .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),

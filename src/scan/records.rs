@@ -10,8 +10,9 @@ use crate::scan::files::{Loaded, load};
 use crate::scan::gather::{Gathered, Scan, ScanPart, Terms};
 use crate::scan::other_cluster;
 use crate::scan::request::ClusterRequest;
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
-use argo_gc_core::plan::orphans::Guarded;
+use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::references::References;
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -24,9 +25,11 @@ pub(crate) struct Records {
     pub references: References,
     /// The texts of all that is running or yet to run.
     pub texts: Texts,
-    /// Names of all workflows.
+    /// Names and UIDs of all workflows.
     pub names: HashSet<String>,
     pub guarded: Guarded,
+    /// The key formats of the controllers' repositories, each with its bucket.
+    pub key_formats: Vec<(Bucket, String)>,
     pub unread: Vec<Unread>,
     /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
     pub as_of: Timestamp,
@@ -45,6 +48,7 @@ pub(crate) async fn of_cluster(
     let mut gathering = Gathering::default();
     let pins = cluster.beside(None, &mut gathering).await;
     let (controllers, related, _) = cluster.related(None).await;
+    let key_formats = cluster.key_formats(&controllers).await;
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     // Results are read before the workflows: one that the controller moves into its workflow meanwhile is then seen in
@@ -52,7 +56,7 @@ pub(crate) async fn of_cluster(
     unread.extend(cluster.results(&mut gathering).await);
     let terms = Arc::new(Terms::selecting_nothing(Context { now, controllers, related }, pins));
     let scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
-    finish(scan, &terms, also)
+    Ok(Records { key_formats, ..finish(scan, &terms, also)? })
 }
 
 /// Reads the records of files.
@@ -69,10 +73,15 @@ pub(crate) fn of_files(
     let Loaded { context, mut gathering, results, pins, workflows } =
         load(files, recursive, None, stdin, now)?;
     gathering.references.absorb(results.references);
+    let configs = context.controllers.seen.iter().filter_map(|controller| controller.config.as_ref());
+    let repositories = configs.filter_map(|config| config.repository.as_ref());
+    let key_formats = repositories
+        .filter_map(|repository| Some((repository.location.place()?, repository.key_format.clone())))
+        .collect();
     let terms = Terms::selecting_nothing(context, pins);
     let mut scan = Scan::new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
-    finish(scan, &terms, also)
+    Ok(Records { key_formats, ..finish(scan, &terms, also)? })
 }
 
 /// Adds the inspections of other clusters, and puts everything together.
@@ -85,5 +94,5 @@ fn finish(mut scan: Scan, terms: &Terms, also: &[PathBuf]) -> Result<Records, Er
     }
     scan.guard_namespaces(&terms.pins);
     let Gathered { references, texts, names, guarded, unread, .. } = scan.finish();
-    Ok(Records { references, texts, names, guarded, unread, as_of })
+    Ok(Records { references, texts, names, guarded, key_formats: Vec::new(), unread, as_of })
 }

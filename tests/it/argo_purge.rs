@@ -328,7 +328,11 @@ fn orphans(ran: &Ran) -> Vec<String> {
 fn what_only_an_archived_workflow_refers_to_is_no_orphan() {
     let heavy = leaking("argo-o-heavy");
     let place = Place::new(&[offloaded(&heavy)]);
-    let keys = ["argo/argo-o-heavy/1/a.tgz", "argo/argo-o-arch/1/a.tgz", "argo/argo-o-gone/1/a.tgz"];
+    let keys = [
+        "argo/argo-o-heavy/argo-o-heavy-1/a.tgz",
+        "argo/argo-o-arch/argo-o-arch-1/a.tgz",
+        "argo/argo-o-gone/argo-o-gone-1/a.tgz",
+    ];
     keys.iter().for_each(|key| place.folder.put_at(BUCKET, key, OLD));
     let argo = place.argo(Knows { live: vec![heavy], ..archive(vec![leaking("argo-o-arch")]) });
     let words = format!("orphans --repository gs://{BUCKET}/argo --exclusive -o json");
@@ -427,7 +431,11 @@ fn with_a_real_cluster_an_offloaded_workflow_is_seen_purged_and_left_as_it_is_on
     let [there] = &server.apply(offloaded(&heavy))[..] else { panic!("one workflow") };
     let mut whole = heavy;
     whole["metadata"] = there["metadata"].clone();
-    let keys = ["argo/argo-live-heavy/1/a.tgz", "argo/argo-live-arch/1/a.tgz", "argo/argo-live-gone/1/a.tgz"];
+    let keys = [
+        "argo/argo-live-heavy/1/a.tgz",
+        "argo/argo-live-arch/1/a.tgz",
+        "argo/argo-live-gone/argo-live-gone-1/a.tgz",
+    ];
     for (key, age) in keys.iter().zip([within_the_run(), OLD, OLD]) {
         gcs.put(BUCKET, key, key);
         gcs.created(BUCKET, key, &ago(age));

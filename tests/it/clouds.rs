@@ -166,7 +166,7 @@ fn azure_goes_by_the_same_plan_on_apiserver_and_fake_gcs_and_azurite() {
 fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again_on_apiserver_and_fake_gcs_and_moto() {
     let cloud = Cloud::start("cloud-versions", Emulator::s3());
     cloud.runtime.block_on(cloud.emulator.version(cloud.live.namespace));
-    let keys = ["argo/versions/1/a.tgz", "argo/versions/1/b.tgz"];
+    let keys = ["argo/versions/versions-1/a.tgz", "argo/versions/versions-1/b.tgz"];
     cloud.live.server.apply(cloud.workflow("cloud-versions", &keys));
     keys.iter().for_each(|key| cloud.put(key));
     let ran = cloud.purge(&["cloud-versions", "--yes"]).ends_with(0);

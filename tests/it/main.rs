@@ -30,6 +30,7 @@ mod live;
 mod lookup;
 mod manifest;
 mod newcomer;
+mod orphan_shapes;
 mod orphans;
 mod package;
 mod purge;

@@ -7,22 +7,21 @@ use crate::support::Ran;
 use crate::support::kube::ALICE;
 use crate::support::purge::{BUCKET, Folder, Live, ago, deletes, workflow};
 
+/// A file uploaded in Argo's UI.
+const UPLOAD: &str = "argo/uploads/ml/0a1b2c3d-0000-4000-8000-00805f9b34fb/f";
+
 const OLD: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// One workflow with its object, and beside it what nobody refers to.
 fn folder() -> Folder {
     let mut folder = Folder::new();
     folder.add(workflow("ml", "train", &["argo/train/1/a.tgz"]));
-    for key in [
-        "argo/train/1/a.tgz",
-        "argo/train/lost/a.tgz",
-        "argo/gone/1/a.tgz",
-        "argo/uploads/ml/u/f",
-        "argon/x/y",
-    ] {
+    for key in
+        ["argo/train/1/a.tgz", "argo/train/train-7/a.tgz", "argo/gone/gone-1/a.tgz", UPLOAD, "argon/x/y"]
+    {
         folder.put_at(BUCKET, key, OLD);
     }
-    folder.put_at(BUCKET, "argo/gone/1/new.tgz", SignedDuration::from_hours(1));
+    folder.put_at(BUCKET, "argo/gone/gone-1/new.tgz", SignedDuration::from_hours(1));
     folder
 }
 
@@ -40,10 +39,10 @@ fn found(document: &Value) -> Vec<(String, String, u64)> {
 fn what_no_record_refers_to_is_shown_by_the_name_in_its_key() {
     let ran = folder().run("orphans", &["--repository", "gs://ml-artifacts/argo", "-o", "json"]).ends_with(0);
     let row = |name: &str, cause: &str| (name.to_owned(), cause.to_owned(), 1);
-    let want =
-        [row("gone", "workflow-gone"), row("train", "unrecorded"), row("uploads/ml", "abandoned-upload")];
+    let want = [row("gone", "workflow-gone"), row("uploads/ml", "abandoned-upload")];
     assert_eq!(found(&ran.json()), want);
-    assert_eq!(ran.json()["repositories"][0]["young"], 1);
+    let place = &ran.json()["repositories"][0];
+    assert_eq!((&place["young"], &place["unrecorded"]), (&json!(1), &json!(1)));
     assert_eq!(ran.json()["offered"], false);
 }
 
@@ -70,7 +69,7 @@ fn danger_15_nothing_is_offered_until_the_prefix_is_declared_exclusive() {
 fn danger_15_inspections_of_other_clusters_count() {
     let folder = folder();
     let mut other = Folder::new();
-    other.add(workflow("x", "gone", &["argo/gone/1/a.tgz"]));
+    other.add(workflow("x", "gone", &["argo/gone/gone-1/a.tgz"]));
     let inspection = other.run("inspect", &["-o", "json"]).ends_with(0).out;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("other.json");
@@ -100,24 +99,24 @@ fn danger_3_nothing_of_an_unfinished_or_pinned_workflow_is_an_orphan() {
         change(&mut train);
         let mut folder = Folder::new();
         folder.add(train);
-        for key in ["argo/train/lost/a.tgz", "argo/2026/train-main-7/a.tgz", "argo/gone/1/a.tgz"] {
+        for key in ["argo/train/train-7/a.tgz", "argo/2026/2026-main-7/a.tgz", "argo/gone/gone-1/a.tgz"] {
             folder.put_at(BUCKET, key, OLD);
         }
         names(&folder, &[])
     };
-    assert_eq!(names(&|_| {}), ["2026", "gone", "train"]);
+    assert_eq!(names(&|_| {}), ["2026", "gone"]);
     for phase in ["", "Pending", "Running", "Paused"] {
-        assert_eq!(names(&|train| train["status"]["phase"] = json!(phase)), ["gone"], "{phase}");
+        assert_eq!(names(&|train| train["status"]["phase"] = json!(phase)), ["2026", "gone"], "{phase}");
     }
     let completed = "workflows.argoproj.io/completed";
-    assert_eq!(names(&|train| train["metadata"]["labels"][completed] = json!("false")), ["gone"]);
-    assert_eq!(names(&|train| train["metadata"]["labels"]["argo-gc/keep"] = json!("true")), ["gone"]);
+    assert_eq!(names(&|train| train["metadata"]["labels"][completed] = json!("false")), ["2026", "gone"]);
+    assert_eq!(names(&|train| train["metadata"]["labels"]["argo-gc/keep"] = json!("true")), ["2026", "gone"]);
 }
 
 #[test]
 fn danger_8_an_address_of_a_folder_keeps_what_lies_in_it() {
     let mut folder = folder();
-    assert_eq!(names(&folder, &[]), ["gone", "train", "uploads/ml"]);
+    assert_eq!(names(&folder, &[]), ["gone", "uploads/ml"]);
     folder.add(json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow",
         "metadata": { "name": "nightly", "namespace": "ml" },
@@ -126,7 +125,7 @@ fn danger_8_an_address_of_a_folder_keeps_what_lies_in_it() {
             { "name": "model", "value": "gs://ml-artifacts/argo/gone/1/" },
         ] } } },
     }));
-    assert_eq!(names(&folder, &[]), ["train", "uploads/ml"]);
+    assert_eq!(names(&folder, &[]), ["uploads/ml"]);
 }
 
 #[test]
@@ -137,9 +136,9 @@ fn what_pods_reported_counts_though_no_node_records_it() {
         "metadata": {
             "name": "train-9", "namespace": "ml", "labels": { "workflows.argoproj.io/workflow": "train" },
         },
-        "outputs": { "artifacts": [{ "name": "out", "gcs": { "key": "argo/train/lost/a.tgz" } }] },
+        "outputs": { "artifacts": [{ "name": "out", "gcs": { "key": "argo/gone/gone-1/a.tgz" } }] },
     }));
-    assert_eq!(names(&folder, &[]), ["gone", "uploads/ml"]);
+    assert_eq!(names(&folder, &[]), ["uploads/ml"]);
 }
 
 #[test]
@@ -199,15 +198,6 @@ fn danger_15_an_inspection_of_a_part_of_a_cluster_offers_nothing_and_guards_all_
     }
 }
 
-/// As it is applied: without what the server adds.
-fn pruned(workflow: &Value) -> Value {
-    let mut workflow = workflow.clone();
-    for field in ["resourceVersion", "managedFields", "generation"] {
-        workflow["metadata"].as_object_mut().unwrap().remove(field);
-    }
-    workflow
-}
-
 fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
     let mut command = live.server.kubectl_as(user, ["argo-gc", "orphans"]);
     command.args(["--repository", &format!("gs://{}/argo", live.namespace)]).args(arguments);
@@ -222,7 +212,13 @@ fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
 fn orphans_go_by_the_same_plan_pins_and_journal_on_apiserver_and_fake_gcs() {
     // No other test has workflows of these names: theirs would be guarded in every namespace.
     let live = Live::with("orphans-live", "wreck", &["argo/wreck/1/a.tgz"]);
-    let old = ["argo/vanished/1/a.tgz", "argo/vanished/1/b.tgz", "argo/wreck/lost/a.tgz", "elsewhere/x/y"];
+    let old = [
+        "argo/returned/returned-main-1/a.tgz",
+        "argo/vanished/vanished-1/a.tgz",
+        "argo/vanished/vanished-1/b.tgz",
+        "argo/wreck/wreck-9/a.tgz",
+        "elsewhere/x/y",
+    ];
     for key in old {
         live.gcs.put(live.namespace, key, key);
         live.gcs.created(live.namespace, key, &ago(OLD));
@@ -234,22 +230,18 @@ fn orphans_go_by_the_same_plan_pins_and_journal_on_apiserver_and_fake_gcs() {
     // One of them is referred to by the time the plan is applied.
     let mut reader = live.workflow("reader", &[]);
     crate::support::purge::pod(&mut reader)["inputs"] =
-        json!({ "artifacts": [{ "name": "in", "gcs": { "key": "argo/vanished/1/b.tgz" } }] });
+        json!({ "artifacts": [{ "name": "in", "gcs": { "key": "argo/vanished/vanished-1/b.tgz" } }] });
     live.server.apply(reader);
-    // And a workflow whose folder holds another is pinned, until it no longer is.
-    let mut owner = live.get("wreck");
-    owner["metadata"]["labels"]["argo-gc/keep"] = json!("true");
-    live.server.apply(pruned(&owner));
+    // And a workflow of a name that was gone is there again, which records nothing yet.
+    live.server.apply(live.workflow("returned", &[]));
     let ran = live.purge(&["--plan", &plan, "--dry-run=server", "-o", "json"]).ends_with(0);
-    assert_eq!(deletes(&ran.json()), ["argo/vanished/1/a.tgz"], "{}", ran.err);
-    owner["metadata"]["labels"]["argo-gc/keep"] = json!("false");
-    live.server.apply(pruned(&owner));
+    assert_eq!(deletes(&ran.json()), ["argo/vanished/vanished-1/a.tgz"], "{}", ran.err);
+    assert!(ran.out.contains("a workflow of this name exists now"), "{}", ran.out);
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
-    assert!(ran.out.contains("Deleted 2 objects"), "{}{}", ran.out, ran.err);
-    assert_eq!(
-        live.gcs.keys(live.namespace),
-        ["argo/vanished/1/b.tgz", "argo/wreck/1/a.tgz", "elsewhere/x/y"]
-    );
+    assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("kept its objects on purpose"), "{}", ran.err);
+    let kept = [old[0], old[2], "argo/wreck/1/a.tgz", old[3], old[4]];
+    assert_eq!(live.gcs.keys(live.namespace), kept);
     live.was_careful(&old[..3]);
 }
 
@@ -281,8 +273,8 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: alice }]
     assert!(ran.err.contains("Nothing is offered for deletion"), "{}", ran.err);
     assert!(!std::path::Path::new(&plan).exists());
     // Nor does another's plan go through, whatever is accepted.
-    live.gcs.put(live.namespace, "argo/vanished/1/a.tgz", "x");
-    live.gcs.created(live.namespace, "argo/vanished/1/a.tgz", &ago(OLD));
+    live.gcs.put(live.namespace, "argo/vanished/vanished-1/a.tgz", "x");
+    live.gcs.created(live.namespace, "argo/vanished/vanished-1/a.tgz", &ago(OLD));
     orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
     let mut command = live.server.kubectl_as(ALICE, ["argo-gc", "purge", "--plan", &plan, "--yes"]);
     command.args([
@@ -304,7 +296,7 @@ fn a_lifecycle_rule_is_tried_before_it_is_shown() {
     folder.add(pinned);
     for (key, days) in [
         ("argo/train/1/a.tgz", 40),
-        ("argo/gone/1/a.tgz", 40),
+        ("argo/gone/gone-1/a.tgz", 40),
         ("argo/kept/1/lost.tgz", 40),
         ("argo/gone/1/young.tgz", 2),
         ("elsewhere/a", 40),

@@ -4,7 +4,9 @@ use crate::support::clouds::{ACCOUNT, Emulator, KEY};
 use crate::support::gcs::Gcs;
 use argo_gc_core::argo::uses::Use;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::orphans::{Guarded, Known, Orphan, Search};
+use argo_gc_core::plan::guarded::Guarded;
+use argo_gc_core::plan::key_shape::KeyFormat;
+use argo_gc_core::plan::orphans::{Known, Orphan, Search};
 use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
 use argo_gc_store::azure::credentials::AzureChain;
 use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
@@ -298,14 +300,14 @@ async fn orphans_are_found(cases: Vec<Case>) {
     for case in &cases {
         let old = (0..900)
             .map(|at| format!("argo/live/{at}.tgz"))
-            .chain((0..60).map(|at| format!("argo/gone/{at}.tgz")))
+            .chain((0..60).map(|at| format!("argo/gone/gone-{at}/a.tgz")))
             .chain((0..20).map(|at| format!("elsewhere/{at}.tgz")));
         futures::stream::iter(old).for_each_concurrent(16, async |key| case.put(&key, "x").await).await;
     }
     tokio::time::sleep(Duration::from_secs(8)).await;
     for case in cases {
         for at in 0..20 {
-            case.put(&format!("argo/gone/new-{at}.tgz"), "x").await;
+            case.put(&format!("argo/gone/gone-{at}/new.tgz"), "x").await;
         }
         let now = Timestamp::now();
         let mut gathering = ReferencesBuilder::default();
@@ -316,7 +318,8 @@ async fn orphans_are_found(cases: Vec<Case>) {
         }
         let references = gathering.finish();
         let (names, guarded) = (HashSet::from(["live".to_owned()]), Guarded::default());
-        let known = Known { references: &references, workflows: &names, guarded: &guarded };
+        let shapes = [KeyFormat::parse("argo/{{workflow.name}}/{{pod.name}}")];
+        let known = Known { references: &references, workflows: &names, guarded: &guarded, shapes: &shapes };
         let mut search = Search::new(known, &case.bucket, "argo", now, MARGIN);
         let pages: Vec<_> = case.store.pages(&case.bucket, "argo/").try_collect().await.unwrap();
         let offered: Vec<_> = pages.into_iter().flatten().filter_map(|object| search.judge(object)).collect();

@@ -1,6 +1,9 @@
 //! The plan of a purge: which objects are deleted, and which are kept and why.
 
 pub mod decide;
+pub mod guarded;
+pub mod key_shape;
+pub mod kubeflow;
 pub mod lifecycle;
 pub mod named;
 pub mod orphans;

@@ -6,6 +6,7 @@ use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
+use crate::output::orphans::KEPT_ON_PURPOSE;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
 use crate::purge::execute::Executor;
@@ -146,6 +147,9 @@ pub(crate) async fn confirm(
         identities => format!("; deleting as {identities}"),
     };
     streams.say(escape(&format!("Workflows of {place}{deleting}.")));
+    if plan.has_orphans()? {
+        streams.say(KEPT_ON_PURPOSE);
+    }
     if arguments.yes {
         return Ok(());
     }

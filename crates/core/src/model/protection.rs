@@ -30,6 +30,8 @@ protections! {
     FailedRun "failed-run",
     /// The annotation `argo-gc/keep` is set on it, its template or its namespace.
     Pinned "pinned",
+    /// It is a run of Kubeflow Pipelines, or the key has a shape of theirs: their cache may hand out the object again.
+    Kubeflow "kubeflow",
     /// The user's retention policy keeps it.
     Retained "retained",
     /// It is a row of the archive, not a live workflow.

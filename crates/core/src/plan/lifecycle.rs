@@ -3,7 +3,9 @@
 use crate::model::bucket::Bucket;
 use crate::model::engine::StorageEngine;
 use crate::model::object::ObjectFacts;
-use crate::plan::orphans::{Guarded, below, referrer};
+use crate::plan::guarded::Guarded;
+use crate::plan::kubeflow::has_shape;
+use crate::plan::orphans::referrer;
 use crate::plan::references::References;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -58,12 +60,16 @@ impl Rule<'_> {
         }
         effect.objects += 1;
         effect.bytes += object.size;
-        let name = rest.split('/').next().unwrap_or_default();
-        let by = match referrer(self.references, self.bucket.name(), &object.key, name) {
+        let first = rest.split('/').next().unwrap_or_default();
+        let folder = &object.key[..self.prefix.len() + first.len()];
+        let by = match referrer(self.references, self.bucket.name(), &object.key, folder) {
             Some(referrer) => referrer.name.clone(),
-            None => match (&object.held, self.guarded.holder(below(&object.key, name))) {
+            None => match (&object.held, self.guarded.holder(rest)) {
                 (Some(hold), _) => hold.clone(),
                 (None, Some(guard)) => format!("{guard}, which is pinned or not finished"),
+                (None, None) if has_shape(&object.key) => {
+                    "Kubeflow Pipelines, whose cache may hand it out again".to_owned()
+                }
                 (None, None) => return,
             },
         };
@@ -136,7 +142,7 @@ mod tests {
     use crate::argo::uses::Use;
     use crate::model::bucket::Bucket;
     use crate::model::object::ObjectFacts;
-    use crate::plan::orphans::Guarded;
+    use crate::plan::guarded::Guarded;
     use crate::plan::references::{Buckets, References, ReferencesBuilder};
     use jiff::{SignedDuration, Timestamp};
 
@@ -166,6 +172,7 @@ mod tests {
             ("argo/pinned/a.tgz", 40, None),
             ("argo/held/a.tgz", 40, Some("temporary hold")),
             ("argo/gone/young.tgz", 29, None),
+            ("argo/v2/artifacts/pipe/run/model", 40, None),
             ("elsewhere/a.tgz", 40, None),
         ] {
             let created = Some(now - SignedDuration::from_hours(24 * days));
@@ -182,9 +189,13 @@ mod tests {
                 },
             );
         }
-        assert_eq!((effect.objects, effect.bytes, effect.needed, effect.left), (4, 40, 3, 1));
+        assert_eq!((effect.objects, effect.bytes, effect.needed, effect.left), (5, 50, 4, 1));
         let by: Vec<&str> = effect.named.iter().map(|needed| needed.by.as_str()).collect();
-        assert_eq!(by, ["workflow ml/train", "pinned, which is pinned or not finished", "temporary hold"]);
+        let kubeflow = "Kubeflow Pipelines, whose cache may hand it out again";
+        assert_eq!(
+            by,
+            ["workflow ml/train", "pinned, which is pinned or not finished", "temporary hold", kubeflow]
+        );
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
+use crate::plan::guarded::Guarded;
+use crate::plan::key_shape::{KeyFormat, Named, is_label, is_uuid};
+use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedObject;
 use crate::plan::references::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
@@ -11,59 +14,24 @@ use std::collections::{BTreeMap, HashSet};
 /// The folder for files uploaded in the UI of the Argo server (Argo's docs, "Abandoned Upload Cleanup").
 const UPLOADS: &str = "uploads/";
 
-/// Folders whose objects are not orphans: an unfinished run may still read objects that no record names, or a
-/// pin keeps them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Guarded {
-    /// Names of workflows; the names of their pods start with them.
-    workflows: HashSet<String>,
-    /// UIDs of workflows, and names of pinned namespaces.
-    others: HashSet<String>,
+/// The number of folders whose foreign objects are counted each.
+const MAX_FOLDERS: usize = 1_000;
+
+/// Returns the folder of the first part of a key that is equal to `name`; the whole key if no part is.
+pub fn folder_of<'k>(key: &'k str, name: &str) -> &'k str {
+    let starts = std::iter::once(0).chain(key.match_indices('/').map(|(at, _)| at + 1));
+    let mut whole = starts.filter(|at| is_within(&key[*at..], name));
+    whole.next().map_or(key, |at| &key[..at + name.len()])
 }
 
-impl Guarded {
-    /// Guards all paths that contain the name of a workflow or its UID.
-    pub fn workflow(&mut self, name: &str, uid: &str) {
-        self.workflows.insert(name.to_owned());
-        self.others.insert(uid.to_owned());
-    }
-
-    /// Guards all paths that contain the name of a namespace.
-    pub fn namespace(&mut self, name: &str) {
-        self.others.insert(name.to_owned());
-    }
-
-    /// Adds everything that `other` guards.
-    pub fn absorb(&mut self, other: Self) {
-        self.workflows.extend(other.workflows);
-        self.others.extend(other.others);
-    }
-
-    /// Returns the part of a path that is guarded, if there is one.
-    pub fn holder<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let of_workflow = |part: &str| {
-            let ends = part.match_indices('-').map(|(at, _)| at).chain([part.len()]);
-            ends.into_iter().any(|end| self.workflows.contains(&part[..end]))
-        };
-        path.split('/')
-            .filter(|part| !part.is_empty())
-            .find(|part| self.others.contains(*part) || of_workflow(part))
-    }
-}
-
-/// Returns the part of an orphan's key that starts with the name it was planned under, or the whole key if the
-/// name is not a part of it.
-pub fn below<'k>(key: &'k str, name: &str) -> &'k str {
-    let starts = key.match_indices(name).map(|(at, _)| at);
-    let whole = |at: &usize| (*at == 0 || key[..*at].ends_with('/')) && is_within(&key[*at..], name);
-    starts.into_iter().find(whole).map_or(key, |at| &key[at..])
-}
-
-/// Returns a referrer to an object that was planned as an orphan under a name. An address of its folder counts
-/// as a reference too, because an address does not show which artifact in the folder is meant.
-pub fn referrer<'r>(references: &'r References, bucket: &str, key: &str, name: &str) -> Option<&'r Referrer> {
-    let above = key.len() - below(key, name).len();
-    let folder = &key[..(above + name.len()).min(key.len())];
+/// Returns a referrer to an object in the folder that tells its workflow. An address of the folder counts as a
+/// reference too, because it does not show which artifact in the folder is meant.
+pub fn referrer<'r>(
+    references: &'r References,
+    bucket: &str,
+    key: &str,
+    folder: &str,
+) -> Option<&'r Referrer> {
     references.holder_within(bucket, key, folder, &Released::default())
 }
 
@@ -73,9 +41,6 @@ pub fn referrer<'r>(references: &'r References, bucket: &str, key: &str, name: &
 pub enum Cause {
     /// No workflow of that name exists: it was deleted by TTL, by hand, or by force.
     WorkflowGone,
-    /// The workflow exists but does not name the object, for example because its attempt was preempted or
-    /// retried.
-    Unrecorded,
     /// A file uploaded in the UI for a workflow that was never submitted.
     AbandonedUpload,
 }
@@ -85,7 +50,6 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WorkflowGone => "workflow-gone",
-            Self::Unrecorded => "unrecorded",
             Self::AbandonedUpload => "abandoned-upload",
         }
     }
@@ -95,13 +59,34 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphans {
-    /// The part of the key after the prefix: the workflow's name in Argo's default key format.
+    /// The workflow's name, its UID if the key has only that, or the folder of an upload's namespace.
     pub name: String,
+    /// The workflow's namespace, if the key has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     pub bucket: Bucket,
     pub cause: Cause,
     pub objects: u64,
     pub bytes: u64,
     pub newest: Option<Timestamp>,
+}
+
+/// What does not have the shape of Argo's keys: somebody else's, and never an orphan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Foreign {
+    pub objects: u64,
+    pub bytes: u64,
+    /// The first folders below the prefix, the largest first. Not all are listed if there are many.
+    pub folders: Vec<ForeignFolder>,
+}
+
+/// The foreign objects of one folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignFolder {
+    /// The folder's name; empty for objects right below the prefix.
+    pub name: String,
+    pub objects: u64,
+    pub bytes: u64,
 }
 
 /// The result of the search in one place.
@@ -114,19 +99,27 @@ pub struct Found {
     /// The number of objects in the folders of pinned namespaces, and of workflows that are unfinished, pinned
     /// or in another cluster.
     pub guarded: u64,
+    /// The number of objects whose key names a workflow that exists but does not record them, for example because
+    /// the attempt was preempted or retried.
+    pub unrecorded: u64,
+    /// The number of objects with the shape of a key of Kubeflow Pipelines, whose cache may need them.
+    pub kubeflow: u64,
     /// The number of objects that were written too recently to judge.
     pub young: u64,
     /// The number of objects whose key or age can't be judged.
     pub unclear: u64,
+    pub foreign: Foreign,
 }
 
 /// The records by which objects are judged.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     pub references: &'a References,
-    /// Names of all workflows that exist.
+    /// Names and UIDs of all workflows that exist.
     pub workflows: &'a HashSet<String>,
     pub guarded: &'a Guarded,
+    /// The key formats of the bucket, from its root. Those that tell no workflow count for nothing.
+    pub shapes: &'a [KeyFormat],
 }
 
 /// An orphan that may be deleted.
@@ -134,6 +127,14 @@ pub struct Orphan {
     /// The name of its workflow, as its key has it.
     pub workflow: String,
     pub object: PlannedObject,
+}
+
+/// What the shape of a key tells.
+enum Shape<'k> {
+    /// Every workflow that the key may name by one of the formats.
+    Workflow(Vec<Named<'k>>),
+    /// The namespace of an upload.
+    Upload(&'k str),
 }
 
 /// Judges listed objects one by one and keeps only sums in memory.
@@ -145,7 +146,8 @@ pub struct Search<'a> {
     pub now: Timestamp,
     /// Objects younger than this are not orphans, because their record may not be written yet.
     pub margin: SignedDuration,
-    groups: BTreeMap<(Cause, String), Orphans>,
+    groups: BTreeMap<(Cause, Option<String>, String), Orphans>,
+    foreign: BTreeMap<String, ForeignFolder>,
     found: Found,
 }
 
@@ -165,6 +167,7 @@ impl<'a> Search<'a> {
             now,
             margin,
             groups: BTreeMap::new(),
+            foreign: BTreeMap::new(),
             found: Found::default(),
         }
     }
@@ -175,23 +178,30 @@ impl<'a> Search<'a> {
             self.found.unclear += 1;
             return None;
         };
-        let upload = rest.strip_prefix(UPLOADS);
-        let name = match upload {
-            Some(upload) => format!("{UPLOADS}{}", folder(upload)),
-            None => folder(rest).to_owned(),
+        let shape = self.shape(&facts.key, rest);
+        let (namespace, name) = match &shape {
+            None => (None, String::new()),
+            Some(Shape::Upload(namespace)) => (None, format!("{UPLOADS}{namespace}")),
+            Some(Shape::Workflow(readings)) => readings.first().map_or((None, String::new()), |named| {
+                (named.namespace.map(str::to_owned), named.name.or(named.uid).unwrap_or_default().to_owned())
+            }),
         };
-        if referrer(self.known.references, self.bucket.name(), &facts.key, &name).is_some() {
-            self.found.referenced += 1;
+        if self.is_needed(&facts.key, rest, &name) {
             return None;
         }
-        if self.known.guarded.holder(below(&facts.key, &name)).is_some() {
-            self.found.guarded += 1;
+        let Some(shape) = shape else {
+            self.count_foreign(rest, facts.size);
             return None;
-        }
-        // Argo's keys have a folder for each workflow, so an object outside these folders belongs to somebody
-        // else.
-        let is_argos = rest.contains('/') && is_safe(&facts.key);
-        let Some(created) = facts.created.filter(|_| is_argos) else {
+        };
+        let cause = match shape {
+            Shape::Upload(_) => Cause::AbandonedUpload,
+            Shape::Workflow(readings) if self.exists(&readings, rest) => {
+                self.found.unrecorded += 1;
+                return None;
+            }
+            Shape::Workflow(_) => Cause::WorkflowGone,
+        };
+        let Some(created) = facts.created.filter(|_| is_safe(&facts.key)) else {
             self.found.unclear += 1;
             return None;
         };
@@ -199,13 +209,10 @@ impl<'a> Search<'a> {
             self.found.young += 1;
             return None;
         }
-        let cause = match upload {
-            Some(_) => Cause::AbandonedUpload,
-            None if self.known.workflows.contains(&name) => Cause::Unrecorded,
-            None => Cause::WorkflowGone,
-        };
-        let group = self.groups.entry((cause, name.clone())).or_insert_with(|| Orphans {
+        let key = (cause, namespace.clone(), name.clone());
+        let group = self.groups.entry(key).or_insert_with(|| Orphans {
             name: name.clone(),
+            namespace,
             bucket: self.bucket.clone(),
             cause,
             objects: 0,
@@ -235,18 +242,68 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// Returns what the shape of a key tells; none if the key has no shape of Argo's. `rest` is the key below the prefix.
+    fn shape<'k>(&self, key: &'k str, rest: &'k str) -> Option<Shape<'k>> {
+        if let Some(upload) = rest.strip_prefix(UPLOADS) {
+            let parts: Vec<&str> = upload.split('/').collect();
+            return match parts[..] {
+                [namespace, id, _, ..] if is_label(namespace) && is_uuid(id) => {
+                    Some(Shape::Upload(namespace))
+                }
+                _ => None,
+            };
+        }
+        let shapes = self.known.shapes.iter().filter(|format| format.tells_workflow());
+        let readings: Vec<Named<'_>> = shapes.filter_map(|format| format.matches(key)).collect();
+        (!readings.is_empty()).then_some(Shape::Workflow(readings))
+    }
+
+    /// Returns true, and counts the object, if something needs it or may need it.
+    fn is_needed(&mut self, key: &str, rest: &str, name: &str) -> bool {
+        let folder = if name.is_empty() { key } else { folder_of(key, name) };
+        let count = if referrer(self.known.references, self.bucket.name(), key, folder).is_some() {
+            &mut self.found.referenced
+        } else if self.known.guarded.holder(rest).is_some() {
+            &mut self.found.guarded
+        } else if has_shape(key) {
+            &mut self.found.kubeflow
+        } else {
+            return false;
+        };
+        *count += 1;
+        true
+    }
+
+    /// Returns true if a workflow exists that the key may name: by its shape, or, as the real format may be another
+    /// one, by any folder below the prefix.
+    fn exists(&self, readings: &[Named<'_>], rest: &str) -> bool {
+        let named = readings.iter().flat_map(|named| [named.name, named.uid]).flatten();
+        named.chain(rest.split('/')).any(|name| self.known.workflows.contains(name))
+    }
+
+    fn count_foreign(&mut self, rest: &str, bytes: u64) {
+        let foreign = &mut self.found.foreign;
+        foreign.objects += 1;
+        foreign.bytes += bytes;
+        let name = rest.split_once('/').map_or("", |(folder, _)| folder);
+        if self.foreign.len() >= MAX_FOLDERS && !self.foreign.contains_key(name) {
+            return;
+        }
+        let new = || ForeignFolder { name: name.to_owned(), objects: 0, bytes: 0 };
+        let folder = self.foreign.entry(name.to_owned()).or_insert_with(new);
+        folder.objects += 1;
+        folder.bytes += bytes;
+    }
+
     /// Returns the sums, sorted by bytes in descending order.
     pub fn finish(self) -> Found {
         let mut found = self.found;
         found.orphans = self.groups.into_values().collect();
         found.orphans.sort_by_key(|orphans| std::cmp::Reverse(orphans.bytes));
+        found.foreign.folders = self.foreign.into_values().collect();
+        found.foreign.folders.sort_by_key(|folder| std::cmp::Reverse(folder.bytes));
         found
     }
-}
-
-/// Returns the first part of a path.
-fn folder(path: &str) -> &str {
-    path.split('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -263,72 +320,142 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn a_guarded_name_guards_its_pods_and_no_neighbour() {
-        let mut guarded = Guarded::default();
-        guarded.workflow("train", "u1");
-        guarded.namespace("ml");
-        for path in ["train/1/a", "x/train-main-123/a", "x/u1/a", "ml/gone/a"] {
-            assert!(guarded.holder(path).is_some(), "{path}");
-        }
-        for path in ["trainer/1/a", "ml-train/a", "retrain/a", "gone//a"] {
-            assert!(guarded.holder(path).is_none(), "{path}");
-        }
+    fn the_folder_of_an_orphan_ends_with_its_name() {
+        assert_eq!(folder_of("argo/gone/1/a", "gone"), "argo/gone");
+        assert_eq!(folder_of("argone/gone/1/a", "gone"), "argone/gone");
+        assert_eq!(folder_of("a/a/b", "a"), "a");
+        assert_eq!(folder_of("argo/x", "gone"), "argo/x");
+        assert_eq!(folder_of("é/x", "gone"), "é/x");
+        assert_eq!(folder_of("x/uploads/ml/u/f", "uploads/ml"), "x/uploads/ml");
     }
 
-    #[test]
-    fn the_folder_of_an_orphan_begins_at_its_name() {
-        assert_eq!(below("argo/gone/1/a", "gone"), "gone/1/a");
-        assert_eq!(below("argone/gone/1/a", "gone"), "gone/1/a");
-        assert_eq!(below("a/a/b", "a"), "a/a/b");
-        assert_eq!(below("argo/x", "gone"), "argo/x");
+    const UID: &str = "0a1b2c3d-0000-4000-8000-00805f9b34fb";
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1000)
     }
 
-    /// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
-    #[test]
-    fn of_a_thousand_objects_exactly_the_orphans_are_reported() {
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1000);
-        let mut gathering = ReferencesBuilder::default();
-        let by = gathering.referrer("workflow ml/live".into(), "u".into());
-        let object = |key: String, hours: i64| ObjectFacts {
-            key,
+    fn object(key: &str, hours: i64) -> ObjectFacts {
+        ObjectFacts {
+            key: key.to_owned(),
             generation: "1".into(),
             size: 10,
-            created: Some(now - SignedDuration::from_hours(hours)),
+            created: Some(now() - SignedDuration::from_hours(hours)),
             storage_class: "".into(),
             crc32c: String::new(),
             held: None,
-        };
+        }
+    }
+
+    /// What is found of old objects in a bucket with these formats, and the keys that are offered.
+    fn search(formats: &[&str], keys: &[&str], exist: &[&str]) -> (Found, Vec<String>) {
+        let references = ReferencesBuilder::default().finish();
+        let workflows: HashSet<String> = exist.iter().map(|name| (*name).to_owned()).collect();
+        let guarded = Guarded::default();
+        let shapes: Vec<KeyFormat> = formats.iter().map(|format| KeyFormat::parse(format)).collect();
+        let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
+        let known =
+            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let mut search = Search::new(known, &bucket, "", now(), SignedDuration::from_hours(168));
+        let judged = keys.iter().filter_map(|key| search.judge(object(key, 500)));
+        let offered = judged.map(|orphan| orphan.object.key.to_string()).collect();
+        (search.finish(), offered)
+    }
+
+    const DEFAULT: &str = "{{workflow.name}}/{{pod.name}}";
+
+    #[test]
+    fn what_has_no_shape_of_argos_is_foreign_and_never_offered() {
+        let keys = [
+            "backups/db.sql",
+            "data/train.csv",
+            "models/v1/weights.bin",
+            "models/v2/weights.bin",
+            "readme.txt",
+            "uploads/ml/not-an-id/file",
+            "uploads/ml",
+        ];
+        let (found, offered) = search(&[DEFAULT], &keys, &[]);
+        assert!(offered.is_empty() && found.orphans.is_empty(), "{offered:?}");
+        assert_eq!((found.foreign.objects, found.foreign.bytes), (7, 70));
+        let folders: Vec<(&str, u64)> =
+            found.foreign.folders.iter().map(|folder| (folder.name.as_str(), folder.objects)).collect();
+        assert_eq!(folders, [("models", 2), ("uploads", 2), ("", 1), ("backups", 1), ("data", 1)]);
+    }
+
+    #[test]
+    fn a_namespace_is_not_taken_for_a_workflow() {
+        let format = "{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}";
+        let keys = ["ml/ml-1700000000/ml-1700000000-7/a.tgz", "ml/gone/gone-7/a.tgz"];
+        // By the default format the first key would be of a workflow "ml".
+        let (found, offered) = search(&[DEFAULT, format], &keys, &["ml-1700000000"]);
+        assert_eq!((offered, found.unrecorded), (vec!["ml/gone/gone-7/a.tgz".to_owned()], 1));
+        assert_eq!(found.orphans[0].namespace.as_deref(), Some("ml"));
+        // Nor if the format is not known.
+        let (found, offered) = search(&[DEFAULT], &keys, &["ml-1700000000"]);
+        assert_eq!((offered.len(), found.unrecorded, found.foreign.objects), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_workflow_that_exists_keeps_what_its_name_or_uid_tells() {
+        let format = "{{workflow.uid}}/{{pod.name}}";
+        let (own, other) = (format!("{UID}/x-1/a"), format!("{}/x-1/a", UID.replace('0', "9")));
+        let keys = [&*own, &*other, "live/live-1/a", "gone/gone-1/a"];
+        let (found, offered) = search(&[DEFAULT, format], &keys, &[UID, "live"]);
+        assert_eq!((offered, found.unrecorded), (vec![other, "gone/gone-1/a".to_owned()], 2));
+    }
+
+    #[test]
+    fn a_format_that_tells_no_workflow_offers_nothing() {
+        let keys = ["gone/a.tgz", "ml/gone/a.tgz", "logs/gone-1/main.log"];
+        let formats =
+            ["{{workflow.name}}", "{{workflow.namespace}}/{{workflow.name}}", "logs/{{pod.name}}", ""];
+        let (found, offered) = search(&formats, &keys, &[]);
+        assert_eq!((offered.len(), found.foreign.objects), (0, 3));
+    }
+
+    #[test]
+    fn what_kubeflow_may_hand_out_again_is_not_offered() {
+        let format = "private-artifacts/{{workflow.namespace}}/{{workflow.name}}/{{workflow.creationTimestamp.Y}}/\
+                      {{workflow.creationTimestamp.m}}/{{workflow.creationTimestamp.d}}/{{pod.name}}";
+        let keys = ["private-artifacts/ml/gone/2026/11/28/gone-7/a.tgz", "v2/artifacts/pipe/0a1b/model"];
+        let (found, offered) = search(&[format, DEFAULT], &keys, &[]);
+        assert_eq!((offered.len(), found.kubeflow), (0, 2));
+    }
+
+    /// A thousand objects: 900 referenced, 40 orphans, 20 unrecorded, 20 too young, 20 foreign.
+    #[test]
+    fn of_a_thousand_objects_exactly_the_orphans_are_reported() {
+        let mut gathering = ReferencesBuilder::default();
+        let by = gathering.referrer("workflow ml/live".into(), "u".into());
         let mut objects = Vec::new();
         for at in 0..900 {
-            let key = format!("argo/live/{at}.tgz");
+            let key = format!("argo/live/live-{at}/a.tgz");
             let found = Use { bucket: "b".into(), key: key.clone(), read: false, mentioned: false };
             gathering.add(by, &found, &Buckets::default(), false);
-            objects.push(object(key, 500));
+            objects.push(object(&key, 500));
         }
-        objects.extend((0..30).map(|at| object(format!("argo/gone/{at}.tgz"), 500)));
-        objects.extend((0..20).map(|at| object(format!("argo/live/attempt-{at}.tgz"), 500)));
-        objects.extend((0..10).map(|at| object(format!("argo/uploads/ml/{at}/file"), 500)));
-        objects.extend((0..20).map(|at| object(format!("argo/gone/new-{at}.tgz"), 1)));
-        objects.extend((0..10).map(|at| object(format!("argon/{at}.tgz"), 500)));
-        objects.extend((0..10).map(|at| object(format!("argo/notes-{at}.txt"), 500)));
+        objects.extend((0..30).map(|at| object(&format!("argo/gone/gone-{at}/a.tgz"), 500)));
+        objects.extend((0..20).map(|at| object(&format!("argo/live/live-attempt-{at}/a.tgz"), 500)));
+        objects.extend((0..10).map(|at| object(&format!("argo/uploads/ml/{UID}/file-{at}"), 500)));
+        objects.extend((0..20).map(|at| object(&format!("argo/gone/gone-{at}/new.tgz"), 1)));
+        objects.extend((0..10).map(|at| object(&format!("argo/notes/{at}.txt"), 500)));
+        objects.extend((0..10).map(|at| object(&format!("argo/notes-{at}.txt"), 500)));
+        objects.extend((0..10).map(|at| object(&format!("argon/{at}.tgz"), 500)));
         let references = gathering.finish();
         let workflows = HashSet::from(["live".to_owned()]);
         let week = SignedDuration::from_hours(168);
         let guarded = Guarded::default();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
-        let known = Known { references: &references, workflows: &workflows, guarded: &guarded };
-        let mut search = Search::new(known, &bucket, "argo", now, week);
+        let shapes = [KeyFormat::parse("argo/{{workflow.name}}/{{pod.name}}")];
+        let known =
+            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let mut search = Search::new(known, &bucket, "argo", now(), week);
         let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
         let found = search.finish();
-        assert_eq!((offered, found.referenced, found.young, found.unclear), (60, 900, 20, 20));
+        assert_eq!((offered, found.referenced, found.young, found.unclear), (40, 900, 20, 10));
+        assert_eq!((found.unrecorded, found.foreign.objects), (20, 20));
         let groups: Vec<_> = found.orphans.iter().map(|o| (o.name.as_str(), o.cause, o.objects)).collect();
-        assert_eq!(
-            groups,
-            [
-                ("gone", Cause::WorkflowGone, 30),
-                ("live", Cause::Unrecorded, 20),
-                ("uploads/ml", Cause::AbandonedUpload, 10)
-            ]
-        );
+        assert_eq!(groups, [("gone", Cause::WorkflowGone, 30), ("uploads/ml", Cause::AbandonedUpload, 10)]);
     }
 }

@@ -7,6 +7,7 @@ use crate::model::location::Location;
 use crate::model::object::is_safe;
 use crate::model::protection::Protection;
 use crate::plan::decide::{Candidate, NamedKey, Objection, Selected};
+use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedWorkflow;
 use crate::plan::retention::Filter;
 use crate::plan::rules::Rules;
@@ -28,6 +29,8 @@ pub struct Circumstances<'a> {
     pub pinned: Option<&'static str>,
     /// True if the user selected the workflow by name.
     pub named: bool,
+    /// True if the workflow carries labels of Kubeflow Pipelines.
+    pub kubeflow: bool,
     /// True if a GC pod of the workflow is pending or running.
     pub gc_pod_at_work: bool,
     /// The artifacts that the retention policy permits to delete.
@@ -76,6 +79,10 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     for artifact in wanted {
         let last = selected.candidates.last().map(|candidate| &candidate.bucket);
         match candidate(artifact, rules, last) {
+            Ok(candidate) if has_shape(&candidate.key) && !about.named => {
+                let objection = Objection::new(Protection::Kubeflow, "");
+                selected.plan.keep.push(objection.keep(candidate.uri(), &candidate.name));
+            }
             Ok(candidate) => selected.candidates.push(candidate),
             Err(None) => {}
             Err(Some(objection)) => {
@@ -162,6 +169,9 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     }
     if let Some(place) = about.pinned {
         return Some(Objection::new(Protection::Pinned, format!("on the {place}")));
+    }
+    if about.kubeflow && !about.named {
+        return no_detail(Protection::Kubeflow);
     }
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
