@@ -54,14 +54,10 @@ impl Planner<'_> {
             streams.say("No workflows selected.");
         }
         let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
-<<<<<<< HEAD
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
-        resolve::resolve(selected, &released, &references, rules, (store, most), &mut draft).await?;
-=======
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
-        resolve::resolve(selected, needs, rules, store, &mut draft).await?;
->>>>>>> 589f208
+        resolve::resolve(selected, needs, rules, (store, most), &mut draft).await?;
         let buckets = resolve::buckets(&draft, store).await?;
         draft.seal(buckets)
     }
