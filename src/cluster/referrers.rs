@@ -172,6 +172,7 @@ impl Referrer {
             let by = gathering.referrer(name.clone(), String::new());
             for text in texts {
                 let Uses(uses) = serde_json::from_str(text).map_err(broken)?;
+                gathering.text(by, text);
                 uses.iter().for_each(|found| gathering.add(by, found, &Buckets::default(), true));
             }
         }

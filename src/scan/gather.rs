@@ -25,6 +25,7 @@ use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::select::{Circumstances, select};
+use argo_gc_core::plan::told::Told;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -41,13 +42,22 @@ pub struct Terms {
     /// Names the user gave.
     pub named: Vec<String>,
     pub selects: Selects,
+    /// Whether what everything refers to is gathered in plain words too.
+    pub tells: bool,
 }
 
 impl Terms {
     /// The terms of a gathering that selects nothing: only references are of interest.
     pub(crate) fn selecting_nothing(context: Context, pins: Pins) -> Self {
         let rules = Rules::none(context.now);
-        Self { context: Arc::new(context), rules, pins, named: Vec::new(), selects: Box::new(|_| false) }
+        Self {
+            context: Arc::new(context),
+            rules,
+            pins,
+            named: Vec::new(),
+            selects: Box::new(|_| false),
+            tells: false,
+        }
     }
 }
 
@@ -130,6 +140,9 @@ impl ScanPart {
                 self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
             }
         }
+        if terms.tells && !self.gathering.is_telling() {
+            self.gathering = ReferencesBuilder::telling();
+        }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
         } else {
@@ -162,6 +175,10 @@ impl ScanPart {
             self.unread_nodes(&name, &offloaded, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
+        if self.gathering.is_telling() && (open || !workflow.is_over()) {
+            let nodes = nodes::text(&status.compressed_nodes).ok();
+            texts.iter().copied().chain(nodes.as_deref()).for_each(|text| self.gathering.text(by, text));
+        }
         // One that is live too was selected, or not, as the live one.
         if !also_live && (terms.selects)(&workflow) {
             self.taken += 1;
@@ -223,6 +240,7 @@ pub struct Scan {
     /// Hashes of the UIDs of live workflows.
     live: HashSet<u64>,
     known: Known,
+    told: DiskQueue<Told>,
 }
 
 impl Scan {
@@ -256,7 +274,8 @@ impl Scan {
     ///
     /// # Errors
     /// There is no room for temporary files.
-    pub fn absorb(&mut self, part: ScanPart) -> Result<(), Error> {
+    pub fn absorb(&mut self, mut part: ScanPart) -> Result<(), Error> {
+        self.tell(part.gathering.take_told())?;
         self.gathering.absorb(part.gathering);
         self.unread.extend(part.unread);
         self.taken += part.taken;
@@ -281,6 +300,21 @@ impl Scan {
             }
         }
         Ok(())
+    }
+
+    /// Keeps what was gathered in plain words.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn tell(&mut self, told: Vec<Told>) -> Result<(), Error> {
+        told.iter()
+            .filter(|told| !told.uses.is_empty() || !told.words.is_empty())
+            .try_for_each(|told| self.told.push(told))
+    }
+
+    /// Takes what was gathered in plain words.
+    pub fn take_told(&mut self) -> DiskQueue<Told> {
+        std::mem::take(&mut self.told)
     }
 
     /// Lets the retention policy take back what it keeps, now that every run is counted.

@@ -57,6 +57,14 @@ pub fn uses(compressed: &str) -> Result<Uses, NodesError> {
     unpack(compressed)
 }
 
+/// Returns the node tree of `status.compressedNodes` as text.
+///
+/// # Errors
+/// The same as those of [`Workflow::hydrate`].
+pub fn text(compressed: &str) -> Result<String, NodesError> {
+    unpack::<serde_json::Value>(compressed).map(|nodes| nodes.to_string())
+}
+
 /// Detects the algorithm by its magic bytes as Argo does, and assumes brotli for anything else (util/file
 /// DecompressContent@v4.1.2).
 fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, NodesError> {

@@ -193,6 +193,10 @@ impl Selected {
         if let Some(holder) = references.holder_within(bucket, &facts.key, &candidate.key, released) {
             return Some(Objection::new(Protection::Referenced, format!("by {}", holder.name)));
         }
+        if let Some(holder) = rules.elsewhere.holder(&facts.key) {
+            let detail = format!("by {holder} of another cluster, which is pinned or not finished");
+            return Some(Objection::new(Protection::Referenced, detail));
+        }
         let Some(created) = facts.created else { return Some(Objection::new(Protection::AgeUnknown, "")) };
         let written = || format!("written {created}");
         if self.plan.finished_at.is_none_or(|end| created.duration_since(end) > rules.margin) {
