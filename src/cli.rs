@@ -19,6 +19,7 @@ pub mod orphans;
 pub mod progress;
 pub mod purge;
 pub mod records;
+pub mod references;
 pub mod select;
 pub mod shared_flags;
 pub mod storage;

@@ -70,6 +70,10 @@ pub enum Hint {
     IsArgoServer,
     /// How an Inspection document is made.
     MakeInspection,
+    /// How a document of another cluster's references is made.
+    MakeReferences,
+    /// A document of references is too old, or a higher age may be allowed.
+    OldReferences,
     /// The clock of this machine is wrong, or more tolerance is needed.
     WrongClock,
     /// Only the objects of some buckets can be handled.

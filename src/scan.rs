@@ -19,4 +19,5 @@ pub mod pages;
 pub mod records;
 pub mod request;
 pub mod selection;
+pub mod tell;
 pub mod visitor;

@@ -28,6 +28,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Purge(arguments) => arguments.run(streams, now).await,
         Verb::Undo(arguments) => arguments.run(streams, now).await,
         Verb::Orphans(arguments) => arguments.run(streams, now).await,
+        Verb::References(arguments) => arguments.run(streams, now).await,
         Verb::Diff(arguments) => arguments.run(streams),
         Verb::Lint(arguments) => arguments.run(streams).await,
         Verb::Fix(arguments) => arguments.run(streams, now).await,

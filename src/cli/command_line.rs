@@ -2,7 +2,7 @@
 
 use crate::cli::purge::heeded;
 use crate::cli::{
-    completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, undo,
+    completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, references, undo,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -45,6 +45,7 @@ pub(crate) enum Verb {
     Purge(Box<purge::arguments::Arguments>),
     Undo(undo::Arguments),
     Orphans(Box<orphans::Arguments>),
+    References(Box<references::Arguments>),
     Lint(Box<lint::Arguments>),
     Fix(Box<fix::Arguments>),
     Diff(diff::Arguments),

@@ -4,7 +4,7 @@ pub mod lifecycle;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::lint::gather::read;
-use crate::cli::shared_flags::{FileFlags, VersionFlags};
+use crate::cli::shared_flags::{AlsoFlags, FileFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
@@ -25,7 +25,7 @@ use similar::TextDiff;
 use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Rewrites manifests so that their artifacts are collected
 ///
@@ -34,6 +34,8 @@ use std::path::{Path, PathBuf};
 /// What can't be moved without changing what it does is left, and named on standard error. Shows a diff unless
 /// --write is given.
 #[derive(Debug, Args)]
+#[command(mut_arg("also", |arg| arg.requires("lifecycle").help_heading(None)))]
+#[command(mut_arg("also_max_age", |arg| arg.hide(true).help_heading(None)))]
 #[command(mut_arg("files", |arg| {
     arg.help("Files, directories or - (standard input): YAML or JSON")
         .required_unless_present_any(["defaults", "lifecycle"])
@@ -77,9 +79,8 @@ pub(crate) struct Arguments {
     /// With --lifecycle: where, as gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or an Azure container's URL.
     #[arg(long, value_parser = repository, value_name = "URL", requires = "lifecycle")]
     repository: Option<(Bucket, String)>,
-    /// With --lifecycle: inspections (-o json, whole clusters) of other clusters that share the bucket.
-    #[arg(long, value_name = "FILE", requires = "lifecycle")]
-    also: Vec<PathBuf>,
+    #[command(flatten)]
+    also: AlsoFlags,
     /// With --defaults: service account of GC pods [default: artifact-gc].
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,

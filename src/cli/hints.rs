@@ -31,6 +31,10 @@ fn words(hint: &Hint) -> &str {
         }
         Hint::IsArgoServer => "this is the Argo server of --argo-server or ARGO_SERVER",
         Hint::MakeInspection => "kubectl argo-gc inspect -A -o json > FILE makes one",
+        Hint::MakeReferences => {
+            "kubectl argo-gc references -A --context OTHER > FILE makes one, and --also FILE names it"
+        }
+        Hint::OldReferences => "make new ones, or allow their age with --also-max-age",
         Hint::WrongClock => "set it; purge allows more with --margin",
         Hint::ChooseBuckets => "choose buckets with --bucket",
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",

@@ -3,7 +3,7 @@
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
 use crate::cli::records::{Read, Sources};
-use crate::cli::shared_flags::FileFlags;
+use crate::cli::shared_flags::{AlsoFlags, FileFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::{key_format, repository};
@@ -45,14 +45,14 @@ use std::time::Duration;
 /// objects on purpose (strategy Never, a pin) can't be told once it is gone.
 ///
 /// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
-/// Nothing is offered for deletion unless every source of references was read and --exclusive says that nobody
-/// else writes below the prefix.
+/// Nothing is offered for deletion unless every source of references was read and --exclusive says that no cluster but
+/// this one and those of --also uses the prefix.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
   kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
   kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}'
-  kubectl argo-gc orphans --repository gs://shared --also other-cluster.json
+  kubectl argo-gc orphans --repository gs://shared --also other.json    what `references -A` printed there
 
 To delete them:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
@@ -72,12 +72,12 @@ pub(crate) struct Arguments {
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
     #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
     older: Duration,
-    /// Says that nobody else uses the prefixes: no other cluster, no other tool, neither to write nor to read.
+    /// Says that nobody uses the prefixes but this cluster and those of --also: no other cluster, no other tool, neither
+    /// to write nor to read.
     #[arg(long)]
     exclusive: bool,
-    /// Inspections (-o json, whole clusters) of other clusters that share the bucket.
-    #[arg(long, value_name = "FILE")]
-    also: Vec<PathBuf>,
+    #[command(flatten)]
+    also: AlsoFlags,
     /// Saves a plan that deletes them, for `purge --plan`; requires --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
@@ -138,7 +138,8 @@ impl Arguments {
             };
         }
         let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
-        let mut draft = Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()))?;
+        let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
+        let mut draft = Draft::new(head)?;
         for group in planned.into_values()? {
             draft.add(&group?)?;
         }
@@ -204,8 +205,10 @@ impl Arguments {
         if let Some(first) = unread.first() {
             return Some(format!("it is unknown what refers to these objects: {first}"));
         }
-        (!self.exclusive)
-            .then(|| "other clusters or tools may write there; --exclusive says that none does".to_owned())
+        (!self.exclusive).then(|| {
+            "other clusters or tools may write there; --exclusive says that none does but those of --also"
+                .to_owned()
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads what any record says of objects, for `orphans` and `fix --lifecycle`.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::shared_flags::FileFlags;
+use crate::cli::shared_flags::{AlsoFlags, FileFlags};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_argo_server;
 use crate::cluster::client::Cluster;
@@ -13,14 +13,12 @@ use crate::scan::records::Records;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::plan::select::CLOCKS;
 use jiff::Timestamp;
-use std::path::PathBuf;
 
 /// The flags that say where records are.
 pub(crate) struct Sources<'a> {
     /// Without files the cluster is read.
     pub from: &'a FileFlags,
-    /// Inspections of other clusters.
-    pub also: &'a [PathBuf],
+    pub also: &'a AlsoFlags,
     pub kube: &'a KubeFlags,
     pub argo: &'a ArgoFlags,
 }
@@ -35,21 +33,23 @@ impl Sources<'_> {
     /// Reads all records.
     ///
     /// # Errors
-    /// Nothing can be read, or a file is no inspection.
+    /// Nothing can be read, or a document of another cluster is refused.
     pub async fn read(&self, streams: &mut Streams, now: Timestamp) -> Result<Read, Error> {
         let FileFlags { files, recursive } = self.from;
         if !files.is_empty() {
-            let records = records::of_files(files, *recursive, self.also, &mut *streams.input, now)?;
+            let others = self.also.read(None, now)?;
+            let records = records::of_files(files, *recursive, others, &mut *streams.input, now)?;
             return Ok(Read { records, cluster: None });
         }
         let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?;
         let identity = ClusterIdentity::of(&cluster).await;
         check_clock(&cluster, CLOCKS, now)?;
+        let others = self.also.read(Some(&identity), now)?;
         warn_of_argo_server(cluster.argo_server(), streams).await;
         let namespace = Some(cluster.namespace().to_owned());
         let chunk_size = self.kube.chunk_size;
         let request = ClusterRequest { namespace, chunk_size, ..ClusterRequest::default() };
-        let records = records::of_cluster(&cluster, &request, self.also, now).await?;
+        let records = records::of_cluster(&cluster, &request, others, now).await?;
         Ok(Read { records, cluster: Some(identity) })
     }
 }

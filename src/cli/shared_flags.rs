@@ -1,9 +1,17 @@
 //! Flags that several verbs share. A verb that needs another help text or more conflicts adds them with `mut_arg`.
 
 use crate::cli::values::version;
+use crate::cluster::identity::ClusterIdentity;
+use crate::duration;
+use crate::duration::signed;
+use crate::error::Error;
+use crate::scan::other_cluster;
+use crate::scan::other_cluster::OtherClusters;
 use argo_gc_core::argo::version::Version;
 use clap::Args;
+use jiff::Timestamp;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags that name the files to read.
 #[derive(Debug, Args)]
@@ -22,6 +30,24 @@ pub(crate) struct ScopeFlags {
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+}
+
+/// Flags that name what other clusters on the same buckets need.
+#[derive(Debug, Args)]
+pub(crate) struct AlsoFlags {
+    /// References of another cluster on the same buckets (`references -A`); whatever they name is kept.
+    #[arg(long, value_name = "FILE", help_heading = "Safety")]
+    pub also: Vec<PathBuf>,
+    /// How old the documents of --also may be.
+    #[arg(long, value_parser = duration::parse, default_value = "24h", value_name = "DURATION", help_heading = "Safety")]
+    pub also_max_age: Duration,
+}
+
+impl AlsoFlags {
+    /// Reads the documents. `own` is the cluster at hand; none is given for files.
+    pub fn read(&self, own: Option<&ClusterIdentity>, now: Timestamp) -> Result<OtherClusters, Error> {
+        other_cluster::read(&self.also, signed(self.also_max_age), own, now)
+    }
 }
 
 /// The flag that names the controller's version.

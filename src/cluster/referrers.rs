@@ -184,6 +184,7 @@ impl Referrer {
             let by = gathering.references.referrer(name.clone(), String::new());
             let mut failure = None;
             for part in texts {
+                gathering.references.text(by, part);
                 match serde_json::from_str(part) {
                     Ok(Uses(uses)) => uses
                         .iter()

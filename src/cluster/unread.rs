@@ -17,8 +17,6 @@ pub enum UnreadSource {
     Namespaces,
     Archive,
     Pods,
-    /// An inspection of another cluster, named by `orphans --also`.
-    Also,
 }
 
 impl UnreadSource {
@@ -49,7 +47,6 @@ impl UnreadSource {
             Self::Namespaces => "namespaces",
             Self::Archive => "archive",
             Self::Pods => "pods",
-            Self::Also => "also",
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Head {
     pub storage: String,
     /// Sources of references that could not be read, which the user accepted.
     pub unread: Vec<Unread>,
+    /// Other clusters whose references counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<ClusterIdentity>,
 }
 
 /// What is known after the last one.
@@ -88,7 +91,7 @@ impl Head {
         unread: Vec<Unread>,
     ) -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "PurgePlan".to_owned());
-        Self { api_version, kind, created_at: now, cluster, storage, unread }
+        Self { api_version, kind, created_at: now, cluster, storage, unread, also: Vec::new() }
     }
 }
 
@@ -407,7 +410,8 @@ impl Plan {
                         true => referrer(references, bucket, key, folder_of(key, name)),
                         false => references.holder(bucket, key, &released),
                     };
-                    let guard = since.guarded.holder(key).filter(|_| *orphans);
+                    let guard =
+                        since.guarded.holder(key).filter(|_| *orphans).or(since.elsewhere.holder(key));
                     let (protection, detail) = match (pinned, holder, guard) {
                         (None, None, None) if *orphans && since.workflows.contains(name) => {
                             (Protection::Changed, "a workflow of this name exists now".to_owned())
@@ -450,6 +454,8 @@ pub struct Since {
     pub workflows: HashSet<String>,
     /// Where nothing is an orphan.
     pub guarded: Guarded,
+    /// Folders of workflows of other clusters that are unfinished or pinned.
+    pub elsewhere: Guarded,
 }
 
 /// Counts and hashes what is written.

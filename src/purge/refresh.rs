@@ -10,6 +10,7 @@ use crate::purge::recheck::rerun;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
 use crate::scan::gather::{Gathered, Scan, Selects, Terms, pinned};
+use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::named::Named;
@@ -37,6 +38,7 @@ pub(crate) async fn references(
     context: &Context,
     allowed: &Allowed,
     plan: &Plan,
+    others: OtherClusters,
 ) -> Result<Refreshed, Error> {
     let mut gathering = Gathering::default();
     let pins = cluster.beside(request.namespace.as_deref(), &mut gathering).await;
@@ -50,6 +52,7 @@ pub(crate) async fn references(
     let since = Arc::new(Mutex::new(Since::default()));
     let look = look(plan, pins.clone(), &since)?;
     let terms = Arc::new(Terms { selects: look, ..Terms::selecting_nothing(context.clone(), pins) });
+    gathering.references.absorb(others.references);
     let mut scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
     scan.guard_namespaces(&terms.pins);
     let Gathered { references, texts, names, guarded, unread, .. } = scan.finish();
@@ -64,6 +67,8 @@ pub(crate) async fn references(
     let mut since = std::mem::take(&mut *since.lock().unwrap_or_else(PoisonError::into_inner));
     since.guarded = guarded;
     since.workflows = names;
+    since.workflows.extend(others.names);
+    since.elsewhere = others.guarded;
     Ok(Refreshed { references, named, since, unread })
 }
 

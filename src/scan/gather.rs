@@ -21,12 +21,13 @@ use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
-use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, Released};
+use argo_gc_core::plan::references::{Buckets, ReferrerId, References, ReferencesBuilder, Released};
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::select::{Circumstances, select};
+use argo_gc_core::plan::told::Told;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,13 +44,22 @@ pub struct Terms {
     /// Names the user gave.
     pub named: Vec<String>,
     pub selects: Selects,
+    /// Whether what everything refers to is gathered in plain words too.
+    pub tells: bool,
 }
 
 impl Terms {
     /// The terms of a gathering that selects nothing: only references are of interest.
     pub(crate) fn selecting_nothing(context: Context, pins: Pins) -> Self {
         let rules = Rules::none(context.now);
-        Self { context: Arc::new(context), rules, pins, named: Vec::new(), selects: Box::new(|_| false) }
+        Self {
+            context: Arc::new(context),
+            rules,
+            pins,
+            named: Vec::new(),
+            selects: Box::new(|_| false),
+            tells: false,
+        }
     }
 }
 
@@ -134,6 +144,9 @@ impl ScanPart {
                 self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
             }
         }
+        if terms.tells && !self.gathering.is_telling() {
+            self.gathering = ReferencesBuilder::telling();
+        }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
         } else {
@@ -156,16 +169,6 @@ impl ScanPart {
             }
         }
         let status = &workflow.status;
-        if !workflow.is_over() {
-            let nodes = nodes::text(&status.compressed_nodes).ok();
-            let running = if status.phase == "Running" { "running" } else { "unfinished" };
-            let text = |text: &str| ReferrerText {
-                name: format!("{running} workflow {name}"),
-                uid: meta.uid.clone(),
-                text: text.to_owned(),
-            };
-            self.texts.extend(texts.iter().copied().chain(nodes.as_ref().map(|nodes| nodes.get())).map(text));
-        }
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
@@ -176,6 +179,7 @@ impl ScanPart {
             self.unread_nodes(&name, &offloaded, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
+        self.texts(&workflow, by, texts);
         // One that is live too was selected, or not, as the live one.
         if !also_live && (terms.selects)(&workflow) {
             self.taken += 1;
@@ -195,6 +199,28 @@ impl ScanPart {
                 || selected.plan.release_finalizer
             {
                 self.selected.push(selected);
+            }
+        }
+    }
+
+    /// Puts the texts of a workflow aside that is not over, or may be retried: they may name an object in any way.
+    fn texts(&mut self, workflow: &Workflow, by: ReferrerId, texts: &[&str]) {
+        let (meta, status) = (&workflow.metadata, &workflow.status);
+        let tells = self.gathering.is_telling() && status.phase != "Succeeded";
+        if workflow.is_over() && !tells {
+            return;
+        }
+        let nodes = nodes::text(&status.compressed_nodes).ok();
+        let nodes = nodes.as_ref().map(|nodes| nodes.get());
+        for text in texts.iter().copied().chain(nodes) {
+            self.gathering.text(by, text);
+            if !workflow.is_over() {
+                let running = if status.phase == "Running" { "running" } else { "unfinished" };
+                self.texts.push(ReferrerText {
+                    name: format!("{running} workflow {}/{}", meta.namespace, meta.name),
+                    uid: meta.uid.clone(),
+                    text: text.to_owned(),
+                });
             }
         }
     }
@@ -245,6 +271,7 @@ pub struct Scan {
     /// Hashes of the UIDs of live workflows.
     live: HashSet<u64>,
     known: Known,
+    told: DiskQueue<Told>,
 }
 
 impl Scan {
@@ -280,7 +307,8 @@ impl Scan {
     ///
     /// # Errors
     /// There is no room for temporary files.
-    pub fn absorb(&mut self, part: ScanPart) -> Result<(), Error> {
+    pub fn absorb(&mut self, mut part: ScanPart) -> Result<(), Error> {
+        self.tell(part.gathering.take_told())?;
         self.gathering.absorb(part.gathering);
         part.texts.iter().try_for_each(|text| self.texts.push(text))?;
         self.unread.extend(part.unread);
@@ -309,6 +337,21 @@ impl Scan {
             }
         }
         Ok(())
+    }
+
+    /// Keeps what was gathered in plain words.
+    ///
+    /// # Errors
+    /// There is no room for temporary files.
+    pub fn tell(&mut self, told: Vec<Told>) -> Result<(), Error> {
+        told.iter()
+            .filter(|told| !told.uses.is_empty() || !told.words.is_empty())
+            .try_for_each(|told| self.told.push(told))
+    }
+
+    /// Takes what was gathered in plain words.
+    pub fn take_told(&mut self) -> DiskQueue<Told> {
+        std::mem::take(&mut self.told)
     }
 
     /// Lets the retention policy take back what it keeps, now that every run is counted.

@@ -1,112 +1,145 @@
-//! Takes in what the inspection of another cluster names.
+//! Documents of references: what a cluster needs of the buckets that it shares with others.
+//!
+//! A document is of a whole cluster, or there is none: what it leaves out, another cluster may delete.
 
-use crate::cluster::unread::{Unread, UnreadSource};
-use crate::error::Error;
+use crate::cluster::identity::ClusterIdentity;
+use crate::error::{Error, Hint};
 use crate::scan::gather::ScanPart;
-use argo_gc_core::argo::uses::Use;
-use argo_gc_core::plan::references::Buckets;
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
-use std::path::Path;
+use argo_gc_core::model::API_VERSION;
+use argo_gc_core::plan::guarded::Guarded;
+use argo_gc_core::plan::references::ReferencesBuilder;
+use argo_gc_core::plan::select::CLOCKS;
+use argo_gc_core::plan::told::Told;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-#[derive(Deserialize)]
+const KIND: &str = "References";
+
+/// A document of references: what stands before the referrers, and the referrers.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(crate) struct Head {
+    api_version: String,
     kind: String,
+    /// When the reading began.
     generated_at: Timestamp,
-    source: Origin,
-    summary: Summary,
-    workflows: Vec<Inspected>,
-    gaps: Vec<IgnoredAny>,
+    cluster: ClusterIdentity,
+    /// Names and UIDs of all workflows that exist.
+    workflows: BTreeSet<String>,
+    guarded: Guarded,
+    /// These are written one by one.
+    #[serde(skip_serializing)]
+    referrers: Vec<Told>,
 }
 
-#[derive(Deserialize)]
-struct Origin {
-    namespace: Option<String>,
-    #[serde(default)]
-    filtered: bool,
-}
-
-#[derive(Deserialize)]
-struct Summary {
-    workflows: usize,
-    artifacts: BTreeMap<String, usize>,
-}
-
-#[derive(Deserialize)]
-struct Inspected {
-    name: String,
-    uid: String,
-    artifacts: Vec<Artifact>,
-}
-
-#[derive(Deserialize)]
-struct Artifact {
-    location: Option<Location>,
-    verdict: String,
-}
-
-#[derive(Deserialize)]
-struct Location {
-    bucket: String,
-    key: String,
-}
-
-impl Document {
-    /// Whether it leaves out workflows or artifacts of its cluster.
-    fn is_partial(&self) -> bool {
-        let listed: usize = self.workflows.iter().map(|workflow| workflow.artifacts.len()).sum();
-        self.source.namespace.is_some()
-            || self.source.filtered
-            || self.summary.workflows != self.workflows.len()
-            || self.summary.artifacts.values().sum::<usize>() != listed
-    }
-
-    /// Says why objects may be needed that it does not name.
-    fn faults(&self) -> impl Iterator<Item = &'static str> {
-        let nowhere = |artifact: &Artifact| artifact.location.is_none() && artifact.verdict != "collected";
-        let faults = [
-            (!self.gaps.is_empty(), "has gaps"),
-            (self.is_partial(), "is not of a whole cluster (inspect -A -o json, and nothing else)"),
-            (
-                self.workflows.iter().flat_map(|workflow| &workflow.artifacts).any(nowhere),
-                "has artifacts that may be stored anywhere",
-            ),
-        ];
-        faults.into_iter().filter(|(found, _)| *found).map(|(_, fault)| fault)
+impl Head {
+    /// A document of what a cluster refers to, read from `now` on.
+    pub fn new(
+        now: Timestamp,
+        cluster: ClusterIdentity,
+        workflows: BTreeSet<String>,
+        guarded: Guarded,
+    ) -> Self {
+        let (api_version, kind) = (API_VERSION.to_owned(), KIND.to_owned());
+        Self { api_version, kind, generated_at: now, cluster, workflows, guarded, referrers: Vec::new() }
     }
 }
 
-/// Adds the references of an inspection to a part, and returns the time at which it was made.
+/// What other clusters need.
+#[derive(Default)]
+pub(crate) struct OtherClusters {
+    pub references: ReferencesBuilder,
+    /// Names and UIDs of all their workflows.
+    pub names: Vec<String>,
+    pub guarded: Guarded,
+    pub clusters: Vec<ClusterIdentity>,
+    /// The time of the oldest document; none without documents.
+    pub as_of: Option<Timestamp>,
+}
+
+impl OtherClusters {
+    /// Refuses to go on without a document of each of these clusters.
+    ///
+    /// # Errors
+    /// One has none.
+    pub fn ensure(&self, wanted: &[ClusterIdentity]) -> Result<(), Error> {
+        let is_here = |wanted: &&ClusterIdentity| !self.clusters.iter().any(|given| given.is(wanted));
+        match wanted.iter().find(is_here) {
+            None => Ok(()),
+            Some(missing) => Err(Error::refused(format!(
+                "the plan was made with the references of the cluster {}, which may have changed",
+                missing.server
+            ))
+            .hint(Hint::MakeReferences)),
+        }
+    }
+
+    /// Moves what they refer to into a part of a gathering.
+    pub fn into_part(self) -> ScanPart {
+        let mut part = ScanPart::default();
+        part.gathering = self.references;
+        part.names = self.names;
+        part.guarded = self.guarded;
+        part
+    }
+}
+
+/// Reads documents of other clusters than `own`; none is given for files.
 ///
 /// # Errors
-/// The file can't be read, or is no inspection.
-pub(crate) fn read(path: &Path, part: &mut ScanPart) -> Result<Timestamp, Error> {
-    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let document: Document = serde_json::from_str(&text)
-        .map_err(|error| wrong(format!("this is no inspection (inspect -A -o json): {error}")))?;
-    if document.kind != "Inspection" {
-        return Err(wrong(format!("this is a {}, not an Inspection", document.kind)));
-    }
-    for fault in document.faults() {
-        let why = format!("the inspection {} {fault}", path.display());
-        part.unread.push(Unread::new(UnreadSource::Also, why));
-    }
-    for workflow in document.workflows {
-        let name = format!("workflow {} of {}", workflow.name, path.display());
-        let by = part.gathering.referrer(name, String::new());
-        for artifact in workflow.artifacts.into_iter().filter(|artifact| artifact.verdict != "collected") {
-            if let Some(Location { bucket, key }) = artifact.location {
-                let named = Use { bucket, key, read: false, mentioned: false };
-                part.gathering.add(by, &named, &Buckets::default(), false);
-            }
+/// A file can't be read, is no such document, is older than `max_age` or is of this cluster.
+pub(crate) fn read(
+    paths: &[PathBuf],
+    max_age: SignedDuration,
+    own: Option<&ClusterIdentity>,
+    now: Timestamp,
+) -> Result<OtherClusters, Error> {
+    let mut others = OtherClusters::default();
+    for path in paths {
+        let head = open(path)?;
+        let refused = |why: String| Error::refused(format!("{}: {why}", path.display()));
+        let age = now.duration_since(head.generated_at);
+        if age > max_age {
+            return Err(refused(format!(
+                "these references were read at {}, which is too long ago",
+                head.generated_at
+            ))
+            .hint(Hint::OldReferences));
         }
-        // An inspection lists no inputs, and not what runs have yet to record.
-        part.guarded.workflow(&workflow.name, &workflow.uid);
-        part.names.push(workflow.name);
+        if age < -CLOCKS {
+            return Err(refused(format!("it is dated {}, which is yet to come", head.generated_at)));
+        }
+        if own.is_some_and(|own| own.is(&head.cluster)) {
+            return Err(refused("these references are of this very cluster, not of another".to_owned())
+                .hint(Hint::MakeReferences));
+        }
+        for told in &head.referrers {
+            others.references.hear(told, &head.cluster.server);
+        }
+        others.names.extend(head.workflows);
+        others.guarded.absorb(head.guarded);
+        others.as_of = Some(others.as_of.map_or(head.generated_at, |time| time.min(head.generated_at)));
+        others.clusters.push(head.cluster);
     }
-    Ok(document.generated_at)
+    Ok(others)
+}
+
+fn open(path: &Path) -> Result<Head, Error> {
+    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let read: Result<Head, _> = serde_json::from_reader(BufReader::with_capacity(1 << 16, file));
+    let head = read.map_err(|error| {
+        wrong(format!("this is no whole document of references: {error}")).hint(Hint::MakeReferences)
+    })?;
+    match head.kind == KIND && head.api_version == API_VERSION {
+        true => Ok(head),
+        false => {
+            Err(wrong(format!("this is a {}, not {KIND} of {API_VERSION}", head.kind))
+                .hint(Hint::MakeReferences))
+        }
+    }
 }

@@ -1,14 +1,15 @@
-//! Everything that any record says of objects: of a cluster or of files, and of other clusters' inspections.
+//! Everything that any record says of objects: of a cluster or of files, and of other clusters.
 
 use crate::cluster::client::Cluster;
 use crate::cluster::gathering::{Gathering, Texts};
+use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
 use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
 use crate::scan::files::{Loaded, load};
-use crate::scan::gather::{Gathered, Scan, ScanPart, Terms};
-use crate::scan::other_cluster;
+use crate::scan::gather::{Gathered, Scan, Terms};
+use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
@@ -31,21 +32,45 @@ pub(crate) struct Records {
     /// The key formats of the controllers' repositories, each with its bucket.
     pub key_formats: Vec<(Bucket, String)>,
     pub unread: Vec<Unread>,
-    /// What was written since may be recorded where nobody looked: the time of the oldest inspection, or now.
+    /// The other clusters whose documents were read.
+    pub also: Vec<ClusterIdentity>,
+    /// What was written since may be recorded where nobody looked: the time of the oldest document of another
+    /// cluster, or now.
     pub as_of: Timestamp,
 }
 
 /// Reads the records of a cluster.
 ///
 /// # Errors
-/// The workflows can't be read, or a file of `also` is no inspection.
+/// The workflows can't be read.
 pub(crate) async fn of_cluster(
     cluster: &Cluster,
     request: &ClusterRequest,
-    also: &[PathBuf],
+    others: OtherClusters,
     now: Timestamp,
 ) -> Result<Records, Error> {
-    let mut gathering = Gathering::default();
+    let ClusterScan { scan, key_formats } = gather(cluster, request, Gathering::default(), now).await?;
+    Ok(Records { key_formats, ..finish(scan, others, now)? })
+}
+
+/// What was read of a cluster.
+pub(crate) struct ClusterScan {
+    pub scan: Scan,
+    /// The key formats of the controllers' repositories, each with its bucket.
+    pub key_formats: Vec<(Bucket, String)>,
+}
+
+/// Reads everything of a cluster that refers to anything.
+///
+/// # Errors
+/// The workflows can't be read.
+pub(crate) async fn gather(
+    cluster: &Cluster,
+    request: &ClusterRequest,
+    mut gathering: Gathering,
+    now: Timestamp,
+) -> Result<ClusterScan, Error> {
+    let tells = gathering.references.is_telling();
     let pins = cluster.beside(None, &mut gathering).await;
     let (controllers, related, _) = cluster.related(None).await;
     let key_formats = cluster.key_formats(&controllers).await;
@@ -54,19 +79,24 @@ pub(crate) async fn of_cluster(
     // Results are read before the workflows: one that the controller moves into its workflow meanwhile is then seen in
     // at least one of the two.
     unread.extend(cluster.results(&mut gathering).await);
-    let terms = Arc::new(Terms::selecting_nothing(Context { now, controllers, related }, pins));
-    let scan = everything(cluster, request, &terms, Scan::new(gathering, unread)).await?;
-    Ok(Records { key_formats, ..finish(scan, &terms, also)? })
+    let context = Context { now, controllers, related };
+    let terms = Arc::new(Terms { tells, ..Terms::selecting_nothing(context, pins) });
+    let told = gathering.references.take_told();
+    let mut scan = Scan::new(gathering, unread);
+    scan.tell(told)?;
+    let mut scan = everything(cluster, request, &terms, scan).await?;
+    scan.guard_namespaces(&terms.pins);
+    Ok(ClusterScan { scan, key_formats })
 }
 
 /// Reads the records of files.
 ///
 /// # Errors
-/// A file can't be read, or a file of `also` is no inspection.
+/// A file can't be read.
 pub(crate) fn of_files(
     files: &[PathBuf],
     recursive: bool,
-    also: &[PathBuf],
+    others: OtherClusters,
     stdin: &mut dyn Read,
     now: Timestamp,
 ) -> Result<Records, Error> {
@@ -81,18 +111,15 @@ pub(crate) fn of_files(
     let terms = Terms::selecting_nothing(context, pins);
     let mut scan = Scan::new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
-    Ok(Records { key_formats, ..finish(scan, &terms, also)? })
+    scan.guard_namespaces(&terms.pins);
+    Ok(Records { key_formats, ..finish(scan, others, now)? })
 }
 
-/// Adds the inspections of other clusters, and puts everything together.
-fn finish(mut scan: Scan, terms: &Terms, also: &[PathBuf]) -> Result<Records, Error> {
-    let mut as_of = terms.context.now;
-    for path in also {
-        let mut part = ScanPart::default();
-        as_of = as_of.min(other_cluster::read(path, &mut part)?);
-        scan.absorb(part)?;
-    }
-    scan.guard_namespaces(&terms.pins);
+/// Adds what other clusters need, and puts everything together.
+fn finish(mut scan: Scan, others: OtherClusters, now: Timestamp) -> Result<Records, Error> {
+    let as_of = others.as_of.map_or(now, |time| time.min(now));
+    let also = others.clusters.clone();
+    scan.absorb(others.into_part())?;
     let Gathered { references, texts, names, guarded, unread, .. } = scan.finish();
-    Ok(Records { references, texts, names, guarded, key_formats: Vec::new(), unread, as_of })
+    Ok(Records { references, texts, names, guarded, key_formats: Vec::new(), unread, also, as_of })
 }

@@ -32,6 +32,7 @@ mod manifest;
 mod newcomer;
 mod orphan_shapes;
 mod orphans;
+mod other_clusters;
 mod package;
 mod purge;
 mod report;

@@ -2,13 +2,14 @@
 
 use crate::support::session::Session;
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 12] = [
     "inspect",
     "explain",
     "doctor",
     "purge",
     "undo",
     "orphans",
+    "references",
     "lint",
     "fix",
     "diff",

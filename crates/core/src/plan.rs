@@ -13,3 +13,4 @@ pub mod references;
 pub mod retention;
 pub mod rules;
 pub mod select;
+pub mod told;

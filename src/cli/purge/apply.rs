@@ -15,10 +15,11 @@ use crate::output::escape::escape;
 use crate::output::text::plural;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
-use crate::purge::plan_file::{Draft, Head, Plan};
+use crate::purge::plan_file::{Draft, Head, Plan, Since};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
 use crate::scan::gather::{Gathered, Scan};
+use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::named::Needs;
@@ -35,12 +36,14 @@ pub(crate) struct Planner<'a> {
     pub store: &'a Store,
     /// Files are of no cluster.
     pub cluster: Option<ClusterIdentity>,
+    /// Other clusters whose references count.
+    pub also: Vec<ClusterIdentity>,
 }
 
 impl Planner<'_> {
     /// Looks up the selected objects in storage and seals the plan.
     pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
-        let Self { arguments, rules, store, cluster } = self;
+        let Self { arguments, rules, store, cluster, also } = self;
         let taken = scan.taken;
         scan.retain()?;
         let Gathered { selected, keys, released, references, texts, unread, .. } = scan.finish();
@@ -53,7 +56,8 @@ impl Planner<'_> {
         if taken == 0 {
             streams.say("No workflows selected.");
         }
-        let mut draft = Draft::new(Head::new(rules.now, cluster, arguments.storage.name(), unread))?;
+        let head = Head { also, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
+        let mut draft = Draft::new(head)?;
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
@@ -204,14 +208,20 @@ async fn without_needed(
     context: &Context,
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
-    let Some(cluster) = cluster else { return Ok(plan) };
+    let others = arguments.also.read(identity(cluster).await.as_ref(), context.now)?;
+    others.ensure(&plan.head.also)?;
+    let Some(cluster) = cluster else {
+        let OtherClusters { references, guarded, names, .. } = others;
+        let since = Since { elsewhere: guarded, workflows: names.into_iter().collect(), ..Since::default() };
+        return Ok(plan.keep_needed(&references.finish(), &since)?.0);
+    };
     // What is forbidden in all namespaces was read in that of the plan.
     let namespace = Some(cluster.namespace().to_owned());
     let request =
         ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
     let allowed = arguments.rules(cluster.repositories(&context.controllers).await, context.now).allowed;
     let Refreshed { references, named, since, unread } =
-        refresh::references(cluster, &request, context, &allowed, &plan).await?;
+        refresh::references(cluster, &request, context, &allowed, &plan, others).await?;
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &named, &since)?;
     if kept > 0 {

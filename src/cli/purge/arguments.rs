@@ -2,7 +2,7 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
-use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{AlsoFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
@@ -17,6 +17,7 @@ use crate::output::purge::PurgeFormat;
 use crate::scan::request::ClusterRequest;
 use crate::scan::selection::Selection;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::{Allowed, Rules};
 use argo_gc_core::verdict::{Class, Verdict};
@@ -45,6 +46,7 @@ use std::time::Duration;
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
+  kubectl argo-gc purge -A --older 7d --also other.json keeps what another cluster's references name
   kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run
   kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
   kubectl argo-gc purge -f workflows.yaml --store-root buckets --all
@@ -105,6 +107,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', value_parser = AcceptedParser, value_name = "SOURCE",
           help_heading = "Safety")]
     pub accept_unread: Vec<Accepted>,
+    #[command(flatten)]
+    pub also: AlsoFlags,
     /// How long a workflow is kept after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
@@ -294,6 +298,7 @@ impl Arguments {
             buckets: self.bucket.clone(),
             allowed,
             retention: None,
+            elsewhere: Guarded::default(),
         }
     }
 

@@ -61,6 +61,10 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
 
 /// Writes the files or the manifest that the engine needs. Nothing is deleted here.
 pub(crate) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
+    if arguments.engine == Engine::Argo && !plan.head.also.is_empty() {
+        return Err(Error::refused("the engine's pods can't look at the references of other clusters again")
+            .hint("carry it out here, with --also, or make a plan without --also"));
+    }
     match arguments.engine {
         Engine::Argo => argo(arguments, plan, streams)?,
         _ => gcs_batch(arguments, plan, streams)?,

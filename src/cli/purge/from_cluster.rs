@@ -30,12 +30,14 @@ pub(crate) async fn run(
     let store = arguments.storage.open()?;
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;
+    let others = arguments.also.read(Some(&identity), now)?;
     warnings::warn_of_argo_server(cluster.argo_server(), streams).await;
     let request = arguments.request(&cluster, now);
     let namespace = request.namespace.as_deref();
     let labelled = labelled(&cluster, &request).await?;
 
     let mut gathering = Gathering::default();
+    gathering.references.absorb(others.references);
     let pins = cluster.beside(namespace, &mut gathering).await;
     let (mut controllers, related, gaps) = cluster.related(namespace).await;
     controllers.version = request.argo_version;
@@ -54,12 +56,13 @@ pub(crate) async fn run(
     let selection = request.selection.clone();
     let terms = Arc::new(Terms {
         context: Arc::new(Context { now, controllers, related }),
-        rules: Rules { retention, ..arguments.rules(allowed, now) },
+        rules: Rules { retention, elsewhere: others.guarded, ..arguments.rules(allowed, now) },
         pins,
         named: arguments.names.clone(),
         selects: Box::new(move |workflow| {
             selection.takes(workflow) && labelled.as_ref().is_none_or(|labelled| labelled.has(workflow))
         }),
+        tells: false,
     });
 
     let start = Scan::under(&terms.rules, gathering, unread);
@@ -68,7 +71,8 @@ pub(crate) async fn run(
         cluster.ensure_namespace(namespace).await?;
     }
     scan.ensure_found(&arguments.names)?;
-    let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: Some(identity) };
+    let (rules, also) = (&terms.rules, others.clusters);
+    let planner = Planner { arguments, rules, store: &store, cluster: Some(identity), also };
     let plan = planner.make(scan, streams).await?;
     let target = confirm::Target { cluster: Some(&cluster), store: &store, context: &terms.context };
     apply::run(arguments, plan, &target, streams, now).await

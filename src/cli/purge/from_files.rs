@@ -19,13 +19,15 @@ pub(crate) async fn run(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
-    let Loaded { context, gathering, pins, workflows, .. } = load(
+    let others = arguments.also.read(None, now)?;
+    let Loaded { context, mut gathering, pins, workflows, .. } = load(
         &arguments.from.files,
         arguments.from.recursive,
         arguments.controller.argo_version,
         &mut *streams.input,
         now,
     )?;
+    gathering.references.absorb(others.references);
     let allowed = match arguments.storage.store_root {
         Some(_) => Allowed::everywhere(),
         None => Allowed::default(),
@@ -33,15 +35,17 @@ pub(crate) async fn run(
     let selection = arguments.selection(arguments.kube.namespace.clone(), now);
     let terms = Terms {
         context: Arc::new(context),
-        rules: Rules { retention, ..arguments.rules(allowed, now) },
+        rules: Rules { retention, elsewhere: others.guarded, ..arguments.rules(allowed, now) },
         pins,
         named: arguments.names.clone(),
         selects: Box::new(move |workflow| selection.takes(workflow)),
+        tells: false,
     };
     let mut scan = Scan::under(&terms.rules, gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
     scan.ensure_found(&arguments.names)?;
-    let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: None };
+    let (rules, also) = (&terms.rules, others.clusters);
+    let planner = Planner { arguments, rules, store: &store, cluster: None, also };
     let plan = planner.make(scan, streams).await?;
     let target = confirm::Target { cluster: None, store: &store, context: &terms.context };
     apply::run(arguments, plan, &target, streams, now).await

@@ -24,6 +24,8 @@ const CLUSTER: &[&str] = &[
     "argo_insecure_skip_verify",
     "argo_version",
     "accept_unread",
+    "also",
+    "also_max_age",
 ];
 
 /// These say how storage is reached.

@@ -8,18 +8,22 @@ pub mod mention;
 
 use crate::argo::uses::mention::{Content, is_engine};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
 /// One named location.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Use {
     /// Bucket or container; empty where only a key is named.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub bucket: String,
     /// The key as written; it may contain `{{`.
     pub key: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     /// True if the location is below `inputs` or `arguments`, so that something reads it.
     pub read: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     /// True if an address in some text names the location: it means exactly this object or directory.
     pub mentioned: bool,
 }

@@ -199,6 +199,10 @@ impl Selected {
         if let Some(mention) = named.mention(&candidate.planned_key(&self.plan)) {
             return Some(Objection::new(Protection::Referenced, mention.detail()));
         }
+        if let Some(holder) = rules.elsewhere.holder(&facts.key) {
+            let detail = format!("by {holder} of another cluster, which is pinned or not finished");
+            return Some(Objection::new(Protection::Referenced, detail));
+        }
         let Some(created) = facts.created else { return Some(Objection::new(Protection::AgeUnknown, "")) };
         let written = || format!("written {created}");
         if self.plan.finished_at.is_none_or(|end| created.duration_since(end) > rules.margin) {

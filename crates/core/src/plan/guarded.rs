@@ -1,15 +1,17 @@
 //! Keeps the names of workflows and namespaces in whose folders nothing is an orphan.
 
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Folders whose objects are not orphans: an unfinished run may still read objects that no record names, or a
 /// pin keeps them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guarded {
     /// Names of workflows; the names of their pods start with them.
-    workflows: HashSet<String>,
+    workflows: BTreeSet<String>,
     /// UIDs of workflows, names of pinned namespaces, and IDs of runs of Kubeflow Pipelines.
-    others: HashSet<String>,
+    #[serde(rename = "folders")]
+    others: BTreeSet<String>,
 }
 
 impl Guarded {

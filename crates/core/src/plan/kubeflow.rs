@@ -1,7 +1,7 @@
 //! Recognises what belongs to Kubeflow Pipelines.
 //!
 //! Its cache is an index in a database (MySQL) that points new runs at objects of earlier ones, and its launcher writes
-//! objects that no output of Argo names (`docs/argo-gc.md#kubeflow-pipelines`). Neither can be read here, so what has
+//! objects that no output of Argo names (`docs/argo-gc.md#kubeflow`). Neither can be read here, so what has
 //! its labels or its shapes may be needed.
 
 use crate::argo::meta::Meta;
@@ -15,7 +15,7 @@ pub const RUN_ID: &str = "pipeline/runid";
 /// `pipelines.kubeflow.org/reused_from_cache`.
 const DOMAIN: &str = "pipelines.kubeflow.org/";
 
-/// The key formats that its manifests configure Argo with, since 2.15 and before.
+/// The key formats that its manifests configure Argo with: the present one, and the one before.
 const KEY_FORMATS: [&str; 2] = [
     "private-artifacts/{{workflow.namespace}}/{{workflow.name}}/{{workflow.creationTimestamp.Y}}/\
      {{workflow.creationTimestamp.m}}/{{workflow.creationTimestamp.d}}/{{pod.name}}",

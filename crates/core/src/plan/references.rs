@@ -5,6 +5,7 @@
 
 use crate::argo::uses::Use;
 use crate::model::location::clean;
+use crate::plan::told::Told;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 
@@ -41,6 +42,8 @@ pub struct ReferencesBuilder {
     mentions: Vec<Entry>,
     /// Referrers that read a key that starts with a variable: they may read any object.
     anything: Vec<ReferrerId>,
+    /// What each referrer needs in plain words, if it is to be told to others.
+    told: Option<Vec<Told>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,44 @@ struct Entry {
 pub struct Buckets(pub Vec<String>);
 
 impl ReferencesBuilder {
+    /// Begins to gather in plain words too, which takes more memory.
+    pub fn telling() -> Self {
+        Self { told: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Returns true if it gathers in plain words too.
+    pub fn is_telling(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// Returns what was gathered in plain words, and gathers no more of it.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        self.told.take().unwrap_or_default()
+    }
+
+    /// Adds the text of a referrer that is not over. It counts only for what is told to others.
+    pub fn text(&mut self, by: ReferrerId, text: &str) {
+        if let Some(told) = self.told_of(by) {
+            told.add_words(text);
+        }
+    }
+
+    fn told_of(&mut self, by: ReferrerId) -> Option<&mut Told> {
+        self.told.as_mut()?.get_mut(by.0 as usize)
+    }
+
+    /// Adds what another cluster told of one of its referrers.
+    pub fn hear(&mut self, told: &Told, cluster: &str) {
+        let by = self.referrer(format!("{} of the cluster {cluster}", told.name), String::new());
+        for found in &told.uses {
+            self.add(by, found, &Buckets::default(), true);
+        }
+        for key in told.paths() {
+            let found = Use { bucket: String::new(), key, read: true, mentioned: true };
+            self.add(by, &found, &Buckets::default(), true);
+        }
+    }
+
     /// Registers a workflow as a referrer.
     pub fn workflow(&mut self, namespace: &str, name: &str, uid: &str) -> ReferrerId {
         self.referrer(format!("{WORKFLOW}{namespace}/{name}"), uid.to_owned())
@@ -64,6 +105,9 @@ impl ReferencesBuilder {
     /// Registers a referrer.
     pub fn referrer(&mut self, name: String, uid: String) -> ReferrerId {
         let id = ReferrerId(u32::try_from(self.referrers.len()).unwrap_or(u32::MAX));
+        if let Some(told) = &mut self.told {
+            told.push(Told::new(&name));
+        }
         self.referrers.push(Referrer { name, uid });
         id
     }
@@ -90,6 +134,7 @@ impl ReferencesBuilder {
         if matches!(key.as_str(), "" | "." | "..") || key.starts_with("../") {
             if *read {
                 self.anything.push(by);
+                self.tell(by, Use { read: true, ..Use::default() });
             }
             return;
         }
@@ -97,6 +142,10 @@ impl ReferencesBuilder {
         let places: &[String] = if bucket.is_empty() && !buckets.0.is_empty() { &buckets.0 } else { &known };
         for place in places {
             let entry = Entry { hash: hash(place, &key), by, read: *read };
+            self.tell(
+                by,
+                Use { bucket: place.clone(), key: key.clone(), read: *read, mentioned: *mentioned },
+            );
             // An exact read needs no second entry, because `find` looks up every prefix of a key among the
             // readers.
             match (*mentioned, *read) {
@@ -107,11 +156,20 @@ impl ReferencesBuilder {
         }
     }
 
+    fn tell(&mut self, by: ReferrerId, found: Use) {
+        if let Some(told) = self.told_of(by) {
+            told.uses.insert(found);
+        }
+    }
+
     /// Adds everything that `other` gathered.
     pub fn absorb(&mut self, other: Self) {
         let offset = u32::try_from(self.referrers.len()).unwrap_or(u32::MAX);
         let shift = |id: ReferrerId| ReferrerId(id.0.saturating_add(offset));
         self.referrers.extend(other.referrers);
+        if let (Some(told), Some(more)) = (&mut self.told, other.told) {
+            told.extend(more);
+        }
         self.uses.extend(other.uses.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
         self.readers.extend(other.readers.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));
         self.mentions.extend(other.mentions.into_iter().map(|entry| Entry { by: shift(entry.by), ..entry }));

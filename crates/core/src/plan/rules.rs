@@ -2,6 +2,7 @@
 
 use crate::model::assessment::ArtifactReport;
 use crate::model::bucket::Bucket;
+use crate::plan::guarded::Guarded;
 use crate::plan::retention::Retention;
 use crate::reason::Reason;
 use crate::verdict::{Class, Verdict};
@@ -30,6 +31,8 @@ pub struct Rules {
     pub allowed: Allowed,
     /// The retention policy, which keeps runs that no other rule keeps.
     pub retention: Option<Arc<Retention>>,
+    /// Folders of workflows of other clusters that are unfinished or pinned.
+    pub elsewhere: Guarded,
 }
 
 /// The places where deletion is allowed, as buckets with a key prefix.
@@ -92,6 +95,7 @@ impl Rules {
             buckets: Vec::new(),
             allowed: Allowed::default(),
             retention: None,
+            elsewhere: Guarded::default(),
         }
     }
 

@@ -255,6 +255,7 @@ mod tests {
     use crate::model::object::{ObjectFacts, is_safe, is_within};
     use crate::model::protection::Protection;
     use crate::plan::decide::{Candidate, Selected};
+    use crate::plan::guarded::Guarded;
     use crate::plan::named::{Named, Needs};
     use crate::plan::planned::PlannedWorkflow;
     use crate::plan::references::{Buckets, References, ReferencesBuilder, Released};
@@ -315,6 +316,7 @@ mod tests {
             buckets: Vec::new(),
             allowed: Allowed::everywhere(),
             retention: None,
+            elsewhere: Guarded::default(),
         }
     }
 

@@ -73,7 +73,7 @@ fn uri(word: &str, take: &mut dyn FnMut(&str, &str)) {
 }
 
 /// Decodes percent-encoding, and leaves a percent sign that is none as it is.
-fn decoded(text: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
     }
