@@ -152,7 +152,9 @@ impl ApiClient {
         }
     }
 
-    async fn send_unlimited(&self, request: Request<'_>) -> Result<Answer, Failure> {
+    /// Sends a request once, and gives the answer as soon as its head is there: its body may go on for long. No limit
+    /// of time applies.
+    pub(crate) async fn begin(&self, request: Request<'_>) -> Result<http::Response<KubeBody>, Failure> {
         let Request { method, path, accept, content_type, body } = request;
         let request = http::Request::builder()
             .method(method)
@@ -170,11 +172,16 @@ impl ApiClient {
             let passing = broken && error.kind != ErrorKind::ConnectionRefused;
             Failure { error, passing }
         })?;
-        let status = response.status();
         if let Some(time) = date(response.headers()) {
             let _ = self.first_answer.set(time);
         }
-        tracing::debug!(method, path, status = status.as_u16(), server = %self.host, "kubernetes");
+        tracing::debug!(method, path, status = response.status().as_u16(), server = %self.host, "kubernetes");
+        Ok(response)
+    }
+
+    async fn send_unlimited(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        let response = self.begin(request).await?;
+        let status = response.status();
         let wait = retry_after(response.headers());
         let mut body = self.buffers.take();
         let collected = collect(response, &mut body.bytes).await;

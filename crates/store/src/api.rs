@@ -2,7 +2,7 @@
 
 use crate::http::{HttpClient, Request, Response, pauses};
 use crate::listing::{ListKind, Page, Range};
-use crate::types::{BucketFacts, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::future::BoxFuture;
@@ -180,6 +180,16 @@ impl Connection {
     /// Sends a signed request once; the error is a lost connection.
     pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
         self.0.http.send(request, signed).await
+    }
+
+    /// Works like [`Self::send_once`]; none if the gate is closed by the time the request may be sent.
+    pub async fn send_if(
+        &self,
+        request: &Request,
+        signed: reqwest::Request,
+        gate: Gate<'_>,
+    ) -> Option<Result<Response, String>> {
+        self.0.http.send_if(request, signed, gate).await
     }
 
     /// Signs a request. It is tried once, because the providers of credentials have tried several times already.

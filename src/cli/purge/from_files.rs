@@ -43,6 +43,6 @@ pub(crate) async fn run(
     scan.ensure_found(&arguments.names)?;
     let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: None };
     let plan = planner.make(scan, streams).await?;
-    let target = confirm::Target { cluster: None, store: &store, context: &terms.context };
+    let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
     apply::run(arguments, plan, &target, streams, now).await
 }
