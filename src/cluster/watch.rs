@@ -103,19 +103,23 @@ impl Cluster {
             _ => None,
         }));
         for (path, single) in paths {
-            let body = match self.get(&with_query(&path, &[("limit", "1")])).await {
+            let baseline = match self.get(&with_query(&path, &[("limit", "1")])).await {
                 Err(error) if error.kind == ErrorKind::Forbidden => continue,
-                Err(error) if is_unknown(&error, kind) => return Ok(None),
-                other => other?,
+                // It may come to know the kind.
+                Err(error) if is_unknown(&error, kind) => String::new(),
+                other => {
+                    let Named { metadata } =
+                        serde_json::from_slice(&other?).map_err(|error| broken(kind, error))?;
+                    metadata.resource_version
+                }
             };
-            let Named { metadata } = serde_json::from_slice(&body).map_err(|error| broken(kind, error))?;
             let forbidden = single.then(|| "forbidden".to_owned());
             return Ok(Some(Feed {
                 cluster: self.clone(),
                 kind,
                 path,
                 single,
-                baseline: metadata.resource_version,
+                baseline,
                 sink: Arc::clone(sink),
                 validity: Mutex::default(),
                 anew: AtomicBool::new(false),
@@ -182,7 +186,8 @@ struct Feed {
     path: String,
     /// Whether the path is that of one object: the only namespace that the user can see.
     single: bool,
-    /// The version of the server's state before anything was read.
+    /// The version of the server's state before anything was read; empty if it didn't know the kind, so that there is
+    /// nothing to leave out.
     baseline: String,
     sink: Sink,
     validity: Mutex<Validity>,
@@ -210,6 +215,8 @@ enum End {
     Ended,
     /// The server has forgotten what came after the version.
     Expired,
+    /// The server doesn't know the kind.
+    Unknown,
     Refused(String),
     Broken(String),
 }
@@ -260,11 +267,7 @@ impl Feed {
                     }
                 }
                 expired = false;
-                let mut validity = lock(&self.validity);
-                if validity.renewals == renewals {
-                    validity.until = Some(Instant::now() + VALID);
-                }
-                drop(validity);
+                self.heard_since(renewals);
                 if reads {
                     let _ = timeout(PAUSE, self.nudge.notified()).await;
                 }
@@ -282,6 +285,10 @@ impl Feed {
                     *lock(&self.unwatched) = None;
                 }
                 End::Expired => expired = true,
+                End::Unknown => {
+                    self.heard();
+                    let _ = timeout(PAUSE, self.nudge.notified()).await;
+                }
                 End::Refused(why) => {
                     refused = true;
                     *lock(&self.unwatched) = Some(why);
@@ -308,6 +315,14 @@ impl Feed {
         lock(&self.validity).until = Some(Instant::now() + VALID);
     }
 
+    /// The kind was read whole. It counts unless it was made out of date since the reading began.
+    fn heard_since(&self, renewals: u64) {
+        let mut validity = lock(&self.validity);
+        if validity.renewals == renewals {
+            validity.until = Some(Instant::now() + VALID);
+        }
+    }
+
     /// Makes what was heard out of date.
     fn expire(&self) {
         let mut validity = lock(&self.validity);
@@ -330,7 +345,10 @@ impl Feed {
         let began = Instant::now();
         let (selector, seconds, from) = (self.selector(), STREAM.as_secs().to_string(), version.clone());
         let mut query = vec![("watch", "1"), ("allowWatchBookmarks", "true")];
-        query.extend([("timeoutSeconds", seconds.as_str()), ("resourceVersion", from.as_str())]);
+        query.push(("timeoutSeconds", &seconds));
+        if !from.is_empty() {
+            query.push(("resourceVersion", &from));
+        }
         query.extend(self.query(&selector));
         let path = with_query(&self.path, &query);
         let response = match timeout(DELAY, self.cluster.api.begin(Request::get(&path))).await {
@@ -348,6 +366,7 @@ impl Feed {
         loop {
             let frame = match timeout_at(began + STREAM + DELAY, body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
+                Ok(None) if status == 404 && self.kind.group == ARGO => return End::Unknown,
                 Ok(None) if !status.is_success() => return refusal(status, &bytes),
                 Ok(None) if quiet && began.elapsed() < STREAM / 4 => {
                     return End::Broken("the stream ends at once".to_owned());

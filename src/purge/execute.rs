@@ -373,35 +373,36 @@ impl Executor<'_> {
             crc32c: crc32c.clone(),
         })?;
         // Between here and the request there may be a wait for its turn, or for another try.
+        let guard = self.guard;
         let gate = || {
-            self.guard.is_none_or(|guard| {
+            guard.is_none_or(|guard| {
                 guard.is_current() && guard.of_object(plan, &checked.templates, object).is_none()
             })
         };
         let mut outcome = Outcome::Withheld;
-        let mut fate = fate(Outcome::Failed("it was withheld again and again".to_owned()));
+        let mut kept = None;
         for _ in 0..TRIES {
             outcome = self.store.delete_if(bucket, key, generation, &gate).await;
             if outcome != Outcome::Withheld {
-                fate = crate::purge::outcome::fate(outcome.clone());
                 break;
             }
-            if let Err(why) = self.objection(plan, object, checked).await {
-                fate = why;
+            kept = self.objection(plan, object, checked).await.err();
+            if kept.is_some() {
                 break;
             }
         }
         if outcome == Outcome::Withheld {
             // A run that goes on later asks again.
-            outcome = Outcome::Failed("it was not sent".to_owned());
+            outcome = Outcome::Failed("it was withheld when its turn came".to_owned());
         }
+        let kept = kept.unwrap_or_else(|| fate(outcome.clone()));
         self.journal.write(&Line::Result {
             bucket: bucket.clone(),
             key: key.clone(),
             generation: generation.clone(),
             outcome,
         })?;
-        Ok(fate)
+        Ok(kept)
     }
 
     /// Looks whether what was deleted is really gone.

@@ -41,3 +41,4 @@ mod snapshot_manifests;
 mod snapshot_purge;
 mod stores;
 mod verdicts;
+mod watch;
