@@ -18,4 +18,5 @@ pub mod references;
 pub mod referrers;
 pub mod related;
 pub mod unread;
+pub mod watch;
 pub mod write;

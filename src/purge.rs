@@ -1,10 +1,11 @@
 //! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
 //! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
-//! else, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds.
+//! else, as far as the [`guard`] lets it, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds.
 
 pub mod batch;
 pub mod execute;
+pub mod guard;
 pub mod journal;
 pub mod outcome;
 pub mod plan_file;
@@ -12,4 +13,5 @@ pub mod recheck;
 pub mod record;
 pub mod refresh;
 pub mod resolve;
+pub mod standing;
 pub mod undo;

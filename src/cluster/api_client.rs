@@ -208,7 +208,9 @@ impl ApiClient {
             .map_err(|_| Failure { error: Error::timeout(&self.host), passing: false })
     }
 
-    async fn exchange_once(&self, request: Request<'_>) -> Result<Answer, Failure> {
+    /// Sends a request once, and gives the answer as soon as its head is there: its body may go on for long, and no limit
+    /// applies to it.
+    pub(crate) async fn begin(&self, request: Request<'_>) -> Result<http::Response<KubeBody>, Failure> {
         let Request { method, path, accept, content_type, body } = request;
         let request = http::Request::builder()
             .method(method)
@@ -227,11 +229,16 @@ impl ApiClient {
             let passing = broken && error.kind != ErrorKind::ConnectionRefused;
             Failure { error, passing }
         })?;
-        let status = response.status();
         if let Some(time) = date(response.headers()) {
             let _ = self.first_answer.set(time);
         }
-        tracing::debug!(method, path, status = status.as_u16(), server = %self.host, "kubernetes");
+        tracing::debug!(method, path, status = response.status().as_u16(), server = %self.host, "kubernetes");
+        Ok(response)
+    }
+
+    async fn exchange_once(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        let response = self.begin(request).await?;
+        let status = response.status();
         let wait = retry_after(response.headers());
         let mut body = self.buffers.take();
         self.collect(response, &mut body.bytes).await?;

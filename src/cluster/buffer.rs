@@ -21,6 +21,13 @@ pub struct Buffer {
     pool: Pool,
 }
 
+impl From<Vec<u8>> for Buffer {
+    /// A text that came in another way than as a whole body.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, pool: Pool::default() }
+    }
+}
+
 impl Deref for Buffer {
     type Target = [u8];
 

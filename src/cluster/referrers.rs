@@ -52,7 +52,7 @@ pub(crate) struct Referrer {
     /// The `kind` of its objects.
     pub(crate) kind: &'static str,
     /// What one of its objects is called in a protection's detail.
-    what: &'static str,
+    pub(crate) what: &'static str,
     pub(crate) group: &'static str,
     pub(crate) resource: &'static str,
     pub(crate) namespaced: bool,
@@ -98,6 +98,9 @@ pub(crate) const REFERRERS: [Referrer; 8] = [
     // Pods report their outputs here before a node records them.
     argo(UnreadSource::Nodes, "WorkflowTaskResult", "task result", "workflowtaskresults"),
 ];
+
+/// The workflows themselves. They are read by rules of their own, so they are no row of the table.
+pub(crate) const WORKFLOWS: Referrer = argo(UnreadSource::Workflows, "Workflow", "workflow", "workflows");
 
 const fn argo(
     source: UnreadSource,

@@ -273,6 +273,10 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
     if tally.gone > 0 {
         writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;
     }
+    if tally.stopped > 0 {
+        let kept = plural(tally.stopped, "object");
+        writeln!(out, "Kept {kept} because of what appeared or changed since the plan was made")?;
+    }
     if tally.finalizers > 0 {
         writeln!(out, "Released {}", plural(tally.finalizers, "finalizer"))?;
     }

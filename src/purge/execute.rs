@@ -1,8 +1,10 @@
 //! Carrying out a plan: per workflow a fresh look, per object a pinned delete, then verification.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::references::template_of;
 use crate::error::Error;
 use crate::interrupt::Stop;
+use crate::purge::guard::{Guard, PATIENCE};
 use crate::purge::journal::{Journal, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate, fate};
 use crate::purge::plan_file::Plan;
@@ -23,7 +25,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 /// What a workflow counts for, by its objects. As many workflows of few objects as there may be requests are under way
 /// at a time, and an eighth of that of many.
@@ -35,11 +39,25 @@ const READ: usize = 16;
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
 
+/// How often a delete that was withheld is asked for again.
+const TRIES: usize = 10;
+
+/// What is known of a workflow since its last re-check.
+#[derive(Default)]
+struct Checked {
+    /// The templates that it was made from.
+    templates: Vec<(String, String)>,
+    /// The workflows that keep what they share, by UID.
+    rerun: HashMap<String, String>,
+}
+
 /// What carries a plan out.
 pub struct Executor<'a> {
     pub store: &'a Store,
     /// None when the plan is of files.
     pub cluster: Option<&'a Cluster>,
+    /// None when the plan is of files.
+    pub guard: Option<&'a Guard>,
     pub journal: &'a Journal,
     /// Requests at a time.
     pub concurrency: usize,
@@ -116,14 +134,19 @@ impl Executor<'_> {
         count: &(dyn Fn() + Sync),
     ) -> Result<WorkflowTally, Error> {
         let objects = std::mem::take(&mut plan.delete);
-        let objects = self.workflow(&plan, objects, (made, turns), count).await?;
+        let (objects, checked) = self.workflow(&plan, objects, (made, turns), count).await?;
         let _turn = turns.acquire().await;
-        let settlement = self.settle(&plan, &objects).await?;
+        let settlement = self.settle(&plan, &objects, &checked).await?;
         Ok(WorkflowTally { plan, objects, settlement })
     }
 
     /// Settles a workflow of which something is gone, or whose finalizer is to go.
-    async fn settle(&self, plan: &PlannedWorkflow, objects: &[Settled]) -> Result<WorkflowUpdate, Error> {
+    async fn settle(
+        &self,
+        plan: &PlannedWorkflow,
+        objects: &[Settled],
+        checked: &Checked,
+    ) -> Result<WorkflowUpdate, Error> {
         let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else {
             return Ok(WorkflowUpdate::default());
         };
@@ -136,14 +159,17 @@ impl Executor<'_> {
         }
         let seen = objects.iter().filter(|settled| settled.vacant);
         let seen: Seen = seen.map(|Settled { object, .. }| (&object.bucket, &*object.key)).collect();
+        let (plan, kept) = (&mut plan.clone(), self.keep_finalizer(plan, checked).await);
+        plan.release_finalizer &= kept.is_none();
         let settled = settle(plan, &seen, self.record, (cluster, self.store), self.context).await;
-        let settlement = settled.unwrap_or_else(|error| WorkflowUpdate {
+        let mut settlement = settled.unwrap_or_else(|error| WorkflowUpdate {
             notes: vec![match gone {
                 0 => format!("it was left as it is: {}", error.brief()),
                 _ => format!("its objects are deleted, but that could not be recorded: {}", error.brief()),
             }],
             ..WorkflowUpdate::default()
         });
+        settlement.notes.extend(kept.map(|why| format!("the finalizer is kept: {why}")));
         if settlement.recorded > 0 || settlement.finalizer_released {
             self.journal.write(&Line::Workflow {
                 namespace: plan.namespace.clone(),
@@ -159,18 +185,38 @@ impl Executor<'_> {
         Ok(settlement)
     }
 
+    /// Why a finalizer that was to go is kept: the guard is asked once more, after the last delete.
+    async fn keep_finalizer(&self, plan: &PlannedWorkflow, checked: &Checked) -> Option<String> {
+        let guard = self.guard.filter(|_| plan.release_finalizer)?;
+        if let Err(fate) = self.wait(guard).await {
+            return Some(match fate {
+                ObjectOutcome::Failed(why) => why,
+                _ => "the run was interrupted".to_owned(),
+            });
+        }
+        guard.of_workflow(plan, &checked.templates).map(|(protection, detail)| match protection {
+            Protection::Pinned => format!("it was pinned {detail}"),
+            _ => detail,
+        })
+    }
+
     async fn workflow(
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
         (made, turns): (Timestamp, &Semaphore),
         count: &(dyn Fn() + Sync),
-    ) -> Result<Vec<Settled>, Error> {
+    ) -> Result<(Vec<Settled>, Checked), Error> {
         let all = |objects: Vec<PlannedObject>, fate: ObjectOutcome| {
             objects.into_iter().map(move |object| Settled { object, fate: fate.clone(), vacant: false })
         };
         let mut settled = Vec::with_capacity(objects.len());
         let mut rest = objects.into_iter();
+        let mut checked = Checked::default();
+        if rest.len() == 0 && plan.release_finalizer {
+            // Nothing is deleted, but what the finalizer's release rests on is the same.
+            let _ = self.recheck(plan, &mut checked).await;
+        }
         loop {
             let batch: Vec<PlannedObject> = rest.by_ref().take(BATCH).collect();
             if batch.is_empty() {
@@ -178,10 +224,10 @@ impl Executor<'_> {
             }
             // Thousands of deletes take their time, and a retry may come between any two of them.
             let turn = turns.acquire().await;
-            let obstacle = self.obstacle(plan, &batch, made).await;
+            let obstacle = self.obstacle(plan, &batch, made, &mut checked).await;
             drop(turn);
             match obstacle {
-                Ok(rerun) => settled.extend(self.batch(batch, &rerun, count).await?),
+                Ok(()) => settled.extend(self.batch(plan, batch, &checked, count).await?),
                 Err(fate) => {
                     settled.extend(all(batch, fate.clone()));
                     settled.extend(all(rest.collect(), fate));
@@ -190,40 +236,48 @@ impl Executor<'_> {
             }
         }
         self.verify(&mut settled).await?;
-        Ok(settled)
+        Ok((settled, checked))
     }
 
-    /// What keeps a batch of a workflow's objects as a whole; else the workflows that keep what they share.
+    /// What keeps a batch of a workflow's objects as a whole; else it is noted what keeps only some of them.
     async fn obstacle(
         &self,
         plan: &PlannedWorkflow,
         batch: &[PlannedObject],
         made: Timestamp,
-    ) -> Result<HashMap<String, String>, ObjectOutcome> {
+        checked: &mut Checked,
+    ) -> Result<(), ObjectOutcome> {
         if self.stop.is_asked() {
             return Err(ObjectOutcome::NotReached);
         }
         let unread = |what: &str, error: Error| {
             ObjectOutcome::Failed(format!("{what} can't be read: {}", error.brief()))
         };
-        match self.recheck(plan).await {
+        match self.recheck(plan, checked).await {
             Ok(None) => {}
             Ok(Some(why)) => return Err(ObjectOutcome::Kept(Protection::Changed, why)),
             Err(error) => return Err(unread("its workflow", error)),
         }
-        self.sharers(batch, made).await.map_err(|error| unread("a workflow it is shared with", error))
+        let kept = self.guard.and_then(|guard| guard.of_workflow(plan, &checked.templates));
+        if let Some((protection, detail)) = kept {
+            return Err(ObjectOutcome::Kept(protection, detail));
+        }
+        let sharers = self.sharers(batch, made).await;
+        checked.rerun = sharers.map_err(|error| unread("a workflow it is shared with", error))?;
+        Ok(())
     }
 
     async fn batch(
         &self,
+        plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
-        rerun: &HashMap<String, String>,
+        checked: &Checked,
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let deletes = objects.into_iter().map(|object| async move {
-            let fate = match object.shared_with.iter().find_map(|sharer| rerun.get(&sharer.uid)) {
+            let fate = match object.shared_with.iter().find_map(|sharer| checked.rerun.get(&sharer.uid)) {
                 Some(why) => ObjectOutcome::Kept(Protection::Changed, why.clone()),
-                None => self.object(&object).await?,
+                None => self.object(plan, &object, checked).await?,
             };
             count();
             Ok(Settled { object, fate, vacant: false })
@@ -234,13 +288,14 @@ impl Executor<'_> {
     }
 
     /// Why the workflow is no longer the one that was planned for; none when it is.
-    async fn recheck(&self, plan: &PlannedWorkflow) -> Result<Option<String>, Error> {
+    async fn recheck(&self, plan: &PlannedWorkflow, checked: &mut Checked) -> Result<Option<String>, Error> {
         // Orphans have no workflow; that none refers to them was looked up again just before.
         let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(None) };
         let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
             return Ok(Some("it was deleted".to_owned()));
         };
         let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
+        checked.templates = template_of(&workflow);
         Ok(difference(plan, &workflow))
     }
 
@@ -265,9 +320,49 @@ impl Executor<'_> {
         Ok(rerun_since)
     }
 
-    async fn object(&self, object: &PlannedObject) -> Result<ObjectOutcome, Error> {
+    /// Waits until the guard knows everything that happened until now.
+    async fn wait(&self, guard: &Guard) -> Result<(), ObjectOutcome> {
+        let began = Instant::now();
+        while !guard.is_current() {
+            if self.stop.is_asked() {
+                return Err(ObjectOutcome::NotReached);
+            }
+            if guard.is_lost() || began.elapsed() > PATIENCE {
+                guard.lose();
+                let why = guard.trouble();
+                return Err(ObjectOutcome::Failed(format!("it can't be told what needs it by now: {why}")));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// What keeps an object by now.
+    async fn objection(
+        &self,
+        plan: &PlannedWorkflow,
+        object: &PlannedObject,
+        checked: &Checked,
+    ) -> Result<(), ObjectOutcome> {
         if self.stop.is_asked() {
-            return Ok(ObjectOutcome::NotReached);
+            return Err(ObjectOutcome::NotReached);
+        }
+        let Some(guard) = self.guard else { return Ok(()) };
+        self.wait(guard).await?;
+        match guard.of_object(plan, &checked.templates, object) {
+            Some((protection, detail)) => Err(ObjectOutcome::Kept(protection, detail)),
+            None => Ok(()),
+        }
+    }
+
+    async fn object(
+        &self,
+        plan: &PlannedWorkflow,
+        object: &PlannedObject,
+        checked: &Checked,
+    ) -> Result<ObjectOutcome, Error> {
+        if let Err(fate) = self.objection(plan, object, checked).await {
+            return Ok(fate);
         }
         let PlannedObject { bucket, key, generation, size, crc32c, .. } = object;
         self.journal.write(&Line::Intent {
@@ -277,14 +372,37 @@ impl Executor<'_> {
             size: *size,
             crc32c: crc32c.clone(),
         })?;
-        let outcome = self.store.delete(bucket, key, generation).await;
+        // Between here and the request there may be a wait for its turn, or for another try.
+        let guard = self.guard;
+        let gate = || {
+            guard.is_none_or(|guard| {
+                guard.is_current() && guard.of_object(plan, &checked.templates, object).is_none()
+            })
+        };
+        let mut outcome = Outcome::Withheld;
+        let mut kept = None;
+        for _ in 0..TRIES {
+            outcome = self.store.delete_if(bucket, key, generation, &gate).await;
+            if outcome != Outcome::Withheld {
+                break;
+            }
+            kept = self.objection(plan, object, checked).await.err();
+            if kept.is_some() {
+                break;
+            }
+        }
+        if outcome == Outcome::Withheld {
+            // A run that goes on later asks again.
+            outcome = Outcome::Failed("it was withheld when its turn came".to_owned());
+        }
+        let kept = kept.unwrap_or_else(|| fate(outcome.clone()));
         self.journal.write(&Line::Result {
             bucket: bucket.clone(),
             key: key.clone(),
             generation: generation.clone(),
-            outcome: outcome.clone(),
+            outcome,
         })?;
-        Ok(fate(outcome))
+        Ok(kept)
     }
 
     /// Looks whether what was deleted is really gone.

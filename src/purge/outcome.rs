@@ -55,6 +55,8 @@ pub struct Tally {
     pub gone: u64,
     /// Of the plan, and still there.
     pub left: u64,
+    /// Of these, the ones that something keeps which appeared or changed since the plan was made.
+    pub stopped: u64,
     pub reached: u64,
     pub recorded: u64,
     pub finalizers: u64,
@@ -73,6 +75,13 @@ impl Tally {
                 ObjectOutcome::Gone => self.gone += 1,
                 _ => self.left += 1,
             }
+            if let ObjectOutcome::Kept(
+                Protection::Changed | Protection::Referenced | Protection::Pinned,
+                _,
+            ) = fate
+            {
+                self.stopped += 1;
+            }
         }
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
@@ -88,6 +97,8 @@ pub fn fate(outcome: Outcome) -> ObjectOutcome {
         Outcome::Held(detail) => ObjectOutcome::Kept(Protection::Held, detail),
         Outcome::Denied(detail) => ObjectOutcome::Kept(Protection::Denied, detail),
         Outcome::Failed(detail) => ObjectOutcome::Failed(detail),
+        // Whoever withheld it knows why.
+        Outcome::Withheld => ObjectOutcome::NotReached,
     }
 }
 

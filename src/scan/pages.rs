@@ -32,7 +32,8 @@ pub(crate) fn parts<'a, V: Visitor>(
     bodies.map(move |body| async move { page(body?, visitor, server).await }).buffered(DECODERS)
 }
 
-async fn page<V: Visitor>(
+/// Visits the workflows of one body, in parts.
+pub(crate) async fn page<V: Visitor>(
     body: Body,
     visitor: &Arc<V>,
     server: Option<&ArgoServer>,

@@ -46,3 +46,4 @@ mod snapshot_purge;
 mod stores;
 mod texts;
 mod verdicts;
+mod watch;

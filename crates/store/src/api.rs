@@ -3,7 +3,7 @@
 use crate::http::{HttpClient, Request, Response, Tries};
 use crate::listing::{ListKind, Page, Range, Trail};
 use crate::outage::Outage;
-use crate::types::{BucketFacts, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::future::BoxFuture;
@@ -188,10 +188,21 @@ impl Connection {
 
     /// Sends a signed request once, if the storage was not given up. The error is a lost connection.
     pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
+        let sent = self.send_if(request, signed, &|| true).await;
+        sent.unwrap_or_else(|| Err("interrupted".to_owned()))
+    }
+
+    /// Works like [`Self::send_once`]; none if the gate is closed by the time the request may be sent.
+    pub async fn send_if(
+        &self,
+        request: &Request,
+        signed: reqwest::Request,
+        gate: Gate<'_>,
+    ) -> Option<Result<Response, String>> {
         if let Some(why) = self.0.outage.lasts(Instant::now()) {
-            return Err(why);
+            return Some(Err(why));
         }
-        let answer = self.0.http.send(request, signed).await;
+        let answer = self.0.http.send_if(request, signed, gate).await?;
         match &answer {
             Ok(answer) if !matches!(self.meaning(answer), Answer::Busy | Answer::Failing) => {
                 self.0.outage.ended();
@@ -199,7 +210,7 @@ impl Connection {
             Ok(answer) => self.0.outage.failed(&self.message(answer), Instant::now()),
             Err(why) => self.0.outage.failed(why, Instant::now()),
         }
-        answer
+        Some(answer)
     }
 
     /// Signs a request. It is tried once, because the providers of credentials have tried several times already.

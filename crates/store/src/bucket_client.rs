@@ -5,7 +5,7 @@ use crate::api::{Answer, Api, Connection};
 use crate::http::{HttpClient, Tries};
 use crate::listing::{ListKind, Range};
 use crate::parallel_list;
-use crate::types::{BucketFacts, Outcome, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Outcome, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::BoxStream;
@@ -53,8 +53,8 @@ impl BucketClient {
         self.api().lists_all_facts()
     }
 
-    /// Deletes the object if it is still the pinned one.
-    pub async fn delete(&self, key: &str, pin: &str) -> Outcome {
+    /// Deletes the object if it is still the pinned one. The gate is asked before each try.
+    pub async fn delete(&self, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {
         if !self.api().is_addressable(key) {
             return Outcome::Failed(StoreError::BadKey(key.to_owned()).to_string());
         }
@@ -74,7 +74,10 @@ impl BucketClient {
                 Ok(signed) => signed,
                 Err(error) => return Outcome::Failed(error.to_string()),
             };
-            let failure = match self.connection.send_once(&request, signed).await {
+            let Some(sent) = self.connection.send_if(&request, signed, gate).await else {
+                return self.settle_withheld(key, may_be_done).await;
+            };
+            let failure = match sent {
                 Ok(answer) => match self.connection.meaning(&answer) {
                     Answer::Yes => return Outcome::Deleted,
                     Answer::NoBucket => return Outcome::Failed("the bucket is gone".to_owned()),
@@ -119,6 +122,14 @@ impl BucketClient {
             Ok(Some(_)) => None,
             Err(StoreError::Denied { message, .. }) => Some(Outcome::Denied(message)),
             Err(error) => Some(Outcome::Failed(error.to_string())),
+        }
+    }
+
+    /// Asks for the object after a delete was not sent, if an earlier try may have been carried out.
+    async fn settle_withheld(&self, key: &str, may_be_done: bool) -> Outcome {
+        match may_be_done {
+            true if matches!(self.head(key).await, Ok(None)) => Outcome::Deleted,
+            _ => Outcome::Withheld,
         }
     }
 

@@ -1,7 +1,7 @@
 //! HTTP requests to any storage API, and their answers.
 
 use crate::throttle::Throttle;
-use crate::types::innermost;
+use crate::types::{Gate, innermost};
 use http::HeaderMap;
 use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
@@ -171,8 +171,26 @@ impl HttpClient {
     ///
     /// # Errors
     /// The innermost cause, without the URL.
-    pub async fn send(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {
-        let Some(_turn) = self.throttle.turn().await else { return Err("interrupted".to_owned()) };
+    pub async fn send(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
+        let sent = self.send_if(request, signed, &|| true).await;
+        sent.unwrap_or_else(|| Err("interrupted".to_owned()))
+    }
+
+    /// Works like [`Self::send`]; none if the gate is closed when the request's turn has come, and nothing was sent.
+    pub async fn send_if(
+        &self,
+        request: &Request,
+        signed: reqwest::Request,
+        gate: Gate<'_>,
+    ) -> Option<Result<Response, String>> {
+        let Some(_turn) = self.throttle.turn().await else { return Some(Err("interrupted".to_owned())) };
+        if !gate() {
+            return None;
+        }
+        Some(self.send_now(request, signed).await)
+    }
+
+    async fn send_now(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {
         if matches!(request.method, Method::POST | Method::PUT) {
             signed.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }

@@ -1,6 +1,6 @@
 //! Buckets without a server: folders of a local directory, or memory. object_store reads both.
 
-use crate::types::{BucketFacts, Outcome, StoreError, innermost};
+use crate::types::{BucketFacts, Gate, Outcome, StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
@@ -105,11 +105,18 @@ impl LocalBuckets {
 
     /// Deletes an object whose pin still matches. Neither kind of bucket has a conditional delete, so the pin is checked
     /// just before.
-    pub(crate) async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
+    pub(crate) async fn delete(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        pin: &str,
+        gate: Gate<'_>,
+    ) -> Outcome {
         match self.head(bucket, key).await {
             Err(error) => return Outcome::Failed(error.to_string()),
             Ok(None) => return Outcome::Gone,
             Ok(Some(now)) if now.generation != pin => return Outcome::Changed,
+            Ok(Some(_)) if !gate() => return Outcome::Withheld,
             Ok(Some(_)) => {}
         }
         let deleted =

@@ -4,7 +4,7 @@ use crate::batch_lookup::{AT_A_TIME, gather, look};
 use crate::cloud::Cloud;
 use crate::listing::ListKind;
 use crate::local::LocalBuckets;
-use crate::types::{BucketFacts, Depth, Outcome, Place, Reach, Restored, StoreError};
+use crate::types::{BucketFacts, Depth, Gate, Outcome, Place, Reach, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
@@ -133,12 +133,17 @@ impl Store {
 
     /// Deletes the object only if it still has this pin.
     pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
+        self.delete_if(bucket, key, pin, &|| true).await
+    }
+
+    /// Works like [`Self::delete`], and asks the gate right before each request is sent.
+    pub async fn delete_if(&self, bucket: &Bucket, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(client) => client.delete(key, pin).await,
+                Ok(client) => client.delete(key, pin, gate).await,
                 Err(error) => Outcome::Failed(error.to_string()),
             },
-            Self::Local(local) => local.delete(bucket, key, pin).await,
+            Self::Local(local) => local.delete(bucket, key, pin, gate).await,
         }
     }
 

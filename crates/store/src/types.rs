@@ -83,7 +83,12 @@ pub enum Outcome {
     Denied(String),
     /// The delete failed, or its result is unknown.
     Failed(String),
+    /// When its turn came it was not wanted any more, and no request was sent.
+    Withheld,
 }
+
+/// Says, when the turn of a delete has come, whether it may still be sent.
+pub type Gate<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 impl Outcome {
     /// True if the planned generation no longer exists.

@@ -2,7 +2,7 @@
 //! plan is new, saved or resumed.
 
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
-use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print};
+use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print, watch};
 use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
@@ -13,6 +13,7 @@ use crate::duration::signed;
 use crate::error::{Error, exit};
 use crate::output::escape::escape;
 use crate::output::text::plural;
+use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan, Since};
@@ -98,10 +99,20 @@ pub(crate) async fn run(
         streams.say("This was a dry run; nothing was deleted.");
         return Ok(exit::DONE);
     }
+    watch(&plan, target, streams).await?;
     confirm(arguments, &plan, target, streams).await?;
     let path = arguments.state.journal(&plan.hash, now)?;
     let journal = Journal::begin(&path, &identities(&plan, target).await, &plan, now)?;
     carry_out(arguments, plan, target, &journal, streams, now).await
+}
+
+/// Begins to watch the cluster, if something may be deleted in the end. This comes before anything is read that a plan
+/// rests on.
+async fn guard(arguments: &Arguments, cluster: Option<&Cluster>) -> Result<Option<Guard>, Error> {
+    match cluster.filter(|_| arguments.may_delete()) {
+        Some(cluster) => Guard::start(cluster, Some(cluster.namespace())).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Saves a plan, and says how to carry it out.
@@ -126,6 +137,7 @@ pub(crate) async fn saved(
     let plan = Plan::open(file)?;
     // A plan made from files names no cluster, so no cluster is asked.
     let (cluster, context) = connect(arguments, &plan, now).await?;
+    let guard = guard(arguments, cluster.as_ref()).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     // References are checked for the whole plan. For a shard alone, a workflow of another shard would seem to need the
@@ -138,7 +150,7 @@ pub(crate) async fn saved(
         Some(Shard { number, of }) => plan.shard(number, of)?,
         None => plan,
     };
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
+    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     run(arguments, plan, &target, streams, now).await
 }
 
@@ -152,6 +164,7 @@ pub(crate) async fn resume(
     let record = JournalReplay::read(path)?;
     let store = arguments.storage.open()?;
     let (cluster, context) = connect(arguments, &record.plan, now).await?;
+    let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
@@ -183,7 +196,7 @@ pub(crate) async fn resume(
     if plan.is_idle() && (record.ended || arguments.dry_run != DryRun::None) {
         return Ok(ended(exit::DONE));
     }
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context };
+    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     if plan.is_idle() {
         // Nothing more is deleted, so there is nothing to confirm. Only the workflows still have to be updated.
         let journal = Journal::reopen(path)?;
@@ -195,6 +208,7 @@ pub(crate) async fn resume(
         return Ok(exit::DONE);
     }
     preflight(arguments, &plan, &target).await?;
+    watch(&plan, &target, streams).await?;
     confirm(arguments, &plan, &target, streams).await?;
     let journal = Journal::reopen(path)?;
     carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)

@@ -249,6 +249,11 @@ impl Arguments {
             || self.select.is_filter()
     }
 
+    /// Whether this run may delete something, rather than only show, save or hand over a plan.
+    pub fn may_delete(&self) -> bool {
+        self.dry_run == DryRun::None && self.plan_out.is_none() && self.engine == Engine::Local
+    }
+
     /// Reads the policy, before the cluster or storage is asked for anything.
     pub fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
         let Some(path) = &self.policy else { return Ok(None) };

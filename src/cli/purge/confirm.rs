@@ -10,6 +10,7 @@ use crate::output::orphans::KEPT_ON_PURPOSE;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
 use crate::purge::execute::Executor;
+use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, Line};
 use crate::purge::outcome::WorkflowTally;
 use crate::purge::plan_file::Plan;
@@ -40,6 +41,8 @@ pub(crate) struct Target<'a> {
     pub cluster: Option<&'a Cluster>,
     pub store: &'a Store,
     pub context: &'a Context,
+    /// Watches the cluster; none if there is none, or nothing is to be deleted.
+    pub guard: Option<&'a Guard>,
 }
 
 /// Shows a plan. If the plan is carried out and `-o` asks for a document, the plan is a table on standard error:
@@ -112,6 +115,28 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
         }
     }
     Ok(())
+}
+
+/// Hands the plan to the guard, and says what can't be watched, before the question.
+pub(crate) async fn watch(plan: &Plan, target: &Target<'_>, streams: &mut Streams) -> Result<(), Error> {
+    let Some(guard) = target.guard else { return Ok(()) };
+    guard.begin(plan, target.context).await?;
+    if let Some(warning) = warn_of_unwatched(guard) {
+        streams.say(warning);
+    }
+    Ok(())
+}
+
+/// What can't be watched, in words, if there is something new to say.
+fn warn_of_unwatched(guard: &Guard) -> Option<String> {
+    let unwatched = guard.unwatched();
+    let first = unwatched.first()?;
+    let kinds: Vec<&str> = unwatched.iter().map(|kind| kind.resource).collect();
+    Some(format!(
+        "Warning: cannot watch {} ({}); read again every 15 seconds at least instead, while deletes go on",
+        kinds.join(", "),
+        first.why
+    ))
 }
 
 /// Names the identities that delete. Each kind of storage has its own.
@@ -193,6 +218,9 @@ pub(crate) async fn carry_out(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let stop = Arc::clone(&streams.stop);
+    watch(&plan, target, streams).await?;
+    // The question may have waited for long.
+    target.guard.inspect(|guard| guard.renew());
     stop.guard();
     let bar = match streams.err_is_terminal {
         true => ProgressBar::with_draw_target(Some(plan.tail.totals.objects), ProgressDrawTarget::stderr())
@@ -203,6 +231,7 @@ pub(crate) async fn carry_out(
     let executor = Executor {
         store: target.store,
         cluster: target.cluster,
+        guard: target.guard,
         journal,
         concurrency: arguments.storage.concurrency(),
         stop: &stop,
@@ -215,6 +244,9 @@ pub(crate) async fn carry_out(
     let mut told = 0_u64;
     let err = &mut streams.err;
     let mut each = |workflow: &WorkflowTally| {
+        if let Some(warning) = target.guard.and_then(warn_of_unwatched) {
+            let _ = bar.suspend(|| writeln!(err, "{}", escape(&warning)));
+        }
         for note in &workflow.settlement.notes {
             let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
             let _ = bar.suspend(|| writeln!(err, "{}", escape(&format!("Note: {name}: {note}"))));

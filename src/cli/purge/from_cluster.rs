@@ -11,6 +11,7 @@ use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
 use crate::error::Error;
+use crate::purge::guard::Guard;
 use crate::scan::archive;
 use crate::scan::cluster::{check_clock, everything, labelled};
 use crate::scan::gather::{Scan, Terms};
@@ -34,6 +35,10 @@ pub(crate) async fn run(
     warnings::warn_of_argo_server(cluster.argo_server(), streams).await;
     let request = arguments.request(&cluster, now);
     let namespace = request.namespace.as_deref();
+    let guard = match arguments.may_delete() {
+        true => Some(Guard::start(&cluster, namespace).await?),
+        false => None,
+    };
     let labelled = labelled(&cluster, &request).await?;
 
     let mut gathering = Gathering::default();
@@ -74,6 +79,11 @@ pub(crate) async fn run(
     let (rules, also) = (&terms.rules, others.clusters);
     let planner = Planner { arguments, rules, store: &store, cluster: Some(identity), also };
     let plan = planner.make(scan, streams).await?;
-    let target = confirm::Target { cluster: Some(&cluster), store: &store, context: &terms.context };
+    let target = confirm::Target {
+        cluster: Some(&cluster),
+        store: &store,
+        context: &terms.context,
+        guard: guard.as_ref(),
+    };
     apply::run(arguments, plan, &target, streams, now).await
 }

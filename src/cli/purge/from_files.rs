@@ -47,6 +47,6 @@ pub(crate) async fn run(
     let (rules, also) = (&terms.rules, others.clusters);
     let planner = Planner { arguments, rules, store: &store, cluster: None, also };
     let plan = planner.make(scan, streams).await?;
-    let target = confirm::Target { cluster: None, store: &store, context: &terms.context };
+    let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
     apply::run(arguments, plan, &target, streams, now).await
 }

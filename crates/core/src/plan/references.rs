@@ -3,6 +3,8 @@
 //! A hundred thousand workflows name millions of locations, so each use takes only sixteen bytes. A collision
 //! of two hashes can protect an additional object, but never leaves one unprotected.
 
+pub mod later;
+
 use crate::argo::uses::Use;
 use crate::model::location::clean;
 use crate::plan::told::Told;
