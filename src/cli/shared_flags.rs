@@ -1,6 +1,6 @@
 //! Flags that several verbs share. A verb that needs another help text or more conflicts adds them with `mut_arg`.
 
-use crate::cli::values::version;
+use crate::cli::values::{namespace, version};
 use argo_gc_core::argo::version::Version;
 use clap::Args;
 use std::path::PathBuf;
@@ -30,4 +30,12 @@ pub(crate) struct VersionFlags {
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     pub argo_version: Option<Version>,
+}
+
+/// The flag that says which controllers count.
+#[derive(Debug, Args)]
+pub(crate) struct ControllerFlags {
+    /// Namespace of the controllers; no other counts then [default: those whose service account may manage workflows].
+    #[arg(long, value_parser = namespace, value_name = "NAMESPACE")]
+    pub controller_namespace: Option<String>,
 }

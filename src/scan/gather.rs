@@ -398,7 +398,7 @@ fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Term
     Circumstances {
         terminal: workflow.is_terminal(),
         completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
-        started_at: workflow.status.started_at,
+        started_at: workflow.began(),
         pinned,
         named: terms.named.contains(&meta.name),
         gc_pod_at_work: pods

@@ -1,11 +1,12 @@
 //! Everything that any record says of objects: of a cluster or of files, and of other clusters' inspections.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::unread::Unread;
 use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
-use crate::scan::files::{Loaded, load};
+use crate::scan::files::{LoadRequest, Loaded, load};
 use crate::scan::gather::{Gathered, Scan, ScanPart, Terms};
 use crate::scan::other_cluster;
 use crate::scan::request::ClusterRequest;
@@ -41,7 +42,8 @@ pub(crate) async fn of_cluster(
 ) -> Result<Records, Error> {
     let mut gathering = ReferencesBuilder::default();
     let pins = cluster.beside(None, &mut gathering).await;
-    let (controllers, related, _) = cluster.related(None).await;
+    let (controllers, related, _) =
+        cluster.related(None, ControllerQuery { namespace: None, ..request.controllers() }).await;
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     // Results are read before the workflows: one that the controller moves into its workflow meanwhile is then seen in
@@ -57,14 +59,12 @@ pub(crate) async fn of_cluster(
 /// # Errors
 /// A file can't be read, or a file of `also` is no inspection.
 pub(crate) fn of_files(
-    files: &[PathBuf],
-    recursive: bool,
+    request: &LoadRequest<'_>,
     also: &[PathBuf],
     stdin: &mut dyn Read,
     now: Timestamp,
 ) -> Result<Records, Error> {
-    let Loaded { context, mut gathering, results, pins, workflows } =
-        load(files, recursive, None, stdin, now)?;
+    let Loaded { context, mut gathering, results, pins, workflows, .. } = load(request, stdin, now)?;
     gathering.absorb(results);
     let terms = Terms::selecting_nothing(context, pins);
     let mut scan = Scan::new(gathering, Vec::new());

@@ -40,4 +40,5 @@ mod snapshot_inspect;
 mod snapshot_manifests;
 mod snapshot_purge;
 mod stores;
+mod trust;
 mod verdicts;

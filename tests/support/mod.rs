@@ -14,6 +14,7 @@ use std::time::Duration;
 pub mod archives;
 pub mod argo;
 pub mod clouds;
+mod etcd;
 pub mod faulty_storage;
 pub mod fixture;
 pub mod gcs;
