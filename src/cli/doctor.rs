@@ -3,10 +3,10 @@
 use crate::cli::hints::purge_command;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
-use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values::phase;
-use crate::cli::warnings::{report, warn_of_repeated};
+use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::cluster::client::Cluster;
 use crate::error::{Error, exit};
 use crate::files;
@@ -71,6 +71,8 @@ pub(crate) struct Arguments {
     yaml: bool,
     #[command(flatten)]
     controller: VersionFlags,
+    #[command(flatten)]
+    controllers: ControllerFlags,
 
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
@@ -118,6 +120,7 @@ impl Arguments {
             chunk_size: self.kube.chunk_size,
             selection: self.select.selection(Vec::new(), self.status.clone(), now),
             argo_version: self.controller.argo_version,
+            controller_namespace: self.controllers.controller_namespace.clone(),
         };
         let namespace = request.namespace.as_deref();
         let Begun { mut context, gaps, bodies } = begin(&cluster, &request, None, now).await?;
@@ -172,6 +175,7 @@ impl Arguments {
             inputs: files::inputs(&self.from.files, self.from.recursive)?,
             selection: Selection { namespace: self.kube.namespace.clone(), ..selection },
             argo_version: self.controller.argo_version,
+            controller_namespace: self.controllers.controller_namespace.clone(),
             holds_pipes: true,
         };
         let mut examination = Examination::default();
@@ -250,6 +254,7 @@ impl Arguments {
             false => write(&mut streams.out, &diagnosis, self.output)?,
         }
         streams.out.flush()?;
+        tell_controllers(&context.controllers, streams);
         report(streams, &inspection, &diagnosis.place);
         Ok(if malformed { exit::PARTIAL } else { exit::DONE })
     }

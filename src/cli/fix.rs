@@ -4,7 +4,7 @@ pub mod lifecycle;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::lint::gather::read;
-use crate::cli::shared_flags::{AlsoFlags, FileFlags, VersionFlags};
+use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::repository;
@@ -86,6 +86,8 @@ pub(crate) struct Arguments {
     service_account: Option<String>,
     #[command(flatten)]
     controller: VersionFlags,
+    #[command(flatten)]
+    controllers: ControllerFlags,
     // Only --lifecycle reads storage and, without files, a cluster.
     #[command(flatten)]
     storage: StorageFlags,

@@ -5,7 +5,7 @@ pub mod gather;
 use crate::cli::explain;
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::lint::gather::{Gathered, Inputs};
-use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_gaps;
 use crate::error::{Error, exit};
@@ -65,6 +65,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     controller: VersionFlags,
     #[command(flatten)]
+    controllers: ControllerFlags,
+    #[command(flatten)]
     pub(crate) kube: KubeFlags,
 }
 
@@ -100,6 +102,7 @@ impl Arguments {
             connected: self.connected,
             scope: &self.scope,
             controller: &self.controller,
+            controllers: &self.controllers,
             kube: &self.kube,
         };
         let gathered = Gathered::of(&inputs, &mut *streams.input).await?;

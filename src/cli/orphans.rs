@@ -3,7 +3,7 @@
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
 use crate::cli::records::{Read, Sources};
-use crate::cli::shared_flags::{AlsoFlags, FileFlags};
+use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::{key_format, repository};
@@ -86,6 +86,8 @@ pub(crate) struct Arguments {
     output: OrphansFormat,
 
     #[command(flatten)]
+    controllers: ControllerFlags,
+    #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
     pub(crate) kube: KubeFlags,
@@ -98,7 +100,8 @@ impl Arguments {
         self.ensure_apart()?;
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources = Sources { from: &self.from, also: &self.also, kube, argo };
+        let sources =
+            Sources { from: &self.from, also: &self.also, controllers: &self.controllers, kube, argo };
         let Read { records, cluster } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);

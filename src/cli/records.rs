@@ -1,13 +1,14 @@
 //! Reads what any record says of objects, for `orphans` and `fix --lifecycle`.
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::shared_flags::{AlsoFlags, FileFlags};
+use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_argo_server;
 use crate::cluster::client::Cluster;
 use crate::cluster::identity::ClusterIdentity;
 use crate::error::Error;
 use crate::scan::cluster::check_clock;
+use crate::scan::files::LoadRequest;
 use crate::scan::records;
 use crate::scan::records::Records;
 use crate::scan::request::ClusterRequest;
@@ -19,6 +20,7 @@ pub(crate) struct Sources<'a> {
     /// Without files the cluster is read.
     pub from: &'a FileFlags,
     pub also: &'a AlsoFlags,
+    pub controllers: &'a ControllerFlags,
     pub kube: &'a KubeFlags,
     pub argo: &'a ArgoFlags,
 }
@@ -38,7 +40,14 @@ impl Sources<'_> {
         let FileFlags { files, recursive } = self.from;
         if !files.is_empty() {
             let others = self.also.read(None, now)?;
-            let records = records::of_files(files, *recursive, others, &mut *streams.input, now)?;
+            let request = LoadRequest {
+                paths: files,
+                recursive: *recursive,
+                version: None,
+                controller_namespace: self.controllers.controller_namespace.as_deref(),
+                namespace: None,
+            };
+            let records = records::of_files(&request, others, &mut *streams.input, now)?;
             return Ok(Read { records, cluster: None });
         }
         let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?;
@@ -48,7 +57,9 @@ impl Sources<'_> {
         warn_of_argo_server(cluster.argo_server(), streams).await;
         let namespace = Some(cluster.namespace().to_owned());
         let chunk_size = self.kube.chunk_size;
-        let request = ClusterRequest { namespace, chunk_size, ..ClusterRequest::default() };
+        let controller_namespace = self.controllers.controller_namespace.clone();
+        let request =
+            ClusterRequest { namespace, chunk_size, controller_namespace, ..ClusterRequest::default() };
         let records = records::of_cluster(&cluster, &request, others, now).await?;
         Ok(Read { records, cluster: Some(identity) })
     }

@@ -1,6 +1,6 @@
 //! Flags that several verbs share. A verb that needs another help text or more conflicts adds them with `mut_arg`.
 
-use crate::cli::values::version;
+use crate::cli::values::{namespace, version};
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration;
 use crate::duration::signed;
@@ -56,4 +56,12 @@ pub(crate) struct VersionFlags {
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     pub argo_version: Option<Version>,
+}
+
+/// The flag that says which controllers count.
+#[derive(Debug, Args)]
+pub(crate) struct ControllerFlags {
+    /// Namespace of the controllers; no other counts then [default: those whose service account may manage workflows].
+    #[arg(long, value_parser = namespace, value_name = "NS")]
+    pub controller_namespace: Option<String>,
 }

@@ -81,6 +81,15 @@ impl TypedValueParser for AcceptedParser {
 }
 
 /// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
+/// Parses the name of a namespace, which becomes part of a path.
+pub(crate) fn namespace(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match !text.is_empty() && text.len() <= 63 && text.bytes().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("this is no name of a namespace".to_owned()),
+    }
+}
+
 pub(crate) fn not_blank(text: &str) -> Result<String, String> {
     match text.trim().is_empty() {
         true => Err("it is empty, and would select everything".to_owned()),

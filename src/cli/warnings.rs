@@ -6,6 +6,7 @@ use crate::cluster::argo_server::ArgoServer;
 use crate::output::escape::escape;
 use crate::output::text::plural;
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::context::{Controller, Controllers, Distrust, Uncounted};
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::references::References;
 use std::collections::BTreeSet;
@@ -54,4 +55,41 @@ pub(crate) async fn warn_of_argo_server(server: Option<&ArgoServer>, streams: &m
         let text = shown(&error);
         streams.say(format!("Warning: {}", text.strip_prefix("error: ").unwrap_or(&text)));
     }
+}
+
+/// How many Deployments that don't count are named.
+const NAMED: usize = 3;
+
+/// Says which controllers count, unless there is just one and nothing that looks like another. What could not be reviewed is
+/// a gap, and is told with those.
+pub(crate) fn tell_controllers(controllers: &Controllers, streams: &mut Streams) {
+    let Controllers { seen, uncounted, .. } = controllers;
+    if seen.len() > 1 {
+        let names: Vec<String> = seen.iter().map(counts).collect();
+        streams.say(escape(&format!("Note: {} controllers count: {}", seen.len(), names.join(", "))));
+    }
+    let impostors = uncounted.iter().filter(|other| other.why == Distrust::MayNotManage);
+    let impostors: Vec<&Uncounted> = impostors.collect();
+    let Some(first) = impostors.first() else { return };
+    let mut names: Vec<String> =
+        impostors.iter().take(NAMED).map(|other| format!("{}/{}", other.namespace, other.name)).collect();
+    if impostors.len() > NAMED {
+        names.push(format!("and {} more", impostors.len() - NAMED));
+    }
+    let subject = if impostors.len() == 1 {
+        "it looks like a controller, and its"
+    } else {
+        "they look like controllers, and their"
+    };
+    streams.say(escape(&format!(
+        "Note: left out {}: {subject} service account may not manage workflows; --controller-namespace {} lets it count",
+        names.join(", "),
+        first.namespace
+    )));
+}
+
+fn counts(controller: &Controller) -> String {
+    let only = controller.within.as_ref().or(controller.managed_namespace.as_ref());
+    let only = only.map(|namespace| format!(" (in namespace {namespace} only)")).unwrap_or_default();
+    format!("{}/{}{only}", controller.namespace, controller.name)
 }

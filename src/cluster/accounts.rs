@@ -1,7 +1,7 @@
 //! Reads what only `doctor` needs: service accounts and their permissions, events about GC pods, and repositories.
 
 use crate::cluster::client::Cluster;
-use crate::cluster::related::{Listing, gap, why};
+use crate::cluster::listing::{Listing, gap, why};
 use crate::error::Error;
 use argo_gc_core::argo::list::Item;
 use argo_gc_core::argo::related::{ConfigMap, Event};

@@ -1,8 +1,9 @@
 //! Reads workflow templates and cron workflows from the API server, for `lint`.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
+use crate::cluster::listing::{Listing, gap};
 use crate::cluster::referrers::ARGO;
-use crate::cluster::related::{Listing, gap};
 use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed};
 use argo_gc_core::lint::types::ManifestKind;
@@ -38,11 +39,12 @@ pub struct Manifests {
 }
 
 impl Cluster {
-    /// Reads the templates and cron workflows of one namespace, or (none) of all.
+    /// Reads the templates and cron workflows of the query's namespace, or (none) of all, and the controllers.
     ///
     /// # Errors
     /// None of the kinds could be listed.
-    pub async fn manifests(&self, namespace: Option<&str>) -> Result<Manifests, Error> {
+    pub async fn manifests(&self, query: ControllerQuery<'_>) -> Result<Manifests, Error> {
+        let namespace = query.namespace;
         let mut manifests = Manifests::default();
         let mut first = None;
         for (kind, listing) in &LISTINGS {
@@ -60,7 +62,7 @@ impl Cluster {
         if let Some(error) = first.filter(|_| manifests.gaps.len() == LISTINGS.len()) {
             return Err(error);
         }
-        let (controllers, gaps) = self.controllers(namespace).await;
+        let (controllers, gaps) = self.controllers(query).await;
         manifests.gaps.extend(gaps);
         manifests.controllers = controllers;
         Ok(manifests)

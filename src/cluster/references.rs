@@ -8,12 +8,12 @@ use crate::cluster::referrers::{ARGO, Pins, REFERRERS, Referrer};
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::meta::Meta;
+use argo_gc_core::argo::names;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::Workflow;
-use argo_gc_core::argo::{config, names};
-use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::argo::names;
 use argo_gc_core::model::context::Controllers;
-use argo_gc_core::plan::rules::{Allowed, constant_prefix};
+use argo_gc_core::plan::rules::Allowed;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -113,40 +113,20 @@ impl Cluster {
         }
     }
 
-    /// The repositories of the cluster's own configuration: the controllers' ConfigMaps, and the
-    /// `artifact-repositories` ConfigMaps in the controllers' namespaces. Those of other namespaces are not trusted,
-    /// because their users can write them.
-    pub async fn repositories(&self, controllers: &Controllers) -> Allowed {
+    /// The repositories that say where a purge may delete: those of the controllers' ConfigMaps, and of the
+    /// `artifact-repositories` ConfigMaps beside them and in the namespace that the user named. What users of any other
+    /// namespace can write allows nothing: not its ConfigMap, and not a controller that may manage it alone.
+    pub async fn repositories(&self, controllers: &Controllers, named: Option<&str>) -> Allowed {
         let mut allowed = Allowed::default();
-        for (bucket, key_format) in self.key_formats(controllers).await {
-            allowed.add(bucket, constant_prefix(&key_format));
-        }
-        allowed
-    }
-
-    /// The key formats of these repositories, each with its bucket.
-    pub async fn key_formats(&self, controllers: &Controllers) -> Vec<(Bucket, String)> {
-        let mut formats = Vec::new();
-        let mut add = |repository: &config::Repository| {
-            if let Some(bucket) = repository.location.place() {
-                formats.push((bucket, repository.key_format.clone()));
-            }
-        };
-        for controller in &controllers.seen {
-            if let Some(repository) = controller.config.as_ref().and_then(|config| config.repository.as_ref())
-            {
-                add(repository);
-            }
-            let path =
-                format!("/api/v1/namespaces/{}/configmaps/artifact-repositories", controller.namespace);
+        for namespace in allowed.add_controllers(controllers, named) {
+            let path = format!("/api/v1/namespaces/{namespace}/configmaps/{}", names::REPOSITORIES);
             if let Ok(body) = self.get(&path).await
                 && let Ok(config) = serde_json::from_slice::<ConfigMap>(&body)
             {
-                let entries = config::repositories(&config).entries;
-                entries.values().filter_map(|entry| entry.as_ref().ok()?.as_ref()).for_each(&mut add);
+                allowed.add_all_of(&config);
             }
         }
-        formats
+        allowed
     }
 
     /// The UID of the `kube-system` namespace, which identifies a cluster; none when it can't be read.

@@ -1,34 +1,18 @@
-//! Reads objects related to workflows: GC tasks and pods, events, results, templates, controllers, permissions.
+//! Reads objects related to workflows: GC tasks and pods, events, results, templates, permissions; with the controllers.
 
-use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::{Course, continue_token};
+use crate::cluster::controllers::ControllerQuery;
+use crate::cluster::listing::{Listing, gap, why};
 use crate::cluster::referrers::ARGO;
-use crate::error::{Error, ErrorKind};
-use argo_gc_core::argo::list::{Item, decode};
-use argo_gc_core::argo::related::{ConfigMap, Deployment, Event, GcTask, Pod, TaskResult, WorkflowTemplate};
-use argo_gc_core::model::context::{Controller, Controllers, Related, RelatedKind};
+use crate::error::Error;
+use argo_gc_core::argo::list::Item;
+use argo_gc_core::argo::related::{Event, GcTask, Pod, TaskResult, WorkflowTemplate};
+use argo_gc_core::model::context::{Controllers, Related, RelatedKind};
 use argo_gc_core::model::gap::Gap;
 use futures::future::join;
-use serde::de::DeserializeOwned;
-
-/// Objects a page; these are small.
-const PAGE: &str = "500";
 
 /// How many service accounts are reviewed at most.
 const MAX_REVIEWS: usize = 50;
-
-/// One kind of object to list.
-pub(crate) struct Listing {
-    pub kind: RelatedKind,
-    /// The name in RBAC rules.
-    pub resource: &'static str,
-    pub group: &'static str,
-    pub namespaced: bool,
-    pub query: &'static [(&'static str, &'static str)],
-    /// What is unknown if it can't be read.
-    pub effect: &'static str,
-}
 
 const TASKS: Listing = Listing {
     kind: RelatedKind::GcTasks,
@@ -84,19 +68,14 @@ const CLUSTER_TEMPLATES: Listing = Listing {
     effect: "a strategy set only on a ClusterWorkflowTemplate can't be seen",
 };
 
-const DEPLOYMENTS: Listing = Listing {
-    kind: RelatedKind::Deployments,
-    resource: "deployments",
-    group: "/apis/apps/v1",
-    namespaced: true,
-    query: &[],
-    effect: "the controller's version and settings are not known for certain; --argo-version gives the version",
-};
-
 impl Cluster {
-    /// Reads the related objects of one namespace, or (none) of all. This never fails: what can't be
+    /// Reads the related objects of one namespace, or (none) of all, and the controllers. This never fails: what can't be
     /// read is a gap.
-    pub async fn related(&self, namespace: Option<&str>) -> (Controllers, Related, Vec<Gap>) {
+    pub async fn related(
+        &self,
+        namespace: Option<&str>,
+        controllers: ControllerQuery<'_>,
+    ) -> (Controllers, Related, Vec<Gap>) {
         let mut related = Related::default();
         let mut gaps = Vec::new();
         let objects = async {
@@ -114,7 +93,7 @@ impl Cluster {
             (tasks, pods, events, results, templates)
         };
         let ((tasks, pods, events, results, templates), (controllers, controller_gaps)) =
-            join(objects, self.controllers(namespace)).await;
+            join(objects, self.controllers(controllers)).await;
         let mut take = Take { related: &mut related, gaps: &mut gaps, namespace };
         take.all(&TASKS, tasks, |related, task| related.add_task(task));
         take.all(&PODS, pods, |related, pod| related.add_pod(pod));
@@ -125,96 +104,6 @@ impl Cluster {
         gaps.extend(controller_gaps);
         gaps.extend(self.review(&mut related).await);
         (controllers, related, gaps)
-    }
-
-    /// Reads all objects of a kind. A kind the server doesn't know has none.
-    pub(crate) async fn list<T: DeserializeOwned>(
-        &self,
-        listing: &Listing,
-        namespace: Option<&str>,
-    ) -> Result<Vec<Item<T>>, Error> {
-        let namespace = namespace.filter(|_| listing.namespaced);
-        let base = match namespace {
-            Some(namespace) => format!("{}/namespaces/{namespace}/{}", listing.group, listing.resource),
-            None => format!("{}/{}", listing.group, listing.resource),
-        };
-        let mut items = Vec::new();
-        let mut course = Course::default();
-        loop {
-            let mut query = listing.query.to_vec();
-            query.push(("limit", PAGE));
-            query.extend(course.token().map(|token| ("continue", token)));
-            let body = match self.get(&with_query(&base, &query)).await {
-                Err(error) if error.is_not_found() => return Ok(items),
-                Err(error) if error.kind == ErrorKind::Expired && course.restarts() => {
-                    items.clear();
-                    continue;
-                }
-                other => other?,
-            };
-            let before = items.len();
-            let broken = |error: serde_json::Error| {
-                Error::new(format!("the server's list of {}: {error}", listing.resource)).caused_by(error)
-            };
-            decode::<T>(&body, |item| items.push(item)).map_err(broken)?;
-            let next = continue_token(&body).map_err(broken)?;
-            if !course.goes_on(next, items.len() == before)? {
-                return Ok(items);
-            }
-        }
-    }
-
-    /// Reads the workflow controllers and their ConfigMaps.
-    pub(crate) async fn controllers(&self, namespace: Option<&str>) -> (Controllers, Vec<Gap>) {
-        let mut gaps = Vec::new();
-        let mut complete = true;
-        let mut deployments = match self.list::<Deployment>(&DEPLOYMENTS, None).await {
-            Ok(deployments) => deployments,
-            Err(error) => {
-                complete = false;
-                gaps.push(gap(&DEPLOYMENTS, None, &error));
-                Vec::new()
-            }
-        };
-        if !complete {
-            // Controllers are usually in these namespaces; a namespaced one is in the namespace itself.
-            for place in [namespace.unwrap_or("argo"), "argo", "argo-workflows"] {
-                if let Ok(found) = self.list::<Deployment>(&DEPLOYMENTS, Some(place)).await {
-                    deployments.extend(found);
-                }
-            }
-        }
-        let mut seen: Vec<Controller> = Vec::new();
-        for item in deployments {
-            let Item::Object(deployment) = item else { continue };
-            let Some(mut controller) = Controller::from_deployment(&deployment) else { continue };
-            if seen
-                .iter()
-                .any(|other| (&other.namespace, &other.name) == (&controller.namespace, &controller.name))
-            {
-                continue;
-            }
-            let name = Controller::config_map_name(&deployment);
-            let path = format!("/api/v1/namespaces/{}/configmaps/{name}", controller.namespace);
-            match self.get(&path).await {
-                Ok(body) => match serde_json::from_slice::<ConfigMap>(&body) {
-                    Ok(config) => {
-                        controller.apply_config(&config);
-                        if let (None, Some(config)) = (&controller.instance_id, &controller.config) {
-                            let why = config.problems.join("; ");
-                            gaps.push(config_gap(&name, &controller.namespace, &why));
-                        }
-                    }
-                    Err(error) => gaps.push(config_gap(&name, &controller.namespace, &error.to_string())),
-                },
-                Err(error) if error.is_not_found() => {
-                    controller.apply_config(&ConfigMap::default());
-                }
-                Err(error) => gaps.push(config_gap(&name, &controller.namespace, &why(&error))),
-            }
-            seen.push(controller);
-        }
-        (Controllers { seen, complete, version: None }, gaps)
     }
 
     /// Asks whether the service accounts of failed GC pods may do what a GC pod must.
@@ -237,39 +126,6 @@ impl Cluster {
             related.add_right(&namespace, &account, allowed);
         }
         None
-    }
-
-    pub(crate) async fn may(
-        &self,
-        namespace: &str,
-        account: &str,
-        verb: &str,
-        subresource: &str,
-    ) -> Result<bool, Error> {
-        let review = serde_json::json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": format!("system:serviceaccount:{namespace}:{account}"),
-                "groups": ["system:serviceaccounts", format!("system:serviceaccounts:{namespace}"), "system:authenticated"],
-                "resourceAttributes": {
-                    "namespace": namespace, "verb": verb, "group": "argoproj.io",
-                    "resource": "workflowartifactgctasks", "subresource": subresource,
-                },
-            },
-        });
-        #[derive(serde::Deserialize)]
-        struct Review {
-            status: ReviewStatus,
-        }
-        #[derive(serde::Deserialize)]
-        struct ReviewStatus {
-            allowed: bool,
-        }
-        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let answer = self.review_access(path, review.to_string().as_bytes()).await?;
-        let review: Review = serde_json::from_slice(&answer)?;
-        Ok(review.status.allowed)
     }
 }
 
@@ -303,29 +159,5 @@ impl Take<'_> {
         if whole {
             self.related.mark_read(listing.kind, self.namespace);
         }
-    }
-}
-
-pub(crate) fn gap(listing: &Listing, namespace: Option<&str>, error: &Error) -> Gap {
-    let what = match namespace.filter(|_| listing.namespaced) {
-        Some(namespace) => format!("{} in \"{namespace}\"", listing.resource),
-        None if listing.namespaced => format!("{} in all namespaces", listing.resource),
-        None => listing.resource.to_owned(),
-    };
-    Gap { what, why: why(error), effect: listing.effect.to_owned() }
-}
-
-fn config_gap(name: &str, namespace: &str, why: &str) -> Gap {
-    Gap {
-        what: format!("configmap {name} in \"{namespace}\""),
-        why: why.to_owned(),
-        effect: "the controller's instance ID is not known".to_owned(),
-    }
-}
-
-pub(crate) fn why(error: &Error) -> String {
-    match error.kind {
-        ErrorKind::Forbidden => "forbidden".to_owned(),
-        _ => error.brief().to_owned(),
     }
 }

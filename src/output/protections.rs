@@ -21,7 +21,10 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::NoCertainLocation => "the artifact's bucket or key can't be determined from the workflow",
         Protection::UnsupportedEngine => "this tool does not delete from the artifact's storage",
         Protection::ForeignLocation => {
-            "the artifact is outside the repositories that this cluster is configured with"
+            "the artifact is outside the repositories of the controllers that count and of the namespace given with `-n`"
+        }
+        Protection::ForeignKey => {
+            "by the key format of its repository the object is another namespace's or workflow's"
         }
         Protection::MemoHit => "the artifact came from a cache: the object is another workflow's",
         Protection::ResubmitMemoized => {
@@ -49,6 +52,9 @@ fn remedy(protection: Protection) -> &'static str {
         Protection::NodesUnseen => "read them with `--argo-server`",
         Protection::Changed | Protection::ChangedObject => "make a new plan",
         Protection::ForeignLocation => "allow the place with `--repository`",
+        Protection::ForeignKey => {
+            "name its folder, below what the format has in front of variables, with `--repository`"
+        }
         Protection::MemoHit | Protection::ResubmitMemoized => "purge the workflow that wrote it",
         Protection::Referenced => "purge what refers to it together with it, or first",
         Protection::NewerThanRun | Protection::OlderThanRun => {
@@ -63,11 +69,15 @@ fn remedy(protection: Protection) -> &'static str {
     }
 }
 
-/// Returns the detail of why something is kept. For a foreign location the plan names the bucket, and this the flag.
+/// Returns the detail of why something is kept. For a foreign location the plan
+/// names the bucket, for a foreign key the format, and this the flag.
 pub(crate) fn detail(kept: &KeptObject) -> String {
     match kept.protection {
         Protection::ForeignLocation => format!("--repository {} allows it", kept.detail),
         Protection::Kubeflow => "naming the workflow allows it".to_owned(),
+        Protection::ForeignKey => {
+            format!("the key format is {}; --repository with the object's folder allows it", kept.detail)
+        }
         _ => kept.detail.clone(),
     }
 }

@@ -9,12 +9,12 @@ pub(crate) fn difference(plan: &PlannedWorkflow, now: &Workflow) -> Option<Strin
     if now.metadata.uid != plan.uid {
         return Some("another workflow has its name now".to_owned());
     }
-    disturbed(now, now.status.phase != plan.phase || now.status.finished_at != plan.finished_at)
+    disturbed(now, now.status.phase != plan.phase || now.ended() != plan.finished_at)
 }
 
 /// How the workflow shows that it ran, or was pinned, since a time at which it was over.
 pub fn rerun(workflow: &Workflow, since: Timestamp) -> Option<String> {
-    disturbed(workflow, workflow.status.finished_at.is_none_or(|end| end > since))
+    disturbed(workflow, workflow.ended().is_none_or(|end| end > since))
 }
 
 pub(crate) fn disturbed(workflow: &Workflow, reran: bool) -> Option<String> {

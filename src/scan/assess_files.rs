@@ -99,7 +99,8 @@ impl FileReader<'_> {
 
     /// Moves the related objects into the context.
     fn settle(&mut self) {
-        self.related.settle(&mut self.read.context, self.request.argo_version);
+        let FilesRequest { argo_version, controller_namespace, .. } = self.request;
+        self.related.settle(&mut self.read.context, *argo_version, controller_namespace.as_deref());
     }
 
     /// Reads an input to its end.

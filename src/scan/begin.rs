@@ -48,7 +48,7 @@ pub(crate) async fn begin(
     let mut rest = cluster.workflows(request.pages(missing));
     let (first, (mut controllers, related, gaps), ()) = tokio::try_join!(
         async { rest.recv().await.transpose() },
-        async { Ok(cluster.related(request.namespace.as_deref()).await) },
+        async { Ok(cluster.related(request.namespace.as_deref(), request.controllers()).await) },
         greet(cluster.argo_server()),
     )?;
     controllers.version = request.argo_version;

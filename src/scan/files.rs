@@ -5,9 +5,11 @@ use crate::cluster::referrers::{Pins, Referrer};
 use crate::error::Error;
 use crate::files;
 use crate::files::{Input, Object};
+use argo_gc_core::argo::names;
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
+use argo_gc_core::plan::rules::Allowed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -35,7 +37,9 @@ impl FileContext {
     }
 
     /// Moves what was gathered into the context. Files are never known to be complete.
-    pub fn settle(&mut self, context: &mut Context, version: Option<Version>) {
+    /// Nobody can be asked what the account of a controller may do, so each counts, unless the user named the namespace
+    /// of those that do.
+    pub fn settle(&mut self, context: &mut Context, version: Option<Version>, named: Option<&str>) {
         for object in self.related.drain(..) {
             let related = &mut context.related;
             match object {
@@ -49,6 +53,9 @@ impl FileContext {
         }
         for deployment in self.deployments.drain(..) {
             let Some(mut controller) = Controller::from_deployment(&deployment) else { continue };
+            if named.is_some_and(|named| controller.namespace != named) {
+                continue;
+            }
             let name = Controller::config_map_name(&deployment);
             if let Some(config) = self.configs.get(&(controller.namespace.clone(), name)) {
                 controller.apply_config(config);
@@ -57,6 +64,28 @@ impl FileContext {
         }
         context.controllers.version = version;
     }
+
+    /// The repositories that say where a purge may delete, as a cluster's do.
+    fn repositories(&self, controllers: &Controllers, named: Option<&str>) -> Allowed {
+        let mut allowed = Allowed::default();
+        for namespace in allowed.add_controllers(controllers, named) {
+            let place = (namespace.to_owned(), names::REPOSITORIES.to_owned());
+            self.configs.get(&place).into_iter().for_each(|config| allowed.add_all_of(config));
+        }
+        allowed
+    }
+}
+
+/// What is asked for of files.
+pub(crate) struct LoadRequest<'a> {
+    pub paths: &'a [PathBuf],
+    pub recursive: bool,
+    /// The controller's version, if the user named it.
+    pub version: Option<Version>,
+    /// The controllers' namespace, if the user named it.
+    pub controller_namespace: Option<&'a str>,
+    /// The namespace that the user named.
+    pub namespace: Option<&'a str>,
 }
 
 /// What files hold.
@@ -69,21 +98,17 @@ pub(crate) struct Loaded {
     pub pins: Pins,
     /// JSON of each workflow.
     pub workflows: Vec<String>,
+    /// Where a purge may delete.
+    pub allowed: Allowed,
 }
 
 /// Reads every input whole before anything is decided: what comes last may refer to what came first.
 ///
 /// # Errors
 /// An input can't be read; it may refer to anything.
-pub(crate) fn load(
-    paths: &[PathBuf],
-    recursive: bool,
-    version: Option<Version>,
-    stdin: &mut dyn Read,
-    now: Timestamp,
-) -> Result<Loaded, Error> {
+pub(crate) fn load(request: &LoadRequest<'_>, stdin: &mut dyn Read, now: Timestamp) -> Result<Loaded, Error> {
     const HINT: &str = "what can't be read may refer to anything";
-    let inputs = files::inputs(paths, recursive)?;
+    let inputs = files::inputs(request.paths, request.recursive)?;
     if inputs.contains(&Input::Stdin) && inputs.len() > 1 {
         return Err(Error::usage("standard input can't be read together with files here"));
     }
@@ -114,8 +139,9 @@ pub(crate) fn load(
             }
         }
     }
-    beside.settle(&mut context, version);
-    Ok(Loaded { context, gathering, results, pins, workflows })
+    beside.settle(&mut context, request.version, request.controller_namespace);
+    let allowed = beside.repositories(&context.controllers, request.namespace);
+    Ok(Loaded { context, gathering, results, pins, workflows, allowed })
 }
 
 /// Adds what an object other than a workflow refers to, and what it pins.

@@ -480,7 +480,7 @@ fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Term
     Circumstances {
         terminal: workflow.is_terminal(),
         completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
-        started_at: workflow.status.started_at,
+        started_at: workflow.began(),
         pinned,
         named: terms.named.contains(&meta.name),
         kubeflow: kubeflow::has_label(meta),

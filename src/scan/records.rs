@@ -1,13 +1,14 @@
 //! Everything that any record says of objects: of a cluster or of files, and of other clusters.
 
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::gathering::{Gathering, Texts};
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
 use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
-use crate::scan::files::{Loaded, load};
+use crate::scan::files::{LoadRequest, Loaded, load};
 use crate::scan::gather::{Gathered, Scan, Terms};
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
@@ -72,8 +73,9 @@ pub(crate) async fn gather(
 ) -> Result<ClusterScan, Error> {
     let tells = gathering.references.is_telling();
     let pins = cluster.beside(None, &mut gathering).await;
-    let (controllers, related, _) = cluster.related(None).await;
-    let key_formats = cluster.key_formats(&controllers).await;
+    let (controllers, related, _) =
+        cluster.related(None, ControllerQuery { namespace: None, ..request.controllers() }).await;
+    let key_formats = cluster.repositories(&controllers, None).await.key_formats();
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     // Results are read before the workflows: one that the controller moves into its workflow meanwhile is then seen in
@@ -94,20 +96,14 @@ pub(crate) async fn gather(
 /// # Errors
 /// A file can't be read.
 pub(crate) fn of_files(
-    files: &[PathBuf],
-    recursive: bool,
+    request: &LoadRequest<'_>,
     others: OtherClusters,
     stdin: &mut dyn Read,
     now: Timestamp,
 ) -> Result<Records, Error> {
-    let Loaded { context, mut gathering, results, pins, workflows } =
-        load(files, recursive, None, stdin, now)?;
+    let Loaded { context, mut gathering, results, pins, workflows, allowed } = load(request, stdin, now)?;
     gathering.references.absorb(results.references);
-    let configs = context.controllers.seen.iter().filter_map(|controller| controller.config.as_ref());
-    let repositories = configs.filter_map(|config| config.repository.as_ref());
-    let key_formats = repositories
-        .filter_map(|repository| Some((repository.location.place()?, repository.key_format.clone())))
-        .collect();
+    let key_formats = allowed.key_formats();
     let terms = Terms::selecting_nothing(context, pins);
     let mut scan = Scan::new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;

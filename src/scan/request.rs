@@ -1,6 +1,7 @@
 //! Which workflows to read, and from where, in plain data.
 
 use crate::cluster::argo_server::archive::Rows;
+use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::pages::{Missing, PageQuery};
 use crate::files::Input;
 use crate::scan::selection::Selection;
@@ -21,6 +22,8 @@ pub(crate) struct ClusterRequest {
     pub selection: Selection,
     /// The controller's version, if the user named it.
     pub argo_version: Option<Version>,
+    /// The controllers' namespace, if the user named it.
+    pub controller_namespace: Option<String>,
 }
 
 impl ClusterRequest {
@@ -51,6 +54,11 @@ impl ClusterRequest {
         }
     }
 
+    /// Which controllers are of interest.
+    pub fn controllers(&self) -> ControllerQuery<'_> {
+        ControllerQuery { namespace: self.namespace.as_deref(), named: self.controller_namespace.as_deref() }
+    }
+
     /// Whether the API server leaves out workflows of the namespace.
     pub fn is_narrowed(&self) -> bool {
         self.label_selector.is_some() || self.field_selector.is_some()
@@ -64,6 +72,8 @@ pub(crate) struct FilesRequest {
     pub selection: Selection,
     /// The controller's version, if the user named it.
     pub argo_version: Option<Version>,
+    /// The controllers' namespace, if the user named it.
+    pub controller_namespace: Option<String>,
     /// Whether workflows of a pipe wait until it is read to its end, so that objects that come after them count.
     pub holds_pipes: bool,
 }

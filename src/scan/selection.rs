@@ -12,7 +12,7 @@ pub(crate) struct Selection {
     pub names: Vec<String>,
     pub namespace: Option<String>,
     pub phases: Vec<String>,
-    /// By `status.finishedAt`; unfinished workflows are never old.
+    /// By the end of the run; unfinished workflows are never old.
     pub finished_before: Option<Timestamp>,
     pub prefix: Option<String>,
     pub instance_id: Option<String>,
@@ -26,7 +26,7 @@ impl Selection {
         (self.names.is_empty() || self.names.contains(&meta.name))
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
             && (self.phases.is_empty() || self.phases.iter().any(phase))
-            && self.finished_before.is_none_or(|limit| status.finished_at.is_some_and(|end| end < limit))
+            && self.finished_before.is_none_or(|limit| workflow.ended().is_some_and(|end| end < limit))
             && self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str()))
             && self.instance_id.as_ref().is_none_or(|id| id == meta.label(names::INSTANCE_ID))
     }

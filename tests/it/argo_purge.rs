@@ -92,6 +92,10 @@ impl Place {
         let mut command = crate::support::plugin([verb, "--kubeconfig"]);
         command.arg(config).arg("--store-root").arg(self.folder.bucket(BUCKET).parent().unwrap());
         command.args(rest.split_whitespace());
+        if verb == "purge" && !rest.contains("--plan ") {
+            // The controller's configuration names no repository.
+            command.args(["--repository", &format!("gs://{BUCKET}")]);
+        }
         if let Some(argo) = argo {
             command.env("ARGO_SERVER", argo.url());
         }

@@ -488,6 +488,7 @@ fn the_repair_shown_releases_what_hangs_on_apiserver() {
 #[ignore = "tests/run brings what it needs"]
 fn the_controller_comes_first_on_apiserver() {
     let server = ApiServer::start();
+    server.let_manage("ctl");
     server.apply(&controller("ctl", "artifactRepository: |\n    s3:\n      bucket: ctl\n      keyFormat: '{{workflow.name}}'\n  \
         parallelism: '3'\n  namespaceParallelism: '2'\n  workflowDefaults: |\n    spec:\n      artifactGC:\n        \
         strategy: OnWorkflowDeletion\n        serviceAccountName: gc\n", ""));

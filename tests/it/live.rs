@@ -25,6 +25,9 @@ fn has_controller(fixture: &Fixture) -> bool {
 fn load(server: &ApiServer, fixture: &Fixture) {
     server.apply(&fixture.text);
     let namespace = namespace(fixture);
+    if has_controller(fixture) {
+        server.let_manage(&namespace);
+    }
     let collects = json!([
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] },
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks/status"], "verbs": ["patch"] },

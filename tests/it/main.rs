@@ -45,5 +45,6 @@ mod snapshot_manifests;
 mod snapshot_purge;
 mod stores;
 mod texts;
+mod trust;
 mod verdicts;
 mod watch;

@@ -63,7 +63,7 @@ impl Fixture {
             })
             .collect();
         let version = self.lines("argo-version").first().and_then(|text| Version::parse(text));
-        let controllers = Controllers { seen, complete: true, version };
+        let controllers = Controllers { seen, complete: true, version, ..Controllers::default() };
         let now = self.lines("now")[0].parse().unwrap();
         let context = Context { now, controllers, related };
         let mut inspection = Inspection::default();

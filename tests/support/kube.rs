@@ -15,6 +15,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::etcd::Etcd;
 use super::objects::{Objects, Writer};
 use super::server::{Server, free_port};
 
@@ -34,6 +35,9 @@ const CRDS: &str = include_str!("../manifests/crds.yaml");
 /// A controller of the cluster's own, whose configuration names the repository.
 pub const CONTROLLER: &str = include_str!("../manifests/controller.yaml");
 
+/// The rights of Argo's own controller.
+const CONTROLLERS_ROLE: &str = include_str!("../manifests/controllers-role.yaml");
+
 const AUDIT_POLICY: &str = "
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -47,6 +51,7 @@ pub struct ApiServer {
     _apiserver: Server,
     _etcd: Server,
     kubectl: PathBuf,
+    etcd: Etcd,
     directory: TempDir,
 }
 
@@ -81,14 +86,16 @@ impl ApiServer {
             // The servers' keepers remove it too.
             let directory = TempDir::with_prefix("argo-gc-kube-").expect("a temporary directory");
             match start_servers(&etcd, &apiserver, directory.path(), audit) {
-                Ok((apiserver, etcd)) => {
-                    let server = Self { _apiserver: apiserver, _etcd: etcd, kubectl, directory };
+                Ok((apiserver, etcd, store)) => {
+                    let server = Self { _apiserver: apiserver, _etcd: etcd, kubectl, etcd: store, directory };
                     fs::create_dir(server.plugins()).expect("a directory");
                     let link = server.plugins().join("kubectl-argo_gc");
                     std::os::unix::fs::symlink(PLUGIN, link).expect("a link to the plugin");
                     let link = server.plugins().join("kubectl_complete-argo_gc");
                     std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
                     server.apply(CRDS);
+                    server.apply(CONTROLLERS_ROLE);
+                    server.let_manage("argo");
                     return server;
                 }
                 Err(failure) => failures.push(failure),
@@ -156,16 +163,51 @@ impl ApiServer {
     /// Brings objects of any kind into the server, status too, and returns them as they are there.
     ///
     /// - Namespaces that are missing are made. What exists already is replaced.
-    /// - The server sets `uid`, `resourceVersion`, `creationTimestamp` and `generation` itself. An object's uid
-    ///   in the manifest is replaced by the real one wherever another object holds it (owner references,
-    ///   events), whatever the order of the objects.
+    /// - The server sets `uid`, `resourceVersion` and `generation` itself. An object's uid in the manifest is replaced
+    ///   by the real one wherever another object holds it (owner references, events), whatever the order of the objects.
+    /// - It sets `creationTimestamp` too, and nobody can change that through it. A Workflow's is put into the server's
+    ///   own store afterwards, so that it was created when its manifest says.
     /// - An object with a `deletionTimestamp` is deleted at the end; its finalizers keep it, Terminating.
     ///
     /// # Panics
     /// When the server refuses an object.
     pub fn apply(&self, manifest: impl Into<Objects>) -> Vec<Value> {
         let objects = manifest.into();
-        self.run(async |client| Writer::new(client).apply(objects.0).await)
+        self.run(async |client| Writer::new(client, self.etcd.clone()).apply(objects.0).await)
+    }
+
+    /// Lets the service accounts of a namespace manage all workflows, as Argo's controller may, and waits until the server
+    /// knows: its authorizer hears of roles through a watch.
+    pub fn let_manage(&self, namespace: &str) {
+        let group = "rbac.authorization.k8s.io";
+        let accounts = format!("system:serviceaccounts:{namespace}");
+        self.apply(json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
+            "metadata": { "name": format!("argo-controller-{namespace}") },
+            "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "argo-controller" },
+            "subjects": [{ "apiGroup": group, "kind": "Group", "name": accounts }],
+        }));
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": { "user": "a controller", "groups": [accounts], "resourceAttributes": {
+                "verb": "delete", "group": "argoproj.io", "resource": "workflows",
+            }},
+        });
+        let start = Instant::now();
+        while !self.allows(&review) {
+            assert!(start.elapsed() < Duration::from_secs(120), "{namespace} may not manage workflows");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The answer of an access review.
+    fn allows(&self, review: &Value) -> bool {
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.body(review.to_string().into_bytes()).expect("a review");
+        let answer: Value =
+            self.run(async |client| client.request(request).await).expect("the server reviews");
+        answer["status"]["allowed"] == true
     }
 
     /// GET a path of the API as the administrator: `/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/w`.
@@ -213,7 +255,7 @@ fn start_servers(
     apiserver: &Path,
     directory: &Path,
     audit: bool,
-) -> Result<(Server, Server), String> {
+) -> Result<(Server, Server, Etcd), String> {
     let within = |name: &str| directory.join(name).display().to_string();
     let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
     let etcd_url = format!("http://127.0.0.1:{client_port}");
@@ -267,7 +309,7 @@ fn start_servers(
             client.request_text(Request::get("/readyz").body(Vec::new()).expect("a request")).await.is_ok()
         })
     })?;
-    Ok((apiserver, etcd))
+    Ok((apiserver, etcd, Etcd::new(etcd_url)))
 }
 
 fn kubeconfig(port: u16, certificate: &str, user: &str) -> Value {

@@ -15,6 +15,7 @@ pub mod api_proxy;
 pub mod archives;
 pub mod argo;
 pub mod clouds;
+mod etcd;
 pub mod faulty_storage;
 pub mod fixture;
 pub mod gcs;

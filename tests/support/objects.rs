@@ -7,6 +7,8 @@ use ::kube::{Client, Error};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
+use super::etcd::Etcd;
+
 /// Objects from YAML documents, from one JSON value or from many; Lists are opened.
 pub struct Objects(pub Vec<Value>);
 
@@ -49,6 +51,7 @@ impl From<&String> for Objects {
 
 pub struct Writer {
     client: Client,
+    etcd: Etcd,
     /// What each API version serves, asked once.
     served: HashMap<String, Vec<Value>>,
 }
@@ -61,8 +64,8 @@ struct Resource {
 }
 
 impl Writer {
-    pub fn new(client: Client) -> Self {
-        Self { client, served: HashMap::new() }
+    pub fn new(client: Client, etcd: Etcd) -> Self {
+        Self { client, etcd, served: HashMap::new() }
     }
 
     pub async fn apply(&mut self, objects: Vec<Value>) -> Vec<Value> {
@@ -129,6 +132,17 @@ impl Writer {
         };
         if resource.plural == "customresourcedefinitions" {
             self.wait_served(manifest).await;
+        }
+        if manifest["kind"] == "Workflow" && manifest["metadata"]["creationTimestamp"].is_string() {
+            let metadata = &result["metadata"];
+            let [namespace, name] = [&metadata["namespace"], &metadata["name"]].map(|text| text.as_str());
+            let stored = format!(
+                "/registry/argoproj.io/workflows/{}/{}",
+                namespace.expect("a namespace"),
+                name.expect("a name")
+            );
+            self.etcd.created(&stored, &manifest["metadata"]["creationTimestamp"]).await;
+            return self.must(Method::GET, &path, None).await;
         }
         match &manifest["status"] {
             Value::Object(status)

@@ -167,6 +167,10 @@ impl Folder {
         let root = self.directory.path().join("buckets");
         let mut command = super::plugin([verb, "-f"]);
         command.arg(&file).arg("--store-root").arg(&root).args(arguments);
+        if verb == "purge" {
+            // The files hold no controller that would say so.
+            command.args(["--repository", &format!("gs://{BUCKET}")]);
+        }
         command
             .env("XDG_STATE_HOME", self.directory.path().join("state"))
             .env_remove("STORAGE_EMULATOR_HOST");

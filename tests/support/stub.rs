@@ -149,7 +149,7 @@ impl Seen {
 }
 
 /// Answers by path. A path answers with its replies in order, and with the last one ever after; one without
-/// replies with an empty list.
+/// replies with an empty list, or to an access review with a yes.
 struct Script {
     replies: HashMap<String, Vec<Reply>>,
     seen: Mutex<Vec<Seen>>,
@@ -160,13 +160,20 @@ impl Script {
     fn next(&self, seen: Seen) -> Reply {
         let mut requests = self.seen.lock().expect("no test panics while it holds this");
         let earlier = requests.iter().filter(|other| other.path == seen.path).count();
-        let reply = self
-            .replies
-            .get(&seen.path)
-            .map_or_else(|| Reply::page(&[], ""), |replies| replies[earlier.min(replies.len() - 1)].clone());
+        let reply = self.replies.get(&seen.path).map_or_else(
+            || unscripted(&seen.path),
+            |replies| replies[earlier.min(replies.len() - 1)].clone(),
+        );
         requests.push(seen);
         let _ = self.arrived.send(());
         reply
+    }
+}
+
+fn unscripted(path: &str) -> Reply {
+    match path.ends_with("/subjectaccessreviews") {
+        true => Reply::json(201, &json!({ "status": { "allowed": true } })),
+        false => Reply::page(&[], ""),
     }
 }
 

@@ -67,7 +67,7 @@ impl<'a> Case<'a> {
             uid: meta.uid.clone(),
             phase: status.phase.clone(),
             created_at: meta.creation_timestamp,
-            finished_at: status.finished_at,
+            finished_at: self.workflow.ended(),
             deletion_timestamp: meta.deletion_timestamp,
             finalizer: if self.workflow.has_gc_finalizer() { Finalizer::Present } else { Finalizer::Absent },
             archived: self.workflow.is_archived_record(),

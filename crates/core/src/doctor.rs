@@ -267,9 +267,7 @@ impl Doctor {
             let name = format!("{}/{}", controller.namespace, controller.name);
             let is_mine = |(namespace, workflow): &&(String, String)| {
                 let instance = self.instances.get(&(namespace.clone(), workflow.clone()));
-                let same = |own: &String| own == instance.map_or("", String::as_str);
-                controller.managed_namespace.as_ref().is_none_or(|managed| managed == namespace)
-                    && controller.instance_id.as_ref().is_none_or(same)
+                controller.may_manage(namespace, instance.map_or("", String::as_str))
             };
             let mine: Vec<&(String, String)> = self.held.iter().filter(is_mine).collect();
             let mut tell = |limit: u64, key: &str, subject: String, held: &[&(String, String)]| {

@@ -1,5 +1,6 @@
 //! The plan of a purge: which objects are deleted, and which are kept and why.
 
+pub mod claim;
 pub mod decide;
 pub mod guarded;
 pub mod key_shape;

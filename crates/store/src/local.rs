@@ -1,4 +1,6 @@
 //! Buckets without a server: folders of a local directory, or memory. object_store reads both.
+//!
+//! A link that leads out of the directory is followed nowhere, because what it leads to is no bucket's.
 
 use crate::types::{BucketFacts, Gate, Outcome, StoreError, innermost};
 use argo_gc_core::model::bucket::Bucket;
@@ -66,14 +68,56 @@ impl LocalBuckets {
                 if !named || !folder.is_dir() {
                     return Err(missing());
                 }
+                self.ensure_inside(&folder)?;
                 let store = LocalFileSystem::new_with_prefix(folder);
                 store.map(|store| Arc::new(store) as _).map_err(|error| failed(name, &error))
             }
         }
     }
 
+    /// Refuses a path that links lead out of the directory, whether there is anything at its end or not.
+    fn ensure_inside(&self, path: &FsPath) -> Result<(), StoreError> {
+        let Root::Directory(root) = &*self.0 else { return Ok(()) };
+        // The directory itself is its user's choice, and may be a link.
+        let real = path.ancestors().find_map(|path| path.canonicalize().ok());
+        match (real, root.canonicalize()) {
+            (Some(real), Ok(root)) if !real.starts_with(&root) => Err(StoreError::Failed {
+                what: path.display().to_string(),
+                message: "a link leads out of the directory that stands in for the buckets".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a folder with such a link anywhere below, before it is listed: the link may lead to the root of all files.
+    fn ensure_folder_inside(&self, bucket: &Bucket, folder: &str) -> Result<(), StoreError> {
+        let Root::Directory(root) = &*self.0 else { return Ok(()) };
+        let mut folders = vec![root.join(bucket.name()).join(folder)];
+        while let Some(folder) = folders.pop() {
+            self.ensure_inside(&folder)?;
+            // What can't be read is told by the listing.
+            let Ok(entries) = folder.read_dir() else { continue };
+            for entry in entries.flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() => self.ensure_inside(&entry.path())?,
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ensure_object_inside(&self, bucket: &Bucket, key: &str) -> Result<(), StoreError> {
+        match &*self.0 {
+            Root::Directory(root) => self.ensure_inside(&root.join(bucket.name()).join(key)),
+            Root::Memory(_) => Ok(()),
+        }
+    }
+
     pub(crate) async fn head(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectFacts>, StoreError> {
         let (store, path) = (self.open(bucket)?, path(key)?);
+        self.ensure_object_inside(bucket, key)?;
         match store.head(&path).await {
             Ok(meta) => Ok(Some(facts(meta))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -91,6 +135,7 @@ impl LocalBuckets {
             let store = local.open(&bucket)?;
             // object_store lists whole folders only, so the folder is listed and then filtered by the prefix.
             let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+            local.ensure_folder_inside(&bucket, folder)?;
             let listed: Result<Vec<ObjectMeta>, _> = match folder {
                 "" => store.list(None).try_collect().await,
                 folder => store.list(Some(&path(folder)?)).try_collect().await,
@@ -98,6 +143,7 @@ impl LocalBuckets {
             let mut objects: Vec<ObjectFacts> =
                 listed.map_err(|error| failed(bucket.name(), &error))?.into_iter().map(facts).collect();
             objects.retain(|object| object.key.starts_with(&prefix));
+            objects.iter().try_for_each(|object| local.ensure_object_inside(&bucket, &object.key))?;
             Ok(objects)
         })
         .boxed()

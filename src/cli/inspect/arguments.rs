@@ -2,7 +2,7 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
-use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts};
@@ -82,6 +82,8 @@ pub(crate) struct Arguments {
     pub since: Option<PathBuf>,
     #[command(flatten)]
     pub controller: VersionFlags,
+    #[command(flatten)]
+    pub controllers: ControllerFlags,
 
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files", help_heading = "Selection")]
@@ -164,6 +166,7 @@ impl Arguments {
             chunk_size: self.kube.chunk_size,
             selection: Selection { prefix: self.prefix.clone(), ..selection },
             argo_version: self.controller.argo_version,
+            controller_namespace: self.controllers.controller_namespace.clone(),
         }
     }
 

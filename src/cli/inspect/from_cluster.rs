@@ -4,7 +4,7 @@ use crate::cli::inspect::arguments::Arguments;
 use crate::cli::inspect::run::Run;
 use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
-use crate::cli::warnings::report;
+use crate::cli::warnings::{report, tell_controllers};
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         cluster.ensure_namespace(namespace).await?;
     }
     let (inspection, code) = run.finish()?;
+    tell_controllers(&assessor.context.controllers, streams);
     let place = match request.namespace {
         Some(name) => format!("{name} namespace"),
         None => "the cluster".to_owned(),

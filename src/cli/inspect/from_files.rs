@@ -3,7 +3,7 @@
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::inspect::run::Run;
 use crate::cli::streams::Streams;
-use crate::cli::warnings::{report, warn_of_repeated};
+use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::error::Error;
 use crate::files;
 use crate::files::Input;
@@ -25,6 +25,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         inputs: files::inputs(&arguments.from.files, arguments.from.recursive)?,
         selection: arguments.selection(now),
         argo_version: arguments.controller.argo_version,
+        controller_namespace: arguments.controllers.controller_namespace.clone(),
         holds_pipes: false,
     };
     let origin = Scope {
@@ -54,6 +55,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             .say(format!("Note: left out {count} of kind {kind}; inspect looks at workflows that have run"));
     }
     warn_of_repeated(read.repeated, streams);
+    tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
     Ok(code)
 }

@@ -1,8 +1,9 @@
 //! Reads the manifests for `lint` from files, from a cluster, or from both.
 
 use crate::cli::kube_flags::KubeFlags;
-use crate::cli::shared_flags::{FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
 use crate::error::Error;
 use crate::files;
 use crate::files::{Input, InputError};
@@ -27,6 +28,7 @@ pub(crate) struct Inputs<'a> {
     pub connected: bool,
     pub scope: &'a ScopeFlags,
     pub controller: &'a VersionFlags,
+    pub controllers: &'a ControllerFlags,
     pub kube: &'a KubeFlags,
 }
 
@@ -117,7 +119,12 @@ impl Gathered {
         let cluster = Cluster::connect(&inputs.kube.access()).await?;
         let whole = inputs.scope.all_namespaces || inputs.connected && inputs.kube.namespace.is_none();
         let namespace = (!whole).then(|| cluster.namespace().to_owned());
-        let beyond = cluster.manifests(namespace.as_deref()).await?;
+        let beyond = cluster
+            .manifests(ControllerQuery {
+                namespace: namespace.as_deref(),
+                named: inputs.controllers.controller_namespace.as_deref(),
+            })
+            .await?;
         let from_files = !inputs.from.files.is_empty();
         if !from_files {
             self.source.kind = "cluster".to_owned();

@@ -2,12 +2,15 @@
 //! plan is new, saved or resumed.
 
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
-use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print, watch};
+use crate::cli::purge::confirm::{
+    Target, carry_out, check_caps, confirm, identities, preflight, print, tell_buckets, watch,
+};
 use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
-use crate::cli::warnings::warn_of_readers;
+use crate::cli::warnings;
 use crate::cluster::access::Access;
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::{ControllerQuery, unreviewed};
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
 use crate::error::{Error, exit};
@@ -23,7 +26,7 @@ use crate::scan::gather::{Gathered, Scan};
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
-use argo_gc_core::plan::named::Needs;
+use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_store::store::Store;
@@ -52,7 +55,7 @@ impl Planner<'_> {
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
         }
-        warn_of_readers(&references, streams);
+        warnings::warn_of_readers(&references, streams);
         tracing::debug!(references = references.len(), "gathered");
         if taken == 0 {
             streams.say("No workflows selected.");
@@ -88,6 +91,9 @@ pub(crate) async fn run(
         return Ok(exit::DONE);
     }
     check_caps(arguments, &plan)?;
+    if arguments.dry_run != DryRun::None {
+        tell_buckets(&plan, streams);
+    }
     if target.cluster.is_none() && arguments.storage.store_root.is_none() {
         streams.say("Files are no cluster: from them real buckets are only planned for.");
         return Ok(exit::DONE);
@@ -136,7 +142,7 @@ pub(crate) async fn saved(
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
     // A plan made from files names no cluster, so no cluster is asked.
-    let (cluster, context) = connect(arguments, &plan, now).await?;
+    let (cluster, context) = connect(arguments, &plan, streams, now).await?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
@@ -163,7 +169,7 @@ pub(crate) async fn resume(
 ) -> Result<u8, Error> {
     let record = JournalReplay::read(path)?;
     let store = arguments.storage.open()?;
-    let (cluster, context) = connect(arguments, &record.plan, now).await?;
+    let (cluster, context) = connect(arguments, &record.plan, streams, now).await?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
@@ -205,6 +211,7 @@ pub(crate) async fn resume(
     let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
     print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
     if arguments.dry_run != DryRun::None {
+        tell_buckets(&plan, streams);
         return Ok(exit::DONE);
     }
     preflight(arguments, &plan, &target).await?;
@@ -227,13 +234,13 @@ async fn without_needed(
     let Some(cluster) = cluster else {
         let OtherClusters { references, guarded, names, .. } = others;
         let since = Since { elsewhere: guarded, workflows: names.into_iter().collect(), ..Since::default() };
-        return Ok(plan.keep_needed(&references.finish(), &since)?.0);
+        return Ok(plan.keep_needed(&references.finish(), &Named::default(), &since)?.0);
     };
     // What is forbidden in all namespaces was read in that of the plan.
     let namespace = Some(cluster.namespace().to_owned());
     let request =
         ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
-    let allowed = arguments.rules(cluster.repositories(&context.controllers).await, context.now).allowed;
+    let allowed = arguments.rules(cluster.repositories(&context.controllers, None).await, context.now).allowed;
     let Refreshed { references, named, since, unread } =
         refresh::references(cluster, &request, context, &allowed, &plan, others).await?;
     arguments.check_unread(&unread)?;
@@ -253,6 +260,7 @@ pub(crate) async fn identity(cluster: Option<&Cluster>) -> Option<ClusterIdentit
 async fn connect(
     arguments: &Arguments,
     plan: &Plan,
+    streams: &mut Streams,
     now: Timestamp,
 ) -> Result<(Option<Cluster>, Context), Error> {
     if plan.head.cluster.is_none() {
@@ -260,9 +268,16 @@ async fn connect(
         return Ok((None, context));
     }
     // -n is refused here: what may be read in one namespace only was read in that of the plan.
-    let access = Access { namespace: only_namespace(plan)?, ..arguments.argo.beside(&arguments.kube)? };
+    let namespace = only_namespace(plan)?;
+    let access = Access { namespace: namespace.clone(), ..arguments.argo.beside(&arguments.kube)? };
     let cluster = Cluster::connect(&access).await?;
-    let (mut controllers, related, _) = cluster.related(None).await;
+    let query = ControllerQuery {
+        namespace: namespace.as_deref(),
+        named: arguments.controllers.controller_namespace.as_deref(),
+    };
+    let (mut controllers, related, _) = cluster.related(None, query).await;
+    warnings::warn_of_gaps(unreviewed(&controllers).as_slice(), streams);
+    warnings::tell_controllers(&controllers, streams);
     controllers.version = arguments.controller.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))
 }

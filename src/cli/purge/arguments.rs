@@ -2,7 +2,7 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
-use crate::cli::shared_flags::{AlsoFlags, FileFlags, ScopeFlags, VersionFlags};
+use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
@@ -31,7 +31,7 @@ use std::time::Duration;
 ///
 /// Shows which objects of which workflows are deleted, which are kept and why, asks, deletes exactly those, verifies
 /// that they are gone, and says how much was freed. Nothing that anything visible still refers to is deleted, nothing
-/// of a workflow that has not finished, nothing outside the repositories this cluster is configured with, and no
+/// of a workflow that has not finished, nothing outside the repositories of the controllers that count, and no
 /// object that was overwritten since it was shown. --dry-run only shows the plan.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
@@ -66,6 +66,8 @@ pub(crate) struct Arguments {
     pub output: PurgeFormat,
     #[command(flatten)]
     pub controller: VersionFlags,
+    #[command(flatten)]
+    pub controllers: ControllerFlags,
 
     /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
@@ -98,7 +100,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", help_heading = "Selection")]
     pub policy: Option<PathBuf>,
 
-    /// Another place where deleting is allowed: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an
+    /// Another place where deleting is allowed, besides the repositories of controllers and of the namespace of -n: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an
     /// Azure container's URL; without a prefix the whole bucket.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
     pub repository: Vec<(Bucket, String)>,
@@ -273,6 +275,7 @@ impl Arguments {
             chunk_size: self.kube.chunk_size,
             selection: self.selection(namespace, now),
             argo_version: self.controller.argo_version,
+            controller_namespace: self.controllers.controller_namespace.clone(),
             ..ClusterRequest::default()
         }
     }

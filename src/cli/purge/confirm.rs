@@ -151,6 +151,14 @@ pub(crate) async fn identities(plan: &Plan, target: &Target<'_>) -> String {
     identities.join(" and ")
 }
 
+/// Says of each bucket what a delete does to it, and whether there is a way back.
+pub(crate) fn tell_buckets(plan: &Plan, streams: &mut Streams) {
+    streams.say("\n");
+    for bucket in &plan.tail.buckets {
+        streams.say(show::bucket(bucket));
+    }
+}
+
 /// Shows the buckets, the cluster and the identities, and asks the user to confirm.
 pub(crate) async fn confirm(
     arguments: &Arguments,
@@ -158,10 +166,7 @@ pub(crate) async fn confirm(
     target: &Target<'_>,
     streams: &mut Streams,
 ) -> Result<(), Error> {
-    streams.say("\n");
-    for bucket in &plan.tail.buckets {
-        streams.say(show::bucket(bucket));
-    }
+    tell_buckets(plan, streams);
     let place = match &plan.head.cluster {
         Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
         None => "files".to_owned(),

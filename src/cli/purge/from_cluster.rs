@@ -17,7 +17,7 @@ use crate::scan::cluster::{check_clock, everything, labelled};
 use crate::scan::gather::{Scan, Terms};
 use argo_gc_core::model::context::{Context, RelatedKind};
 use argo_gc_core::plan::retention::Retention;
-use argo_gc_core::plan::rules::{Allowed, Rules};
+use argo_gc_core::plan::rules::Rules;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -44,14 +44,11 @@ pub(crate) async fn run(
     let mut gathering = Gathering::default();
     gathering.references.absorb(others.references);
     let pins = cluster.beside(namespace, &mut gathering).await;
-    let (mut controllers, related, gaps) = cluster.related(namespace).await;
+    let (mut controllers, related, gaps) = cluster.related(namespace, request.controllers()).await;
     controllers.version = request.argo_version;
     warnings::warn_of_gaps(&gaps, streams);
-    let mut allowed = cluster.repositories(&controllers).await;
-    if let Some(root) = &arguments.storage.store_root {
-        tracing::debug!(root = %root.display(), "every bucket below the directory is the user's own");
-        allowed = Allowed::everywhere();
-    }
+    warnings::tell_controllers(&controllers, streams);
+    let allowed = cluster.repositories(&controllers, arguments.kube.namespace.as_deref()).await;
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(RelatedKind::GcPods, namespace.unwrap_or_default()) {

@@ -4,11 +4,12 @@ use crate::cli::purge::apply::Planner;
 use crate::cli::purge::arguments::Arguments;
 use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
+use crate::cli::warnings::tell_controllers;
 use crate::error::Error;
-use crate::scan::files::{Loaded, load};
+use crate::scan::files::{LoadRequest, Loaded, load};
 use crate::scan::gather::{Scan, Terms};
 use argo_gc_core::plan::retention::Retention;
-use argo_gc_core::plan::rules::{Allowed, Rules};
+use argo_gc_core::plan::rules::Rules;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -20,18 +21,17 @@ pub(crate) async fn run(
 ) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
     let others = arguments.also.read(None, now)?;
-    let Loaded { context, mut gathering, pins, workflows, .. } = load(
-        &arguments.from.files,
-        arguments.from.recursive,
-        arguments.controller.argo_version,
-        &mut *streams.input,
-        now,
-    )?;
-    gathering.references.absorb(others.references);
-    let allowed = match arguments.storage.store_root {
-        Some(_) => Allowed::everywhere(),
-        None => Allowed::default(),
+    let request = LoadRequest {
+        paths: &arguments.from.files,
+        recursive: arguments.from.recursive,
+        version: arguments.controller.argo_version,
+        controller_namespace: arguments.controllers.controller_namespace.as_deref(),
+        namespace: arguments.kube.namespace.as_deref(),
     };
+    let Loaded { context, mut gathering, pins, workflows, allowed, .. } =
+        load(&request, &mut *streams.input, now)?;
+    gathering.references.absorb(others.references);
+    tell_controllers(&context.controllers, streams);
     let selection = arguments.selection(arguments.kube.namespace.clone(), now);
     let terms = Terms {
         context: Arc::new(context),

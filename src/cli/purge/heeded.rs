@@ -23,6 +23,7 @@ const CLUSTER: &[&str] = &[
     "argo_secure",
     "argo_insecure_skip_verify",
     "argo_version",
+    "controller_namespace",
     "accept_unread",
     "also",
     "also_max_age",

@@ -42,6 +42,9 @@ pub const GC_POD_INFIX: &str = "-artgc-";
 /// The annotation of an `artifact-repositories` ConfigMap with the key of the default repository.
 pub const DEFAULT_REPOSITORY: &str = "workflows.argoproj.io/default-artifact-repository";
 
+/// The ConfigMap of a namespace's artifact repositories.
+pub const REPOSITORIES: &str = "artifact-repositories";
+
 /// Condition type and Event reason that report failed collection.
 pub const CONDITION_GC_ERROR: &str = "ArtifactGCError";
 

@@ -268,10 +268,12 @@ pub struct DeployedPod {
     pub spec: DeployedPodSpec,
 }
 
-/// Its containers.
+/// Its containers and service account.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct DeployedPodSpec {
+    #[serde(deserialize_with = "de::or_default")]
+    pub service_account_name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub containers: Vec<Container>,
 }

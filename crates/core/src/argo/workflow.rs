@@ -137,6 +137,21 @@ impl Workflow {
         self.is_terminal() && self.metadata.label(names::COMPLETED) != "false"
     }
 
+    /// Returns the time at which the run began; none if its status names no start. What users of the namespace write
+    /// into the status counts only from the creation on, whose time the server sets.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.since_creation(self.status.started_at)
+    }
+
+    /// Returns the time at which the run ended, as [`Self::began`] does.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.since_creation(self.status.finished_at)
+    }
+
+    fn since_creation(&self, time: Option<Timestamp>) -> Option<Timestamp> {
+        time.map(|time| self.metadata.creation_timestamp.map_or(time, |created| time.max(created)))
+    }
+
     /// Returns true for a row of the archive, as opposed to a live object (`docs/argo-gc.md#false-coverage`).
     pub fn is_archived_record(&self) -> bool {
         self.metadata.label(names::ARCHIVING) == "Persisted"

@@ -371,19 +371,18 @@ impl<'a> Case<'a> {
     /// (`docs/argo-gc.md#readiness`); none if the strategy is not ready.
     pub(crate) fn ready_since(&self, strategy: &Strategy) -> Option<Timestamp> {
         let meta = &self.workflow.metadata;
-        let status = &self.workflow.status;
         let gated = self.version.is_none_or(|version| version >= GATED);
         if gated && !self.workflow.is_terminal() {
             return None;
         }
         let completed = (*strategy == Strategy::OnWorkflowCompletion
             && meta.label(names::COMPLETED) == "true")
-            .then_some(status.finished_at)
+            .then_some(self.workflow.ended())
             .flatten();
         match (completed, meta.deletion_timestamp) {
             (Some(completed), _) => Some(completed),
             (None, Some(deleted)) if gated => {
-                Some(status.finished_at.map_or(deleted, |end| end.max(deleted)))
+                Some(self.workflow.ended().map_or(deleted, |end| end.max(deleted)))
             }
             (None, deleted) => deleted,
         }

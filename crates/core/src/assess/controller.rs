@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn told(mut workflow: Workflow, seen: Vec<Controller>, complete: bool) -> (Verdict, Option<Reason>) {
-        let controllers = Controllers { seen, complete, version: None };
+        let controllers = Controllers { seen, complete, ..Controllers::default() };
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         let context = Context { now, controllers, related: Related::default() };
         let assessment = assess(&mut workflow, &context);

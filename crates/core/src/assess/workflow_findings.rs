@@ -35,7 +35,7 @@ impl<'a> Case<'a> {
                 Some(finding) => finding,
                 None => return Vec::new(),
             },
-            None if self.is_overdue(deleted.max(self.workflow.status.finished_at)) && deleted.is_some() => {
+            None if self.is_overdue(deleted.max(self.workflow.ended())) && deleted.is_some() => {
                 if !self.maybe_before(REMOVABLE_WITHOUT_POD) {
                     finding(Reason::Overdue, "metadata.deletionTimestamp", "passed over an hour ago")
                 } else {

@@ -101,6 +101,7 @@ pub struct Assessment {
     pub uid: String,
     pub phase: String,
     pub created_at: Option<Timestamp>,
+    /// The end of the run, which is not before the creation, whatever the status says.
     pub finished_at: Option<Timestamp>,
     pub deletion_timestamp: Option<Timestamp>,
     pub finalizer: Finalizer,

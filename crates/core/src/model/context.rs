@@ -21,6 +21,10 @@ pub struct Context {
 pub struct Controller {
     pub namespace: String,
     pub name: String,
+    /// The service account that it runs as.
+    pub account: String,
+    /// The only namespace in which it counts, because its account may manage workflows only there; none for all.
+    pub within: Option<String>,
     /// The version, from the image tag or given by the user.
     pub version: Option<Version>,
     /// `instanceID` of its ConfigMap: none when the ConfigMap could not be read, empty when unset.
@@ -35,11 +39,30 @@ pub struct Controller {
     pub replicas: Option<i32>,
 }
 
+/// A Deployment that looks like a controller and does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncounted {
+    pub namespace: String,
+    pub name: String,
+    pub why: Distrust,
+}
+
+/// The reason why a controller does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// Its service account may not manage workflows.
+    MayNotManage,
+    /// It is unknown whether its account may, for this reason.
+    Unreviewed(String),
+}
+
 /// The controllers seen.
 #[derive(Debug, Clone, Default)]
 pub struct Controllers {
+    /// Those that count.
     pub seen: Vec<Controller>,
-    /// True if every Deployment of the cluster could be read; else there may be more controllers.
+    pub uncounted: Vec<Uncounted>,
+    /// True if every Deployment of the cluster could be read and judged; else there may be more controllers.
     pub complete: bool,
     /// The version given by the user, which applies to all controllers.
     pub version: Option<Version>,
@@ -211,10 +234,7 @@ impl Controllers {
         instance_id: &str,
     ) -> impl Iterator<Item = &'a Controller> {
         let (namespace, instance_id) = (namespace.to_owned(), instance_id.to_owned());
-        self.seen.iter().filter(move |controller| {
-            controller.managed_namespace.as_ref().is_none_or(|managed| *managed == namespace)
-                && controller.instance_id.as_ref().is_none_or(|own| *own == instance_id)
-        })
+        self.seen.iter().filter(move |controller| controller.may_manage(&namespace, &instance_id))
     }
 
     /// Returns the reason why the references of archived workflows are unknown while no Argo server is asked;
@@ -287,7 +307,7 @@ mod tests {
     fn one_archive_is_whole_only_where_it_is_the_only_one() {
         let beyond = |seen: Vec<Controller>, complete, exists, managed: &str| {
             let archive = ArchiveExtent { exists, managed_namespace: managed.to_owned() };
-            Controllers { seen, complete, version: None }.beyond_archive(&archive).is_some()
+            Controllers { seen, complete, ..Controllers::default() }.beyond_archive(&archive).is_some()
         };
         let one = || vec![controller(true, None)];
         assert!(!beyond(one(), true, true, ""));

@@ -23,6 +23,11 @@ impl Controller {
         Some(Self {
             namespace: own.clone(),
             name: deployment.metadata.name.clone(),
+            account: match deployment.spec.template.spec.service_account_name.as_str() {
+                "" => "default".to_owned(),
+                named => named.to_owned(),
+            },
+            within: None,
             version: Version::from_image(&container.image),
             instance_id: None,
             gc_enabled: container.gc_enabled(),
@@ -48,6 +53,19 @@ impl Controller {
             self.managed_namespace.clone_from(&config.namespace);
         }
         self.config = Some(config);
+    }
+
+    /// Returns true if it may be the one that manages a workflow of this namespace and instance ID.
+    pub(crate) fn may_manage(&self, namespace: &str, instance_id: &str) -> bool {
+        self.managed_namespace.as_ref().is_none_or(|managed| managed == namespace)
+            && self.within.as_ref().is_none_or(|within| within == namespace)
+            && self.instance_id.as_ref().is_none_or(|own| own == instance_id)
+    }
+
+    /// Returns true if its configuration may say where a purge deletes: its account may manage the workflows of all
+    /// namespaces, or of the one that the user named.
+    pub fn may_widen(&self, named: Option<&str>) -> bool {
+        self.within.as_ref().is_none_or(|within| named == Some(within))
     }
 
     /// Returns true if the controller archives workflows; none if this is unknown.

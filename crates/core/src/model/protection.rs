@@ -49,6 +49,8 @@ protections! {
     UnsupportedEngine "unsupported-engine",
     /// It lies outside the repositories that the cluster is configured with or the user named.
     ForeignLocation "foreign-location",
+    /// By the key format of its repository the key is another namespace's or workflow's.
+    ForeignKey "foreign-key",
     /// Its outputs came from a cache: the object is another workflow's.
     MemoHit "memo-hit",
     /// It was taken over from the workflow this one was resubmitted from.

@@ -191,6 +191,10 @@ impl Selected {
         if let Some(hold) = &facts.held {
             return Some(Objection::new(Protection::Held, hold));
         }
+        // What lies in a directory may have the shape that the directory's own key is too short for.
+        if let Some(objection) = claimed(rules, &self.plan, &candidate.bucket, &facts.key) {
+            return Some(objection);
+        }
         let bucket = candidate.bucket.name();
         let Needs { references, released, named } = needs;
         if let Some(holder) = references.holder_within(bucket, &facts.key, &candidate.key, released) {
@@ -213,6 +217,17 @@ impl Selected {
         }
         None
     }
+}
+
+/// Returns the objection to a key that is another namespace's or workflow's by the format of its repository's keys.
+pub(crate) fn claimed(
+    rules: &Rules,
+    plan: &PlannedWorkflow,
+    bucket: &Bucket,
+    key: &str,
+) -> Option<Objection> {
+    let format = rules.allowed.format_of_another(plan.into(), bucket, key)?;
+    Some(Objection::new(Protection::ForeignKey, format))
 }
 
 /// Returns the other workflows that refer to an object.

@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
     /// and its end is not in the future.
     pub fn finished(&self, now: Timestamp) -> Option<Timestamp> {
         let counts = self.workflow.is_over() && !self.workflow.is_archived_record();
-        self.workflow.status.finished_at.filter(|end| counts && *end <= now)
+        self.workflow.ended().filter(|end| counts && *end <= now)
     }
 
     /// Returns namespace, name and UID, which together identify the run.
@@ -195,7 +195,7 @@ impl Retention {
         let keep = self.keep(run);
         let pin = self.pins.iter().find(|pin| pin.takes(&run.workflow.metadata));
         let young = || {
-            let (end, limit) = (run.workflow.status.finished_at?, keep.older_than?);
+            let (end, limit) = (run.workflow.ended()?, keep.older_than?);
             let young = now.duration_since(end) <= limit;
             young.then(|| format!("finished at {end}, and olderThan is {}", days(limit)))
         };

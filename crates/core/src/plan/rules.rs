@@ -1,12 +1,18 @@
 //! The rules of a purge: ages, verdicts, allowed places.
 
+use crate::argo::config;
+use crate::argo::config::Repository;
+use crate::argo::related::ConfigMap;
 use crate::model::assessment::ArtifactReport;
 use crate::model::bucket::Bucket;
+use crate::model::context::Controllers;
+use crate::plan::claim::{Claimant, KeyFormat};
 use crate::plan::guarded::Guarded;
 use crate::plan::retention::Retention;
 use crate::reason::Reason;
 use crate::verdict::{Class, Verdict};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The rules of one purge: which workflows it may touch, and how carefully.
@@ -38,39 +44,97 @@ pub struct Rules {
 /// The places where deletion is allowed, as buckets with a key prefix.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// The buckets with their prefixes. A prefix ends in `/`, or is empty, or is a whole key.
-    pub(crate) places: Vec<(Bucket, String)>,
-    /// True if every place is allowed, because a local directory stands in for all buckets.
-    pub(crate) everywhere: bool,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    bucket: Bucket,
+    /// It ends in `/`, or is empty, or is a whole key.
+    prefix: String,
+    /// The format of a configured repository's keys; none for a place that the user named.
+    format: Option<KeyFormat>,
 }
 
 impl Allowed {
-    /// Allows every place.
-    pub fn everywhere() -> Self {
-        Self { everywhere: true, ..Self::default() }
-    }
-
-    /// Adds a bucket with the constant prefix of the keys that are written to it.
+    /// Adds a place that the user named.
     pub fn add(&mut self, bucket: Bucket, prefix: impl Into<String>) {
-        self.places.push((bucket, prefix.into()));
+        self.places.push(Place { bucket, prefix: prefix.into(), format: None });
     }
 
-    /// Returns true if no place is allowed.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && !self.everywhere
+    /// Adds the repositories of the controllers whose configuration may say where a purge deletes. Returns the namespaces
+    /// whose `artifact-repositories` say so too: the controllers' own, and the one that the user named.
+    pub fn add_controllers<'a>(
+        &mut self,
+        controllers: &'a Controllers,
+        named: Option<&'a str>,
+    ) -> BTreeSet<&'a str> {
+        let mut namespaces: BTreeSet<&str> = named.into_iter().collect();
+        for controller in controllers.seen.iter().filter(|controller| controller.may_widen(named)) {
+            let config = controller.config.as_ref();
+            if let Some(repository) = config.and_then(|config| config.repository.as_ref()) {
+                self.add_configured(repository);
+            }
+            namespaces.insert(&controller.namespace);
+        }
+        namespaces
+    }
+
+    /// Adds a configured repository, with the constant prefix of the keys that are written to it.
+    fn add_configured(&mut self, repository: &Repository) {
+        if let Some(bucket) = repository.location.place() {
+            let prefix = constant_prefix(&repository.key_format).to_owned();
+            let format = Some(KeyFormat::parse(&repository.key_format));
+            self.places.push(Place { bucket, prefix, format });
+        }
+    }
+
+    /// Adds all repositories of an `artifact-repositories` ConfigMap. Nothing can be stored in those that can't be
+    /// understood.
+    pub fn add_all_of(&mut self, config: &ConfigMap) {
+        let entries = config::repositories(config).entries.into_values();
+        entries.filter_map(Result::ok).flatten().for_each(|repository| self.add_configured(&repository));
+    }
+
+    /// Returns the key formats of the configured repositories, each with its bucket.
+    pub fn key_formats(&self) -> Vec<(Bucket, String)> {
+        let format = |place: &Place| Some((place.bucket.clone(), place.format.as_ref()?.as_str().to_owned()));
+        self.places.iter().filter_map(format).collect()
     }
 
     /// Returns true if the object's place is allowed. A prefix matches only up to a path boundary
     /// (`docs/dangers.md`, danger 2).
     pub fn covers(&self, bucket: &Bucket, key: &str) -> bool {
-        self.everywhere
-            || self.places.iter().any(|(allowed, prefix)| {
-                let inside = key.strip_prefix(prefix.as_str());
-                let whole = |rest: &str| {
-                    prefix.is_empty() || prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
-                };
-                allowed == bucket && inside.is_some_and(whole)
+        self.places.iter().any(|place| place.covers(bucket, key))
+    }
+
+    /// Returns the format by which the key is another namespace's or workflow's, if a repository of the bucket has
+    /// such a format. A named place allows the key if it leaves the format no choice of the namespace or workflow.
+    pub(crate) fn format_of_another(
+        &self,
+        claimant: Claimant<'_>,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Option<&str> {
+        let named = |constant: &str| {
+            self.places.iter().any(|named| {
+                named.format.is_none() && named.prefix.len() > constant.len() && named.covers(bucket, key)
             })
+        };
+        let places = self.places.iter().filter(|place| place.bucket == *bucket);
+        let mut formats = places.filter_map(|place| Some((place.prefix.as_str(), place.format.as_ref()?)));
+        let found = formats.find(|(constant, format)| format.is_anothers(claimant, key) && !named(constant));
+        found.map(|(_, format)| format.as_str())
+    }
+}
+
+impl Place {
+    fn covers(&self, bucket: &Bucket, key: &str) -> bool {
+        let prefix = self.prefix.as_str();
+        let whole = |rest: &str| {
+            prefix.is_empty() || prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
+        };
+        self.bucket == *bucket && key.strip_prefix(prefix).is_some_and(whole)
     }
 }
 

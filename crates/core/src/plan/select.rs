@@ -6,7 +6,7 @@ use crate::model::engine::StorageEngine;
 use crate::model::location::Location;
 use crate::model::object::is_safe;
 use crate::model::protection::Protection;
-use crate::plan::decide::{Candidate, NamedKey, Objection, Selected};
+use crate::plan::decide::{Candidate, NamedKey, Objection, Selected, claimed};
 use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedWorkflow;
 use crate::plan::retention::Filter;
@@ -78,7 +78,12 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     }
     for artifact in wanted {
         let last = selected.candidates.last().map(|candidate| &candidate.bucket);
-        match candidate(artifact, rules, last) {
+        let found = candidate(artifact, rules, last);
+        let found = found.and_then(|found| match claimed(rules, &selected.plan, &found.bucket, &found.key) {
+            Some(objection) => Err(Some(objection)),
+            None => Ok(found),
+        });
+        match found {
             Ok(candidate) if has_shape(&candidate.key) && !about.named => {
                 let objection = Objection::new(Protection::Kubeflow, "");
                 selected.plan.keep.push(objection.keep(candidate.uri(), &candidate.name));
@@ -303,6 +308,12 @@ mod tests {
         }
     }
 
+    fn anywhere() -> Allowed {
+        let mut allowed = Allowed::default();
+        allowed.add("gs://b".parse().expect("a bucket"), "");
+        allowed
+    }
+
     fn rules() -> Rules {
         Rules {
             now: at(200),
@@ -314,7 +325,7 @@ mod tests {
             only: None,
             release_finalizer: false,
             buckets: Vec::new(),
-            allowed: Allowed::everywhere(),
+            allowed: anywhere(),
             retention: None,
             elsewhere: Guarded::default(),
         }
