@@ -74,6 +74,10 @@ pub enum Hint {
     OtherCluster,
     /// A plan can't be used any more.
     NewPlan,
+    /// A saved plan was named where a journal is wanted.
+    IsPlan,
+    /// A journal was named where a saved plan is wanted.
+    IsJournal,
 }
 
 impl From<&str> for Hint {

@@ -35,6 +35,8 @@ fn words(hint: &Hint) -> &str {
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
         Hint::OtherCluster => "choose it with --context",
         Hint::NewPlan => "make a new one with --plan-out",
+        Hint::IsPlan => "a saved plan is carried out with: kubectl argo-gc purge --plan FILE",
+        Hint::IsJournal => "an interrupted run is finished with: kubectl argo-gc purge --resume JOURNAL",
     }
 }
 

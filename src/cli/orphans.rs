@@ -119,7 +119,7 @@ impl Arguments {
             };
         }
         let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
-        let mut draft = Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()))?;
+        let mut draft = Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()).allowing(&self.repository))?;
         for group in planned.into_values()? {
             draft.add(&group?)?;
         }
@@ -157,16 +157,5 @@ impl Arguments {
 }
 
 fn orphans(name: String) -> PlannedWorkflow {
-    PlannedWorkflow {
-        namespace: String::new(),
-        name,
-        uid: String::new(),
-        phase: String::new(),
-        finished_at: None,
-        delete: Vec::new(),
-        keep: Vec::new(),
-        absent: Vec::new(),
-        orphans: true,
-        release_finalizer: false,
-    }
+    PlannedWorkflow { name, orphans: true, ..PlannedWorkflow::default() }
 }

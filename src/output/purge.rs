@@ -232,6 +232,25 @@ pub fn bucket(facts: &BucketFacts) -> String {
     text
 }
 
+/// Says what is different about a bucket since a plan was made: the settings that decide whether there is a way back,
+/// and what may be deleted.
+pub fn changed_settings(then: &BucketFacts, now: &BucketFacts) -> Vec<String> {
+    let days = |seconds: u64| if seconds == 0 { "off".to_owned() } else { span(seconds) };
+    let on = |versioning: bool| if versioning { "on" } else { "off" }.to_owned();
+    let readable = |unread: &Option<String>| if unread.is_some() { "unread" } else { "readable" }.to_owned();
+    let name = escape(&now.bucket.to_string()).into_owned();
+    [
+        ("its soft delete", days(then.soft_delete_seconds), days(now.soft_delete_seconds)),
+        ("its versioning", on(then.versioning), on(now.versioning)),
+        ("its retention", days(then.retention_seconds), days(now.retention_seconds)),
+        ("its settings", readable(&then.unread), readable(&now.unread)),
+    ]
+    .into_iter()
+    .filter(|(_, then, now)| then != now)
+    .map(|(what, then, now)| format!("{name}: {what} was {then} when the plan was made, and is {now} now"))
+    .collect()
+}
+
 /// Shows the outcome of a plan. `items` are the workflows of a document, each made by [`result_item`]; `journal` is the
 /// journal's path.
 ///
@@ -270,6 +289,9 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
             size(later)
         )?,
     }
+    if tally.before > 0 {
+        writeln!(out, "{} had been deleted before by this run; they are gone", plural(tally.before, "object"))?;
+    }
     if tally.gone > 0 {
         writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;
     }
@@ -288,6 +310,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
         let (outcome, detail) = match &settled.fate {
             ObjectOutcome::Deleted => ("deleted", ""),
             ObjectOutcome::Gone => ("gone", ""),
+            ObjectOutcome::DeletedBefore => ("deleted-before", ""),
             ObjectOutcome::Kept(protection, detail) => (protection.code(), detail.as_str()),
             ObjectOutcome::Failed(why) => ("failed", why.as_str()),
             ObjectOutcome::NotReached => ("not-reached", ""),
@@ -317,7 +340,7 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
         "plan": plan,
         "complete": tally.left == 0,
         "totals": {
-            "deleted": tally.deleted, "gone": tally.gone, "left": tally.left,
+            "deleted": tally.deleted, "gone": tally.gone, "deletedBefore": tally.before, "left": tally.left,
             "bytes": tally.bytes.values().sum::<u64>(),
             "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
         },
@@ -329,7 +352,7 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
 pub fn leftover(settled: &Settled) -> Option<String> {
     let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
-        ObjectOutcome::Deleted | ObjectOutcome::Gone => return None,
+        ObjectOutcome::Deleted | ObjectOutcome::Gone | ObjectOutcome::DeletedBefore => return None,
         ObjectOutcome::Kept(protection, detail) if detail.is_empty() => clause(*protection).to_owned(),
         ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", clause(*protection)),
         ObjectOutcome::Failed(why) => format!("failed: {why}"),

@@ -21,6 +21,8 @@ pub enum ObjectOutcome {
     Deleted,
     /// Somebody else had deleted it.
     Gone,
+    /// An earlier part of this run deleted it.
+    DeletedBefore,
     Kept(Protection, String),
     Failed(String),
     /// The user stopped the run first.
@@ -32,7 +34,7 @@ pub enum ObjectOutcome {
 impl ObjectOutcome {
     /// Whether the planned generation is no longer there.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Deleted | Self::Gone)
+        matches!(self, Self::Deleted | Self::Gone | Self::DeletedBefore)
     }
 }
 
@@ -53,29 +55,36 @@ pub struct Tally {
     pub bytes: BTreeMap<Bucket, u64>,
     /// Somebody else had deleted them.
     pub gone: u64,
+    /// An earlier part of this run deleted them, and this one saw that they are gone.
+    pub before: u64,
     /// Of the plan, and still there.
     pub left: u64,
     pub reached: u64,
     pub recorded: u64,
     pub finalizers: u64,
+    /// Artifacts that are absent, without a record of their deletion.
+    pub unproved: u64,
 }
 
 impl Tally {
     /// Counts a workflow in.
     pub(crate) fn add(&mut self, workflow: &WorkflowTally) {
         for Settled { object, fate, .. } in &workflow.objects {
-            self.reached += u64::from(*fate != ObjectOutcome::NotReached);
+            let reached = !matches!(fate, ObjectOutcome::NotReached | ObjectOutcome::DeletedBefore);
+            self.reached += u64::from(reached);
             match fate {
                 ObjectOutcome::Deleted => {
                     self.deleted += 1;
                     *self.bytes.entry(object.bucket.clone()).or_default() += object.size;
                 }
                 ObjectOutcome::Gone => self.gone += 1,
+                ObjectOutcome::DeletedBefore => self.before += 1,
                 _ => self.left += 1,
             }
         }
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
+        self.unproved += workflow.settlement.unproved;
     }
 }
 
@@ -96,6 +105,8 @@ pub fn fate(outcome: Outcome) -> ObjectOutcome {
 pub struct WorkflowUpdate {
     pub recorded: u64,
     pub finalizer_released: bool,
+    /// Artifacts that are absent, although neither Argo nor this run recorded their deletion, and nobody accepted that.
+    pub unproved: u64,
     /// What was left undone, and why.
     pub notes: Vec<String>,
 }

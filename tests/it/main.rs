@@ -30,6 +30,7 @@ mod manifest;
 mod newcomer;
 mod orphans;
 mod package;
+mod plans;
 mod purge;
 mod report;
 mod retention;

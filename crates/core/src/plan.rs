@@ -8,3 +8,4 @@ pub mod references;
 pub mod retention;
 pub mod rules;
 pub mod select;
+pub mod sharing;

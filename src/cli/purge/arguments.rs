@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// More objects than this are a mistake until the user says otherwise.
+pub(crate) const MAX_OBJECTS: u64 = 10_000;
+
 /// Deletes the objects of artifacts that Argo left behind
 ///
 /// Shows which objects of which workflows are deleted, which are kept and why, asks, deletes exactly those, verifies
@@ -103,6 +106,9 @@ pub(crate) struct Arguments {
     /// Proceeds even if SOURCE can't be read, although it may refer to what is deleted.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "SOURCE", help_heading = "Safety")]
     pub accept_unread: Vec<UnreadSource>,
+    /// Counts artifacts as deleted of which no object is in storage, although neither Argo nor a purge recorded that.
+    #[arg(long, help_heading = "Safety")]
+    pub accept_absent: bool,
     /// How long a workflow is kept after its end.
     #[arg(long, value_parser = duration::parse, default_value = "1h", value_name = "DURATION",
           help_heading = "Safety")]
@@ -112,7 +118,7 @@ pub(crate) struct Arguments {
           help_heading = "Safety")]
     pub margin: Duration,
     /// Refuses a plan of more objects than this.
-    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Safety")]
+    #[arg(long, default_value_t = MAX_OBJECTS, value_name = "N", help_heading = "Safety")]
     pub max_objects: u64,
     /// Refuses a plan of more bytes than this, such as 500GiB [default: no limit].
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = "Safety")]
@@ -125,7 +131,8 @@ pub(crate) struct Arguments {
     /// Saves the plan instead of carrying it out.
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     pub plan_out: Option<PathBuf>,
-    /// Carries out a saved plan and nothing else.
+    /// Carries out a saved plan and nothing else. Its checksum shows damage and slips, not an edit on purpose: keep it
+    /// where only you can write.
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     pub plan: Option<PathBuf>,
     /// How old the plan of --plan may be.

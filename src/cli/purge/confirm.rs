@@ -1,6 +1,6 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::arguments::{Arguments, MAX_OBJECTS};
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;
@@ -8,8 +8,9 @@ use crate::error::{Error, exit};
 use crate::output::escape::escape;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
+use crate::output::text::plural;
 use crate::purge::execute::Executor;
-use crate::purge::journal::{Journal, Line};
+use crate::purge::journal::{Journal, JournalReplay, Who};
 use crate::purge::outcome::WorkflowTally;
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::context::Context;
@@ -96,7 +97,9 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
     let mut namespaces: BTreeSet<String> = BTreeSet::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
-        if !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer {
+        let absent = arguments.accept_absent && !workflow.absent.is_empty();
+        let recorded = !workflow.archived && (!workflow.delete.is_empty() || absent);
+        if recorded && !arguments.no_record || workflow.release_finalizer {
             namespaces.insert(workflow.namespace);
         }
     }
@@ -108,6 +111,43 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
         }
     }
     Ok(())
+}
+
+/// Whether carrying out the plan would change nothing.
+pub(crate) fn is_idle(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> bool {
+    let records = arguments.accept_absent && !arguments.no_record && target.cluster.is_some();
+    plan.is_idle() && !(records && plan.tail.totals.absent > 0)
+}
+
+/// Says how many artifacts have no object, and what is made of that. An empty server of the same name shows them
+/// absent, too.
+pub(crate) fn tell_absent(arguments: &Arguments, plan: &Plan, target: &Target<'_>, streams: &mut Streams) {
+    let absent = plan.tail.totals.absent;
+    if absent == 0 || target.cluster.is_none() {
+        return;
+    }
+    let (verb, they) = if absent == 1 { ("has", "it") } else { ("have", "they") };
+    let fate = match arguments.accept_absent {
+        true => format!("{they} will count as deleted (--accept-absent)"),
+        false => format!(
+            "{they} will not be recorded as deleted, and no finalizer that waits for {} is released; \
+             --accept-absent does both",
+            if absent == 1 { "it" } else { "them" }
+        ),
+    };
+    streams.say(format!(
+        "Note: {} {verb} no object in storage, and nothing records a deletion: {fate}.",
+        plural(absent, "artifact")
+    ));
+}
+
+/// Who carries the plan out, for the journal.
+pub(crate) async fn who(plan: &Plan, target: &Target<'_>) -> Who {
+    let user = match target.cluster {
+        Some(cluster) => cluster.user().await.unwrap_or_default(),
+        None => String::new(),
+    };
+    Who { identity: identities(plan, target).await, user }
 }
 
 /// Names the identities that delete. Each kind of storage has its own.
@@ -181,10 +221,11 @@ pub(crate) async fn carry_out(
     arguments: &Arguments,
     plan: Plan,
     target: &Target<'_>,
-    journal: &Journal,
+    (journal, earlier): (&Journal, Option<&JournalReplay>),
     streams: &mut Streams,
-    now: Timestamp,
 ) -> Result<u8, Error> {
+    // Whatever happens to this process, its user knows where to look.
+    streams.say(format!("Journal: {}", journal.path().display()));
     let stop = Arc::clone(&streams.stop);
     stop.guard();
     let bar = match streams.err_is_terminal {
@@ -201,6 +242,8 @@ pub(crate) async fn carry_out(
         stop: &stop,
         context: target.context,
         record: !arguments.no_record,
+        accept_absent: arguments.accept_absent,
+        earlier,
         progress: &progress,
     };
     let as_document = arguments.output.is_document();
@@ -222,22 +265,44 @@ pub(crate) async fn carry_out(
     };
     let outcome = executor.run(&plan, &mut each).await;
     bar.finish_and_clear();
-    let go_on = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    let go_on = resume_command(arguments, journal);
     let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
-    if !stop.is_asked() {
-        journal.write(&Line::End { time: now })?;
+    match stop.is_asked() {
+        true => journal.sync()?,
+        false => journal.end()?,
     }
-    journal.sync()?;
     if told > TOLD {
         streams.say(format!("Warning: and {} more", told - TOLD));
     }
     let path = journal.path().display().to_string();
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
-    streams.say(format!("Journal: {}", journal.path().display()));
+    if tally.unproved > 0 {
+        streams.say(format!(
+            "Note: finalizers wait for {} without any object; if they are gone for good, --accept-absent releases them.",
+            plural(tally.unproved, "artifact")
+        ));
+    }
     if stop.is_asked() {
         streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
         return Ok(exit::INTERRUPTED);
     }
     Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
+}
+
+/// The command that goes on with the run under the same terms.
+fn resume_command(arguments: &Arguments, journal: &Journal) -> String {
+    let mut command = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    if arguments.max_objects != MAX_OBJECTS {
+        command += &format!(" --max-objects {}", arguments.max_objects);
+    }
+    if let Some(max) = arguments.max_bytes {
+        command += &format!(" --max-bytes {max}");
+    }
+    for (given, flag) in [(arguments.no_record, "--no-record"), (arguments.accept_absent, "--accept-absent")] {
+        if given {
+            command += &format!(" {flag}");
+        }
+    }
+    command
 }

@@ -3,8 +3,8 @@
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::model::protection::Protection;
-use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow, Sharer};
-use crate::plan::references::{References, Referrer, Released};
+use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
+use crate::plan::references::{References, Released};
 use crate::plan::retention::RetentionDecision;
 use crate::plan::retention::newest::Newest;
 use crate::plan::rules::Rules;
@@ -161,7 +161,8 @@ impl Selected {
                     self.plan.keep.push(objection.keep(bucket.uri(&facts.key), &candidate.name));
                 }
                 None => self.plan.delete.push(PlannedObject {
-                    shared_with: sharers(references, bucket.name(), &facts.key, &self.plan.uid),
+                    // The sets of sharers are numbered over the whole plan.
+                    shared_with: None,
                     bucket: bucket.clone(),
                     key: facts.key.into(),
                     generation: facts.generation.into(),
@@ -203,14 +204,4 @@ impl Selected {
         }
         None
     }
-}
-
-/// Returns the other workflows that refer to an object.
-pub(crate) fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
-    let others = references.others(bucket, key, uid).into_iter();
-    let sharer = |other: &Referrer| {
-        let (namespace, name) = other.workflow()?;
-        Some(Sharer { namespace: namespace.to_owned(), name: name.to_owned(), uid: other.uid.clone() })
-    };
-    others.filter_map(sharer).collect()
 }
