@@ -12,6 +12,8 @@ use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
+use argo_gc_core::plan::rules::Unwanted;
+use argo_gc_core::verdict::Verdict;
 use argo_gc_store::types::BucketFacts;
 use jiff::Timestamp;
 use serde_json::json;
@@ -59,17 +61,6 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, format: PurgeFormat, now: Timestam
 
 /// The plan as tables: first what is deleted, a row per workflow or object; then what is kept, and why.
 fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
-    let totals = &plan.tail.totals;
-    match totals.objects {
-        0 => writeln!(out, "Nothing to delete")?,
-        objects => writeln!(
-            out,
-            "To delete: {} ({}) of {}",
-            plural(objects, "object"),
-            size(totals.bytes),
-            plural(totals.workflows, "workflow")
-        )?,
-    }
     // Rows are made twice, to be measured and to be written. Keeping those of a large plan would need much memory.
     let columns: &[&str] = match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
@@ -78,8 +69,12 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
     let mut deleted = Columns::new(columns);
     let mut kept = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut protections: BTreeMap<&str, u64> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
+        for keep in &workflow.keep {
+            *protections.entry(keep.protection.code()).or_default() += 1;
+        }
         rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
         keeps(&workflow).iter().for_each(|row| kept.measure(row));
         for object in &workflow.delete {
@@ -91,6 +86,7 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
             }
         }
     }
+    writeln!(out, "{}", headline(plan, &protections))?;
     if deleted.rows > 0 {
         writeln!(out)?;
         deleted.header(out)?;
@@ -116,6 +112,66 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         }
     }
     Ok(())
+}
+
+/// What is deleted, or why nothing is.
+fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>) -> String {
+    let totals = &plan.tail.totals;
+    if totals.objects > 0 {
+        let (objects, workflows) = (plural(totals.objects, "object"), plural(totals.workflows, "workflow"));
+        return format!("To delete: {objects} ({}) of {workflows}", size(totals.bytes));
+    }
+    let mut kept: Vec<(&str, u64)> = protections.iter().map(|(code, count)| (*code, *count)).collect();
+    kept.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<String> = kept.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
+    match counts.is_empty() {
+        true => "Nothing to delete".to_owned(),
+        false => format!("Nothing to delete: all that was found is kept ({})", counts.join(", ")),
+    }
+}
+
+/// Says in one sentence why artifacts of the selected workflows are not in the plan; none if all were asked for.
+pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
+    let all: u64 = unwanted.values().sum();
+    let parts: Vec<String> = unwanted
+        .iter()
+        .map(|(why, count)| match why {
+            Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
+            Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
+            Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
+            Unwanted::Verdict(verdict) => format!("{count} {}", verdict.as_str()),
+            Unwanted::Reason => format!("{count} with other reasons"),
+            Unwanted::Bucket => format!("{count} in other buckets"),
+            Unwanted::Class => format!("{count} of the other class"),
+            Unwanted::Policy => format!("{count} that the policy does not give up"),
+        })
+        .collect();
+    let is = if all == 1 { "is" } else { "are" };
+    (all > 0).then(|| format!("{} {is} not asked for: {}", plural(all, "artifact"), parts.join(", ")))
+}
+
+/// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
+pub fn question(plan: &Plan) -> String {
+    let (totals, place) = (&plan.tail.totals, place(plan));
+    if totals.objects == 0 {
+        let finalizers = plural(totals.finalizers, "finalizer");
+        return format!("Update the workflows of {place}, and release {finalizers} if nothing is left?");
+    }
+    let bucket = |facts: &BucketFacts| match facts.has_undo() {
+        true => facts.bucket.to_string(),
+        false => format!("{} (no way back)", facts.bucket),
+    };
+    let buckets: Vec<String> = plan.tail.buckets.iter().map(bucket).collect();
+    let objects = plural(totals.objects, "object");
+    format!("Delete {objects} ({}) of {place} from {}?", size(totals.bytes), buckets.join(", "))
+}
+
+/// Where the workflows of a plan are.
+pub fn place(plan: &Plan) -> String {
+    match &plan.head.cluster {
+        Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
+        None => "files".to_owned(),
+    }
 }
 
 /// Returns the rows for what is deleted of a workflow: one, or one for each object.

@@ -64,6 +64,8 @@ pub struct Tally {
     pub finalizers: u64,
     /// Artifacts that are absent, without a record of their deletion.
     pub unproved: u64,
+    /// Workflows that keep their finalizer, and in which nothing can be recorded.
+    pub stranded: u64,
 }
 
 impl Tally {
@@ -85,6 +87,7 @@ impl Tally {
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
         self.unproved += workflow.settlement.unproved;
+        self.stranded += u64::from(workflow.settlement.stranded);
     }
 }
 
@@ -107,6 +110,8 @@ pub struct WorkflowUpdate {
     pub finalizer_released: bool,
     /// Artifacts that are absent, although neither Argo nor this run recorded their deletion, and nobody accepted that.
     pub unproved: u64,
+    /// It keeps its finalizer, and nothing could be recorded in it, as its nodes are offloaded or compressed.
+    pub stranded: bool,
     /// What was left undone, and why.
     pub notes: Vec<String>,
 }

@@ -113,6 +113,7 @@ pub async fn settle(
                 }
             }
         }
+        settlement.stranded = record && !patchable && had_finalizer && !settlement.finalizer_released;
         if operations.is_empty() {
             return Ok(settlement);
         }

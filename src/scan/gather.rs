@@ -22,8 +22,8 @@ use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, Rel
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
-use argo_gc_core::plan::rules::Rules;
-use argo_gc_core::plan::select::{Circumstances, select};
+use argo_gc_core::plan::rules::{Rules, Unwanted};
+use argo_gc_core::plan::select::{Circumstances, select, unwanted};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -78,6 +78,8 @@ pub struct ScanPart {
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
+    /// Artifacts of workflows the selection takes that are not asked for.
+    unwanted: BTreeMap<Unwanted, u64>,
     /// Finished runs that a retention policy counts.
     finished: Vec<FinishedRun>,
     /// Hashes of the UIDs of live workflows.
@@ -168,6 +170,11 @@ impl ScanPart {
             let bound = retention.map(|retention| retention.bind(&run, now));
             let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
             let assessment = assess(&mut workflow, &terms.context);
+            for artifact in &assessment.artifacts {
+                if let Some(why) = unwanted(artifact, &about, &terms.rules) {
+                    *self.unwanted.entry(why).or_default() += 1;
+                }
+            }
             let mut selected = select(&assessment, &about, &terms.rules);
             selected.bound = bound;
             if selected.has_candidates()
@@ -211,6 +218,7 @@ pub struct Scan {
     /// Of them those that are not over, or pinned.
     guarded: Guarded,
     found: BTreeSet<String>,
+    unwanted: BTreeMap<Unwanted, u64>,
     /// UIDs of the selected.
     seen: HashSet<String>,
     /// With a retention policy, what it counts: what the selected give up waits until all is counted.
@@ -258,6 +266,9 @@ impl Scan {
         self.names.extend(part.names);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
+        for (why, count) in part.unwanted {
+            *self.unwanted.entry(why).or_default() += count;
+        }
         if let Some(newest) = &mut self.newest {
             for FinishedRun { series, end, identity } in part.finished {
                 newest.count(series, end, identity);
@@ -330,6 +341,7 @@ impl Scan {
             references: self.gathering.finish(),
             names: self.names,
             guarded: self.guarded,
+            unwanted: self.unwanted,
             unread: self.unread,
         }
     }
@@ -345,6 +357,8 @@ pub struct Gathered {
     pub names: HashSet<String>,
     /// Workflows that are not over, or pinned.
     pub guarded: Guarded,
+    /// Artifacts of the selected workflows that are not asked for, by why.
+    pub unwanted: BTreeMap<Unwanted, u64>,
     pub unread: Vec<Unread>,
 }
 

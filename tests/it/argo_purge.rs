@@ -170,6 +170,32 @@ fn archived_workflows_are_selected_and_kept() {
     assert_eq!(plan["workflows"], json!([]));
 }
 
+#[test]
+fn archived_workflows_are_purged_where_that_is_asked_for() {
+    let place = Place::new(&[leaking("argo-p-live")]);
+    let key = "argo/argo-p-arch/1/a.tgz";
+    place.folder.put(key);
+    let argo = place.argo(archive(vec![leaking("argo-p-arch")]));
+    let without = place.run(None, "purge argo-p-arch --archived --yes --accept-unread archive").ends_with(2);
+    assert!(without.err.contains("--argo-server"), "{}", without.err);
+    place.run(Some(&argo), "purge argo-p-arch --yes").ends_with(0);
+    assert!(place.folder.has(key), "only where it is asked for");
+    let plan = place.plan();
+    place.run(Some(&argo), &format!("purge argo-p-arch --archived --plan-out {plan}")).ends_with(0);
+    let ran = place.run(Some(&argo), &format!("purge --plan {plan} --yes")).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
+    assert!(!place.folder.has(key));
+    assert_eq!(place.patches(), 0);
+    // Brought back to life after the list was read, by `argo retry` for one.
+    let (live, again) = (leaking("argo-p-live"), leaking("argo-p-arch"));
+    let place = Place::answering(&[live.clone(), again.clone()], vec![Reply::page(&[live], "")]);
+    place.folder.put(key);
+    let argo = place.argo(archive(vec![again]));
+    let ran = place.run(Some(&argo), "purge argo-p-arch --archived --yes").ends_with(4);
+    assert!(ran.err.contains("there is a workflow of its name again"), "{}{}", ran.out, ran.err);
+    assert!(place.folder.has(key));
+}
+
 /// All that can go wrong with an archive, and how the refusal names it.
 fn failures() -> Vec<(&'static str, Knows)> {
     let one = || archive(vec![leaking("argo-p-1"), leaking("argo-p-2"), leaking("argo-p-3")]);

@@ -14,7 +14,7 @@ use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
 use crate::error::{Error, Hint, exit};
 use crate::output::escape::escape;
-use crate::output::purge::changed_settings;
+use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::text::plural;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
@@ -45,7 +45,7 @@ impl Planner<'_> {
         let Self { arguments, rules, store, cluster } = self;
         let taken = scan.taken;
         scan.retain()?;
-        let Gathered { selected, released, references, unread, .. } = scan.finish();
+        let Gathered { selected, released, references, unwanted, unread, .. } = scan.finish();
         let unread = arguments.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
@@ -59,7 +59,11 @@ impl Planner<'_> {
         let mut draft = Draft::new(head.allowing(&arguments.repository))?;
         resolve::resolve(selected, &released, &references, rules, store, &mut draft).await?;
         let buckets = resolve::buckets(&draft, store).await?;
-        draft.seal(buckets)
+        let plan = draft.seal(buckets)?;
+        if plan.tail.totals.objects == 0 {
+            not_asked_for(&unwanted).iter().for_each(|why| streams.say(format!("Note: {why}.")));
+        }
+        Ok(plan)
     }
 }
 

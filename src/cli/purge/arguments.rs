@@ -46,6 +46,7 @@ pub(crate) const MAX_OBJECTS: u64 = 10_000;
   kubectl argo-gc purge -A --older 30d --only logs      archived logs only
   kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
+  kubectl argo-gc purge -A --reason deleted-but-present what Argo calls deleted, and is still there
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
   kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run
@@ -71,6 +72,10 @@ pub(crate) struct Arguments {
     /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
     pub all: bool,
+    /// Also workflows that are in the archive only, read through the Argo server (--argo-server). Nothing is recorded
+    /// in an archive.
+    #[arg(long, conflicts_with = "files", help_heading = "Selection")]
+    pub archived: bool,
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
           help_heading = "Selection")]
@@ -295,6 +300,7 @@ impl Arguments {
                 Only::Artifacts => Class::Artifacts,
             }),
             release_finalizer: self.release_finalizer,
+            archived: self.archived,
             buckets: self.bucket.clone(),
             allowed,
             retention: None,

@@ -173,16 +173,12 @@ pub(crate) async fn confirm(
     for bucket in &plan.tail.buckets {
         streams.say(show::bucket(bucket));
     }
-    let place = match &plan.head.cluster {
-        Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
-        None => "files".to_owned(),
-    };
     // A plan that only releases finalizers deletes nothing.
     let deleting = match identities(plan, target).await {
         identities if identities.is_empty() => String::new(),
         identities => format!("; deleting as {identities}"),
     };
-    streams.say(escape(&format!("Workflows of {place}{deleting}.")));
+    streams.say(escape(&format!("Workflows of {}{deleting}.", show::place(plan))));
     if arguments.yes {
         return Ok(());
     }
@@ -191,16 +187,15 @@ pub(crate) async fn confirm(
             .hint("--yes skips the confirmation"));
     }
     let totals = &plan.tail.totals;
-    let no_way_back = plan.tail.buckets.iter().any(|bucket| !bucket.has_undo());
     let large = totals.objects > MANY_OBJECTS || totals.bytes > MANY_BYTES;
-    let first = plan.tail.buckets.first().filter(|_| large || no_way_back);
-    let (question, wanted) = match first {
-        Some(bucket) => (
-            format!("Type the name of the bucket ({}) to delete", bucket.bucket.name()),
-            bucket.bucket.name(),
-        ),
+    let buckets = &plan.tail.buckets;
+    let no_way_back = buckets.iter().find(|bucket| !bucket.has_undo());
+    let named = no_way_back.or(buckets.first().filter(|_| large)).map(|facts| facts.bucket.name());
+    let (question, wanted) = match named {
+        Some(name) => (format!("Type the name of the bucket ({name}) to delete"), name),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
+    streams.say(escape(&show::question(plan)));
     let _ = write!(streams.err, "{}: ", escape(&question));
     let _ = streams.err.flush();
     let asked = Instant::now();
@@ -277,6 +272,15 @@ pub(crate) async fn carry_out(
     let path = journal.path().display().to_string();
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
+    if tally.stranded > 0 {
+        let they = if tally.stranded == 1 { "it" } else { "them" };
+        streams.say(format!(
+            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
+             finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
+             wait for.",
+            plural(tally.stranded, "workflow")
+        ));
+    }
     if tally.unproved > 0 {
         streams.say(format!(
             "Note: finalizers wait for {} without any object; if they are gone for good, --accept-absent releases them.",

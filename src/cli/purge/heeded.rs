@@ -117,13 +117,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.
-    const CHOOSING: [&str; 20] = [
+    const CHOOSING: [&str; 21] = [
         "names",
         "all_namespaces",
         "namespace",
         "files",
         "recursive",
         "all",
+        "archived",
         "selector",
         "status",
         "prefix",

@@ -85,6 +85,12 @@ impl ArtifactReport {
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
+            Verdict::Uncovered if !present => {
+                // It needs nobody to delete it: after a purge that could not be recorded, this is what tells.
+                self.verdict = Verdict::Collected;
+                self.reason = None;
+                self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() });
+            }
             _ if !present => {
                 self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() })
             }

@@ -8,6 +8,7 @@ use crate::plan::references::{References, Released};
 use crate::plan::retention::RetentionDecision;
 use crate::plan::retention::newest::Newest;
 use crate::plan::rules::Rules;
+use crate::reason::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -141,6 +142,10 @@ impl Selected {
         let Candidate { bucket, key, only_below, .. } = candidate;
         objects.retain(|object| !*only_below || *object.key != **key);
         if objects.is_empty() {
+            // Argo has recorded its deletion, so its absence needs no other record.
+            if candidate.reason == Reason::DeletedButPresent.code() {
+                return;
+            }
             self.plan.absent.push(candidate.uri());
             return;
         }
