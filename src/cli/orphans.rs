@@ -119,7 +119,8 @@ impl Arguments {
             };
         }
         let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
-        let mut draft = Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()).allowing(&self.repository))?;
+        let mut draft =
+            Draft::new(Head::new(now, cluster, self.storage.name(), Vec::new()).allowing(&self.repository))?;
         for group in planned.into_values()? {
             draft.add(&group?)?;
         }

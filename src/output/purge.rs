@@ -346,7 +346,11 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
         )?,
     }
     if tally.before > 0 {
-        writeln!(out, "{} had been deleted before by this run; they are gone", plural(tally.before, "object"))?;
+        writeln!(
+            out,
+            "{} had been deleted before by this run; they are gone",
+            plural(tally.before, "object")
+        )?;
     }
     if tally.gone > 0 {
         writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;

@@ -249,7 +249,8 @@ impl Executor<'_> {
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
         let deletes = objects.into_iter().map(|object| async move {
-            let sharers = if rerun.is_empty() { Vec::new() } else { terms.sharing.members(object.shared_with) };
+            let sharers =
+                if rerun.is_empty() { Vec::new() } else { terms.sharing.members(object.shared_with) };
             let fate = match sharers.into_iter().find_map(|sharer| rerun.get(&sharer.uid)) {
                 Some(why) => ObjectOutcome::Kept(Protection::Changed, why.clone()),
                 None => self.object(&object).await?,
@@ -318,7 +319,8 @@ impl Executor<'_> {
     /// Looks whether what was deleted is really gone.
     async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
         let deleted = settled.iter().enumerate();
-        let is_ours = |fate: &ObjectOutcome| matches!(fate, ObjectOutcome::Deleted | ObjectOutcome::DeletedBefore);
+        let is_ours =
+            |fate: &ObjectOutcome| matches!(fate, ObjectOutcome::Deleted | ObjectOutcome::DeletedBefore);
         let deleted = deleted.filter(|(_, settled)| is_ours(&settled.fate));
         let (numbers, spots): (Vec<usize>, Vec<Spot>) = deleted
             .map(|(at, Settled { object, .. })| {

@@ -283,8 +283,11 @@ impl JournalReplay {
             }
         }
         if !begun {
-            return Err(Error::refused(format!("{} is a saved plan, and no journal of a run", path.display()))
-                .hint(Hint::IsPlan));
+            return Err(Error::refused(format!(
+                "{} is a saved plan, and no journal of a run",
+                path.display()
+            ))
+            .hint(Hint::IsPlan));
         }
         (record.gone, record.kept, record.restored) = (gone, kept, restored);
         open.extend(sent);
@@ -405,7 +408,15 @@ mod tests {
         };
         let result = |key: &str, outcome| {
             let (bucket, generation) = (bucket.clone(), generation.clone());
-            journal.write(&Line::Result { time: Timestamp::UNIX_EPOCH, bucket, key: key.into(), generation, outcome }).unwrap();
+            journal
+                .write(&Line::Result {
+                    time: Timestamp::UNIX_EPOCH,
+                    bucket,
+                    key: key.into(),
+                    generation,
+                    outcome,
+                })
+                .unwrap();
         };
         ["killed", "resumed", "others", "done", "failed"].into_iter().for_each(intent);
         result("others", Outcome::Gone);

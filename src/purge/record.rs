@@ -48,7 +48,8 @@ impl Proof<'_> {
         let below = format!("{key}/");
         let next = |from: &str| self.gone.range((bucket.clone().into_owned(), from.into())..).next();
         let is_exact = next(key).is_some_and(|(of, found)| *of == **bucket && **found == *key);
-        let is_below = || next(&below).is_some_and(|(of, found)| *of == **bucket && found.starts_with(&below));
+        let is_below =
+            || next(&below).is_some_and(|(of, found)| *of == **bucket && found.starts_with(&below));
         is_exact
             || place.reach == Reach::Directory && is_below()
             || self.accepted.contains(bucket.uri(key).as_str())

@@ -71,6 +71,13 @@ impl Place {
             let path = format!("/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/{name}");
             replies.push((path, vec![Reply::json(200, workflow)]));
         }
+        let archived = "/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/argo-p-arch".to_owned();
+        if !replies.iter().any(|(path, _)| *path == archived) {
+            replies.push((
+                archived,
+                vec![Reply::status(404, "NotFound", "workflows \"argo-p-arch\" not found")],
+            ));
+        }
         Self { stub: Stub::start(replies), folder: Folder::new(), workflows: workflows.to_vec() }
     }
 
@@ -289,6 +296,22 @@ fn offloaded_nodes_that_were_filled_in_are_purged_and_not_written() {
     );
     assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
     assert_eq!(place.patches(), 1);
+}
+
+#[test]
+fn what_can_not_be_recorded_is_gone_all_the_same_and_its_finalizer_is_told_of() {
+    let mut heavy = leaking("argo-p-kept");
+    heavy["metadata"]["finalizers"] = json!([FINALIZER]);
+    let place = Place::new(&[offloaded(&heavy)]);
+    place.folder.put("argo/argo-p-kept/1/a.tgz");
+    let argo = place.argo(Knows { live: vec![heavy], ..Knows::default() });
+    let check = "inspect -A --check --fail-on uncovered";
+    place.run(Some(&argo), check).ends_with(3);
+    let ran = place.run(Some(&argo), "purge argo-p-kept --yes").ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
+    let told = "Note: 1 workflow can't be told that artifacts are gone";
+    assert!(ran.err.contains(told) && ran.err.contains("`argo delete --force NAME`"), "{}", ran.err);
+    place.run(Some(&argo), check).ends_with(0);
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn danger_35_absence_alone_records_nothing_and_releases_no_finalizer_on_apiserve
     let empty = Gcs::start();
     empty.bucket(live.namespace);
     let purge = |flags: &[&str]| {
-        let flags: Vec<&str> = ["train", "--yes", "--release-finalizer"].iter().chain(flags).copied().collect();
+        let flags: Vec<&str> =
+            ["train", "--yes", "--release-finalizer"].iter().chain(flags).copied().collect();
         let mut command = live.command("purge", &flags);
         command.env("STORAGE_EMULATOR_HOST", empty.url());
         Ran::of(command)
@@ -172,7 +173,8 @@ fn danger_32_a_resumed_run_calls_no_delete_of_its_own_somebody_elses() {
     // Killed between the delete of one object and the line that says so.
     let text = std::fs::read_to_string(&journal).unwrap();
     let lost = |line: &&str| {
-        line.contains("\"line\":\"end\"") || line.contains("\"line\":\"result\"") && line.contains("train/b.tgz")
+        line.contains("\"line\":\"end\"")
+            || line.contains("\"line\":\"result\"") && line.contains("train/b.tgz")
     };
     let killed = text.lines().filter(|line| !lost(line));
     std::fs::write(&journal, killed.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
@@ -229,7 +231,12 @@ fn danger_40_the_places_of_a_saved_plan_are_looked_at_again_on_apiserver_and_fak
     purge(&["train", "-n", "ml", "--plan-out", &plan]).ends_with(0);
     configured("moved");
     let ran = purge(&["--plan", &plan, "--yes"]).ends_with(4);
-    assert!(ran.err.contains("outside the repositories of the cluster as it is now"), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("outside the repositories of the cluster as it is now"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
     assert!(gcs.deletes().is_empty());
     configured(BUCKET);
     purge(&["--plan", &plan, "--yes"]).ends_with(0);
@@ -244,7 +251,8 @@ fn danger_40_bucket_settings_of_yesterday_are_told_on_apiserver_and_fake_gcs() {
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     let text = std::fs::read_to_string(&plan).unwrap();
     // As if soft delete had been on when the plan was made.
-    std::fs::write(&plan, rehashed(&text, "\"softDeleteSeconds\":0", "\"softDeleteSeconds\":604800")).unwrap();
+    std::fs::write(&plan, rehashed(&text, "\"softDeleteSeconds\":0", "\"softDeleteSeconds\":604800"))
+        .unwrap();
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(5);
     let told = "gs://plans-settings: its soft delete was 7 days when the plan was made, and is off now";
     assert!(ran.err.contains(told), "{}", ran.err);
@@ -275,8 +283,7 @@ fn the_journal_is_named_before_the_first_delete_and_says_who_and_when_on_apiserv
     assert_eq!(lines[0]["user"], "admin", "{lines:#?}");
     assert!(!lines[0]["identity"].as_str().unwrap().is_empty());
     let time = |line: &Value| line["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let results: Vec<Timestamp> =
-        lines.iter().filter(|line| line["line"] == "result").map(time).collect();
+    let results: Vec<Timestamp> = lines.iter().filter(|line| line["line"] == "result").map(time).collect();
     assert_eq!(results.len(), 2);
     assert!(results[0] >= before && results[1].duration_since(results[0]) > SignedDuration::from_millis(500));
     let end = lines.last().unwrap();
@@ -364,7 +371,11 @@ fn nothing_to_delete_says_why() {
     let told = "Note: 3 artifacts are not asked for: 2 deleted by Argo, 1 with other reasons.";
     assert!(ran.err.contains(told), "{}", ran.err);
     let ran = note(&["--grace", "9000h"]);
-    assert!(ran.out.contains("Nothing to delete: all that was found is kept (1 just-finished)"), "{}", ran.out);
+    assert!(
+        ran.out.contains("Nothing to delete: all that was found is kept (1 just-finished)"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

@@ -630,7 +630,8 @@ fn danger_32_an_interrupt_begins_no_more_finalizers_on_apiserver_and_fake_gcs() 
         live.server.apply(wf);
     }
     live.gcs.latency(Duration::from_millis(40));
-    let arguments = ["--all", "--yes", "--release-finalizer", "--accept-absent", "--no-record", "--concurrency", "4"];
+    let arguments =
+        ["--all", "--yes", "--release-finalizer", "--accept-absent", "--no-record", "--concurrency", "4"];
     let child =
         live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("a delete", || live.gcs.deletes().len() > 10);

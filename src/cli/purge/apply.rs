@@ -17,8 +17,9 @@ use crate::output::escape::escape;
 use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::text::plural;
 use crate::purge::journal::{Journal, JournalReplay};
+use crate::purge::keep::kept_object;
 use crate::purge::outcome::ObjectOutcome;
-use crate::purge::plan_file::{Draft, Head, Plan, kept_object};
+use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
 use crate::scan::gather::{Gathered, Scan};
@@ -127,7 +128,9 @@ pub(crate) async fn saved(
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
     if length.is_file() && length.len() > plan.length() {
-        return Err(Error::refused(format!("{} is the journal of a run", path.display())).hint(Hint::IsJournal));
+        return Err(
+            Error::refused(format!("{} is the journal of a run", path.display())).hint(Hint::IsJournal)
+        );
     }
     // A plan made from files names no cluster, so no cluster is asked.
     let (cluster, context) = connect(arguments, &plan, now).await?;
@@ -164,7 +167,9 @@ pub(crate) async fn resume(
 ) -> Result<u8, Error> {
     let record = JournalReplay::read(path)?;
     if record.plan.head.cluster.is_none() && arguments.storage.store_root.is_none() {
-        return Err(Error::refused("the journal's plan was made from files, and from them no real bucket is purged"));
+        return Err(Error::refused(
+            "the journal's plan was made from files, and from them no real bucket is purged",
+        ));
     }
     let store = arguments.storage.open()?;
     let (cluster, context) = connect(arguments, &record.plan, now).await?;
@@ -236,8 +241,10 @@ async fn as_of_now(
         changes.iter().for_each(|change| streams.say(format!("Warning: {change}")));
         if then.has_undo() && !now.has_undo() && arguments.yes && arguments.dry_run == DryRun::None {
             let bucket = &now.bucket;
-            return Err(Error::refused(format!("there is no way back from {bucket} any more, as there was when the plan was made"))
-                .hint("leave --yes out to be asked, or make a new plan"));
+            return Err(Error::refused(format!(
+                "there is no way back from {bucket} any more, as there was when the plan was made"
+            ))
+            .hint("leave --yes out to be asked, or make a new plan"));
         }
     }
     plan.with_buckets(settings)

@@ -46,7 +46,7 @@ pub(crate) const MAX_OBJECTS: u64 = 10_000;
   kubectl argo-gc purge -A --older 30d --only logs      archived logs only
   kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
-  kubectl argo-gc purge -A --reason deleted-but-present what Argo calls deleted, and is still there
+  kubectl argo-gc purge -A --reason deleted-but-present
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
   kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run

@@ -11,7 +11,7 @@ use crate::output::purge::PurgeFormat;
 use crate::output::text::plural;
 use crate::purge::execute::Executor;
 use crate::purge::journal::{Journal, JournalReplay, Who};
-use crate::purge::outcome::WorkflowTally;
+use crate::purge::outcome::{Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
@@ -272,6 +272,16 @@ pub(crate) async fn carry_out(
     let path = journal.path().display().to_string();
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
+    tell_left_undone(&tally, streams);
+    if stop.is_asked() {
+        streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
+        return Ok(exit::INTERRUPTED);
+    }
+    Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
+}
+
+/// Says what could not be done about workflows whose objects are gone.
+fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     if tally.stranded > 0 {
         let they = if tally.stranded == 1 { "it" } else { "them" };
         streams.say(format!(
@@ -287,11 +297,6 @@ pub(crate) async fn carry_out(
             plural(tally.unproved, "artifact")
         ));
     }
-    if stop.is_asked() {
-        streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
-        return Ok(exit::INTERRUPTED);
-    }
-    Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
 }
 
 /// The command that goes on with the run under the same terms.
@@ -303,7 +308,8 @@ fn resume_command(arguments: &Arguments, journal: &Journal) -> String {
     if let Some(max) = arguments.max_bytes {
         command += &format!(" --max-bytes {max}");
     }
-    for (given, flag) in [(arguments.no_record, "--no-record"), (arguments.accept_absent, "--accept-absent")] {
+    for (given, flag) in [(arguments.no_record, "--no-record"), (arguments.accept_absent, "--accept-absent")]
+    {
         if given {
             command += &format!(" {flag}");
         }

@@ -121,7 +121,8 @@ impl Rules {
             Some(Unwanted::Class)
         } else if !self.buckets.is_empty() && bucket.is_some_and(|bucket| !self.buckets.contains(bucket)) {
             Some(Unwanted::Bucket)
-        } else if artifact.verdict == Verdict::Collected && self.reasons.contains(&Reason::DeletedButPresent) {
+        } else if artifact.verdict == Verdict::Collected && self.reasons.contains(&Reason::DeletedButPresent)
+        {
             // Whether anything is there only storage shows.
             None
         } else if artifact.reason == Some(Reason::ArchivedStale) && self.archived {

@@ -69,7 +69,8 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         }
         return selected;
     }
-    selected.plan.release_finalizer = rules.release_finalizer && !assessment.archived && is_releasable(assessment);
+    selected.plan.release_finalizer =
+        rules.release_finalizer && !assessment.archived && is_releasable(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
             selected.given_up.push(NamedKey::new(&location.bucket, &location.key));

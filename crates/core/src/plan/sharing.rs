@@ -59,7 +59,8 @@ impl SharingBuilder {
         &mut self,
         sharers: impl IntoIterator<Item = (ReferrerId, &'a Referrer)>,
     ) -> Option<u32> {
-        let mut set: Vec<u32> = sharers.into_iter().filter_map(|(id, referrer)| self.sharer(id, referrer)).collect();
+        let mut set: Vec<u32> =
+            sharers.into_iter().filter_map(|(id, referrer)| self.sharer(id, referrer)).collect();
         if set.is_empty() {
             return None;
         }
