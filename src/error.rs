@@ -86,6 +86,10 @@ pub enum Hint {
     NewPlan,
     /// A plan has more objects than it may have.
     MoreObjects,
+    /// A saved plan was named where a journal is wanted.
+    IsPlan,
+    /// A journal was named where a saved plan is wanted.
+    IsJournal,
 }
 
 impl From<&str> for Hint {

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod execute;
 pub mod guard;
 pub mod journal;
+pub mod keep;
 pub mod outcome;
 pub mod plan_file;
 pub mod recheck;

@@ -41,6 +41,8 @@ fn words(hint: &Hint) -> &str {
         Hint::OtherCluster => "choose it with --context",
         Hint::MoreObjects => "select less, or allow more with --max-objects",
         Hint::NewPlan => "make a new one with --plan-out",
+        Hint::IsPlan => "a saved plan is carried out with: kubectl argo-gc purge --plan FILE",
+        Hint::IsJournal => "an interrupted run is finished with: kubectl argo-gc purge --resume JOURNAL",
     }
 }
 

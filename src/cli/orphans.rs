@@ -17,7 +17,8 @@ use crate::output::escape::escape;
 use crate::output::orphans as show;
 use crate::output::orphans::OrphansFormat;
 use crate::output::text::plural;
-use crate::purge::plan_file::{Draft, Head, Since};
+use crate::purge::keep::Since;
+use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
 use crate::scan::records::Records;
 use argo_gc_core::argo::config::DEFAULT_KEY_FORMAT;
@@ -142,7 +143,7 @@ impl Arguments {
         }
         let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
         let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
-        let mut draft = Draft::new(head)?;
+        let mut draft = Draft::new(head.allowing(&self.repository))?;
         for group in planned.into_values()? {
             draft.add(&group?)?;
         }
@@ -216,16 +217,5 @@ impl Arguments {
 }
 
 fn orphans(name: String) -> PlannedWorkflow {
-    PlannedWorkflow {
-        namespace: String::new(),
-        name,
-        uid: String::new(),
-        phase: String::new(),
-        finished_at: None,
-        delete: Vec::new(),
-        keep: Vec::new(),
-        absent: Vec::new(),
-        orphans: true,
-        release_finalizer: false,
-    }
+    PlannedWorkflow { name, orphans: true, ..PlannedWorkflow::default() }
 }

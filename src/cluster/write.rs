@@ -1,4 +1,4 @@
-//! The only writes: guarded patches of a workflow, and an Event that says what was done.
+//! The only writes: guarded patches of a workflow, and an Event that says what was done. Reviews store nothing.
 
 use crate::cluster::api_client::Request;
 use crate::cluster::client::Cluster;
@@ -84,6 +84,28 @@ impl Cluster {
             true => Ok(()),
             false => Err(Error::from_status(answer.status.as_u16(), &answer.body)),
         }
+    }
+
+    /// The name that the API server has for the user; none if the server does not say.
+    pub async fn user(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Review {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Status {
+            user_info: UserInfo,
+        }
+        #[derive(Deserialize)]
+        struct UserInfo {
+            username: String,
+        }
+        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        let answer = self.api.send(Request::post(path, review.to_string().as_bytes())).await.ok()?;
+        let review: Review = serde_json::from_slice(&answer.body).ok()?;
+        Some(review.status.user_info.username)
     }
 
     /// Whether the user may do something to workflows in a namespace; none if the server could not say.

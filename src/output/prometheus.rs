@@ -84,7 +84,7 @@ impl Metrics {
             let reason = artifact.reason.map_or("", argo_gc_core::reason::Reason::code);
             let found = sums.found.entry((artifact.verdict, reason)).or_default();
             found.artifacts += 1;
-            if let Some(stored) = self.seen.first(assessment, artifact) {
+            if let Some(stored) = self.seen.first(artifact) {
                 found.objects += stored.objects;
                 found.bytes += stored.bytes;
             }

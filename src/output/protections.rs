@@ -62,10 +62,8 @@ fn remedy(protection: Protection) -> &'static str {
         }
         Protection::Held => "end the hold or retention in the storage",
         Protection::Denied => "grant the permission ([rbac.md](rbac.md))",
-        Protection::Archived
-        | Protection::NoCertainLocation
-        | Protection::UnsupportedEngine
-        | Protection::AgeUnknown => "",
+        Protection::Archived => "purge archived workflows too, with `--archived`",
+        Protection::NoCertainLocation | Protection::UnsupportedEngine | Protection::AgeUnknown => "",
     }
 }
 

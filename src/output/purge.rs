@@ -12,6 +12,8 @@ use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
+use argo_gc_core::plan::rules::Unwanted;
+use argo_gc_core::verdict::Verdict;
 use argo_gc_store::types::BucketFacts;
 use jiff::Timestamp;
 use serde_json::json;
@@ -59,17 +61,6 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, format: PurgeFormat, now: Timestam
 
 /// The plan as tables: first what is deleted, a row per workflow or object; then what is kept, and why.
 fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
-    let totals = &plan.tail.totals;
-    match totals.objects {
-        0 => writeln!(out, "Nothing to delete")?,
-        objects => writeln!(
-            out,
-            "To delete: {} ({}) of {}",
-            plural(objects, "object"),
-            size(totals.bytes),
-            plural(totals.workflows, "workflow")
-        )?,
-    }
     // Rows are made twice, to be measured and to be written. Keeping those of a large plan would need much memory.
     let columns: &[&str] = match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
@@ -78,8 +69,12 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
     let mut deleted = Columns::new(columns);
     let mut kept = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut protections: BTreeMap<&str, u64> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
+        for keep in &workflow.keep {
+            *protections.entry(keep.protection.code()).or_default() += 1;
+        }
         rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
         keeps(&workflow).iter().for_each(|row| kept.measure(row));
         for object in &workflow.delete {
@@ -91,6 +86,7 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
             }
         }
     }
+    writeln!(out, "{}", headline(plan, &protections))?;
     if deleted.rows > 0 {
         writeln!(out)?;
         deleted.header(out)?;
@@ -116,6 +112,66 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         }
     }
     Ok(())
+}
+
+/// What is deleted, or why nothing is.
+fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>) -> String {
+    let totals = &plan.tail.totals;
+    if totals.objects > 0 {
+        let (objects, workflows) = (plural(totals.objects, "object"), plural(totals.workflows, "workflow"));
+        return format!("To delete: {objects} ({}) of {workflows}", size(totals.bytes));
+    }
+    let mut kept: Vec<(&str, u64)> = protections.iter().map(|(code, count)| (*code, *count)).collect();
+    kept.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<String> = kept.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
+    match counts.is_empty() {
+        true => "Nothing to delete".to_owned(),
+        false => format!("Nothing to delete: all that was found is kept ({})", counts.join(", ")),
+    }
+}
+
+/// Says in one sentence why artifacts of the selected workflows are not in the plan; none if all were asked for.
+pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
+    let all: u64 = unwanted.values().sum();
+    let parts: Vec<String> = unwanted
+        .iter()
+        .map(|(why, count)| match why {
+            Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
+            Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
+            Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
+            Unwanted::Verdict(verdict) => format!("{count} {}", verdict.as_str()),
+            Unwanted::Reason => format!("{count} with other reasons"),
+            Unwanted::Bucket => format!("{count} in other buckets"),
+            Unwanted::Class => format!("{count} of the other class"),
+            Unwanted::Policy => format!("{count} that the policy does not give up"),
+        })
+        .collect();
+    let is = if all == 1 { "is" } else { "are" };
+    (all > 0).then(|| format!("{} {is} not asked for: {}", plural(all, "artifact"), parts.join(", ")))
+}
+
+/// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
+pub fn question(plan: &Plan) -> String {
+    let (totals, place) = (&plan.tail.totals, place(plan));
+    if totals.objects == 0 {
+        let finalizers = plural(totals.finalizers, "finalizer");
+        return format!("Update the workflows of {place}, and release {finalizers} if nothing is left?");
+    }
+    let bucket = |facts: &BucketFacts| match facts.has_undo() {
+        true => facts.bucket.to_string(),
+        false => format!("{} (no way back)", facts.bucket),
+    };
+    let buckets: Vec<String> = plan.tail.buckets.iter().map(bucket).collect();
+    let objects = plural(totals.objects, "object");
+    format!("Delete {objects} ({}) of {place} from {}?", size(totals.bytes), buckets.join(", "))
+}
+
+/// Where the workflows of a plan are.
+pub fn place(plan: &Plan) -> String {
+    match &plan.head.cluster {
+        Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
+        None => "files".to_owned(),
+    }
 }
 
 /// Returns the rows for what is deleted of a workflow: one, or one for each object.
@@ -232,6 +288,25 @@ pub fn bucket(facts: &BucketFacts) -> String {
     text
 }
 
+/// Says what is different about a bucket since a plan was made: the settings that decide whether there is a way back,
+/// and what may be deleted.
+pub fn changed_settings(then: &BucketFacts, now: &BucketFacts) -> Vec<String> {
+    let days = |seconds: u64| if seconds == 0 { "off".to_owned() } else { span(seconds) };
+    let on = |versioning: bool| if versioning { "on" } else { "off" }.to_owned();
+    let readable = |unread: &Option<String>| if unread.is_some() { "unread" } else { "readable" }.to_owned();
+    let name = escape(&now.bucket.to_string()).into_owned();
+    [
+        ("its soft delete", days(then.soft_delete_seconds), days(now.soft_delete_seconds)),
+        ("its versioning", on(then.versioning), on(now.versioning)),
+        ("its retention", days(then.retention_seconds), days(now.retention_seconds)),
+        ("its settings", readable(&then.unread), readable(&now.unread)),
+    ]
+    .into_iter()
+    .filter(|(_, then, now)| then != now)
+    .map(|(what, then, now)| format!("{name}: {what} was {then} when the plan was made, and is {now} now"))
+    .collect()
+}
+
 /// Shows the outcome of a plan. `items` are the workflows of a document, each made by [`result_item`]; `journal` is the
 /// journal's path.
 ///
@@ -270,6 +345,13 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
             size(later)
         )?,
     }
+    if tally.before > 0 {
+        writeln!(
+            out,
+            "{} had been deleted before by this run; they are gone",
+            plural(tally.before, "object")
+        )?;
+    }
     if tally.gone > 0 {
         writeln!(out, "{} had been deleted by someone else", plural(tally.gone, "object"))?;
     }
@@ -292,6 +374,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
         let (outcome, detail) = match &settled.fate {
             ObjectOutcome::Deleted => ("deleted", ""),
             ObjectOutcome::Gone => ("gone", ""),
+            ObjectOutcome::DeletedBefore => ("deleted-before", ""),
             ObjectOutcome::Kept(protection, detail) => (protection.code(), detail.as_str()),
             ObjectOutcome::Failed(why) => ("failed", why.as_str()),
             ObjectOutcome::NotReached => ("not-reached", ""),
@@ -321,7 +404,7 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
         "plan": plan,
         "complete": tally.left == 0,
         "totals": {
-            "deleted": tally.deleted, "gone": tally.gone, "left": tally.left,
+            "deleted": tally.deleted, "gone": tally.gone, "deletedBefore": tally.before, "left": tally.left,
             "bytes": tally.bytes.values().sum::<u64>(),
             "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
         },
@@ -333,7 +416,7 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
 pub fn leftover(settled: &Settled) -> Option<String> {
     let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
-        ObjectOutcome::Deleted | ObjectOutcome::Gone => return None,
+        ObjectOutcome::Deleted | ObjectOutcome::Gone | ObjectOutcome::DeletedBefore => return None,
         ObjectOutcome::Kept(protection, detail) if detail.is_empty() => clause(*protection).to_owned(),
         ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", clause(*protection)),
         ObjectOutcome::Failed(why) => format!("failed: {why}"),

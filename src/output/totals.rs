@@ -21,13 +21,16 @@ struct Total {
     /// Bytes of deleted copies.
     copies: u64,
     month: f64,
-    /// Objects of several workflows that are counted already.
-    seen: SeenObjects,
 }
 
 /// The totals so far.
 #[derive(Debug, Default)]
-pub(crate) struct Totals(BTreeMap<String, Total>);
+pub(crate) struct Totals {
+    groups: BTreeMap<String, Total>,
+    /// Objects of several artifacts that are counted already, in this group or another: the groups add up to the
+    /// headline.
+    seen: SeenObjects,
+}
 
 impl Totals {
     /// Counts the shown artifacts of a workflow.
@@ -35,9 +38,9 @@ impl Totals {
         let mut met: Vec<String> = Vec::new();
         for artifact in &assessment.artifacts {
             let name = name(by, assessment, artifact);
-            let total = self.0.entry(name.clone()).or_default();
+            let total = self.groups.entry(name.clone()).or_default();
             total.artifacts += 1;
-            if let Some(stored) = total.seen.first(assessment, artifact) {
+            if let Some(stored) = self.seen.first(artifact) {
                 total.objects += stored.objects;
                 total.bytes += stored.bytes;
                 total.month += prices.month(&stored.classes);
@@ -55,7 +58,7 @@ impl Totals {
 
     /// Writes the totals: most bytes first, then most artifacts.
     pub fn write(self, out: &mut dyn Write, by: GroupBy, checked: bool) -> io::Result<()> {
-        let mut totals: Vec<(String, Total)> = self.0.into_iter().collect();
+        let mut totals: Vec<(String, Total)> = self.groups.into_iter().collect();
         totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
         let mut columns = vec![by.header(), "WORKFLOWS", "ARTIFACTS"];
         let has_copies = totals.iter().any(|(_, total)| total.copies > 0);

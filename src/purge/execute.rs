@@ -5,17 +5,18 @@ use crate::cluster::references::template_of;
 use crate::error::Error;
 use crate::interrupt::Stop;
 use crate::purge::guard::{Guard, PATIENCE};
-use crate::purge::journal::{Journal, Line};
+use crate::purge::journal::{Journal, JournalReplay, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate, fate};
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};
-use crate::purge::record::{Seen, announce, settle};
+use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
 use crate::scan::lookup::Spot;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::protection::Protection;
-use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow, Sharer};
+use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::sharing::{Sharer, Sharing};
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{Depth, Outcome, Place, Reach};
 use futures::stream;
@@ -42,6 +43,18 @@ const BATCH: usize = 500;
 /// How often a delete that was withheld is asked for again.
 const TRIES: usize = 10;
 
+/// What the plan says of all its workflows.
+struct Terms<'a> {
+    made: Timestamp,
+    sharing: &'a Sharing,
+}
+
+impl<'a> Terms<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        Self { made: plan.head.created_at, sharing: &plan.tail.sharing }
+    }
+}
+
 /// What is known of a workflow since its last re-check.
 #[derive(Default)]
 struct Checked {
@@ -65,6 +78,10 @@ pub struct Executor<'a> {
     pub context: &'a Context,
     /// Mark artifacts whose objects are gone `deleted: true` in their workflow, as the controller does.
     pub record: bool,
+    /// What the plan found absent counts as deleted, although no record says so.
+    pub accept_absent: bool,
+    /// The journal of the run that goes on; none for a new run.
+    pub earlier: Option<&'a JournalReplay>,
     /// Hears how many objects are settled.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -87,7 +104,7 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
-        let (made, turns) = (plan.head.created_at, &Semaphore::new(READ));
+        let (terms, turns) = (&Terms::of(plan), &Semaphore::new(READ));
         let mut workflows = plan.workflows()?;
         let (mut running, mut room) = (FuturesOrdered::new(), SHARE.0 * self.concurrency.max(1));
         let mut tally = Tally::default();
@@ -100,7 +117,7 @@ impl Executor<'_> {
                 room -= share;
                 running.push_back(async move {
                     let workflow = match plan {
-                        Ok(plan) => self.whole(plan, made, turns, count).await,
+                        Ok(plan) => self.whole(plan, terms, turns, count).await,
                         Err(error) => Err(error),
                     };
                     (share, workflow)
@@ -129,12 +146,16 @@ impl Executor<'_> {
     async fn whole(
         &self,
         mut plan: PlannedWorkflow,
-        made: Timestamp,
+        terms: &Terms<'_>,
         turns: &Semaphore,
         count: &(dyn Fn() + Sync),
     ) -> Result<WorkflowTally, Error> {
         let objects = std::mem::take(&mut plan.delete);
-        let (objects, checked) = self.workflow(&plan, objects, (made, turns), count).await?;
+        let gone = std::mem::take(&mut plan.gone);
+        let (mut objects, checked) = self.workflow(&plan, objects, (terms, turns), count).await?;
+        let before = |object| Settled { object, fate: ObjectOutcome::DeletedBefore, vacant: false };
+        objects.extend(gone.into_iter().map(before));
+        self.verify(&mut objects).await?;
         let _turn = turns.acquire().await;
         let settlement = self.settle(&plan, &objects, &checked).await?;
         Ok(WorkflowTally { plan, objects, settlement })
@@ -147,21 +168,29 @@ impl Executor<'_> {
         objects: &[Settled],
         checked: &Checked,
     ) -> Result<WorkflowUpdate, Error> {
-        let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else {
+        // The archive is not to be written to.
+        let Some(cluster) = self.cluster.filter(|_| !plan.orphans && !plan.archived) else {
             return Ok(WorkflowUpdate::default());
         };
-        let gone = objects.iter().filter(|settled| settled.fate.is_gone()).count();
-        let due = self.record && (gone > 0 || !plan.absent.is_empty()) || plan.release_finalizer;
+        let gone = || objects.iter().filter(|settled| settled.fate.is_gone());
+        let accepted: &[String] = if self.accept_absent { &plan.absent } else { &[] };
+        let due = self.record && (gone().next().is_some() || !accepted.is_empty()) || plan.release_finalizer;
         // A workflow without objects is not begun once the user asked to stop.
         let unbegun = objects.is_empty() && self.stop.is_asked();
         if !due || unbegun || objects.iter().any(|settled| settled.fate == ObjectOutcome::NotReached) {
             return Ok(WorkflowUpdate::default());
         }
-        let seen = objects.iter().filter(|settled| settled.vacant);
-        let seen: Seen = seen.map(|Settled { object, .. }| (&object.bucket, &*object.key)).collect();
+        let place = |Settled { object, .. }: &'_ Settled| (object.bucket.clone(), object.key.clone());
+        let proof = Proof {
+            vacant: objects.iter().filter(|settled| settled.vacant).map(place).collect(),
+            gone: gone().map(place).collect(),
+            accepted: accepted.iter().map(String::as_str).collect(),
+        };
         let (plan, kept) = (&mut plan.clone(), self.keep_finalizer(plan, checked).await);
         plan.release_finalizer &= kept.is_none();
-        let settled = settle(plan, &seen, self.record, (cluster, self.store), self.context).await;
+        let settled = settle(plan, &proof, self.record, (cluster, self.store), self.context).await;
+        let by_us = |settled: &&Settled| settled.fate != ObjectOutcome::Gone;
+        let (gone, by_us) = (proof.gone.len(), gone().filter(by_us).count());
         let mut settlement = settled.unwrap_or_else(|error| WorkflowUpdate {
             notes: vec![match gone {
                 0 => format!("it was left as it is: {}", error.brief()),
@@ -180,7 +209,7 @@ impl Executor<'_> {
             })?;
         }
         if gone > 0 || settlement.finalizer_released {
-            announce(plan, gone, &settlement, cluster, self.context.now).await;
+            announce(plan, by_us, &settlement, cluster, self.context.now).await;
         }
         Ok(settlement)
     }
@@ -204,7 +233,7 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
-        (made, turns): (Timestamp, &Semaphore),
+        (terms, turns): (&Terms<'_>, &Semaphore),
         count: &(dyn Fn() + Sync),
     ) -> Result<(Vec<Settled>, Checked), Error> {
         let all = |objects: Vec<PlannedObject>, fate: ObjectOutcome| {
@@ -224,10 +253,10 @@ impl Executor<'_> {
             }
             // Thousands of deletes take their time, and a retry may come between any two of them.
             let turn = turns.acquire().await;
-            let obstacle = self.obstacle(plan, &batch, made, &mut checked).await;
+            let obstacle = self.obstacle(plan, &batch, terms, &mut checked).await;
             drop(turn);
             match obstacle {
-                Ok(()) => settled.extend(self.batch(plan, batch, &checked, count).await?),
+                Ok(()) => settled.extend(self.batch(plan, batch, (terms, &checked), count).await?),
                 Err(fate) => {
                     settled.extend(all(batch, fate.clone()));
                     settled.extend(all(rest.collect(), fate));
@@ -235,7 +264,6 @@ impl Executor<'_> {
                 }
             }
         }
-        self.verify(&mut settled).await?;
         Ok((settled, checked))
     }
 
@@ -244,7 +272,7 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         batch: &[PlannedObject],
-        made: Timestamp,
+        terms: &Terms<'_>,
         checked: &mut Checked,
     ) -> Result<(), ObjectOutcome> {
         if self.stop.is_asked() {
@@ -262,7 +290,7 @@ impl Executor<'_> {
         if let Some((protection, detail)) = kept {
             return Err(ObjectOutcome::Kept(protection, detail));
         }
-        let sharers = self.sharers(batch, made).await;
+        let sharers = self.sharers(batch, terms).await;
         checked.rerun = sharers.map_err(|error| unread("a workflow it is shared with", error))?;
         Ok(())
     }
@@ -271,11 +299,14 @@ impl Executor<'_> {
         &self,
         plan: &PlannedWorkflow,
         objects: Vec<PlannedObject>,
-        checked: &Checked,
+        (terms, checked): (&Terms<'_>, &Checked),
         count: &(dyn Fn() + Sync),
     ) -> Result<Vec<Settled>, Error> {
+        let rerun = &checked.rerun;
         let deletes = objects.into_iter().map(|object| async move {
-            let fate = match object.shared_with.iter().find_map(|sharer| checked.rerun.get(&sharer.uid)) {
+            let sharers =
+                if rerun.is_empty() { Vec::new() } else { terms.sharing.members(object.shared_with) };
+            let fate = match sharers.into_iter().find_map(|sharer| rerun.get(&sharer.uid)) {
                 Some(why) => ObjectOutcome::Kept(Protection::Changed, why.clone()),
                 None => self.object(plan, &object, checked).await?,
             };
@@ -291,9 +322,12 @@ impl Executor<'_> {
     async fn recheck(&self, plan: &PlannedWorkflow, checked: &mut Checked) -> Result<Option<String>, Error> {
         // Orphans have no workflow; that none refers to them was looked up again just before.
         let Some(cluster) = self.cluster.filter(|_| !plan.orphans) else { return Ok(None) };
-        let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
-            return Ok(Some("it was deleted".to_owned()));
-        };
+        let live = cluster.workflow(&plan.namespace, &plan.name).await?;
+        if plan.archived {
+            // A retry from the archive brings the workflow back by its name.
+            return Ok(live.map(|_| "there is a workflow of its name again".to_owned()));
+        }
+        let Some(text) = live else { return Ok(Some("it was deleted".to_owned())) };
         let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
         checked.templates = template_of(&workflow);
         Ok(difference(plan, &workflow))
@@ -303,16 +337,17 @@ impl Executor<'_> {
     async fn sharers(
         &self,
         objects: &[PlannedObject],
-        made: Timestamp,
+        Terms { made, sharing }: &Terms<'_>,
     ) -> Result<HashMap<String, String>, Error> {
         let mut rerun_since = HashMap::new();
         let Some(cluster) = self.cluster else { return Ok(rerun_since) };
-        let sharers: HashSet<&Sharer> = objects.iter().flat_map(|object| &object.shared_with).collect();
+        let sets: HashSet<Option<u32>> = objects.iter().map(|object| object.shared_with).collect();
+        let sharers: HashSet<&Sharer> = sets.into_iter().flat_map(|set| sharing.members(set)).collect();
         for Sharer { namespace, name, uid } in sharers {
             let Some(text) = cluster.workflow(namespace, name).await? else { continue };
             let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
             if workflow.metadata.uid == *uid
-                && let Some(why) = rerun(&workflow, made)
+                && let Some(why) = rerun(&workflow, *made)
             {
                 rerun_since.insert(uid.clone(), format!("it is shared with {namespace}/{name}: {why}"));
             }
@@ -364,14 +399,8 @@ impl Executor<'_> {
         if let Err(fate) = self.objection(plan, object, checked).await {
             return Ok(fate);
         }
-        let PlannedObject { bucket, key, generation, size, crc32c, .. } = object;
-        self.journal.write(&Line::Intent {
-            bucket: bucket.clone(),
-            key: key.clone(),
-            generation: generation.clone(),
-            size: *size,
-            crc32c: crc32c.clone(),
-        })?;
+        let PlannedObject { bucket, key, generation, .. } = object;
+        self.journal.intend(object)?;
         // Between here and the request there may be a wait for its turn, or for another try.
         let guard = self.guard;
         let gate = || {
@@ -395,20 +424,22 @@ impl Executor<'_> {
             // A run that goes on later asks again.
             outcome = Outcome::Failed("it was withheld when its turn came".to_owned());
         }
-        let kept = kept.unwrap_or_else(|| fate(outcome.clone()));
-        self.journal.write(&Line::Result {
-            bucket: bucket.clone(),
-            key: key.clone(),
-            generation: generation.clone(),
-            outcome,
-        })?;
-        Ok(kept)
+        self.journal.settle(object, outcome.clone())?;
+        Ok(kept.unwrap_or_else(|| match fate(outcome) {
+            // The delete that nobody wrote the outcome of came through.
+            ObjectOutcome::Gone if self.earlier.is_some_and(|earlier| earlier.was_sent(object)) => {
+                ObjectOutcome::DeletedBefore
+            }
+            fate => fate,
+        }))
     }
 
     /// Looks whether what was deleted is really gone.
     async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
         let deleted = settled.iter().enumerate();
-        let deleted = deleted.filter(|(_, settled)| settled.fate == ObjectOutcome::Deleted);
+        let is_ours =
+            |fate: &ObjectOutcome| matches!(fate, ObjectOutcome::Deleted | ObjectOutcome::DeletedBefore);
+        let deleted = deleted.filter(|(_, settled)| is_ours(&settled.fate));
         let (numbers, spots): (Vec<usize>, Vec<Spot>) = deleted
             .map(|(at, Settled { object, .. })| {
                 let place = Place { key: &object.key, reach: Reach::Key };
@@ -432,12 +463,7 @@ impl Executor<'_> {
                 ObjectOutcome::Failed(why) => why.clone(),
                 _ => continue,
             };
-            self.journal.write(&Line::Result {
-                bucket: object.bucket.clone(),
-                key: object.key.clone(),
-                generation: object.generation.clone(),
-                outcome: Outcome::Failed(why),
-            })?;
+            self.journal.settle(object, Outcome::Failed(why))?;
         }
         Ok(())
     }

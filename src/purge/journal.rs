@@ -1,7 +1,7 @@
 //! The journal: the plan's document, and after it what was to be done and what was, as JSON lines that survive a
 //! killed process.
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::purge::outcome::{ObjectOutcome, fate};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
@@ -21,14 +21,29 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "line")]
 pub enum Line {
-    /// The first: who carries the plan out.
-    Begin { time: Timestamp, identity: String },
+    /// The first of each part of a run: who carries the plan out.
+    Begin {
+        time: Timestamp,
+        /// The account in storage.
+        identity: String,
+        /// The name that the API server has for the user; empty if there is no cluster or it doesn't say.
+        #[serde(default)]
+        user: String,
+    },
     /// A delete is about to be sent.
     #[serde(rename_all = "camelCase")]
-    Intent { bucket: Bucket, key: Box<str>, generation: Box<str>, size: u64, crc32c: Box<str> },
+    Intent {
+        time: Timestamp,
+        bucket: Bucket,
+        key: Box<str>,
+        generation: Box<str>,
+        size: u64,
+        crc32c: Box<str>,
+    },
     /// What became of it.
     #[serde(rename_all = "camelCase")]
     Result {
+        time: Timestamp,
         bucket: Bucket,
         key: Box<str>,
         generation: Box<str>,
@@ -41,8 +56,17 @@ pub enum Line {
     /// A deleted object was brought back.
     #[serde(rename_all = "camelCase")]
     Restored { bucket: Bucket, key: Box<str>, generation: Box<str> },
-    /// The run ended by itself.
+    /// This part of the run ended by itself.
     End { time: Timestamp },
+}
+
+/// Who carries a plan out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Who {
+    /// The account in storage.
+    pub identity: String,
+    /// The user of the API server, or an empty text.
+    pub user: String,
 }
 
 /// An open journal.
@@ -57,7 +81,7 @@ impl Journal {
     ///
     /// # Errors
     /// The file exists or can't be made.
-    pub fn begin(path: &Path, identity: &str, plan: &Plan, now: Timestamp) -> Result<Self, Error> {
+    pub fn begin(path: &Path, who: &Who, plan: &Plan) -> Result<Self, Error> {
         let failed = |error: std::io::Error| Error::new(format!("the journal {}: {error}", path.display()));
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
@@ -65,10 +89,62 @@ impl Journal {
         let mut file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
         std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
         let journal = Self { path: path.to_owned(), file: Mutex::new(file) };
-        journal.write(&Line::Begin { time: now, identity: identity.to_owned() })?;
+        journal.open_part(who)?;
         // Without the plan on disk there must be no delete.
         journal.sync()?;
         Ok(journal)
+    }
+
+    /// Goes on with a journal: another part of its run begins.
+    ///
+    /// # Errors
+    /// As [`Self::reopen`].
+    pub fn go_on(path: &Path, who: &Who) -> Result<Self, Error> {
+        let journal = Self::reopen(path)?;
+        journal.open_part(who)?;
+        Ok(journal)
+    }
+
+    fn open_part(&self, Who { identity, user }: &Who) -> Result<(), Error> {
+        self.write(&Line::Begin { time: Timestamp::now(), identity: identity.clone(), user: user.clone() })
+    }
+
+    /// Writes down that a delete is about to be sent.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn intend(&self, object: &PlannedObject) -> Result<(), Error> {
+        self.write(&Line::Intent {
+            time: Timestamp::now(),
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            generation: object.generation.clone(),
+            size: object.size,
+            crc32c: object.crc32c.clone(),
+        })
+    }
+
+    /// Writes down what became of an object.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn settle(&self, object: &PlannedObject, outcome: Outcome) -> Result<(), Error> {
+        self.write(&Line::Result {
+            time: Timestamp::now(),
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            generation: object.generation.clone(),
+            outcome,
+        })
+    }
+
+    /// Writes down that this part of the run ended by itself, and brings everything to the disk.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn end(&self) -> Result<(), Error> {
+        self.write(&Line::End { time: Timestamp::now() })?;
+        self.sync()
     }
 
     /// Opens a journal to write more.
@@ -135,7 +211,7 @@ pub struct JournalReplay {
     /// Found gone after such a delete.
     gone_after: HashSet<u64>,
     restored: HashSet<u64>,
-    /// The run ended by itself: its workflows are settled too.
+    /// The last part of the run ended by itself: its workflows are settled too.
     pub ended: bool,
     random: RandomState,
 }
@@ -149,6 +225,7 @@ impl JournalReplay {
         let failed = |what: &str| Error::new(format!("the journal {}: {what}", path.display()));
         let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
         let plan = Plan::open(file).map_err(|error| failed(error.brief()))?;
+        let mut begun = false;
         let mut record = Self {
             plan,
             path: path.to_owned(),
@@ -164,6 +241,10 @@ impl JournalReplay {
         let (mut sent, mut open, mut gone_after) = (HashSet::new(), HashSet::new(), HashSet::new());
         for line in record.lines()? {
             match line? {
+                Line::Begin { .. } => {
+                    begun = true;
+                    record.ended = false;
+                }
                 Line::End { .. } => record.ended = true,
                 Line::Intent { bucket, key, generation, .. } => {
                     let hash = record.hash(&bucket, &key, &generation);
@@ -171,7 +252,7 @@ impl JournalReplay {
                         open.insert(hash);
                     }
                 }
-                Line::Result { bucket, key, generation, outcome } => {
+                Line::Result { bucket, key, generation, outcome, .. } => {
                     let hash = record.hash(&bucket, &key, &generation);
                     let fate = fate(outcome);
                     if !matches!(fate, ObjectOutcome::Failed(_)) {
@@ -201,6 +282,13 @@ impl JournalReplay {
                 _ => {}
             }
         }
+        if !begun {
+            return Err(Error::refused(format!(
+                "{} is a saved plan, and no journal of a run",
+                path.display()
+            ))
+            .hint(Hint::IsPlan));
+        }
         (record.gone, record.kept, record.restored) = (gone, kept, restored);
         open.extend(sent);
         (record.open, record.gone_after) = (open, gone_after);
@@ -226,13 +314,18 @@ impl JournalReplay {
         self.random.hash_one((bucket, key, generation))
     }
 
-    /// What became of the object, if it is settled: gone, or kept for a reason that will not pass.
+    /// What became of the object, if it is settled: deleted, or kept for a reason that will not pass.
     pub fn settled(&self, object: &PlannedObject) -> Option<ObjectOutcome> {
         let hash = self.hash(&object.bucket, &object.key, &object.generation);
         match self.gone.contains(&hash) {
-            true => Some(ObjectOutcome::Gone),
+            true => Some(ObjectOutcome::DeletedBefore),
             false => self.kept.get(&hash).cloned(),
         }
+    }
+
+    /// Whether a delete of the object was sent whose outcome was never written down.
+    pub fn was_sent(&self, object: &PlannedObject) -> bool {
+        self.open.contains(&self.hash(&object.bucket, &object.key, &object.generation))
     }
 
     /// What was deleted and isn't back, and what may have been.
@@ -243,7 +336,7 @@ impl JournalReplay {
         let mut met = HashSet::new();
         Ok(self.lines()?.filter_map(move |line| {
             let (bucket, key, generation, outcome) = match line {
-                Ok(Line::Result { bucket, key, generation, outcome }) => {
+                Ok(Line::Result { bucket, key, generation, outcome, .. }) => {
                     (bucket, key, generation, Some(outcome))
                 }
                 Ok(Line::Intent { bucket, key, generation, .. }) => (bucket, key, generation, None),
@@ -281,8 +374,9 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
-        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let journal = Journal::begin(&path, &Who::default(), &plan).unwrap();
         let deleted = |key: &str| Line::Result {
+            time: Timestamp::UNIX_EPOCH,
             bucket: "gs://b".parse().unwrap(),
             key: key.into(),
             generation: "1".into(),
@@ -304,17 +398,25 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
-        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let journal = Journal::begin(&path, &Who::default(), &plan).unwrap();
         let (bucket, generation): (Bucket, Box<str>) = ("gs://b".parse().unwrap(), "1".into());
         let intent = |key: &str| {
             let (bucket, generation) = (bucket.clone(), generation.clone());
-            let line =
-                Line::Intent { bucket, key: key.into(), generation, size: 1, crc32c: Default::default() };
+            let (key, time, crc32c) = (key.into(), Timestamp::UNIX_EPOCH, Default::default());
+            let line = Line::Intent { time, bucket, key, generation, size: 1, crc32c };
             journal.write(&line).unwrap();
         };
         let result = |key: &str, outcome| {
             let (bucket, generation) = (bucket.clone(), generation.clone());
-            journal.write(&Line::Result { bucket, key: key.into(), generation, outcome }).unwrap();
+            journal
+                .write(&Line::Result {
+                    time: Timestamp::UNIX_EPOCH,
+                    bucket,
+                    key: key.into(),
+                    generation,
+                    outcome,
+                })
+                .unwrap();
         };
         ["killed", "resumed", "others", "done", "failed"].into_iter().for_each(intent);
         result("others", Outcome::Gone);
@@ -335,12 +437,13 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
-        let journal = Journal::begin(&path, "me", &plan, Timestamp::UNIX_EPOCH).unwrap();
+        let journal = Journal::begin(&path, &Who::default(), &plan).unwrap();
         let object: PlannedObject = serde_json::from_value(serde_json::json!({
             "bucket": "gs://b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
         }))
         .unwrap();
         let result = |outcome| Line::Result {
+            time: Timestamp::UNIX_EPOCH,
             bucket: "gs://b".parse().unwrap(),
             key: "k".into(),
             generation: "1".into(),
@@ -350,5 +453,24 @@ mod tests {
         assert!(JournalReplay::read(&path).unwrap().settled(&object).is_some());
         journal.write(&result(Outcome::Failed("deleted, but it is still there".into()))).unwrap();
         assert!(JournalReplay::read(&path).unwrap().settled(&object).is_none());
+    }
+
+    #[test]
+    fn a_plan_is_no_journal_and_the_part_that_ended_last_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        std::io::copy(&mut plan.text().unwrap(), &mut File::create(&path).unwrap()).unwrap();
+        let refused = JournalReplay::read(&path).unwrap_err();
+        assert!(refused.to_string().contains("is a saved plan, and no journal"), "{refused}");
+        assert!(refused.hints().contains(&Hint::IsPlan));
+        let journal = Journal::go_on(&path, &Who::default()).unwrap();
+        let ended = || JournalReplay::read(&path).unwrap().ended;
+        assert!(!ended());
+        journal.end().unwrap();
+        assert!(ended());
+        Journal::go_on(&path, &Who::default()).unwrap();
+        assert!(!ended(), "the part that goes on has not ended");
     }
 }

@@ -21,6 +21,8 @@ pub enum ObjectOutcome {
     Deleted,
     /// Somebody else had deleted it.
     Gone,
+    /// An earlier part of this run deleted it.
+    DeletedBefore,
     Kept(Protection, String),
     Failed(String),
     /// The user stopped the run first.
@@ -32,7 +34,7 @@ pub enum ObjectOutcome {
 impl ObjectOutcome {
     /// Whether the planned generation is no longer there.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Deleted | Self::Gone)
+        matches!(self, Self::Deleted | Self::Gone | Self::DeletedBefore)
     }
 }
 
@@ -53,6 +55,8 @@ pub struct Tally {
     pub bytes: BTreeMap<Bucket, u64>,
     /// Somebody else had deleted them.
     pub gone: u64,
+    /// An earlier part of this run deleted them, and this one saw that they are gone.
+    pub before: u64,
     /// Of the plan, and still there.
     pub left: u64,
     /// Of these, the ones that something keeps which appeared or changed since the plan was made.
@@ -60,19 +64,25 @@ pub struct Tally {
     pub reached: u64,
     pub recorded: u64,
     pub finalizers: u64,
+    /// Artifacts that are absent, without a record of their deletion.
+    pub unproved: u64,
+    /// Workflows that keep their finalizer, and in which nothing can be recorded.
+    pub stranded: u64,
 }
 
 impl Tally {
     /// Counts a workflow in.
     pub(crate) fn add(&mut self, workflow: &WorkflowTally) {
         for Settled { object, fate, .. } in &workflow.objects {
-            self.reached += u64::from(*fate != ObjectOutcome::NotReached);
+            let reached = !matches!(fate, ObjectOutcome::NotReached | ObjectOutcome::DeletedBefore);
+            self.reached += u64::from(reached);
             match fate {
                 ObjectOutcome::Deleted => {
                     self.deleted += 1;
                     *self.bytes.entry(object.bucket.clone()).or_default() += object.size;
                 }
                 ObjectOutcome::Gone => self.gone += 1,
+                ObjectOutcome::DeletedBefore => self.before += 1,
                 _ => self.left += 1,
             }
             if let ObjectOutcome::Kept(
@@ -85,6 +95,8 @@ impl Tally {
         }
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
+        self.unproved += workflow.settlement.unproved;
+        self.stranded += u64::from(workflow.settlement.stranded);
     }
 }
 
@@ -107,6 +119,10 @@ pub fn fate(outcome: Outcome) -> ObjectOutcome {
 pub struct WorkflowUpdate {
     pub recorded: u64,
     pub finalizer_released: bool,
+    /// Artifacts that are absent, although neither Argo nor this run recorded their deletion, and nobody accepted that.
+    pub unproved: u64,
+    /// It keeps its finalizer, and nothing could be recorded in it, as its nodes are offloaded or compressed.
+    pub stranded: bool,
     /// What was left undone, and why.
     pub notes: Vec<String>,
 }

@@ -1,7 +1,8 @@
 //! The plan as it is saved, shown and applied: `kind: PurgePlan`, one JSON document with a line for each workflow.
 //!
 //! A plan may have a million objects, so it lives in a file and is read line by line: the head, the workflows,
-//! the tail. The hash is of every byte before it.
+//! the tail. The hash is a checksum of every byte before it: it shows damage and slips, and protects from nobody who
+//! edits a plan on purpose.
 
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
@@ -9,20 +10,16 @@ use crate::disk_queue::until_error;
 use crate::error::{Error, Hint};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::model::protection::Protection;
-use argo_gc_core::plan::guarded::Guarded;
-use argo_gc_core::plan::named::Named;
-use argo_gc_core::plan::orphans::{folder_of, referrer};
-use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKeys, PlannedKeysBuilder};
-use argo_gc_core::plan::references::{References, Released};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_core::plan::select::CLOCKS;
+use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::types::BucketFacts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -47,6 +44,20 @@ pub struct Head {
     /// Other clusters whose references counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<ClusterIdentity>,
+    /// The namespace that the user named, whose repositories count too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Where the user allowed deletes besides the repositories of the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<Repository>,
+}
+
+/// A place where the user allowed deletes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repository {
+    pub bucket: Bucket,
+    /// The beginning of the keys; empty for the whole bucket.
+    pub prefix: String,
 }
 
 /// What is known after the last one.
@@ -55,6 +66,9 @@ pub struct Tail {
     /// The buckets that objects are deleted from.
     pub buckets: Vec<BucketFacts>,
     pub totals: Totals,
+    /// The workflows that share objects of the plan.
+    #[serde(flatten)]
+    pub sharing: Sharing,
 }
 
 /// Sums over a plan.
@@ -91,7 +105,27 @@ impl Head {
         unread: Vec<Unread>,
     ) -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "PurgePlan".to_owned());
-        Self { api_version, kind, created_at: now, cluster, storage, unread, also: Vec::new() }
+        Self {
+            api_version,
+            kind,
+            created_at: now,
+            cluster,
+            storage,
+            unread,
+            also: Vec::new(),
+            namespace: None,
+            repositories: Vec::new(),
+        }
+    }
+
+    /// The head of a plan whose user allows these places, too.
+    pub fn allowing(mut self, repositories: &[(Bucket, String)]) -> Self {
+        let place = |(bucket, prefix): &(Bucket, String)| Repository {
+            bucket: bucket.clone(),
+            prefix: prefix.clone(),
+        };
+        self.repositories = repositories.iter().map(place).collect();
+        self
     }
 }
 
@@ -100,6 +134,7 @@ pub struct Draft {
     writer: Hashing,
     head: Head,
     totals: Totals,
+    sharing: Sharing,
     buckets: BTreeSet<Bucket>,
     lines: u64,
     /// Names of orphans met, as hashes: a name's objects may stand on several lines.
@@ -123,6 +158,7 @@ impl Draft {
             writer,
             head,
             totals: Totals::default(),
+            sharing: Sharing::default(),
             buckets: BTreeSet::new(),
             lines: 0,
             orphans: HashSet::new(),
@@ -135,8 +171,9 @@ impl Draft {
     /// # Errors
     /// There is no more room for temporary files.
     pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
-        let PlannedWorkflow { delete, keep, absent, release_finalizer, .. } = workflow;
-        if delete.is_empty() && keep.is_empty() && absent.is_empty() && !release_finalizer {
+        let PlannedWorkflow { delete, keep, absent, gone, release_finalizer, .. } = workflow;
+        let says_nothing = delete.is_empty() && keep.is_empty() && absent.is_empty() && gone.is_empty();
+        if says_nothing && !release_finalizer {
             return Ok(());
         }
         let counts = !delete.is_empty()
@@ -165,13 +202,18 @@ impl Draft {
         self.buckets.iter()
     }
 
-    /// Sums up and seals the plan.
+    /// Names the workflows that share objects; the objects have the numbers of their sets.
+    pub fn share(&mut self, sharing: Sharing) {
+        self.sharing = sharing;
+    }
+
+    /// Sums up the plan, and ends it with its checksum.
     ///
     /// # Errors
     /// As [`Self::add`].
     pub fn seal(self, buckets: Vec<BucketFacts>) -> Result<Plan, Error> {
-        let Self { mut writer, head, totals, .. } = self;
-        let tail = Tail { buckets, totals };
+        let Self { mut writer, head, totals, sharing, .. } = self;
+        let tail = Tail { buckets, totals, sharing };
         let text = serde_json::to_string(&tail).map_err(Error::new)?;
         let inner = text.trim_start_matches('{').strip_suffix('}').unwrap_or_default();
         write!(writer, "],{inner}{HASH}").map_err(unwritten)?;
@@ -267,7 +309,10 @@ impl Plan {
             hasher.update(HASH);
             let hash = hash.trim_end_matches("\"}").to_owned();
             if hexadecimal(hasher) != hash {
-                return Err(Error::refused("the plan was edited after it was made").hint(Hint::NewPlan));
+                return Err(Error::refused(
+                    "the plan is not as it was made: its checksum shows that it was edited or damaged",
+                )
+                .hint(Hint::NewPlan));
             }
             let inner = before.trim_start_matches("],");
             let tail =
@@ -318,12 +363,24 @@ impl Plan {
     /// There is no room for temporary files.
     pub fn map(&self, mut change: impl FnMut(&mut PlannedWorkflow)) -> Result<Self, Error> {
         let mut draft = Draft::new(self.head.clone())?;
+        draft.share(self.tail.sharing.clone());
         for workflow in self.workflows()? {
             let mut workflow = workflow?;
             change(&mut workflow);
             draft.add(&workflow)?;
         }
-        draft.seal(self.tail.buckets.clone())
+        let mut buckets = self.tail.buckets.clone();
+        buckets.retain(|facts| draft.buckets.contains(&facts.bucket));
+        draft.seal(buckets)
+    }
+
+    /// The plan with the settings of its buckets as they are now.
+    ///
+    /// # Errors
+    /// As [`Self::map`].
+    pub fn with_buckets(mut self, buckets: Vec<BucketFacts>) -> Result<Self, Error> {
+        self.tail.buckets = buckets;
+        self.map(|_| {})
     }
 
     /// One of `of` shards, the first of which is 1: whole workflows, by their UIDs, so that each is in just one.
@@ -331,7 +388,7 @@ impl Plan {
     /// # Errors
     /// As [`Self::map`].
     pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
-        self.map(|PlannedWorkflow { uid, name, delete, keep, absent, release_finalizer, .. }| {
+        self.map(|PlannedWorkflow { uid, name, delete, keep, absent, gone, release_finalizer, .. }| {
             let word = if uid.is_empty() { name } else { uid };
             let hash = Sha256::digest(word.as_bytes());
             let number = hash.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
@@ -339,6 +396,7 @@ impl Plan {
                 delete.clear();
                 keep.clear();
                 absent.clear();
+                gone.clear();
                 *release_finalizer = false;
             }
         })
@@ -362,11 +420,14 @@ impl Plan {
     /// # Errors
     /// As [`Self::workflows`].
     pub fn uids(&self) -> Result<HashSet<String>, Error> {
-        let mut uids = HashSet::new();
+        let (mut uids, mut sets) = (HashSet::new(), HashSet::new());
         for workflow in self.workflows()? {
             let PlannedWorkflow { uid, delete, .. } = workflow?;
             uids.insert(uid);
-            uids.extend(delete.into_iter().flat_map(|object| object.shared_with).map(|sharer| sharer.uid));
+            sets.extend(delete.iter().map(|object| object.shared_with));
+        }
+        for set in sets {
+            uids.extend(self.tail.sharing.members(set).into_iter().map(|sharer| sharer.uid.clone()));
         }
         Ok(uids)
     }
@@ -383,79 +444,6 @@ impl Plan {
         }
         Ok(keys.finish())
     }
-
-    /// Keeps what something refers to by now, or what is pinned; gives the number of such objects too.
-    ///
-    /// # Errors
-    /// As [`Self::map`].
-    pub fn keep_needed(
-        &self,
-        references: &References,
-        named: &Named,
-        since: &Since,
-    ) -> Result<(Self, usize), Error> {
-        let mut released = Released::default();
-        for uid in self.uids()?.iter().filter(|uid| !since.altered.contains(*uid)) {
-            released.whole(uid);
-        }
-        let mut kept = 0;
-        let plan =
-            self.map(|PlannedWorkflow { uid, name, orphans, delete, keep, release_finalizer, .. }| {
-                let pinned = since.pinned.get(uid);
-                // What runs again refers to its own objects; that it does is found out, and told, at the delete.
-                let altered = pinned.is_none() && since.altered.contains(uid);
-                delete.retain(|object| {
-                    let (bucket, key) = (object.bucket.name(), &object.key);
-                    let holder = match orphans {
-                        true => referrer(references, bucket, key, folder_of(key, name)),
-                        false => references.holder(bucket, key, &released),
-                    };
-                    let guard =
-                        since.guarded.holder(key).filter(|_| *orphans).or(since.elsewhere.holder(key));
-                    let (protection, detail) = match (pinned, holder, guard) {
-                        (None, None, None) if *orphans && since.workflows.contains(name) => {
-                            (Protection::Changed, "a workflow of this name exists now".to_owned())
-                        }
-                        (None, None, Some(guard)) => {
-                            (Protection::Pinned, format!("{guard} is pinned, or not finished"))
-                        }
-                        (Some(place), ..) => (Protection::Pinned, format!("on the {place}")),
-                        (None, Some(holder), _) if !altered || holder.uid != *uid => {
-                            (Protection::Referenced, format!("by {}", holder.name))
-                        }
-                        _ => match named.mention(&object.planned_key(name, uid)) {
-                            Some(mention) => (Protection::Referenced, mention.detail()),
-                            None => return true,
-                        },
-                    };
-                    kept += 1;
-                    keep.push(KeptObject {
-                        location: object.bucket.uri(&object.key),
-                        artifact: object.artifact.to_string(),
-                        protection,
-                        detail,
-                    });
-                    false
-                });
-                *release_finalizer &= pinned.is_none();
-            })?;
-        Ok((plan, kept))
-    }
-}
-
-/// What became of a plan's workflows since it was made, by UID.
-#[derive(Debug, Default)]
-pub struct Since {
-    /// They are no longer as they were: what they refer to counts again.
-    pub altered: HashSet<String>,
-    /// A pin keeps all of them: where.
-    pub pinned: HashMap<String, &'static str>,
-    /// Names and UIDs of all workflows that exist.
-    pub workflows: HashSet<String>,
-    /// Where nothing is an orphan.
-    pub guarded: Guarded,
-    /// Folders of workflows of other clusters that are unfinished or pinned.
-    pub elsewhere: Guarded,
 }
 
 /// Counts and hashes what is written.
@@ -512,12 +500,8 @@ mod tests {
             name: name.into(),
             uid: format!("uid-{name}"),
             phase: "Succeeded".into(),
-            finished_at: None,
-            delete: Vec::new(),
-            keep: Vec::new(),
             absent: vec!["gs://b/k".into()],
-            orphans: false,
-            release_finalizer: false,
+            ..PlannedWorkflow::default()
         }
     }
 
@@ -578,7 +562,7 @@ mod tests {
             artifact: "".into(),
             node_id: "".into(),
             reason: "".into(),
-            shared_with: Vec::new(),
+            shared_with: None,
         };
         let line = PlannedWorkflow { delete: vec![object], orphans: true, ..workflow("gone") };
         let now = "2026-11-01T00:00:00Z".parse().unwrap();
@@ -598,7 +582,7 @@ mod tests {
         let plan = read(&format!("{text}{{\"line\":\"begin\"}}\n"), "u", "2026-11-01T01:00:00Z").unwrap();
         let workflows: Vec<PlannedWorkflow> = plan.workflows().unwrap().map(Result::unwrap).collect();
         assert_eq!(workflows, [workflow("a"), workflow("b")]);
-        // A change makes another plan with a seal of its own.
+        // A change makes another plan with a checksum of its own.
         let changed = plan.map(|workflow| workflow.absent.clear()).unwrap();
         assert_eq!(changed.workflows().unwrap().count(), 0);
         assert_ne!(changed.hash, plan.hash);

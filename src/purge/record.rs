@@ -22,22 +22,47 @@ use argo_gc_store::store::Store;
 use argo_gc_store::types::{Depth, Reach};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Times a patch is tried again after the workflow changed in between.
 const TRIES: usize = 3;
 
-/// Objects that are gone, by bucket and key.
-pub type Seen<'a> = HashSet<(&'a Bucket, &'a str)>;
+/// Places of objects, by bucket and key.
+pub type Places = BTreeSet<(Bucket, Box<str>)>;
 
-/// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event. What was just `seen` to be
-/// gone is not looked for again.
+/// What is known about objects that are no longer there. That nothing is found somewhere proves no deletion: it may
+/// be another storage of that name.
+pub struct Proof<'a> {
+    /// They were just looked for, and nothing is there. They are not looked for again.
+    pub vacant: Places,
+    /// The plan saw them, and they are gone.
+    pub gone: Places,
+    /// Addresses of artifacts that the user accepts as deleted.
+    pub accepted: HashSet<&'a str>,
+}
+
+impl Proof<'_> {
+    /// Returns true if the artifact that is absent was there, or is accepted as deleted.
+    fn covers(&self, Spot { bucket, place }: &Spot<'_>) -> bool {
+        let key = place.key.strip_suffix('/').unwrap_or(place.key);
+        let below = format!("{key}/");
+        let next = |from: &str| self.gone.range((bucket.clone().into_owned(), from.into())..).next();
+        let is_exact = next(key).is_some_and(|(of, found)| *of == **bucket && **found == *key);
+        let is_below =
+            || next(&below).is_some_and(|(of, found)| *of == **bucket && found.starts_with(&below));
+        is_exact
+            || place.reach == Reach::Directory && is_below()
+            || self.accepted.contains(bucket.uri(key).as_str())
+    }
+}
+
+/// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event.
 ///
 /// # Errors
 /// The cluster can't be read or refuses; the objects are deleted all the same.
 pub async fn settle(
     plan: &PlannedWorkflow,
-    seen: &Seen<'_>,
+    proof: &Proof<'_>,
     record: bool,
     (cluster, store): (&Cluster, &Store),
     context: &Context,
@@ -60,7 +85,7 @@ pub async fn settle(
         let patchable = workflow.status.compressed_nodes.is_empty() && !offloaded;
         let had_finalizer = workflow.has_gc_finalizer();
         let assessment = assess(&mut workflow, context);
-        let absent = absences(&assessment, seen, store).await?;
+        let absent = absences(&assessment, proof, store).await?;
         let mut operations = Vec::new();
         settlement = WorkflowUpdate::default();
         settlement.notes.extend(unseen);
@@ -75,7 +100,7 @@ pub async fn settle(
             settlement.notes.push(format!("its nodes are {are}, so nothing was recorded in it"));
         }
         if plan.release_finalizer && had_finalizer {
-            match absent.present.first() {
+            match absent.obstacle() {
                 None => {
                     let at = workflow.metadata.finalizers.iter().position(|name| name == names::GC_FINALIZER);
                     let path = format!("/metadata/finalizers/{}", at.unwrap_or_default());
@@ -83,12 +108,13 @@ pub async fn settle(
                     operations.push(json!({"op": "remove", "path": path}));
                     settlement.finalizer_released = true;
                 }
-                Some(first) => settlement.notes.push(format!(
-                    "the finalizer is kept: {} of its artifacts could not be verified as gone, such as {first}",
-                    absent.present.len()
-                )),
+                Some(obstacle) => {
+                    settlement.unproved = absent.unproved.len() as u64;
+                    settlement.notes.push(format!("the finalizer is kept: {obstacle}"));
+                }
             }
         }
+        settlement.stranded = record && !patchable && had_finalizer && !settlement.finalizer_released;
         if operations.is_empty() {
             return Ok(settlement);
         }
@@ -119,15 +145,29 @@ struct Absences {
     gone: HashSet<Location>,
     /// Artifacts Argo was asked to collect that are there, or of which it can't be told.
     present: Vec<String>,
+    /// Artifacts Argo was asked to collect that are absent without any record of their deletion.
+    unproved: Vec<String>,
+}
+
+impl Absences {
+    /// Says why not all that Argo was asked to collect is deleted; none if it is.
+    fn obstacle(&self) -> Option<String> {
+        let count = |artifacts: &[String], why: &str| {
+            let first = artifacts.first()?;
+            Some(format!("{} of its artifacts {why}, such as {first}", artifacts.len()))
+        };
+        let unproved = "are not in storage, and nothing records that they were deleted";
+        count(&self.present, "could not be verified as gone").or_else(|| count(&self.unproved, unproved))
+    }
 }
 
 /// Looks for every artifact that some strategy asks to collect.
-async fn absences(assessment: &Assessment, seen: &Seen<'_>, store: &Store) -> Result<Absences, Error> {
+async fn absences(assessment: &Assessment, proof: &Proof<'_>, store: &Store) -> Result<Absences, Error> {
     let mut absences = Absences::default();
     for finding in assessment.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown) {
         absences.present.push(finding.reason.code().to_owned());
     }
-    let mut found = look(assessment, seen, store).await?;
+    let mut found = look(assessment, &proof.vacant, store).await?;
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let asked = artifact.strategy.asks_for_collection();
         let collected = artifact.verdict == Verdict::Collected;
@@ -150,7 +190,11 @@ async fn absences(assessment: &Assessment, seen: &Seen<'_>, store: &Store) -> Re
                 absences.present.push(location.to_string());
             }
         } else if looked && found.is_empty() {
-            absences.gone.insert(location.clone());
+            match Spot::of(artifact).is_some_and(|spot| proof.covers(&spot)) {
+                true => drop(absences.gone.insert(location.clone())),
+                false if asked => absences.unproved.push(location.to_string()),
+                false => {}
+            }
         } else if asked {
             absences.present.push(location.to_string());
         }
@@ -161,7 +205,7 @@ async fn absences(assessment: &Assessment, seen: &Seen<'_>, store: &Store) -> Re
 /// The objects of the artifacts whose places are certain, by the number of the artifact.
 async fn look(
     assessment: &Assessment,
-    seen: &Seen<'_>,
+    vacant: &Places,
     store: &Store,
 ) -> Result<HashMap<usize, Vec<ObjectFacts>>, Error> {
     let mut found = HashMap::new();
@@ -169,7 +213,8 @@ async fn look(
     for (at, artifact) in assessment.artifacts.iter().enumerate() {
         let Some(spot) = Spot::of(artifact) else { continue };
         // A directory may hold more objects than were planned.
-        if spot.place.reach == Reach::Key && seen.contains(&(&*spot.bucket, spot.place.key)) {
+        let place = || (spot.bucket.clone().into_owned(), Box::from(spot.place.key));
+        if spot.place.reach == Reach::Key && vacant.contains(&place()) {
             found.insert(at, Vec::new());
         } else {
             numbers.push(at);

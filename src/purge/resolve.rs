@@ -5,12 +5,13 @@ use crate::error::{Error, Hint, storage_error};
 use crate::purge::plan_file::Draft;
 use crate::scan::lookup;
 use crate::scan::lookup::{Spot, reach};
-use argo_gc_core::model::location::names_workflow;
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::named::Needs;
 use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
 use argo_gc_core::plan::rules::Rules;
+use argo_gc_core::plan::sharing::SharingBuilder;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{BucketFacts, Depth, Place, StoreError};
 use futures::stream;
@@ -39,22 +40,22 @@ pub async fn resolve(
     let mut batches = stream::iter(Batches(selected.into_values()?))
         .map(|batch| async { decided(batch?, needs, rules, (store, most)).await })
         .buffered(AT_A_TIME);
-    // As hashes: two that collide cost a delete, never make one. A key that names its workflow is planned for
-    // no other, and need not be remembered.
+    // As hashes: two that collide cost a delete, never make one.
     let mut planned: HashSet<u64> = HashSet::new();
     let hash = RandomState::new();
+    let mut sharing = SharingBuilder::default();
     while let Some(plans) = batches.next().await {
         for mut plan in plans? {
-            let mut own: HashSet<u64> = HashSet::new();
-            let PlannedWorkflow { name, uid, delete, .. } = &mut plan;
-            delete.retain(|object| {
-                let names_it = names_workflow(&object.key, name, uid);
-                let known = if names_it { &mut own } else { &mut planned };
-                known.insert(hash.hash_one((&object.bucket, &object.key)))
-            });
+            let PlannedWorkflow { uid, delete, .. } = &mut plan;
+            delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
+            for object in delete {
+                let others = references.others(object.bucket.name(), &object.key, uid);
+                object.shared_with = sharing.number(others);
+            }
             draft.add(&plan)?;
         }
     }
+    draft.share(sharing.finish());
     Ok(())
 }
 
@@ -125,9 +126,20 @@ async fn decided(
 /// # Errors
 /// A bucket is gone, or storage can't be asked.
 pub async fn buckets(draft: &Draft, store: &Store) -> Result<Vec<BucketFacts>, Error> {
-    let mut buckets = Vec::new();
-    for bucket in draft.buckets() {
-        buckets.push(store.bucket(bucket).await?);
+    settings(draft.buckets(), store).await
+}
+
+/// The settings of these buckets as they are now.
+///
+/// # Errors
+/// As [`buckets`].
+pub async fn settings(
+    buckets: impl Iterator<Item = &Bucket>,
+    store: &Store,
+) -> Result<Vec<BucketFacts>, Error> {
+    let mut settings = Vec::new();
+    for bucket in buckets {
+        settings.push(store.bucket(bucket).await?);
     }
-    Ok(buckets)
+    Ok(settings)
 }

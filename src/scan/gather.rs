@@ -25,8 +25,8 @@ use argo_gc_core::plan::references::{Buckets, ReferrerId, References, References
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
-use argo_gc_core::plan::rules::Rules;
-use argo_gc_core::plan::select::{Circumstances, select};
+use argo_gc_core::plan::rules::{Rules, Unwanted};
+use argo_gc_core::plan::select::{Circumstances, select, unwanted};
 use argo_gc_core::plan::told::Told;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -93,6 +93,8 @@ pub struct ScanPart {
     pub guarded: Guarded,
     /// Names the user gave that are there.
     pub found: BTreeSet<String>,
+    /// Artifacts of workflows the selection takes that are not asked for.
+    unwanted: BTreeMap<Unwanted, u64>,
     /// Finished runs that a retention policy counts.
     finished: Vec<FinishedRun>,
     /// Hashes of the UIDs of live workflows.
@@ -191,6 +193,11 @@ impl ScanPart {
             let bound = retention.map(|retention| retention.bind(&run, now));
             let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
             let assessment = assess(&mut workflow, &terms.context);
+            for artifact in &assessment.artifacts {
+                if let Some(why) = unwanted(artifact, &about, &terms.rules) {
+                    *self.unwanted.entry(why).or_default() += 1;
+                }
+            }
             let mut selected = select(&assessment, &about, &terms.rules);
             selected.bound = bound;
             if selected.has_candidates()
@@ -264,6 +271,7 @@ pub struct Scan {
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     guarded: Guarded,
     found: BTreeSet<String>,
+    unwanted: BTreeMap<Unwanted, u64>,
     /// UIDs of the selected.
     seen: HashSet<String>,
     /// With a retention policy, what it counts: what the selected give up waits until all is counted.
@@ -316,6 +324,9 @@ impl Scan {
         self.names.extend(part.names);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
+        for (why, count) in part.unwanted {
+            *self.unwanted.entry(why).or_default() += count;
+        }
         if let Some(newest) = &mut self.newest {
             for FinishedRun { series, end, identity } in part.finished {
                 newest.count(series, end, identity);
@@ -408,6 +419,7 @@ impl Scan {
             texts: self.texts,
             names: self.names,
             guarded: self.guarded,
+            unwanted: self.unwanted,
             unread: self.unread,
         }
     }
@@ -427,6 +439,8 @@ pub struct Gathered {
     pub names: HashSet<String>,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
+    /// Artifacts of the selected workflows that are not asked for, by why.
+    pub unwanted: BTreeMap<Unwanted, u64>,
     pub unread: Vec<Unread>,
 }
 

@@ -71,6 +71,13 @@ impl Place {
             let path = format!("/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/{name}");
             replies.push((path, vec![Reply::json(200, workflow)]));
         }
+        let archived = "/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/argo-p-arch".to_owned();
+        if !replies.iter().any(|(path, _)| *path == archived) {
+            replies.push((
+                archived,
+                vec![Reply::status(404, "NotFound", "workflows \"argo-p-arch\" not found")],
+            ));
+        }
         Self { stub: Stub::start(replies), folder: Folder::new(), workflows: workflows.to_vec() }
     }
 
@@ -174,6 +181,32 @@ fn archived_workflows_are_selected_and_kept() {
     assert_eq!(plan["workflows"], json!([]));
 }
 
+#[test]
+fn archived_workflows_are_purged_where_that_is_asked_for() {
+    let place = Place::new(&[leaking("argo-p-live")]);
+    let key = "argo/argo-p-arch/1/a.tgz";
+    place.folder.put(key);
+    let argo = place.argo(archive(vec![leaking("argo-p-arch")]));
+    let without = place.run(None, "purge argo-p-arch --archived --yes --accept-unread archive").ends_with(2);
+    assert!(without.err.contains("--argo-server"), "{}", without.err);
+    place.run(Some(&argo), "purge argo-p-arch --yes").ends_with(0);
+    assert!(place.folder.has(key), "only where it is asked for");
+    let plan = place.plan();
+    place.run(Some(&argo), &format!("purge argo-p-arch --archived --plan-out {plan}")).ends_with(0);
+    let ran = place.run(Some(&argo), &format!("purge --plan {plan} --yes")).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
+    assert!(!place.folder.has(key));
+    assert_eq!(place.patches(), 0);
+    // Brought back to life after the list was read, by `argo retry` for one.
+    let (live, again) = (leaking("argo-p-live"), leaking("argo-p-arch"));
+    let place = Place::answering(&[live.clone(), again.clone()], vec![Reply::page(&[live], "")]);
+    place.folder.put(key);
+    let argo = place.argo(archive(vec![again]));
+    let ran = place.run(Some(&argo), "purge argo-p-arch --archived --yes").ends_with(4);
+    assert!(ran.err.contains("there is a workflow of its name again"), "{}{}", ran.out, ran.err);
+    assert!(place.folder.has(key));
+}
+
 /// All that can go wrong with an archive, and how the refusal names it.
 fn failures() -> Vec<(&'static str, Knows)> {
     let one = || archive(vec![leaking("argo-p-1"), leaking("argo-p-2"), leaking("argo-p-3")]);
@@ -267,6 +300,22 @@ fn offloaded_nodes_that_were_filled_in_are_purged_and_not_written() {
     );
     assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
     assert_eq!(place.patches(), 1);
+}
+
+#[test]
+fn what_can_not_be_recorded_is_gone_all_the_same_and_its_finalizer_is_told_of() {
+    let mut heavy = leaking("argo-p-kept");
+    heavy["metadata"]["finalizers"] = json!([FINALIZER]);
+    let place = Place::new(&[offloaded(&heavy)]);
+    place.folder.put("argo/argo-p-kept/1/a.tgz");
+    let argo = place.argo(Knows { live: vec![heavy], ..Knows::default() });
+    let check = "inspect -A --check --fail-on uncovered";
+    place.run(Some(&argo), check).ends_with(3);
+    let ran = place.run(Some(&argo), "purge argo-p-kept --yes").ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
+    let told = "Note: 1 workflow can't be told that artifacts are gone";
+    assert!(ran.err.contains(told) && ran.err.contains("`argo delete --force NAME`"), "{}", ran.err);
+    place.run(Some(&argo), check).ends_with(0);
 }
 
 #[test]

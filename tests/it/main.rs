@@ -34,6 +34,7 @@ mod orphan_shapes;
 mod orphans;
 mod other_clusters;
 mod package;
+mod plans;
 mod purge;
 mod report;
 mod retention;

@@ -139,7 +139,7 @@ fn danger_25_what_is_referred_to_by_now_stays_whatever_the_plan_says_on_apiserve
     let mut reader = live.workflow("reader", &[]);
     pod(&mut reader)["inputs"] = json!({ "artifacts": [{ "name": "in", "gcs": { "key": "train/a.tgz" } }] });
     live.server.apply(reader);
-    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.err.contains("Note: 1 object of the plan will be kept"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
     live.was_careful(&["train/b.tgz"]);
@@ -177,7 +177,7 @@ fn danger_04_an_object_stays_when_another_owner_runs_again_since_the_plan_on_api
     let plan = live.file("plan.json");
     live.purge(&["train", "other", "--plan-out", &plan]).ends_with(0);
     let text = std::fs::read_to_string(&plan).unwrap();
-    assert!(text.contains(r#""sharedWith":[{"namespace":"purge-shared-rerun","name":"#), "{text}");
+    assert!(text.contains(r#""sharers":[{"namespace":"purge-shared-rerun","name":"#), "{text}");
     // Whichever of the two the object was planned for, the other keeps it.
     for name in ["train", "other"] {
         let mut retried = wf(name);
@@ -198,7 +198,7 @@ fn danger_25_a_namespace_pinned_since_the_plan_keeps_everything_on_apiserver_and
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     live.server.apply(json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": "purge-pinned-since", "labels": { "argo-gc/keep": "true" } } }));
-    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.out.contains("pinned"), "{}{}", ran.out, ran.err);
     assert!(live.gcs.deletes().is_empty());
 }
@@ -631,7 +631,8 @@ fn danger_32_an_interrupt_begins_no_more_finalizers_on_apiserver_and_fake_gcs() 
         live.server.apply(wf);
     }
     live.gcs.latency(Duration::from_millis(40));
-    let arguments = ["--all", "--yes", "--release-finalizer", "--no-record", "--concurrency", "4"];
+    let arguments =
+        ["--all", "--yes", "--release-finalizer", "--accept-absent", "--no-record", "--concurrency", "4"];
     let child =
         live.command("purge", &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("a delete", || live.gcs.deletes().len() > 10);

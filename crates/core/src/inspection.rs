@@ -3,6 +3,7 @@
 
 use crate::model::assessment::{ArtifactReport, Assessment, Evidence, FixedKey, Note};
 use crate::model::gap::Gap;
+use crate::model::location::Location;
 use crate::model::stored::Stored;
 use crate::reason::Reason;
 use crate::verdict::{Finalizer, Verdict};
@@ -50,15 +51,11 @@ impl Assessment {
         self.aside = aside;
     }
 
-    /// Returns the artifact's location as a fixed key, or none if its key names the workflow by name or UID.
-    pub fn fixed_key(&self, artifact: &ArtifactReport) -> Option<FixedKey> {
+    /// Returns the artifact's location as a fixed key, or none if a part of its key is the workflow's name or UID.
+    fn fixed_key(&self, artifact: &ArtifactReport) -> Option<FixedKey> {
         let place = artifact.location.as_ref()?;
-        if names(&place.key, &self.name) || names(&place.key, &self.uid) {
-            return None;
-        }
-        let mut hasher = DefaultHasher::new();
-        place.hash(&mut hasher);
-        Some(FixedKey(hasher.finish()))
+        let names_it = place.key.split('/').any(|part| part == self.name || part == self.uid);
+        (!names_it).then(|| FixedKey(hash(place)))
     }
 
     /// Returns the verdicts of all artifacts, including those set aside. A verdict may appear more than once.
@@ -68,26 +65,22 @@ impl Assessment {
     }
 }
 
-/// Returns true if the word is in the key, and not only a part of a longer word.
-fn names(key: &str, word: &str) -> bool {
-    let is_bound = |neighbour: Option<char>| !neighbour.is_some_and(char::is_alphanumeric);
-    let is_whole = |at: usize| {
-        is_bound(key[..at].chars().next_back()) && is_bound(key[at + word.len()..].chars().next())
-    };
-    !word.is_empty() && key.match_indices(word).any(|(at, _)| is_whole(at))
+fn hash(place: &Location) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    place.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// The shared objects whose sizes were counted already: many workflows may write one object, and it counts once.
-///
-/// Only keys that name no workflow are remembered, as no other is shared; so memory stays small.
+/// The places whose objects were counted already, as hashes: many workflows may write or name one object, whatever
+/// its key looks like, and it counts once.
 #[derive(Debug, Clone, Default)]
-pub struct SeenObjects(HashSet<FixedKey>);
+pub struct SeenObjects(HashSet<u64>);
 
 impl SeenObjects {
     /// Returns the objects found for the artifact, or none if storage was not asked or they were counted before.
-    pub fn first<'a>(&mut self, assessment: &Assessment, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
+    pub fn first<'a>(&mut self, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
         let found = artifact.stored.as_ref()?;
-        let is_new = assessment.fixed_key(artifact).is_none_or(|key| self.0.insert(key));
+        let is_new = artifact.location.as_ref().is_none_or(|place| self.0.insert(hash(place)));
         is_new.then_some(found)
     }
 }
@@ -153,7 +146,7 @@ impl Inspection {
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
         for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
-            if let Some(found) = self.seen.first(assessment, artifact) {
+            if let Some(found) = self.seen.first(artifact) {
                 stored.get_or_insert_default().add(found);
             }
         }

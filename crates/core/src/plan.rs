@@ -14,4 +14,5 @@ pub mod references;
 pub mod retention;
 pub mod rules;
 pub mod select;
+pub mod sharing;
 pub mod told;

@@ -23,7 +23,7 @@ pub enum Verdict {
     Kept,
     /// Argo will delete it.
     Covered,
-    /// Argo recorded it deleted.
+    /// Argo recorded it deleted, or storage was asked and holds nothing of what nobody would delete.
     Collected,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
 use crate::cli::purge::confirm::{
-    Target, carry_out, check_caps, confirm, identities, preflight, print, tell_buckets, watch,
+    Target, carry_out, check_caps, confirm, is_idle, preflight, print, tell_absent, tell_buckets, watch, who,
 };
 use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
@@ -13,13 +13,15 @@ use crate::cluster::client::Cluster;
 use crate::cluster::controllers::{ControllerQuery, unreviewed};
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
-use crate::error::{Error, exit};
+use crate::error::{Error, Hint, exit};
 use crate::output::escape::escape;
+use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::text::plural;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::outcome::ObjectOutcome;
-use crate::purge::plan_file::{Draft, Head, Plan, Since};
+use crate::purge::keep::{Since, kept_object};
+use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
 use crate::scan::gather::{Gathered, Scan};
@@ -27,8 +29,8 @@ use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::named::{Named, Needs};
-use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
-use argo_gc_core::plan::rules::Rules;
+use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_core::plan::rules::{Allowed, Rules};
 use argo_gc_store::store::Store;
 use jiff::Timestamp;
 use std::path::Path;
@@ -45,12 +47,12 @@ pub(crate) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Looks up the selected objects in storage and seals the plan.
+    /// Looks up the selected objects in storage and makes the plan.
     pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
         let Self { arguments, rules, store, cluster, also } = self;
         let taken = scan.taken;
         scan.retain()?;
-        let Gathered { selected, keys, released, references, texts, unread, .. } = scan.finish();
+        let Gathered { selected, keys, released, references, texts, unwanted, unread, .. } = scan.finish();
         let unread = arguments.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
@@ -60,14 +62,19 @@ impl Planner<'_> {
         if taken == 0 {
             streams.say("No workflows selected.");
         }
-        let head = Head { also, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
-        let mut draft = Draft::new(head)?;
+        let namespace = arguments.kube.namespace.clone();
+        let head = Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
+        let mut draft = Draft::new(head.allowing(&arguments.repository))?;
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
         resolve::resolve(selected, needs, rules, (store, most), &mut draft).await?;
         let buckets = resolve::buckets(&draft, store).await?;
-        draft.seal(buckets)
+        let plan = draft.seal(buckets)?;
+        if plan.tail.totals.objects == 0 {
+            not_asked_for(&unwanted).iter().for_each(|why| streams.say(format!("Note: {why}.")));
+        }
+        Ok(plan)
     }
 }
 
@@ -83,11 +90,12 @@ pub(crate) async fn run(
         || arguments.dry_run != DryRun::None
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
     print(arguments, &plan, only_shown, streams, now)?;
+    tell_absent(arguments, &plan, target, streams);
     if let Some(path) = &arguments.plan_out {
         save(&plan, path, streams)?;
         return Ok(exit::DONE);
     }
-    if plan.is_idle() {
+    if is_idle(arguments, &plan, target) {
         return Ok(exit::DONE);
     }
     check_caps(arguments, &plan)?;
@@ -108,8 +116,8 @@ pub(crate) async fn run(
     watch(&plan, target, streams).await?;
     confirm(arguments, &plan, target, streams).await?;
     let path = arguments.state.journal(&plan.hash, now)?;
-    let journal = Journal::begin(&path, &identities(&plan, target).await, &plan, now)?;
-    carry_out(arguments, plan, target, &journal, streams, now).await
+    let journal = Journal::begin(&path, &who(&plan, target).await, &plan)?;
+    carry_out(arguments, plan, target, (&journal, None), streams).await
 }
 
 /// Begins to watch the cluster, if something may be deleted in the end. This comes before anything is read that a plan
@@ -137,10 +145,16 @@ pub(crate) async fn saved(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<u8, Error> {
-    let file =
-        std::fs::File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+    let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?;
     let store = arguments.storage.open()?;
     let plan = Plan::open(file)?;
+    if length.is_file() && length.len() > plan.length() {
+        return Err(
+            Error::refused(format!("{} is the journal of a run", path.display())).hint(Hint::IsJournal)
+        );
+    }
     // A plan made from files names no cluster, so no cluster is asked.
     let (cluster, context) = connect(arguments, &plan, streams, now).await?;
     let guard = guard(arguments, cluster.as_ref()).await?;
@@ -148,16 +162,24 @@ pub(crate) async fn saved(
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     // References are checked for the whole plan. For a shard alone, a workflow of another shard would seem to need the
     // objects that both share.
-    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
-    if arguments.engine != Engine::Local {
-        return engine::hand_over(arguments, &plan, streams);
-    }
-    let plan = match arguments.shard {
-        Some(Shard { number, of }) => plan.shard(number, of)?,
-        None => plan,
-    };
     let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
-    run(arguments, plan, &target, streams, now).await
+    let shard = |plan: Plan| match arguments.shard {
+        Some(Shard { number, of }) => plan.shard(number, of),
+        None => Ok(plan),
+    };
+    let now_allowed = as_of_now(arguments, &plan, &target, streams).await?;
+    if arguments.engine != Engine::Local {
+        return engine::hand_over(arguments, &now_allowed, streams);
+    }
+    let (planned, plan) = (shard(plan)?, shard(now_allowed)?);
+    let stays = planned.tail.totals.objects > plan.tail.totals.objects;
+    let code = run(arguments, plan, &target, streams, now).await?;
+    Ok(if stays && arguments.dry_run == DryRun::None { partial(code) } else { code })
+}
+
+/// The exit code of a run whose plan had objects that are still there.
+fn partial(code: u8) -> u8 {
+    if code == exit::DONE { exit::PARTIAL } else { code }
 }
 
 /// Finishes an interrupted run. Its plan is carried out without the objects that the journal records as settled.
@@ -168,27 +190,26 @@ pub(crate) async fn resume(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let record = JournalReplay::read(path)?;
+    if record.plan.head.cluster.is_none() && arguments.storage.store_root.is_none() {
+        return Err(Error::refused(
+            "the journal's plan was made from files, and from them no real bucket is purged",
+        ));
+    }
     let store = arguments.storage.open()?;
     let (cluster, context) = connect(arguments, &record.plan, streams, now).await?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
-    let plan = record.plan.map(|PlannedWorkflow { delete, keep, absent, .. }| {
+    let plan = record.plan.map(|PlannedWorkflow { delete, keep, gone, .. }| {
         delete.retain(|object| {
-            let location = object.bucket.uri(&object.key);
             match record.settled(object) {
                 None => return true,
                 Some(ObjectOutcome::Kept(protection, detail)) => {
                     left += 1;
-                    keep.push(KeptObject {
-                        location,
-                        artifact: object.artifact.to_string(),
-                        protection,
-                        detail,
-                    });
+                    keep.push(kept_object(object, protection, detail));
                 }
-                Some(_) => absent.push(location),
+                Some(_) => gone.push(object.clone()),
             }
             false
         });
@@ -198,51 +219,110 @@ pub(crate) async fn resume(
     if left > 0 {
         streams.say(format!("Warning: {left} of them were left alone, and are still there."));
     }
-    let ended = |code| if code == exit::DONE && left > 0 { exit::PARTIAL } else { code };
-    if plan.is_idle() && (record.ended || arguments.dry_run != DryRun::None) {
+    let ended = |code| if left > 0 { partial(code) } else { code };
+    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
+    let idle = is_idle(arguments, &plan, &target);
+    if idle && (record.ended || arguments.dry_run != DryRun::None) {
         return Ok(ended(exit::DONE));
     }
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
-    if plan.is_idle() {
-        // Nothing more is deleted, so there is nothing to confirm. Only the workflows still have to be updated.
-        let journal = Journal::reopen(path)?;
-        return carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended);
+    if idle {
+        // Nothing more is deleted, so there is nothing to confirm. What was deleted is still to be looked for, and the
+        // workflows to be told.
+        let journal = Journal::go_on(path, &who(&record.plan, &target).await)?;
+        return carry_out(arguments, plan, &target, (&journal, Some(&record)), streams).await.map(ended);
     }
-    let plan = without_needed(arguments, plan, cluster.as_ref(), &context, streams).await?;
-    print(arguments, &plan, arguments.dry_run != DryRun::None, streams, now)?;
+    let rest = as_of_now(arguments, &plan, &target, streams).await?;
+    let stays = plan.tail.totals.objects > rest.tail.totals.objects;
+    let ended = |code| if stays { partial(code) } else { ended(code) };
+    print(arguments, &rest, arguments.dry_run != DryRun::None, streams, now)?;
+    tell_absent(arguments, &rest, &target, streams);
     if arguments.dry_run != DryRun::None {
         tell_buckets(&plan, streams);
         return Ok(exit::DONE);
     }
-    preflight(arguments, &plan, &target).await?;
-    watch(&plan, &target, streams).await?;
-    confirm(arguments, &plan, &target, streams).await?;
-    let journal = Journal::reopen(path)?;
-    carry_out(arguments, plan, &target, &journal, streams, now).await.map(ended)
+    check_caps(arguments, &rest)?;
+    preflight(arguments, &rest, &target).await?;
+    watch(&rest, &target, streams).await?;
+    confirm(arguments, &rest, &target, streams).await?;
+    let journal = Journal::go_on(path, &who(&rest, &target).await)?;
+    carry_out(arguments, rest, &target, (&journal, Some(&record)), streams).await.map(ended)
+}
+
+/// The plan as far as it may be carried out now: a saved plan, and that of an interrupted run, may be hours old.
+/// References and pins, the places where deletes are allowed, and the settings of the buckets are looked at again.
+async fn as_of_now(
+    arguments: &Arguments,
+    plan: &Plan,
+    target: &Target<'_>,
+    streams: &mut Streams,
+) -> Result<Plan, Error> {
+    let others = arguments.also.read(identity(target.cluster).await.as_ref(), target.context.now)?;
+    others.ensure(&plan.head.also)?;
+    let mut plan = plan.map(|_| {})?;
+    plan = match target.cluster {
+        Some(cluster) => {
+            let allowed = allowed(&plan, cluster, target.context).await;
+            let plan = only_allowed(plan, &allowed, streams)?;
+            without_needed(arguments, plan, (cluster, target.context), (&allowed, others), streams).await?
+        }
+        None => {
+            let OtherClusters { references, guarded, names, .. } = others;
+            let since =
+                Since { elsewhere: guarded, workflows: names.into_iter().collect(), ..Since::default() };
+            plan.keep_needed(&references.finish(), &Named::default(), &since)?.0
+        }
+    };
+    let buckets = plan.tail.buckets.iter().map(|facts| &facts.bucket);
+    let settings = resolve::settings(buckets, target.store).await?;
+    for (then, now) in plan.tail.buckets.iter().zip(&settings) {
+        let changes = changed_settings(then, now);
+        changes.iter().for_each(|change| streams.say(format!("Warning: {change}")));
+        if then.has_undo() && !now.has_undo() && arguments.yes && arguments.dry_run == DryRun::None {
+            let bucket = &now.bucket;
+            return Err(Error::refused(format!(
+                "there is no way back from {bucket} any more, as there was when the plan was made"
+            ))
+            .hint("leave --yes out to be asked, or make a new plan"));
+        }
+    }
+    plan.with_buckets(settings)
+}
+
+/// Where deletes are allowed now: the repositories of the cluster as they are, and what the plan's own flags allowed.
+async fn allowed(plan: &Plan, cluster: &Cluster, context: &Context) -> Allowed {
+    let mut allowed = cluster.repositories(&context.controllers, plan.head.namespace.as_deref()).await;
+    for repository in &plan.head.repositories {
+        allowed.add(repository.bucket.clone(), &*repository.prefix);
+    }
+    allowed
+}
+
+/// Keeps what is outside the places where deletes are allowed now.
+fn only_allowed(plan: Plan, allowed: &Allowed, streams: &mut Streams) -> Result<Plan, Error> {
+    let (plan, kept) = plan.keep_outside(allowed)?;
+    if kept > 0 {
+        streams.say(format!(
+            "Note: {} of the plan will be kept, because they are outside the repositories of the cluster as it is now.",
+            plural(kept, "object")
+        ));
+    }
+    Ok(plan)
 }
 
 /// Reads the references again, because a plan may be hours old, and keeps what is needed by now.
 async fn without_needed(
     arguments: &Arguments,
     plan: Plan,
-    cluster: Option<&Cluster>,
-    context: &Context,
+    (cluster, context): (&Cluster, &Context),
+    (allowed, others): (&Allowed, OtherClusters),
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
-    let others = arguments.also.read(identity(cluster).await.as_ref(), context.now)?;
-    others.ensure(&plan.head.also)?;
-    let Some(cluster) = cluster else {
-        let OtherClusters { references, guarded, names, .. } = others;
-        let since = Since { elsewhere: guarded, workflows: names.into_iter().collect(), ..Since::default() };
-        return Ok(plan.keep_needed(&references.finish(), &Named::default(), &since)?.0);
-    };
     // What is forbidden in all namespaces was read in that of the plan.
     let namespace = Some(cluster.namespace().to_owned());
     let request =
         ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
-    let allowed = arguments.rules(cluster.repositories(&context.controllers, None).await, context.now).allowed;
     let Refreshed { references, named, since, unread } =
-        refresh::references(cluster, &request, context, &allowed, &plan, others).await?;
+        refresh::references(cluster, &request, context, allowed, &plan, others).await?;
     arguments.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &named, &since)?;
     if kept > 0 {

@@ -27,6 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// More objects than this are a mistake until the user says otherwise.
+pub(crate) const MAX_OBJECTS: u64 = 10_000;
+
 /// Deletes the objects of artifacts that Argo left behind
 ///
 /// Shows which objects of which workflows are deleted, which are kept and why, asks, deletes exactly those, verifies
@@ -44,6 +47,7 @@ use std::time::Duration;
   kubectl argo-gc purge -A --older 30d --only logs      archived logs only
   kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
+  kubectl argo-gc purge -A --reason deleted-but-present
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
   kubectl argo-gc purge -A --older 7d --also other.json keeps what another cluster's references name
@@ -72,6 +76,10 @@ pub(crate) struct Arguments {
     /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
     pub all: bool,
+    /// Also workflows that are in the archive only, read through the Argo server (--argo-server). Nothing is recorded
+    /// in an archive.
+    #[arg(long, conflicts_with = "files", help_heading = "Selection")]
+    pub archived: bool,
     /// Only workflows with these labels, such as app=etl,stage!=test.
     #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
           help_heading = "Selection")]
@@ -109,6 +117,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', value_parser = AcceptedParser, value_name = "SOURCE",
           help_heading = "Safety")]
     pub accept_unread: Vec<Accepted>,
+    /// Counts artifacts as deleted of which no object is in storage, although neither Argo nor a purge recorded that.
+    #[arg(long, help_heading = "Safety")]
+    pub accept_absent: bool,
     #[command(flatten)]
     pub also: AlsoFlags,
     /// How long a workflow is kept after its end.
@@ -120,7 +131,7 @@ pub(crate) struct Arguments {
           help_heading = "Safety")]
     pub margin: Duration,
     /// Refuses a plan of more objects than this.
-    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Safety")]
+    #[arg(long, default_value_t = MAX_OBJECTS, value_name = "N", help_heading = "Safety")]
     pub max_objects: u64,
     /// Refuses a plan of more bytes than this, such as 500GiB [default: no limit].
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = "Safety")]
@@ -133,7 +144,8 @@ pub(crate) struct Arguments {
     /// Saves the plan instead of carrying it out.
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     pub plan_out: Option<PathBuf>,
-    /// Carries out a saved plan and nothing else.
+    /// Carries out a saved plan and nothing else. Its checksum shows damage and slips, not an edit on purpose: keep it
+    /// where only you can write.
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     pub plan: Option<PathBuf>,
     /// How old the plan of --plan may be.
@@ -303,6 +315,7 @@ impl Arguments {
                 Only::Artifacts => Class::Artifacts,
             }),
             release_finalizer: self.release_finalizer,
+            archived: self.archived,
             buckets: self.bucket.clone(),
             allowed,
             retention: None,

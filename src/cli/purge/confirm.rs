@@ -1,6 +1,6 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::arguments::{Arguments, MAX_OBJECTS};
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;
@@ -9,10 +9,11 @@ use crate::output::escape::escape;
 use crate::output::orphans::KEPT_ON_PURPOSE;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
+use crate::output::text::plural;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
-use crate::purge::journal::{Journal, Line};
-use crate::purge::outcome::WorkflowTally;
+use crate::purge::journal::{Journal, JournalReplay, Who};
+use crate::purge::outcome::{Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
@@ -94,7 +95,9 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
                 keys.insert(object.bucket.clone(), object.key.clone());
             }
         }
-        if !workflow.delete.is_empty() && !arguments.no_record || workflow.release_finalizer {
+        let absent = arguments.accept_absent && !workflow.absent.is_empty();
+        let recorded = !workflow.archived && (!workflow.delete.is_empty() || absent);
+        if recorded && !arguments.no_record || workflow.release_finalizer {
             namespaces.insert(workflow.namespace);
         }
     }
@@ -139,6 +142,43 @@ fn warn_of_unwatched(guard: &Guard) -> Option<String> {
     ))
 }
 
+/// Whether carrying out the plan would change nothing.
+pub(crate) fn is_idle(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> bool {
+    let records = arguments.accept_absent && !arguments.no_record && target.cluster.is_some();
+    plan.is_idle() && !(records && plan.tail.totals.absent > 0)
+}
+
+/// Says how many artifacts have no object, and what is made of that. An empty server of the same name shows them
+/// absent, too.
+pub(crate) fn tell_absent(arguments: &Arguments, plan: &Plan, target: &Target<'_>, streams: &mut Streams) {
+    let absent = plan.tail.totals.absent;
+    if absent == 0 || target.cluster.is_none() {
+        return;
+    }
+    let (verb, they) = if absent == 1 { ("has", "it") } else { ("have", "they") };
+    let fate = match arguments.accept_absent {
+        true => format!("{they} will count as deleted (--accept-absent)"),
+        false => format!(
+            "{they} will not be recorded as deleted, and no finalizer that waits for {} is released; \
+             --accept-absent does both",
+            if absent == 1 { "it" } else { "them" }
+        ),
+    };
+    streams.say(format!(
+        "Note: {} {verb} no object in storage, and nothing records a deletion: {fate}.",
+        plural(absent, "artifact")
+    ));
+}
+
+/// Who carries the plan out, for the journal.
+pub(crate) async fn who(plan: &Plan, target: &Target<'_>) -> Who {
+    let user = match target.cluster {
+        Some(cluster) => cluster.user().await.unwrap_or_default(),
+        None => String::new(),
+    };
+    Who { identity: identities(plan, target).await, user }
+}
+
 /// Names the identities that delete. Each kind of storage has its own.
 pub(crate) async fn identities(plan: &Plan, target: &Target<'_>) -> String {
     let mut identities: Vec<String> = Vec::new();
@@ -167,16 +207,12 @@ pub(crate) async fn confirm(
     streams: &mut Streams,
 ) -> Result<(), Error> {
     tell_buckets(plan, streams);
-    let place = match &plan.head.cluster {
-        Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
-        None => "files".to_owned(),
-    };
     // A plan that only releases finalizers deletes nothing.
     let deleting = match identities(plan, target).await {
         identities if identities.is_empty() => String::new(),
         identities => format!("; deleting as {identities}"),
     };
-    streams.say(escape(&format!("Workflows of {place}{deleting}.")));
+    streams.say(escape(&format!("Workflows of {}{deleting}.", show::place(plan))));
     if plan.has_orphans()? {
         streams.say(KEPT_ON_PURPOSE);
     }
@@ -188,16 +224,15 @@ pub(crate) async fn confirm(
             .hint("--yes skips the confirmation"));
     }
     let totals = &plan.tail.totals;
-    let no_way_back = plan.tail.buckets.iter().any(|bucket| !bucket.has_undo());
     let large = totals.objects > MANY_OBJECTS || totals.bytes > MANY_BYTES;
-    let first = plan.tail.buckets.first().filter(|_| large || no_way_back);
-    let (question, wanted) = match first {
-        Some(bucket) => (
-            format!("Type the name of the bucket ({}) to delete", bucket.bucket.name()),
-            bucket.bucket.name(),
-        ),
+    let buckets = &plan.tail.buckets;
+    let no_way_back = buckets.iter().find(|bucket| !bucket.has_undo());
+    let named = no_way_back.or(buckets.first().filter(|_| large)).map(|facts| facts.bucket.name());
+    let (question, wanted) = match named {
+        Some(name) => (format!("Type the name of the bucket ({name}) to delete"), name),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
+    streams.say(escape(&show::question(plan)));
     let _ = write!(streams.err, "{}: ", escape(&question));
     let _ = streams.err.flush();
     let asked = Instant::now();
@@ -218,10 +253,11 @@ pub(crate) async fn carry_out(
     arguments: &Arguments,
     plan: Plan,
     target: &Target<'_>,
-    journal: &Journal,
+    (journal, earlier): (&Journal, Option<&JournalReplay>),
     streams: &mut Streams,
-    now: Timestamp,
 ) -> Result<u8, Error> {
+    // Whatever happens to this process, its user knows where to look.
+    streams.say(format!("Journal: {}", journal.path().display()));
     let stop = Arc::clone(&streams.stop);
     watch(&plan, target, streams).await?;
     // The question may have waited for long.
@@ -242,6 +278,8 @@ pub(crate) async fn carry_out(
         stop: &stop,
         context: target.context,
         record: !arguments.no_record,
+        accept_absent: arguments.accept_absent,
+        earlier,
         progress: &progress,
     };
     let as_document = arguments.output.is_document();
@@ -266,22 +304,59 @@ pub(crate) async fn carry_out(
     };
     let outcome = executor.run(&plan, &mut each).await;
     bar.finish_and_clear();
-    let go_on = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    let go_on = resume_command(arguments, journal);
     let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
-    if !stop.is_asked() {
-        journal.write(&Line::End { time: now })?;
+    match stop.is_asked() {
+        true => journal.sync()?,
+        false => journal.end()?,
     }
-    journal.sync()?;
     if told > TOLD {
         streams.say(format!("Warning: and {} more", told - TOLD));
     }
     let path = journal.path().display().to_string();
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
-    streams.say(format!("Journal: {}", journal.path().display()));
+    tell_left_undone(&tally, streams);
     if stop.is_asked() {
         streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
         return Ok(exit::INTERRUPTED);
     }
     Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
+}
+
+/// Says what could not be done about workflows whose objects are gone.
+fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
+    if tally.stranded > 0 {
+        let they = if tally.stranded == 1 { "it" } else { "them" };
+        streams.say(format!(
+            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
+             finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
+             wait for.",
+            plural(tally.stranded, "workflow")
+        ));
+    }
+    if tally.unproved > 0 {
+        streams.say(format!(
+            "Note: finalizers wait for {} without any object; if they are gone for good, --accept-absent releases them.",
+            plural(tally.unproved, "artifact")
+        ));
+    }
+}
+
+/// The command that goes on with the run under the same terms.
+fn resume_command(arguments: &Arguments, journal: &Journal) -> String {
+    let mut command = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+    if arguments.max_objects != MAX_OBJECTS {
+        command += &format!(" --max-objects {}", arguments.max_objects);
+    }
+    if let Some(max) = arguments.max_bytes {
+        command += &format!(" --max-bytes {max}");
+    }
+    for (given, flag) in [(arguments.no_record, "--no-record"), (arguments.accept_absent, "--accept-absent")]
+    {
+        if given {
+            command += &format!(" {flag}");
+        }
+    }
+    command
 }

@@ -95,7 +95,7 @@ fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Resul
     streams.say(
         "Nothing was deleted. Google's job heeds the generations, and nothing else that a purge looks at: not whether a \
          workflow runs again, nor who refers to an object by then. It writes no journal, marks nothing as deleted and \
-         releases no finalizer; a purge after it does both (docs/batch.md).",
+         releases no finalizer; a purge with --accept-absent after it does both (docs/batch.md).",
     );
     Ok(())
 }

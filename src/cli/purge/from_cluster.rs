@@ -29,6 +29,10 @@ pub(crate) async fn run(
 ) -> Result<u8, Error> {
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
     let store = arguments.storage.open()?;
+    if arguments.archived && cluster.argo_server().is_none() {
+        return Err(Error::usage("only an Argo server shows the archive")
+            .hint("name the cluster's Argo server with --argo-server or ARGO_SERVER"));
+    }
     let identity = ClusterIdentity::of(&cluster).await;
     check_clock(&cluster, signed(arguments.margin), now)?;
     let others = arguments.also.read(Some(&identity), now)?;

@@ -34,10 +34,13 @@ const STORAGE: &[&str] =
     &["store_root", "credentials", "gcs_endpoint", "endpoint_override", "concurrency", "qps"];
 
 /// These say how a plan is shown, confirmed and carried out.
-const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record"];
+const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record", "accept_absent"];
 
-/// These limit what is deleted of a saved plan, and name the journal of its run.
-const SAVED: &[&str] = &["max_objects", "max_bytes", "shard", "journal"];
+/// These limit what is deleted of a plan that was made before.
+const LIMITS: &[&str] = &["max_objects", "max_bytes"];
+
+/// These choose a part of a saved plan, and name the journal of its run.
+const SAVED: &[&str] = &["shard", "journal"];
 
 /// These hand a saved plan over to another engine. [`super::engine::check`] decides which engine takes which flag.
 const ENGINE: &[&str] = &["plan_max_age", "engine", "engine_out", "plan_location", "shards", "image"];
@@ -51,13 +54,13 @@ struct Mode {
 
 const PLAN: Mode = Mode {
     id: "plan",
-    heeds: &[CLUSTER, STORAGE, CARRYING_OUT, SAVED, ENGINE],
+    heeds: &[CLUSTER, STORAGE, CARRYING_OUT, LIMITS, SAVED, ENGINE],
     why: "a saved plan is carried out as it is; give the flag when you save the plan with --plan-out",
 };
 
 const RESUME: Mode = Mode {
     id: "resume",
-    heeds: &[CLUSTER, STORAGE, CARRYING_OUT],
+    heeds: &[CLUSTER, STORAGE, CARRYING_OUT, LIMITS],
     why: "an interrupted run is finished as it was begun",
 };
 
@@ -117,13 +120,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.
-    const CHOOSING: [&str; 20] = [
+    const CHOOSING: [&str; 21] = [
         "names",
         "all_namespaces",
         "namespace",
         "files",
         "recursive",
         "all",
+        "archived",
         "selector",
         "status",
         "prefix",
@@ -182,7 +186,7 @@ mod tests {
             "{plan}"
         );
         for (line, words) in [
-            ("--resume j.jsonl --max-objects 1", "--max-objects cannot be used with --resume: "),
+            ("--resume j.jsonl --grace 1h", "--grace cannot be used with --resume: "),
             ("--resume j.jsonl --engine argo", "--engine cannot be used with --resume: "),
             ("--plan p.json --plan-out q.json", "--plan-out cannot be used with --plan: "),
             ("--plan p.json --engine gcs-batch --shard 1/2", "--shard cannot be used with --engine: "),

@@ -66,7 +66,7 @@ impl Map {
             }
             let cell = self.cells.entry(key).or_default();
             cell.artifacts += 1;
-            if let Some(stored) = self.seen.first(assessment, artifact) {
+            if let Some(stored) = self.seen.first(artifact) {
                 cell.bytes += stored.bytes;
                 self.bytes += stored.bytes;
             }

@@ -85,6 +85,12 @@ impl ArtifactReport {
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
+            Verdict::Uncovered if !present => {
+                // It needs nobody to delete it: after a purge that could not be recorded, this is what tells.
+                self.verdict = Verdict::Collected;
+                self.reason = None;
+                self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() });
+            }
             _ if !present => {
                 self.notes.push(Note { reason: Reason::RecordedButMissing, detail: String::new() })
             }
@@ -179,10 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_keeps_its_verdict_and_gets_a_note() {
+    fn what_is_not_there_gets_a_note_and_needs_nobody_to_delete_it() {
+        let mut failing = artifact(Verdict::Failing);
+        failing.confirm([], None);
+        assert_eq!(failing.verdict, Verdict::Failing, "Argo fails on what is missing, too");
         let mut report = artifact(Verdict::Uncovered);
         report.confirm([], None);
-        assert_eq!(report.verdict, Verdict::Uncovered);
+        assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
         assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
     }
 

@@ -173,11 +173,6 @@ pub fn clean(key: &str) -> String {
     }
 }
 
-/// Returns true if a part of the path is the workflow's name or UID.
-pub fn names_workflow(path: &str, name: &str, uid: &str) -> bool {
-    path.split('/').any(|part| part == name || part == uid)
-}
-
 /// A location whose key is not yet validated.
 struct Place {
     engine: StorageEngine,

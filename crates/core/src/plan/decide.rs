@@ -4,12 +4,13 @@ use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::model::protection::Protection;
 use crate::plan::named::Needs;
-use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow, Sharer};
+use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use crate::plan::planned_keys::PlannedKey;
-use crate::plan::references::{References, Referrer, Released};
+use crate::plan::references::Released;
 use crate::plan::retention::RetentionDecision;
 use crate::plan::retention::newest::Newest;
 use crate::plan::rules::Rules;
+use crate::reason::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -142,6 +143,10 @@ impl Selected {
         let Candidate { bucket, key, only_below, .. } = candidate;
         objects.retain(|object| !*only_below || *object.key != **key);
         if objects.is_empty() {
+            // Argo has recorded its deletion, so its absence needs no other record.
+            if candidate.reason == Reason::DeletedButPresent.code() {
+                return;
+            }
             self.plan.absent.push(candidate.uri());
             return;
         }
@@ -163,7 +168,8 @@ impl Selected {
                     self.plan.keep.push(objection.keep(bucket.uri(&facts.key), &candidate.name));
                 }
                 None => self.plan.delete.push(PlannedObject {
-                    shared_with: sharers(needs.references, bucket.name(), &facts.key, &self.plan.uid),
+                    // The sets of sharers are numbered over the whole plan.
+                    shared_with: None,
                     bucket: bucket.clone(),
                     artifact_key: (*facts.key != **key).then(|| Arc::clone(&directory)),
                     key: facts.key.into(),
@@ -228,14 +234,4 @@ pub(crate) fn claimed(
 ) -> Option<Objection> {
     let format = rules.allowed.format_of_another(plan.into(), bucket, key)?;
     Some(Objection::new(Protection::ForeignKey, format))
-}
-
-/// Returns the other workflows that refer to an object.
-pub(crate) fn sharers(references: &References, bucket: &str, key: &str, uid: &str) -> Vec<Sharer> {
-    let others = references.others(bucket, key, uid).into_iter();
-    let sharer = |other: &Referrer| {
-        let (namespace, name) = other.workflow()?;
-        Some(Sharer { namespace: namespace.to_owned(), name: name.to_owned(), uid: other.uid.clone() })
-    };
-    others.filter_map(sharer).collect()
 }

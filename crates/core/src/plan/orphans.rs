@@ -236,7 +236,7 @@ impl<'a> Search<'a> {
                 artifact: "".into(),
                 node_id: "".into(),
                 reason: cause.as_str().into(),
-                shared_with: Vec::new(),
+                shared_with: None,
             };
             Orphan { workflow: name, object }
         })

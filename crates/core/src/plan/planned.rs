@@ -30,18 +30,10 @@ pub struct PlannedObject {
     /// The verdict's reason code.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Cow<'static, str>,
-    /// Other selected workflows that refer to the object and give it up. None of them may have run again by the
-    /// time of the delete.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shared_with: Vec<Sharer>,
-}
-
-/// A workflow that shares an object with the one it is planned for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Sharer {
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
+    /// Other selected workflows that refer to the object and give it up, as the number of a set of the plan's
+    /// [`Sharing`](crate::plan::sharing::Sharing).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_with: Option<u32>,
 }
 
 /// An object, an artifact or a workflow that is kept.
@@ -60,7 +52,7 @@ pub struct KeptObject {
 }
 
 /// One workflow's share of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedWorkflow {
     pub namespace: String,
@@ -72,6 +64,12 @@ pub struct PlannedWorkflow {
     pub keep: Vec<KeptObject>,
     /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
+    /// Objects that an earlier part of the same run deleted. It may not have looked whether they are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<PlannedObject>,
+    /// True if the workflow is in the archive only, so nothing can be recorded in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
     /// True if this is not a workflow: then it holds objects that no record refers to, under the name in their
     /// keys.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -257,19 +257,17 @@ impl References {
 
     /// Returns the workflows other than the one with this UID that refer to the object, including those that
     /// give it up.
-    pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<&Referrer> {
-        let mut others: Vec<&Referrer> = Vec::new();
+    pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<(ReferrerId, &Referrer)> {
+        let mut others: Vec<ReferrerId> = Vec::new();
         self.find(bucket, key, key.len(), &mut |entry| {
-            if let Some(referrer) = self.gathered.referrers.get(entry.by.0 as usize)
-                && !referrer.uid.is_empty()
-                && referrer.uid != uid
-                && others.iter().all(|other| other.uid != referrer.uid)
-            {
-                others.push(referrer);
-            }
+            others.push(entry.by);
             false
         });
-        others
+        others.sort_unstable();
+        others.dedup();
+        let referrer = |id: ReferrerId| Some((id, self.gathered.referrers.get(id.0 as usize)?));
+        let is_other = |referrer: &Referrer| !referrer.uid.is_empty() && referrer.uid != uid;
+        others.into_iter().filter_map(referrer).filter(|(_, referrer)| is_other(referrer)).collect()
     }
 
     /// Returns the first referrer to the object that has an entry for which `wanted` returns true.

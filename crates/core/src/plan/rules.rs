@@ -32,6 +32,8 @@ pub struct Rules {
     pub only: Option<Class>,
     /// True if finalizers that nothing else will remove are to be released.
     pub release_finalizer: bool,
+    /// True if workflows that are in the archive only are purged too.
+    pub archived: bool,
     /// Only objects in buckets of these names are deleted; empty for all.
     pub buckets: Vec<String>,
     pub allowed: Allowed,
@@ -39,6 +41,21 @@ pub struct Rules {
     pub retention: Option<Arc<Retention>>,
     /// Folders of workflows of other clusters that are unfinished or pinned.
     pub elsewhere: Guarded,
+}
+
+/// Why an artifact of a selected workflow is not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unwanted {
+    /// Its verdict is not among those asked for.
+    Verdict(Verdict),
+    /// Its reason is not among those asked for.
+    Reason,
+    /// It is in none of the buckets asked for.
+    Bucket,
+    /// Only logs were asked for, or only other artifacts.
+    Class,
+    /// The retention policy does not give it up.
+    Policy,
 }
 
 /// The places where deletion is allowed, as buckets with a key prefix.
@@ -156,6 +173,7 @@ impl Rules {
             reasons: Vec::new(),
             only: None,
             release_finalizer: false,
+            archived: false,
             buckets: Vec::new(),
             allowed: Allowed::default(),
             retention: None,
@@ -163,11 +181,30 @@ impl Rules {
         }
     }
 
-    pub(crate) fn wants(&self, artifact: &ArtifactReport) -> bool {
+    /// Returns why the artifact is not asked for, if there is a reason.
+    pub fn unwanted(&self, artifact: &ArtifactReport) -> Option<Unwanted> {
         let class = if artifact.logs { Class::Logs } else { Class::Artifacts };
-        self.verdicts.contains(&artifact.verdict)
-            && (self.reasons.is_empty()
-                || artifact.reason.is_some_and(|reason| self.reasons.contains(&reason)))
-            && self.only.is_none_or(|only| only == class)
+        let bucket = artifact.location.as_ref().map(|location| &location.bucket);
+        if self.only.is_some_and(|only| only != class) {
+            Some(Unwanted::Class)
+        } else if !self.buckets.is_empty() && bucket.is_some_and(|bucket| !self.buckets.contains(bucket)) {
+            Some(Unwanted::Bucket)
+        } else if artifact.verdict == Verdict::Collected && self.reasons.contains(&Reason::DeletedButPresent)
+        {
+            // Whether anything is there only storage shows.
+            None
+        } else if artifact.reason == Some(Reason::ArchivedStale) && self.archived {
+            // Argo collects nothing of a workflow that is gone, so what is still there stays.
+            self.other_reason(artifact)
+        } else if !self.verdicts.contains(&artifact.verdict) {
+            Some(Unwanted::Verdict(artifact.verdict))
+        } else {
+            self.other_reason(artifact)
+        }
+    }
+
+    fn other_reason(&self, artifact: &ArtifactReport) -> Option<Unwanted> {
+        let asked = |reason| self.reasons.contains(&reason);
+        (!self.reasons.is_empty() && !artifact.reason.is_some_and(asked)).then_some(Unwanted::Reason)
     }
 }

@@ -10,7 +10,7 @@ use crate::plan::decide::{Candidate, NamedKey, Objection, Selected, claimed};
 use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedWorkflow;
 use crate::plan::retention::Filter;
-use crate::plan::rules::Rules;
+use crate::plan::rules::{Rules, Unwanted};
 use crate::reason::Reason;
 use crate::verdict::{Finalizer, Verdict, When};
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +37,11 @@ pub struct Circumstances<'a> {
     pub filter: Filter<'a>,
 }
 
+/// Returns why an artifact of a selected workflow is not asked for, if there is a reason.
+pub fn unwanted(artifact: &ArtifactReport, about: &Circumstances, rules: &Rules) -> Option<Unwanted> {
+    rules.unwanted(artifact).or_else(|| (!about.filter.takes(artifact)).then_some(Unwanted::Policy))
+}
+
 /// Applies all guards that need only the workflow.
 pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Selected {
     let mut selected = Selected {
@@ -46,11 +51,8 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
             uid: assessment.uid.clone(),
             phase: assessment.phase.clone(),
             finished_at: assessment.finished_at,
-            delete: Vec::new(),
-            keep: Vec::new(),
-            absent: Vec::new(),
-            orphans: false,
-            release_finalizer: false,
+            archived: assessment.archived,
+            ..PlannedWorkflow::default()
         },
         candidates: Vec::new(),
         given_up: Vec::new(),
@@ -58,7 +60,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         started_at: about.started_at,
         bound: None,
     };
-    let wants = |artifact: &&ArtifactReport| rules.wants(artifact) && about.filter.takes(artifact);
+    let wants = |artifact: &&ArtifactReport| unwanted(artifact, about, rules).is_none();
     let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
     let unseen = assessment
         .findings
@@ -70,7 +72,8 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         }
         return selected;
     }
-    selected.plan.release_finalizer = rules.release_finalizer && is_releasable(assessment);
+    selected.plan.release_finalizer =
+        rules.release_finalizer && !assessment.archived && is_releasable(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
             selected.given_up.push(NamedKey::new(&location.bucket, &location.key));
@@ -89,8 +92,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
                 selected.plan.keep.push(objection.keep(candidate.uri(), &candidate.name));
             }
             Ok(candidate) => selected.candidates.push(candidate),
-            Err(None) => {}
-            Err(Some(objection)) => {
+            Err(objection) => {
                 let location = artifact.location.as_ref().map(ToString::to_string).unwrap_or_default();
                 selected.plan.keep.push(objection.keep(location, &artifact.name));
             }
@@ -154,7 +156,7 @@ fn is_releasable(assessment: &Assessment) -> bool {
 /// Returns the protection that keeps the whole workflow, if there is one.
 fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
     let no_detail = |protection| Some(Objection::new(protection, ""));
-    if assessment.archived {
+    if assessment.archived && !rules.archived {
         return no_detail(Protection::Archived);
     }
     // The controller sets the label together with the phase, so if they differ it is not done with the
@@ -191,21 +193,17 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     None
 }
 
-/// Makes a candidate of an artifact, or returns the objection to it; an artifact that was not asked for has no
-/// objection. `last` is the bucket of the previous candidate: if it is the same bucket, both share its name in
+/// Makes a candidate of an artifact, or returns the objection to it. `last` is the bucket of the previous candidate: if it is the same bucket, both share its name in
 /// memory.
 pub(crate) fn candidate(
     artifact: &ArtifactReport,
     rules: &Rules,
     last: Option<&Bucket>,
-) -> Result<Candidate, Option<Objection>> {
-    let object = |protection, detail: &str| Err(Some(Objection::new(protection, detail)));
+) -> Result<Candidate, Objection> {
+    let object = |protection, detail: &str| Err(Objection::new(protection, detail));
     let Some(location) = &artifact.location else {
         return object(Protection::NoCertainLocation, &artifact.location_problem);
     };
-    if !rules.buckets.is_empty() && !rules.buckets.contains(&location.bucket) {
-        return Err(None);
-    }
     for note in &artifact.notes {
         match note.reason {
             Reason::MemoHit => return object(Protection::MemoHit, &note.detail),
@@ -234,7 +232,11 @@ pub(crate) fn candidate(
     Ok(Candidate {
         name: artifact.name.as_str().into(),
         node_id: artifact.node_id.as_str().into(),
-        reason: artifact.reason.map_or("", Reason::code).into(),
+        reason: match artifact.verdict {
+            Verdict::Collected => Reason::DeletedButPresent.code(),
+            _ => artifact.reason.map_or("", Reason::code),
+        }
+        .into(),
         bucket: last.filter(|last| **last == bucket).cloned().unwrap_or(bucket),
         key: key.into(),
         unarchived: artifact.unarchived,
@@ -294,11 +296,7 @@ mod tests {
                 uid: "own".into(),
                 phase: "Succeeded".into(),
                 finished_at: Some(at(102)),
-                delete: Vec::new(),
-                keep: Vec::new(),
-                absent: Vec::new(),
-                orphans: false,
-                release_finalizer: false,
+                ..PlannedWorkflow::default()
             },
             candidates: candidates.collect(),
             given_up: Vec::new(),
@@ -324,6 +322,7 @@ mod tests {
             reasons: Vec::new(),
             only: None,
             release_finalizer: false,
+            archived: false,
             buckets: Vec::new(),
             allowed: anywhere(),
             retention: None,

@@ -84,7 +84,8 @@ pub(crate) static ARCHIVED_STALE: Entry = Entry {
     why: "The archive's row is written once, at completion, so before or during GC. That an artifact is not marked \
           deleted there says nothing.",
     evidence: &["metadata.labels[workflows.argoproj.io/workflow-archiving-status]: Persisted"],
-    remedy: "Look at the live Workflow if there still is one, else into the bucket.",
+    remedy: "Look at the live Workflow if there still is one, else into the bucket. `kubectl argo-gc purge --archived` \
+             deletes what is still there of workflows that are in the archive only.",
     upstream: &["argo-workflows#9968", "workflow/controller/controller.go@v4.1.2"],
     ..DOUBT
 };
@@ -110,7 +111,8 @@ pub(crate) static DELETED_BUT_PRESENT: Entry = Entry {
           bucket, or of an object that was written again after it was deleted.",
     evidence: &["status.nodes[*].outputs.artifacts[*].deleted", "the object, in storage"],
     remedy: "Look when the object was written: if later than the run, something else uses the key. `kubectl argo-gc \
-             purge` goes by the record and leaves it alone; delete it by hand.",
+             purge --reason deleted-but-present` deletes what was written within the run; without the flag a purge goes \
+             by the record.",
     upstream: &["argo-workflows#14387 (open)", AGC],
     false_positives: "A key that several runs share: the object may be a later run's.",
     told_from: ToldFrom::Bucket,
@@ -125,8 +127,8 @@ pub(crate) static RECORDED_BUT_MISSING: Entry = Entry {
           key or below: a lifecycle rule, a person, or another workflow with the same key deleted it. On GCS Argo's own \
           delete then fails, because the driver takes a missing object for an error.",
     evidence: &["status.nodes[*].outputs.artifacts[*]", "no object, in storage"],
-    remedy: "There is nothing to delete. `kubectl argo-gc purge NAME --release-finalizer` releases a finalizer that waits \
-             for it.",
+    remedy: "There is nothing to delete. `kubectl argo-gc purge NAME --release-finalizer --accept-absent` releases a \
+             finalizer that waits for it.",
     upstream: &[AGC],
     false_positives: "An artifact that was listed before it was uploaded, or never (see `unsaved-in-outputs`).",
     told_from: ToldFrom::Bucket,
