@@ -56,7 +56,10 @@ fn remedy(protection: Protection) -> &'static str {
             "name its folder, below what the format has in front of variables, with `--repository`"
         }
         Protection::MemoHit | Protection::ResubmitMemoized => "purge the workflow that wrote it",
-        Protection::Referenced => "purge what refers to it together with it, or first",
+        Protection::Referenced => {
+            "purge what refers to it together with it, or first; where a text names it, wait until that workflow is \
+             over, or change the template, cron workflow or sensor"
+        }
         Protection::NewerThanRun | Protection::OlderThanRun => {
             "if only clocks differ, set a larger `--margin`"
         }

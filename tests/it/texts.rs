@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::purge::{BUCKET, Folder, Live, deletes, pod, protections, workflow};
+use crate::support::purge::{BUCKET, ENDED, Folder, Live, deletes, pod, protections, workflow};
 
 /// Forms in which texts name the object `KEY`, its folder `DIR`, or something in it.
 const FORMS: [&str; 31] = [
@@ -182,7 +182,23 @@ fn danger_36_a_directory_is_kept_whole() {
     let plan = folder.plan(&["-n", "ml", "--all"]);
     assert!(deletes(&plan).is_empty(), "{plan:#}");
     assert_eq!(protections(&plan), ["referenced"]);
-    assert!(!BUCKET.is_empty());
+}
+
+#[test]
+fn danger_36_an_orphan_that_a_text_names_is_kept_by_its_plan() {
+    let mut folder = Folder::new();
+    folder.add(unfinished(json!({ "phase": "Running" }), &["gone-bcd42/pod/a.tgz".to_owned()]));
+    ["gone-bcd42/pod/a.tgz", "gone-bcd42/pod/b.tgz"]
+        .iter()
+        .for_each(|key| folder.put_at(BUCKET, key, ENDED * 10));
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("plan.json").display().to_string();
+    let arguments = ["--repository", "gs://ml-artifacts", "--exclusive", "--plan-out", &plan];
+    let ran = folder.run("orphans", &arguments).ends_with(0);
+    assert!(ran.err.contains("Note: 1 object will be kept"), "{}", ran.err);
+    let plan: Value = serde_json::from_str(&std::fs::read_to_string(plan).unwrap()).unwrap();
+    assert_eq!(deletes(&plan), ["gone-bcd42/pod/b.tgz"]);
+    assert_eq!(protections(&plan), ["referenced"]);
 }
 
 #[test]

@@ -81,3 +81,50 @@ pub struct Needs<'a> {
     pub released: &'a Released,
     pub named: &'a Named,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::planned_keys::PlannedKeysBuilder;
+    use crate::plan::rules::Allowed;
+
+    const PLANNED: PlannedKey<'_> =
+        PlannedKey { bucket: "b", key: "train/a.tgz", workflow: "train", uid: "u1" };
+
+    fn named(texts: &[(&str, &str, &str)]) -> Named {
+        let mut keys = PlannedKeysBuilder::new(&Allowed::default());
+        keys.add(&PLANNED);
+        let mut named = Named::new(Arc::new(keys.finish()));
+        for (name, uid, text) in texts {
+            named.search(&Referrer { name: (*name).to_owned(), uid: (*uid).to_owned() }, text);
+        }
+        named
+    }
+
+    #[test]
+    fn a_workflows_own_text_keeps_nothing_of_it_and_anothers_does() {
+        let own = ("running workflow ml/train", "u1", "train/a.tgz");
+        let (other, template) =
+            (("running workflow ml/x", "u2", "train/a.tgz"), ("sensor s", "", "train/a.tgz"));
+        assert_eq!(named(&[own]).mention(&PLANNED), None);
+        assert_eq!(named(&[own, own]).mention(&PLANNED), None);
+        for texts in [[own, other], [other, own], [own, template], [template, own]] {
+            let named = named(&texts);
+            assert_ne!(named.mention(&PLANNED).map(|mention| mention.uid), Some("u1"), "{texts:?}");
+            assert!(named.mention(&PLANNED).is_some(), "{texts:?}");
+            // Orphans have no UID, and nothing is their own.
+            assert!(named.mention(&PlannedKey { uid: "", ..PLANNED }).is_some());
+        }
+    }
+
+    #[test]
+    fn the_detail_tells_who_names_what() {
+        let detail =
+            |text| named(&[("sensor x/s", "", text)]).mention(&PLANNED).map(|mention| mention.detail());
+        let path = |path: &str| Some(format!("by sensor x/s: its text names {path}"));
+        assert_eq!(detail("gs://b/train/a.tgz"), path("train/a.tgz"));
+        assert_eq!(detail("gs://b/train/*"), path("b/train"));
+        assert_eq!(detail("{{x}}/a.tgz"), path("a.tgz after a variable or wildcard"));
+        assert_eq!(detail("nothing"), None);
+    }
+}

@@ -222,7 +222,7 @@ impl Constants {
         }
         let last = slashes().last().map_or(0, |at| at + 1);
         let parts = key[last..].match_indices(['-', '_']).map(|(at, _)| last + at);
-        for begin in std::iter::once(0).chain(slashes()).chain(parts) {
+        for begin in slashes().chain(parts) {
             runs(&key[begin..], false).take(1).for_each(|run| take(Kind::Tail, run));
         }
     }
