@@ -76,6 +76,8 @@ pub enum Hint {
     NewPlan,
     /// A plan has more objects than it may have.
     MoreObjects,
+    /// Objects can be brought back without the cluster.
+    UndoWithoutCluster,
 }
 
 impl From<&str> for Hint {

@@ -1,15 +1,18 @@
 //! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
 //! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
-//! else, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds.
+//! else, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds, and
+//! [`take_back`] says so in the workflows.
 
 pub mod batch;
 pub mod execute;
 pub mod journal;
+pub mod journal_list;
 pub mod outcome;
 pub mod plan_file;
 pub mod recheck;
 pub mod record;
 pub mod refresh;
 pub mod resolve;
+pub mod take_back;
 pub mod undo;

@@ -28,6 +28,7 @@ mod live;
 mod lookup;
 mod manifest;
 mod newcomer;
+mod odd_servers;
 mod orphans;
 mod package;
 mod purge;
