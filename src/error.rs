@@ -90,6 +90,8 @@ pub enum Hint {
     IsPlan,
     /// A journal was named where a saved plan is wanted.
     IsJournal,
+    /// Objects can be brought back without the cluster.
+    UndoWithoutCluster,
 }
 
 impl From<&str> for Hint {

@@ -29,6 +29,7 @@ pub mod table;
 pub mod text;
 pub mod totals;
 pub mod tree;
+pub mod undo;
 pub mod view;
 pub mod writer;
 pub mod yaml;

@@ -1,12 +1,14 @@
 //! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
 //! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
-//! else, as far as the [`guard`] lets it, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds.
+//! else, as far as the [`guard`] lets it, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds,
+//! and [`take_back`] says so in the workflows.
 
 pub mod batch;
 pub mod execute;
 pub mod guard;
 pub mod journal;
+pub mod journal_list;
 pub mod keep;
 pub mod outcome;
 pub mod plan_file;
@@ -15,4 +17,5 @@ pub mod record;
 pub mod refresh;
 pub mod resolve;
 pub mod standing;
+pub mod take_back;
 pub mod undo;

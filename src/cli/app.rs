@@ -63,6 +63,46 @@ pub(crate) fn help(error: &clap::Error, streams: &mut Streams) -> u8 {
         let written = write!(streams.out, "{text}").and_then(|()| streams.out.flush());
         return written.map_or_else(|error| Error::from(error).exit_code(), |()| exit::DONE);
     }
-    let _ = write!(streams.err, "{text}");
+    let _ = write!(streams.err, "{}", without_passwords(&text.to_string()));
     exit::USAGE
+}
+
+/// The text of a usage error, which quotes what was typed, without what may be a password in a URL.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        let end = after.find(|c: char| c.is_whitespace() || "'\"".contains(c)).unwrap_or(after.len());
+        // In `s3://BUCKET@HOST` nothing is secret.
+        let is_bucket = before.ends_with("s3://");
+        let start = after[..end].rfind('@').filter(|_| !is_bucket);
+        shown.push_str(before);
+        shown.push_str(if start.is_some() { "[not shown]" } else { "" });
+        rest = &after[start.unwrap_or(0)..];
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_quotes_no_password() {
+        for (text, shown) in [
+            (
+                "invalid value 'minio=http://user:pa/ss@h' for X",
+                "invalid value 'minio=http://[not shown]@h' for X",
+            ),
+            (
+                "http://a:b@c and https://d@e, http://f",
+                "http://[not shown]@c and https://[not shown]@e, http://f",
+            ),
+            ("'s3://b@minio:9000/p' and gs://b", "'s3://b@minio:9000/p' and gs://b"),
+            ("no URL@all", "no URL@all"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
 }

@@ -39,6 +39,11 @@ impl Folders {
         }
     }
 
+    /// Returns the directory in which a purge writes its journal.
+    pub fn journals(&self) -> Option<PathBuf> {
+        self.state.as_deref().map(|state| state.join("argo-gc"))
+    }
+
     /// Returns the file that `gcloud auth application-default login` writes, if it exists.
     pub fn gcloud_login(&self) -> Option<PathBuf> {
         let file = |folder: &Path| folder.join("application_default_credentials.json");

@@ -39,6 +39,9 @@ fn words(hint: &Hint) -> &str {
         Hint::ChooseBuckets => "choose buckets with --bucket",
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
         Hint::OtherCluster => "choose it with --context",
+        Hint::UndoWithoutCluster => {
+            "--no-record brings the objects back without the cluster; they stay recorded as deleted"
+        }
         Hint::MoreObjects => "select less, or allow more with --max-objects",
         Hint::NewPlan => "make a new one with --plan-out",
         Hint::IsPlan => "a saved plan is carried out with: kubectl argo-gc purge --plan FILE",

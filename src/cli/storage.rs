@@ -2,6 +2,7 @@
 
 use crate::cli::directories::Folders;
 use crate::error::Error;
+use argo_gc_core::model::location::public_endpoint;
 use argo_gc_store::azure::credentials::AzureChain;
 use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
@@ -47,6 +48,9 @@ impl StorageFlags {
         }
         let throttle = Throttle::new(self.concurrency(), self.qps);
         let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+        if endpoint.is_some_and(|endpoint| endpoint.contains('@')) {
+            return Err(Error::usage("invalid --gcs-endpoint: a user or password does not belong there"));
+        }
         let credentials = match endpoint {
             Some(_) => Credentials::none(),
             None => {
@@ -66,7 +70,8 @@ impl StorageFlags {
         self.concurrency.into()
     }
 
-    /// Returns the text by which a saved plan knows this storage from another.
+    /// Returns the text by which a saved plan knows this storage from another. It is shown and saved, so it has no
+    /// password in it.
     pub fn name(&self) -> String {
         match (&self.store_root, &self.gcs_endpoint) {
             (Some(root), _) => {
@@ -75,11 +80,13 @@ impl StorageFlags {
             }
             (None, endpoint) => {
                 let endpoint = endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
-                let gcs =
-                    endpoint.map_or_else(|| "cloud".to_owned(), |endpoint| format!("gcs at {endpoint}"));
+                let gcs = endpoint
+                    .map_or_else(|| "cloud".to_owned(), |url| format!("gcs at {}", public_endpoint(url)));
                 // Another endpoint for the same host may be another server: it may hold none of the objects, or a copy.
                 let mut over: Vec<String> = self.endpoint_override.iter().map(ToString::to_string).collect();
-                over.extend(AwsChain::named_endpoint().map(|url| format!("AWS at {url}")));
+                over.extend(
+                    AwsChain::named_endpoint().map(|url| format!("AWS at {}", public_endpoint(&url))),
+                );
                 over.sort();
                 over.dedup();
                 [vec![gcs], over].concat().join(", ")
@@ -104,12 +111,12 @@ impl StateFlags {
         if let Some(path) = &self.journal {
             return Ok(path.clone());
         }
-        let Some(state) = Folders::of_user().state else {
+        let Some(folder) = Folders::of_user().journals() else {
             return Err(
                 Error::new("there is no home directory for the journal").hint("name a file with --journal")
             );
         };
         let time = now.strftime("%Y%m%dT%H%M%S%fZ");
-        Ok(state.join("argo-gc").join(format!("purge-{time}-{}.jsonl", hash.get(..8).unwrap_or_default())))
+        Ok(folder.join(format!("purge-{time}-{}.jsonl", hash.get(..8).unwrap_or_default())))
     }
 }

@@ -1,61 +1,174 @@
 //! `undo` restores the objects that a purge deleted, if the bucket still holds them.
 
+use crate::cli::directories::Folders;
+use crate::cli::kube_flags::KubeFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::error::{Error, exit};
+use crate::cluster::client::Cluster;
+use crate::cluster::identity::ClusterIdentity;
+use crate::error::{Error, Hint, exit};
 use crate::output::escape::escape;
+use crate::output::text::plural;
+use crate::output::undo as show;
+use crate::output::undo::JournalsFormat;
 use crate::purge::journal::{Journal, JournalReplay};
+use crate::purge::journal_list;
+use crate::purge::plan_file::Plan;
+use crate::purge::take_back::{Back, TakenBack, take_back};
 use crate::purge::undo::{Undone, undo};
+use argo_gc_core::model::context::Context;
+use argo_gc_core::plan::planned::PlannedWorkflow;
 use clap::Args;
+use futures::stream;
+use futures::stream::StreamExt;
 use jiff::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Workflows that are read and patched at a time.
+const AT_A_TIME: usize = 16;
 
 /// Brings back what a purge deleted, where the bucket still holds it
 ///
 /// It comes back from the bucket's soft delete, or from noncurrent versions; where the bucket has neither, it is gone.
-/// An object that has taken the name since is left alone. Workflows are not told: the artifacts stay marked as deleted.
+/// An object that has taken the name since is left alone, and only what was deleted comes back, never another version.
+/// What is there again is no longer recorded as deleted in its workflow, so that Argo or a later purge can delete it.
 #[derive(Debug, Args)]
+#[command(mut_arg("namespace", |arg| arg.hide(true)), mut_arg("chunk_size", |arg| arg.hide(true)))]
 #[command(after_help = "Examples:
+  kubectl argo-gc undo --list
   kubectl argo-gc undo ~/.local/state/argo-gc/purge-20261125T100000Z-1a2b3c4d.jsonl
 
 Exit status: 0 all is back; 1 error; 2 wrong usage; 4 something could not be brought back; 5 refused, as the journal \
-is of another storage; 130 interrupted.")]
+is of another cluster or storage; 130 interrupted.")]
 pub(crate) struct Arguments {
-    /// The journal that the purge named at its end.
-    #[arg(value_name = "JOURNAL")]
-    journal: PathBuf,
+    /// The journal that the purge named.
+    #[arg(value_name = "JOURNAL", required_unless_present = "list", conflicts_with = "list")]
+    journal: Option<PathBuf>,
+    /// Lists the journals in the folder where purges write them, unless --journal named another file.
+    #[arg(long)]
+    list: bool,
+    /// Output format of --list.
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT", requires = "list")]
+    output: JournalsFormat,
+    /// Leaves the workflows alone: what comes back stays recorded as deleted. No cluster is asked.
+    #[arg(long)]
+    no_record: bool,
     #[command(flatten)]
     storage: StorageFlags,
+    #[command(flatten)]
+    pub(crate) kube: KubeFlags,
 }
 
 impl Arguments {
-    pub async fn run(self, streams: &mut Streams, _now: Timestamp) -> Result<u8, Error> {
-        let record = JournalReplay::read(&self.journal)?;
-        if record.plan.head.storage != self.storage.name() {
-            return Err(Error::refused(format!(
-                "the journal is of other storage: {}",
-                record.plan.head.storage
-            )));
+    pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        let Some(path) = &self.journal else { return self.list(streams) };
+        if self.kube.namespace.is_some() {
+            return Err(Error::usage("the journal says which workflows it is about; leave -n out"));
         }
+        let record = JournalReplay::read(path)?;
+        let cluster = self.connect(&record.plan, now).await?;
         let store = self.storage.open()?;
-        let journal = Journal::reopen(&self.journal)?;
-        let undone = undo(&record, &store, &journal, self.storage.concurrency()).await?;
-        let Undone { objects, restored, taken, lost, failures, failed } = undone;
+        let journal = Journal::reopen(path)?;
+        let err = &mut streams.err;
+        let mut each = |object: &str, why: &_| Ok(writeln!(err, "Warning: {}", show::not_back(object, why))?);
+        let undone = undo(&record, &store, &journal, self.storage.concurrency(), &mut each).await?;
+        journal.sync()?;
+        let Undone { objects, restored, taken, lost, failed, back } = undone;
         let out = &mut streams.out;
         writeln!(out, "Brought back {restored} of {objects} objects")?;
         if taken > 0 {
             writeln!(out, "{taken} were left alone: a newer object has their name")?;
         }
         if lost > 0 {
-            writeln!(out, "{lost} are gone for good: the bucket holds no copy")?;
+            writeln!(out, "{lost} did not come back: the bucket shows no copy of them")?;
         }
-        for failure in &failures {
-            streams.say(format!("Warning: {}", escape(failure)));
+        if failed > 0 {
+            writeln!(out, "{failed} could not be brought back")?;
         }
-        if failed > failures.len() as u64 {
-            streams.say(format!("Warning: and {} more", failed - failures.len() as u64));
-        }
-        Ok(if restored == objects { exit::DONE } else { exit::PARTIAL })
+        let left = match &cluster {
+            Some(cluster) if !back.is_empty() => taken_back(&record.plan, &back, cluster, streams).await?,
+            _ => 0,
+        };
+        Ok(if restored == objects && left == 0 { exit::DONE } else { exit::PARTIAL })
     }
+
+    /// Connects to the cluster whose workflows are to be told; none if there is none.
+    async fn connect(&self, plan: &Plan, now: Timestamp) -> Result<Option<(Cluster, Context)>, Error> {
+        let storage = self.storage.name();
+        let mut workflows = plan.workflows()?;
+        let has_workflows = workflows.any(|workflow| workflow.is_ok_and(|workflow| is_told(&workflow)));
+        if plan.head.cluster.is_none() || self.no_record || !has_workflows {
+            plan.check_place(plan.head.cluster.as_ref(), &storage)?;
+            return Ok(None);
+        }
+        let without = |error: Error| error.hint(Hint::UndoWithoutCluster);
+        let cluster = Cluster::connect(&self.kube.access()).await.map_err(without)?;
+        let identity = ClusterIdentity::of(&cluster).await;
+        plan.check_place(Some(&identity), &storage).map_err(without)?;
+        let (controllers, related, _) = cluster.related(None).await;
+        Ok(Some((cluster, Context { now, controllers, related })))
+    }
+
+    /// Lists the journals.
+    fn list(&self, streams: &mut Streams) -> Result<u8, Error> {
+        let folder = Folders::of_user().journals();
+        let folder = folder.ok_or_else(|| Error::new("there is no home directory with journals"))?;
+        let mut journals = Vec::new();
+        for journal in journal_list::journals(&folder)? {
+            match journal {
+                Ok(journal) => journals.push(journal),
+                Err(error) => streams.say(escape(&format!("Warning: {}", error.brief()))),
+            }
+        }
+        if journals.is_empty() {
+            streams.say(escape(&format!("No journals in {}.", Path::display(&folder))));
+        }
+        show::journals(&mut streams.out, self.output, &journals)?;
+        Ok(exit::DONE)
+    }
+}
+
+/// Whether a purge may have recorded in the workflow that its objects are deleted.
+fn is_told(plan: &PlannedWorkflow) -> bool {
+    !plan.orphans && (!plan.delete.is_empty() || !plan.absent.is_empty() || plan.release_finalizer)
+}
+
+/// Takes back in all workflows of the plan that their objects are deleted. Returns in how many that failed.
+async fn taken_back(
+    plan: &Plan,
+    back: &Back,
+    (cluster, context): &(Cluster, Context),
+    streams: &mut Streams,
+) -> Result<u64, Error> {
+    let told = plan.workflows()?.filter(|plan| plan.as_ref().map_or(true, is_told));
+    let told = told.map(|workflow| async move {
+        let workflow = workflow?;
+        let name = format!("{}/{}", workflow.namespace, workflow.name);
+        Ok::<_, Error>((name, take_back(&workflow, back, cluster, context).await))
+    });
+    let mut told = stream::iter(told).buffered(AT_A_TIME);
+    let (mut artifacts, mut left) = (0, 0);
+    while let Some(one) = told.next().await {
+        let (name, result) = one?;
+        let why = match result {
+            Ok(TakenBack::Artifacts(count)) => {
+                artifacts += count;
+                continue;
+            }
+            Ok(TakenBack::Left(why)) => why,
+            Err(error) => error.brief().to_owned(),
+        };
+        left += 1;
+        streams.say(escape(&format!("Warning: {name}: what came back stays recorded as deleted: {why}")));
+    }
+    if artifacts > 0 {
+        writeln!(streams.out, "{} no longer recorded as deleted", are(artifacts))?;
+    }
+    Ok(left)
+}
+
+/// `1 artifact is`, `2 artifacts are`.
+fn are(artifacts: u64) -> String {
+    format!("{} {}", plural(artifacts, "artifact"), if artifacts == 1 { "is" } else { "are" })
 }

@@ -151,7 +151,9 @@ impl ApiClient {
     pub(crate) fn new(mut config: Config, patience: Patience) -> Result<Self, Error> {
         // kube's retries are made for controllers and wait for minutes; `exchange` has its own.
         config.default_retry = false;
-        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        // What is before the @ may be a password.
+        let host = config.cluster_url.authority().map_or("", |authority| authority.as_str());
+        let host = host.rsplit('@').next().unwrap_or_default().to_owned();
         // On the same machine compressing costs more time than it saves.
         config.disable_compression |= is_loopback(config.cluster_url.host().unwrap_or_default());
         let builder = ClientBuilder::try_from(config).map_err(|error| Error::from_kube(&host, error))?;

@@ -277,7 +277,7 @@ pub fn bucket(facts: &BucketFacts) -> String {
         }
     };
     if *looked_at {
-        text += "; its server may heed no pin, so each object is looked at just before its delete";
+        text += "; its server is not known to heed pins, so each object is looked at just before its delete";
     }
     if *retention_seconds > 0 {
         text += &format!("; objects are retained for {} after they were written", span(*retention_seconds));

@@ -296,7 +296,7 @@ impl JournalReplay {
     }
 
     /// The lines after the plan, without torn ones.
-    fn lines(&self) -> Result<impl Iterator<Item = Result<Line, Error>> + use<>, Error> {
+    pub(crate) fn lines(&self) -> Result<impl Iterator<Item = Result<Line, Error>> + use<>, Error> {
         let path = self.path.clone();
         let failed =
             move |error: std::io::Error| Error::new(format!("the journal {}: {error}", path.display()));
@@ -307,6 +307,20 @@ impl JournalReplay {
         Ok(lines.filter_map(move |line| match line {
             Ok(line) => serde_json::from_slice(&line).ok().map(Ok),
             Err(error) => Some(Err(failed(error))),
+        }))
+    }
+
+    /// What earlier undos brought back.
+    ///
+    /// # Errors
+    /// The file can't be read any more.
+    pub fn restored(&self) -> Result<impl Iterator<Item = Result<Lost, Error>> + '_, Error> {
+        Ok(self.lines()?.filter_map(|line| match line {
+            Ok(Line::Restored { bucket, key, generation }) => {
+                Some(Ok(Lost { bucket, key, generation, certain: true }))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
         }))
     }
 

@@ -2,37 +2,53 @@
 
 use crate::error::{Error, storage_error};
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
+use crate::purge::take_back::Back;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::Restored;
 use futures::stream;
 use futures::stream::StreamExt;
 
-/// How many objects found their way back, and why others didn't.
-#[derive(Debug, Clone, Default)]
+/// How many objects found their way back, and how many didn't.
+#[derive(Debug, Default)]
 pub struct Undone {
     pub objects: u64,
     pub restored: u64,
     /// A newer object has the name.
     pub taken: u64,
-    /// The bucket holds no copy any more.
+    /// The bucket shows no copy.
     pub lost: u64,
-    /// The first failures, in words.
-    pub failures: Vec<String>,
     pub failed: u64,
+    /// What is there again, of this undo and of earlier ones.
+    pub back: Back,
 }
 
-/// Brings back everything the journal says was deleted, or may have been, and that isn't back yet.
+/// Brings back everything the journal says was deleted, or may have been, and that isn't back yet. `each` hears of every
+/// object that does not come back.
 ///
 /// # Errors
-/// The journal can't be read or written.
+/// The journal can't be read or written, or `each` fails.
 pub async fn undo(
     record: &JournalReplay,
     store: &Store,
     journal: &Journal,
     concurrency: usize,
+    each: &mut (dyn FnMut(&str, &Restored) -> Result<(), Error> + Send),
 ) -> Result<Undone, Error> {
-    /// Failures told in words.
-    const TOLD: usize = 20;
+    let mut undone = Undone::default();
+    // What an earlier undo brought back may still be recorded as deleted, or be deleted by now.
+    let mut earlier = stream::iter(record.restored()?.map(|restored| async move {
+        let Lost { bucket, key, .. } = restored?;
+        let is_there = matches!(store.head(&bucket, &key).await, Ok(Some(_)));
+        Ok::<_, Error>((bucket, key, is_there))
+    }))
+    .buffered(concurrency.max(1));
+    while let Some(one) = earlier.next().await {
+        let (bucket, key, is_there) = one?;
+        if is_there {
+            undone.back.add(&bucket, &key);
+        }
+    }
+    drop(earlier);
     let mut running = stream::iter(record.deleted()?.map(|deleted| async move {
         let Lost { bucket, key, generation, certain } = deleted?;
         // It may still be there: then it was never deleted, and no newer object has its name.
@@ -48,24 +64,21 @@ pub async fn undo(
         Ok::<_, Error>((bucket, key, generation, restored))
     }))
     .buffered(concurrency.max(1));
-    let mut undone = Undone::default();
     while let Some(one) = running.next().await {
         let (bucket, key, generation, Some(restored)) = one? else { continue };
         undone.objects += 1;
-        match restored {
+        match &restored {
             Restored::Restored => {
-                journal.write(&Line::Restored { bucket, key, generation })?;
                 undone.restored += 1;
+                undone.back.add(&bucket, &key);
+                journal.write(&Line::Restored { bucket, key, generation })?;
+                continue;
             }
             Restored::Taken => undone.taken += 1,
             Restored::Lost => undone.lost += 1,
-            Restored::Failed(why) => {
-                undone.failed += 1;
-                if undone.failures.len() < TOLD {
-                    undone.failures.push(format!("{}: {why}", bucket.uri(&key)));
-                }
-            }
+            Restored::Failed(_) => undone.failed += 1,
         }
+        each(&bucket.uri(&key), &restored)?;
     }
     Ok(undone)
 }

@@ -1,10 +1,8 @@
 //! Many places looked up together: what is found is what each would find by itself, with far fewer requests.
 
-use crate::support::faulty_storage::{
-    Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, relatives_listing, s3,
-};
+use crate::support::faulty_storage::{Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_store::store::Store;
+use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Place, Reach};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -154,20 +152,19 @@ impl Held {
             return answer(403, &[], "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
         }
         let after = asked.get("start-after");
-        let page_of = if self.by_folder { relatives_listing } else { listing };
         if self.strict && !after.is_empty() && !after.starts_with(asked.get("prefix")) {
-            return page_of(&[], END);
+            return listing(&[], END);
         }
         let is_after = |key: &str| place_of(key, self.by_folder) > place_of(after, self.by_folder);
         let (page, token) = self.part(asked, is_after, asked.get("continuation-token"), "max-keys");
         match token {
-            Some(token) => page_of(
+            Some(token) => listing(
                 &page,
                 &format!(
                     "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
                 ),
             ),
-            None => page_of(&page, END),
+            None => listing(&page, END),
         }
     }
 }
@@ -195,7 +192,7 @@ impl Server {
     async fn find(&self, bucket: &Bucket, places: &[(String, Reach)]) -> (Vec<Vec<String>>, usize) {
         let places: Vec<Place> = places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
         let before = self.faulty.asked.lock().unwrap().len();
-        let found = self.store.objects_at(bucket, &places, Depth::Listed).await;
+        let found = self.store.objects_at(bucket, &places, Depth::Listed, MANY).await;
         let found = found.into_iter().map(|objects| objects.unwrap().into_iter().map(|o| o.key).collect());
         let found = found.collect();
         (found, self.faulty.asked.lock().unwrap().len() - before)
@@ -346,7 +343,7 @@ fn a_listing_that_breaks_off_makes_nothing_gone() {
                 *server.held.lock().unwrap() = Held { keys: keys.clone(), page, fails, ..Held::default() };
                 let wanted: Vec<Place> =
                     places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
-                let found = runtime.block_on(server.store.objects_at(&bucket, &wanted, Depth::Listed));
+                let found = runtime.block_on(server.store.objects_at(&bucket, &wanted, Depth::Listed, MANY));
                 for (place, found) in places.iter().zip(found) {
                     let Ok(found) = found else { continue };
                     let found: Vec<String> = found.into_iter().map(|object| object.key).collect();
@@ -373,7 +370,7 @@ async fn a_name_that_is_listed_in_another_way_is_looked_for() {
     .await;
     let keys = ["/a/b", "a//b", "a/b.", "a./b", "a\\b"];
     let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Key }).collect();
-    let found = faulty.store().objects_at(&azure(), &places, Depth::Listed).await;
+    let found = faulty.store().objects_at(&azure(), &places, Depth::Listed, MANY).await;
     for (key, found) in keys.iter().zip(found) {
         assert_eq!(found.unwrap().len(), 1, "{key}");
     }

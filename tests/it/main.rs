@@ -30,6 +30,7 @@ mod live;
 mod lookup;
 mod manifest;
 mod newcomer;
+mod odd_servers;
 mod orphan_shapes;
 mod orphans;
 mod other_clusters;

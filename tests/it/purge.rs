@@ -469,7 +469,12 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost_on_apiserver
     let journal = live.file("journal.jsonl");
     live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
     let undone = Ran::of(live.command("undo", &[&journal])).ends_with(4);
-    assert!(undone.out.contains("1 are gone for good"), "{}", undone.out);
+    assert!(undone.out.contains("1 did not come back: the bucket shows no copy"), "{}", undone.out);
+    assert!(
+        undone.err.contains("gs://purge-undo-lost/train/a.tgz: the bucket shows no copy"),
+        "{}",
+        undone.err
+    );
 }
 
 #[test]

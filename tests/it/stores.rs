@@ -13,7 +13,7 @@ use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
 use argo_gc_store::local::LocalBuckets;
 use argo_gc_store::s3::credentials::AwsChain;
-use argo_gc_store::store::Store;
+use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::throttle::Throttle;
 use argo_gc_store::types::{Depth, Outcome, Place, Reach, StoreError};
 use futures::{StreamExt, TryStreamExt};
@@ -202,7 +202,7 @@ async fn names_are_exact(cases: Vec<Case>) {
                 })
                 .collect();
         for depth in [Depth::Listed, Depth::Whole] {
-            let found = store.objects_at(bucket, &places, depth).await;
+            let found = store.objects_at(bucket, &places, depth, MANY).await;
             for (Place { key, reach }, found) in places.iter().zip(found) {
                 let alone = match reach {
                     Reach::Beginning => store.list(bucket, key).await,

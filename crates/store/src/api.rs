@@ -229,6 +229,8 @@ impl Connection {
     /// What an answer means.
     pub fn meaning(&self, answer: &Response) -> Answer {
         match answer.status {
+            // Another try would be as long.
+            _ if answer.is_too_long => Answer::Refused,
             200..=299 => Answer::Yes,
             429 => Answer::Busy,
             // 501 is left out: another try would not help a server that lacks the operation.
@@ -239,6 +241,9 @@ impl Connection {
 
     /// The server's explanation of an answer, in one line.
     pub fn message(&self, answer: &Response) -> String {
+        if answer.is_too_long {
+            return "its answer is too long".to_owned();
+        }
         let message = self.api().message(answer);
         match message.lines().next() {
             Some(line) if !line.is_empty() => line.to_owned(),

@@ -155,7 +155,10 @@ impl Azure {
         let Service { delete_retention_policy: Retention { enabled, days } } =
             xml(&answer.body).map_err(|why| StoreError::unreadable(bucket.to_string(), &why))?;
         match enabled {
-            true => Ok(BucketFacts { soft_delete_seconds: days.saturating_mul(86_400), ..BucketFacts::of(bucket) }),
+            true => Ok(BucketFacts {
+                soft_delete_seconds: days.saturating_mul(86_400),
+                ..BucketFacts::of(bucket)
+            }),
             false => Ok(BucketFacts::unread(
                 bucket,
                 "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
@@ -189,9 +192,8 @@ impl Azure {
         };
         let request = Request::new(Method::PUT, self.object_url(key)).query("comp", "undelete");
         let answer = connection.send(request).await;
-        let is_it = |now: &ObjectFacts| {
-            now.generation == pin || (now.size, now.created) == (kept.size, kept.created)
-        };
+        let is_it =
+            |now: &ObjectFacts| now.generation == pin || (now.size, now.created) == (kept.size, kept.created);
         connection.restored(key, answer, is_it, "nothing came back").await
     }
 

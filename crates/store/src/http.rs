@@ -130,6 +130,8 @@ pub(crate) struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// The body is too long, and was not read.
+    pub is_too_long: bool,
     /// An earlier try failed, perhaps after the server had carried it out.
     pub is_retry: bool,
 }
@@ -201,14 +203,16 @@ impl HttpClient {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
             let most = if response.status().is_success() { MOST_BYTES } else { MOST_ERROR_BYTES };
-            let mut body = Vec::new();
+            let (mut body, mut is_too_long) = (Vec::new(), false);
             while let Some(chunk) = response.chunk().await.map_err(failed)? {
-                if body.len() + chunk.len() > most {
-                    return Err(format!("its answer is longer than {most} bytes"));
+                is_too_long = body.len() + chunk.len() > most;
+                if is_too_long {
+                    body.clear();
+                    break;
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Response { status, headers, body, is_retry: false })
+            Ok(Response { status, headers, body, is_too_long, is_retry: false })
         };
         let answer = answer.await;
         match &answer {
@@ -231,6 +235,17 @@ fn is_here(url: &reqwest::Url) -> bool {
 mod tests {
     use super::*;
     use reqwest::Method;
+
+    #[tokio::test]
+    async fn a_storage_that_does_not_answer_is_not_asked_for_long() {
+        let begun = Instant::now();
+        let of = |begun| Tries { begun, made: 1, random: RandomState::new() };
+        assert!(of(begun).again().await);
+        // Two tries of half a minute, and no third.
+        let earlier = begun.checked_sub(2 * TIMEOUT).unwrap_or(begun);
+        assert!(!of(earlier).again().await);
+        assert!(!Tries { made: TRIES, ..of(begun) }.again().await);
+    }
 
     #[test]
     fn an_address_that_leads_elsewhere_is_refused() {

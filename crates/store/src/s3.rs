@@ -199,7 +199,8 @@ impl S3 {
             Trace::Nowhere => return Restored::Lost,
             Trace::Buried(id) => {
                 return Restored::Failed(format!(
-                    "it is kept as version {id}, which is not what would come back if its delete marker went"
+                    "it is kept as version {id}, which is not what would come back if its delete marker went; copy \
+                     that version back yourself"
                 ));
             }
             Trace::Behind(marker) => marker,
@@ -233,7 +234,9 @@ impl S3 {
         let signed = connection.sign(request).await;
         let signed = signed.map_err(|error| Restored::Failed(error.to_string()))?;
         connection.send_once(request, signed).await.map_err(|why| {
-            Restored::Failed(format!("{why}; it was tried only once, because its delete marker is version null"))
+            Restored::Failed(format!(
+                "{why}; it was tried only once, because its delete marker is version null"
+            ))
         })
     }
 }

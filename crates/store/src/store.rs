@@ -174,7 +174,8 @@ impl Store {
         let Some(kinds) = client.copy_kinds().await? else { return Ok(None) };
         let places: Vec<Place> = keys.iter().map(|key| Place { key, reach: Reach::Beginning }).collect();
         for kind in kinds {
-            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places, MANY).await) {
+            for (copies, found) in copies.iter_mut().zip(look(client.connection(), kind, &places, MANY).await)
+            {
                 copies.extend(found?);
             }
         }

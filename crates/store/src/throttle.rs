@@ -33,10 +33,9 @@ impl Throttle {
     /// Allows at most `concurrency` requests in flight and `qps` requests per second.
     pub fn new(concurrency: usize, qps: Option<u32>) -> Self {
         let most = concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        let pace = qps.filter(|qps| *qps > 0).map(|qps| Pace {
-            period: Duration::from_secs(1) / qps,
-            next: Mutex::new(Instant::now()),
-        });
+        let pace = qps
+            .filter(|qps| *qps > 0)
+            .map(|qps| Pace { period: Duration::from_secs(1) / qps, next: Mutex::new(Instant::now()) });
         let (permits, limit) = (Arc::new(Semaphore::new(most)), AtomicUsize::new(most));
         Self(Arc::new(Inner { permits, limit, most, well: AtomicUsize::new(0), pace }))
     }

@@ -40,7 +40,7 @@ impl Location {
 }
 
 /// Returns a URL without user, password and query, because each may be a credential or a signature.
-fn public(url: &str) -> Cow<'_, str> {
+pub fn public(url: &str) -> Cow<'_, str> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let start = url.find("://").map_or(0, |at| at + 3).min(end);
     let host = url[start..end].find('/').map_or(end, |at| start + at);
@@ -48,6 +48,14 @@ fn public(url: &str) -> Cow<'_, str> {
         // The user of `git@host:path` is not a secret.
         Some(at) if start > 0 => Cow::Owned(format!("{}{}", &url[..start], &url[start + at + 1..end])),
         _ => Cow::Borrowed(&url[..end]),
+    }
+}
+
+/// Returns an endpoint, which may be a host without a scheme, without user, password and query.
+pub fn public_endpoint(endpoint: &str) -> Cow<'_, str> {
+    match endpoint.contains("://") {
+        true => public(endpoint),
+        false => public(endpoint.rsplit('@').next().unwrap_or_default()),
     }
 }
 
@@ -62,7 +70,9 @@ impl fmt::Display for Location {
                 write!(f, "{}://{bucket}/{key}", engine.as_str())
             }
             // The endpoint may end with a signature.
-            StorageEngine::Azure => write!(f, "{}/{bucket}/{key}", public(endpoint).trim_end_matches('/')),
+            StorageEngine::Azure => {
+                write!(f, "{}/{bucket}/{key}", public_endpoint(endpoint).trim_end_matches('/'))
+            }
             StorageEngine::Hdfs => write!(f, "hdfs://{endpoint}{key}"),
             StorageEngine::Plugin => write!(f, "plugin://{endpoint}/{key}"),
             StorageEngine::Raw => f.write_str("raw:"),
@@ -80,7 +90,7 @@ impl Serialize for Location {
         if self.endpoint.is_empty() {
             fields.skip_field("endpoint")?;
         } else {
-            fields.serialize_field("endpoint", &public(&self.endpoint))?;
+            fields.serialize_field("endpoint", &public_endpoint(&self.endpoint))?;
         }
         fields.serialize_field("bucket", &self.bucket)?;
         fields.serialize_field("key", &self.public_key())?;
@@ -233,14 +243,19 @@ impl Place {
             let location = Location { engine, endpoint, bucket, key: String::new() };
             return Ok(Resolved { location, raw_key: String::new(), relocated });
         }
-        if let Some(text) = [&endpoint, &bucket, &key].into_iter().find(|text| text.contains("{{")) {
-            return Err(LocationError::Unresolved(text.clone()));
+        let is_url = matches!(engine, StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git);
+        let shown_key = if is_url { public(&key) } else { Cow::Borrowed(&*key) };
+        let shown = [public_endpoint(&endpoint), Cow::Borrowed(&*bucket), shown_key];
+        if let Some(text) = shown.iter().find(|text| text.contains("{{")) {
+            return Err(LocationError::Unresolved(text.to_string()));
+        }
+        if [&endpoint, &key].into_iter().any(|text| text.contains("{{")) {
+            return Err(LocationError::Unresolved("in what may be a password".to_owned()));
         }
         let cleaned = if engine == StorageEngine::Gcs { clean(&key) } else { key.clone() };
         if key.trim_matches('/').is_empty() || cleaned == "." {
             return Err(LocationError::EmptyKey);
         }
-        let is_url = matches!(engine, StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git);
         if !is_url && clean(&key).split('/').next() == Some("..") {
             return Err(LocationError::ClimbsOut(key));
         }
@@ -393,6 +408,27 @@ mod tests {
             let own = location(&format!(r#"{{"http":{{"url":"{url}"}}}}"#));
             let json = serde_json::to_string(&resolve(&own, None).unwrap().location).unwrap();
             assert!(!json.contains("Signature") && !json.contains("pass"), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_without_its_password() {
+        for own in [
+            r#"{"s3":{"endpoint":"user:hunter2@minio:9000","bucket":"b","key":"k"}}"#,
+            r#"{"s3":{"endpoint":"https://user:hunter2@minio:9000","bucket":"b","key":"k"}}"#,
+            r#"{"oss":{"endpoint":"https://user:hunter2@oss","bucket":"b","key":"k"}}"#,
+            r#"{"azure":{"endpoint":"https://user:hunter2@a.blob.core.windows.net","container":"c","blob":"k"}}"#,
+            r#"{"azure":{"endpoint":"user:hunter2@a.blob.core.windows.net","container":"c","blob":"k"}}"#,
+            r#"{"s3":{"endpoint":"user:hunter2@{{x}}","bucket":"b","key":"k"}}"#,
+            r#"{"s3":{"endpoint":"user:hunter2{{x}}@minio","bucket":"b","key":"k"}}"#,
+        ] {
+            let shown = match resolve(&location(own), None) {
+                Ok(Resolved { location, .. }) => {
+                    format!("{location} {}", serde_json::to_string(&location).unwrap())
+                }
+                Err(error) => error.to_string(),
+            };
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 

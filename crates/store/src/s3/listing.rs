@@ -131,7 +131,8 @@ pub(crate) fn trace<'a>(key: &str, pin: &str, versions: &'a [Version], markers: 
     its.retain(|version| !tag(pin).is_empty() && bare(&version.e_tag) == tag(pin));
     let Some(copy) = its.first() else { return Trace::Nowhere };
     // Without an ID a delete of the marker would be a delete of whatever is live.
-    let marker = markers.iter().filter(is_its).find(|marker| marker.is_latest && !marker.version_id.is_empty());
+    let marker =
+        markers.iter().filter(is_its).find(|marker| marker.is_latest && !marker.version_id.is_empty());
     match marker.filter(|_| newest == Some(&copy.version_id)) {
         Some(marker) => Trace::Behind(&marker.version_id),
         None => Trace::Buried(&copy.version_id),

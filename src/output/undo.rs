@@ -1,0 +1,64 @@
+//! Journals as a table and as a document, and the words for what did not come back.
+
+use crate::error::Error;
+use crate::output::columns::Columns;
+use crate::output::document;
+use crate::output::escape::escape;
+use crate::purge::journal_list::JournalEntry;
+use argo_gc_core::model::API_VERSION;
+use argo_gc_store::types::Restored;
+use serde_json::json;
+use std::io::Write;
+
+/// An output format of `undo --list`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum JournalsFormat {
+    /// A row per journal.
+    Table,
+    Json,
+    Yaml,
+}
+
+/// Shows journals.
+///
+/// # Errors
+/// Writing failed.
+pub fn journals(out: &mut dyn Write, format: JournalsFormat, journals: &[JournalEntry]) -> Result<(), Error> {
+    if format == JournalsFormat::Table {
+        let rows: Vec<Vec<String>> = journals.iter().map(row).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let names = ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "STATE", "JOURNAL"];
+        let columns = Columns::of(&names, &rows);
+        columns.header(out)?;
+        return Ok(rows.iter().try_for_each(|row| columns.row(out, row))?);
+    }
+    let head = json!({ "apiVersion": API_VERSION, "kind": "JournalList" });
+    document::write(out, format == JournalsFormat::Yaml, &head, "journals", journals.iter().map(Ok))
+}
+
+fn row(entry: &JournalEntry) -> Vec<String> {
+    let cluster = entry.cluster.as_ref();
+    let cluster = cluster.map_or("<none>", |cluster| cluster.context.as_deref().unwrap_or(&cluster.server));
+    vec![
+        entry.started_at.map_or_else(|| "<unknown>".to_owned(), |time| time.strftime("%FT%TZ").to_string()),
+        escape(cluster).into_owned(),
+        entry.plan.get(..8).unwrap_or_default().to_owned(),
+        entry.objects.to_string(),
+        entry.deleted.to_string(),
+        entry.state.as_str().to_owned(),
+        escape(&entry.journal.display().to_string()).into_owned(),
+    ]
+}
+
+/// Says why an object did not come back.
+pub fn not_back(object: &str, why: &Restored) -> String {
+    let why = match why {
+        Restored::Restored => "it is back",
+        Restored::Taken => "a newer object has its name, and was left alone",
+        Restored::Lost => "the bucket shows no copy of it",
+        Restored::Failed(why) => why,
+    };
+    format!("{}: {}", escape(object), escape(why))
+}
