@@ -244,7 +244,7 @@ fn orphans_go_by_the_same_plan_pins_and_journal_on_apiserver_and_fake_gcs() {
     assert_eq!(deletes(&ran.json()), ["argo/vanished/1/a.tgz"], "{}", ran.err);
     owner["metadata"]["labels"]["argo-gc/keep"] = json!("false");
     live.server.apply(pruned(&owner));
-    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.out.contains("Deleted 2 objects"), "{}{}", ran.out, ran.err);
     assert_eq!(
         live.gcs.keys(live.namespace),
