@@ -4,7 +4,6 @@ use crate::output::age::age;
 use crate::output::escape::escape;
 use crate::output::text::{common_path, size};
 use crate::output::view::{SortKey, View};
-use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::verdict::{Finalizer, Verdict};
 use jiff::Timestamp;
@@ -92,11 +91,7 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
 }
 
 fn bytes(artifacts: &[&ArtifactReport]) -> Option<u64> {
-    let mut seen = SeenObjects::default();
-    let stored = artifacts.iter().filter_map(|artifact| match artifact.stored.as_ref() {
-        Some(_) => Some(seen.first(artifact).cloned().unwrap_or_default()),
-        None => None,
-    });
+    let stored = artifacts.iter().filter_map(|artifact| artifact.stored.as_ref());
     stored.map(|stored| stored.bytes).reduce(|a, b| a + b)
 }
 

@@ -306,13 +306,15 @@ fn offloaded_nodes_that_were_filled_in_are_purged_and_not_written() {
 fn what_can_not_be_recorded_is_gone_all_the_same_and_its_finalizer_is_told_of() {
     let mut heavy = leaking("argo-p-kept");
     heavy["metadata"]["finalizers"] = json!([FINALIZER]);
-    let place = Place::new(&[offloaded(&heavy)]);
+    let free = leaking("argo-p-free");
+    let place = Place::new(&[offloaded(&heavy), offloaded(&free)]);
     place.folder.put("argo/argo-p-kept/1/a.tgz");
-    let argo = place.argo(Knows { live: vec![heavy], ..Knows::default() });
+    place.folder.put("argo/argo-p-free/1/a.tgz");
+    let argo = place.argo(Knows { live: vec![heavy, free], ..Knows::default() });
     let check = "inspect -A --check --fail-on uncovered";
     place.run(Some(&argo), check).ends_with(3);
-    let ran = place.run(Some(&argo), "purge argo-p-kept --yes").ends_with(0);
-    assert!(ran.out.contains("Deleted 1 object "), "{}{}", ran.out, ran.err);
+    let ran = place.run(Some(&argo), "purge --all --yes").ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects "), "{}{}", ran.out, ran.err);
     let told = "Note: 1 workflow can't be told that artifacts are gone";
     assert!(ran.err.contains(told) && ran.err.contains("`argo delete --force NAME`"), "{}", ran.err);
     place.run(Some(&argo), check).ends_with(0);

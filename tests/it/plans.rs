@@ -346,15 +346,6 @@ fn an_object_counts_once_whoever_its_key_names() {
 }
 
 #[test]
-fn one_object_of_two_artifacts_of_a_workflow_counts_once_in_its_row() {
-    let mut folder = Folder::new();
-    folder.add(workflow("ml", "a", &["a/x.tgz", "a/x.tgz"]));
-    folder.put("a/x.tgz");
-    let table = folder.run("inspect", &["--check"]).ends_with(0).out;
-    assert!(table.contains("7B") && !table.contains("14B"), "{table}");
-}
-
-#[test]
 fn nothing_to_delete_says_why() {
     let mut folder = Folder::new();
     let mut collected = workflow("ml", "collected", &["c/1", "c/2"]);
