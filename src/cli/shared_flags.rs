@@ -36,6 +36,6 @@ pub(crate) struct VersionFlags {
 #[derive(Debug, Args)]
 pub(crate) struct ControllerFlags {
     /// Namespace of the controllers; no other counts then [default: those whose service account may manage workflows].
-    #[arg(long, value_parser = namespace, value_name = "NAMESPACE")]
+    #[arg(long, value_parser = namespace, value_name = "NS")]
     pub controller_namespace: Option<String>,
 }

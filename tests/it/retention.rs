@@ -38,6 +38,7 @@ fn ended(namespace: &str, name: &str, cron: &str, phase: &str, end: i64) -> Valu
     if !cron.is_empty() {
         run["metadata"]["labels"]["workflows.argoproj.io/cron-workflow"] = cron.into();
     }
+    run["metadata"]["creationTimestamp"] = ago(hours(end + 2)).into();
     run["status"]["phase"] = phase.into();
     run["status"]["startedAt"] = ago(hours(end + 2)).into();
     run["status"]["finishedAt"] = ago(hours(end)).into();
@@ -182,7 +183,8 @@ fn the_clock_is_the_finish_of_the_run() {
     for (after, kept) in [(0, true), (1, false)] {
         let now = finished + hours(7 * 24) + SignedDuration::from_secs(after);
         let line = ["kubectl argo-gc", "purge", "-f", "-", "--all", "--dry-run", "-o", "json"];
-        let line = line.into_iter().chain(["--store-root", &root, "--policy", &policy]);
+        let line =
+            line.into_iter().chain(["--store-root", &root, "--policy", &policy, "--repository", "gs://b"]);
         let (code, out, err) = in_process(line, &input, now);
         assert_eq!(code, 0, "{err}");
         assert_eq!(out.contains("retained"), kept, "{now}: {out}");
@@ -240,6 +242,7 @@ fn object(run: &Run) -> String {
     object["metadata"]["labels"] =
         json!({ "workflows.argoproj.io/cron-workflow": format!("c-{}", run.cron) });
     object["status"]["phase"] = if run.failed { "Failed" } else { "Succeeded" }.into();
+    object["metadata"]["creationTimestamp"] = (now() - hours(run.end + 1)).to_string().into();
     object["status"]["finishedAt"] = (now() - hours(run.end)).to_string().into();
     object.to_string()
 }
@@ -279,7 +282,7 @@ prop_compose! {
 fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<String> {
     let context = Context { now: now(), controllers: Controllers::default(), related: Related::default() };
     let mut allowed = Allowed::default();
-    allowed.add("gs://ml-artifacts".parse().unwrap(), "");
+    allowed.add("gs://b".parse().unwrap(), "");
     let rules = Rules {
         now: now(),
         grace: hours(1),

@@ -11,7 +11,8 @@ fn purge_shows_its_plan_and_deletes() {
     session.run(&format!("{ML} --dry-run"));
     session.run(&format!("{ML} --dry-run -o wide"));
     session.run(&format!(
-        "purge {EXAMPLE} --older 7d --accept-unread nodes --policy examples/policy.yaml --dry-run"
+        "purge {EXAMPLE} --older 7d --accept-unread nodes --policy examples/policy.yaml --dry-run \
+         --repository gs://ml-artifacts --repository gs://ci-artifacts"
     ));
     session.run(&format!("purge {EXAMPLE} -n etl --reason no-strategy --accept-unread nodes --dry-run"));
     session.run(&format!("purge {EXAMPLE} -n none --all --accept-unread nodes --dry-run"));

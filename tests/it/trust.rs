@@ -217,7 +217,6 @@ fn danger_34_a_run_is_not_older_than_its_workflow_on_apiserver_and_fake_gcs() {
     assert_eq!(world.plan("-A --older 1d"), (vec![OWN.to_owned()], Vec::new()));
     assert_eq!(world.plan("-n evil --all"), (Vec::new(), vec!["just-finished".to_owned()]));
     assert_eq!(world.plan("-n evil --all --grace 0s"), (Vec::new(), vec!["older-than-run".to_owned()]));
-    world.run("purge -A --all --grace 0s --yes").ends_with(2);
     world.run("purge -A --grace 0s --yes").ends_with(0);
     assert!(world.has(BUCKET, old) && !world.has(BUCKET, OWN));
     // Made two days ago, the forged start still does not reach what is older.
@@ -253,7 +252,7 @@ fn danger_29_a_key_that_the_format_gives_to_another_namespace_stays_on_apiserver
     let wide = format!("-A --older 1d --repository gs://{BUCKET}");
     assert_eq!(world.plan(&wide), (Vec::new(), vec!["foreign-key".to_owned()]));
     let (deleted, _) = world.plan(&format!("{wide}/argo/ml"));
-    assert_eq!(deleted, [key, key]);
+    assert_eq!(deleted, [key]);
 }
 
 /// A folder with a controller whose repository is [`BUCKET`].
