@@ -421,6 +421,7 @@ fn a_cluster_is_linted_and_completes_what_files_refer_to_on_apiserver() {
 #[ignore = "tests/run brings what it needs"]
 fn the_controllers_own_configuration_counts_on_apiserver() {
     let server = ApiServer::start();
+    server.let_manage("lint-own");
     server.apply(
         "
 apiVersion: apps/v1

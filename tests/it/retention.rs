@@ -183,7 +183,8 @@ fn the_clock_is_the_finish_of_the_run() {
     for (after, kept) in [(0, true), (1, false)] {
         let now = finished + hours(7 * 24) + SignedDuration::from_secs(after);
         let line = ["kubectl argo-gc", "purge", "-f", "-", "--all", "--dry-run", "-o", "json"];
-        let line = line.into_iter().chain(["--store-root", &root, "--policy", &policy, "--repository", "gs://b"]);
+        let line =
+            line.into_iter().chain(["--store-root", &root, "--policy", &policy, "--repository", "gs://b"]);
         let (code, out, err) = in_process(line, &input, now);
         assert_eq!(code, 0, "{err}");
         assert_eq!(out.contains("retained"), kept, "{now}: {out}");

@@ -170,3 +170,31 @@ impl Workflow {
         self.spec.templates.iter().flat_map(|template| &template.outputs.artifacts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn danger_34_a_status_counts_from_the_creation_on() {
+        let times = |created: Value, started: Value, finished: Value| {
+            let workflow: Workflow = serde_json::from_value(json!({
+                "metadata": { "creationTimestamp": created },
+                "status": { "startedAt": started, "finishedAt": finished },
+            }))
+            .unwrap();
+            [workflow.began(), workflow.ended()].map(|time| time.map(|time| time.to_string()))
+        };
+        let [early, created, late] =
+            ["2001-01-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"].map(|time| json!(time));
+        let shown = |time: &Value| time.as_str().map(str::to_owned);
+        assert_eq!(times(created.clone(), early.clone(), early.clone()), [shown(&created), shown(&created)]);
+        assert_eq!(times(created.clone(), created.clone(), late.clone()), [shown(&created), shown(&late)]);
+        // Files may lack the creation. What did not begin or end has no time, however old the workflow is.
+        assert_eq!(times(Value::Null, early.clone(), late.clone()), [shown(&early), shown(&late)]);
+        assert_eq!(times(created, Value::Null, Value::Null), [None, None]);
+    }
+}

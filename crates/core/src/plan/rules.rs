@@ -208,3 +208,63 @@ impl Rules {
         (!self.reasons.is_empty() && !artifact.reason.is_some_and(asked)).then_some(Unwanted::Reason)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::argo::config::ControllerConfig;
+    use crate::model::context::Controller;
+
+    const FORMAT: &str = "argo/{{workflow.namespace}}/{{pod.name}}";
+
+    fn map(text: &str) -> ConfigMap {
+        let data = [("artifactRepository".to_owned(), text.to_owned())].into();
+        ConfigMap { data, ..ConfigMap::default() }
+    }
+
+    fn controller(bucket: &str, within: Option<&str>) -> Controller {
+        let config =
+            ControllerConfig::parse(&map(&format!("gcs: {{bucket: {bucket}, keyFormat: '{FORMAT}'}}")));
+        let (namespace, within) = (format!("of-{bucket}"), within.map(str::to_owned));
+        Controller { namespace, within, config: Some(config), ..Controller::default() }
+    }
+
+    #[test]
+    fn danger_33_a_controller_of_one_namespace_allows_nothing_until_that_is_named() {
+        let seen = vec![controller("all", None), controller("one", Some("ml"))];
+        let controllers = Controllers { seen, complete: true, ..Controllers::default() };
+        let one: Bucket = "gs://one".parse().unwrap();
+        for (named, allows, more) in [
+            (None, false, &["of-all"][..]),
+            (Some("ci"), false, &["ci", "of-all"]),
+            (Some("ml"), true, &["ml", "of-all", "of-one"]),
+        ] {
+            let mut allowed = Allowed::default();
+            let namespaces = allowed.add_controllers(&controllers, named);
+            assert_eq!(namespaces.into_iter().collect::<Vec<_>>(), more);
+            assert!(allowed.covers(&"gs://all".parse().unwrap(), "argo/x/y"));
+            assert_eq!(allowed.covers(&one, "argo/x/y"), allows, "{named:?}");
+            assert!(!allowed.covers(&one, "other/x"));
+        }
+    }
+
+    #[test]
+    fn danger_29_a_place_allows_anothers_key_only_if_it_names_whose() {
+        let bucket: Bucket = "gs://b".parse().unwrap();
+        let claimant = Claimant { namespace: "ml", name: "train", uid: "u" };
+        let format = |named: &[&str], key: &str| {
+            let mut allowed = Allowed::default();
+            allowed.add_all_of(&map(&format!("gcs: {{bucket: b, keyFormat: '{FORMAT}'}}")));
+            named.iter().for_each(|prefix| allowed.add(bucket.clone(), *prefix));
+            assert_eq!(allowed.format_of_another(claimant, &"gs://c".parse().unwrap(), key), None);
+            allowed.format_of_another(claimant, &bucket, key).map(str::to_owned)
+        };
+        assert_eq!(format(&[], "argo/ml/p/x"), None);
+        for named in [&[][..], &[""], &["argo"], &["argo/"], &["argo/team-b"], &["logs"]] {
+            assert_eq!(format(named, "argo/team-a/p/x").as_deref(), Some(FORMAT), "{named:?}");
+        }
+        assert_eq!(format(&["", "argo/team-a"], "argo/team-a/p/x"), None);
+    }
+}
