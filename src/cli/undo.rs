@@ -5,6 +5,7 @@ use crate::cli::kube_flags::KubeFlags;
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::identity::ClusterIdentity;
 use crate::error::{Error, Hint, exit};
 use crate::output::escape::escape;
@@ -106,7 +107,7 @@ impl Arguments {
         let cluster = Cluster::connect(&self.kube.access()).await.map_err(without)?;
         let identity = ClusterIdentity::of(&cluster).await;
         plan.check_place(Some(&identity), &storage).map_err(without)?;
-        let (controllers, related, _) = cluster.related(None).await;
+        let (controllers, related, _) = cluster.related(None, ControllerQuery::default()).await;
         Ok(Some((cluster, Context { now, controllers, related })))
     }
 

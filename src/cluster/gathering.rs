@@ -17,7 +17,7 @@ pub struct Gathering {
 }
 
 /// The text of an object.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReferrerText {
     /// The referrer's name for users.
     pub name: String,
@@ -49,10 +49,18 @@ impl Texts {
         if nothing {
             return Ok(named);
         }
-        for text in self.0.into_values()? {
+        for text in self.each()? {
             let ReferrerText { name, uid, text } = text?;
             named.search(&Referrer { name, uid }, &text);
         }
         Ok(named)
+    }
+
+    /// Reads all texts.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn each(self) -> Result<impl Iterator<Item = Result<ReferrerText, Error>>, Error> {
+        self.0.into_values()
     }
 }

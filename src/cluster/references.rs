@@ -11,7 +11,6 @@ use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::Workflow;
-use argo_gc_core::argo::names;
 use argo_gc_core::model::context::Controllers;
 use argo_gc_core::plan::rules::Allowed;
 use serde::Deserialize;

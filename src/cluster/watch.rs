@@ -94,7 +94,7 @@ impl Cluster {
         kind: &'static Referrer,
         namespace: Option<&str>,
         sink: &Sink,
-        ) -> Result<Option<Feed>, Error> {
+    ) -> Result<Option<Feed>, Error> {
         let (group, resource) = (kind.group, kind.resource);
         let mut paths = vec![(format!("{group}/{resource}"), false)];
         paths.extend(namespace.and_then(|namespace| match kind.source {
@@ -427,7 +427,8 @@ impl Feed {
 
     /// Reads the kind whole, tells what changed since a version, and gives the version of what was read.
     async fn read(&self, since: &str) -> Result<String, Error> {
-        let (selector, size) = (self.selector(), if self.kind.kind == WORKFLOWS.kind { "100" } else { "500" });
+        let (selector, size) =
+            (self.selector(), if self.kind.kind == WORKFLOWS.kind { "100" } else { "500" });
         let mut newest = String::new();
         let mut token = String::new();
         for _ in 0..MAX_PAGES {

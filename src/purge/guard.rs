@@ -3,17 +3,18 @@
 
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
+use crate::cluster::gathering::Gathering;
 use crate::cluster::pages::Body;
-use crate::cluster::referrers::WORKFLOWS;
+use crate::cluster::referrers::{Pins, WORKFLOWS};
 use crate::cluster::watch::{Change, Sink, Unwatched, Watch};
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::standing::{Objection, Standing, Terms};
+use crate::scan::gather::ScanPart;
 use crate::scan::pages::page;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
-use argo_gc_core::plan::references::ReferencesBuilder;
 use futures::FutureExt;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +52,12 @@ impl Guard {
             let shared = Arc::clone(&hearer);
             async move { shared.take(change).await }.boxed()
         });
-        Ok(Self { watch: cluster.watch(namespace, &sink).await?, shared, told: Mutex::default(), lost: AtomicBool::new(false) })
+        Ok(Self {
+            watch: cluster.watch(namespace, &sink).await?,
+            shared,
+            told: Mutex::default(),
+            lost: AtomicBool::new(false),
+        })
     }
 
     /// Takes the plan, with all that changed since the watch began, and waits until every kind is known as it is now.
@@ -75,7 +81,10 @@ impl Guard {
         let began = Instant::now();
         while !self.is_current() {
             if began.elapsed() > PATIENCE {
-                return Err(Error::refused(format!("it can't be told what changes meanwhile: {}", self.trouble())));
+                return Err(Error::refused(format!(
+                    "it can't be told what changes meanwhile: {}",
+                    self.trouble()
+                )));
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -202,15 +211,22 @@ impl Shared {
         if change.deleted {
             return;
         }
-        let mut gathering = ReferencesBuilder::default();
-        let mut pins = crate::cluster::referrers::Pins::default();
-        let read = change.kind.add(&change.text, &mut gathering, &mut pins);
-        self.stand(|standing| match read {
-            Ok(()) => standing.refer(gathering, &pins),
-            Err(unreadable) if !terms.accepted.contains(&change.kind.source) => {
-                standing.block(&format!("{}: {}", unreadable.name, unreadable.error));
+        let mut gathering = Gathering::default();
+        let mut pins = Pins::default();
+        let read =
+            change.kind.add(&change.text, &mut gathering, &mut pins).map_err(|error| error.to_string());
+        let Gathering { references, texts } = gathering;
+        let texts = texts.each().and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let texts = texts.map_err(|error| error.to_string());
+        let named = terms.named_in(texts.clone().unwrap_or_default());
+        self.stand(|standing| {
+            standing.refer(references, named, &pins);
+            match read.and(texts.map(drop)) {
+                Err(unreadable) if !terms.accepted.contains(&change.kind.source) => {
+                    standing.block(&unreadable)
+                }
+                _ => {}
             }
-            Err(_) => {}
         });
     }
 
@@ -236,8 +252,15 @@ impl Shared {
         }
         let body = Body::One(Buffer::from(text.into_bytes()));
         let parts = page(body, &terms.gathering, self.cluster.argo_server()).await;
+        let parts = parts.map(|parts| {
+            let named = |mut part: ScanPart| {
+                let texts = std::mem::take(&mut part.texts);
+                (part, terms.named_in(texts))
+            };
+            parts.into_iter().map(named).collect::<Vec<_>>()
+        });
         self.stand(|standing| match parts {
-            Ok(parts) => parts.into_iter().for_each(|part| standing.absorb(part)),
+            Ok(parts) => parts.into_iter().for_each(|(part, named)| standing.absorb(part, named)),
             Err(error) => {
                 standing.block(&format!("workflow {}/{}: {}", meta.namespace, meta.name, error.brief()));
             }

@@ -85,10 +85,8 @@ impl Tally {
                 ObjectOutcome::DeletedBefore => self.before += 1,
                 _ => self.left += 1,
             }
-            if let ObjectOutcome::Kept(
-                Protection::Changed | Protection::Referenced | Protection::Pinned,
-                _,
-            ) = fate
+            if let ObjectOutcome::Kept(Protection::Changed | Protection::Referenced | Protection::Pinned, _) =
+                fate
             {
                 self.stopped += 1;
             }

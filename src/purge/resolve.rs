@@ -49,7 +49,7 @@ pub async fn resolve(
             let PlannedWorkflow { uid, delete, .. } = &mut plan;
             delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
             for object in delete {
-                let others = references.others(object.bucket.name(), &object.key, uid);
+                let others = needs.references.others(object.bucket.name(), &object.key, uid);
                 object.shared_with = sharing.number(others);
             }
             draft.add(&plan)?;

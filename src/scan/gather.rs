@@ -21,7 +21,7 @@ use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
-use argo_gc_core::plan::references::{Buckets, ReferrerId, References, ReferencesBuilder, Released};
+use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, ReferrerId, Released};
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
@@ -83,7 +83,7 @@ pub struct ScanPart {
     pub selected: Vec<Selected>,
     pub gathering: ReferencesBuilder,
     /// The texts of what is not over.
-    texts: Vec<ReferrerText>,
+    pub(crate) texts: Vec<ReferrerText>,
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,

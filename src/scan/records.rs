@@ -19,7 +19,6 @@ use argo_gc_core::plan::references::References;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Everything that is known of the records.

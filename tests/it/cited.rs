@@ -24,7 +24,9 @@ fn has(text: &str, name: &str) -> bool {
     let (start, any) = name.strip_suffix('*').map_or((name, false), |start| (start, true));
     text.split("fn ").skip(1).filter_map(|rest| rest.split_once('(')).any(|(found, _)| {
         let rest = found.strip_prefix(start);
-        rest.is_some_and(|rest| any || rest.is_empty() || rest.starts_with("_on_") || rest.starts_with("_in_"))
+        rest.is_some_and(|rest| {
+            any || rest.is_empty() || rest.starts_with("_on_") || rest.starts_with("_in_")
+        })
     })
 }
 

@@ -108,8 +108,7 @@ fn asked(live: &Live, user: &str, arguments: &[&str], before: impl FnOnce() + Se
     let words = words.iter().chain(&["--journal", &journal]).chain(selected).chain(arguments);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let code = runtime.block_on(argo_gc::cli::app::run(words, &mut streams, Timestamp::now()));
     drop(streams);
     let text = |written: Written| String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

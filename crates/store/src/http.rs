@@ -168,17 +168,9 @@ impl HttpClient {
         Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, throttle })
     }
 
-    /// Waits for its turn, sends a signed request and reads the whole answer. `request` is the unsigned one, which may
-    /// be logged.
-    ///
-    /// # Errors
-    /// The innermost cause, without the URL.
-    pub async fn send(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
-        let sent = self.send_if(request, signed, &|| true).await;
-        sent.unwrap_or_else(|| Err("interrupted".to_owned()))
-    }
-
-    /// Works like [`Self::send`]; none if the gate is closed when the request's turn has come, and nothing was sent.
+    /// Waits for its turn, sends a signed request and reads the whole answer; none if the gate is closed when its turn has
+    /// come, and nothing was sent. `request` is the unsigned one, which may be logged. The error is the innermost cause,
+    /// without the URL.
     pub async fn send_if(
         &self,
         request: &Request,

@@ -19,8 +19,8 @@ use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::text::plural;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
-use crate::purge::outcome::ObjectOutcome;
 use crate::purge::keep::{Since, kept_object};
+use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve};
@@ -63,7 +63,8 @@ impl Planner<'_> {
             streams.say("No workflows selected.");
         }
         let namespace = arguments.kube.namespace.clone();
-        let head = Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
+        let head =
+            Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
         let mut draft = Draft::new(head.allowing(&arguments.repository))?;
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
@@ -162,7 +163,8 @@ pub(crate) async fn saved(
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     // References are checked for the whole plan. For a shard alone, a workflow of another shard would seem to need the
     // objects that both share.
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
+    let target =
+        Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     let shard = |plan: Plan| match arguments.shard {
         Some(Shard { number, of }) => plan.shard(number, of),
         None => Ok(plan),
@@ -220,7 +222,8 @@ pub(crate) async fn resume(
         streams.say(format!("Warning: {left} of them were left alone, and are still there."));
     }
     let ended = |code| if left > 0 { partial(code) } else { code };
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
+    let target =
+        Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     let idle = is_idle(arguments, &plan, &target);
     if idle && (record.ended || arguments.dry_run != DryRun::None) {
         return Ok(ended(exit::DONE));

@@ -1,6 +1,6 @@
 //! Who names the artifacts of a plan in a text: what is running, and what is yet to run.
 
-use crate::plan::planned_keys::{Naming, PlannedKey, PlannedKeys};
+use crate::plan::planned_keys::{Hits, Naming, PlannedKey, PlannedKeys};
 use crate::plan::references::{References, Referrer, Released};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +33,11 @@ impl Named {
     /// Searches a text of a referrer, for example the JSON of an object.
     pub fn search(&mut self, by: &Referrer, text: &str) {
         let hits = self.keys.named_in(text);
+        self.add(by, hits);
+    }
+
+    /// Adds what a text of a referrer was found to name.
+    pub fn add(&mut self, by: &Referrer, hits: Hits) {
         if hits.is_empty() {
             return;
         }

@@ -77,8 +77,8 @@ impl PlannedKeysBuilder {
     /// Begins with the places at which deletion is allowed. The constant beginning of a repository's keys is in many
     /// texts, and names no object.
     pub fn new(allowed: &Allowed) -> Self {
-        let places = allowed.places.iter();
-        let constants = places.map(|(bucket, prefix)| (bucket.name().to_owned(), prefix.clone())).collect();
+        let constants =
+            allowed.constants().map(|(bucket, prefix)| (bucket.to_owned(), prefix.to_owned())).collect();
         Self { constants: Constants(constants), ..Self::default() }
     }
 
@@ -220,7 +220,7 @@ impl Constants {
                 take(Kind::Head, &format!("{bucket}/{}", &key[..telling.start + at]));
             }
         }
-        let last = slashes().last().map_or(0, |at| at + 1);
+        let last = slashes().next_back().map_or(0, |at| at + 1);
         let parts = key[last..].match_indices(['-', '_']).map(|(at, _)| last + at);
         for begin in slashes().chain(parts) {
             runs(&key[begin..], false).take(1).for_each(|run| take(Kind::Tail, run));

@@ -113,6 +113,11 @@ impl Allowed {
         entries.filter_map(Result::ok).flatten().for_each(|repository| self.add_configured(&repository));
     }
 
+    /// Returns the name of the bucket and the prefix of each place.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().map(|place| (place.bucket.name(), &*place.prefix))
+    }
+
     /// Returns the key formats of the configured repositories, each with its bucket.
     pub fn key_formats(&self) -> Vec<(Bucket, String)> {
         let format = |place: &Place| Some((place.bucket.clone(), place.format.as_ref()?.as_str().to_owned()));

@@ -83,7 +83,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         let last = selected.candidates.last().map(|candidate| &candidate.bucket);
         let found = candidate(artifact, rules, last);
         let found = found.and_then(|found| match claimed(rules, &selected.plan, &found.bucket, &found.key) {
-            Some(objection) => Err(Some(objection)),
+            Some(objection) => Err(objection),
             None => Ok(found),
         });
         match found {

@@ -16,7 +16,7 @@ pub struct LaterReferences {
 impl LaterReferences {
     /// Adds what was gathered from one object or more.
     pub fn add(&mut self, later: ReferencesBuilder) {
-        let ReferencesBuilder { referrers, uses, readers, mentions, anything: _ } = later;
+        let ReferencesBuilder { referrers, uses, readers, mentions, anything: _, told: _ } = later;
         let ids: Vec<ReferrerId> = referrers.into_iter().map(|referrer| self.id(referrer)).collect();
         let mine = &mut self.references.gathered;
         for (known, later) in
