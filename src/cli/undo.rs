@@ -157,6 +157,10 @@ async fn taken_back(
                 artifacts += count;
                 continue;
             }
+            Ok(TakenBack::Gone) => {
+                streams.say(escape(&format!("Note: {name} is gone, so nothing names what came back of it.")));
+                continue;
+            }
             Ok(TakenBack::Left(why)) => why,
             Err(error) => error.brief().to_owned(),
         };

@@ -52,6 +52,8 @@ impl Back {
 pub enum TakenBack {
     /// So many artifacts are no longer recorded as deleted.
     Artifacts(u64),
+    /// There is no such workflow any more, and so no record.
+    Gone,
     /// Why its record was left as it is, although its objects are there.
     Left(String),
 }
@@ -74,12 +76,12 @@ pub async fn take_back(
     };
     for _ in 0..TRIES {
         let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
-            return Ok(left("the workflow is gone, so nothing names what came back"));
+            return Ok(if is_back { TakenBack::Gone } else { TakenBack::Artifacts(0) });
         };
         let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
         let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
         if workflow.metadata.uid != plan.uid {
-            return Ok(left("another workflow has its name now"));
+            return Ok(if is_back { TakenBack::Gone } else { TakenBack::Artifacts(0) });
         }
         let operations = removals(&raw, &workflow, back, context);
         if operations.is_empty() {

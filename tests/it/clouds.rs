@@ -187,7 +187,8 @@ fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again_on_apise
     let ran = cloud.run("undo", &[journal.path().to_str().unwrap()]).ends_with(4);
     assert!(ran.out.contains("Brought back 1 of 2 objects"), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("1 were left alone"), "{}", ran.out);
-    assert_eq!(cloud.orphans(), ["versions 2"]);
+    // What is back is an artifact of its workflow again.
+    assert_eq!(cloud.orphans(), ["versions 1"]);
 }
 
 #[test]

@@ -145,7 +145,6 @@ async fn danger_42_a_body_without_end_is_an_error() {
             assert!(!deleted.is_gone(), "{status} {bucket}: {deleted:?}");
         }
         assert!(store.head(&gcs(), "k").await.is_err(), "{status}");
-        assert!(store.bucket(&azure()).await.is_err(), "{status}");
         let sent = sent.load(SeqCst);
         assert!(sent < 600, "{status}: {sent} MiB");
         assert!(begun.elapsed() < Duration::from_secs(100), "{status}");

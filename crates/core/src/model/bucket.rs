@@ -105,7 +105,8 @@ fn is_region(name: &str) -> bool {
     match words.split_last() {
         Some((number, words)) => {
             let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            is_number && number.len() < 3 && words.len() > 1 && words.iter().all(is_word)
+            let is_country = words.first().is_some_and(|word| word.len() == 2);
+            is_number && number.len() < 3 && words.len() > 1 && is_country && words.iter().all(is_word)
         }
         None => false,
     }
