@@ -151,16 +151,7 @@ impl ScanPart {
             }
         }
         let status = &workflow.status;
-        if !workflow.is_over() {
-            let nodes = nodes::text(&status.compressed_nodes).ok();
-            let running = if status.phase == "Running" { "running" } else { "unfinished" };
-            let text = |text: &str| ReferrerText {
-                name: format!("{running} workflow {name}"),
-                uid: meta.uid.clone(),
-                text: text.to_owned(),
-            };
-            self.texts.extend(texts.iter().copied().chain(nodes.as_ref().map(|nodes| nodes.get())).map(text));
-        }
+        self.texts.extend(unfinished(&workflow, texts));
         if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
@@ -203,6 +194,23 @@ impl ScanPart {
         let more = more.map(|why| format!(": {why}")).unwrap_or_default();
         self.unread.push(Unread::new(UnreadSource::Nodes, format!("workflow {name}: {error}{more}")));
     }
+}
+
+/// The texts of a workflow that is not over, its unpacked nodes among them.
+fn unfinished(workflow: &Workflow, texts: &[&str]) -> Vec<ReferrerText> {
+    if workflow.is_over() {
+        return Vec::new();
+    }
+    let (meta, status) = (&workflow.metadata, &workflow.status);
+    let state = if status.phase == "Running" { "running" } else { "unfinished" };
+    // Nodes that can't be unpacked are unread.
+    let nodes = nodes::text(&status.compressed_nodes).ok();
+    let text = |text: &str| ReferrerText {
+        name: format!("{state} workflow {}/{}", meta.namespace, meta.name),
+        uid: meta.uid.clone(),
+        text: text.to_owned(),
+    };
+    texts.iter().copied().chain(nodes.as_ref().map(|nodes| nodes.get())).map(text).collect()
 }
 
 fn identity(uid: &str) -> u64 {

@@ -220,7 +220,7 @@ impl Constants {
                 take(Kind::Head, &format!("{bucket}/{}", &key[..telling.start + at]));
             }
         }
-        let last = slashes().last().map_or(0, |at| at + 1);
+        let last = slashes().next_back().map_or(0, |at| at + 1);
         let parts = key[last..].match_indices(['-', '_']).map(|(at, _)| last + at);
         for begin in slashes().chain(parts) {
             runs(&key[begin..], false).take(1).for_each(|run| take(Kind::Tail, run));
