@@ -204,20 +204,20 @@ fn danger_36_an_orphan_that_a_text_names_is_kept_by_its_plan() {
 #[test]
 #[ignore = "tests/run brings what it needs"]
 fn danger_36_a_key_in_a_parameter_is_kept_by_a_new_a_saved_and_a_resumed_plan_on_apiserver_and_fake_gcs() {
-    let live = Live::with("texts", "train", &["train/a.tgz", "train/b.tgz", "train/dir"]);
+    let live = Live::with("texts", "train", &["texts/a.tgz", "texts/b.tgz", "texts/dir"]);
     let mut reader = live.workflow("reader", &[]);
     reader["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
     reader["status"]["phase"] = json!("Running");
-    reader["spec"]["arguments"] = parameters(&["train/a.tgz".to_owned()]);
+    reader["spec"]["arguments"] = parameters(&["texts/a.tgz".to_owned()]);
     let plan = live.file("plan.json");
     live.purge(&["train", "--plan-out", &plan]).ends_with(0);
     live.server.apply(reader);
     let ran = live.purge(&["--plan", &plan, "--dry-run"]).ends_with(0);
-    assert!(ran.out.contains("by running workflow texts/reader: its text names train/a.tgz"), "{}", ran.out);
+    assert!(ran.out.contains("by running workflow texts/reader: its text names texts/a.tgz"), "{}", ran.out);
     let ran = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0);
-    assert_eq!(deletes(&ran.json()), ["train/b.tgz", "train/dir"]);
+    assert_eq!(deletes(&ran.json()), ["texts/b.tgz", "texts/dir"]);
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
     assert!(ran.err.contains("Note: 1 object of the plan will be kept"), "{}", ran.err);
-    assert_eq!(live.gcs.keys(live.namespace), ["train/a.tgz"]);
-    live.was_careful(&["train/b.tgz", "train/dir"]);
+    assert_eq!(live.gcs.keys(live.namespace), ["texts/a.tgz"]);
+    live.was_careful(&["texts/b.tgz", "texts/dir"]);
 }

@@ -13,7 +13,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("disk_queue", &["error"]),
     ("syntax", &["core", "error"]),
     ("files", &["core", "syntax", "duration", "error", "interrupt"]),
-    ("cluster", &["core", "duration", "error", "interrupt"]),
+    ("cluster", &["core", "duration", "error", "interrupt", "disk_queue"]),
     ("fix", &["core", "syntax", "error"]),
     ("scan", &["core", "store", "cluster", "files", "duration", "error", "interrupt", "disk_queue"]),
     ("purge", &["core", "store", "cluster", "files", "scan", "duration", "error", "interrupt", "disk_queue"]),

@@ -239,6 +239,18 @@ fn keys_of_odd_characters_are_found_too() {
     assert!(!names(PlannedKey { key: "数据/模型.tgz", ..KEY }, "数据/模型.tgz2 and 数据"));
 }
 
+/// References know the bucket of such a key, so that it does not count for all buckets.
+#[test]
+fn a_literal_location_is_left_to_references() {
+    let artifact = json!({ "artifacts": [{ "name": "a", "gcs": { "key": KEY.key } }] });
+    assert!(!names(KEY, &json!({ "inputs": artifact }).to_string()));
+    let templated = json!({ "artifacts": [{ "name": "a", "gcs": { "key": "{{x}}/model.tgz" } }] });
+    assert!(names(KEY, &json!({ "inputs": templated }).to_string()));
+    assert!(!names(KEY, &json!({ "outputs": templated }).to_string()));
+    let parameter = json!({ "parameters": [{ "name": "a", "value": artifact.to_string() }] });
+    assert!(names(KEY, &json!({ "outputs": parameter }).to_string()));
+}
+
 /// Collects how much work a search is: the number of paths that are looked up.
 fn work(text: &str) -> usize {
     let mut count = 0;

@@ -114,6 +114,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
+            // References know a literal location of an object for certain, with its bucket.
+            if self.depth == 1 && matches!(&*field, "gcs" | "s3" | "azure" | "oss") {
+                let location = map.next_value::<serde_json::Value>()?.to_string();
+                if location.contains("{{") {
+                    self.within(self.field(&field), 0).text(&location);
+                }
+                continue;
+            }
             self.within(How { identifier: true, ..self.how }, 0).text(&field);
             map.next_value_seed(self.within(self.field(&field), 0))?;
         }
