@@ -103,9 +103,10 @@ fn asked(live: &Live, user: &str, arguments: &[&str], before: impl FnOnce() + Se
     let kubeconfig = live.server.kubeconfig_for(user).display().to_string();
     let (url, journal) = (live.gcs.url(), live.file("journal.jsonl"));
     let words = ["kubectl argo-gc", "purge", "--kubeconfig", &kubeconfig, "--gcs-endpoint", &url];
+    let more = ["--journal", &journal];
     let selected = ["-n", live.namespace, "--repository", &repository, "train"];
     let selected: &[&str] = if arguments.contains(&"--plan") { &[] } else { &selected };
-    let words = words.iter().chain(&["--journal", &journal]).chain(selected).chain(arguments);
+    let words = words.iter().chain(&more).chain(selected).chain(arguments);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime =
