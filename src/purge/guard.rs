@@ -4,8 +4,9 @@
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Body;
-use crate::cluster::referrers::WORKFLOWS;
-use crate::cluster::watch::{Change, Sink, Unwatched, Watch};
+use crate::cluster::referrers::{Pins, WORKFLOWS};
+use crate::cluster::watch::feed::{Change, Sink};
+use crate::cluster::watch::{Unwatched, Watch};
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::standing::{Objection, Standing, Terms};
@@ -51,7 +52,12 @@ impl Guard {
             let shared = Arc::clone(&hearer);
             async move { shared.take(change).await }.boxed()
         });
-        Ok(Self { watch: cluster.watch(namespace, &sink).await?, shared, told: Mutex::default(), lost: AtomicBool::new(false) })
+        Ok(Self {
+            watch: cluster.watch(namespace, &sink).await?,
+            shared,
+            told: Mutex::default(),
+            lost: AtomicBool::new(false),
+        })
     }
 
     /// Takes the plan, with all that changed since the watch began, and waits until every kind is known as it is now.
@@ -75,7 +81,10 @@ impl Guard {
         let began = Instant::now();
         while !self.is_current() {
             if began.elapsed() > PATIENCE {
-                return Err(Error::refused(format!("it can't be told what changes meanwhile: {}", self.trouble())));
+                return Err(Error::refused(format!(
+                    "it can't be told what changes meanwhile: {}",
+                    self.trouble()
+                )));
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -203,7 +212,7 @@ impl Shared {
             return;
         }
         let mut gathering = ReferencesBuilder::default();
-        let mut pins = crate::cluster::referrers::Pins::default();
+        let mut pins = Pins::default();
         let read = change.kind.add(&change.text, &mut gathering, &mut pins);
         self.stand(|standing| match read {
             Ok(()) => standing.refer(gathering, &pins),
@@ -242,5 +251,30 @@ impl Shared {
                 standing.block(&format!("workflow {}/{}: {}", meta.namespace, meta.name, error.brief()));
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argo_gc_core::argo::meta::Meta;
+
+    fn change(uid: &str, bytes: usize) -> Change {
+        let meta = Meta { uid: uid.to_owned(), ..Meta::default() };
+        Change { kind: &WORKFLOWS, deleted: false, meta, text: "x".repeat(bytes) }
+    }
+
+    #[test]
+    fn what_waits_for_a_plan_is_bounded_and_never_lost_in_silence() {
+        let mut pending = Pending::default();
+        // Of an object that changes again and again the last state waits.
+        (0..100).for_each(|_| pending.add(change("a", MAX_PENDING / 2)));
+        assert_eq!((pending.changes.len(), pending.bytes, pending.overflowed), (1, MAX_PENDING / 2, false));
+        pending.add(change("b", MAX_PENDING / 2));
+        assert!(!pending.overflowed);
+        pending.add(change("c", 1));
+        assert_eq!((pending.changes.len(), pending.bytes, pending.overflowed), (0, 0, true));
+        pending.add(change("d", 1));
+        assert!(pending.overflowed && pending.changes.is_empty());
     }
 }

@@ -75,10 +75,8 @@ impl Tally {
                 ObjectOutcome::Gone => self.gone += 1,
                 _ => self.left += 1,
             }
-            if let ObjectOutcome::Kept(
-                Protection::Changed | Protection::Referenced | Protection::Pinned,
-                _,
-            ) = fate
+            if let ObjectOutcome::Kept(Protection::Changed | Protection::Referenced | Protection::Pinned, _) =
+                fate
             {
                 self.stopped += 1;
             }

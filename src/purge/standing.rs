@@ -2,7 +2,7 @@
 
 use crate::cluster::referrers::Pins;
 use crate::cluster::unread::UnreadSource;
-use crate::cluster::watch::is_newer;
+use crate::cluster::watch::feed::is_newer;
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};
@@ -79,8 +79,9 @@ impl Standing {
 
     /// Takes in something that changed and can't be read: it may refer to anything.
     pub fn block(&mut self, what: &str) {
-        self.blocked
-            .get_or_insert_with(|| format!("perhaps by what changed since the plan was made, and can't be read: {what}"));
+        self.blocked.get_or_insert_with(|| {
+            format!("perhaps by what changed since the plan was made, and can't be read: {what}")
+        });
     }
 
     /// Takes in the new state of a workflow that gives up what is planned. Returns true if it no longer does.
@@ -131,7 +132,8 @@ impl Standing {
                 return Some((Protection::Changed, why));
             }
         }
-        let pinned = |what: &str| Some((Protection::Pinned, format!("on the {what}, since the plan was made")));
+        let pinned =
+            |what: &str| Some((Protection::Pinned, format!("on the {what}, since the plan was made")));
         if self.pins.pinned_namespaces.contains(&plan.namespace) {
             return pinned("namespace");
         }

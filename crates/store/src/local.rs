@@ -105,13 +105,7 @@ impl LocalBuckets {
 
     /// Deletes an object whose pin still matches. Neither kind of bucket has a conditional delete, so the pin is checked
     /// just before.
-    pub(crate) async fn delete(
-        &self,
-        bucket: &Bucket,
-        key: &str,
-        pin: &str,
-        gate: Gate<'_>,
-    ) -> Outcome {
+    pub(crate) async fn delete(&self, bucket: &Bucket, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {
         match self.head(bucket, key).await {
             Err(error) => return Outcome::Failed(error.to_string()),
             Ok(None) => return Outcome::Gone,

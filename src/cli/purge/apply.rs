@@ -2,7 +2,9 @@
 //! plan is new, saved or resumed.
 
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
-use crate::cli::purge::confirm::{Target, carry_out, check_caps, confirm, identities, preflight, print, watch};
+use crate::cli::purge::confirm::{
+    Target, carry_out, check_caps, confirm, identities, preflight, print, watch,
+};
 use crate::cli::purge::engine;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_readers;
@@ -142,7 +144,8 @@ pub(crate) async fn saved(
         Some(Shard { number, of }) => plan.shard(number, of)?,
         None => plan,
     };
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
+    let target =
+        Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     run(arguments, plan, &target, streams, now).await
 }
 
@@ -188,7 +191,8 @@ pub(crate) async fn resume(
     if plan.is_idle() && (record.ended || arguments.dry_run != DryRun::None) {
         return Ok(ended(exit::DONE));
     }
-    let target = Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
+    let target =
+        Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     if plan.is_idle() {
         // Nothing more is deleted, so there is nothing to confirm. Only the workflows still have to be updated.
         let journal = Journal::reopen(path)?;
