@@ -6,7 +6,8 @@ use crate::cluster::client::Cluster;
 use crate::cluster::gathering::Gathering;
 use crate::cluster::pages::Body;
 use crate::cluster::referrers::{Pins, WORKFLOWS};
-use crate::cluster::watch::{Change, Sink, Unwatched, Watch};
+use crate::cluster::watch::feed::{Change, Sink};
+use crate::cluster::watch::{Unwatched, Watch};
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::standing::{Objection, Standing, Terms};
@@ -265,5 +266,30 @@ impl Shared {
                 standing.block(&format!("workflow {}/{}: {}", meta.namespace, meta.name, error.brief()));
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argo_gc_core::argo::meta::Meta;
+
+    fn change(uid: &str, bytes: usize) -> Change {
+        let meta = Meta { uid: uid.to_owned(), ..Meta::default() };
+        Change { kind: &WORKFLOWS, deleted: false, meta, text: "x".repeat(bytes) }
+    }
+
+    #[test]
+    fn what_waits_for_a_plan_is_bounded_and_never_lost_in_silence() {
+        let mut pending = Pending::default();
+        // Of an object that changes again and again the last state waits.
+        (0..100).for_each(|_| pending.add(change("a", MAX_PENDING / 2)));
+        assert_eq!((pending.changes.len(), pending.bytes, pending.overflowed), (1, MAX_PENDING / 2, false));
+        pending.add(change("b", MAX_PENDING / 2));
+        assert!(!pending.overflowed);
+        pending.add(change("c", 1));
+        assert_eq!((pending.changes.len(), pending.bytes, pending.overflowed), (0, 0, true));
+        pending.add(change("d", 1));
+        assert!(pending.overflowed && pending.changes.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use crate::cluster::gathering::ReferrerText;
 use crate::cluster::referrers::Pins;
 use crate::cluster::unread::UnreadSource;
-use crate::cluster::watch::is_newer;
+use crate::cluster::watch::feed::is_newer;
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};

@@ -103,9 +103,10 @@ fn asked(live: &Live, user: &str, arguments: &[&str], before: impl FnOnce() + Se
     let kubeconfig = live.server.kubeconfig_for(user).display().to_string();
     let (url, journal) = (live.gcs.url(), live.file("journal.jsonl"));
     let words = ["kubectl argo-gc", "purge", "--kubeconfig", &kubeconfig, "--gcs-endpoint", &url];
+    let more = ["--journal", &journal];
     let selected = ["-n", live.namespace, "--repository", &repository, "train"];
     let selected: &[&str] = if arguments.contains(&"--plan") { &[] } else { &selected };
-    let words = words.iter().chain(&["--journal", &journal]).chain(selected).chain(arguments);
+    let words = words.iter().chain(&more).chain(selected).chain(arguments);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -356,4 +357,23 @@ fn danger_37_deletes_wait_while_nothing_is_heard_of_the_cluster_on_apiserver_and
     let ran = through(&live, &proxy).ends_with(4);
     assert_eq!(live.gcs.keys(live.namespace), ["train/03.tgz"], "{}", ran.err);
     assert!(kept(&ran, "train/03.tgz"), "{}", ran.err);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn danger_37_a_workflow_that_takes_the_name_of_orphans_keeps_them_on_apiserver_and_fake_gcs() {
+    let live = Live::start("watch-orphans");
+    live.gcs.bucket(live.namespace);
+    let keys = ["argo/lost/1/a.tgz", "argo/lost/1/b.tgz", "argo/lost/1/c.tgz"];
+    keys.iter().for_each(|key| live.put(key));
+    let plan = live.file("plan.json");
+    let mut command = live.command("orphans", &["--repository", "gs://watch-orphans/argo", "--exclusive"]);
+    command.args(["--older", "1h", "--plan-out", &plan]);
+    Ran::of(command).ends_with(0);
+    let mut lost = live.workflow("lost", &[]);
+    running(&mut lost);
+    during(&live, keys[0], lost, SOON);
+    let ran = live.purge(&["--plan", &plan, "--yes", "--concurrency", "1"]).ends_with(4);
+    assert_eq!(live.gcs.keys(live.namespace), keys[1..], "{}", ran.err);
+    assert!(ran.err.contains("lost is pinned, or not finished"), "{}", ran.err);
 }
