@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::artifact::ArtifactLocation;
 use argo_gc_core::argo::list::{Item, Malformed, object};
+use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::nodes::NodesError;
 use argo_gc_core::argo::template::Template;
 use argo_gc_core::argo::uses::Uses;
@@ -67,6 +68,9 @@ impl Visitor for Terms {
     const NEEDS_TEXT: bool = true;
 
     fn workflow(&self, found: Found<'_>, part: &mut ScanPart) {
+        if self.tells && !part.gathering.is_telling() {
+            part.gathering = ReferencesBuilder::telling();
+        }
         part.take(found, self);
     }
 
@@ -120,11 +124,7 @@ impl ScanPart {
         let Found { mut workflow, texts, no_nodes, also_live } = found;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
-        self.names.extend([&meta.name, &meta.uid].into_iter().filter(|name| !name.is_empty()).cloned());
-        let run = meta.label(kubeflow::RUN_ID);
-        if !run.is_empty() {
-            self.guarded.folder(run);
-        }
+        self.exists(meta);
         let pin = pinned(&workflow, &terms.pins);
         if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
@@ -139,9 +139,6 @@ impl ScanPart {
                 let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
                 self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
             }
-        }
-        if terms.tells && !self.gathering.is_telling() {
-            self.gathering = ReferencesBuilder::telling();
         }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
@@ -175,7 +172,7 @@ impl ScanPart {
             self.unread_nodes(&name, &offloaded, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        if self.gathering.is_telling() && (open || !workflow.is_over()) {
+        if terms.tells && (open || !workflow.is_over()) {
             let nodes = nodes::text(&status.compressed_nodes).ok();
             texts.iter().copied().chain(nodes.as_deref()).for_each(|text| self.gathering.text(by, text));
         }
@@ -199,6 +196,15 @@ impl ScanPart {
             {
                 self.selected.push(selected);
             }
+        }
+    }
+
+    /// Notes the names by which keys may tell a workflow that exists.
+    fn exists(&mut self, meta: &Meta) {
+        self.names.extend([&meta.name, &meta.uid].into_iter().filter(|name| !name.is_empty()).cloned());
+        let run = meta.label(kubeflow::RUN_ID);
+        if !run.is_empty() {
+            self.guarded.folder(run);
         }
     }
 

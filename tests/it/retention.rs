@@ -294,6 +294,7 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         pins: Pins::default(),
         named: Vec::new(),
         selects: Box::new(|_| true),
+        tells: false,
     };
     let mut whole = Scan::under(&terms.rules, ReferencesBuilder::default(), Vec::new());
     for page in runs.chunks(page) {
