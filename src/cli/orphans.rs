@@ -52,8 +52,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
   kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
-  kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}'
-  kubectl argo-gc orphans --repository gs://shared --also other.json    what `references -A` printed there
+  kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.uid}}/{{pod.name}}'
+  kubectl argo-gc orphans --repository gs://shared --also other.json
 
 To delete them:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json

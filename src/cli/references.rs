@@ -14,7 +14,7 @@ use argo_gc_core::plan::select::CLOCKS;
 use clap::Args;
 use jiff::Timestamp;
 
-/// Prints everything that a cluster needs of its buckets, for other clusters on the same buckets
+/// Prints what a cluster needs, for other clusters on its buckets
 ///
 /// Reads everything that refers to artifacts: outputs and inputs of workflows, caches, templates, cron workflows, sensors,
 /// and the words of whatever is not over. Prints a References document for --also of purge and orphans in
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc references -A --context other > other.json
-  kubectl argo-gc orphans --repository gs://shared/argo --also other.json --exclusive --plan-out plan.json
+  kubectl argo-gc orphans --repository gs://shared --also other.json --exclusive
   kubectl argo-gc purge -A --older 7d --also other.json
 
 Exit status: 0 done; 1 error; 2 wrong usage; 5 something can't be read, and nothing is printed; 130 interrupted.")]

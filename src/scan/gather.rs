@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::artifact::ArtifactLocation;
 use argo_gc_core::argo::list::{Item, Malformed, object};
+use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::nodes::NodesError;
 use argo_gc_core::argo::template::Template;
 use argo_gc_core::argo::uses::Uses;
@@ -69,6 +70,9 @@ impl Visitor for Terms {
     const NEEDS_TEXT: bool = true;
 
     fn workflow(&self, found: Found<'_>, part: &mut ScanPart) {
+        if self.tells && !part.gathering.is_telling() {
+            part.gathering = ReferencesBuilder::telling();
+        }
         part.take(found, self);
     }
 
@@ -126,11 +130,7 @@ impl ScanPart {
         let Found { mut workflow, texts, no_nodes, also_live } = found;
         let meta = &workflow.metadata;
         let name = format!("{}/{}", meta.namespace, meta.name);
-        self.names.extend([&meta.name, &meta.uid].into_iter().filter(|name| !name.is_empty()).cloned());
-        let run = meta.label(kubeflow::RUN_ID);
-        if !run.is_empty() {
-            self.guarded.folder(run);
-        }
+        self.exists(meta);
         let pin = pinned(&workflow, &terms.pins);
         if !workflow.is_over() || pin.is_some() {
             self.guarded.workflow(&meta.name, &meta.uid);
@@ -145,9 +145,6 @@ impl ScanPart {
                 let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
                 self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
             }
-        }
-        if terms.tells && !self.gathering.is_telling() {
-            self.gathering = ReferencesBuilder::telling();
         }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
@@ -181,7 +178,7 @@ impl ScanPart {
             self.unread_nodes(&name, &offloaded, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        self.texts(&workflow, by, texts);
+        self.texts(&workflow, by, texts, terms.tells);
         // One that is live too was selected, or not, as the live one.
         if !also_live && (terms.selects)(&workflow) {
             self.taken += 1;
@@ -211,10 +208,9 @@ impl ScanPart {
     }
 
     /// Puts the texts of a workflow aside that is not over, or may be retried: they may name an object in any way.
-    fn texts(&mut self, workflow: &Workflow, by: ReferrerId, texts: &[&str]) {
+    fn texts(&mut self, workflow: &Workflow, by: ReferrerId, texts: &[&str], tells: bool) {
         let (meta, status) = (&workflow.metadata, &workflow.status);
-        let tells = self.gathering.is_telling() && status.phase != "Succeeded";
-        if workflow.is_over() && !tells {
+        if workflow.is_over() && !(tells && status.phase != "Succeeded") {
             return;
         }
         let nodes = nodes::text(&status.compressed_nodes).ok();
@@ -229,6 +225,15 @@ impl ScanPart {
                     text: text.to_owned(),
                 });
             }
+        }
+    }
+
+    /// Notes the names by which keys may tell a workflow that exists.
+    fn exists(&mut self, meta: &Meta) {
+        self.names.extend([&meta.name, &meta.uid].into_iter().filter(|name| !name.is_empty()).cloned());
+        let run = meta.label(kubeflow::RUN_ID);
+        if !run.is_empty() {
+            self.guarded.folder(run);
         }
     }
 

@@ -87,17 +87,22 @@ impl Cloud {
 }
 
 fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
-    let keys = ["argo/clouded/1/a.tgz", "argo/clouded/1/b ü+c.tgz", "argo/clouded/1/dir"];
+    let keys =
+        ["argo/clouded/clouded-1/a.tgz", "argo/clouded/clouded-1/b ü+c.tgz", "argo/clouded/clouded-1/dir"];
     let mut train = cloud.workflow("cloud-train", &keys);
     pod(&mut train)["outputs"]["artifacts"][2]["archive"] = json!({ "none": {} });
     cloud.live.server.apply(train);
     let there = [
-        "argo/clouded/1/a.tgz",
-        "argo/clouded/1/b ü+c.tgz",
-        "argo/clouded/1/dir/x",
-        "argo/clouded/1/dir/y/z",
+        "argo/clouded/clouded-1/a.tgz",
+        "argo/clouded/clouded-1/b ü+c.tgz",
+        "argo/clouded/clouded-1/dir/x",
+        "argo/clouded/clouded-1/dir/y/z",
     ];
-    let neighbours = ["argo/clouded/1/a.tgz.sig", "argo/clouded/1/directory/x", "argo/clouded2/1/a.tgz"];
+    let neighbours = [
+        "argo/clouded/clouded-1/a.tgz.sig",
+        "argo/clouded/clouded-1/directory/x",
+        "argo/clouded2/clouded2-1/a.tgz",
+    ];
     there.iter().chain(&neighbours).for_each(|key| cloud.put(key));
 
     let inspected =
@@ -115,7 +120,7 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
     assert_eq!(document["buckets"][0]["bucket"], cloud.repository());
     // One is written again, with the same content: no ETag of S3's tells, but its time does.
     std::thread::sleep(Duration::from_millis(1100));
-    cloud.put("argo/clouded/1/dir/x");
+    cloud.put("argo/clouded/clouded-1/dir/x");
     // Another server has none of it, and would call it gone.
     let elsewhere = cloud.emulator.over().replace("127.0.0.1", "127.0.0.2");
     let ran = cloud.run("purge", &["--plan", &plan, "--yes", "--endpoint-override", &elsewhere]).ends_with(5);
@@ -123,7 +128,7 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
     let ran = cloud.run("purge", &["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.out.contains("Deleted 3 objects"), "{}{}", ran.out, ran.err);
     assert!(
-        ran.err.contains("argo/clouded/1/dir/x")
+        ran.err.contains("argo/clouded/clouded-1/dir/x")
             && ran.err.contains("was overwritten since the plan was made"),
         "{}",
         ran.err

@@ -299,6 +299,7 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         pins: Pins::default(),
         named: Vec::new(),
         selects: Box::new(|_| true),
+        tells: false,
     };
     let mut whole = Scan::under(&terms.rules, Gathering::default(), Vec::new());
     for page in runs.chunks(page) {

@@ -50,7 +50,7 @@ pub(crate) const MAX_OBJECTS: u64 = 10_000;
   kubectl argo-gc purge -A --reason deleted-but-present
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
-  kubectl argo-gc purge -A --older 7d --also other.json keeps what another cluster's references name
+  kubectl argo-gc purge -A --all --also other.json      keeps what another cluster needs
   kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run
   kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
   kubectl argo-gc purge -f workflows.yaml --store-root buckets --all
