@@ -291,7 +291,7 @@ mod tests {
             ] {
                 let mut pins = Pins::default();
                 let unreadable =
-                    referrer.add(text, &mut ReferencesBuilder::default(), &mut pins).unwrap_err();
+                    referrer.add(text, &mut Gathering::default(), &mut pins).unwrap_err();
                 let unread = unreadable.as_unread(referrer.source);
                 assert_eq!(unread.object, object, "{text}");
                 let words = format!("caches: {}: ", format!("cache {object}").trim_end());
