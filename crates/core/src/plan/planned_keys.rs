@@ -204,10 +204,7 @@ impl Constants {
                 _ if self.is_constant(bucket, folder) => {}
                 _ => {
                     let placed = format!("{bucket}/{folder}");
-                    match is_all_plain(folder) {
-                        true => take(Kind::Place, &placed),
-                        false => runs(&placed, false).take(1).for_each(|run| take(Kind::Key, run)),
-                    }
+                    runs(&placed, true).take(1).for_each(|run| take(Kind::Place, run));
                 }
             }
             if kind == Kind::Word {
@@ -239,7 +236,8 @@ impl Constants {
 /// Returns the longest part of a key that can be looked for, if there is one.
 fn searched(key: &str) -> Option<&str> {
     let longest = |wide| runs(key, wide).max_by_key(|run| run.len());
-    longest(false).filter(|run| run.len() >= SHORTEST || is_all_plain(key)).or_else(|| longest(true))
+    let tells = |run: &&str| is_all_plain(key) || run.len() >= SHORTEST && run.contains('/');
+    longest(false).filter(tells).or_else(|| longest(true))
 }
 
 /// Takes a folder that tells a workflow, and that has characters which end a path.
@@ -247,7 +245,7 @@ fn odd_folder(folder: &str, planned: &PlannedKey, take: &mut dyn FnMut(Kind, &st
     let tells = |run: &&str| run.split('/').any(|part| is_of(part, planned));
     match runs(folder, false).last().filter(|run| tells(run) && trim(folder).ends_with(run)) {
         Some(run) => take(folder_kind(run), run),
-        None => runs(folder, false).filter(tells).take(1).for_each(|run| take(Kind::Key, run)),
+        None => runs(folder, false).filter(tells).take(1).for_each(|run| take(folder_kind(run), run)),
     }
 }
 

@@ -236,6 +236,8 @@ fn keys_of_odd_characters_are_found_too() {
             assert!(names(planned, &text), "{key}: {text}");
         }
     }
+    let planned = PlannedKey { key: "train/ü/日本 x.tgz", workflow: "train", ..KEY };
+    assert!(!names(planned, "to train, cp x.tgz") && names(planned, "gs://b/train/ü/*"));
     assert!(!names(PlannedKey { key: "数据/模型.tgz", ..KEY }, "数据/模型.tgz2 and 数据"));
 }
 
