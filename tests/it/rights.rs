@@ -19,7 +19,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
 
 /// Every verb that asks the cluster for anything, so that it asks for all it can.
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
     "doctor -A",
     "lint -A",
     "inspect -A -o json",
@@ -27,6 +27,7 @@ const READS: [&str; 8] = [
     "inspect -n ml --older 1d",
     "inspect -n kube-node-lease",
     "orphans --repository gs://ml-artifacts/argo --exclusive --older 1h",
+    "references -A",
     "purge -n ml --older 1d --dry-run=client",
 ];
 /// Verbs that ask the cluster for nothing.
