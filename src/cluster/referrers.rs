@@ -290,8 +290,7 @@ mod tests {
                 (r#"{"metadata":{"labels":7}}"#, ""),
             ] {
                 let mut pins = Pins::default();
-                let unreadable =
-                    referrer.add(text, &mut Gathering::default(), &mut pins).unwrap_err();
+                let unreadable = referrer.add(text, &mut Gathering::default(), &mut pins).unwrap_err();
                 let unread = unreadable.as_unread(referrer.source);
                 assert_eq!(unread.object, object, "{text}");
                 let words = format!("caches: {}: ", format!("cache {object}").trim_end());
