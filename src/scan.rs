@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod examine;
 pub mod files;
 pub mod gather;
+pub mod key_places;
 pub mod lookup;
 pub mod other_cluster;
 pub mod pages;

@@ -85,7 +85,7 @@ mod tests {
 
     /// What each flag with a number takes, and what it refuses, by the flag's long name. Both ends are here, because a number
     /// beyond what the code expects would end in a panic, or in a limit that is none.
-    const NUMBERS: [(&str, &[&str], &[&str]); 15] = [
+    const NUMBERS: [(&str, &[&str], &[&str]); 16] = [
         ("v", &["0", "255"], &["256", "-1", ""]),
         ("chunk-size", &["0", "4294967295"], &["4294967296", "-1", "1.5", ""]),
         ("request-timeout", &["0", "30", "5m", "36600d"], &["36601d", "-1", "NaN", ""]),
@@ -93,6 +93,7 @@ mod tests {
         ("grace", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("margin", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("plan-max-age", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
+        ("also-max-age", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("max-objects", &["0", "18446744073709551615"], &["18446744073709551616", "-1", "1e3", ""]),
         ("max-bytes", &["0", "8388607TiB"], &["9999999999999T", "8388609TiB", "-1", "NaN", "inf", ""]),
         ("concurrency", &["1", "1024"], &["0", "1025", "-1", ""]),

@@ -78,9 +78,7 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
         keeps(&workflow).iter().for_each(|row| kept.measure(row));
         for object in &workflow.delete {
-            if let Some(days) = minimum_days(&object.storage_class)
-                && object.created.is_some_and(|created| now.duration_since(created).as_secs() < days * 86_400)
-            {
+            if is_early(&object.storage_class, object.created, now) {
                 let fee = fees.entry(object.storage_class.to_string()).or_default();
                 *fee = (fee.0 + 1, fee.1 + object.size);
             }
@@ -191,6 +189,12 @@ fn minimum_days(class: &str) -> Option<i64> {
         "ARCHIVE" => Some(365),
         _ => None,
     }
+}
+
+/// Whether an object is younger than the minimum of its class.
+fn is_early(class: &str, created: Option<Timestamp>, now: Timestamp) -> bool {
+    let age = created.map(|created| now.duration_since(created).as_secs());
+    minimum_days(class).zip(age).is_some_and(|(days, age)| age < days * 86_400)
 }
 
 /// A row per protection.
@@ -424,4 +428,21 @@ pub fn leftover(settled: &Settled) -> Option<String> {
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
     };
     Some(escape(&format!("{place}: {why}")).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn danger_21_an_object_is_early_until_the_minimum_of_its_class() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 1000);
+        for (class, days) in [("NEARLINE", 30), ("COLDLINE", 90), ("ARCHIVE", 365)] {
+            let minimum = SignedDuration::from_hours(24 * days);
+            assert!(is_early(class, Some(now - minimum + SignedDuration::from_secs(1)), now), "{class}");
+            assert!(!is_early(class, Some(now - minimum), now), "{class}");
+        }
+        assert!(!is_early("STANDARD", Some(now), now) && !is_early("NEARLINE", None, now));
+    }
 }

@@ -7,12 +7,11 @@ use crate::cluster::referrers::Pins;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
+use crate::scan::key_places::buckets;
 use crate::scan::visitor::{Found, Visitor};
-use argo_gc_core::argo::artifact::ArtifactLocation;
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::nodes::NodesError;
-use argo_gc_core::argo::template::Template;
 use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{names, nodes};
@@ -22,7 +21,7 @@ use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
-use argo_gc_core::plan::references::{Buckets, References, ReferencesBuilder, ReferrerId, Released};
+use argo_gc_core::plan::references::{References, ReferencesBuilder, ReferrerId, Released};
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::retention::{Filter, Run};
@@ -447,38 +446,6 @@ pub struct Gathered {
     /// Artifacts of the selected workflows that are not asked for, by why.
     pub unwanted: BTreeMap<Unwanted, u64>,
     pub unread: Vec<Unread>,
-}
-
-/// Where keys without a bucket may lie: the repository, and every archive location of its templates.
-fn buckets(workflow: &Workflow) -> Buckets {
-    let status = &workflow.status;
-    let repository =
-        status.artifact_repository_ref.as_ref().and_then(|found| found.artifact_repository.as_ref());
-    let stored = status.stored_workflow_template_spec.as_ref();
-    let specs = || std::iter::once(&workflow.spec).chain(stored);
-    let mut templates: Vec<&Template> = status.stored_templates.values().collect();
-    templates.extend(specs().flat_map(|spec| &spec.templates));
-    let mut archive: Vec<&ArtifactLocation> = Vec::new();
-    while let Some(template) = templates.pop() {
-        archive.extend(&template.archive_location);
-        templates.extend(template.children().filter_map(|child| child.inline.as_deref()));
-    }
-    let defaults = specs().filter_map(|spec| spec.template_defaults.as_ref());
-    archive.extend(defaults.filter_map(|defaults| defaults.archive_location.as_ref()));
-    // Without a repository nothing is known, whatever the templates say.
-    let Some(first) = repository.and_then(|repository| repository.bucket()) else {
-        return Buckets::default();
-    };
-    let mut buckets = vec![first];
-    for bucket in archive.into_iter().filter_map(|location| location.bucket()) {
-        if bucket.contains("{{") {
-            return Buckets::default();
-        }
-        if !buckets.contains(&bucket) {
-            buckets.push(bucket);
-        }
-    }
-    Buckets(buckets)
 }
 
 /// Where a pin keeps all of the workflow, if one does.

@@ -222,7 +222,7 @@ fn every_number_of_requests_a_second_is_handled() {
     let faulty = runtime.block_on(FaultyStorage::start(|_| answer(403, &[], r#"{"error":{"code":403}}"#)));
     let folder = tempfile::tempdir().unwrap();
     let file = directory(folder.path());
-    for (qps, code) in [("1", 0), ("1000000001", 0), ("4294967295", 0), ("0", 2), ("-1", 2), ("NaN", 2)] {
+    for (qps, code) in [("1", 0), ("1000000", 0), ("1000000001", 2), ("0", 2), ("-1", 2), ("NaN", 2)] {
         let mut command = plugin(["inspect", "-f", &file, "--check", "--gcs-endpoint", &faulty.url()]);
         command.arg(format!("--qps={qps}"));
         Ran::of(command).ends_with(code);

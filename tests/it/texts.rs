@@ -187,8 +187,8 @@ fn danger_36_a_directory_is_kept_whole() {
 #[test]
 fn danger_36_an_orphan_that_a_text_names_is_kept_by_its_plan() {
     let mut folder = Folder::new();
-    folder.add(unfinished(json!({ "phase": "Running" }), &["gone-bcd42/pod/a.tgz".to_owned()]));
-    ["gone-bcd42/pod/a.tgz", "gone-bcd42/pod/b.tgz"]
+    folder.add(unfinished(json!({ "phase": "Running" }), &["gone-bcd42/gone-bcd42-7/a.tgz".to_owned()]));
+    ["gone-bcd42/gone-bcd42-7/a.tgz", "gone-bcd42/gone-bcd42-7/b.tgz"]
         .iter()
         .for_each(|key| folder.put_at(BUCKET, key, ENDED * 10));
     let directory = tempfile::tempdir().unwrap();
@@ -197,13 +197,13 @@ fn danger_36_an_orphan_that_a_text_names_is_kept_by_its_plan() {
     let ran = folder.run("orphans", &arguments).ends_with(0);
     assert!(ran.err.contains("Note: 1 object will be kept"), "{}", ran.err);
     let plan: Value = serde_json::from_str(&std::fs::read_to_string(plan).unwrap()).unwrap();
-    assert_eq!(deletes(&plan), ["gone-bcd42/pod/b.tgz"]);
+    assert_eq!(deletes(&plan), ["gone-bcd42/gone-bcd42-7/b.tgz"]);
     assert_eq!(protections(&plan), ["referenced"]);
 }
 
 #[test]
 #[ignore = "tests/run brings what it needs"]
-fn danger_36_a_key_in_a_parameter_is_kept_by_a_new_a_saved_and_a_resumed_plan_on_apiserver_and_fake_gcs() {
+fn danger_36_a_key_in_a_parameter_is_kept_by_a_new_and_a_saved_plan_on_apiserver_and_fake_gcs() {
     let live = Live::with("texts", "train", &["texts/a.tgz", "texts/b.tgz", "texts/dir"]);
     let mut reader = live.workflow("reader", &[]);
     reader["metadata"]["labels"]["workflows.argoproj.io/completed"] = json!("false");
@@ -216,7 +216,7 @@ fn danger_36_a_key_in_a_parameter_is_kept_by_a_new_a_saved_and_a_resumed_plan_on
     assert!(ran.out.contains("by running workflow texts/reader: its text names texts/a.tgz"), "{}", ran.out);
     let ran = live.purge(&["train", "--dry-run", "-o", "json"]).ends_with(0);
     assert_eq!(deletes(&ran.json()), ["texts/b.tgz", "texts/dir"]);
-    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(0);
+    let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.err.contains("Note: 1 object of the plan will be kept"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["texts/a.tgz"]);
     live.was_careful(&["texts/b.tgz", "texts/dir"]);

@@ -364,7 +364,7 @@ fn danger_37_deletes_wait_while_nothing_is_heard_of_the_cluster_on_apiserver_and
 fn danger_37_a_workflow_that_takes_the_name_of_orphans_keeps_them_on_apiserver_and_fake_gcs() {
     let live = Live::start("watch-orphans");
     live.gcs.bucket(live.namespace);
-    let keys = ["argo/lost/1/a.tgz", "argo/lost/1/b.tgz", "argo/lost/1/c.tgz"];
+    let keys = ["argo/lost/lost-1/a.tgz", "argo/lost/lost-1/b.tgz", "argo/lost/lost-1/c.tgz"];
     keys.iter().for_each(|key| live.put(key));
     let plan = live.file("plan.json");
     let mut command = live.command("orphans", &["--repository", "gs://watch-orphans/argo", "--exclusive"]);

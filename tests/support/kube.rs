@@ -180,16 +180,18 @@ impl ApiServer {
     /// knows: its authorizer hears of roles through a watch.
     pub fn let_manage(&self, namespace: &str) {
         let group = "rbac.authorization.k8s.io";
-        let accounts = format!("system:serviceaccounts:{namespace}");
+        // Other accounts of the namespace get nothing by it.
+        let accounts = ["argo", "default"].map(|name| format!("system:serviceaccount:{namespace}:{name}"));
+        let subject = |name: &String| json!({ "apiGroup": group, "kind": "User", "name": name });
         self.apply(json!({
             "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
             "metadata": { "name": format!("argo-controller-{namespace}") },
             "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "argo-controller" },
-            "subjects": [{ "apiGroup": group, "kind": "Group", "name": accounts }],
+            "subjects": accounts.iter().map(subject).collect::<Vec<_>>(),
         }));
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": { "user": "a controller", "groups": [accounts], "resourceAttributes": {
+            "spec": { "user": accounts[0], "resourceAttributes": {
                 "verb": "delete", "group": "argoproj.io", "resource": "workflows",
             }},
         });

@@ -2,7 +2,6 @@
 //! namespace or workflow (`docs/dangers.md`, danger 29).
 
 use crate::model::location::clean;
-use crate::plan::planned::PlannedWorkflow;
 
 /// A workflow as keys name it. A part that is unknown is empty, and then every text may be it.
 #[derive(Debug, Clone, Copy)]
@@ -10,12 +9,6 @@ pub struct Claimant<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
     pub uid: &'a str,
-}
-
-impl<'a> From<&'a PlannedWorkflow> for Claimant<'a> {
-    fn from(plan: &'a PlannedWorkflow) -> Self {
-        Self { namespace: &plan.namespace, name: &plan.name, uid: &plan.uid }
-    }
 }
 
 /// The format of the keys that a repository gives to artifacts without a key of their own. A key is the format with

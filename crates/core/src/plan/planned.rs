@@ -2,6 +2,7 @@
 
 use crate::model::bucket::Bucket;
 use crate::model::protection::Protection;
+use crate::plan::claim::Claimant;
 use crate::plan::planned_keys::PlannedKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,12 @@ impl PlannedObject {
     pub fn planned_key<'a>(&'a self, name: &'a str, uid: &'a str) -> PlannedKey<'a> {
         let key = self.artifact_key.as_deref().unwrap_or(&self.key);
         PlannedKey { bucket: self.bucket.name(), key, workflow: name, uid }
+    }
+}
+
+impl<'a> From<&'a PlannedWorkflow> for Claimant<'a> {
+    fn from(plan: &'a PlannedWorkflow) -> Self {
+        Self { namespace: &plan.namespace, name: &plan.name, uid: &plan.uid }
     }
 }
 
