@@ -81,6 +81,7 @@ class Stub:
         self.workflows, self.keys = workflows, keys
         self.settings = {"softDeletePolicy": {"retentionDurationSeconds": "604800"}} if soft_delete else {}
         self.secure = None
+        self.watchers, self.version = set(), 1
         self.reset(0)
 
     def reset(self, latency):
@@ -201,10 +202,35 @@ class Connection(asyncio.Protocol):
     def answer(self, method, target):
         if self.transport.is_closing():
             return
+        if "watch=1" in target:
+            return self.watch(target)
         status, parts = self.stub.answer(method, target)
+        if method == "PATCH":
+            self.changed(parts[0])
         length = "" if status == 204 else f"Content-Length: {sum(map(len, parts))}\r\n"
         head = f"HTTP/1.1 {status} {self.REASONS[status]}\r\nContent-Type: application/json\r\n{length}\r\n"
         self.transport.writelines([head.encode(), *parts])
+
+    def watch(self, target):
+        """A stream that ends when it is asked to. That of workflows hears of each that is patched."""
+        address = urlsplit(target)
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        watched = self.stub.watchers if address.path.endswith("/workflows") else set()
+        watched.add(self.transport)
+
+        def end():
+            watched.discard(self.transport)
+            self.transport.write(b"0\r\n\r\n")
+        seconds = float(parse_qs(address.query).get("timeoutSeconds", ["10"])[0])
+        asyncio.get_running_loop().call_later(seconds, end)
+
+    def changed(self, workflow):
+        self.stub.version += 1
+        version = f'"resourceVersion":"{self.stub.version}"'.encode()
+        workflow = workflow.replace(b'"resourceVersion":"1"', version, 1)
+        event = b'{"type":"MODIFIED","object":%s}\n' % workflow
+        for transport in self.stub.watchers:
+            transport.write(b"%x\r\n%s\r\n" % (len(event), event))
 
 
 @contextlib.contextmanager

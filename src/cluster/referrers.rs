@@ -195,11 +195,11 @@ impl Referrer {
                     // The other entries of a cache still count.
                     Err(error) => failure = failure.or(Some(broken(error))),
                 }
-            }
-            let whole = ReferrerText { name, uid: String::new(), text: text.to_owned() };
-            if let Err(error) = gathering.texts.push(&whole) {
-                let (object, error) = (object.clone(), error.to_string());
-                failure = failure.or(Some(Unreadable { what: self.what, object, error }));
+                let part = ReferrerText { name: name.clone(), uid: String::new(), text: part.to_owned() };
+                if let Err(error) = gathering.texts.push(&part) {
+                    let (object, error) = (object.clone(), error.to_string());
+                    failure = failure.or(Some(Unreadable { what: self.what, object, error }));
+                }
             }
             return failure.map_or(Ok(()), Err);
         }
