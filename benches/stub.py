@@ -220,7 +220,8 @@ class Connection(asyncio.Protocol):
 
         def end():
             watched.discard(self.transport)
-            self.transport.write(b"0\r\n\r\n")
+            if not self.transport.is_closing():
+                self.transport.write(b"0\r\n\r\n")
         seconds = float(parse_qs(address.query).get("timeoutSeconds", ["10"])[0])
         asyncio.get_running_loop().call_later(seconds, end)
 
@@ -229,7 +230,7 @@ class Connection(asyncio.Protocol):
         version = f'"resourceVersion":"{self.stub.version}"'.encode()
         workflow = workflow.replace(b'"resourceVersion":"1"', version, 1)
         event = b'{"type":"MODIFIED","object":%s}\n' % workflow
-        for transport in self.stub.watchers:
+        for transport in [open_one for open_one in self.stub.watchers if not open_one.is_closing()]:
             transport.write(b"%x\r\n%s\r\n" % (len(event), event))
 
 
