@@ -129,17 +129,26 @@ pub(crate) fn read(
 }
 
 fn open(path: &Path) -> Result<Head, Error> {
-    let wrong = |why: String| Error::new(format!("{}: {why}", path.display()));
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let read: Result<Head, _> = serde_json::from_reader(BufReader::with_capacity(1 << 16, file));
-    let head = read.map_err(|error| {
-        wrong(format!("this is no whole document of references: {error}")).hint(Hint::MakeReferences)
-    })?;
-    match head.kind == KIND && head.api_version == API_VERSION {
-        true => Ok(head),
-        false => {
-            Err(wrong(format!("this is a {}, not {KIND} of {API_VERSION}", head.kind))
-                .hint(Hint::MakeReferences))
+    let wrong = |why: String| Error::new(format!("{}: {why}", path.display())).hint(Hint::MakeReferences);
+    let file = || {
+        let file = File::open(path).map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+        Ok::<_, Error>(BufReader::with_capacity(1 << 16, file))
+    };
+    match serde_json::from_reader::<_, Head>(file()?) {
+        Ok(head) if head.kind == KIND && head.api_version == API_VERSION => Ok(head),
+        Ok(head) => {
+            Err(wrong(format!("this is a document of kind {}, not {KIND} of {API_VERSION}", head.kind)))
         }
+        // What kind of document it is helps more than where it differs.
+        Err(error) => Err(wrong(match serde_json::from_reader::<_, Other>(file()?) {
+            Ok(Other { kind }) if kind != KIND => format!("this is a document of kind {kind}, not {KIND}"),
+            _ => format!("this is no whole document of references: {error}"),
+        })),
     }
+}
+
+/// Any document.
+#[derive(Deserialize)]
+struct Other {
+    kind: String,
 }

@@ -154,9 +154,14 @@ fn danger_38_a_document_that_is_old_to_come_or_none_is_refused() {
     fails(&whole.to_string(), 5, "which is yet to come");
     let text = references(json!({ "name": "x" })).to_string();
     fails(&text[..text.len() - 2], 1, "this is no whole document of references");
-    fails(&text.replace("References", "Inspection"), 1, "this is a Inspection, not References");
+    fails(
+        &text.replace("References", "Inspection"),
+        1,
+        "this is a document of kind Inspection, not References",
+    );
     let inspection = folder.run("inspect", &["-o", "json"]).ends_with(0).out;
-    fails(&inspection, 1, "this is no whole document of references");
+    // A real one has other fields.
+    fails(&inspection, 1, "this is a document of kind Inspection, not References");
     assert!(folder.has("argo/train/train-1/a.tgz"));
 }
 
