@@ -261,7 +261,7 @@ mod tests {
     use crate::model::bucket::Bucket;
     use crate::model::object::{ObjectFacts, is_safe, is_within};
     use crate::model::protection::Protection;
-    use crate::plan::decide::{Candidate, Selected};
+    use crate::plan::decide::{Candidate, NamedKey, Selected};
     use crate::plan::guarded::Guarded;
     use crate::plan::named::{Named, Needs};
     use crate::plan::planned::PlannedWorkflow;
@@ -330,9 +330,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_object_of_a_directorys_bare_name_is_anothers() {
-        let object = |key: &str| ObjectFacts {
+    fn listed(key: &str) -> ObjectFacts {
+        ObjectFacts {
             key: key.into(),
             generation: "1".into(),
             size: 1,
@@ -340,18 +339,67 @@ mod tests {
             storage_class: "".into(),
             crc32c: String::new(),
             held: None,
-        };
+        }
+    }
+
+    #[test]
+    fn an_object_of_a_directorys_bare_name_is_anothers() {
         let mut selected = selected(&["a/dir".to_owned(), "a/gone".to_owned()]);
         selected.candidates.iter_mut().for_each(|candidate| candidate.only_below = true);
         let (references, released) = (References::default(), Released::default());
-        let found = vec![object("a/dir"), object("a/dir/"), object("a/dir/x")];
+        let found = vec![listed("a/dir"), listed("a/dir/"), listed("a/dir/x")];
         let named = Named::default();
         let needs = Needs { references: &references, released: &released, named: &named };
         selected.decide(0, found, needs, &rules());
-        selected.decide(1, vec![object("a/gone")], needs, &rules());
+        selected.decide(1, vec![listed("a/gone")], needs, &rules());
         let keys: Vec<&str> = selected.plan.delete.iter().map(|object| &*object.key).collect();
         assert_eq!(keys, ["a/dir/", "a/dir/x"]);
         assert_eq!(selected.plan.absent, ["gs://b/a/gone"]);
+    }
+
+    #[test]
+    fn what_is_given_up_is_what_is_planned_and_not_kept_elsewhere() {
+        let mut selected = selected(&["a/x".to_owned(), "a/y".to_owned()]);
+        selected.given_up = vec![NamedKey::new("b", "a/z")];
+        selected.kept_elsewhere = HashSet::from([NamedKey::new("b", "a/y")]);
+        let keys = ["a/x", "a/y", "a/z"];
+        let mut gathering = ReferencesBuilder::default();
+        let by = gathering.workflow("ml", "w", "own");
+        for key in keys {
+            let found = Use { bucket: "b".into(), key: key.into(), ..Use::default() };
+            gathering.add(by, &found, &Buckets::default(), true);
+        }
+        let references = gathering.finish();
+        let held = |selected: &Selected| {
+            let mut released = Released::default();
+            selected.release(&mut released);
+            released.finish();
+            keys.map(|key| references.holder("b", key, &released).is_some())
+        };
+        assert!(selected.has_candidates());
+        assert_eq!(held(&selected), [false, true, false]);
+        // A workflow of which nothing is deleted gives up nothing.
+        selected.candidates.clear();
+        assert!(!selected.has_candidates());
+        assert_eq!(held(&selected), [true; 3]);
+    }
+
+    #[test]
+    fn an_object_in_a_directory_names_it_and_one_with_an_unsafe_key_stays() {
+        let mut selected = selected(&["a/dir".to_owned(), "a/file".to_owned()]);
+        let (references, released, named) = (References::default(), Released::default(), Named::default());
+        let needs = Needs { references: &references, released: &released, named: &named };
+        selected.decide(0, vec![listed("a/dir/x"), listed("a/dir/../y")], needs, &rules());
+        selected.decide(1, vec![listed("a/file")], needs, &rules());
+        let planned: Vec<_> = selected
+            .plan
+            .delete
+            .iter()
+            .map(|object| (&*object.key, object.artifact_key.as_deref()))
+            .collect();
+        assert_eq!(planned, [("a/dir/x", Some("a/dir")), ("a/file", None)]);
+        let kept: Vec<_> = selected.plan.keep.iter().map(|keep| (&*keep.location, keep.protection)).collect();
+        assert_eq!(kept, [("gs://b/a/dir/../y", Protection::NoCertainLocation)]);
     }
 
     #[test]
