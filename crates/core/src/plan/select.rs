@@ -403,6 +403,27 @@ mod tests {
     }
 
     #[test]
+    fn danger_10_the_time_of_a_run_ends_with_its_margin() {
+        let (margin, second) = (rules().margin, SignedDuration::from_secs(1));
+        let (first, last) = (at(100) - margin, at(102) + margin);
+        for (created, protection) in [
+            (first, None),
+            (first - second, Some(Protection::OlderThanRun)),
+            (last, None),
+            (last + second, Some(Protection::NewerThanRun)),
+        ] {
+            let mut selected = selected(&["a/x".to_owned()]);
+            let (references, released, named) =
+                (References::default(), Released::default(), Named::default());
+            let needs = Needs { references: &references, released: &released, named: &named };
+            let facts = ObjectFacts { created: Some(created), ..listed("a/x") };
+            selected.decide(0, vec![facts], needs, &rules());
+            assert_eq!(selected.plan.keep.first().map(|keep| keep.protection), protection, "{created}");
+            assert_eq!(selected.plan.delete.len(), usize::from(protection.is_none()));
+        }
+    }
+
+    #[test]
     fn danger_29_allowed_prefixes_end_at_a_boundary() {
         let mut allowed = Allowed::default();
         let named =
