@@ -186,8 +186,11 @@ impl Executor<'_> {
             gone: gone().map(place).collect(),
             accepted: accepted.iter().map(String::as_str).collect(),
         };
-        let (plan, kept) = (&mut plan.clone(), self.keep_finalizer(plan, checked).await);
-        plan.release_finalizer &= kept.is_none();
+        let kept = self.keep_finalizer(plan, checked).await;
+        let plan = &match kept {
+            None => Cow::Borrowed(plan),
+            Some(_) => Cow::Owned(PlannedWorkflow { release_finalizer: false, ..plan.clone() }),
+        };
         let settled = settle(plan, &proof, self.record, (cluster, self.store), self.context).await;
         let by_us = |settled: &&Settled| settled.fate != ObjectOutcome::Gone;
         let (gone, by_us) = (proof.gone.len(), gone().filter(by_us).count());

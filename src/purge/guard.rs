@@ -218,11 +218,13 @@ impl Shared {
             change.kind.add(&change.text, &mut gathering, &mut pins).map_err(|error| error.to_string());
         let Gathering { references, texts } = gathering;
         let texts = texts.each().and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let texts = texts.map_err(|error| error.to_string());
-        let named = terms.named_in(texts.clone().unwrap_or_default());
+        let (named, searched) = match texts {
+            Ok(texts) => (terms.named_in(texts), Ok(())),
+            Err(error) => (Vec::new(), Err(error.to_string())),
+        };
         self.stand(|standing| {
             standing.refer(references, named, &pins);
-            match read.and(texts.map(drop)) {
+            match read.and(searched) {
                 Err(unreadable) if !terms.accepted.contains(&change.kind.source) => {
                     standing.block(&unreadable)
                 }

@@ -118,6 +118,13 @@ impl Head {
         }
     }
 
+    /// Adds the places that the user allowed.
+    pub fn allow(&self, allowed: &mut Allowed) {
+        for Repository { bucket, prefix } in &self.repositories {
+            allowed.add(bucket.clone(), &**prefix);
+        }
+    }
+
     /// The head of a plan whose user allows these places, too.
     pub fn allowing(mut self, repositories: &[(Bucket, String)]) -> Self {
         let place = |(bucket, prefix): &(Bucket, String)| Repository {

@@ -84,9 +84,7 @@ impl Standing {
     pub fn new(plan: &Plan, context: &Context) -> Result<Self, Error> {
         let mut allowed = Allowed::default();
         allowed.add_controllers(&context.controllers, plan.head.namespace.as_deref());
-        for repository in &plan.head.repositories {
-            allowed.add(repository.bucket.clone(), &*repository.prefix);
-        }
+        plan.head.allow(&mut allowed);
         let terms = Terms {
             keys: Arc::new(plan.keys(&allowed)?),
             sharing: plan.tail.sharing.clone(),

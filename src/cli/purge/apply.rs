@@ -261,10 +261,9 @@ async fn as_of_now(
 ) -> Result<Plan, Error> {
     let others = arguments.also.read(identity(target.cluster).await.as_ref(), target.context.now)?;
     others.ensure(&plan.head.also)?;
-    let mut plan = plan.map(|_| {})?;
-    plan = match target.cluster {
+    let plan = match target.cluster {
         Some(cluster) => {
-            let allowed = allowed(&plan, cluster, target.context).await;
+            let allowed = allowed(plan, cluster, target.context).await;
             let plan = only_allowed(plan, &allowed, streams)?;
             without_needed(arguments, plan, (cluster, target.context), (&allowed, others), streams).await?
         }
@@ -294,14 +293,12 @@ async fn as_of_now(
 /// Where deletes are allowed now: the repositories of the cluster as they are, and what the plan's own flags allowed.
 async fn allowed(plan: &Plan, cluster: &Cluster, context: &Context) -> Allowed {
     let mut allowed = cluster.repositories(&context.controllers, plan.head.namespace.as_deref()).await;
-    for repository in &plan.head.repositories {
-        allowed.add(repository.bucket.clone(), &*repository.prefix);
-    }
+    plan.head.allow(&mut allowed);
     allowed
 }
 
 /// Keeps what is outside the places where deletes are allowed now.
-fn only_allowed(plan: Plan, allowed: &Allowed, streams: &mut Streams) -> Result<Plan, Error> {
+fn only_allowed(plan: &Plan, allowed: &Allowed, streams: &mut Streams) -> Result<Plan, Error> {
     let (plan, kept) = plan.keep_outside(allowed)?;
     if kept > 0 {
         streams.say(format!(

@@ -2,6 +2,7 @@
 //! namespace or workflow (`docs/dangers.md`, danger 29).
 
 use crate::model::location::clean;
+use crate::plan::key_shape::{is_uuid, next_variable};
 
 /// A workflow as keys name it. A part that is unknown is empty, and then every text may be it.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +49,11 @@ impl KeyFormat {
         let text = clean(format).trim_start_matches('/').to_owned();
         let mut parts = Vec::new();
         let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((variable, after)) = after.split_once("}}") else { break };
+        while let Some((before, variable, after)) = next_variable(rest) {
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
             }
-            parts.push(Part::of_variable(variable.trim()));
+            parts.push(Part::of_variable(variable));
             rest = after;
         }
         // Every key goes on with the file's name.
@@ -177,15 +177,9 @@ fn through(starts: &[bool], key: &str, takes: impl Fn(u8) -> bool) -> Vec<bool> 
 /// Returns the positions behind a UID that begins at one of these.
 fn uids(starts: &[bool], key: &str) -> Vec<bool> {
     const LENGTH: usize = 36;
-    let is_uid = |text: &[u8]| {
-        text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-    };
     let mut ends = vec![false; starts.len()];
     for (at, _) in starts.iter().enumerate().filter(|(_, reached)| **reached) {
-        if key.as_bytes().get(at..at + LENGTH).is_some_and(is_uid) {
+        if key.get(at..at + LENGTH).is_some_and(is_uuid) {
             ends[at + LENGTH] = true;
         }
     }

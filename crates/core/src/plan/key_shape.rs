@@ -201,7 +201,7 @@ impl Variable {
 }
 
 /// Returns the text before the first variable, the variable's name, and the text after it.
-fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once("{{")?;
     let (name, after) = rest.split_once("}}")?;
     Some((before, name.trim(), after))

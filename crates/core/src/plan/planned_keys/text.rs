@@ -1,6 +1,7 @@
 //! Every text of an object, down to the documents that are stored as strings in it.
 
-use crate::plan::planned_keys::decode::{unescaped, unquoted};
+use crate::argo::uses::mention::decoded;
+use crate::plan::planned_keys::decode::unescaped;
 use crate::plan::planned_keys::path::{Kind, PathHash};
 use crate::plan::planned_keys::tokens::{How, paths};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -78,7 +79,7 @@ impl Walk<'_> {
         if self.wide && !text.is_ascii() {
             paths(text, How { wide: true, ..self.how }, &mut |kind, hash| take(kind, hash));
         }
-        for decode in [unescaped, unquoted] {
+        for decode in [unescaped, decoded] {
             let decoded = if deeper { decode(text) } else { text.into() };
             if decoded != text {
                 self.within(self.how, 1).text(&decoded);
