@@ -1,0 +1,59 @@
+//! Situations from public reports, rebuilt in `tests/cases`: what users must be told, whatever the words.
+//!
+//! Each folder has a `case.md`, which says what happened and what the right answer is.
+
+use crate::support::{Ran, plugin};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+mod inspect;
+
+/// A copy of a case's folder, with the objects of its buckets below `buckets/`.
+pub struct Case(TempDir);
+
+impl Case {
+    /// # Panics
+    /// When there is no such case.
+    pub fn new(name: &str) -> Self {
+        let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
+        let folder = tempfile::tempdir().unwrap();
+        copy(&source, folder.path());
+        let objects = fs::read_to_string(source.join("objects")).unwrap_or_default();
+        for line in objects.lines().filter(|line| !line.trim().is_empty()) {
+            let (time, key) = line.split_once(' ').unwrap();
+            let path = folder.path().join("buckets").join(key);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, key).unwrap();
+            let time: jiff::Timestamp = time.parse().unwrap();
+            fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// Runs the plugin in the folder; the arguments are separated by white space.
+    pub fn run(&self, arguments: &str) -> Ran {
+        Ran::of(self.command(arguments))
+    }
+
+    /// The command of `run`.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = plugin(arguments.split_whitespace());
+        command.current_dir(self.0.path());
+        command
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What `inspect`, `doctor` and `purge` say of workflows from files.
+
+use super::Case;
+
+#[test]
+fn inline_templates_are_uncovered_and_their_object_alone_is_planned() {
+    let case = Case::new("01-inline-dag-gcs");
+    let found = case.run("inspect -A -f input.yaml --check --store-root buckets -o json").ends_with(0).json();
+    let artifact = &found["workflows"][0]["artifacts"][0];
+    assert_eq!((&artifact["verdict"], &artifact["reason"]), (&"uncovered".into(), &"inline-only".into()));
+    let purge = "purge -A -f input.yaml --store-root buckets --repository gs://team-a-art --dry-run -o json";
+    let plan = case.run(purge).ends_with(0).json();
+    let planned: Vec<_> =
+        plan["workflows"][0]["delete"].as_array().unwrap().iter().map(|object| &object["location"]).collect();
+    assert_eq!(planned, ["gs://team-a-art/relay-7k2mx/relay-7k2mx-2700113011/greeting.tgz"], "{plan:#}");
+}
