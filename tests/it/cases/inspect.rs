@@ -11,6 +11,6 @@ fn inline_templates_are_uncovered_and_their_object_alone_is_planned() {
     let purge = "purge -A -f input.yaml --store-root buckets --repository gs://team-a-art --dry-run -o json";
     let plan = case.run(purge).ends_with(0).json();
     let planned: Vec<_> =
-        plan["workflows"][0]["delete"].as_array().unwrap().iter().map(|object| &object["location"]).collect();
-    assert_eq!(planned, ["gs://team-a-art/relay-7k2mx/relay-7k2mx-2700113011/greeting.tgz"], "{plan:#}");
+        plan["workflows"][0]["delete"].as_array().unwrap().iter().map(|object| &object["key"]).collect();
+    assert_eq!(planned, ["relay-7k2mx/relay-7k2mx-2700113011/greeting.tgz"], "{plan:#}");
 }
