@@ -255,6 +255,26 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_takes_a_slash_only_if_its_value_may_hold_one() {
+        for (variable, slashes) in [
+            ("workflow.serviceAccountName", false),
+            ("workflow.mainEntrypoint", false),
+            ("workflow.priority", false),
+            ("workflow.creationTimestamp", false),
+            ("workflow.creationTimestamp.Y", false),
+            ("workflow.labels.team", false),
+            ("workflow.creationTimestamp.D", true),
+            ("workflow.annotations.team", true),
+            ("workflow.parameters.team", true),
+        ] {
+            let format = format!("{{{{{variable}}}}}/{{{{workflow.namespace}}}}/{{{{pod.name}}}}");
+            // With a slash in the variable's value the key is the claimant's, without one that of `team-a`.
+            assert_eq!(is_anothers(&format, "x/team-a/ml/p/out.tgz"), !slashes, "{variable}");
+            assert!(!is_anothers(&format, "x/ml/p/out.tgz"), "{variable}");
+        }
+    }
+
+    #[test]
     fn a_format_that_names_no_workflow_tells_nothing() {
         for format in
             ["", "argo", "{{pod.name}}", "argo/{{workflow.parameters.a}}/{{pod.name}}", "{{workflow.name"]

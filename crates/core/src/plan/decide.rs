@@ -235,3 +235,6 @@ pub(crate) fn claimed(
     let format = rules.allowed.format_of_another(plan.into(), bucket, key)?;
     Some(Objection::new(Protection::ForeignKey, format))
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,12 @@ mod tests {
         for path in ["train/1/a", "x/train-main-123/a", "x/u1/a", "ml/gone/a"] {
             assert!(guarded.holder(path).is_some(), "{path}");
         }
+        let mut all = Guarded::default();
+        all.folder("team");
+        all.absorb(guarded.clone());
+        for path in ["train/1/a", "x/u1/a", "team/a"] {
+            assert!(all.holder(path).is_some(), "{path}");
+        }
         for path in ["trainer/1/a", "ml-train/a", "retrain/a", "gone//a"] {
             assert!(guarded.holder(path).is_none(), "{path}");
         }

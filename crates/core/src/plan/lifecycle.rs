@@ -199,6 +199,38 @@ mod tests {
     }
 
     #[test]
+    fn an_object_of_just_the_age_goes_and_only_the_first_needed_ones_are_named() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 100);
+        let mut guarded = Guarded::default();
+        guarded.workflow("pinned", "u");
+        let (references, bucket) = (References::default(), "gs://b".parse().unwrap());
+        let rule = Rule {
+            references: &references,
+            guarded: &guarded,
+            bucket: &bucket,
+            prefix: "",
+            days: 30,
+            now,
+        };
+        let mut effect = Effect::default();
+        for at in 0..=NAMED {
+            let facts = ObjectFacts {
+                key: format!("pinned/{at}"),
+                generation: "1".into(),
+                size: 1,
+                created: Some(now - SignedDuration::from_hours(24 * 30)),
+                storage_class: "".into(),
+                crc32c: String::new(),
+                held: None,
+            };
+            rule.tries(&mut effect, &facts);
+        }
+        let all = u64::try_from(NAMED).unwrap() + 1;
+        assert_eq!((effect.objects, effect.needed, effect.left), (all, all, 0));
+        assert_eq!(effect.named.len(), NAMED);
+    }
+
+    #[test]
     fn each_storage_has_its_rule() {
         let (references, guarded) = (References::default(), Guarded::default());
         for (bucket, part, command) in [

@@ -109,10 +109,13 @@ mod tests {
     #[test]
     fn a_workflows_own_text_keeps_nothing_of_it_and_anothers_does() {
         let own = ("running workflow ml/train", "u1", "train/a.tgz");
+        let last = ("cron workflow c", "", "train/a.tgz");
+        assert_eq!(named(&[own, own]).mention(&PLANNED), None);
         let (other, template) =
             (("running workflow ml/x", "u2", "train/a.tgz"), ("sensor s", "", "train/a.tgz"));
         assert_eq!(named(&[own]).mention(&PLANNED), None);
-        assert_eq!(named(&[own, own]).mention(&PLANNED), None);
+        let three = named(&[own, other, last]);
+        assert_eq!(three.mention(&PLANNED).map(|mention| mention.uid), Some("u2"), "the first is told");
         for texts in [[own, other], [other, own], [own, template], [template, own]] {
             let named = named(&texts);
             assert_ne!(named.mention(&PLANNED).map(|mention| mention.uid), Some("u1"), "{texts:?}");

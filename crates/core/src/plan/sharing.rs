@@ -142,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn all_sets_together_have_a_limit() {
+        let references = readers(3);
+        let mut builder = SharingBuilder { members: MOST_MEMBERS - 4, ..SharingBuilder::default() };
+        let numbers = ["uid-0", "uid-1", "uid-2"].map(|own| builder.number(references.others("b", "d/1", own)));
+        assert_eq!(numbers, [Some(0), Some(1), Some(EVERYONE)]);
+    }
+
+    #[test]
     fn a_set_that_is_not_listed_is_that_of_everyone() {
         let references = readers(3);
         let mut builder = SharingBuilder { members: MOST_MEMBERS - 2, ..SharingBuilder::default() };

@@ -1,0 +1,373 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use crate::argo::artifact::Strategy;
+use crate::model::assessment::{Evidence, Finding, HiddenArtifacts, Note};
+use crate::model::strategy::StrategySource;
+use crate::plan::rules::Allowed;
+use crate::verdict::Class;
+
+fn hour(hours: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+}
+
+fn location(bucket: &str, key: &str) -> Location {
+    Location {
+        key: key.to_owned(),
+        bucket: bucket.to_owned(),
+        endpoint: String::new(),
+        engine: StorageEngine::Gcs,
+    }
+}
+
+/// An uncovered artifact at `gs://b/train/out.tgz`.
+fn artifact() -> ArtifactReport {
+    ArtifactReport {
+        name: "out".to_owned(),
+        node: "main".to_owned(),
+        node_id: "n".to_owned(),
+        node_name: "train".to_owned(),
+        node_type: "Pod".to_owned(),
+        template: "main".to_owned(),
+        unarchived: false,
+        logs: false,
+        strategy: Strategy::Unset,
+        strategy_source: StrategySource::Default,
+        service_account: String::new(),
+        verdict: Verdict::Uncovered,
+        reason: Some(Reason::NoStrategy),
+        when: None,
+        location: Some(location("b", "train/out.tgz")),
+        location_problem: String::new(),
+        evidence: Vec::new(),
+        notes: Vec::new(),
+        copies: Vec::new(),
+        stored: None,
+    }
+}
+
+/// A run that succeeded at hour 100.
+fn assessment(artifacts: Vec<ArtifactReport>) -> Assessment {
+    Assessment {
+        namespace: "ml".to_owned(),
+        name: "train".to_owned(),
+        uid: "u".to_owned(),
+        phase: "Succeeded".to_owned(),
+        created_at: Some(hour(99)),
+        finished_at: Some(hour(100)),
+        deletion_timestamp: None,
+        finalizer: Finalizer::Absent,
+        archived: false,
+        cron_workflow: String::new(),
+        strategy: Strategy::Unset,
+        strategy_source: StrategySource::Default,
+        artifacts,
+        findings: Vec::new(),
+        notes: Vec::new(),
+        aside: HiddenArtifacts::default(),
+    }
+}
+
+fn over() -> Circumstances<'static> {
+    Circumstances { terminal: true, completed_label: Some(true), ..Circumstances::default() }
+}
+
+fn rules() -> Rules {
+    let mut allowed = Allowed::default();
+    allowed.add("gs://b".parse().unwrap(), "");
+    Rules {
+        now: hour(102),
+        grace: SignedDuration::from_hours(1),
+        verdicts: vec![Verdict::Uncovered, Verdict::Failing],
+        release_finalizer: true,
+        allowed,
+        ..Rules::none(hour(102))
+    }
+}
+
+/// The protection of the whole workflow, which then has no candidate.
+fn guarded(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Option<(Protection, String)> {
+    let selected = select(assessment, about, rules);
+    let kept = selected.plan.keep.into_iter().next().map(|keep| (keep.protection, keep.detail));
+    assert_eq!(kept.is_none(), !selected.candidates.is_empty(), "{kept:?}");
+    kept
+}
+
+#[test]
+fn each_guard_keeps_the_whole_workflow_and_nothing_else_does() {
+    let fine = assessment(vec![artifact()]);
+    let (about, rules) = (over(), rules());
+    assert_eq!(guarded(&fine, &about, &rules), None);
+    let protection = |assessment: &Assessment, about: &Circumstances| {
+        guarded(assessment, about, &rules).map(|(protection, _)| protection)
+    };
+    for (about, right) in [
+        (Circumstances { terminal: false, ..about }, Some(Protection::NotFinished)),
+        (Circumstances { completed_label: Some(false), ..about }, Some(Protection::NotFinished)),
+        (Circumstances { completed_label: None, ..about }, None),
+        (Circumstances { pinned: Some("namespace"), ..about }, Some(Protection::Pinned)),
+        (Circumstances { kubeflow: true, ..about }, Some(Protection::Kubeflow)),
+        (Circumstances { kubeflow: true, named: true, ..about }, None),
+        (Circumstances { gc_pod_at_work: true, ..about }, Some(Protection::GcActive)),
+    ] {
+        assert_eq!(protection(&fine, &about), right, "{about:?}");
+    }
+    let due = ArtifactReport { when: Some(When::Now), verdict: Verdict::Covered, ..artifact() };
+    let later = ArtifactReport { when: Some(When::OnDeletion), verdict: Verdict::Covered, ..artifact() };
+    let pending = ArtifactReport { reason: Some(Reason::GcPodPending), ..artifact() };
+    for (other, right) in
+        [(due, Some(Protection::GcActive)), (later, None), (pending, Some(Protection::GcActive))]
+    {
+        assert_eq!(protection(&assessment(vec![artifact(), other]), &about), right);
+    }
+    assert_eq!(
+        protection(&Assessment { finished_at: None, ..fine.clone() }, &about),
+        Some(Protection::NotFinished)
+    );
+    let named = Circumstances { named: true, ..about };
+    let failed = Assessment { phase: "Failed".to_owned(), ..fine };
+    assert_eq!(protection(&failed, &about), Some(Protection::FailedRun));
+    assert_eq!(protection(&failed, &named), None);
+    let failed_too = Rules { failed_too: true, ..rules };
+    assert_eq!(guarded(&failed, &about, &failed_too), None);
+}
+
+#[test]
+fn the_grace_ends_exactly_then() {
+    let fine = assessment(vec![artifact()]);
+    let second = SignedDuration::from_secs(1);
+    for (now, kept) in [(hour(101) - second, true), (hour(101), false), (hour(90), true)] {
+        let found = guarded(&fine, &over(), &Rules { now, ..rules() });
+        let just = Some((Protection::JustFinished, "finished at 1970-01-05T04:00:00Z".to_owned()));
+        assert_eq!(found, just.filter(|_| kept), "{now}");
+    }
+}
+
+#[test]
+fn the_archive_is_asked_for_and_its_finalizers_are_nobodys() {
+    let stuck = Assessment { finalizer: Finalizer::Stuck, ..assessment(vec![artifact()]) };
+    let archived = Assessment { archived: true, ..stuck.clone() };
+    let asked = Rules { archived: true, ..rules() };
+    assert_eq!(guarded(&archived, &over(), &rules()), Some((Protection::Archived, String::new())));
+    assert!(!select(&archived, &over(), &asked).plan.release_finalizer);
+    assert!(select(&archived, &over(), &asked).plan.archived);
+    assert!(select(&stuck, &over(), &asked).plan.release_finalizer);
+    assert!(!select(&stuck, &over(), &Rules { release_finalizer: false, ..rules() }).plan.release_finalizer);
+}
+
+#[test]
+fn nodes_that_are_unseen_keep_the_workflow_even_without_artifacts() {
+    for reason in [Reason::NodesOffloaded, Reason::NodesUnreadable, Reason::Overdue] {
+        let finding = Finding { verdict: Verdict::Unknown, reason, evidence: vec![Evidence::new("f", "v")] };
+        let unseen = Assessment { findings: vec![finding], ..assessment(Vec::new()) };
+        let kept = select(&unseen, &over(), &rules()).plan.keep;
+        let protections: Vec<_> = kept.iter().map(|keep| keep.protection).collect();
+        let right = if reason == Reason::Overdue { vec![] } else { vec![Protection::NodesUnseen] };
+        assert_eq!(protections, right, "{reason:?}");
+    }
+    // A workflow without anything that was asked for is no row of the plan.
+    let running = Circumstances { terminal: false, ..over() };
+    assert!(select(&assessment(Vec::new()), &running, &rules()).plan.keep.is_empty());
+    let collected = ArtifactReport { verdict: Verdict::Collected, ..artifact() };
+    assert!(select(&assessment(vec![collected]), &running, &rules()).plan.keep.is_empty());
+}
+
+#[test]
+fn a_workflow_without_a_phase_says_so() {
+    let running = Circumstances { terminal: false, ..over() };
+    for (phase, detail) in [("", "no phase yet"), ("Running", "Running")] {
+        let found = Assessment { phase: phase.to_owned(), ..assessment(vec![artifact()]) };
+        assert_eq!(
+            guarded(&found, &running, &rules()),
+            Some((Protection::NotFinished, detail.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn a_finalizer_is_released_if_it_is_stuck_or_all_was_collected() {
+    let of = |verdict, strategy: &Strategy| ArtifactReport { verdict, strategy: strategy.clone(), ..artifact() };
+    let deletion = Strategy::OnWorkflowDeletion;
+    for (finalizer, artifacts, right) in [
+        (Finalizer::Absent, vec![of(Verdict::Collected, &deletion)], false),
+        (Finalizer::Stuck, vec![of(Verdict::Failing, &deletion)], true),
+        (Finalizer::Present, vec![], true),
+        (Finalizer::Present, vec![of(Verdict::Collected, &deletion)], true),
+        (Finalizer::Present, vec![of(Verdict::Kept, &Strategy::Never)], true),
+        (Finalizer::Present, vec![of(Verdict::Collected, &deletion), of(Verdict::Covered, &deletion)], false),
+    ] {
+        let found = Assessment { finalizer, ..assessment(artifacts) };
+        assert_eq!(select(&found, &over(), &rules()).plan.release_finalizer, right, "{finalizer:?}");
+    }
+}
+
+fn objection(artifact: &ArtifactReport) -> Option<(Protection, String)> {
+    candidate(artifact, &rules(), None).err().map(|Objection { protection, detail }| (protection, detail))
+}
+
+#[test]
+fn only_a_certain_allowed_plain_location_is_a_candidate() {
+    assert_eq!(objection(&artifact()), None);
+    let at = |key: &str| ArtifactReport { location: Some(location("b", key)), ..artifact() };
+    let note = |reason| ArtifactReport {
+        notes: vec![Note { reason, detail: "of w".to_owned() }],
+        ..artifact()
+    };
+    let nowhere =
+        ArtifactReport { location: None, location_problem: "no bucket".to_owned(), ..artifact() };
+    let elsewhere = ArtifactReport { location: Some(location("c", "train/out.tgz")), ..artifact() };
+    let hdfs = Location { engine: StorageEngine::Hdfs, ..location("b", "train/out.tgz") };
+    let said = |text: &str| text.to_owned();
+    for (artifact, right) in [
+        (nowhere, (Protection::NoCertainLocation, said("no bucket"))),
+        (note(Reason::MemoHit), (Protection::MemoHit, said("of w"))),
+        (note(Reason::ResubmitMemoized), (Protection::ResubmitMemoized, said("of w"))),
+        (note(Reason::ParamArchiveLocation), (Protection::NoCertainLocation, said("param-archive-location"))),
+        (note(Reason::ArchiveLocationMixup), (Protection::NoCertainLocation, said("archive-location-mixup"))),
+        (
+            ArtifactReport { reason: Some(Reason::ParamArchiveLocation), ..artifact() },
+            (Protection::NoCertainLocation, said("param-archive-location")),
+        ),
+        (
+            ArtifactReport { location: Some(hdfs), ..artifact() },
+            (Protection::UnsupportedEngine, said("hdfs")),
+        ),
+        (at("train/../x"), (Protection::NoCertainLocation, said("the key is no plain path"))),
+        (at(""), (Protection::NoCertainLocation, said("the key is no plain path"))),
+        (
+            at("train/out/"),
+            (Protection::NoCertainLocation, said("the key is a directory's, and an archive was saved")),
+        ),
+        (elsewhere, (Protection::ForeignLocation, said("gs://c"))),
+    ] {
+        assert_eq!(objection(&artifact), Some(right));
+    }
+    assert_eq!(objection(&note(Reason::SharedKey)), None);
+}
+
+#[test]
+fn a_candidate_knows_if_its_key_was_a_directorys_and_why_it_is_there() {
+    let bucket: Bucket = "gs://b".parse().unwrap();
+    let unarchived = ArtifactReport {
+        unarchived: true,
+        location: Some(location("b", "train/out/")),
+        ..artifact()
+    };
+    for last in [None, Some(&bucket), Some(&"gs://c".parse().unwrap())] {
+        let found = candidate(&unarchived, &rules(), last).ok().unwrap();
+        assert_eq!((&*found.key, found.only_below, found.unarchived), ("train/out", true, true));
+        assert_eq!((&found.bucket, &*found.reason), (&bucket, "no-strategy"));
+    }
+    let collected = ArtifactReport { verdict: Verdict::Collected, ..artifact() };
+    let found = candidate(&collected, &rules(), None).ok().unwrap();
+    assert_eq!((found.only_below, &*found.reason), (false, "deleted-but-present"));
+}
+
+#[test]
+fn kubeflows_shapes_stay_unless_the_workflow_is_named() {
+    let shaped = ArtifactReport {
+        location: Some(location("b", "v2/artifacts/pipe/run/model")),
+        ..artifact()
+    };
+    let found = assessment(vec![shaped, artifact()]);
+    let selected = select(&found, &over(), &rules());
+    assert_eq!((selected.candidates.len(), selected.plan.keep[0].protection), (1, Protection::Kubeflow));
+    let named = select(&found, &Circumstances { named: true, ..over() }, &rules());
+    assert_eq!((named.candidates.len(), named.plan.keep.len()), (2, 0));
+}
+
+#[test]
+fn what_argo_collected_is_given_up_too() {
+    let collected = ArtifactReport {
+        verdict: Verdict::Collected,
+        location: Some(location("b", "train/gone.tgz")),
+        ..artifact()
+    };
+    let covered = ArtifactReport {
+        verdict: Verdict::Covered,
+        location: Some(location("b", "train/later.tgz")),
+        ..artifact()
+    };
+    let selected = select(&assessment(vec![artifact(), collected, covered]), &over(), &rules());
+    assert_eq!(selected.given_up, [NamedKey::new("b", "train/gone.tgz")]);
+    assert_eq!(selected.candidates.len(), 1);
+}
+
+#[test]
+fn a_key_that_is_kept_in_another_storage_is_not_given_up() {
+    let at = |endpoint: &str, key: &str, verdict| ArtifactReport {
+        verdict,
+        unarchived: true,
+        location: Some(Location {
+            engine: StorageEngine::S3,
+            endpoint: endpoint.to_owned(),
+            ..location("b", key)
+        }),
+        ..artifact()
+    };
+    let mut rules = rules();
+    for bucket in ["s3://b@one:9000", "s3://b@two:9000"] {
+        rules.allowed.add(bucket.parse().unwrap(), "");
+    }
+    let kept = |artifacts: Vec<ArtifactReport>| {
+        let kept = select(&assessment(artifacts), &over(), &rules).kept_elsewhere;
+        kept.into_iter().map(|key| key.key.into_string()).collect::<Vec<_>>()
+    };
+    let (given, kept_verdict, collected) = (Verdict::Uncovered, Verdict::Kept, Verdict::Collected);
+    let none: [&str; 0] = [];
+    // Two storages, the same key: given up in one, kept in the other.
+    assert_eq!(kept(vec![at("one:9000", "k", given), at("two:9000", "k", kept_verdict)]), ["k"]);
+    assert_eq!(kept(vec![at("one:9000", "k/", given), at("two:9000", "k", kept_verdict)]), ["k"]);
+    assert_eq!(kept(vec![at("one:9000", "k", given), at("two:9000", "k/", kept_verdict)]), ["k"]);
+    assert_eq!(kept(vec![at("one:9000", "k", collected), at("two:9000", "k", kept_verdict)]), ["k"]);
+    assert_eq!(kept(vec![at("one:9000", "k/", collected), at("two:9000", "k", kept_verdict)]), ["k"]);
+    // Given up in both, or another key, or one storage alone.
+    assert_eq!(kept(vec![at("one:9000", "k", given), at("two:9000", "k", given)]), none);
+    assert_eq!(kept(vec![at("one:9000", "k", collected), at("two:9000", "k", collected)]), none);
+    assert_eq!(kept(vec![at("one:9000", "k", given), at("two:9000", "other", kept_verdict)]), none);
+    assert_eq!(kept(vec![at("one:9000", "k", given), at("one:9000", "k", kept_verdict)]), none);
+    // The storage is told by its engine too.
+    let gcs = ArtifactReport { verdict: kept_verdict, location: Some(location("b", "k")), ..artifact() };
+    assert_eq!(kept(vec![at("one:9000", "k", given), gcs]), ["k"]);
+}
+
+#[test]
+fn only_what_was_asked_for_is_wanted() {
+    let about = over();
+    let unwanted = |artifact: &ArtifactReport, rules: &Rules| unwanted(artifact, &about, rules);
+    let logs = ArtifactReport { logs: true, ..artifact() };
+    let covered = ArtifactReport { verdict: Verdict::Covered, reason: None, ..artifact() };
+    let collected = ArtifactReport { verdict: Verdict::Collected, reason: None, ..artifact() };
+    let stale = ArtifactReport {
+        verdict: Verdict::Unknown,
+        reason: Some(Reason::ArchivedStale),
+        ..artifact()
+    };
+    let only = |class| Rules { only: Some(class), ..rules() };
+    let reasons = |reasons: &[Reason]| Rules { reasons: reasons.to_vec(), ..rules() };
+    let buckets = |name: &str| Rules { buckets: vec![name.to_owned()], ..rules() };
+    let archived = Rules { archived: true, ..rules() };
+    for (artifact, rules, right) in [
+        (&artifact(), rules(), None),
+        (&logs, rules(), None),
+        (&logs, only(Class::Artifacts), Some(Unwanted::Class)),
+        (&artifact(), only(Class::Artifacts), None),
+        (&artifact(), only(Class::Logs), Some(Unwanted::Class)),
+        (&artifact(), buckets("b"), None),
+        (&artifact(), buckets("c"), Some(Unwanted::Bucket)),
+        (&ArtifactReport { location: None, ..artifact() }, buckets("c"), None),
+        (&covered, rules(), Some(Unwanted::Verdict(Verdict::Covered))),
+        (&artifact(), reasons(&[Reason::NoStrategy]), None),
+        (&artifact(), reasons(&[Reason::InlineOnly]), Some(Unwanted::Reason)),
+        (&ArtifactReport { reason: None, ..artifact() }, reasons(&[Reason::InlineOnly]), Some(Unwanted::Reason)),
+        (&collected, rules(), Some(Unwanted::Verdict(Verdict::Collected))),
+        (&collected, reasons(&[Reason::DeletedButPresent]), None),
+        (&collected, reasons(&[Reason::NoStrategy]), Some(Unwanted::Verdict(Verdict::Collected))),
+        (&artifact(), reasons(&[Reason::DeletedButPresent]), Some(Unwanted::Reason)),
+        (&stale, rules(), Some(Unwanted::Verdict(Verdict::Unknown))),
+        (&stale, archived.clone(), None),
+        (&stale, Rules { reasons: vec![Reason::InlineOnly], ..archived }, Some(Unwanted::Reason)),
+    ] {
+        assert_eq!(unwanted(artifact, &rules), right, "{artifact:?}");
+    }
+}
