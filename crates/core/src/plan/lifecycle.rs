@@ -204,14 +204,8 @@ mod tests {
         let mut guarded = Guarded::default();
         guarded.workflow("pinned", "u");
         let (references, bucket) = (References::default(), "gs://b".parse().unwrap());
-        let rule = Rule {
-            references: &references,
-            guarded: &guarded,
-            bucket: &bucket,
-            prefix: "",
-            days: 30,
-            now,
-        };
+        let rule =
+            Rule { references: &references, guarded: &guarded, bucket: &bucket, prefix: "", days: 30, now };
         let mut effect = Effect::default();
         for at in 0..=NAMED {
             let facts = ObjectFacts {

@@ -423,6 +423,44 @@ mod tests {
         assert_eq!((offered.len(), found.kubeflow), (0, 2));
     }
 
+    #[test]
+    fn only_what_is_surely_old_enough_is_an_orphan() {
+        let (references, workflows, guarded) = (References::default(), HashSet::new(), Guarded::default());
+        let shapes = [KeyFormat::parse(DEFAULT)];
+        let known =
+            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
+        let mut search = Search::new(known, &bucket, "", now(), SignedDuration::from_hours(168));
+        let second = SignedDuration::from_secs(1);
+        let week = object("gone/gone-1/a", 168);
+        let later = ObjectFacts { created: week.created.map(|at| at + second), ..object("gone/gone-2/a", 0) };
+        let ageless = ObjectFacts { created: None, ..object("gone/gone-3/a", 0) };
+        let held = ObjectFacts { held: Some("hold".to_owned()), size: 5, ..object("gone/gone-4/a", 500) };
+        let objects = [week, later, ageless.clone(), ageless, held];
+        let judged = objects.into_iter().filter_map(|object| search.judge(object));
+        let offered: Vec<_> = judged.map(|orphan| orphan.object).collect();
+        assert_eq!(
+            (offered.len(), &*offered[0].key, &*offered[0].reason),
+            (1, "gone/gone-1/a", "workflow-gone")
+        );
+        let found = search.finish();
+        assert_eq!((found.young, found.unclear), (1, 2));
+        let sums = (found.orphans[0].objects, found.orphans[0].bytes, found.orphans[0].newest);
+        assert_eq!(sums, (2, 15, Some(now() - SignedDuration::from_hours(168))));
+        assert_eq!(Cause::AbandonedUpload.as_str(), "abandoned-upload");
+    }
+
+    #[test]
+    fn foreign_folders_are_named_up_to_a_limit_and_counted_beyond() {
+        let names: Vec<String> = (0..=MAX_FOLDERS).map(|at| format!("folder-{at}/x")).collect();
+        let keys: Vec<&str> = names.iter().map(String::as_str).chain(["folder-0/y"]).collect();
+        let (found, _) = search(&[DEFAULT], &keys, &[]);
+        assert_eq!(found.foreign.objects, keys.len() as u64);
+        assert_eq!(found.foreign.folders.len(), MAX_FOLDERS);
+        let first = &found.foreign.folders[0];
+        assert_eq!((&*first.name, first.objects, first.bytes), ("folder-0", 2, 20));
+    }
+
     /// A thousand objects: 900 referenced, 40 orphans, 20 unrecorded, 20 too young, 20 foreign.
     #[test]
     fn of_a_thousand_objects_exactly_the_orphans_are_reported() {

@@ -145,7 +145,8 @@ mod tests {
     fn all_sets_together_have_a_limit() {
         let references = readers(3);
         let mut builder = SharingBuilder { members: MOST_MEMBERS - 4, ..SharingBuilder::default() };
-        let numbers = ["uid-0", "uid-1", "uid-2"].map(|own| builder.number(references.others("b", "d/1", own)));
+        let numbers =
+            ["uid-0", "uid-1", "uid-2"].map(|own| builder.number(references.others("b", "d/1", own)));
         assert_eq!(numbers, [Some(0), Some(1), Some(EVERYONE)]);
     }
 

@@ -138,12 +138,8 @@ fn an_object_in_a_directory_names_it_and_one_with_an_unsafe_key_stays() {
     let needs = Needs { references: &references, released: &released, named: &named };
     selected.decide(0, vec![listed("a/dir/x"), listed("a/dir/../y")], needs, &rules());
     selected.decide(1, vec![listed("a/file")], needs, &rules());
-    let planned: Vec<_> = selected
-        .plan
-        .delete
-        .iter()
-        .map(|object| (&*object.key, object.artifact_key.as_deref()))
-        .collect();
+    let planned: Vec<_> =
+        selected.plan.delete.iter().map(|object| (&*object.key, object.artifact_key.as_deref())).collect();
     assert_eq!(planned, [("a/dir/x", Some("a/dir")), ("a/file", None)]);
     let kept: Vec<_> = selected.plan.keep.iter().map(|keep| (&*keep.location, keep.protection)).collect();
     assert_eq!(kept, [("gs://b/a/dir/../y", Protection::NoCertainLocation)]);
@@ -160,8 +156,7 @@ fn danger_10_the_time_of_a_run_ends_with_its_margin() {
         (last + second, Some(Protection::NewerThanRun)),
     ] {
         let mut selected = selected(&["a/x".to_owned()]);
-        let (references, released, named) =
-            (References::default(), Released::default(), Named::default());
+        let (references, released, named) = (References::default(), Released::default(), Named::default());
         let needs = Needs { references: &references, released: &released, named: &named };
         let facts = ObjectFacts { created: Some(created), ..listed("a/x") };
         selected.decide(0, vec![facts], needs, &rules());

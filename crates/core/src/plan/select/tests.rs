@@ -177,16 +177,14 @@ fn a_workflow_without_a_phase_says_so() {
     let running = Circumstances { terminal: false, ..over() };
     for (phase, detail) in [("", "no phase yet"), ("Running", "Running")] {
         let found = Assessment { phase: phase.to_owned(), ..assessment(vec![artifact()]) };
-        assert_eq!(
-            guarded(&found, &running, &rules()),
-            Some((Protection::NotFinished, detail.to_owned()))
-        );
+        assert_eq!(guarded(&found, &running, &rules()), Some((Protection::NotFinished, detail.to_owned())));
     }
 }
 
 #[test]
 fn a_finalizer_is_released_if_it_is_stuck_or_all_was_collected() {
-    let of = |verdict, strategy: &Strategy| ArtifactReport { verdict, strategy: strategy.clone(), ..artifact() };
+    let of =
+        |verdict, strategy: &Strategy| ArtifactReport { verdict, strategy: strategy.clone(), ..artifact() };
     let deletion = Strategy::OnWorkflowDeletion;
     for (finalizer, artifacts, right) in [
         (Finalizer::Absent, vec![of(Verdict::Collected, &deletion)], false),
@@ -209,12 +207,9 @@ fn objection(artifact: &ArtifactReport) -> Option<(Protection, String)> {
 fn only_a_certain_allowed_plain_location_is_a_candidate() {
     assert_eq!(objection(&artifact()), None);
     let at = |key: &str| ArtifactReport { location: Some(location("b", key)), ..artifact() };
-    let note = |reason| ArtifactReport {
-        notes: vec![Note { reason, detail: "of w".to_owned() }],
-        ..artifact()
-    };
-    let nowhere =
-        ArtifactReport { location: None, location_problem: "no bucket".to_owned(), ..artifact() };
+    let note =
+        |reason| ArtifactReport { notes: vec![Note { reason, detail: "of w".to_owned() }], ..artifact() };
+    let nowhere = ArtifactReport { location: None, location_problem: "no bucket".to_owned(), ..artifact() };
     let elsewhere = ArtifactReport { location: Some(location("c", "train/out.tgz")), ..artifact() };
     let hdfs = Location { engine: StorageEngine::Hdfs, ..location("b", "train/out.tgz") };
     let said = |text: &str| text.to_owned();
@@ -248,11 +243,8 @@ fn only_a_certain_allowed_plain_location_is_a_candidate() {
 #[test]
 fn a_candidate_knows_if_its_key_was_a_directorys_and_why_it_is_there() {
     let bucket: Bucket = "gs://b".parse().unwrap();
-    let unarchived = ArtifactReport {
-        unarchived: true,
-        location: Some(location("b", "train/out/")),
-        ..artifact()
-    };
+    let unarchived =
+        ArtifactReport { unarchived: true, location: Some(location("b", "train/out/")), ..artifact() };
     for last in [None, Some(&bucket), Some(&"gs://c".parse().unwrap())] {
         let found = candidate(&unarchived, &rules(), last).ok().unwrap();
         assert_eq!((&*found.key, found.only_below, found.unarchived), ("train/out", true, true));
@@ -265,10 +257,8 @@ fn a_candidate_knows_if_its_key_was_a_directorys_and_why_it_is_there() {
 
 #[test]
 fn kubeflows_shapes_stay_unless_the_workflow_is_named() {
-    let shaped = ArtifactReport {
-        location: Some(location("b", "v2/artifacts/pipe/run/model")),
-        ..artifact()
-    };
+    let shaped =
+        ArtifactReport { location: Some(location("b", "v2/artifacts/pipe/run/model")), ..artifact() };
     let found = assessment(vec![shaped, artifact()]);
     let selected = select(&found, &over(), &rules());
     assert_eq!((selected.candidates.len(), selected.plan.keep[0].protection), (1, Protection::Kubeflow));
@@ -338,11 +328,8 @@ fn only_what_was_asked_for_is_wanted() {
     let logs = ArtifactReport { logs: true, ..artifact() };
     let covered = ArtifactReport { verdict: Verdict::Covered, reason: None, ..artifact() };
     let collected = ArtifactReport { verdict: Verdict::Collected, reason: None, ..artifact() };
-    let stale = ArtifactReport {
-        verdict: Verdict::Unknown,
-        reason: Some(Reason::ArchivedStale),
-        ..artifact()
-    };
+    let stale =
+        ArtifactReport { verdict: Verdict::Unknown, reason: Some(Reason::ArchivedStale), ..artifact() };
     let only = |class| Rules { only: Some(class), ..rules() };
     let reasons = |reasons: &[Reason]| Rules { reasons: reasons.to_vec(), ..rules() };
     let buckets = |name: &str| Rules { buckets: vec![name.to_owned()], ..rules() };
@@ -359,7 +346,11 @@ fn only_what_was_asked_for_is_wanted() {
         (&covered, rules(), Some(Unwanted::Verdict(Verdict::Covered))),
         (&artifact(), reasons(&[Reason::NoStrategy]), None),
         (&artifact(), reasons(&[Reason::InlineOnly]), Some(Unwanted::Reason)),
-        (&ArtifactReport { reason: None, ..artifact() }, reasons(&[Reason::InlineOnly]), Some(Unwanted::Reason)),
+        (
+            &ArtifactReport { reason: None, ..artifact() },
+            reasons(&[Reason::InlineOnly]),
+            Some(Unwanted::Reason),
+        ),
         (&collected, rules(), Some(Unwanted::Verdict(Verdict::Collected))),
         (&collected, reasons(&[Reason::DeletedButPresent]), None),
         (&collected, reasons(&[Reason::NoStrategy]), Some(Unwanted::Verdict(Verdict::Collected))),
