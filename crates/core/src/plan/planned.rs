@@ -101,3 +101,23 @@ impl PlannedWorkflow {
         self.delete.iter().map(|object| object.size).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_those_of_all_objects() {
+        let object = |size: u64| {
+            let json = serde_json::json!({
+                "bucket": "gs://b", "key": "k", "generation": "1", "size": size, "created": null,
+                "artifact": "a", "nodeId": "n",
+            });
+            serde_json::from_value::<PlannedObject>(json).unwrap()
+        };
+        let plan = PlannedWorkflow { delete: vec![object(2), object(40)], ..PlannedWorkflow::default() };
+        assert_eq!((plan.bytes(), PlannedWorkflow::default().bytes()), (42, 0));
+    }
+}
