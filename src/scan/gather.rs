@@ -415,11 +415,13 @@ impl Scan {
         self.unread.sort_by(|a, b| (a.source.as_str(), &a.why).cmp(&(b.source.as_str(), &b.why)));
         self.unread.dedup();
         self.released.finish();
+        let references = self.gathering.finish();
+        references.settle(&mut self.released);
         Gathered {
             selected: self.selected,
             keys: self.keys,
             released: self.released,
-            references: self.gathering.finish(),
+            references,
             texts: self.texts,
             names: self.names,
             guarded: self.guarded,

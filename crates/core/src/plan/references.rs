@@ -204,7 +204,22 @@ pub struct Released {
     /// Sorted hashes of UID and place. Each takes eight bytes only, because there may be millions.
     places: Vec<u64>,
     whole: HashSet<String>,
+    settled: HashSet<Run>,
 }
+
+/// The entries of one list that have one hash: all uses of one place, all its readers, or all mentions of it.
+type Run = (List, u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum List {
+    Readers,
+    Uses,
+    Mentions,
+}
+
+/// The number of entries above which it is remembered that none of them holds. Thousands of workflows may name one
+/// place, and each of them asks who holds it.
+const MANY: usize = 16;
 
 impl Released {
     /// Adds a workflow that passed all guards. Its inputs no longer protect objects.
@@ -252,14 +267,28 @@ impl References {
         artifact: &str,
         released: &Released,
     ) -> Option<&Referrer> {
-        self.find(bucket, key, artifact.len(), &mut |entry| !self.is_released(entry, released))
+        let settled = &released.settled;
+        self.find(bucket, key, artifact.len(), settled, &mut |entry| !self.is_released(entry, released))
+    }
+
+    /// Remembers the places that all of their many holders give up. These are the references that the released places
+    /// are asked of from then on.
+    pub fn settle(&self, released: &mut Released) {
+        let ReferencesBuilder { readers, uses, mentions, .. } = &self.gathered;
+        for (list, entries) in [(List::Readers, readers), (List::Uses, uses), (List::Mentions, mentions)] {
+            for run in entries.chunk_by(|a, b| a.hash == b.hash).filter(|run| run.len() > MANY) {
+                if run.iter().all(|entry| self.is_released(entry, released)) {
+                    released.settled.insert((list, run[0].hash));
+                }
+            }
+        }
     }
 
     /// Returns the workflows other than the one with this UID that refer to the object, including those that
     /// give it up.
     pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<(ReferrerId, &Referrer)> {
         let mut others: Vec<ReferrerId> = Vec::new();
-        self.find(bucket, key, key.len(), &mut |entry| {
+        self.find(bucket, key, key.len(), &HashSet::new(), &mut |entry| {
             others.push(entry.by);
             false
         });
@@ -270,12 +299,14 @@ impl References {
         others.into_iter().filter_map(referrer).filter(|(_, referrer)| is_other(referrer)).collect()
     }
 
-    /// Returns the first referrer to the object that has an entry for which `wanted` returns true.
+    /// Returns the first referrer to the object that has an entry for which `wanted` returns true. The entries of `settled`
+    /// are passed over.
     fn find(
         &self,
         bucket: &str,
         key: &str,
         artifact: usize,
+        settled: &HashSet<Run>,
         wanted: &mut dyn FnMut(&Entry) -> bool,
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
@@ -289,10 +320,15 @@ impl References {
             for hasher in &mut hashers {
                 hasher.write(&bytes[hashed..=at]);
                 let hash = hasher.finish();
-                let found = find(&gathered.readers, hash)
-                    .chain(find(if whole { &gathered.uses } else { &[] }, hash))
-                    .chain(find(if whole && at + 1 >= artifact { &gathered.mentions } else { &[] }, hash))
-                    .find(|entry| wanted(entry));
+                let found = [
+                    (List::Readers, true, &gathered.readers),
+                    (List::Uses, whole, &gathered.uses),
+                    (List::Mentions, whole && at + 1 >= artifact, &gathered.mentions),
+                ]
+                .into_iter()
+                .filter(|(list, counts, _)| *counts && !settled.contains(&(*list, hash)))
+                .flat_map(|(.., entries)| find(entries, hash))
+                .find(|entry| wanted(entry));
                 if let Some(entry) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }

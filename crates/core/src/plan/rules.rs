@@ -272,4 +272,14 @@ mod tests {
         }
         assert_eq!(format(&["", "argo/team-a"], "argo/team-a/p/x"), None);
     }
+
+    #[test]
+    fn the_constant_part_of_each_place_and_the_formats_are_told() {
+        let mut allowed = Allowed::default();
+        assert_eq!(allowed.constants().count(), 0);
+        allowed.add_all_of(&map(&format!("gcs: {{bucket: b, keyFormat: '{FORMAT}'}}")));
+        allowed.add("gs://c".parse().unwrap(), "team");
+        assert_eq!(allowed.constants().collect::<Vec<_>>(), [("b", "argo/"), ("c", "team")]);
+        assert_eq!(allowed.key_formats(), [("gs://b".parse().unwrap(), FORMAT.to_owned())]);
+    }
 }

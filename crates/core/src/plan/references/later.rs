@@ -1,7 +1,7 @@
 //! References that came after a plan was made. They grow while they are asked.
 
 use crate::plan::references::{Entry, References, ReferencesBuilder, Referrer, ReferrerId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// References of objects that appeared or changed since a plan was made.
 ///
@@ -62,7 +62,8 @@ impl LaterReferences {
             let referrer = self.references.gathered.referrers.get(entry.by.0 as usize);
             !uid.is_empty() && referrer.is_some_and(|referrer| referrer.uid == uid)
         };
-        self.references.find(bucket, key, telling(key, name, uid), &mut |entry| !own(entry))
+        let from = telling(key, name, uid);
+        self.references.find(bucket, key, from, &HashSet::new(), &mut |entry| !own(entry))
     }
 }
 

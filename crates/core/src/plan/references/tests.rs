@@ -160,6 +160,37 @@ fn what_is_needed_is_told_in_plain_words_and_heard_again() {
 }
 
 #[test]
+fn a_place_that_all_of_many_holders_give_up_is_asked_of_none_of_them() {
+    for (holders, gives_up, settled) in [(MANY + 1, true, 1), (MANY, true, 0), (MANY + 1, false, 0)] {
+        let mut gathering = ReferencesBuilder::default();
+        let mut released = Released::default();
+        for at in 0..holders {
+            let uid = format!("u{at}");
+            let by = gathering.workflow("ml", &uid, &uid);
+            let found = Use { bucket: "b".into(), key: "k".into(), ..Use::default() };
+            gathering.add(by, &found, &Buckets::default(), true);
+            released.workflow(&uid);
+            if gives_up || at != 7 {
+                released.place(&uid, "b", "k");
+            }
+        }
+        released.finish();
+        let references = gathering.finish();
+        references.settle(&mut released);
+        assert_eq!(released.settled.len(), settled);
+        assert_eq!(references.holder("b", "k", &released).map(|by| &*by.uid), (!gives_up).then_some("u7"));
+        assert!(references.holder("b", "k", &Released::default()).is_some());
+        assert_eq!(references.others("b", "k", "u0").len(), holders - 1, "who shares it is another question");
+        let mut asked = 0;
+        references.find("b", "k", 1, &released.settled, &mut |_| {
+            asked += 1;
+            false
+        });
+        assert_eq!(asked, if settled == 1 { 0 } else { holders });
+    }
+}
+
+#[test]
 fn none_of_what_a_plans_workflow_refers_to_is_held_by_it() {
     let references = references(&[("b", "k", false), ("b", "in", true)]);
     let mut released = Released::default();
