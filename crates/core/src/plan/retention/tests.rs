@@ -180,3 +180,86 @@ fn pins_are_kubernetes_selectors() {
         assert_eq!(pin.takes(meta), takes, "{pin}");
     }
 }
+
+#[test]
+fn a_pin_is_told_as_kubernetes_writes_selectors() {
+    let expression = |key: &str, operator, values: &[&str]| Expression {
+        key: key.to_owned(),
+        operator,
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let pin = Pin {
+        namespace: Some("ml".to_owned()),
+        names: vec!["a".to_owned(), "b-*".to_owned()],
+        match_labels: [("team".to_owned(), "etl".to_owned())].into(),
+        match_expressions: vec![
+            expression("tier", Operator::In, &["prod", "test"]),
+            expression("tier", Operator::NotIn, &["dev"]),
+            expression("keep", Operator::Exists, &[]),
+            expression("drop", Operator::DoesNotExist, &[]),
+        ],
+    };
+    let text = "namespace ml; names a, b-*; team=etl; tier in (prod,test); tier notin (dev); keep; !drop";
+    assert_eq!(pin.to_string(), text);
+    assert_eq!(
+        Pin { namespace: None, names: Vec::new(), ..pin }.to_string(),
+        text.split_once("b-*; ").unwrap().1
+    );
+}
+
+#[test]
+fn the_policys_longest_series_is_what_has_to_be_counted() {
+    let keep = |last| Keep { last, older_than: None };
+    let rule = |runs, failed| Rule { runs: keep(runs), failed: keep(failed), ..Rule::default() };
+    assert_eq!(Retention::default().most(), 0);
+    let all = rule(Some(2), None);
+    assert_eq!(Retention { all: all.clone(), ..Retention::default() }.most(), 2);
+    let overrides = vec![for_scope(Some("ml"), None, rule(Some(1), Some(5)))];
+    assert_eq!(Retention { all, overrides, ..Retention::default() }.most(), 5);
+}
+
+#[test]
+fn the_reason_names_the_series_and_the_number() {
+    let workflow = |phase| run("w", json!({ names::CRON_WORKFLOW: "nightly" }), phase, 1);
+    for (phase, last, why) in [
+        ("Succeeded", 1, "the newest run of cron workflow nightly"),
+        ("Succeeded", 3, "one of the newest 3 runs of cron workflow nightly"),
+        ("Failed", 1, "the newest failed run of cron workflow nightly"),
+        ("Failed", 2, "one of the newest 2 failed runs of cron workflow nightly"),
+    ] {
+        let (workflow, policy) =
+            (workflow(phase), Retention { all: self::last(last), ..Retention::default() });
+        let bound = policy.bind(&Run::new(&workflow, &[]), day(9));
+        let found = bound.keeps(Some(day(1)), &Newest::new(policy.most()));
+        assert_eq!(found.as_deref(), Some(why));
+        // Without a finish time it is unknown how many are newer.
+        assert_eq!(bound.keeps(None, &Newest::new(policy.most())).as_deref(), Some(why));
+    }
+}
+
+#[test]
+fn a_pinned_run_stays_whatever_its_age_and_only_some_artifacts_may_go() {
+    let pin = Pin { names: vec!["w".to_owned()], ..Pin::default() };
+    let policy = Retention { pins: vec![pin], ..Retention::default() };
+    let (pinned, other) = (run("w", json!({}), "Succeeded", 1), run("v", json!({}), "Succeeded", 1));
+    for (workflow, stays) in [(&pinned, true), (&other, false)] {
+        let run = Run::new(workflow, &[]);
+        assert_eq!(policy.pins(&run), stays);
+        let keeps = policy.bind(&run, day(900)).keeps(Some(day(1)), &Newest::new(policy.most()));
+        assert_eq!(keeps, stays.then(|| "pinned by the policy: names w".to_owned()));
+    }
+    assert_eq!(Run::new(&pinned, &[]).identity(), ("ml", "w", ""));
+}
+
+#[test]
+fn durations_are_told_in_their_largest_whole_unit() {
+    let second = SignedDuration::from_secs(1);
+    for (duration, text) in [
+        (DAY * 7, "7d"),
+        (DAY + SignedDuration::from_hours(1), "25h"),
+        (SignedDuration::from_mins(90), "90m"),
+        (second * 61, "61s"),
+    ] {
+        assert_eq!(days(duration), text);
+    }
+}

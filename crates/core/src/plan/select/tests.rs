@@ -133,6 +133,13 @@ fn each_guard_keeps_the_whole_workflow_and_nothing_else_does() {
 }
 
 #[test]
+fn a_plan_says_whose_it_is() {
+    let plan = select(&assessment(vec![artifact()]), &over(), &rules()).plan;
+    let of = (&*plan.namespace, &*plan.name, &*plan.uid, &*plan.phase, plan.finished_at, plan.archived);
+    assert_eq!(of, ("ml", "train", "u", "Succeeded", Some(hour(100)), false));
+}
+
+#[test]
 fn the_grace_ends_exactly_then() {
     let fine = assessment(vec![artifact()]);
     let second = SignedDuration::from_secs(1);
