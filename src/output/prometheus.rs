@@ -80,11 +80,12 @@ impl Metrics {
         let stuck = assessment.finalizer == Finalizer::Stuck;
         sums.stuck += u64::from(stuck);
         sums.hanging += u64::from(stuck && assessment.deletion_timestamp.is_some());
-        for artifact in assessment.artifacts.iter().filter(|artifact| view.shows(artifact)) {
+        let shown = assessment.artifacts.iter().filter(|artifact| view.shows(artifact));
+        for (artifact, stored) in self.seen.first(shown) {
             let reason = artifact.reason.map_or("", argo_gc_core::reason::Reason::code);
             let found = sums.found.entry((artifact.verdict, reason)).or_default();
             found.artifacts += 1;
-            if let Some(stored) = self.seen.first(artifact) {
+            if let Some(stored) = stored {
                 found.objects += stored.objects;
                 found.bytes += stored.bytes;
             }

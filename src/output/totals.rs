@@ -36,11 +36,11 @@ impl Totals {
     /// Counts the shown artifacts of a workflow.
     pub fn add(&mut self, by: GroupBy, assessment: &Assessment, prices: &Prices) {
         let mut met: Vec<String> = Vec::new();
-        for artifact in &assessment.artifacts {
+        for (artifact, stored) in self.seen.first(assessment.artifacts.iter()) {
             let name = name(by, assessment, artifact);
             let total = self.groups.entry(name.clone()).or_default();
             total.artifacts += 1;
-            if let Some(stored) = self.seen.first(artifact) {
+            if let Some(stored) = stored {
                 total.objects += stored.objects;
                 total.bytes += stored.bytes;
                 total.month += prices.month(&stored.classes);

@@ -116,6 +116,25 @@ fn an_object_that_many_workflows_write_is_there_once() {
 }
 
 #[test]
+fn an_object_of_a_directory_and_of_an_artifact_in_it_is_there_once() {
+    let mut folder = Folder::new();
+    let mut wf = workflow("ml", "train", &["train/dir/x", "train/dir", "train/dir2"]);
+    for artifact in pod(&mut wf)["outputs"]["artifacts"].as_array_mut().unwrap() {
+        artifact["archive"] = json!({ "none": {} });
+    }
+    folder.add(wf);
+    ["train/dir/x", "train/dir/y", "train/dir2"].iter().for_each(|key| folder.put(key));
+    let document = folder.run("inspect", &["--check", "-o", "json"]).ends_with(0).json();
+    assert_eq!(document["summary"]["stored"]["objects"], 3, "{document:#}");
+    let table = folder.run("inspect", &["--check", "--group-by", "bucket"]).ends_with(0).out;
+    let row = table.lines().last().unwrap_or_default();
+    assert_eq!(row.split_whitespace().take(4).collect::<Vec<_>>(), [BUCKET, "1", "3", "3"], "{table}");
+    let metrics = folder.run("inspect", &["--check", "-o", "prometheus"]).ends_with(0).out;
+    let objects = metrics.lines().find(|line| line.starts_with("argo_gc_objects{")).unwrap_or_default();
+    assert!(objects.ends_with(" 3"), "{metrics}");
+}
+
+#[test]
 fn totals_are_by_what_is_asked_for_and_largest_first() {
     let mut folder = Folder::new();
     folder.add(workflow("small", "one", &["one/a.tgz"])).add(workflow(

@@ -66,22 +66,51 @@ impl Assessment {
 }
 
 fn hash(place: &Location) -> u64 {
+    hash_of(place, &place.key)
+}
+
+/// Returns the hash of another key in the bucket of a place.
+fn hash_of(place: &Location, key: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    place.hash(&mut hasher);
+    (key, &place.bucket, &place.endpoint, place.engine).hash(&mut hasher);
     hasher.finish()
 }
 
 /// The places whose objects were counted already, as hashes: many workflows may write or name one object, whatever
 /// its key looks like, and it counts once.
 #[derive(Debug, Clone, Default)]
-pub struct SeenObjects(HashSet<u64>);
+pub struct SeenObjects {
+    places: HashSet<u64>,
+    /// Those of the places that were counted with all that is below them.
+    directories: HashSet<u64>,
+}
 
 impl SeenObjects {
-    /// Returns the objects found for the artifact, or none if storage was not asked or they were counted before.
-    pub fn first<'a>(&mut self, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
+    /// Returns these artifacts of a workflow, in some order, each with the objects found for it; with none if storage was
+    /// not asked, or if they were counted before, alone or with a directory that they are in.
+    pub fn first<'a>(
+        &mut self,
+        artifacts: impl Iterator<Item = &'a ArtifactReport>,
+    ) -> Vec<(&'a ArtifactReport, Option<&'a Stored>)> {
+        let mut artifacts: Vec<&ArtifactReport> = artifacts.collect();
+        // A directory comes before what is in it.
+        artifacts.sort_by_key(|artifact| artifact.location.as_ref().map(|place| place.key.len()));
+        artifacts.into_iter().map(|artifact| (artifact, self.first_of(artifact))).collect()
+    }
+
+    fn first_of<'a>(&mut self, artifact: &'a ArtifactReport) -> Option<&'a Stored> {
         let found = artifact.stored.as_ref()?;
-        let is_new = artifact.location.as_ref().is_none_or(|place| self.0.insert(hash(place)));
-        is_new.then_some(found)
+        let Some(place) = &artifact.location else { return Some(found) };
+        let is_counted =
+            |at| !self.directories.is_empty() && self.directories.contains(&hash_of(place, &place.key[..at]));
+        let key = place.key.trim_end_matches('/');
+        if key.match_indices('/').any(|(at, _)| is_counted(at)) || !self.places.insert(hash_of(place, key)) {
+            return None;
+        }
+        if artifact.unarchived {
+            self.directories.insert(hash_of(place, key));
+        }
+        Some(found)
     }
 }
 
@@ -145,10 +174,9 @@ impl Inspection {
         let aside = &assessment.aside.counts;
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
-        for artifact in assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing) {
-            if let Some(found) = self.seen.first(artifact) {
-                stored.get_or_insert_default().add(found);
-            }
+        let leaks = assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing);
+        for found in self.seen.first(leaks).into_iter().filter_map(|(_, found)| found) {
+            stored.get_or_insert_default().add(found);
         }
         for finding in &assessment.findings {
             leaking |= finding.verdict <= Verdict::Failing;

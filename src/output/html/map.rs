@@ -57,7 +57,7 @@ impl Map {
     }
 
     pub fn add(&mut self, assessment: &Assessment) {
-        for artifact in &assessment.artifacts {
+        for (artifact, stored) in self.seen.first(assessment.artifacts.iter()) {
             let template = if artifact.template.is_empty() { "<inline>" } else { &artifact.template };
             let reason = artifact.reason.map_or(artifact.verdict.as_str(), Reason::code);
             let mut key = (assessment.namespace.clone(), template.to_owned(), reason);
@@ -66,7 +66,7 @@ impl Map {
             }
             let cell = self.cells.entry(key).or_default();
             cell.artifacts += 1;
-            if let Some(stored) = self.seen.first(artifact) {
+            if let Some(stored) = stored {
                 cell.bytes += stored.bytes;
                 self.bytes += stored.bytes;
             }
