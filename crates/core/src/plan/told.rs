@@ -139,6 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn documents_within_strings_are_read_down_to_a_depth() {
+        let mut document = r#"{"a": "gone\u002fx.tgz"}"#.to_owned();
+        for depth in 1..=MAX_DEPTH + 1 {
+            assert_eq!(paths(&document).contains("gone/x.tgz"), depth <= MAX_DEPTH, "{document}");
+            document = serde_json::json!({ "a": document }).to_string();
+        }
+        // A number is a word too, as it may be a key.
+        assert!(paths("12345").contains("12345"));
+    }
+
+    #[test]
     fn a_text_of_slashes_takes_bounded_work() {
         let text = "a/".repeat(1 << 18);
         assert!(paths(&text).len() <= MAX_SEGMENTS);
