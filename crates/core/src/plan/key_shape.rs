@@ -325,6 +325,18 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_is_matched_whole_and_readings_that_name_the_same_are_one() {
+        let format = "argo/{{workflow.creationTimestamp.j}}/{{workflow.name}}/{{pod.name}}";
+        assert_eq!(name(format, "argo/332/train/train-1/a"), Some("train"));
+        for key in ["argon/332/train/train-1/a", "argo/33/train/train-1/a", "argo/3320/train/train-1/a"] {
+            assert_eq!(name(format, key), None, "{key}");
+        }
+        let two_values = "{{workflow.parameters.a}}{{workflow.parameters.b}}/{{workflow.name}}/{{pod.name}}";
+        assert_eq!(name(two_values, "xyz/train/train-1/a"), Some("train"));
+        assert_eq!(KeyFormat::parse(two_values).as_str(), two_values);
+    }
+
+    #[test]
     fn formats_that_do_not_confirm_a_workflow_are_told() {
         for (format, tells) in [
             ("{{workflow.name}}/{{pod.name}}", true),
