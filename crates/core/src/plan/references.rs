@@ -8,7 +8,8 @@ pub mod later;
 use crate::argo::uses::Use;
 use crate::model::location::clean;
 use crate::plan::told::Told;
-use std::collections::HashSet;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};
 
 /// Something that names locations.
@@ -27,8 +28,56 @@ impl Referrer {
     }
 }
 
+/// What a referrer's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReferrerName<'a> {
+    /// `workflow`, `cron workflow`, `cache`, …
+    pub kind: &'a str,
+    /// Empty for what is in no namespace.
+    pub namespace: &'a str,
+    pub name: &'a str,
+    /// Another cluster that told of it; empty for this one.
+    pub cluster: &'a str,
+}
+
+impl<'a> ReferrerName<'a> {
+    /// Takes a referrer's name apart.
+    pub fn parse(name: &'a str) -> Self {
+        let (own, cluster) = name.split_once(OF_CLUSTER).unwrap_or((name, ""));
+        let (kind, object) = own.rsplit_once(' ').unwrap_or(("", own));
+        let (namespace, name) = object.split_once('/').unwrap_or(("", object));
+        Self { kind, namespace, name, cluster }
+    }
+}
+
 /// The prefix of the names of workflows.
 const WORKFLOW: &str = "workflow ";
+
+/// What stands between the name of another cluster's referrer and that of the cluster.
+const OF_CLUSTER: &str = " of the cluster ";
+
+/// The way in which a referrer names an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It wrote the object.
+    Output,
+    /// It reads the object, or may.
+    Input,
+    /// The object's address stands in it.
+    Address,
+    /// Its text names the object in another way.
+    Text,
+}
+
+/// One reference to an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'r> {
+    pub referrer: &'r Referrer,
+    pub role: Role,
+    /// True if the referrer gives the object up, because it is selected itself.
+    pub released: bool,
+}
 
 /// The index of a [`Referrer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +138,7 @@ impl ReferencesBuilder {
 
     /// Adds what another cluster told of one of its referrers.
     pub fn hear(&mut self, told: &Told, cluster: &str) {
-        let by = self.referrer(format!("{} of the cluster {cluster}", told.name), String::new());
+        let by = self.referrer(format!("{}{OF_CLUSTER}{cluster}", told.name), String::new());
         for found in &told.uses {
             self.add(by, found, &Buckets::default(), true);
         }
@@ -252,14 +301,36 @@ impl References {
         artifact: &str,
         released: &Released,
     ) -> Option<&Referrer> {
-        self.find(bucket, key, artifact.len(), &mut |entry| !self.is_released(entry, released))
+        self.find(bucket, key, artifact.len(), &mut |entry, _| !self.is_released(entry, released))
+    }
+
+    /// Returns every reference to the object, of those that [`Self::holder_within`] looks for.
+    pub fn all_within(
+        &self,
+        bucket: &str,
+        key: &str,
+        artifact: &str,
+        released: &Released,
+    ) -> Vec<Standing<'_>> {
+        let mut found: BTreeMap<(ReferrerId, Role), bool> = BTreeMap::new();
+        self.find(bucket, key, artifact.len(), &mut |entry, role| {
+            let gives_up = self.is_released(entry, released);
+            // What it gives up by one name and needs by another it needs.
+            found.entry((entry.by, role)).and_modify(|known| *known &= gives_up).or_insert(gives_up);
+            false
+        });
+        let standing = |((id, role), released): ((ReferrerId, Role), bool)| {
+            let referrer = self.gathered.referrers.get(id.0 as usize)?;
+            Some(Standing { referrer, role, released })
+        };
+        found.into_iter().filter_map(standing).collect()
     }
 
     /// Returns the workflows other than the one with this UID that refer to the object, including those that
     /// give it up.
     pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<(ReferrerId, &Referrer)> {
         let mut others: Vec<ReferrerId> = Vec::new();
-        self.find(bucket, key, key.len(), &mut |entry| {
+        self.find(bucket, key, key.len(), &mut |entry, _| {
             others.push(entry.by);
             false
         });
@@ -276,7 +347,7 @@ impl References {
         bucket: &str,
         key: &str,
         artifact: usize,
-        wanted: &mut dyn FnMut(&Entry) -> bool,
+        wanted: &mut dyn FnMut(&Entry, Role) -> bool,
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let (bytes, gathered) = (key.as_bytes(), &self.gathered);
@@ -289,11 +360,17 @@ impl References {
             for hasher in &mut hashers {
                 hasher.write(&bytes[hashed..=at]);
                 let hash = hasher.finish();
-                let found = find(&gathered.readers, hash)
-                    .chain(find(if whole { &gathered.uses } else { &[] }, hash))
-                    .chain(find(if whole && at + 1 >= artifact { &gathered.mentions } else { &[] }, hash))
-                    .find(|entry| wanted(entry));
-                if let Some(entry) = found {
+                let outputs = if whole { &gathered.uses[..] } else { &[] };
+                let addresses = if whole && at + 1 >= artifact { &gathered.mentions[..] } else { &[] };
+                let found = [
+                    (Role::Input, &gathered.readers[..]),
+                    (Role::Output, outputs),
+                    (Role::Address, addresses),
+                ]
+                .into_iter()
+                .flat_map(|(role, entries)| find(entries, hash).map(move |entry| (entry, role)))
+                .find(|(entry, role)| wanted(entry, *role));
+                if let Some((entry, _)) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }
             }
@@ -453,6 +530,54 @@ mod tests {
         let anything = references(&[("b", "{{x}}", true)]);
         assert!(!held(&anything, "b", "data/1"));
         assert_eq!(anything.readers_of_anything().count(), 1);
+    }
+
+    #[test]
+    fn every_reference_is_told_with_its_role() {
+        let mut gathering = ReferencesBuilder::default();
+        let found = |key: &str, read, mentioned| Use { bucket: "b".into(), key: key.into(), read, mentioned };
+        let mut add = |name: &str, uid: &str, found: &Use| {
+            let by = gathering.referrer(name.into(), uid.into());
+            gathering.add(by, found, &Buckets::default(), true);
+        };
+        add("workflow ml/own", "u1", &found("dir", false, false));
+        add("workflow ml/next", "u2", &found("dir/x", true, false));
+        add("cron workflow ml/daily", "", &found("dir", true, true));
+        add("workflow ml/elsewhere", "u3", &found("other", false, false));
+        let (references, mut released) = (gathering.finish(), Released::default());
+        released.place("u1", "b", "dir");
+        released.finish();
+        let all = references.all_within("b", "dir/x", "dir", &released);
+        let told: Vec<(&str, Role, bool)> =
+            all.iter().map(|one| (one.referrer.name.as_str(), one.role, one.released)).collect();
+        assert_eq!(
+            told,
+            [
+                ("workflow ml/own", Role::Output, true),
+                ("workflow ml/next", Role::Input, false),
+                ("cron workflow ml/daily", Role::Address, false),
+            ]
+        );
+        // The first that needs it is the one by which a purge keeps it.
+        let holder = references.holder_within("b", "dir/x", "dir", &released);
+        assert!(
+            holder.is_some_and(|holder| all
+                .iter()
+                .any(|one| !one.released && one.referrer.name == holder.name))
+        );
+    }
+
+    #[test]
+    fn a_name_tells_kind_namespace_name_and_cluster() {
+        let name = |kind, namespace, name, cluster| ReferrerName { kind, namespace, name, cluster };
+        for (text, parts) in [
+            ("workflow ml/train", name("workflow", "ml", "train", "")),
+            ("running workflow ml/train", name("running workflow", "ml", "train", "")),
+            ("cluster workflow template t", name("cluster workflow template", "", "t", "")),
+            ("cache ml/c of the cluster https://other", name("cache", "ml", "c", "https://other")),
+        ] {
+            assert_eq!(ReferrerName::parse(text), parts);
+        }
     }
 
     #[test]

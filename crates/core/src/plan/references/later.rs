@@ -62,7 +62,7 @@ impl LaterReferences {
             let referrer = self.references.gathered.referrers.get(entry.by.0 as usize);
             !uid.is_empty() && referrer.is_some_and(|referrer| referrer.uid == uid)
         };
-        self.references.find(bucket, key, telling(key, name, uid), &mut |entry| !own(entry))
+        self.references.find(bucket, key, telling(key, name, uid), &mut |entry, _| !own(entry))
     }
 }
 
