@@ -28,3 +28,4 @@ pub mod template;
 pub mod undo;
 pub mod values;
 pub mod warnings;
+pub mod words;

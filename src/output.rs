@@ -14,6 +14,7 @@ pub mod headline;
 pub mod html;
 pub mod json;
 pub mod lint;
+pub mod location;
 pub mod markdown;
 pub mod name;
 pub mod next;
@@ -31,6 +32,7 @@ pub mod totals;
 pub mod tree;
 pub mod undo;
 pub mod view;
+pub mod words;
 pub mod writer;
 pub mod yaml;
 

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod execute;
+pub mod explain;
 pub mod guard;
 pub mod journal;
 pub mod journal_list;

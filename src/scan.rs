@@ -21,4 +21,5 @@ pub mod records;
 pub mod request;
 pub mod selection;
 pub mod tell;
+pub mod terms;
 pub mod visitor;

@@ -11,6 +11,7 @@ use crate::cli::complete::candidates::Candidates;
 use crate::cli::streams::Streams;
 use crate::cli::{kube_flags, values};
 use crate::error::exit;
+use crate::output::words::Word;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use clap::error::ErrorKind;
@@ -179,6 +180,10 @@ fn words(name: &str) -> Vec<(&'static str, Option<&'static str>)> {
     let plain = |words: &[&'static str]| words.iter().map(|word| (*word, None)).collect();
     match name {
         "CODE" => Reason::ALL.iter().map(|reason| (reason.code(), Some(reason.entry().title))).collect(),
+        "WORD" => {
+            let others = Word::all().into_iter().map(|word| (word.as_str(), Some(word.meaning())));
+            words("CODE").into_iter().chain(others).collect()
+        }
         "VERDICT" => plain(&[&verdicts[..], &[values::ALL]].concat()),
         "SEVERITY" => plain(&[&verdicts[..], &["note"]].concat()),
         "PHASE" => plain(&kube_flags::PHASES),

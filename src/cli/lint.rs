@@ -2,12 +2,12 @@
 
 pub mod gather;
 
-use crate::cli::explain;
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::lint::gather::{Gathered, Inputs};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_gaps;
+use crate::cli::words;
 use crate::error::{Error, exit};
 use crate::output::lint::{LintFormat, write};
 use crate::syntax::diagnostics::{Finding, Report};
@@ -90,7 +90,7 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         return Ok(Wanted::Severity(severity));
     }
     let words = Severity::ALL.map(Severity::as_str).join(", ");
-    explain::parse(text)
+    words::reason(text)
         .map(Wanted::Code)
         .map_err(|_| format!("use one of {words}, or a code that `kubectl argo-gc explain --list` shows"))
 }

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod from_cluster;
 pub mod from_files;
 pub mod heeded;
+pub mod plan_flags;
 
 use crate::cli::purge::arguments::Arguments;
 use crate::cli::streams::Streams;
@@ -28,8 +29,8 @@ impl Arguments {
                 "name workflows, or select with -l, --older, --status, --reason, --prefix, -A or --all",
             ));
         }
-        let retention = self.retention(streams)?;
-        match self.from.files.is_empty() {
+        let retention = self.what.retention(streams)?;
+        match self.what.from.files.is_empty() {
             true => from_cluster::run(&self, retention, streams, now).await,
             false => from_files::run(&self, retention, streams, now).await,
         }

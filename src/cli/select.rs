@@ -1,6 +1,6 @@
 //! Flags that select workflows.
 
-use crate::cli::explain;
+use crate::cli::words;
 use crate::duration;
 use crate::scan::selection::Selection;
 use argo_gc_core::reason::Reason;
@@ -49,7 +49,7 @@ impl SelectFlags {
 }
 
 fn reason(code: &str) -> Result<Reason, String> {
-    explain::parse(code).map_err(|error| error.brief().to_owned())
+    words::reason(code).map_err(|error| error.brief().to_owned())
 }
 
 #[cfg(test)]
@@ -57,6 +57,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::cli::words;
     use crate::duration;
     use argo_gc_core::argo::workflow::Workflow;
 

@@ -1,6 +1,7 @@
 //! The catalogue's entries for reading.
 
 use crate::output::columns::Columns;
+use crate::output::words::Word;
 use argo_gc_core::reason::Reason;
 use std::io;
 use std::io::Write;
@@ -36,13 +37,14 @@ pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
     writeln!(out, "\nFALSE POSITIVES\n  {}", entry.false_positives)
 }
 
-/// Writes all codes with their titles.
+/// Writes all codes with their titles, then the other words of tables with their meanings.
 ///
 /// # Errors
 /// Writing failed.
 pub fn explain_list(out: &mut impl Write) -> io::Result<()> {
-    let row = |reason: &Reason| vec![reason.code().to_owned(), reason.entry().title.to_owned()];
-    let rows: Vec<Vec<String>> = Reason::ALL.iter().map(row).collect();
+    let reasons = Reason::ALL.iter().map(|reason| [reason.code(), "reason", reason.entry().title]);
+    let words = Word::all().into_iter().map(|word| [word.as_str(), word.kind(), word.meaning()]);
+    let rows: Vec<Vec<String>> = reasons.chain(words).map(|row| row.map(str::to_owned).to_vec()).collect();
     let columns = Columns::of(&[], &rows);
     rows.iter().try_for_each(|row| columns.row(out, row))
 }

@@ -41,7 +41,7 @@ pub fn clause(protection: Protection) -> &'static str {
 }
 
 /// Returns what to do to delete what a protection keeps; empty if nothing is to be done but to leave it.
-fn remedy(protection: Protection) -> &'static str {
+pub(crate) fn remedy(protection: Protection) -> &'static str {
     match protection {
         Protection::NotFinished | Protection::GcActive => "wait until it has ended",
         Protection::JustFinished => "wait, or set a shorter `--grace`",
@@ -73,13 +73,18 @@ fn remedy(protection: Protection) -> &'static str {
 /// Returns the detail of why something is kept. For a foreign location the plan
 /// names the bucket, for a foreign key the format, and this the flag.
 pub(crate) fn detail(kept: &KeptObject) -> String {
-    match kept.protection {
-        Protection::ForeignLocation => format!("--repository {} allows it", kept.detail),
+    detail_of(kept.protection, &kept.detail)
+}
+
+/// As [`detail`], from a plan's words.
+pub(crate) fn detail_of(protection: Protection, detail: &str) -> String {
+    match protection {
+        Protection::ForeignLocation => format!("--repository {detail} allows it"),
         Protection::Kubeflow => "naming the workflow allows it".to_owned(),
         Protection::ForeignKey => {
-            format!("the key format is {}; --repository with the object's folder allows it", kept.detail)
+            format!("the key format is {detail}; --repository with the object's folder allows it")
         }
-        _ => kept.detail.clone(),
+        _ => detail.to_owned(),
     }
 }
 

@@ -67,7 +67,10 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
     };
     let mut deleted = Columns::new(columns);
-    let mut kept = Columns::new(&["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"]);
+    let mut kept = Columns::new(match wide {
+        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", "LOCATION", "DETAIL"],
+        false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"],
+    });
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut protections: BTreeMap<&str, u64> = BTreeMap::new();
     for workflow in plan.workflows()? {
@@ -76,7 +79,7 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
             *protections.entry(keep.protection.code()).or_default() += 1;
         }
         rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
-        keeps(&workflow).iter().for_each(|row| kept.measure(row));
+        keeps(&workflow, wide).iter().for_each(|row| kept.measure(row));
         for object in &workflow.delete {
             if is_early(&object.storage_class, object.created, now) {
                 let fee = fees.entry(object.storage_class.to_string()).or_default();
@@ -106,7 +109,7 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         writeln!(out)?;
         kept.header(out)?;
         for workflow in plan.workflows()? {
-            keeps(&workflow?).iter().try_for_each(|row| kept.row(out, row))?;
+            keeps(&workflow?, wide).iter().try_for_each(|row| kept.row(out, row))?;
         }
     }
     Ok(())
@@ -197,8 +200,17 @@ fn is_early(class: &str, created: Option<Timestamp>, now: Timestamp) -> bool {
     minimum_days(class).zip(age).is_some_and(|(days, age)| age < days * 86_400)
 }
 
-/// A row per protection.
-fn keeps(workflow: &PlannedWorkflow) -> Vec<Vec<String>> {
+/// A row per protection, or one for each thing that is kept.
+fn keeps(workflow: &PlannedWorkflow, wide: bool) -> Vec<Vec<String>> {
+    if wide {
+        let row = |kept: &KeptObject| {
+            let (code, detail) = (kept.protection.code(), detail(kept));
+            [&workflow.namespace, &workflow.name, &kept.artifact, code, &kept.location, &detail]
+                .map(none)
+                .to_vec()
+        };
+        return workflow.keep.iter().map(row).collect();
+    }
     let mut kept: BTreeMap<&str, (u64, &KeptObject)> = BTreeMap::new();
     for keep in &workflow.keep {
         kept.entry(keep.protection.code()).or_insert((0, keep)).0 += 1;

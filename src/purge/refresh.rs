@@ -10,10 +10,12 @@ use crate::purge::plan_file::Plan;
 use crate::purge::recheck::rerun;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
-use crate::scan::gather::{Gathered, Scan, Selects, Terms, pinned};
+use crate::scan::gather::{Gathered, Scan};
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
+use crate::scan::terms::{Selects, Terms, pinned};
 use argo_gc_core::model::context::Context;
+use argo_gc_core::plan::choice::Unselected;
 use argo_gc_core::plan::named::Named;
 use argo_gc_core::plan::references::References;
 use argo_gc_core::plan::rules::Allowed;
@@ -88,6 +90,6 @@ fn look(plan: &Plan, pins: Pins, since: &Arc<Mutex<Since>>) -> Result<Selects, E
                 since.pinned.insert(uid.clone(), place);
             }
         }
-        false
+        Some(Unselected::Nothing)
     }))
 }

@@ -7,8 +7,9 @@ use crate::cluster::watch::feed::is_newer;
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};
-use crate::scan::gather;
+
 use crate::scan::gather::ScanPart;
+use crate::scan::terms;
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::Context;
@@ -33,7 +34,7 @@ pub type Objection = (Protection, String);
 
 /// What changes are judged by.
 pub(crate) struct Terms {
-    pub gathering: Arc<gather::Terms>,
+    pub gathering: Arc<terms::Terms>,
     /// UIDs of the workflows that give up what is planned.
     pub released: HashSet<String>,
     /// The sources that the user accepted as unread.
@@ -88,7 +89,7 @@ impl Standing {
         let terms = Terms {
             keys: Arc::new(plan.keys(&allowed)?),
             sharing: plan.tail.sharing.clone(),
-            gathering: Arc::new(gather::Terms::selecting_nothing(context.clone(), Pins::default())),
+            gathering: Arc::new(terms::Terms::selecting_nothing(context.clone(), Pins::default())),
             released: plan.uids()?,
             accepted: plan.head.unread.iter().map(|unread| unread.source).collect(),
             made: plan.head.created_at,

@@ -8,6 +8,7 @@ use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
 use crate::scan::key_places::buckets;
+use crate::scan::terms::{Terms, circumstances, pinned};
 use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::meta::Meta;
@@ -16,52 +17,21 @@ use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{names, nodes};
 use argo_gc_core::assess::assess;
-use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
+use argo_gc_core::plan::located::{AtPlace, locate};
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
 use argo_gc_core::plan::references::{References, ReferencesBuilder, ReferrerId, Released};
+use argo_gc_core::plan::retention::Run;
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
-use argo_gc_core::plan::retention::{Filter, Run};
 use argo_gc_core::plan::rules::{Rules, Unwanted};
 use argo_gc_core::plan::select::{Circumstances, select, unwanted};
 use argo_gc_core::plan::told::Told;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
-
-/// Whether a workflow is selected.
-pub type Selects = Box<dyn Fn(&Workflow) -> bool + Send + Sync>;
-
-/// What applies to every workflow of a gathering.
-pub struct Terms {
-    pub context: Arc<Context>,
-    pub rules: Rules,
-    pub pins: Pins,
-    /// Names the user gave.
-    pub named: Vec<String>,
-    pub selects: Selects,
-    /// Whether what everything refers to is gathered in plain words too.
-    pub tells: bool,
-}
-
-impl Terms {
-    /// The terms of a gathering that selects nothing: only references are of interest.
-    pub(crate) fn selecting_nothing(context: Context, pins: Pins) -> Self {
-        let rules = Rules::none(context.now);
-        Self {
-            context: Arc::new(context),
-            rules,
-            pins,
-            named: Vec::new(),
-            selects: Box::new(|_| false),
-            tells: false,
-        }
-    }
-}
 
 impl Visitor for Terms {
     type Part = ScanPart;
@@ -92,6 +62,8 @@ pub struct ScanPart {
     pub taken: u64,
     /// Names and UIDs of all workflows.
     pub names: Vec<String>,
+    /// Artifacts at the place that is asked about.
+    at_place: AtPlace,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Names the user gave that are there.
@@ -179,30 +151,53 @@ impl ScanPart {
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
         self.texts(&workflow, by, texts, terms.tells);
         // One that is live too was selected, or not, as the live one.
-        if !also_live && (terms.selects)(&workflow) {
-            self.taken += 1;
-            if terms.named.contains(&workflow.metadata.name) {
-                self.found.insert(workflow.metadata.name.clone());
+        if !also_live {
+            self.select(&mut workflow, &templates, pin, terms);
+        }
+    }
+
+    /// Takes in what is asked to go of a workflow, and what of it is at the place that is asked about.
+    fn select(
+        &mut self,
+        workflow: &mut Workflow,
+        templates: &[(String, String)],
+        pin: Option<&'static str>,
+        terms: &Terms,
+    ) {
+        let unselected = (terms.selects)(workflow);
+        if unselected.is_some() && terms.asked.is_none() {
+            return;
+        }
+        let rules = &terms.rules;
+        let retention = rules.retention.as_deref();
+        let run = Run::new(workflow, templates);
+        let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
+        let bound = retention.map(|retention| retention.bind(&run, rules.now));
+        let about = Circumstances { filter, ..circumstances(workflow, pin, terms) };
+        let assessment = assess(workflow, &terms.context);
+        if let Some(asked) = &terms.asked {
+            self.at_place.absorb(locate(asked, &assessment, &about, rules, unselected));
+        }
+        if unselected.is_some() {
+            return;
+        }
+        self.taken += 1;
+        if terms.named.contains(&assessment.name) {
+            self.found.insert(assessment.name.clone());
+        }
+        for artifact in &assessment.artifacts {
+            if let Some(why) = unwanted(artifact, &about, rules) {
+                *self.unwanted.entry(why).or_default() += 1;
             }
-            let run = Run::new(&workflow, &templates);
-            let filter = retention.map(|retention| retention.filter(&run)).unwrap_or_default();
-            let bound = retention.map(|retention| retention.bind(&run, now));
-            let about = Circumstances { filter, ..circumstances(&workflow, pin, terms) };
-            let assessment = assess(&mut workflow, &terms.context);
-            for artifact in &assessment.artifacts {
-                if let Some(why) = unwanted(artifact, &about, &terms.rules) {
-                    *self.unwanted.entry(why).or_default() += 1;
-                }
-            }
-            let mut selected = select(&assessment, &about, &terms.rules);
-            selected.bound = bound;
-            if selected.has_candidates()
-                || !selected.plan.keep.is_empty()
-                || !selected.given_up.is_empty()
-                || selected.plan.release_finalizer
-            {
-                self.selected.push(selected);
-            }
+        }
+        let mut selected = select(&assessment, &about, rules);
+        selected.bound = bound;
+        if selected.has_candidates()
+            || !selected.plan.keep.is_empty()
+            || !selected.given_up.is_empty()
+            || selected.plan.release_finalizer
+        {
+            self.selected.push(selected);
         }
     }
 
@@ -272,6 +267,7 @@ pub struct Scan {
     pub taken: u64,
     /// Names and UIDs of all workflows.
     names: HashSet<String>,
+    at_place: AtPlace,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     guarded: Guarded,
     found: BTreeSet<String>,
@@ -326,6 +322,7 @@ impl Scan {
         self.unread.extend(part.unread);
         self.taken += part.taken;
         self.names.extend(part.names);
+        self.at_place.absorb(part.at_place);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
         for (why, count) in part.unwanted {
@@ -424,6 +421,7 @@ impl Scan {
             references,
             texts: self.texts,
             names: self.names,
+            at_place: self.at_place,
             guarded: self.guarded,
             unwanted: self.unwanted,
             unread: self.unread,
@@ -443,38 +441,11 @@ pub struct Gathered {
     pub texts: Texts,
     /// Names and UIDs of all workflows.
     pub names: HashSet<String>,
+    /// Artifacts at the place that is asked about.
+    pub at_place: AtPlace,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Artifacts of the selected workflows that are not asked for, by why.
     pub unwanted: BTreeMap<Unwanted, u64>,
     pub unread: Vec<Unread>,
-}
-
-/// Where a pin keeps all of the workflow, if one does.
-pub fn pinned(workflow: &Workflow, pins: &Pins) -> Option<&'static str> {
-    let meta = &workflow.metadata;
-    if meta.is_pinned() {
-        Some("workflow")
-    } else if template_of(workflow).iter().any(|template| pins.pinned_templates.contains(template)) {
-        Some("template")
-    } else {
-        pins.pinned_namespaces.contains(&meta.namespace).then_some("namespace")
-    }
-}
-
-fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Terms) -> Circumstances<'static> {
-    let meta = &workflow.metadata;
-    let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
-    Circumstances {
-        terminal: workflow.is_terminal(),
-        completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
-        started_at: workflow.began(),
-        pinned,
-        named: terms.named.contains(&meta.name),
-        kubeflow: kubeflow::has_label(meta),
-        gc_pod_at_work: pods
-            .iter()
-            .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
-        filter: Filter::default(),
-    }
 }

@@ -2,6 +2,7 @@
 
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::plan::choice::Unselected;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -20,15 +21,30 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub fn takes(&self, workflow: &Workflow) -> bool {
+        self.refusal(workflow).is_none()
+    }
+
+    /// Returns the first condition that the workflow does not meet; none if it is selected.
+    pub fn refusal(&self, workflow: &Workflow) -> Option<Unselected> {
         let meta = &workflow.metadata;
         let status = &workflow.status;
         let phase = |wanted: &String| wanted.eq_ignore_ascii_case(&status.phase);
-        (self.names.is_empty() || self.names.contains(&meta.name))
-            && self.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
-            && (self.phases.is_empty() || self.phases.iter().any(phase))
-            && self.finished_before.is_none_or(|limit| workflow.ended().is_some_and(|end| end < limit))
-            && self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str()))
-            && self.instance_id.as_ref().is_none_or(|id| id == meta.label(names::INSTANCE_ID))
+        let old = |limit| workflow.ended().is_some_and(|end| end < limit);
+        let conditions = [
+            (Unselected::Namespace, self.namespace.as_ref().is_none_or(|name| *name == meta.namespace)),
+            (Unselected::Name, self.names.is_empty() || self.names.contains(&meta.name)),
+            (Unselected::Phase, self.phases.is_empty() || self.phases.iter().any(phase)),
+            (Unselected::Age, self.finished_before.is_none_or(old)),
+            (
+                Unselected::Prefix,
+                self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str())),
+            ),
+            (
+                Unselected::InstanceId,
+                self.instance_id.as_ref().is_none_or(|id| id == meta.label(names::INSTANCE_ID)),
+            ),
+        ];
+        conditions.into_iter().find(|(_, holds)| !holds).map(|(refusal, _)| refusal)
     }
 }
 

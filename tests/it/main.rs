@@ -18,6 +18,7 @@ mod dependencies;
 mod doctor;
 mod end_to_end;
 mod engine;
+mod explain_location;
 mod faulty_storage;
 mod fix;
 mod fix_properties;

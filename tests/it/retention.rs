@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use argo_gc::cluster::gathering::Gathering;
 use argo_gc::cluster::referrers::Pins;
-use argo_gc::scan::gather::{Scan, ScanPart, Terms};
+use argo_gc::scan::gather::{Scan, ScanPart};
+use argo_gc::scan::terms::Terms;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::pin::Pin;
@@ -298,7 +299,8 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         rules,
         pins: Pins::default(),
         named: Vec::new(),
-        selects: Box::new(|_| true),
+        selects: Box::new(|_| None),
+        asked: None,
         tells: false,
     };
     let mut whole = Scan::under(&terms.rules, Gathering::default(), Vec::new());

@@ -53,7 +53,7 @@ impl Planner<'_> {
         let taken = scan.taken;
         scan.retain()?;
         let Gathered { selected, keys, released, references, texts, unwanted, unread, .. } = scan.finish();
-        let unread = arguments.check_unread(&unread)?;
+        let unread = arguments.what.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
         }
@@ -65,7 +65,7 @@ impl Planner<'_> {
         let namespace = arguments.kube.namespace.clone();
         let head =
             Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
-        let mut draft = Draft::new(head.allowing(&arguments.repository))?;
+        let mut draft = Draft::new(head.allowing(&arguments.what.repository))?;
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
@@ -259,7 +259,7 @@ async fn as_of_now(
     target: &Target<'_>,
     streams: &mut Streams,
 ) -> Result<Plan, Error> {
-    let others = arguments.also.read(identity(target.cluster).await.as_ref(), target.context.now)?;
+    let others = arguments.what.also.read(identity(target.cluster).await.as_ref(), target.context.now)?;
     others.ensure(&plan.head.also)?;
     let plan = match target.cluster {
         Some(cluster) => {
@@ -323,7 +323,7 @@ async fn without_needed(
         ClusterRequest { namespace, chunk_size: arguments.kube.chunk_size, ..ClusterRequest::default() };
     let Refreshed { references, named, since, unread } =
         refresh::references(cluster, &request, context, allowed, &plan, others).await?;
-    arguments.check_unread(&unread)?;
+    arguments.what.check_unread(&unread)?;
     let (plan, kept) = plan.keep_needed(&references, &named, &since)?;
     if kept > 0 {
         let objects = plural(kept as u64, "object");
@@ -353,12 +353,12 @@ async fn connect(
     let cluster = Cluster::connect(&access).await?;
     let query = ControllerQuery {
         namespace: namespace.as_deref(),
-        named: arguments.controllers.controller_namespace.as_deref(),
+        named: arguments.what.controllers.controller_namespace.as_deref(),
     };
     let (mut controllers, related, _) = cluster.related(None, query).await;
     warnings::warn_of_gaps(unreviewed(&controllers).as_slice(), streams);
     warnings::tell_controllers(&controllers, streams);
-    controllers.version = arguments.controller.argo_version;
+    controllers.version = arguments.what.controller.argo_version;
     Ok((Some(cluster), Context { now, controllers, related }))
 }
 

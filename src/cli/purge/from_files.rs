@@ -2,12 +2,15 @@
 
 use crate::cli::purge::apply::Planner;
 use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::plan_flags::Planning;
 use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::tell_controllers;
 use crate::error::Error;
 use crate::scan::files::{LoadRequest, Loaded, load};
-use crate::scan::gather::{Scan, Terms};
+use crate::scan::gather::Scan;
+use crate::scan::other_cluster::OtherClusters;
+use crate::scan::terms::Terms;
 use argo_gc_core::plan::retention::Retention;
 use argo_gc_core::plan::rules::Rules;
 use jiff::Timestamp;
@@ -20,33 +23,47 @@ pub(crate) async fn run(
     now: Timestamp,
 ) -> Result<u8, Error> {
     let store = arguments.storage.open()?;
-    let others = arguments.also.read(None, now)?;
+    let others = arguments.what.also.read(None, now)?;
+    let also = others.clusters.clone();
+    let (scan, terms) = read(&arguments.planning(), others, retention, streams, now)?;
+    let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: None, also };
+    let plan = planner.make(scan, streams).await?;
+    let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
+    apply::run(arguments, plan, &target, streams, now).await
+}
+
+/// Reads everything that a plan rests on but storage.
+pub(crate) fn read(
+    planning: &Planning<'_>,
+    others: OtherClusters,
+    retention: Option<Arc<Retention>>,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<(Scan, Terms), Error> {
+    let what = planning.what;
     let request = LoadRequest {
-        paths: &arguments.from.files,
-        recursive: arguments.from.recursive,
-        version: arguments.controller.argo_version,
-        controller_namespace: arguments.controllers.controller_namespace.as_deref(),
-        namespace: arguments.kube.namespace.as_deref(),
+        paths: &what.from.files,
+        recursive: what.from.recursive,
+        version: what.controller.argo_version,
+        controller_namespace: what.controllers.controller_namespace.as_deref(),
+        namespace: planning.kube.namespace.as_deref(),
     };
     let Loaded { context, mut gathering, pins, workflows, allowed, .. } =
         load(&request, &mut *streams.input, now)?;
     gathering.references.absorb(others.references);
     tell_controllers(&context.controllers, streams);
-    let selection = arguments.selection(arguments.kube.namespace.clone(), now);
+    let selection = planning.selection(planning.kube.namespace.clone(), now);
     let terms = Terms {
         context: Arc::new(context),
-        rules: Rules { retention, elsewhere: others.guarded, ..arguments.rules(allowed, now) },
+        rules: Rules { retention, elsewhere: others.guarded, ..planning.rules(allowed, now) },
         pins,
-        named: arguments.names.clone(),
-        selects: Box::new(move |workflow| selection.takes(workflow)),
+        named: planning.names.to_vec(),
+        selects: Box::new(move |workflow| selection.refusal(workflow)),
         tells: false,
+        asked: planning.asked.clone(),
     };
     let mut scan = Scan::under(&terms.rules, gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
-    scan.ensure_found(&arguments.names)?;
-    let (rules, also) = (&terms.rules, others.clusters);
-    let planner = Planner { arguments, rules, store: &store, cluster: None, also };
-    let plan = planner.make(scan, streams).await?;
-    let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
-    apply::run(arguments, plan, &target, streams, now).await
+    scan.ensure_found(planning.names)?;
+    Ok((scan, terms))
 }

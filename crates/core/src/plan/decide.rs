@@ -3,6 +3,7 @@
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::model::protection::Protection;
+use crate::plan::claim::Claimant;
 use crate::plan::named::Needs;
 use crate::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use crate::plan::planned_keys::PlannedKey;
@@ -198,7 +199,7 @@ impl Selected {
             return Some(Objection::new(Protection::Held, hold));
         }
         // What lies in a directory may have the shape that the directory's own key is too short for.
-        if let Some(objection) = claimed(rules, &self.plan, &candidate.bucket, &facts.key) {
+        if let Some(objection) = claimed(rules, (&self.plan).into(), &candidate.bucket, &facts.key) {
             return Some(objection);
         }
         let bucket = candidate.bucket.name();
@@ -228,11 +229,11 @@ impl Selected {
 /// Returns the objection to a key that is another namespace's or workflow's by the format of its repository's keys.
 pub(crate) fn claimed(
     rules: &Rules,
-    plan: &PlannedWorkflow,
+    claimant: Claimant<'_>,
     bucket: &Bucket,
     key: &str,
 ) -> Option<Objection> {
-    let format = rules.allowed.format_of_another(plan.into(), bucket, key)?;
+    let format = rules.allowed.format_of_another(claimant, bucket, key)?;
     Some(Objection::new(Protection::ForeignKey, format))
 }
 

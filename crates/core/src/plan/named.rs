@@ -69,12 +69,7 @@ impl Named {
 impl Mention<'_> {
     /// Returns the detail of the protection.
     pub fn detail(&self) -> String {
-        let by = self.by;
-        match &self.naming {
-            Naming::Path(path) => format!("by {by}: its text names {path}"),
-            Naming::Tail(path) => format!("by {by}: its text names {path} after a variable or wildcard"),
-            Naming::Unknown => format!("by {by}: the key can't be searched for in its text"),
-        }
+        format!("by {}: {}", self.by, self.naming)
     }
 }
 

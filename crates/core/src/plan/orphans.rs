@@ -46,6 +46,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 2] = [Self::WorkflowGone, Self::AbandonedUpload];
+
     /// Returns the stable word for the cause.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -109,6 +112,24 @@ pub struct Found {
     /// The number of objects whose key or age can't be judged.
     pub unclear: u64,
     pub foreign: Foreign,
+}
+
+impl Found {
+    /// Returns what was found of one object, in the word of the document: a cause, or a field that counts.
+    pub fn word(&self) -> &'static str {
+        let counts = [
+            ("referenced", self.referenced),
+            ("guarded", self.guarded),
+            ("unrecorded", self.unrecorded),
+            ("kubeflow", self.kubeflow),
+            ("young", self.young),
+            ("unclear", self.unclear),
+        ];
+        match self.orphans.first() {
+            Some(orphans) => orphans.cause.as_str(),
+            None => counts.iter().find(|(_, count)| *count > 0).map_or("foreign", |(word, _)| word),
+        }
+    }
 }
 
 /// The records by which objects are judged.

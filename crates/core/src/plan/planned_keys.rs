@@ -12,6 +12,7 @@ mod tokens;
 use crate::plan::planned_keys::path::{Kind, hash, is_all_plain, runs, trim};
 use crate::plan::rules::Allowed;
 use std::collections::HashSet;
+use std::fmt;
 
 /// Hashes are sorted and freed of duplicates whenever so many were added.
 const COMPACT: usize = 1 << 20;
@@ -71,6 +72,16 @@ pub enum Naming {
     Tail(String),
     /// The key has nothing that can be looked for.
     Unknown,
+}
+
+impl fmt::Display for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "its text names {path}"),
+            Self::Tail(path) => write!(f, "its text names {path} after a variable or wildcard"),
+            Self::Unknown => f.write_str("the key can't be searched for in its text"),
+        }
+    }
 }
 
 impl PlannedKeysBuilder {

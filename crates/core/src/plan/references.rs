@@ -8,7 +8,8 @@ pub mod later;
 use crate::argo::uses::Use;
 use crate::model::location::clean;
 use crate::plan::told::Told;
-use std::collections::HashSet;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};
 
 /// Something that names locations.
@@ -27,8 +28,56 @@ impl Referrer {
     }
 }
 
+/// What a referrer's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReferrerName<'a> {
+    /// `workflow`, `cron workflow`, `cache`, …
+    pub kind: &'a str,
+    /// Empty for what is in no namespace.
+    pub namespace: &'a str,
+    pub name: &'a str,
+    /// Another cluster that told of it; empty for this one.
+    pub cluster: &'a str,
+}
+
+impl<'a> ReferrerName<'a> {
+    /// Takes a referrer's name apart.
+    pub fn parse(name: &'a str) -> Self {
+        let (own, cluster) = name.split_once(OF_CLUSTER).unwrap_or((name, ""));
+        let (kind, object) = own.rsplit_once(' ').unwrap_or(("", own));
+        let (namespace, name) = object.split_once('/').unwrap_or(("", object));
+        Self { kind, namespace, name, cluster }
+    }
+}
+
 /// The prefix of the names of workflows.
 const WORKFLOW: &str = "workflow ";
+
+/// What stands between the name of another cluster's referrer and that of the cluster.
+const OF_CLUSTER: &str = " of the cluster ";
+
+/// The way in which a referrer names an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It wrote the object.
+    Output,
+    /// It reads the object, or may.
+    Input,
+    /// The object's address stands in it.
+    Address,
+    /// Its text names the object in another way.
+    Text,
+}
+
+/// One reference to an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'r> {
+    pub referrer: &'r Referrer,
+    pub role: Role,
+    /// True if the referrer gives the object up, because it is selected itself.
+    pub released: bool,
+}
 
 /// The index of a [`Referrer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +138,7 @@ impl ReferencesBuilder {
 
     /// Adds what another cluster told of one of its referrers.
     pub fn hear(&mut self, told: &Told, cluster: &str) {
-        let by = self.referrer(format!("{} of the cluster {cluster}", told.name), String::new());
+        let by = self.referrer(format!("{}{OF_CLUSTER}{cluster}", told.name), String::new());
         for found in &told.uses {
             self.add(by, found, &Buckets::default(), true);
         }
@@ -208,14 +257,7 @@ pub struct Released {
 }
 
 /// The entries of one list that have one hash: all uses of one place, all its readers, or all mentions of it.
-type Run = (List, u64);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum List {
-    Readers,
-    Uses,
-    Mentions,
-}
+type Run = (Role, u64);
 
 /// The number of entries above which it is remembered that none of them holds. Thousands of workflows may name one
 /// place, and each of them asks who holds it.
@@ -268,27 +310,49 @@ impl References {
         released: &Released,
     ) -> Option<&Referrer> {
         let settled = &released.settled;
-        self.find(bucket, key, artifact.len(), settled, &mut |entry| !self.is_released(entry, released))
+        self.find(bucket, key, artifact.len(), settled, &mut |entry, _| !self.is_released(entry, released))
     }
 
     /// Remembers the places that all of their many holders give up. These are the references that the released places
     /// are asked of from then on.
     pub fn settle(&self, released: &mut Released) {
         let ReferencesBuilder { readers, uses, mentions, .. } = &self.gathered;
-        for (list, entries) in [(List::Readers, readers), (List::Uses, uses), (List::Mentions, mentions)] {
+        for (role, entries) in [(Role::Input, readers), (Role::Output, uses), (Role::Address, mentions)] {
             for run in entries.chunk_by(|a, b| a.hash == b.hash).filter(|run| run.len() > MANY) {
                 if run.iter().all(|entry| self.is_released(entry, released)) {
-                    released.settled.insert((list, run[0].hash));
+                    released.settled.insert((role, run[0].hash));
                 }
             }
         }
+    }
+
+    /// Returns every reference to the object, of those that [`Self::holder_within`] looks for.
+    pub fn all_within(
+        &self,
+        bucket: &str,
+        key: &str,
+        artifact: &str,
+        released: &Released,
+    ) -> Vec<Standing<'_>> {
+        let mut found: BTreeMap<(ReferrerId, Role), bool> = BTreeMap::new();
+        self.find(bucket, key, artifact.len(), &HashSet::new(), &mut |entry, role| {
+            let gives_up = self.is_released(entry, released);
+            // What it gives up by one name and needs by another it needs.
+            found.entry((entry.by, role)).and_modify(|known| *known &= gives_up).or_insert(gives_up);
+            false
+        });
+        let standing = |((id, role), released): ((ReferrerId, Role), bool)| {
+            let referrer = self.gathered.referrers.get(id.0 as usize)?;
+            Some(Standing { referrer, role, released })
+        };
+        found.into_iter().filter_map(standing).collect()
     }
 
     /// Returns the workflows other than the one with this UID that refer to the object, including those that
     /// give it up.
     pub fn others(&self, bucket: &str, key: &str, uid: &str) -> Vec<(ReferrerId, &Referrer)> {
         let mut others: Vec<ReferrerId> = Vec::new();
-        self.find(bucket, key, key.len(), &HashSet::new(), &mut |entry| {
+        self.find(bucket, key, key.len(), &HashSet::new(), &mut |entry, _| {
             others.push(entry.by);
             false
         });
@@ -307,7 +371,7 @@ impl References {
         key: &str,
         artifact: usize,
         settled: &HashSet<Run>,
-        wanted: &mut dyn FnMut(&Entry) -> bool,
+        wanted: &mut dyn FnMut(&Entry, Role) -> bool,
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let (bytes, gathered) = (key.as_bytes(), &self.gathered);
@@ -321,15 +385,15 @@ impl References {
                 hasher.write(&bytes[hashed..=at]);
                 let hash = hasher.finish();
                 let found = [
-                    (List::Readers, true, &gathered.readers),
-                    (List::Uses, whole, &gathered.uses),
-                    (List::Mentions, whole && at + 1 >= artifact, &gathered.mentions),
+                    (Role::Input, true, &gathered.readers),
+                    (Role::Output, whole, &gathered.uses),
+                    (Role::Address, whole && at + 1 >= artifact, &gathered.mentions),
                 ]
                 .into_iter()
-                .filter(|(list, counts, _)| *counts && !settled.contains(&(*list, hash)))
-                .flat_map(|(.., entries)| find(entries, hash))
-                .find(|entry| wanted(entry));
-                if let Some(entry) = found {
+                .filter(|(role, counts, _)| *counts && !settled.contains(&(*role, hash)))
+                .flat_map(|(role, _, entries)| find(entries, hash).map(move |entry| (entry, role)))
+                .find(|(entry, role)| wanted(entry, *role));
+                if let Some((entry, _)) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }
             }

@@ -12,6 +12,7 @@ use crate::plan::retention::Retention;
 use crate::reason::Reason;
 use crate::verdict::{Class, Verdict};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -56,6 +57,18 @@ pub enum Unwanted {
     Class,
     /// The retention policy does not give it up.
     Policy,
+}
+
+impl Serialize for Unwanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Verdict(_) => "verdict",
+            Self::Reason => "reason",
+            Self::Bucket => "bucket",
+            Self::Class => "class",
+            Self::Policy => "policy",
+        })
+    }
 }
 
 /// The places where deletion is allowed, as buckets with a key prefix.
@@ -116,6 +129,11 @@ impl Allowed {
     /// Returns the name of the bucket and the prefix of each place.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
         self.places.iter().map(|place| (place.bucket.name(), &*place.prefix))
+    }
+
+    /// Returns the prefixes of the places in a bucket.
+    pub fn prefixes(&self, bucket: &Bucket) -> impl Iterator<Item = &str> {
+        self.places.iter().filter(move |place| place.bucket == *bucket).map(|place| &*place.prefix)
     }
 
     /// Returns the key formats of the configured repositories, each with its bucket.

@@ -6,6 +6,8 @@ use crate::model::engine::StorageEngine;
 use crate::model::location::Location;
 use crate::model::object::is_safe;
 use crate::model::protection::Protection;
+use crate::plan::choice::Choice;
+use crate::plan::claim::Claimant;
 use crate::plan::decide::{Candidate, NamedKey, Objection, Selected, claimed};
 use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedWorkflow;
@@ -62,12 +64,8 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     };
     let wants = |artifact: &&ArtifactReport| unwanted(artifact, about, rules).is_none();
     let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
-    let unseen = assessment
-        .findings
-        .iter()
-        .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable));
-    if let Some(objection) = guard(assessment, about, rules, unseen) {
-        if !wanted.is_empty() || unseen {
+    if let Some(objection) = guard(assessment, about, rules) {
+        if !wanted.is_empty() || has_unseen_nodes(assessment) {
             selected.plan.keep.push(objection.keep(String::new(), ""));
         }
         return selected;
@@ -81,16 +79,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     }
     for artifact in wanted {
         let last = selected.candidates.last().map(|candidate| &candidate.bucket);
-        let found = candidate(artifact, rules, last);
-        let found = found.and_then(|found| match claimed(rules, &selected.plan, &found.bucket, &found.key) {
-            Some(objection) => Err(objection),
-            None => Ok(found),
-        });
-        match found {
-            Ok(candidate) if has_shape(&candidate.key) && !about.named => {
-                let objection = Objection::new(Protection::Kubeflow, "");
-                selected.plan.keep.push(objection.keep(candidate.uri(), &candidate.name));
-            }
+        match chosen(artifact, about, rules, (&selected.plan).into(), last) {
             Ok(candidate) => selected.candidates.push(candidate),
             Err(objection) => {
                 let location = artifact.location.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -100,6 +89,52 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     }
     selected.kept_elsewhere = kept_elsewhere(assessment, &selected);
     selected
+}
+
+/// Returns what becomes of one artifact of a selected workflow, as [`select`] has it.
+pub(crate) fn choice(
+    assessment: &Assessment,
+    artifact: &ArtifactReport,
+    about: &Circumstances,
+    rules: &Rules,
+) -> Choice {
+    if let Some(why) = unwanted(artifact, about, rules) {
+        return Choice::NotAskedFor { why };
+    }
+    let claimant =
+        Claimant { namespace: &assessment.namespace, name: &assessment.name, uid: &assessment.uid };
+    let objection = match guard(assessment, about, rules) {
+        Some(objection) => Err(objection),
+        None => chosen(artifact, about, rules, claimant, None),
+    };
+    match objection {
+        Ok(_) => Choice::Candidate,
+        Err(Objection { protection, detail }) => Choice::Kept { protection, detail },
+    }
+}
+
+/// Makes a candidate of an artifact that is asked for, or returns the objection to it.
+fn chosen(
+    artifact: &ArtifactReport,
+    about: &Circumstances,
+    rules: &Rules,
+    claimant: Claimant<'_>,
+    last: Option<&Bucket>,
+) -> Result<Candidate, Objection> {
+    let candidate = candidate(artifact, rules, last)?;
+    if let Some(objection) = claimed(rules, claimant, &candidate.bucket, &candidate.key) {
+        return Err(objection);
+    }
+    match has_shape(&candidate.key) && !about.named {
+        true => Err(Objection::new(Protection::Kubeflow, "")),
+        false => Ok(candidate),
+    }
+}
+
+/// Returns true if the workflow's nodes, and so its artifacts, can't be read.
+fn has_unseen_nodes(assessment: &Assessment) -> bool {
+    let unseen = |reason| matches!(reason, Reason::NodesOffloaded | Reason::NodesUnreadable);
+    assessment.findings.iter().any(|finding| unseen(finding.reason))
 }
 
 /// Returns the storage of a location, independent of how the location spells it.
@@ -154,7 +189,7 @@ fn is_releasable(assessment: &Assessment) -> bool {
 }
 
 /// Returns the protection that keeps the whole workflow, if there is one.
-fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: bool) -> Option<Objection> {
+fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Option<Objection> {
     let no_detail = |protection| Some(Objection::new(protection, ""));
     if assessment.archived && !rules.archived {
         return no_detail(Protection::Archived);
@@ -171,7 +206,7 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     if rules.now.duration_since(finished) < rules.grace {
         return Some(Objection::new(Protection::JustFinished, format!("finished at {finished}")));
     }
-    if unseen {
+    if has_unseen_nodes(assessment) {
         return no_detail(Protection::NodesUnseen);
     }
     if let Some(place) = about.pinned {

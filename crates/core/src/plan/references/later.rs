@@ -63,7 +63,7 @@ impl LaterReferences {
             !uid.is_empty() && referrer.is_some_and(|referrer| referrer.uid == uid)
         };
         let from = telling(key, name, uid);
-        self.references.find(bucket, key, from, &HashSet::new(), &mut |entry| !own(entry))
+        self.references.find(bucket, key, from, &HashSet::new(), &mut |entry, _| !own(entry))
     }
 }
 

@@ -182,7 +182,7 @@ fn a_place_that_all_of_many_holders_give_up_is_asked_of_none_of_them() {
         assert!(references.holder("b", "k", &Released::default()).is_some());
         assert_eq!(references.others("b", "k", "u0").len(), holders - 1, "who shares it is another question");
         let mut asked = 0;
-        references.find("b", "k", 1, &released.settled, &mut |_| {
+        references.find("b", "k", 1, &released.settled, &mut |_, _| {
             asked += 1;
             false
         });
@@ -199,6 +199,52 @@ fn none_of_what_a_plans_workflow_refers_to_is_held_by_it() {
     released.whole("u1");
     assert!(references.holder("b", "k", &released).is_none());
     assert!(references.holder("b", "in", &released).is_none());
+}
+
+#[test]
+fn every_reference_is_told_with_its_role() {
+    let mut gathering = ReferencesBuilder::default();
+    let found = |key: &str, read, mentioned| Use { bucket: "b".into(), key: key.into(), read, mentioned };
+    let mut add = |name: &str, uid: &str, found: &Use| {
+        let by = gathering.referrer(name.into(), uid.into());
+        gathering.add(by, found, &Buckets::default(), true);
+    };
+    add("workflow ml/own", "u1", &found("dir", false, false));
+    add("workflow ml/next", "u2", &found("dir/x", true, false));
+    add("cron workflow ml/daily", "", &found("dir", true, true));
+    add("workflow ml/elsewhere", "u3", &found("other", false, false));
+    let (references, mut released) = (gathering.finish(), Released::default());
+    released.place("u1", "b", "dir");
+    released.finish();
+    let all = references.all_within("b", "dir/x", "dir", &released);
+    let told: Vec<(&str, Role, bool)> =
+        all.iter().map(|one| (one.referrer.name.as_str(), one.role, one.released)).collect();
+    assert_eq!(
+        told,
+        [
+            ("workflow ml/own", Role::Output, true),
+            ("workflow ml/next", Role::Input, false),
+            ("cron workflow ml/daily", Role::Address, false),
+        ]
+    );
+    // The first that needs it is the one by which a purge keeps it.
+    let holder = references.holder_within("b", "dir/x", "dir", &released);
+    assert!(
+        holder.is_some_and(|holder| all.iter().any(|one| !one.released && one.referrer.name == holder.name))
+    );
+}
+
+#[test]
+fn a_name_tells_kind_namespace_name_and_cluster() {
+    let name = |kind, namespace, name, cluster| ReferrerName { kind, namespace, name, cluster };
+    for (text, parts) in [
+        ("workflow ml/train", name("workflow", "ml", "train", "")),
+        ("running workflow ml/train", name("running workflow", "ml", "train", "")),
+        ("cluster workflow template t", name("cluster workflow template", "", "t", "")),
+        ("cache ml/c of the cluster https://other", name("cache", "ml", "c", "https://other")),
+    ] {
+        assert_eq!(ReferrerName::parse(text), parts);
+    }
 }
 
 #[test]
