@@ -2,6 +2,8 @@
 //!
 //! Each edit is checked: the new text must parse to exactly the value that was meant, or the place is refused.
 
+pub mod block;
+pub mod checked;
 pub mod defaults;
 pub mod edit;
 pub mod keys;
@@ -9,7 +11,6 @@ pub mod lift;
 pub mod moved;
 pub mod outcome;
 pub mod scope;
-pub mod strategy;
 pub mod vars;
 
 /// Layout that edits don't dare to touch.

@@ -3,7 +3,7 @@
 pub mod lifecycle;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::lint::gather::read;
+use crate::cli::lint::gather::{read, settings};
 use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
@@ -11,18 +11,20 @@ use crate::cli::values::repository;
 use crate::error::{Error, exit};
 use crate::files;
 use crate::files::Input;
-use crate::fix::outcome::{Fixed, Refusal};
-use crate::fix::{defaults, keys, lift, strategy as strategies};
+use crate::fix::checked::{Checked, Surroundings, Wishes};
+use crate::fix::outcome::Refusal;
+use crate::fix::{checked, defaults};
 use crate::output::escape::escape;
 use crate::output::text::plural;
+use crate::syntax::diagnostics::Finding;
 use crate::syntax::source::Source;
 use argo_gc_core::argo::artifact::Strategy;
 use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::reason::Reason;
 use clap::Args;
 use jiff::Timestamp;
 use similar::TextDiff;
-use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -31,8 +33,9 @@ use std::path::Path;
 ///
 /// Inline templates become named templates of the same workflow; what their bodies took from the enclosing
 /// template goes in as parameters. Only the places concerned are edited: comments and layout of the rest stay.
-/// What can't be moved without changing what it does is left, and named on standard error. Shows a diff unless
-/// --write is given.
+/// What can't be moved without changing what it does is left, and named on standard error, and so is what would make
+/// things worse: a strategy on storage from which Argo can't delete, or a part of the inline templates where Argo
+/// then refuses the rest. What lint still finds in the result is named as well. Shows a diff unless --write is given.
 #[derive(Debug, Args)]
 #[command(mut_arg("also", |arg| arg.requires("lifecycle").help_heading(None)))]
 #[command(mut_arg("also_max_age", |arg| arg.hide(true).help_heading(None)))]
@@ -41,7 +44,7 @@ use std::path::Path;
         .required_unless_present_any(["defaults", "lifecycle"])
 }))]
 #[command(mut_arg("argo_version", |arg| {
-    arg.help("With --defaults: version of the controller [default: the newest known]")
+    arg.help("Version of the controller [default: that of a Deployment among the files, else the newest known]")
 }))]
 #[command(after_help = "Examples:
   kubectl argo-gc fix -f workflow.yaml                shows the changes
@@ -59,7 +62,8 @@ pub(crate) struct Arguments {
     /// Sets this strategy, OnWorkflowDeletion or OnWorkflowCompletion, for every workflow and template that sets none.
     #[arg(long, value_parser = strategy, value_name = "STRATEGY")]
     strategy: Option<Strategy>,
-    /// Puts {{workflow.uid}}/ before keys that every run would share, unless a manifest given reads them.
+    /// Puts {{workflow.uid}}/ before keys that every run would share, and {{pod.name}}/ before those that several steps
+    /// or attempts of one run would, unless a manifest given reads them.
     #[arg(long)]
     unique_keys: bool,
     /// Shows what would change as a unified diff [default].
@@ -81,8 +85,9 @@ pub(crate) struct Arguments {
     repository: Option<(Bucket, String)>,
     #[command(flatten)]
     also: AlsoFlags,
-    /// With --defaults: service account of GC pods [default: artifact-gc].
-    #[arg(long, value_name = "NAME")]
+    /// Sets the service account of GC pods wherever something is to be collected and none is set. With --defaults: the
+    /// one that is printed [default: artifact-gc].
+    #[arg(long, value_name = "NAME", conflicts_with = "lifecycle")]
     service_account: Option<String>,
     #[command(flatten)]
     controller: VersionFlags,
@@ -117,19 +122,18 @@ impl Arguments {
             write!(streams.out, "{text}")?;
             return Ok(exit::DONE);
         }
-        // clap does not enforce `requires` if the required flag conflicts with one that is given.
-        if self.service_account.is_some() || self.controller.argo_version.is_some() {
-            return Err(Error::usage("--service-account and --argo-version go with --defaults"));
-        }
         let inputs = files::inputs(&self.from.files, self.from.recursive)?;
         if self.write && inputs.iter().any(Input::is_read_once) {
             return Err(Error::usage("standard input can't be written to; leave out --write"));
         }
-        let mut sources = Vec::new();
+        let (mut read_from, mut sources) = (Vec::new(), Vec::new());
         let mut trouble = false;
         for input in &inputs {
             match read(input, &mut *streams.input, inputs.len() == 1) {
-                Ok(source) => sources.push((input, source)),
+                Ok(source) => {
+                    read_from.push(input);
+                    sources.push(source);
+                }
                 Err(problem) if inputs.len() == 1 => return Err(Error::new(problem)),
                 Err(problem) => {
                     streams.say(Error::new(problem));
@@ -137,12 +141,9 @@ impl Arguments {
                 }
             }
         }
-        let documents = || sources.iter().flat_map(|(_, source)| &source.documents);
-        let read_keys: BTreeSet<String> =
-            documents().flat_map(|document| keys::read_keys(&document.value)).collect();
+        let Checked { fixed, left } = self.fixed(&sources, streams)?;
         let (mut changed, mut files) = (0, 0);
-        for (input, source) in &sources {
-            let fixed = self.fixed(source, &read_keys)?;
+        for ((input, source), fixed) in read_from.iter().zip(&sources).zip(&fixed) {
             for Refusal { line, column, what, why } in &fixed.refused {
                 streams.say(format!("Warning: {}:{line}:{column}: left {what} as it is: {why}", source.name));
                 trouble = true;
@@ -167,29 +168,43 @@ impl Arguments {
             (_, true) => format!("Changed {places} in {files}."),
             (_, false) => format!("Would change {places} in {files}; --write does it."),
         });
+        left.iter().for_each(|finding| streams.say(escape(&self.still(finding))));
         Ok(if trouble { exit::PARTIAL } else { exit::DONE })
     }
 
-    /// Applies all edits. Keys come first: they change no line numbers, so all refusals name places of the
-    /// original file.
-    fn fixed(&self, source: &Source, read_keys: &BTreeSet<String>) -> Result<Fixed, Error> {
-        let mut all = Fixed { text: source.text.clone(), ..Fixed::default() };
-        let mut take = |fixed: Fixed| {
-            all.changed += fixed.changed;
-            all.refused.extend(fixed.refused);
-            all.text = fixed.text;
-            all.text.clone()
+    /// Makes all edits, and checks the result by what the files show of the controller.
+    fn fixed(&self, sources: &[Source], streams: &mut Streams) -> Result<Checked, Error> {
+        let (mut settings, problems) = settings(sources, self.controllers.controller_namespace.as_deref());
+        for problem in problems {
+            streams.say(escape(&format!("Warning: {problem}")));
+        }
+        let version = self.controller.argo_version.or(settings.controllers_version());
+        settings.version = version.unwrap_or(NEWEST);
+        let around = Surroundings {
+            settings: &settings,
+            namespace: self.kube.namespace.as_deref().unwrap_or_default(),
         };
-        let broken = |fault| Error::new(format!("{}: {fault}", source.name));
-        let mut text = source.text.clone();
-        if self.unique_keys {
-            text = take(keys::unique_keys(&text, read_keys).map_err(broken)?);
-        }
-        text = take(lift::lift(&text).map_err(broken)?);
-        if let Some(strategy) = &self.strategy {
-            take(strategies::set_strategy(&text, strategy).map_err(broken)?);
-        }
-        Ok(all)
+        let wishes = Wishes {
+            strategy: self.strategy.as_ref(),
+            account: self.service_account.as_deref(),
+            unique_keys: self.unique_keys,
+        };
+        checked::fix(sources, around, wishes)
+            .map_err(|(at, fault)| Error::new(format!("{}: {fault}", sources[at].name)))
+    }
+
+    /// What is still to be done in the result, and the flag that does it.
+    fn still(&self, finding: &Finding) -> String {
+        let flag = match Reason::from_code(finding.code) {
+            Some(Reason::NoStrategy) if self.strategy.is_none() => "; --strategy sets one",
+            Some(Reason::DefaultServiceAccount) => "; --service-account names another",
+            Some(Reason::GcsMissing | Reason::RetryAttempts) if !self.unique_keys => {
+                "; --unique-keys tells them apart"
+            }
+            _ => "",
+        };
+        let Finding { code, why, .. } = finding;
+        format!("Left: {}: {} ({code}): {why}{flag}", finding.place(), finding.severity.as_str())
     }
 }
 

@@ -9,10 +9,12 @@ use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_gaps;
 use crate::cli::words;
 use crate::error::{Error, exit};
+use crate::output::escape::escape;
 use crate::output::lint::{LintFormat, write};
 use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::lint;
 use argo_gc_core::lint::types::Severity;
+use argo_gc_core::model::gap::Gap;
 use argo_gc_core::reason::Reason;
 use clap::Args;
 
@@ -110,7 +112,9 @@ impl Arguments {
         for problem in &problems {
             streams.say(Error::new(problem));
         }
-        notes.iter().for_each(|note| streams.say(note));
+        for Gap { what, why, effect } in &notes {
+            streams.say(escape(&format!("Note: {what}: {why}; {effect}")));
+        }
         let predictions = lint(&manifests, &settings);
         let all = predictions
             .into_iter()
@@ -128,14 +132,14 @@ impl Arguments {
             source,
             manifests: looked_at,
             findings,
-            gaps,
+            gaps: gaps.iter().chain(&notes).cloned().collect(),
         };
         write(&mut *streams.out, self.output, !self.no_headers, &report)?;
         streams.out.flush()?;
-        warn_of_gaps(&report.gaps, streams);
-        if looked_at == 0 {
+        warn_of_gaps(&gaps, streams);
+        if looked_at == 0 && manifests.is_empty() {
             streams.say("No workflow manifests found.");
-        } else if report.findings.is_empty() {
+        } else if report.findings.is_empty() && looked_at > 0 {
             let manifests = crate::output::text::plural(looked_at as u64, "manifest");
             streams.say(format!("No findings in {manifests} for Argo {}.", report.argo_version));
         }

@@ -29,7 +29,7 @@ const POD_EVENTS: Listing = Listing {
     effect: "that a GC pod was refused, not scheduled or lacked a secret may not be told",
 };
 
-const REPOSITORIES: Listing = Listing {
+pub(crate) const REPOSITORIES: Listing = Listing {
     kind: RelatedKind::ConfigMaps,
     resource: "configmaps",
     group: "/api/v1",

@@ -1,11 +1,13 @@
 //! Reads workflow templates and cron workflows from the API server, for `lint`.
 
+use crate::cluster::accounts::REPOSITORIES;
 use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::listing::{Listing, gap};
 use crate::cluster::referrers::ARGO;
 use crate::error::Error;
 use argo_gc_core::argo::list::{Item, Malformed};
+use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::lint::types::ManifestKind;
 use argo_gc_core::model::context::{Controllers, RelatedKind};
 use argo_gc_core::model::gap::Gap;
@@ -35,6 +37,8 @@ pub struct Manifests {
     pub objects: Vec<(ManifestKind, Value)>,
     pub malformed: Vec<Malformed>,
     pub controllers: Controllers,
+    /// The ConfigMaps of artifact repositories.
+    pub repositories: Vec<ConfigMap>,
     pub gaps: Vec<Gap>,
 }
 
@@ -61,6 +65,13 @@ impl Cluster {
         }
         if let Some(error) = first.filter(|_| manifests.gaps.len() == LISTINGS.len()) {
             return Err(error);
+        }
+        match self.list::<ConfigMap>(&REPOSITORIES, namespace).await {
+            Ok(items) => items.into_iter().for_each(|item| match item {
+                Item::Object(config) => manifests.repositories.push(*config),
+                Item::Malformed(malformed) => manifests.malformed.push(malformed),
+            }),
+            Err(error) => manifests.gaps.push(gap(&REPOSITORIES, namespace, &error)),
         }
         let (controllers, gaps) = self.controllers(query).await;
         manifests.gaps.extend(gaps);

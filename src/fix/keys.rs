@@ -1,4 +1,5 @@
-//! Adds the run's UID in front of keys that all runs share, unless something reads them by name.
+//! Adds the run's UID in front of keys that all runs share, and the pod's name in front of those that several nodes or
+//! attempts of one run share, unless something reads them by name.
 
 use crate::fix::LAYOUT;
 use crate::fix::edit::Edits;
@@ -6,12 +7,15 @@ use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
 use crate::syntax::tree::SyntaxError;
 use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::lint::artifact::is_fixed;
-use argo_gc_core::lint::path::FieldPath;
+use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The text that is added in front of a key.
-const PREFIX: &str = "{{workflow.uid}}/";
+/// What tells runs apart.
+const RUN: &str = "{{workflow.uid}}/";
+
+/// What tells the nodes and attempts of a run apart.
+const POD: &str = "{{pod.name}}/";
 
 /// Kinds of locations whose key is an object's name in a bucket.
 const KEYS: [(&str, &str); 5] =
@@ -23,11 +27,22 @@ pub fn read_keys(value: &Value) -> BTreeSet<String> {
     uses.into_iter().filter(|found| found.read).map(|found| found.key).collect()
 }
 
-/// Makes the fixed keys of output artifacts unique; `read` are the keys that any manifest reads.
+/// What is known of the keys of one text.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'k> {
+    /// The keys that any manifest reads.
+    pub read: &'k BTreeSet<String>,
+    /// The fields whose key several nodes or attempts of one run write, each with the number of its document.
+    pub repeated: &'k BTreeSet<(usize, FieldPath)>,
+    /// Whether inline templates of the text have to stay.
+    pub inline_stays: bool,
+}
+
+/// Makes the keys of output artifacts unique that are not.
 ///
 /// # Errors
 /// The text can't be read.
-pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixed, SyntaxError> {
+pub fn unique_keys(text: &str, keys: &Keys<'_>) -> Result<Fixed, SyntaxError> {
     let mut source = read(text)?;
     let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
     for at in 0..source.documents.len() {
@@ -42,9 +57,13 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
             let Some(key) = path.of(&document.value).and_then(Value::as_str).map(str::to_owned) else {
                 continue;
             };
-            if !is_fixed(&key) {
-                continue;
-            }
+            let repeated = keys.repeated.contains(&(at, path.clone()));
+            let prefix = match (is_fixed(&key), repeated) {
+                (false, false) => continue,
+                (true, false) => RUN.to_owned(),
+                (false, true) => POD.to_owned(),
+                (true, true) => format!("{RUN}{POD}"),
+            };
             let node = document.at(&path);
             let refusal = |why: &str| Refusal {
                 line: node.line,
@@ -59,12 +78,17 @@ pub fn unique_keys(text: &str, read_elsewhere: &BTreeSet<String>) -> Result<Fixe
                     || read.starts_with(&folder)
                     || key.starts_with(&format!("{}/", read.trim_end_matches('/')))
             };
-            if read_elsewhere.iter().any(is_read) {
+            if keys.read.iter().any(is_read) {
                 fixed.refused.push(refusal("a manifest reads it by that name"));
                 continue;
             }
+            let inline = path.0.contains(&Part::Key("inline".to_owned()));
+            if repeated && inline && keys.inline_stays {
+                fixed.refused.push(refusal("Argo refuses {{pod.name}}, which it needs, in an inline template"));
+                continue;
+            }
             let mut edits = Edits::default();
-            let new = format!("{PREFIX}{}", key.trim_start_matches('/'));
+            let new = format!("{prefix}{}", key.trim_start_matches('/'));
             edits.replace(node.span.clone(), Value::from(new.as_str()).to_string());
             let mut expected = document.value.clone();
             if let Some(place) = path.of_mut(&mut expected) {

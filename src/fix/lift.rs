@@ -1,7 +1,7 @@
 //! Turns inline bodies into named templates, one at a time, the innermost first.
 
 use crate::fix::edit::{Edits, Layout, Parameter, Spot};
-use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
+use crate::fix::outcome::{Barred, Fixed, Refusal, kind, means, read};
 use crate::fix::scope::{Fate, Level};
 use crate::fix::{LAYOUT, edit, moved, scope, vars};
 use crate::syntax::source::{Document, Source};
@@ -18,57 +18,126 @@ struct Place {
     step: FieldPath,
 }
 
-/// Lifts every inline body that can be lifted without changing what it does.
+/// Lifts the inline bodies that can be lifted without changing what they do, in all documents that are not barred.
+///
+/// Argo validates only the first inline body of a manifest (all have one name, the empty one, in
+/// workflow/validate/validate.go@v4.1.2). A body that stays and uses variables of the template around it may become
+/// the first, and be refused; then all bodies of its manifest stay.
 ///
 /// # Errors
 /// The text can't be read.
-pub fn lift(text: &str) -> Result<Fixed, SyntaxError> {
-    let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
-    let mut refused: BTreeMap<Place, String> = BTreeMap::new();
-    let mut source = read(text)?;
-    while let Some(place) = next(&source, &refused) {
-        match lift_one(&source, &place) {
-            Ok(text) => {
-                source = read(&text)?;
-                fixed.text = text;
-                fixed.changed += 1;
-            }
-            Err(why) => {
-                refused.insert(place, why);
+pub fn lift(text: &str, barred: &Barred) -> Result<Fixed, SyntaxError> {
+    let given = read(text)?;
+    let mut barred = barred.clone();
+    let mut left = BTreeMap::new();
+    loop {
+        let pass = Pass::over(text, &barred, left)?;
+        let Some((document, why)) = pass.torn(&given) else { return Ok(pass.finish(&given, &barred)) };
+        barred.insert(document, why);
+        left = pass.left;
+    }
+}
+
+/// One try to lift everything.
+struct Pass {
+    text: String,
+    /// The documents in which a body was lifted.
+    lifted: BTreeSet<usize>,
+    changed: usize,
+    left: BTreeMap<Place, String>,
+}
+
+impl Pass {
+    fn over(
+        text: &str,
+        barred: &Barred,
+        left: BTreeMap<Place, String>,
+    ) -> Result<Self, SyntaxError> {
+        let mut pass = Self { text: text.to_owned(), lifted: BTreeSet::new(), changed: 0, left };
+        let mut source = read(text)?;
+        while let Some(place) = next(&source, &pass.left, barred) {
+            match lift_one(&source, &place) {
+                Ok(text) => {
+                    source = read(&text)?;
+                    pass.text = text;
+                    pass.lifted.insert(place.document);
+                    pass.changed += 1;
+                }
+                Err(why) => {
+                    pass.left.insert(place, why);
+                }
             }
         }
+        Ok(pass)
     }
-    // Lifting a body does not change the paths of the others.
-    let given = read(text)?;
-    for (place, why) in refused {
-        let document = &given.documents[place.document];
-        let step = document.at(&place.step);
-        let inline = step.entry("inline").map_or(step, |(key, _)| key);
-        let name = step.get("name").and_then(Node::text).unwrap_or_default();
-        let (line, column) = (inline.line, inline.column);
-        fixed.refused.push(Refusal { line, column, what: format!("the inline template of {name:?}"), why });
+
+    /// The first document that was lifted in part though a body that stays uses variables of the template around it.
+    fn torn(&self, given: &Source) -> Option<(usize, String)> {
+        self.left.keys().filter(|place| self.lifted.contains(&place.document)).find_map(|place| {
+            let document = given.documents.get(place.document)?;
+            let tag = taken(document, &place.step)?;
+            let name = document.at(&place.step).get("name").and_then(Node::text).unwrap_or_default();
+            let why = format!(
+                "the inline template of {name:?} has to stay and uses {{{{{tag}}}}}, which Argo refuses in the first \
+                 inline template of a manifest; so all are lifted, or none"
+            );
+            Some((place.document, why))
+        })
     }
-    fixed.refused.sort();
-    Ok(fixed)
+
+    fn finish(mut self, given: &Source, barred: &Barred) -> Fixed {
+        for (number, why) in barred {
+            let Some(document) = given.documents.get(*number) else { continue };
+            for step in bodies(document) {
+                self.left.entry(Place { document: *number, step }).or_insert_with(|| why.clone());
+            }
+        }
+        // Lifting a body does not change the paths of the others.
+        let refusal = |(place, why): (Place, String)| {
+            let step = given.documents.get(place.document)?.at(&place.step);
+            let inline = step.entry("inline").map_or(step, |(key, _)| key);
+            let name = step.get("name").and_then(Node::text).unwrap_or_default();
+            let (line, column) = (inline.line, inline.column);
+            Some(Refusal { line, column, what: format!("the inline template of {name:?}"), why })
+        };
+        let mut refused: Vec<Refusal> = self.left.into_iter().filter_map(refusal).collect();
+        refused.sort();
+        Fixed { text: self.text, changed: self.changed, refused }
+    }
+}
+
+/// The first variable of the templates around a body that the body takes, outside expressions: these are not validated.
+fn taken(document: &Document, step: &FieldPath) -> Option<String> {
+    let spec = kind(document)?.spec_path();
+    let levels = levels(&document.value, step, &spec)?;
+    let inline = step.key("inline");
+    let body = inline.of(&document.value)?;
+    let mut scalars = Vec::new();
+    document.at(&inline).scalars(&mut scalars);
+    let tags = scalars.into_iter().flat_map(|scalar| vars::tags(scalar.text().unwrap_or_default()));
+    let mut outer = tags.map(|(_, tag)| tag).filter(|tag| !tag.starts_with('='));
+    outer.find(|tag| scope::fate(tag, &levels, body) != Fate::Keep).map(str::to_owned)
 }
 
 /// The innermost inline body that is not refused. Bodies around a refused one are refused too.
-fn next(source: &Source, refused: &BTreeMap<Place, String>) -> Option<Place> {
-    for (number, document) in source.documents.iter().enumerate() {
-        let Some(kind) = kind(document) else { continue };
-        let templates = kind.spec_path().key("templates");
-        let count = templates.of(&document.value).and_then(Value::as_array).map_or(0, Vec::len);
-        for at in 0..count {
-            let mut found = Vec::new();
-            let path = templates.index(at);
-            inner(path.of(&document.value)?, &path, &mut found);
-            let left = found.into_iter().map(|step| Place { document: number, step });
-            if let Some(place) = left.into_iter().find(|place| !refused.contains_key(place)) {
-                return Some(place);
-            }
-        }
-    }
-    None
+fn next(source: &Source, left: &BTreeMap<Place, String>, barred: &Barred) -> Option<Place> {
+    let open = source.documents.iter().enumerate().filter(|(number, _)| !barred.contains_key(number));
+    let mut places =
+        open.flat_map(|(number, document)| bodies(document).into_iter().map(move |step| (number, step)));
+    places.find_map(|(document, step)| {
+        let place = Place { document, step };
+        (!left.contains_key(&place)).then_some(place)
+    })
+}
+
+/// The steps of a manifest that have inline bodies, the innermost of each template first.
+fn bodies(document: &Document) -> Vec<FieldPath> {
+    let mut found = Vec::new();
+    let Some(kind) = kind(document) else { return found };
+    let templates = kind.spec_path().key("templates");
+    let listed = templates.of(&document.value).and_then(Value::as_array).into_iter().flatten();
+    listed.enumerate().for_each(|(at, template)| inner(template, &templates.index(at), &mut found));
+    found
 }
 
 /// All steps below a template that have inline bodies, the innermost first.

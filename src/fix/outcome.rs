@@ -4,6 +4,10 @@ use crate::syntax::source::{Document, Source};
 use crate::syntax::tree::SyntaxError;
 use argo_gc_core::lint::types::ManifestKind;
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The documents of a text that must stay as they are, each with the reason.
+pub type Barred = BTreeMap<usize, String>;
 
 /// A place that was not changed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

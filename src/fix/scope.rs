@@ -39,10 +39,39 @@ impl<'v> Level<'v> {
         !self.template["retryStrategy"].is_null()
     }
 
+    /// Whether the step may have an argument of a task: it is none of this template's, or the step depends on it.
+    fn waits_for(&self, task: &str) -> bool {
+        if self.template["dag"].is_null() || !siblings(self.template).contains(task) {
+            return true;
+        }
+        let mut ahead: Vec<&str> = self.step["name"].as_str().into_iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = ahead.pop() {
+            let tasks = self.template["dag"]["tasks"].as_array().into_iter().flatten();
+            for before in tasks.filter(|step| step["name"] == name).flat_map(dependencies) {
+                if before == task {
+                    return true;
+                }
+                if seen.insert(before) {
+                    ahead.push(before);
+                }
+            }
+        }
+        false
+    }
+
     /// The beginning of its variables: `steps` or `tasks`.
     fn prefix(&self) -> &'static str {
         if self.template["dag"].is_null() { "steps" } else { "tasks" }
     }
+}
+
+/// The names of the tasks that a task names in `dependencies` or `depends`, as `a`, `a.Succeeded && !b`.
+fn dependencies(task: &Value) -> Vec<&str> {
+    let listed = task["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let depends = task["depends"].as_str().unwrap_or_default();
+    let words = depends.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
+    listed.chain(words.filter_map(|word| word.split('.').next()).filter(|word| !word.is_empty())).collect()
 }
 
 /// The names that a template's inputs or outputs declare.
@@ -110,6 +139,9 @@ pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
                 true if rest.contains(&"artifacts") => {
                     Fate::Refuse("an artifact of the enclosing template can't be handed over as a parameter")
                 }
+                true if *prefix == "tasks" && !levels.iter().all(|level| level.waits_for(name)) => Fate::Refuse(
+                    "the task does not depend on that one, and Argo refuses such an argument; add the dependency",
+                ),
                 true => Fate::Pass(sanitized(tag)),
             }
         }
@@ -125,12 +157,13 @@ fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     let words = vars::words(expression);
     let has = |word: &str| words.contains(&word);
     if has("item") && levels.iter().any(Level::loops) {
-        return Fate::Refuse("an expression uses {{item}} of the enclosing step");
+        return Fate::Refuse("an expression uses {{item}} of the enclosing step; hand it over in the step's arguments, and use the body's own input");
     }
     let refers = has("steps") || has("tasks");
     let outer = || levels.iter().flat_map(|level| siblings(level.template));
     if refers && (siblings(body).is_empty() || outer().any(|name| expression.contains(name))) {
-        return Fate::Refuse("an expression uses steps or tasks of the enclosing template");
+        return Fate::Refuse("an expression uses steps or tasks of the enclosing template; hand the value over in the step's arguments, and use \
+             the body's own input");
     }
     if has("node") || (has("retries") || has("lastRetry")) && levels.iter().any(Level::retries) {
         return Fate::Refuse("an expression may use values of the enclosing node");

@@ -1,8 +1,11 @@
 //! The findings that `lint` shows, with their places in files.
 
-use crate::syntax::source::Source;
+use crate::syntax::source::{Source, reach};
+use crate::syntax::tree;
+use crate::syntax::tree::{Node, Shape, Style};
 use argo_gc_core::lint::path::FieldPath;
 use argo_gc_core::lint::types::{Manifest, Prediction, Severity};
+use argo_gc_core::lint::within::masked;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
 use serde::Serialize;
@@ -88,8 +91,28 @@ impl Finding {
 
 /// The place of a path, or of the longest part of it that exists.
 pub fn place(source: &Source, document: usize, path: &FieldPath) -> Span {
-    let node = source.documents[document].at(path);
-    Span { file: source.name.clone(), line: node.line, column: node.column }
+    let (node, rest) = reach(&source.documents[document].node, path);
+    let within = within(&source.text, node, &rest);
+    let (line, column) = within.unwrap_or((node.line, node.column));
+    Span { file: source.name.clone(), line, column }
+}
+
+/// The place of a path within the manifest that a block text holds, whose lines are lines of the file.
+fn within(text: &str, node: &Node, path: &FieldPath) -> Option<(usize, usize)> {
+    let Shape::Scalar { text: inner, style: Style::Block } = &node.shape else { return None };
+    if path.0.is_empty() {
+        return None;
+    }
+    let documents = tree::parse(&masked(inner)).ok()?;
+    let (found, _) = reach(documents.first()?, path);
+    let wanted = inner.lines().nth(found.line - 1)?;
+    let before = text.get(..node.span.start)?.matches('\n').count();
+    // The text begins on the line of its header, or on the next.
+    [before, before + 1].into_iter().find_map(|first| {
+        let line = text.lines().nth(first + found.line - 1)?;
+        let indent = line.strip_suffix(wanted).filter(|indent| indent.trim().is_empty())?;
+        Some((first + found.line, indent.chars().count() + found.column))
+    })
 }
 
 /// Where a manifest was read from.

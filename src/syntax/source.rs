@@ -47,19 +47,24 @@ impl Source {
 impl Document {
     /// The node at a path, or the last node that exists on the way to it.
     pub fn at(&self, path: &FieldPath) -> &Node {
-        let mut node = &self.node;
-        for part in &path.0 {
-            let next = match part {
-                Part::Key(key) => node.get(key),
-                Part::Index(at) => node.item(*at),
-            };
-            match next {
-                Some(next) => node = next,
-                None => break,
-            }
-        }
-        node
+        reach(&self.node, path).0
     }
+}
+
+/// The node at a path below another one, or the last node that exists on the way to it, and what is left of the path.
+pub(crate) fn reach<'n>(from: &'n Node, path: &FieldPath) -> (&'n Node, FieldPath) {
+    let mut node = from;
+    for (at, part) in path.0.iter().enumerate() {
+        let next = match part {
+            Part::Key(key) => node.get(key),
+            Part::Index(at) => node.item(*at),
+        };
+        match next {
+            Some(next) => node = next,
+            None => return (node, FieldPath(path.0[at..].to_vec())),
+        }
+    }
+    (node, FieldPath::default())
 }
 
 /// `list_kind` is the kind of the list that holds the object; items of a list may leave out their kind.

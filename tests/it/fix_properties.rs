@@ -2,7 +2,7 @@
 
 use crate::support::{COMMENTED, in_process};
 use argo_gc::fix::lift::lift;
-use argo_gc::fix::outcome::Fixed;
+use argo_gc::fix::outcome::{Barred, Fixed};
 use argo_gc::syntax::tree;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -352,7 +352,7 @@ proptest! {
         let text = write_down(&value, style);
         let read = tree::parse(&text).unwrap();
         prop_assert_eq!(&read[0].value(), &value, "the test's own writer is wrong:\n{}", text);
-        let Fixed { text: fixed, changed, refused } = lift(&text).unwrap();
+        let Fixed { text: fixed, changed, refused } = lift(&text, &Barred::new()).unwrap();
         let all = tree::parse(&fixed).unwrap();
         prop_assert_eq!(all.len(), 1);
         let after = all[0].value();
@@ -395,7 +395,7 @@ proptest! {
                 text.replace_range(at..end, &new);
             }
         }
-        if let Ok(fixed) = lift(&text) {
+        if let Ok(fixed) = lift(&text, &Barred::new()) {
             prop_assert!(tree::parse(&fixed.text).is_ok());
             prop_assert!(fixed.changed > 0 || fixed.text == text);
         }

@@ -2,6 +2,7 @@
 
 use crate::argo::de;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The strategy: when Argo is asked to collect an artifact.
@@ -75,6 +76,16 @@ pub struct ArtifactGc {
     /// Only at the workflow level, since v3.5.0.
     #[serde(deserialize_with = "de::or_default")]
     pub force_finalizer_removal: bool,
+    #[serde(deserialize_with = "de::or_default")]
+    pub pod_metadata: PodMetadata,
+}
+
+/// What GC pods carry besides Argo's own labels.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PodMetadata {
+    #[serde(deserialize_with = "de::or_default")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One artifact of a template or a node.

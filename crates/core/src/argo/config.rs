@@ -26,6 +26,8 @@ pub struct ControllerConfig {
     pub namespace: Option<String>,
     /// `workflowDefaults.spec.artifactGC`.
     pub default_gc: Option<ArtifactGc>,
+    /// The whole of `workflowDefaults.spec`, as written; null if there is none.
+    pub default_spec: Value,
     /// The limit of workflows at a time, in total and per namespace; none for no limit.
     pub parallelism: Option<u64>,
     pub namespace_parallelism: Option<u64>,
@@ -72,6 +74,9 @@ impl ControllerConfig {
                 .get("workflowDefaults", typed::<Option<Defaults>>)
                 .flatten()
                 .and_then(|defaults| defaults.spec.artifact_gc),
+            default_spec: settings
+                .get("workflowDefaults", |value| Ok(value["spec"].clone()))
+                .unwrap_or_default(),
             parallelism: settings.get("parallelism", limit).flatten(),
             namespace_parallelism: settings.get("namespaceParallelism", limit).flatten(),
             repository: settings.get("artifactRepository", Repository::read).flatten(),

@@ -4,13 +4,19 @@
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::version::Version;
 use crate::lint::model::Body;
-use crate::lint::types::{Settings, Severity};
+use crate::lint::settings::Local;
+use crate::lint::types::Severity;
+use crate::lint::written;
+use crate::lint::written::Again;
 use crate::model::engine::StorageEngine;
 use crate::model::location::clean;
 use crate::reason::Reason;
 
 /// The first release whose OSS driver deletes.
 const OSS_DELETES: Version = Version(3, 6, 0);
+
+/// The first release whose Azure driver takes a missing blob for deleted.
+const AZURE_FORGIVES: Version = Version(3, 4, 8);
 
 /// A finding at one place in a manifest.
 pub(crate) struct Place {
@@ -36,15 +42,20 @@ impl Place {
 type Fields = &'static [&'static str];
 
 /// Returns everything the storage driver will do wrong, each with the field below the artifact that shows it.
-pub(crate) fn storage(settings: &Settings, body: &Body, artifact: &Artifact) -> Vec<(Fields, Place)> {
+pub(crate) fn storage(
+    local: &Local<'_>,
+    body: &Body,
+    artifact: &Artifact,
+    again: Again,
+) -> Vec<(Fields, Place)> {
     let mut found = Vec::new();
     let own = &artifact.location;
     let own_engine = own.kind();
-    let base = base(settings, body);
+    let base = base(local, body);
     // A location that is not complete gets its type from the location that completes it.
     let engine =
         if own.is_full() { own_engine } else { base.and_then(ArtifactLocation::kind).or(own_engine) };
-    let version = settings.version;
+    let version = local.version;
     if let Some(engine) = engine.filter(|engine| !deletes(*engine, version)) {
         let detail = format!("the {} driver of {version} has no delete", engine.as_str());
         found.push((field(own_engine), Place::failing(Reason::UnsupportedDriver, detail)));
@@ -65,16 +76,47 @@ pub(crate) fn storage(settings: &Settings, body: &Body, artifact: &Artifact) -> 
     } else if artifact.is_unarchived() {
         found.extend(unarchived(engine, key, version).map(|place| (UNARCHIVED, place)));
     }
+    let key = written::key(local, body, artifact).unwrap_or_default();
+    let field = if own.key().is_some() { key_field(own_engine) } else { &[] };
+    found.extend(repeated(engine, version, &key, again).into_iter().map(|place| (field, place)));
+    found
+}
+
+/// Predicts what happens to a key that is written more than once.
+fn repeated(engine: Option<StorageEngine>, version: Version, key: &str, again: Again) -> Vec<Place> {
+    // Where deleting what is gone succeeds, only what was written last is lost.
+    let fails = match engine {
+        Some(StorageEngine::Azure) => version < AZURE_FORGIVES,
+        other => other == Some(StorageEngine::Gcs),
+    };
+    let unknown = engine.is_none();
+    let mut found = Vec::new();
+    if again.nodes.perhaps_again() && (fails || unknown) {
+        let surely = again.nodes.surely_again() && fails;
+        let several = if again.nodes.surely_again() { "several nodes" } else { "perhaps several nodes" };
+        let detail = format!(
+            "{several} of one run write {key:?}; deleting it a second time fails{}",
+            if unknown { " on GCS" } else { "" }
+        );
+        found.push(match surely {
+            true => Place::failing(Reason::GcsMissing, detail),
+            false => Place::note(Reason::GcsMissing, detail),
+        });
+    }
+    if again.attempts {
+        let detail = format!("all attempts of a run write {key:?}; deleting it a second time fails");
+        found.push(match fails {
+            true => Place::failing(Reason::RetryAttempts, detail),
+            false => Place::note(Reason::RetryAttempts, format!("{detail} on GCS")),
+        });
+    }
     if is_fixed(key) {
         let detail =
             format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
-        found.push((key_field(own_engine), Place::note(Reason::SharedKey, detail)));
-    } else if body.retries
-        && !key.is_empty()
-        && !["{{pod.name}}", "{{retries}}"].iter().any(|tag| key.contains(tag))
-    {
-        let detail = format!("all attempts of a run write {key:?}; deleting it a second time fails on GCS");
-        found.push((key_field(own_engine), Place::note(Reason::RetryAttempts, detail)));
+        found.push(Place::note(Reason::SharedKey, detail));
+    } else if again.nodes.surely_again() && !fails {
+        let detail = format!("several nodes of one run write {key:?}, and only the last one's content stays");
+        found.push(Place::note(Reason::SharedKey, detail));
     }
     found
 }
@@ -107,10 +149,10 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
 
 /// Returns the location from which a key is completed: the template's archive location if it names a place,
 /// else the repository.
-fn base<'a>(settings: &'a Settings, body: &'a Body) -> Option<&'a ArtifactLocation> {
+pub(crate) fn base<'a>(local: &Local<'a>, body: &'a Body) -> Option<&'a ArtifactLocation> {
     // In a manifest its key may still be missing, because the default key format fills it in.
     let own = body.archive_location.as_ref().filter(|location| location.kind().is_some());
-    own.or(settings.repository.as_ref())
+    own.or(local.repository.map(|repository| &repository.location))
 }
 
 fn deletes(engine: StorageEngine, version: Version) -> bool {
@@ -158,7 +200,7 @@ fn field(engine: Option<StorageEngine>) -> Fields {
     }
 }
 
-fn key_field(engine: Option<StorageEngine>) -> Fields {
+pub(crate) fn key_field(engine: Option<StorageEngine>) -> Fields {
     match engine {
         Some(StorageEngine::Gcs) => &["gcs", "key"],
         Some(StorageEngine::S3) => &["s3", "key"],

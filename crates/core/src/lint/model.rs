@@ -1,8 +1,11 @@
 //! Specs, templates and steps for `lint`, each with its path in the manifest.
 
 use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
+use crate::argo::de;
 use crate::argo::node::TemplateRef;
 use crate::lint::path::{FieldError, FieldPath};
+use crate::lint::times::Times;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,11 +17,22 @@ pub(crate) struct Spec {
     pub on_exit: String,
     pub gc: Option<ArtifactGc>,
     pub archive_logs: Option<bool>,
+    pub repository: Option<RepositoryRef>,
     pub template_ref: Option<TemplateRef>,
     pub hooks: Vec<Hook>,
     pub templates: Vec<Body>,
     /// The artifacts that `templateDefaults` declares, with their paths.
     pub defaults: Vec<(FieldPath, Artifact)>,
+}
+
+/// `artifactRepositoryRef`: a key of a ConfigMap, both with defaults.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct RepositoryRef {
+    #[serde(deserialize_with = "de::or_default")]
+    pub config_map: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub key: String,
 }
 
 /// The kind of node that a template's body makes.
@@ -51,6 +65,7 @@ pub(crate) struct Body {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub path: FieldPath,
+    pub times: Times,
     pub target: Target,
     pub hooks: Vec<Hook>,
 }
@@ -85,6 +100,7 @@ impl Spec {
             on_exit: text(spec, "onExit", path)?,
             gc: typed(&spec["artifactGC"], &path.key("artifactGC"))?,
             archive_logs: typed(&spec["archiveLogs"], &path.key("archiveLogs"))?,
+            repository: typed(&spec["artifactRepositoryRef"], &path.key("artifactRepositoryRef"))?,
             template_ref: typed(&spec["workflowTemplateRef"], &path.key("workflowTemplateRef"))?,
             hooks: hooks(spec, path)?,
             defaults: artifacts(&spec["templateDefaults"], &defaults)?,
@@ -167,7 +183,7 @@ impl Call {
         if !on_exit.is_empty() {
             hooks.push(Hook { path: path.key("onExit"), target: Target::Named(on_exit) });
         }
-        Ok(Self { path, target, hooks })
+        Ok(Self { path, times: Times::of(step), target, hooks })
     }
 }
 

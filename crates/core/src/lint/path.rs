@@ -40,6 +40,12 @@ impl FieldPath {
         Self(parts)
     }
 
+    /// Returns the path that continues with another one.
+    #[must_use]
+    pub fn join(&self, below: &Self) -> Self {
+        Self(self.0.iter().chain(&below.0).cloned().collect())
+    }
+
     /// Returns the path of the enclosing value.
     #[must_use]
     pub fn parent(&self) -> Self {

@@ -7,8 +7,10 @@ use crate::lint::artifact;
 use crate::lint::artifact::Place;
 use crate::lint::model::{Body, Makes};
 use crate::lint::path::FieldPath;
-use crate::lint::types::{Manifest, Prediction, Settings, Severity};
+use crate::lint::settings::{Local, Settings};
+use crate::lint::types::{Prediction, Severity};
 use crate::lint::walk::{Library, Missing, Reach, Usage};
+use crate::lint::written::Written;
 use crate::reason::Reason;
 use std::collections::HashMap;
 
@@ -16,98 +18,131 @@ use std::collections::HashMap;
 /// strategy.
 const COUNTS_ARTIFACTS: Version = Version(3, 4, 5);
 
-/// The first release with `forceFinalizerRemoval`.
-const FORCE: Version = Version(3, 5, 0);
-
 /// One root, with everything it reaches.
 pub(crate) struct Root<'m> {
-    at: usize,
+    pub at: usize,
     /// The manifests whose templates are at the root's top level.
-    tops: Vec<usize>,
-    library: &'m Library<'m>,
+    pub tops: Vec<usize>,
+    pub library: &'m Library<'m>,
     pub settings: &'m Settings,
-    reach: Reach<'m>,
-    /// The merged settings: the root's own values first, then the workflow template's.
-    gc: ArtifactGc,
-    gc_set: bool,
-    gc_path: (usize, FieldPath),
-    archive_logs: bool,
-    logs_path: Option<(usize, FieldPath)>,
+    /// What counts of the settings.
+    pub local: Local<'m>,
+    pub reach: Reach<'m>,
+    /// The merged settings: the root's own values first, then the workflow template's, then the controller's defaults.
+    pub gc: ArtifactGc,
+    pub gc_set: bool,
+    pub gc_path: (usize, FieldPath),
+    pub archive_logs: bool,
+    pub logs_path: Option<(usize, FieldPath)>,
     /// True if a workflow template is run as a whole through `workflowTemplateRef`.
     whole: bool,
     /// True if only `templateRef` of other workflows can lead to this root.
-    called_only: bool,
-    finalizer: bool,
+    pub called_only: bool,
+    pub finalizer: bool,
     /// True if a template that was not given may cause the finalizer to be set.
     unseen: bool,
     /// The inline body that makes a strategy fail, by strategy.
     culprits: HashMap<Strategy, String>,
+    pub written: Written,
 }
 
 /// Returns the predictions for one root.
-pub(crate) fn predict<'m>(
-    at: usize,
-    manifest: &'m Manifest,
-    library: &'m Library<'m>,
-    settings: &'m Settings,
-) -> Vec<Prediction> {
-    let roots = library.roots_of(at);
-    if let Some(reference) = manifest.spec.template_ref.as_ref().filter(|_| roots.len() == 1) {
-        let path = manifest.spec.path.key("workflowTemplateRef");
-        let detail = format!("{} was not given, so nothing can be said about its templates", reference.name);
-        return vec![about(at, path, Severity::Unknown, Reason::TemplateUnseen, detail)];
+pub(crate) fn predict(at: usize, library: &Library<'_>, settings: &Settings) -> Vec<Prediction> {
+    if let Some(root) = Root::new(at, library, settings) {
+        return root.predictions();
     }
-    let reach = library.reach(&roots, at);
-    let specs: Vec<_> = roots.iter().map(|at| (*at, &library.manifests[*at].spec)).collect();
-    let mut gc = ArtifactGc::default();
-    let mut gc_path = (at, manifest.spec.gc_path());
-    for (from, spec) in &specs {
-        let Some(block) = &spec.gc else { continue };
-        if gc.strategy == Strategy::Unset && block.strategy != Strategy::Unset {
-            gc.strategy = block.strategy.clone();
-            gc_path = (*from, spec.gc_path());
+    let spec = &library.manifests[at].spec;
+    let name = spec.template_ref.as_ref().map(|reference| reference.name.as_str()).unwrap_or_default();
+    let path = spec.path.key("workflowTemplateRef");
+    let detail = format!("{name} was not given, so nothing can be said about its templates");
+    vec![about(at, path, Severity::Unknown, Reason::TemplateUnseen, detail)]
+}
+
+impl<'m> Root<'m> {
+    /// Follows a root; returns none if the template that it runs was not given.
+    pub fn new(at: usize, library: &'m Library<'m>, settings: &'m Settings) -> Option<Self> {
+        let manifest = &library.manifests[at];
+        let tops = library.roots_of(at);
+        if manifest.spec.template_ref.is_some() && tops.len() == 1 {
+            return None;
         }
-        if gc.service_account_name.is_empty() {
-            gc.service_account_name.clone_from(&block.service_account_name);
+        let reach = library.reach(&tops, at);
+        let specs: Vec<_> = tops.iter().map(|at| (*at, &library.manifests[*at].spec)).collect();
+        let references: Vec<_> = specs.iter().filter_map(|(_, spec)| spec.repository.as_ref()).collect();
+        let local = settings.local(&manifest.namespace, &manifest.instance_id, &references);
+        let mut gc = ArtifactGc::default();
+        let mut gc_path = (at, manifest.spec.gc_path());
+        for (from, spec) in &specs {
+            let Some(block) = &spec.gc else { continue };
+            if gc.strategy == Strategy::Unset && block.strategy != Strategy::Unset {
+                gc_path = (*from, spec.gc_path());
+            }
+            merge(&mut gc, block);
         }
-        gc.force_finalizer_removal |= block.force_finalizer_removal;
+        if let Some(block) = local.defaults.and_then(|spec| spec.gc.as_ref()) {
+            merge(&mut gc, block);
+        }
+        let logs = specs.iter().find_map(|(at, spec)| Some((*at, spec, spec.archive_logs?)));
+        let entry = specs.iter().any(|(_, spec)| !spec.entrypoint.is_empty());
+        let called_only = manifest.kind.is_template() && !entry;
+        if called_only && gc.strategy == Strategy::Unset {
+            // The caller sets the strategy; the effect of an inline template is the same under every strategy.
+            gc.strategy = Strategy::OnWorkflowDeletion;
+        }
+        let by_default = local.defaults.and_then(|spec| spec.archive_logs);
+        let by_repository = || local.repository.is_some_and(|repository| repository.archive_logs);
+        let mut root = Root {
+            at,
+            library,
+            settings,
+            gc_set: specs.iter().any(|(_, spec)| spec.gc.is_some()),
+            gc,
+            gc_path,
+            archive_logs: logs.map(|(_, _, logs)| logs).or(by_default).unwrap_or_else(by_repository),
+            logs_path: logs
+                .filter(|(_, _, logs)| *logs)
+                .map(|(at, spec, _)| (at, spec.path.key("archiveLogs"))),
+            whole: tops.len() > 1 || manifest.kind.is_template(),
+            tops,
+            local,
+            called_only,
+            finalizer: false,
+            unseen: reach.missing.iter().any(|missing| !missing.dynamic),
+            reach,
+            culprits: HashMap::new(),
+            written: Written::default(),
+        };
+        root.finalizer = root.gets_finalizer();
+        root.culprits = root.culprits();
+        root.written = root.written(|artifact| root.asks(artifact));
+        Some(root)
     }
-    let logs = specs.iter().find_map(|(at, spec)| Some((*at, spec, spec.archive_logs?)));
-    let entry = specs.iter().any(|(_, spec)| !spec.entrypoint.is_empty());
-    let called_only = manifest.kind.is_template() && !entry;
-    if called_only && gc.strategy == Strategy::Unset {
-        // The caller sets the strategy; the effect of an inline template is the same under every strategy.
-        gc.strategy = Strategy::OnWorkflowDeletion;
+
+    fn predictions(&self) -> Vec<Prediction> {
+        let mut found = Vec::new();
+        self.workflow_level(&mut found);
+        for usage in &self.reach.usages {
+            self.usage(usage, &mut found);
+        }
+        for missing in &self.reach.missing {
+            found.extend(self.missing(missing));
+        }
+        found
     }
-    let mut root = Root {
-        at,
-        tops: roots.clone(),
-        library,
-        settings,
-        reach,
-        gc_set: specs.iter().any(|(_, spec)| spec.gc.is_some()),
-        gc,
-        gc_path,
-        archive_logs: logs.map_or(settings.archive_logs, |(_, _, logs)| logs),
-        logs_path: logs.filter(|(_, _, logs)| *logs).map(|(at, spec, _)| (at, spec.path.key("archiveLogs"))),
-        whole: roots.len() > 1 || manifest.kind.is_template(),
-        called_only,
-        finalizer: false,
-        unseen: false,
-        culprits: HashMap::new(),
-    };
-    root.finalizer = root.gets_finalizer(&roots);
-    root.unseen = root.reach.missing.iter().any(|missing| !missing.dynamic);
-    root.culprits = root.culprits();
-    let mut found = Vec::new();
-    root.workflow_level(&mut found);
-    for usage in &root.reach.usages {
-        root.usage(usage, &mut found);
+}
+
+/// Fills what is not set from a block of less weight.
+fn merge(gc: &mut ArtifactGc, block: &ArtifactGc) {
+    if gc.strategy == Strategy::Unset {
+        gc.strategy.clone_from(&block.strategy);
     }
-    for missing in &root.reach.missing {
-        found.extend(root.missing(missing));
+    if gc.service_account_name.is_empty() {
+        gc.service_account_name.clone_from(&block.service_account_name);
     }
-    found
+    gc.force_finalizer_removal |= block.force_finalizer_removal;
+    for (label, value) in &block.pod_metadata.labels {
+        gc.pod_metadata.labels.entry(label.clone()).or_insert_with(|| value.clone());
+    }
 }
 
 pub(crate) fn about(
@@ -131,22 +166,22 @@ pub(crate) fn about(
 
 impl<'m> Root<'m> {
     /// Returns the effective strategy of an artifact (`docs/argo-gc.md#strategy`).
-    fn strategy<'a>(&'a self, artifact: &'a Artifact) -> &'a Strategy {
+    pub fn strategy<'a>(&'a self, artifact: &'a Artifact) -> &'a Strategy {
         match &artifact.artifact_gc {
             Some(own) if own.strategy != Strategy::Unset => &own.strategy,
             _ => &self.gc.strategy,
         }
     }
 
-    fn asks(&self, artifact: &Artifact) -> bool {
+    pub fn asks(&self, artifact: &Artifact) -> bool {
         self.strategy(artifact).asks_for_collection()
     }
 
     /// Returns true if the controller finds something to collect when it first looks
     /// (`docs/argo-gc.md#finalizer`, `#inline-outcomes`).
-    fn gets_finalizer(&self, roots: &[usize]) -> bool {
+    fn gets_finalizer(&self) -> bool {
         let manifests = self.library.manifests;
-        let mut top = roots.iter().flat_map(|at| &manifests[*at].spec.templates);
+        let mut top = self.tops.iter().flat_map(|at| &manifests[*at].spec.templates);
         let mut artifacts = top.by_ref().flat_map(|body| &body.artifacts).map(|(_, artifact)| artifact);
         if self.settings.version < COUNTS_ARTIFACTS {
             let own = |artifact: &Artifact| {
@@ -168,103 +203,8 @@ impl<'m> Root<'m> {
     }
 
     /// Returns true if the pod's logs become an artifact.
-    fn logs(&self, body: &Body) -> bool {
+    pub fn logs(&self, body: &Body) -> bool {
         body.makes == Makes::Pod && body.archive_logs.unwrap_or(self.archive_logs)
-    }
-
-    fn workflow_level(&self, found: &mut Vec<Prediction>) {
-        let (manifest, path) = &self.gc_path;
-        if let Strategy::Other(value) = &self.gc.strategy {
-            let path = path.key("strategy");
-            let detail = format!("{value:?} is neither OnWorkflowCompletion, OnWorkflowDeletion nor Never");
-            found.push(about(*manifest, path, Severity::Uncovered, Reason::UnknownStrategy, detail));
-        }
-        let usages = || self.reach.usages.iter().filter(|usage| usage.body.makes == Makes::Pod);
-        let asked = || usages().flat_map(|usage| &usage.body.artifacts).filter(|(_, a)| self.asks(a));
-        let unnamed = |artifact: &Artifact| {
-            artifact.artifact_gc.as_ref().is_none_or(|gc| gc.service_account_name.is_empty())
-        };
-        let first = asked().find(|(_, artifact)| unnamed(artifact));
-        if let Some((_, artifact)) = first
-            && self.gc.service_account_name.is_empty()
-            && !self.called_only
-        {
-            let own = artifact.artifact_gc.as_ref().is_some_and(|gc| gc.strategy != Strategy::Unset);
-            let usage = usages().find(|u| u.body.artifacts.iter().any(|(_, a)| std::ptr::eq(a, artifact)));
-            let place = match usage {
-                Some(usage) if own || self.gc.strategy == Strategy::Unset => {
-                    let path = usage.body.artifacts.iter().find(|(_, a)| std::ptr::eq(a, artifact));
-                    path.map(|(path, _)| (usage.manifest, path.key("artifactGC")))
-                }
-                _ => None,
-            };
-            let (manifest, path) = place.unwrap_or_else(|| self.gc_path.clone());
-            let detail = "the GC pod runs as the namespace's service account \"default\"".to_owned();
-            found.push(about(manifest, path, Severity::Note, Reason::DefaultServiceAccount, detail));
-        }
-        let completion = asked().any(|(_, a)| *self.strategy(a) == Strategy::OnWorkflowCompletion);
-        let deletion = asked().any(|(_, a)| *self.strategy(a) == Strategy::OnWorkflowDeletion);
-        if self.gc.force_finalizer_removal && completion && deletion && self.settings.version >= FORCE {
-            let path = path.key("forceFinalizerRemoval");
-            let detail = "the finalizer goes with the pod of OnWorkflowCompletion, before OnWorkflowDeletion"
-                .to_owned();
-            found.push(about(*manifest, path, Severity::Uncovered, Reason::ForceEarly, detail));
-        }
-        // If a caller was given, the findings on its artifacts say this.
-        if self.called_only && self.gc_set && !self.library.referenced.contains(&self.at) {
-            let own = &self.library.manifests[self.at].spec;
-            let reads = own.gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
-            if reads {
-                let detail = "there is no entrypoint, so only templateRef leads here, and for that this block is not read".to_owned();
-                found.push(about(
-                    self.at,
-                    own.gc_path(),
-                    Severity::Uncovered,
-                    Reason::WftmplLevelIgnored,
-                    detail,
-                ));
-            }
-        }
-        let defaults = self.tops.iter().flat_map(|at| {
-            self.library.manifests[*at]
-                .spec
-                .defaults
-                .iter()
-                .map(move |(path, artifact)| (*at, path, artifact))
-        });
-        for (at, path, artifact) in defaults.filter(|(_, _, artifact)| self.asks(artifact) && !self.finalizer)
-        {
-            let detail =
-                "templateDefaults are merged in at run time, after the controller's first look".to_owned();
-            found.push(Prediction {
-                artifact: artifact.name.clone(),
-                ..about(at, path.clone(), self.overlooks(), Reason::TemplateDefaults, detail)
-            });
-        }
-        self.logs_only(found);
-    }
-
-    /// Adds a prediction if archived logs are the only artifacts, which do not cause the finalizer to be set.
-    fn logs_only(&self, found: &mut Vec<Prediction>) {
-        let logged = self.reach.usages.iter().find(|usage| self.logs(usage.body));
-        let Some(logged) = logged.filter(|_| !self.called_only) else { return };
-        let (manifest, path) = match (&logged.body.archive_logs, &self.logs_path) {
-            (Some(true), _) => (logged.manifest, logged.body.path.key("archiveLocation").key("archiveLogs")),
-            (_, Some((at, path))) => (*at, path.clone()),
-            _ => (self.at, self.library.manifests[self.at].spec.path.clone()),
-        };
-        let mut declared = self.reach.usages.iter().flat_map(|usage| &usage.body.artifacts);
-        if self.gc.strategy.asks_for_collection() && !self.finalizer {
-            if declared.any(|(_, artifact)| self.asks(artifact)) {
-                return;
-            }
-            let detail =
-                "no declared artifact has a strategy, and logs don't count for the finalizer".to_owned();
-            found.push(about(manifest, path, self.overlooks(), Reason::LogsOnly, detail));
-        } else if self.gc.strategy == Strategy::Unset {
-            let detail = "archived logs take the workflow's strategy, and it has none".to_owned();
-            found.push(about(manifest, path, Severity::Uncovered, Reason::NoStrategy, detail));
-        }
     }
 
     fn usage(&self, usage: &Usage<'m>, found: &mut Vec<Prediction>) {
@@ -286,7 +226,8 @@ impl<'m> Root<'m> {
             }
             // Without a strategy the driver is never called.
             if self.asks(artifact) {
-                for (fields, place) in artifact::storage(self.settings, body, artifact) {
+                let again = self.again(&self.written, usage, artifact);
+                for (fields, place) in artifact::storage(&self.local, body, artifact, again) {
                     let path = fields.iter().fold(path.clone(), |path, field| path.key(field));
                     push(&path, &artifact.name, place);
                 }
@@ -320,6 +261,10 @@ impl<'m> Root<'m> {
         }
         if version < Version(3, 4, 0) {
             return Some(Place::uncovered(Reason::ControllerTooOld, format!("{version} collects nothing")));
+        }
+        if self.local.switched_off {
+            // This is told once, at the block.
+            return None;
         }
         if usage.body.makes == Makes::Other {
             let detail = "it makes no pod, and only pods' artifacts are looked for".to_owned();
@@ -403,7 +348,7 @@ impl<'m> Root<'m> {
     }
 
     /// Returns the severity of an absent finalizer, which depends on whether all templates were given.
-    fn overlooks(&self) -> Severity {
+    pub fn overlooks(&self) -> Severity {
         if self.unseen { Severity::Unknown } else { Severity::Uncovered }
     }
 

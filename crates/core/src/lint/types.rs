@@ -1,7 +1,6 @@
 //! Manifests, settings and predictions of lint.
 
-use crate::argo::artifact::ArtifactLocation;
-use crate::argo::version::{NEWEST, Version};
+use crate::argo::names;
 use crate::lint::model::Spec;
 use crate::lint::path::{FieldError, FieldPath};
 use crate::reason::Reason;
@@ -60,48 +59,41 @@ pub struct Manifest {
     pub namespace: String,
     /// The name, or `generateName` if there is none.
     pub name: String,
+    /// The instance ID of the controller that it is meant for; empty if it names none.
+    pub(crate) instance_id: String,
     pub(crate) spec: Spec,
     /// True if the manifest is read only to resolve the references of others, so that it is no root.
     pub beside: bool,
 }
 
 impl Manifest {
-    /// Reads an object of one of the kinds.
+    /// Reads an object of one of the kinds, which is at this path of the document that holds it.
     ///
     /// # Errors
     /// A field has the wrong shape.
-    pub fn read(kind: ManifestKind, object: &Value) -> Result<Self, FieldError> {
+    pub fn read(kind: ManifestKind, object: &Value, at: &FieldPath) -> Result<Self, FieldError> {
         let meta = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         let name = match meta("name") {
             name if name.is_empty() => meta("generateName"),
             name => name,
         };
-        let path = kind.spec_path();
-        let spec = path.of(object).unwrap_or(&Value::Null);
-        let spec = Spec::read(spec, &path)?;
-        Ok(Self { kind, namespace: meta("namespace"), name, spec, beside: false })
+        let below = kind.spec_path();
+        let spec = below.of(object).unwrap_or(&Value::Null);
+        let spec = Spec::read(spec, &at.join(&below))?;
+        let label = object["metadata"]["labels"][names::INSTANCE_ID].as_str();
+        let instance_id = label.unwrap_or_default().to_owned();
+        Ok(Self { kind, namespace: meta("namespace"), name, instance_id, spec, beside: false })
+    }
+
+    /// Returns true if it holds no templates and refers to none, so that it is only a part of a manifest.
+    pub fn is_part(&self) -> bool {
+        self.spec.templates.is_empty() && self.spec.template_ref.is_none()
     }
 }
 
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.as_str(), self.name)
-    }
-}
-
-/// The assumptions about the cluster.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub version: Version,
-    /// The repository for artifacts without a location, if known.
-    pub repository: Option<ArtifactLocation>,
-    /// True if the repository's configuration archives logs.
-    pub archive_logs: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { version: NEWEST, repository: None, archive_logs: false }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::argo::node::TemplateRef;
 use crate::lint::model::{Body, Hook, Target};
 use crate::lint::path::FieldPath;
+use crate::lint::times::Times;
 use crate::lint::types::{Manifest, ManifestKind};
 use std::collections::{HashMap, HashSet};
 
@@ -26,6 +27,8 @@ pub(crate) struct Usage<'m> {
     pub referenced: bool,
     /// True if only a hook's `templateRef` leads to the template.
     pub hook: bool,
+    /// How often one run comes to the template, by whatever way.
+    pub times: Times,
 }
 
 /// A reference to a template that was not given.
@@ -57,13 +60,7 @@ struct Scope {
 
 impl<'m> Library<'m> {
     pub fn of(manifests: &'m [Manifest]) -> Self {
-        let mut templates = HashMap::new();
-        for (at, manifest) in manifests.iter().enumerate().filter(|(_, m)| m.kind.is_template()) {
-            let cluster = manifest.kind == ManifestKind::ClusterWorkflowTemplate;
-            let namespace = if cluster { "" } else { manifest.namespace.as_str() };
-            templates.entry((cluster, namespace, manifest.name.as_str())).or_insert(at);
-        }
-        let mut library = Self { manifests, templates, referenced: HashSet::new() };
+        let mut library = Self::of_names(manifests);
         for at in 0..manifests.len() {
             let reach = library.reach(&library.roots_of(at), at);
             let others = reach.usages.iter().map(|usage| usage.manifest).filter(|other| *other != at);
@@ -71,6 +68,17 @@ impl<'m> Library<'m> {
             library.referenced.extend(others);
         }
         library
+    }
+
+    /// With the names alone, without following any.
+    pub fn of_names(manifests: &'m [Manifest]) -> Self {
+        let mut templates = HashMap::new();
+        for (at, manifest) in manifests.iter().enumerate().filter(|(_, m)| m.kind.is_template()) {
+            let cluster = manifest.kind == ManifestKind::ClusterWorkflowTemplate;
+            let namespace = if cluster { "" } else { manifest.namespace.as_str() };
+            templates.entry((cluster, namespace, manifest.name.as_str())).or_insert(at);
+        }
+        Self { manifests, templates, referenced: HashSet::new() }
     }
 
     /// Returns the template manifest that a reference names. A manifest without a namespace matches every
@@ -104,6 +112,10 @@ impl<'m> Library<'m> {
             reach: Reach::default(),
             ahead: Vec::new(),
             seen: HashSet::new(),
+            from: None,
+            counts: true,
+            times: Times::ONCE,
+            calls: HashMap::new(),
         };
         let scope = Scope { manifests: roots.to_vec(), referenced: false, hook: false };
         let specs = || roots.iter().map(|at| &self.manifests[*at].spec);
@@ -112,9 +124,13 @@ impl<'m> Library<'m> {
         match entry {
             Some(name) => walk.name(name, &scope),
             // If the entrypoint is unknown, the workflow may start with any template.
-            None => roots.iter().for_each(|at| {
+            None => walk.times = Times::PERHAPS,
+        }
+        if entry.is_none() {
+            roots.iter().for_each(|at| {
                 self.manifests[*at].spec.templates.iter().for_each(|body| walk.visit(*at, body, &scope, 0));
-            }),
+            });
+            walk.times = Times::ONCE;
         }
         for (at, spec) in roots.iter().map(|at| (*at, &self.manifests[*at].spec)) {
             if !spec.on_exit.is_empty() {
@@ -134,7 +150,18 @@ struct Walk<'l, 'm> {
     /// recursion.
     ahead: Vec<(Usage<'m>, Scope)>,
     seen: HashSet<(usize, &'m FieldPath, bool, bool)>,
+    /// The template whose calls are followed; none for the root itself.
+    from: Option<Key<'m>>,
+    /// False while a template is followed whose calls were counted before.
+    counts: bool,
+    /// How often the call that is followed happens for each run of that template.
+    times: Times,
+    /// The calls of each template; a template that is reached in several ways has them once.
+    calls: HashMap<Option<Key<'m>>, Vec<(Key<'m>, Times)>>,
 }
+
+/// A template, by the manifest that holds it and its path there.
+type Key<'m> = (usize, &'m FieldPath);
 
 impl<'m> Walk<'_, 'm> {
     fn named(&self, name: &str, scope: &Scope) -> Option<(usize, &'m Body)> {
@@ -152,20 +179,29 @@ impl<'m> Walk<'_, 'm> {
     }
 
     fn visit(&mut self, manifest: usize, body: &'m Body, scope: &Scope, inline: usize) {
+        if self.counts {
+            self.calls.entry(self.from).or_default().push(((manifest, &body.path), self.times));
+        }
         if !self.seen.insert((manifest, &body.path, scope.referenced, scope.hook)) {
             return;
         }
         let (referenced, hook) = (scope.referenced, scope.hook);
-        self.ahead.push((Usage { manifest, body, inline, referenced, hook }, scope.clone()));
+        let usage = Usage { manifest, body, inline, referenced, hook, times: Times::default() };
+        self.ahead.push((usage, scope.clone()));
     }
 
     /// Follows all templates that were found, and the ones they lead to.
     fn finish(mut self) -> Reach<'m> {
+        let mut followed = HashSet::new();
         while let Some((usage, scope)) = self.ahead.pop() {
             let Usage { manifest, body, inline, .. } = usage;
             self.reach.usages.push(usage);
+            let key = (manifest, &body.path);
+            // The calls of a template that is reached in another way as well are counted already.
+            (self.from, self.counts) = (Some(key), followed.insert(key));
             self.hooks(&body.hooks, manifest, &body.name, &scope);
             for call in &body.calls {
+                self.times = call.times.each(if body.retries { Times { least: 1, most: 2 } } else { Times::ONCE });
                 match &call.target {
                     Target::Named(name) => self.name(name, &scope),
                     Target::Inline(inner) => self.visit(manifest, inner, &scope, inline + 1),
@@ -177,10 +213,32 @@ impl<'m> Walk<'_, 'm> {
                 self.hooks(&call.hooks, manifest, &body.name, &scope);
             }
         }
+        let times = self.counted();
+        for usage in &mut self.reach.usages {
+            usage.times = times.get(&(usage.manifest, &usage.body.path)).copied().unwrap_or_default();
+        }
         self.reach
     }
 
+    /// Returns how often one run comes to each template. Each grows at most twice, so rings come to an end.
+    fn counted(&self) -> HashMap<Key<'m>, Times> {
+        let mut counted: HashMap<Key<'m>, Times> = HashMap::new();
+        let mut grown = vec![(None, Times::ONCE)];
+        while let Some((from, more)) = grown.pop() {
+            for (key, times) in self.calls.get(&from).into_iter().flatten() {
+                let before = counted.entry(*key).or_default();
+                let after = before.plus(more.each(*times));
+                if after != *before {
+                    grown.push((Some(*key), after.beyond(*before)));
+                    *before = after;
+                }
+            }
+        }
+        counted
+    }
+
     fn hooks(&mut self, hooks: &'m [Hook], manifest: usize, template: &str, scope: &Scope) {
+        self.times = Times::PERHAPS;
         for hook in hooks {
             match &hook.target {
                 Target::Named(name) => self.name(name, scope),
