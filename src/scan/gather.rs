@@ -175,6 +175,8 @@ impl ScanPart {
         } else if workflow.is_offloaded() {
             let offloaded = NodesError::Offloaded(status.offload_node_status_version.clone());
             self.unread_nodes(&name, &offloaded, no_nodes);
+        } else if let Some(absent) = workflow.lacks_nodes() {
+            self.unread_nodes(&name, &absent, None);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
         self.texts(&workflow, by, texts, terms.tells);

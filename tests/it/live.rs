@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// A live server sets creation and deletion times itself: these need hours to pass after that ...
-const NEEDS_TIME: [&str; 3] = ["cron-neighbour", "gc-pod-pending", "no-artifact-stuck"];
+const NEEDS_TIME: [&str; 4] = ["cron-neighbour", "gc-pod-hung", "gc-pod-pending", "no-artifact-stuck"];
 /// ... and this a deletion before the run ended; `verdicts.rs` holds it to its word.
 const NEEDS_PAST: &str = "deleted-while-running";
 

@@ -170,7 +170,12 @@ impl Doctor {
                 symptom.detail = id.to_owned();
                 symptom.subject = id.to_owned();
             }
-            Cause::Overdue => self.look_for_controller(symptom, context),
+            Cause::Overdue | Cause::NotRecorded => self.look_for_controller(symptom, context),
+            Cause::PodEnded => {
+                let recouped =
+                    |evidence: &&Evidence| evidence.field == "status.artifactGCStatus.podsRecouped";
+                symptom.object = symptom.evidence.iter().find(recouped).map(|found| found.value.clone());
+            }
             _ => {}
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {

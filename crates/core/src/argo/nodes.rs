@@ -1,5 +1,6 @@
 //! The node tree as Argo stores it: plain, compressed, or offloaded to SQL (`docs/argo-gc.md#large-workflows`).
 
+use crate::argo::names;
 use crate::argo::node::NodeStatus;
 use crate::argo::uses::Uses;
 use crate::argo::weight::{MAX_WEIGHT, Scale, TooHeavy};
@@ -26,6 +27,8 @@ pub const MAX_UNPACKED: u64 = 64 << 20;
 pub enum NodesError {
     #[error("node status is offloaded to the controller's database (version {0})")]
     Offloaded(String),
+    #[error("the record holds no nodes, though {0}: an archive's list leaves them out, or it was cut")]
+    Absent(&'static str),
     #[error("status.compressedNodes is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
     #[error("status.compressedNodes unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
@@ -51,6 +54,36 @@ impl Workflow {
             return Err(NodesError::Offloaded(status.offload_node_status_version.clone()));
         }
         Ok(())
+    }
+
+    /// Returns an error if the record of a run that had nodes holds none, in any form. Rows of an archive's list have
+    /// none (persist/sqldb/workflow_archive.go@v4.1.2), nor have records that were cut.
+    pub fn lacks_nodes(&self) -> Option<NodesError> {
+        let (meta, status) = (&self.metadata, &self.status);
+        let elsewhere = !status.compressed_nodes.is_empty() || !status.offload_node_status_version.is_empty();
+        if elsewhere || !status.nodes.is_empty() {
+            return None;
+        }
+        let is_phase = |phase| status.phase == phase || meta.label(names::PHASE) == phase;
+        let over = self.is_terminal()
+            || ["Failed", "Error"].into_iter().any(is_phase)
+            || meta.label(names::COMPLETED) == "true";
+        let bare = self.spec.templates.is_empty() && self.spec.workflow_template_ref.is_none();
+        let recouped =
+            status.artifact_gc_status.as_ref().is_some_and(|status| !status.pods_recouped.is_empty());
+        // A run that fails before its first node has none.
+        let sign = if is_phase("Succeeded") {
+            "its run succeeded"
+        } else if over && bare {
+            "its run is over, and it holds no templates either"
+        } else if status.progress.split_once('/').is_some_and(|(_, all)| all != "0") {
+            "its progress counts some"
+        } else if !status.task_results_completion_status.is_empty() || recouped {
+            "its status tells of their pods"
+        } else {
+            return None;
+        };
+        Some(NodesError::Absent(sign))
     }
 }
 

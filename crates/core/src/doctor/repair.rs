@@ -92,6 +92,8 @@ pub(crate) fn of(
         Cause::PodOutOfMemory => {
             vec![Repair::say("Give GC pods more memory (v3.5.0+).").yaml(MEMORY.to_owned())]
         }
+        Cause::PodHung => vec![hung(members)],
+        Cause::PodEnded => vec![ended(members)],
         Cause::Sidecar => sidecar(members),
         Cause::PodFailed => vec![logs(members)],
         Cause::InstanceIdLabel => instance_label(&members.detail),
@@ -100,6 +102,9 @@ pub(crate) fn of(
             vec![Repair::say("Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.")]
         }
         Cause::TaskResults => vec![Repair::say("Upgrade the controller to v3.5.6 or newer.")],
+        Cause::ForcedWithoutPod => {
+            vec![Repair::say("Leave forceFinalizerRemoval out where a run may end without any artifact.")]
+        }
         Cause::NothingToCollect => vec![Repair::say("Upgrade the controller to v3.5.11, v3.6.0 or newer.")],
         Cause::InlineTemplates => vec![Repair::say("Lift the inline templates into named ones.")],
         Cause::BatchAbort => vec![Repair::say("Upgrade the controller to v3.5.12, v3.6.0 or newer.")],
@@ -107,6 +112,9 @@ pub(crate) fn of(
         Cause::Unseen => vec![Repair::say("Inspect with leave to read pods and workflowartifactgctasks.")],
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
+        Cause::DeleteFails if subject == "azure-missing" => {
+            vec![Repair::say("Upgrade the controller to v3.4.8, v3.5.0 or newer.")]
+        }
         Cause::PodLost | Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => {
             Vec::new()
         }
@@ -275,6 +283,28 @@ fn describe(what: &str, members: &GroupMembers) -> Repair {
     let commands =
         objects(members).map(|(namespace, pod)| format!("kubectl describe pod -n {namespace} {pod}"));
     Repair::say(format!("{what}; GC then continues by itself:")).run(commands.take(1))
+}
+
+fn hung(members: &GroupMembers) -> Repair {
+    let commands = objects(members).take(1).flat_map(|(namespace, pod)| {
+        [
+            format!("kubectl logs -n {namespace} {pod} -c main --tail=20"),
+            format!("kubectl delete pod -n {namespace} {pod}"),
+        ]
+    });
+    Repair::say("See what it does, and if that is nothing, delete it (add --force if its node is gone):")
+        .run(commands)
+}
+
+fn ended(members: &GroupMembers) -> Repair {
+    let commands = objects(members).take(1).flat_map(|(namespace, pod)| {
+        [
+            format!("kubectl logs -n {namespace} {pod} -c main"),
+            format!("kubectl get workflowartifactgctasks.argoproj.io -n {namespace} {pod}-0 -o yaml"),
+        ]
+    });
+    Repair::say("Read the log of its pod and the status of its task, as long as they are there:")
+        .run(commands)
 }
 
 fn secret(subject: &str) -> Repair {

@@ -65,7 +65,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     let unseen = assessment
         .findings
         .iter()
-        .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable));
+        .any(|f| matches!(f.reason, Reason::NodesOffloaded | Reason::NodesUnreadable | Reason::NodesUnseen));
     if let Some(objection) = guard(assessment, about, rules, unseen) {
         if !wanted.is_empty() || unseen {
             selected.plan.keep.push(objection.keep(String::new(), ""));
@@ -183,10 +183,10 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
     }
-    let due = assessment
-        .artifacts
-        .iter()
-        .any(|artifact| artifact.when == Some(When::Now) || artifact.reason == Some(Reason::GcPodPending));
+    let due = assessment.artifacts.iter().any(|artifact| {
+        let waits = matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung));
+        waits || artifact.when == Some(When::Now)
+    });
     if about.gc_pod_at_work || due {
         return no_detail(Protection::GcActive);
     }
