@@ -35,7 +35,7 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
     let hydrated = workflow.hydrate();
     let case = Case::new(workflow, context);
     let mut assessment = case.frame();
-    if let Some(error) = hydrated.err().or_else(|| workflow.lacks_nodes()) {
+    if let Err(error) = hydrated {
         assessment.findings.push(unseen(&error));
         return assessment;
     }

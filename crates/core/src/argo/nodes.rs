@@ -43,45 +43,43 @@ impl Workflow {
     /// Unpacks `status.compressedNodes` into `status.nodes`; does nothing where nodes are plain.
     ///
     /// # Errors
-    /// The nodes are offloaded, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
+    /// The nodes are offloaded or left out, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
     /// more than [`MAX_WEIGHT`] of memory.
     pub fn hydrate(&mut self) -> Result<(), NodesError> {
         let status = &mut self.status;
         if !status.compressed_nodes.is_empty() {
             status.nodes = unpack(&status.compressed_nodes)?;
             status.compressed_nodes = String::new();
-        } else if status.nodes.is_empty() && !status.offload_node_status_version.is_empty() {
-            return Err(NodesError::Offloaded(status.offload_node_status_version.clone()));
         }
-        Ok(())
+        self.lacks_nodes().map_or(Ok(()), Err)
     }
 
-    /// Returns an error if the record of a run that had nodes holds none, in any form. Rows of an archive's list have
-    /// none (persist/sqldb/workflow_archive.go@v4.1.2), nor have records that were cut.
+    /// Returns why the nodes can't be seen although the run had some: they are offloaded, or the record holds none in
+    /// any form. Rows of an archive's list hold none (persist/sqldb/workflow_archive.go@v4.1.2), nor do records that
+    /// were cut.
     pub fn lacks_nodes(&self) -> Option<NodesError> {
         let (meta, status) = (&self.metadata, &self.status);
-        let elsewhere = !status.compressed_nodes.is_empty() || !status.offload_node_status_version.is_empty();
-        if elsewhere || !status.nodes.is_empty() {
+        if !status.nodes.is_empty() || !status.compressed_nodes.is_empty() {
             return None;
         }
-        let is_phase = |phase| status.phase == phase || meta.label(names::PHASE) == phase;
-        let over = self.is_terminal()
-            || ["Failed", "Error"].into_iter().any(is_phase)
-            || meta.label(names::COMPLETED) == "true";
+        if self.is_offloaded() {
+            return Some(NodesError::Offloaded(status.offload_node_status_version.clone()));
+        }
+        let phase = if status.phase.is_empty() { meta.label(names::PHASE) } else { &status.phase };
         let bare = self.spec.templates.is_empty() && self.spec.workflow_template_ref.is_none();
         let recouped =
             status.artifact_gc_status.as_ref().is_some_and(|status| !status.pods_recouped.is_empty());
         // A run that fails before its first node has none.
-        let sign = if is_phase("Succeeded") {
-            "its run succeeded"
-        } else if over && bare {
-            "its run is over, and it holds no templates either"
-        } else if status.progress.split_once('/').is_some_and(|(_, all)| all != "0") {
-            "its progress counts some"
-        } else if !status.task_results_completion_status.is_empty() || recouped {
-            "its status tells of their pods"
-        } else {
-            return None;
+        let sign = match phase {
+            "Succeeded" => "its run succeeded",
+            "Failed" | "Error" if bare => "its run is over, and it holds no templates either",
+            "Failed" | "Error" if status.progress.split_once('/').is_some_and(|(_, all)| all != "0") => {
+                "its progress counts some"
+            }
+            "Failed" | "Error" if recouped || !status.task_results_completion_status.is_empty() => {
+                "its status tells of their pods"
+            }
+            _ => return None,
         };
         Some(NodesError::Absent(sign))
     }

@@ -9,7 +9,7 @@ use crate::assess::case::{Case, Judgement, pod_infix};
 use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
 use crate::assess::missing::is_missing;
 use crate::assess::records::{Record, Records};
-use crate::assess::waiting::OVERDUE;
+use crate::assess::waiting::{GATED, OVERDUE};
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
@@ -19,9 +19,6 @@ use jiff::Timestamp;
 
 /// The size in bytes above which the API refuses an object; the one task of a GC pod holds all its artifacts.
 const TASK_LIMIT: usize = 1_500_000;
-
-/// The first release in which GC waits for the workflow's end.
-pub(crate) const GATED: Version = Version(3, 5, 2);
 
 impl<'a> Case<'a> {
     /// Returns the verdict if a strategy asks for collection and the finalizer is present.

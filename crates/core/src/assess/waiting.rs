@@ -5,7 +5,6 @@ use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement};
-use crate::assess::collection::GATED;
 use crate::assess::records::Record;
 use crate::model::context::RelatedKind;
 use crate::reason::Reason;
@@ -21,6 +20,9 @@ pub(crate) const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 /// The time that one delete may take in addition to [`OVERDUE`], at which a GC pod is not merely busy: the pod deletes
 /// one artifact after the other (`docs/argo-gc.md#gc-pod`).
 const EACH: SignedDuration = SignedDuration::from_secs(10);
+
+/// The first release in which GC waits for the workflow's end.
+pub(crate) const GATED: Version = Version(3, 5, 2);
 
 /// The tolerated difference between the clocks of this machine and the cluster.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
@@ -139,10 +141,10 @@ impl<'a> Case<'a> {
     pub(crate) fn lasted(&self, since: Timestamp) -> String {
         let seconds = self.context.now.duration_since(since).as_secs().max(0);
         let (count, unit) = match seconds {
-            0..7_200 => (seconds / 60, "minute"),
-            7_200..172_800 => (seconds / 3_600, "hour"),
-            _ => (seconds / 86_400, "day"),
+            0..7_200 => (seconds / 60, 'm'),
+            7_200..172_800 => (seconds / 3_600, 'h'),
+            _ => (seconds / 86_400, 'd'),
         };
-        format!("{since}, {count} {unit}{} ago", if count == 1 { "" } else { "s" })
+        format!("{since}, {count}{unit} ago")
     }
 }

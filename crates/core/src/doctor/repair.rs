@@ -76,15 +76,9 @@ pub(crate) fn of(
         Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members, command)).collect(),
         Cause::Unmanaged => unmanaged(members, context),
         Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, command)).collect(),
-        Cause::ControllerVersion => vec![Repair::say("Upgrade the controller to v3.4.5 or newer.")],
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
         Cause::RightsUnchecked => vec![unchecked(members)],
-        Cause::AdmissionRefused => {
-            vec![Repair::say(
-                "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy.",
-            )]
-        }
         Cause::PodUnschedulable => vec![describe("Make room for it, or let it go elsewhere", members)],
         Cause::PodImage => vec![describe("Make the image available, or correct its name", members)],
         Cause::PodPending => vec![describe("See what it waits for", members)],
@@ -98,31 +92,9 @@ pub(crate) fn of(
         Cause::PodFailed => vec![logs(members)],
         Cause::InstanceIdLabel => instance_label(&members.detail),
         Cause::WithoutPod | Cause::NotRecorded | Cause::Overdue => vec![controller_log(context)],
-        Cause::UnknownStrategy => {
-            vec![Repair::say("Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.")]
-        }
-        Cause::TaskResults => vec![Repair::say("Upgrade the controller to v3.5.6 or newer.")],
-        Cause::ForcedWithoutPod => {
-            vec![Repair::say("Leave forceFinalizerRemoval out where a run may end without any artifact.")]
-        }
-        Cause::NothingToCollect => vec![Repair::say("Upgrade the controller to v3.5.11, v3.6.0 or newer.")],
-        Cause::InlineTemplates => vec![Repair::say("Lift the inline templates into named ones.")],
-        Cause::BatchAbort => vec![Repair::say("Upgrade the controller to v3.5.12, v3.6.0 or newer.")],
-        Cause::Foreground => vec![Repair::say("Delete workflows with --cascade=background, the default.")],
-        Cause::Unseen => vec![Repair::say("Inspect with leave to read pods and workflowartifactgctasks.")],
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
-        Cause::DeleteFails if subject == "azure-missing" => {
-            vec![Repair::say("Upgrade the controller to v3.4.8, v3.5.0 or newer.")]
-        }
-        Cause::PodLost | Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => {
-            Vec::new()
-        }
-        Cause::ParallelismHeld => {
-            vec![Repair::say(
-                "Settle what holds them, as above: each finalizer that is removed frees a slot.",
-            )]
-        }
+        other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
     // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
     let heals = matches!(
@@ -146,6 +118,33 @@ pub(crate) fn of(
         repairs.extend(purge(stuck, command));
     }
     repairs
+}
+
+/// Returns the step for causes whose step is a sentence; none if nothing but a purge helps.
+fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
+    Some(match cause {
+        Cause::ControllerVersion => "Upgrade the controller to v3.4.5 or newer.",
+        Cause::AdmissionRefused => {
+            "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy."
+        }
+        Cause::UnknownStrategy => "Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.",
+        Cause::TaskResults => "Upgrade the controller to v3.5.6 or newer.",
+        Cause::ForcedWithoutPod => {
+            "Leave forceFinalizerRemoval out where a run may end without any artifact."
+        }
+        Cause::NothingToCollect => "Upgrade the controller to v3.5.11, v3.6.0 or newer.",
+        Cause::InlineTemplates => "Lift the inline templates into named ones.",
+        Cause::BatchAbort => "Upgrade the controller to v3.5.12, v3.6.0 or newer.",
+        Cause::Foreground => "Delete workflows with --cascade=background, the default.",
+        Cause::Unseen => "Inspect with leave to read pods and workflowartifactgctasks.",
+        Cause::ParallelismHeld => {
+            "Settle what holds them, as above: each finalizer that is removed frees a slot."
+        }
+        Cause::DeleteFails if subject == "azure-missing" => {
+            "Upgrade the controller to v3.4.8, v3.5.0 or newer."
+        }
+        _ => return None,
+    })
 }
 
 /// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
@@ -292,7 +291,7 @@ fn hung(members: &GroupMembers) -> Repair {
             format!("kubectl delete pod -n {namespace} {pod}"),
         ]
     });
-    Repair::say("See what it does, and if that is nothing, delete it (add --force if its node is gone):")
+    Repair::say("See what it does, and if that is nothing, delete it (by force if its node is gone):")
         .run(commands)
 }
 
