@@ -28,11 +28,6 @@ pub fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-/// Formats a time as its distance from now, `in 3d` or `3d ago`.
-pub fn distance(time: Timestamp, now: Timestamp) -> String {
-    if time > now { format!("in {}", age(Some(now), time)) } else { format!("{} ago", age(Some(time), now)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +60,5 @@ mod tests {
         }
         assert_eq!(age(Some(now + SignedDuration::from_secs(60)), now), "<invalid>");
         assert_eq!(age(None, now), "<unknown>");
-        let days = SignedDuration::from_hours(24 * 3);
-        assert_eq!((distance(now + days, now), distance(now - days, now)), ("in 3d".into(), "3d ago".into()));
     }
 }

@@ -1,6 +1,6 @@
 //! One workflow in full: nodes, artifacts, the broken link of the chain, and the fix.
 
-use crate::output::age::{age, distance};
+use crate::output::age::age;
 use crate::output::escape::escape;
 use crate::output::explain::RELEASE_COMMAND;
 use crate::output::headline::headline;
@@ -54,7 +54,7 @@ fn workflow(out: &mut dyn Write, view: &View, wf: &Assessment) -> io::Result<()>
     };
     writeln!(out, "  strategy   {strategy}\n  finalizer  {finalizer}")?;
     if let Some(due) = wf.expires_at {
-        writeln!(out, "  ttl        deletes it at {due}, {}", distance(due, view.now))?;
+        writeln!(out, "  ttl        {due}")?;
     }
     notes(out, "  ", &wf.notes)?;
     let whys = whys(wf);
@@ -146,7 +146,7 @@ fn one(
         (Some(reason), _) => format!(" {}", reason.code()),
         (None, Some(When::OnCompletion)) => " when the workflow completes".to_owned(),
         (None, Some(When::OnDeletion)) => match wf.expires_at {
-            Some(due) => format!(" when the workflow is deleted, {}", distance(due, view.now)),
+            Some(due) => format!(" when the workflow is deleted, by its TTL at {due}"),
             None => " when the workflow is deleted".to_owned(),
         },
         (None, Some(When::Now)) => " any moment now".to_owned(),

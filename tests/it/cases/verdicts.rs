@@ -156,8 +156,8 @@ fn a_fate_has_a_date_where_a_ttl_gives_one() {
     let said = at(now, "inspect", &path, "-o wide --verdict covered");
     assert!(said.contains("   WHEN   ") && said.contains("2026-11-20T11:31:05Z"), "{said}");
     let said = at(now, "inspect", &path, "-o tree");
-    assert!(said.contains("deletes it at 2026-11-20T11:31:05Z, in 3h"), "{said}");
-    assert!(said.contains("covered when the workflow is deleted, in 3h"), "{said}");
+    assert!(said.contains("  ttl        2026-11-20T11:31:05Z"), "{said}");
+    assert!(said.contains("when the workflow is deleted, by its TTL at 2026-11-20T11:31:05Z"), "{said}");
     assert_eq!(document(now, &path, "")["workflows"][0]["expiresAt"], "2026-11-20T11:31:05Z");
 }
 

@@ -55,8 +55,7 @@ impl<'a> Case<'a> {
         }
         let told = format!("{}, which records no attempt that fails, and repeats it", self.version_text());
         let judgement = judgement.because("controller version", told);
-        let pods_read = self.context.related.is_read(RelatedKind::GcPods, &self.workflow.metadata.namespace);
-        match self.task_of(record).filter(|_| pods_read && self.pod_of(record).is_none()) {
+        match self.task_of(record).filter(|_| self.is_live() && self.pod_of(record).is_none()) {
             Some(task) => {
                 let field = format!("WorkflowArtifactGCTask/{}", task.metadata.name);
                 judgement.because(field, "made, and its pod was not")
@@ -65,9 +64,10 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Judges an artifact that waits for the workflow's deletion. Only a TTL gives this wait an end.
+    /// Judges an artifact that waits for the workflow's deletion. Only a TTL gives this wait an end, and only a cluster
+    /// shows that the workflow has outlived it.
     fn until_deleted(&self) -> Judgement {
-        match self.expires_at().filter(|due| self.is_overdue(Some(*due))) {
+        match self.expires_at().filter(|due| self.is_live() && self.is_overdue(Some(*due))) {
             Some(due) => Judgement::failing(Reason::Overdue)
                 .because("metadata.deletionTimestamp", "<none>")
                 .because("due to be deleted by spec.ttlStrategy since", self.lasted(due)),
@@ -126,6 +126,11 @@ impl<'a> Case<'a> {
     pub(crate) fn patience(&self) -> SignedDuration {
         let artifacts = i32::try_from(self.artifacts).unwrap_or(i32::MAX);
         OVERDUE.saturating_add(EACH.saturating_mul(artifacts))
+    }
+
+    /// Returns true if the cluster itself was read, which tells of what is not there any more. Files may be of any age.
+    pub(crate) fn is_live(&self) -> bool {
+        self.context.related.is_read(RelatedKind::GcPods, &self.workflow.metadata.namespace)
     }
 
     pub(crate) fn is_past(&self, since: Option<Timestamp>, margin: SignedDuration) -> bool {

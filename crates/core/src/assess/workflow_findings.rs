@@ -6,7 +6,6 @@ use crate::assess::case::{Case, Judgement};
 use crate::assess::gc_pod::is_mislabelled;
 use crate::assess::records::Record;
 use crate::model::assessment::{ArtifactReport, Evidence, Finding, Note};
-use crate::model::context::RelatedKind;
 use crate::model::location;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
@@ -45,7 +44,7 @@ impl<'a> Case<'a> {
     fn nothing_left(&self) -> Option<Finding> {
         let deleted = self.workflow.metadata.deletion_timestamp;
         let since = deleted.max(self.over_since());
-        let overdue = since.filter(|_| self.is_overdue(since));
+        let overdue = since.filter(|_| self.is_overdue(since) && (deleted.is_some() || self.is_live()));
         let nothing =
             || Judgement::failing(Reason::NoArtifactStuck).because("artifacts left to collect", "none");
         let told = |judgement: Judgement| match (deleted, overdue) {
@@ -98,8 +97,7 @@ impl<'a> Case<'a> {
             return self.outwaited(pod, &record.strategy).and_then(told);
         }
         // The task reports success, but nobody will process that any more.
-        let pods_read = self.context.related.is_read(RelatedKind::GcPods, &self.workflow.metadata.namespace);
-        if pods_read {
+        if self.is_live() {
             return told(Judgement::failing(Reason::GcPodLost));
         }
         let since = self.ready_since(&record.strategy).filter(|since| self.is_overdue(Some(*since)))?;

@@ -282,7 +282,7 @@ pub(crate) static OVERDUE: Entry = Entry {
     code: "overdue",
     title: "GC has been due for over an hour and has not begun",
     why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the controller \
-          has not recorded it as processed; or its TTL passed as long ago, and it is not deleted. A running controller \
+          has not recorded it as processed; or its TTL passed as long ago, and the cluster still has it. A running controller \
           looks at such a Workflow at least every 20 minutes. So it is down, does not watch this namespace, has another \
           instance ID, or fails before it gets to GC. In the releases after v4.1.2 and v4.0.10 each attempt may have \
           failed as well: they record none that does, and repeat it.",
