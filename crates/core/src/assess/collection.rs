@@ -15,6 +15,7 @@ use crate::model::engine::StorageEngine;
 use crate::model::location;
 use crate::model::location::LocationError;
 use crate::reason::Reason;
+use crate::verdict::When;
 use jiff::Timestamp;
 
 /// The size in bytes above which the API refuses an object; the one task of a GC pod holds all its artifacts.
@@ -277,6 +278,11 @@ impl<'a> Case<'a> {
             return Judgement::failing(Reason::Foreground)
                 .because("metadata.finalizers", "foregroundDeletion");
         }
+        let ready = self.ready_since(&record.strategy);
+        if ready.is_some_and(|since| since >= self.context.now) {
+            // Tasks and pods were read before there could be any.
+            return Judgement::covered(When::Now);
+        }
         let pods_read = related.is_read(RelatedKind::GcPods, namespace);
         if let Some(task) = self.task_of(record)
             && pods_read
@@ -297,7 +303,6 @@ impl<'a> Case<'a> {
             return judgement.because("controller version", told);
         }
         let unread = "GC tasks and pods of the workflow";
-        let ready = self.ready_since(&record.strategy);
         if let Some(since) = ready.filter(|since| self.is_past(Some(*since), OVERDUE)) {
             return Judgement::failing(Reason::NotRecouped)
                 .because(unread, "not read")

@@ -183,12 +183,16 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
     }
-    let due = assessment.artifacts.iter().any(|artifact| {
-        let waits = matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung));
-        waits || artifact.when == Some(When::Now)
-    });
-    if about.gc_pod_at_work || due {
-        return no_detail(Protection::GcActive);
+    let waits = |artifact: &&ArtifactReport| {
+        matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung | Reason::GcPodHeld))
+    };
+    let waiting = assessment.artifacts.iter().find(waits);
+    let due = assessment.artifacts.iter().any(|artifact| artifact.when == Some(When::Now));
+    if about.gc_pod_at_work || due || waiting.is_some() {
+        let since = waiting.iter().flat_map(|artifact| &artifact.evidence);
+        let since = since.filter(|evidence| evidence.field.ends_with(" since")).next();
+        let detail = since.map(|evidence| format!("{} {}", evidence.field, evidence.value));
+        return Some(Objection::new(Protection::GcActive, detail.unwrap_or_default()));
     }
     None
 }
