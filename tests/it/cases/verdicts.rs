@@ -355,3 +355,23 @@ fn the_repairs_of_a_hung_gc_pod_work_as_printed_on_apiserver() {
     let left = Ran::of(server.kubectl("get workflows.argoproj.io -n gc-gc-pod-hung -o name".split(' ')));
     assert_eq!(left.ends_with(0).out.trim(), "", "{}\n{}", said.out, said.err);
 }
+
+#[test]
+fn a_workflow_that_was_deleted_long_ago_and_still_runs_is_not_healthy() {
+    let fixture = Fixture::all().into_iter().find(|f| f.path.ends_with("nodes-offloaded/miss.yaml")).unwrap();
+    let deleted = "  deletionTimestamp: \"2026-11-20T09:00:00Z\"\n  finalizers:\n";
+    let text = fixture.text.replace("  finalizers:\n", deleted);
+    let text = text
+        .replace("\n  phase: Succeeded\n", "\n  phase: Running\n")
+        .replace("completed: \"true\"", "x: \"\"");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("running.yaml").display().to_string();
+    fs::write(&path, text).unwrap();
+    let said = at("2026-11-20T12:00:00Z", "doctor", &path, "");
+    assert!(said.contains("still-runs") && !said.contains("healthy"), "{said}");
+    assert!(said.contains("--type=merge -p '{\"spec\":{\"shutdown\":\"Terminate\"}}'"), "{said}");
+    // Within the hour it may just be ending, and up to v3.5.1 nothing waits for its end.
+    for (now, version) in [("2026-11-20T09:50:00Z", ""), ("2026-11-20T12:00:00Z", "--argo-version v3.5.1")] {
+        assert!(!at(now, "doctor", &path, version).contains("still-runs"));
+    }
+}

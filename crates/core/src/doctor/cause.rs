@@ -83,6 +83,8 @@ causes! {
         "The GC pod ran, and storage did not do what the driver asked.",
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
         "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
+    StillRuns "still-runs" "The workflow is deleted, and its run goes on"
+        "From v3.5.2 on a deleted workflow runs to its end, and only then is collected and let go.",
     NothingToCollect "nothing-to-collect" "The finalizer stays although there is nothing to collect"
         "Up to v3.5.10 it is removed only after a GC pod succeeded, and there is none.",
     ForcedWithoutPod "forced-without-pod" "forceFinalizerRemoval waits for a GC pod that never was"

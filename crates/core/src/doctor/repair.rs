@@ -87,6 +87,7 @@ pub(crate) fn of(
             vec![Repair::say("Give GC pods more memory (v3.5.0+).").yaml(MEMORY.to_owned())]
         }
         Cause::PodHung => vec![hung(members)],
+        Cause::StillRuns => vec![end(members)],
         Cause::PodEnded => vec![ended(members)],
         Cause::Sidecar => sidecar(members),
         Cause::PodFailed => vec![logs(members)],
@@ -293,6 +294,17 @@ fn hung(members: &GroupMembers) -> Repair {
     });
     Repair::say("See what it does, and if that is nothing, delete it (by force if its node is gone):")
         .run(commands)
+}
+
+fn end(members: &GroupMembers) -> Repair {
+    let plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
+    let commands = plain.take(NAMES).map(|Name { namespace, name }| {
+        format!(
+            "kubectl patch workflows.argoproj.io -n {namespace} {name} --type=merge -p \
+             '{{\"spec\":{{\"shutdown\":\"Terminate\"}}}}'"
+        )
+    });
+    Repair::say("Wait for its end, or end it; GC follows:").run(commands)
 }
 
 fn ended(members: &GroupMembers) -> Repair {

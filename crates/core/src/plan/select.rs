@@ -189,8 +189,8 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules, unseen: 
     let waiting = assessment.artifacts.iter().find(waits);
     let due = assessment.artifacts.iter().any(|artifact| artifact.when == Some(When::Now));
     if about.gc_pod_at_work || due || waiting.is_some() {
-        let since = waiting.iter().flat_map(|artifact| &artifact.evidence);
-        let since = since.filter(|evidence| evidence.field.ends_with(" since")).next();
+        let mut told = waiting.iter().flat_map(|artifact| &artifact.evidence);
+        let since = told.find(|evidence| evidence.field.ends_with(" since"));
         let detail = since.map(|evidence| format!("{} {}", evidence.field, evidence.value));
         return Some(Objection::new(Protection::GcActive, detail.unwrap_or_default()));
     }
