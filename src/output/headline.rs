@@ -3,6 +3,7 @@
 use crate::output::prices::{Prices, dollars};
 use crate::output::text::{plural, size};
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 
 /// Summarises everything that was inspected, shown or not.
@@ -11,8 +12,10 @@ pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let count = |verdict| inspection.artifacts(verdict);
     let (uncovered, failing, unknown) =
         (count(Verdict::Uncovered), count(Verdict::Failing), count(Verdict::Unknown));
-    let unseen = summary.reasons.get("nodes-offloaded").copied().unwrap_or_default()
-        + summary.reasons.get("nodes-unreadable").copied().unwrap_or_default();
+    let unseen: u64 = [Reason::NodesOffloaded, Reason::NodesUnreadable, Reason::NodesUnseen]
+        .iter()
+        .filter_map(|reason| summary.reasons.get(reason.code()))
+        .sum();
     let mut parts = Vec::new();
     if uncovered > 0 {
         parts.push(format!("{} nobody will delete", plural(uncovered, "artifact")));

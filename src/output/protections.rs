@@ -43,13 +43,14 @@ pub fn clause(protection: Protection) -> &'static str {
 /// Returns what to do to delete what a protection keeps; empty if nothing is to be done but to leave it.
 pub(crate) fn remedy(protection: Protection) -> &'static str {
     match protection {
-        Protection::NotFinished | Protection::GcActive => "wait until it has ended",
+        Protection::NotFinished => "wait until it has ended",
+        Protection::GcActive => "wait until it has ended; if it hangs, `doctor` says how to end it",
         Protection::JustFinished => "wait, or set a shorter `--grace`",
         Protection::FailedRun => "select it with `--status Failed,Error`, or by name",
         Protection::Pinned => "remove the label or annotation",
         Protection::Kubeflow => "name the workflow",
         Protection::Retained => "change the policy",
-        Protection::NodesUnseen => "read them with `--argo-server`",
+        Protection::NodesUnseen => "read them with `--argo-server`; a file's record must hold them",
         Protection::Changed | Protection::ChangedObject => "make a new plan",
         Protection::ForeignLocation => "allow the place with `--repository`",
         Protection::ForeignKey => {

@@ -138,6 +138,9 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
         .iter()
         .map(|(why, count)| match why {
             Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
+            Unwanted::Doubtful => {
+                format!("{count} recorded as deleted, in doubt (--reason deleted-but-present looks)")
+            }
             Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
             Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
             Unwanted::Verdict(verdict) => format!("{count} {}", verdict.as_str()),

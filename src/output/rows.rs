@@ -5,7 +5,7 @@ use crate::output::escape::escape;
 use crate::output::text::{common_path, size};
 use crate::output::view::{SortKey, View};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
-use argo_gc_core::verdict::{Finalizer, Verdict};
+use argo_gc_core::verdict::{Finalizer, Verdict, When};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,8 @@ pub(crate) struct Row {
     pub verdict: Verdict,
     pub reason: &'static str,
     pub notes: String,
+    /// When Argo deletes the artifact, in the table of artifacts.
+    pub when: String,
     pub location: String,
     /// Bytes in storage; none if storage was not asked.
     pub bytes: Option<u64>,
@@ -61,6 +63,7 @@ pub(crate) fn artifacts(assessment: &Assessment) -> Vec<Row> {
                 artifact: Some([artifact.node.clone(), artifact.name.clone(), strategy]),
                 artifacts: 1,
                 notes: if notes.is_empty() { "<none>".into() } else { notes.join(",") },
+                when: when(artifact, assessment),
                 location: place(artifact),
                 bytes: bytes(&[artifact]),
                 ..row(assessment, artifact.verdict, code(artifact))
@@ -83,10 +86,22 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
         verdict,
         reason,
         notes: "<none>".into(),
+        when: "<none>".into(),
         location: "<none>".into(),
         bytes: None,
         since: assessment.finished_at.or(assessment.created_at),
         remark: remark(assessment),
+    }
+}
+
+/// Returns the date at which a TTL lets Argo delete the artifact, else the event.
+fn when(artifact: &ArtifactReport, assessment: &Assessment) -> String {
+    match (artifact.when, assessment.expires_at) {
+        (None, _) => "<none>".to_owned(),
+        (Some(When::Now), _) => "now".to_owned(),
+        (Some(When::OnCompletion), _) => "on completion".to_owned(),
+        (Some(When::OnDeletion), None) => "on deletion".to_owned(),
+        (Some(When::OnDeletion), Some(due)) => due.to_string(),
     }
 }
 
@@ -142,7 +157,7 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
     columns.extend_from_slice(if per_artifact { &["NODE", "ARTIFACT", "STRATEGY"] } else { &["ARTIFACTS"] });
     columns.extend(["VERDICT", "REASON"]);
     if per_artifact {
-        columns.push("NOTES");
+        columns.extend(["NOTES", "WHEN"]);
     }
     if view.checked {
         columns.push("SIZE");
@@ -160,7 +175,7 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
         }
         cells.extend([row.verdict.as_str().to_owned(), row.reason.to_owned()]);
         if per_artifact {
-            cells.push(row.notes.clone());
+            cells.extend([row.notes.clone(), row.when.clone()]);
         }
         if view.checked {
             cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));

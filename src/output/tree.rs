@@ -53,6 +53,9 @@ fn workflow(out: &mut dyn Write, view: &View, wf: &Assessment) -> io::Result<()>
         (Finalizer::Stuck, Some(_)) => "present, and stuck: the workflow can't be deleted",
     };
     writeln!(out, "  strategy   {strategy}\n  finalizer  {finalizer}")?;
+    if let Some(due) = wf.expires_at {
+        writeln!(out, "  ttl        {due}")?;
+    }
     notes(out, "  ", &wf.notes)?;
     let whys = whys(wf);
     let mut node = "";
@@ -142,7 +145,10 @@ fn one(
     let why = match (artifact.reason, artifact.when) {
         (Some(reason), _) => format!(" {}", reason.code()),
         (None, Some(When::OnCompletion)) => " when the workflow completes".to_owned(),
-        (None, Some(When::OnDeletion)) => " when the workflow is deleted".to_owned(),
+        (None, Some(When::OnDeletion)) => match wf.expires_at {
+            Some(due) => format!(" when the workflow is deleted, by its TTL at {due}"),
+            None => " when the workflow is deleted".to_owned(),
+        },
         (None, Some(When::Now)) => " any moment now".to_owned(),
         (None, None) => String::new(),
     };

@@ -144,9 +144,8 @@ impl ScanPart {
                 Ok(Uses(more)) => uses.extend(more),
                 Err(error) => self.unread_nodes(&name, &error, None),
             }
-        } else if workflow.is_offloaded() {
-            let offloaded = NodesError::Offloaded(status.offload_node_status_version.clone());
-            self.unread_nodes(&name, &offloaded, no_nodes);
+        } else if let Some(unseen) = workflow.lacks_nodes() {
+            self.unread_nodes(&name, &unseen, no_nodes);
         }
         uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
         self.texts(&workflow, by, texts, terms.tells);

@@ -9,6 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 mod inspect;
+mod verdicts;
 
 /// A copy of a case's folder, with the objects of its buckets below `buckets/`.
 pub struct Case(TempDir);

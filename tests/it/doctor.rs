@@ -523,7 +523,7 @@ data:
     let [own, other] = diagnosis["repositories"].as_array().unwrap().as_slice() else {
         panic!("{diagnosis:#}")
     };
-    assert_eq!((&own["engine"], own["hazards"].as_array().unwrap().len()), (&json!("s3"), 1));
+    assert_eq!((&own["engine"], own["hazards"].as_array().unwrap().len()), (&json!("s3"), 2));
     assert_eq!((&other["bucket"], &other["hazards"]), (&json!("ctl-work"), &json!([])));
     assert!(diagnosis["gaps"].to_string().contains("key broken"), "{diagnosis:#}");
 

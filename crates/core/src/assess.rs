@@ -8,9 +8,12 @@ pub mod chain;
 pub mod collection;
 pub mod controller;
 pub mod finalizer;
+pub mod gc_pod;
+mod missing;
 pub mod records;
 pub mod storage;
 pub mod templates;
+pub mod waiting;
 pub mod workflow_findings;
 
 use crate::argo::names;
@@ -51,6 +54,7 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
 fn unseen(error: &NodesError) -> Finding {
     let (reason, field) = match error {
         NodesError::Offloaded(_) => (Reason::NodesOffloaded, "status.offloadNodeStatusVersion"),
+        NodesError::Absent(_) => (Reason::NodesUnseen, "status.nodes"),
         _ => (Reason::NodesUnreadable, "status.compressedNodes"),
     };
     Finding { verdict: Verdict::Unknown, reason, evidence: vec![Evidence::new(field, error.to_string())] }
@@ -69,6 +73,7 @@ impl<'a> Case<'a> {
             created_at: meta.creation_timestamp,
             finished_at: self.workflow.ended(),
             deletion_timestamp: meta.deletion_timestamp,
+            expires_at: self.expires_at(),
             finalizer: if self.workflow.has_gc_finalizer() { Finalizer::Present } else { Finalizer::Absent },
             archived: self.workflow.is_archived_record(),
             cron_workflow: meta.label(names::CRON_WORKFLOW).to_owned(),

@@ -17,6 +17,7 @@ pub mod symptom;
 use crate::argo::names;
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::workflow::Workflow;
+use crate::assess::waiting::{GATED, OVERDUE};
 use crate::doctor::account::{AccountFacts, Reliance, Standing};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
@@ -58,6 +59,7 @@ impl Doctor {
         if context.related.of(&meta.namespace, &meta.name).is_some_and(|of| !of.tasks.is_empty()) {
             self.with_tasks.insert(key());
         }
+        self.symptoms.extend(still_runs(workflow, context));
         if !is_past(meta.deletion_timestamp, context) || workflow.has_gc_finalizer() {
             return;
         }
@@ -170,7 +172,12 @@ impl Doctor {
                 symptom.detail = id.to_owned();
                 symptom.subject = id.to_owned();
             }
-            Cause::Overdue => self.look_for_controller(symptom, context),
+            Cause::Overdue | Cause::NotRecorded => self.look_for_controller(symptom, context),
+            Cause::PodEnded => {
+                let recouped =
+                    |evidence: &&Evidence| evidence.field == "status.artifactGCStatus.podsRecouped";
+                symptom.object = symptom.evidence.iter().find(recouped).map(|found| found.value.clone());
+            }
             _ => {}
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
@@ -293,6 +300,22 @@ impl Doctor {
         }
         symptoms
     }
+}
+
+/// Returns a symptom for a workflow that was deleted over an hour ago and waits for its own end.
+fn still_runs(workflow: &Workflow, context: &Context) -> Option<Symptom> {
+    let meta = &workflow.metadata;
+    let deleted = meta.deletion_timestamp.filter(|time| context.now.duration_since(*time) > OVERDUE)?;
+    let version = context.controllers.version_for(&meta.namespace, meta.label(names::INSTANCE_ID));
+    let waits = workflow.has_gc_finalizer() && !workflow.is_terminal();
+    let phase = if workflow.status.phase.is_empty() { "<none>" } else { &workflow.status.phase };
+    (waits && version.is_none_or(|version| version >= GATED)).then(|| Symptom {
+        evidence: vec![
+            Evidence::new("status.phase", phase),
+            Evidence::new("metadata.deletionTimestamp", deleted.to_string()),
+        ],
+        ..symptom(Cause::StillRuns, &meta.namespace, &meta.name)
+    })
 }
 
 /// Returns a symptom for a task that nothing will carry out any more; none while it may still be in progress.

@@ -137,7 +137,7 @@ impl Inspection {
     pub fn add(&mut self, mut assessment: Assessment) -> Option<Assessment> {
         self.note_shared_keys(&mut assessment);
         if !assessment.cron_workflow.is_empty() && assessment.finalizer == Finalizer::Stuck {
-            if assessment.deletion_timestamp.is_some() && is_only_overdue(&assessment) {
+            if assessment.deletion_timestamp.is_some() && is_unexplained(&assessment) {
                 self.waiting.push(assessment);
                 return None;
             }
@@ -149,6 +149,14 @@ impl Inspection {
 
     /// Returns the assessments that were held back.
     pub fn finish(&mut self) -> Vec<Assessment> {
+        let unseen = self.summary.reasons.get(Reason::NodesUnseen.code()).copied().unwrap_or_default();
+        if unseen > 0 {
+            self.gaps.push(Gap {
+                what: format!("the nodes of {unseen} workflow{}", if unseen == 1 { "" } else { "s" }),
+                why: "the records hold none, as those of an archive's list do".to_owned(),
+                effect: "the artifacts are unknown".to_owned(),
+            });
+        }
         let mut waiting = std::mem::take(&mut self.waiting);
         for assessment in &mut waiting {
             if let Some(neighbour) = self.failing_crons.get(&cron(assessment)) {
@@ -206,7 +214,12 @@ impl Inspection {
             let Some(key) = key else { continue };
             let first = self.fixed_keys.entry(key).or_insert_with(|| Arc::clone(&this));
             if *first != this {
-                artifact.notes.push(Note { reason: Reason::SharedKey, detail: format!("also {first}") });
+                let detail = format!("also {first}");
+                // Other nodes of its own workflow may share it too.
+                match artifact.notes.iter_mut().find(|note| note.reason == Reason::SharedKey) {
+                    Some(note) => note.detail = detail,
+                    None => artifact.notes.push(Note { reason: Reason::SharedKey, detail }),
+                }
             }
         }
     }
@@ -216,17 +229,23 @@ fn cron(assessment: &Assessment) -> (String, String) {
     (assessment.namespace.clone(), assessment.cron_workflow.clone())
 }
 
-fn is_only_overdue(assessment: &Assessment) -> bool {
-    let overdue = |reason| reason == Some(Reason::Overdue);
+/// Returns true if the controller does not go on, before or after it has processed the strategies, and nothing shows
+/// why.
+fn is_unexplained(assessment: &Assessment) -> bool {
     let failing = assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing);
-    failing.map(|artifact| artifact.reason).all(overdue)
-        && assessment.findings.iter().all(|finding| finding.reason == Reason::Overdue)
+    let mut reasons = failing.map(|artifact| artifact.reason);
+    reasons.all(|reason| reason.is_some_and(only_waits))
+        && assessment.findings.iter().all(|finding| only_waits(finding.reason))
+}
+
+fn only_waits(reason: Reason) -> bool {
+    matches!(reason, Reason::Overdue | Reason::NotRecouped)
 }
 
 fn blame(assessment: &mut Assessment, neighbour: &str) {
     let evidence = || Evidence::new("failing workflow of the same CronWorkflow", neighbour);
     for artifact in &mut assessment.artifacts {
-        if artifact.reason == Some(Reason::Overdue) {
+        if artifact.reason.is_some_and(only_waits) {
             artifact.reason = Some(Reason::CronNeighbour);
             artifact.evidence.push(evidence());
         }

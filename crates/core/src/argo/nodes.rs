@@ -1,5 +1,6 @@
 //! The node tree as Argo stores it: plain, compressed, or offloaded to SQL (`docs/argo-gc.md#large-workflows`).
 
+use crate::argo::names;
 use crate::argo::node::NodeStatus;
 use crate::argo::uses::Uses;
 use crate::argo::weight::{MAX_WEIGHT, Scale, TooHeavy};
@@ -26,6 +27,8 @@ pub const MAX_UNPACKED: u64 = 64 << 20;
 pub enum NodesError {
     #[error("node status is offloaded to the controller's database (version {0})")]
     Offloaded(String),
+    #[error("the record holds no nodes, though {0}: an archive's list leaves them out, or it was cut")]
+    Absent(&'static str),
     #[error("status.compressedNodes is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
     #[error("status.compressedNodes unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
@@ -40,17 +43,45 @@ impl Workflow {
     /// Unpacks `status.compressedNodes` into `status.nodes`; does nothing where nodes are plain.
     ///
     /// # Errors
-    /// The nodes are offloaded, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
+    /// The nodes are offloaded or left out, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
     /// more than [`MAX_WEIGHT`] of memory.
     pub fn hydrate(&mut self) -> Result<(), NodesError> {
         let status = &mut self.status;
         if !status.compressed_nodes.is_empty() {
             status.nodes = unpack(&status.compressed_nodes)?;
             status.compressed_nodes = String::new();
-        } else if status.nodes.is_empty() && !status.offload_node_status_version.is_empty() {
-            return Err(NodesError::Offloaded(status.offload_node_status_version.clone()));
         }
-        Ok(())
+        self.lacks_nodes().map_or(Ok(()), Err)
+    }
+
+    /// Returns why the nodes can't be seen although the run had some: they are offloaded, or the record holds none in
+    /// any form. Rows of an archive's list hold none (persist/sqldb/workflow_archive.go@v4.1.2), nor do records that
+    /// were cut.
+    pub fn lacks_nodes(&self) -> Option<NodesError> {
+        let (meta, status) = (&self.metadata, &self.status);
+        if !status.nodes.is_empty() || !status.compressed_nodes.is_empty() {
+            return None;
+        }
+        if self.is_offloaded() {
+            return Some(NodesError::Offloaded(status.offload_node_status_version.clone()));
+        }
+        let phase = if status.phase.is_empty() { meta.label(names::PHASE) } else { &status.phase };
+        let bare = self.spec.templates.is_empty() && self.spec.workflow_template_ref.is_none();
+        let recouped =
+            status.artifact_gc_status.as_ref().is_some_and(|status| !status.pods_recouped.is_empty());
+        // A run that fails before its first node has none.
+        let sign = match phase {
+            "Succeeded" => "its run succeeded",
+            "Failed" | "Error" if bare => "its run is over, and it holds no templates either",
+            "Failed" | "Error" if status.progress.split_once('/').is_some_and(|(_, all)| all != "0") => {
+                "its progress counts some"
+            }
+            "Failed" | "Error" if recouped || !status.task_results_completion_status.is_empty() => {
+                "its status tells of their pods"
+            }
+            _ => return None,
+        };
+        Some(NodesError::Absent(sign))
     }
 }
 

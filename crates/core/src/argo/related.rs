@@ -122,7 +122,7 @@ pub struct PodStatus {
 
 /// A condition of a pod.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PodCondition {
     #[serde(rename = "type", deserialize_with = "de::or_default")]
     pub kind: String,
@@ -132,6 +132,8 @@ pub struct PodCondition {
     pub reason: String,
     #[serde(deserialize_with = "de::or_default")]
     pub message: String,
+    #[serde(deserialize_with = "de::time")]
+    pub last_transition_time: Option<Timestamp>,
 }
 
 /// One container's state.
@@ -183,6 +185,12 @@ impl Pod {
     pub fn main_ended(&self) -> Option<&Terminated> {
         let main = self.status.container_statuses.iter().find(|container| container.name == "main")?;
         main.state.terminated.as_ref()
+    }
+
+    /// Returns the time since which the pod is not ready, as when its node was lost.
+    pub fn unready_since(&self) -> Option<Timestamp> {
+        let ready = self.status.conditions.iter().find(|condition| condition.kind == "Ready")?;
+        ready.last_transition_time.filter(|_| ready.status != "True")
     }
 
     /// Returns a container that still runs after `main` has ended.

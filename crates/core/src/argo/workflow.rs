@@ -47,6 +47,20 @@ pub struct TtlStrategy {
     pub seconds_after_failure: Option<i64>,
 }
 
+impl TtlStrategy {
+    /// Returns the seconds from the end of a run of this phase to its deletion (ttl,
+    /// workflow/gccontroller/gc_controller.go@v4.1.2); none if the TTL does not apply.
+    pub fn seconds(&self, phase: &str) -> Option<i64> {
+        let own = match phase {
+            "Succeeded" => self.seconds_after_success,
+            "Failed" => self.seconds_after_failure,
+            "Error" => None,
+            _ => return None,
+        };
+        own.or(self.seconds_after_completion)
+    }
+}
+
 /// `templateDefaults`: merged into each template at run time only.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -68,6 +82,9 @@ pub struct WorkflowStatus {
     pub finished_at: Option<Timestamp>,
     #[serde(deserialize_with = "de::or_default")]
     pub message: String,
+    /// The finished of all nodes, as `n/m`.
+    #[serde(deserialize_with = "de::or_default")]
+    pub progress: String,
     #[serde(deserialize_with = "de::or_default")]
     pub nodes: BTreeMap<String, NodeStatus>,
     #[serde(deserialize_with = "de::or_default")]
@@ -150,6 +167,13 @@ impl Workflow {
 
     fn since_creation(&self, time: Option<Timestamp>) -> Option<Timestamp> {
         time.map(|time| self.metadata.creation_timestamp.map_or(time, |created| time.max(created)))
+    }
+
+    /// Returns the TTL that counts: the Workflow's own, else its WorkflowTemplate's (GetTTLStrategy,
+    /// pkg/apis/workflow/v1alpha1/workflow_types.go@v4.1.2).
+    pub fn ttl(&self) -> Option<&TtlStrategy> {
+        let stored = self.status.stored_workflow_template_spec.as_ref();
+        self.spec.ttl_strategy.as_ref().or_else(|| stored?.ttl_strategy.as_ref())
     }
 
     /// Returns true for a row of the archive, as opposed to a live object (`docs/argo-gc.md#false-coverage`).

@@ -20,6 +20,8 @@ pub(crate) struct Case<'a> {
     /// The GC tasks, pods, events and results of this workflow.
     pub of: Option<&'a OfWorkflow>,
     pub repository: Option<&'a ArtifactLocation>,
+    /// The number of artifacts that its Pod nodes record.
+    pub artifacts: usize,
 }
 
 /// A preliminary verdict.
@@ -94,6 +96,13 @@ impl<'a> Case<'a> {
                 .artifact_repository_ref
                 .as_ref()
                 .and_then(|reference| reference.artifact_repository.as_ref()),
+            artifacts: workflow
+                .status
+                .nodes
+                .values()
+                .filter(|node| node.is_pod())
+                .map(|node| node.outputs.artifacts.len())
+                .sum(),
         }
     }
 
@@ -108,6 +117,13 @@ impl<'a> Case<'a> {
     /// Like [`Self::known_before`], but true if the version is unknown.
     pub fn maybe_before(&self, fixed: &[Version]) -> bool {
         self.version.is_none_or(|version| is_before(version, fixed))
+    }
+
+    /// Returns true if the version is known to repeat an attempt that fails, rather than to record it as processed
+    /// (#16897).
+    pub fn tries_again(&self) -> bool {
+        const REPEATED: &[Version] = &[Version(4, 0, 11), Version(4, 1, 3)];
+        self.version.is_some_and(|version| !is_before(version, REPEATED))
     }
 
     /// Returns the version as evidence.

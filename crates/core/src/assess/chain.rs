@@ -20,7 +20,7 @@ impl<'a> Case<'a> {
         let judgement = self.verdict(record, all)?;
         let open = judgement.verdict != Verdict::Collected;
         let uncovered = judgement.verdict == Verdict::Uncovered;
-        let vanishing = uncovered && self.policy.spec.ttl_strategy.is_some();
+        let vanishing = uncovered && self.workflow.ttl().is_some();
         let shared = self.shares_key(record, all);
         Some(
             judgement

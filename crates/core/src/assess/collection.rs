@@ -7,26 +7,19 @@ use crate::argo::related::{GcTask, Pod};
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement, pod_infix};
 use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
+use crate::assess::missing::is_missing;
 use crate::assess::records::{Record, Records};
+use crate::assess::waiting::{GATED, OVERDUE};
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
 use crate::model::location::LocationError;
 use crate::reason::Reason;
 use crate::verdict::When;
-use jiff::{SignedDuration, Timestamp};
-
-/// The time after which a GC pod that has not started, or has not ended after its work, is not merely slow.
-const PENDING: SignedDuration = SignedDuration::from_mins(10);
-
-/// The time after which a ready strategy is not merely queued; the controller looks again every 20 minutes.
-const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
+use jiff::Timestamp;
 
 /// The size in bytes above which the API refuses an object; the one task of a GC pod holds all its artifacts.
 const TASK_LIMIT: usize = 1_500_000;
-
-/// The first release in which GC waits for the workflow's end.
-const GATED: Version = Version(3, 5, 2);
 
 impl<'a> Case<'a> {
     /// Returns the verdict if a strategy asks for collection and the finalizer is present.
@@ -76,7 +69,11 @@ impl<'a> Case<'a> {
             );
         }
         let poison = all.poison(&record.strategy)?;
-        let state = if self.is_processed(&record.strategy) { "true: it has happened" } else { "not yet" };
+        let state = match (self.is_processed(&record.strategy), self.tries_again()) {
+            (true, _) => "true: it has happened",
+            (false, false) => "not yet",
+            (false, true) => "never: each attempt fails",
+        };
         let judgement = Judgement::failing(Reason::InlinePoison)
             .because(format!("node {} templateName, templateRef", poison.node.id), "<none>")
             .because(format!("status.artifactGCStatus.strategiesProcessed[{}]", record.strategy), state);
@@ -111,6 +108,8 @@ impl<'a> Case<'a> {
             (StorageEngine::Gcs, true) => Reason::GcsDirectory,
             (StorageEngine::S3, true) => Reason::S3Directory,
             (StorageEngine::Gcs, false) => Reason::GcsMissing,
+            // Releases that delete a directory's blobs one by one find nothing below its name either.
+            (StorageEngine::Azure, _) => Reason::AzureMissing,
             _ => Reason::DeleteError,
         }
     }
@@ -206,50 +205,9 @@ impl<'a> Case<'a> {
         judgement.because(field, "true")
     }
 
-    fn with_pod(&self, pod: &'a Pod, record: &Record<'a>) -> Judgement {
-        let name = format!("Pod/{}", pod.metadata.name);
-        let status = &pod.status;
-        let unlabelled = pod.metadata.labels.contains_key(names::WRONG_INSTANCE_LABEL)
-            && !pod.metadata.labels.contains_key(names::INSTANCE_ID);
-        match status.phase.as_str() {
-            _ if unlabelled => Judgement::failing(Reason::InstanceId)
-                .because(format!("{name} labels[{}]", names::WRONG_INSTANCE_LABEL), "set"),
-            "Failed" if terminated(pod).any(|reason| reason == "OOMKilled") => {
-                Judgement::failing(Reason::GcOom).because(name, "OOMKilled")
-            }
-            "Failed" => {
-                let namespace = &self.workflow.metadata.namespace;
-                let account = pod.account();
-                match self.context.related.may_collect(namespace, account) {
-                    Some(false) => Judgement::failing(Reason::GcRbac)
-                        .because(format!("access review of service account {namespace}/{account}"), "denied"),
-                    _ => Judgement::failing(Reason::GcPodFailed).because(name, describe(pod)),
-                }
-            }
-            "Pending" if self.is_past(pod.metadata.creation_timestamp, PENDING) => {
-                Judgement::failing(Reason::GcPodPending).because(name, describe(pod))
-            }
-            "Running" if self.is_held(pod) => self.held(pod),
-            "Succeeded" if self.recouped_pod(record).is_some() => self.after_recoup(record),
-            _ => Judgement::covered(When::Now).because(name, &status.phase),
-        }
-    }
-
-    /// Returns true if the pod's work is done but another container keeps the pod running.
-    pub(crate) fn is_held(&self, pod: &Pod) -> bool {
-        let done = pod.main_ended().and_then(|end| end.finished_at);
-        pod.status.phase == "Running" && pod.holder().is_some() && self.is_past(done, PENDING)
-    }
-
-    fn held(&self, pod: &Pod) -> Judgement {
-        let holder = pod.holder().map_or("", |container| &container.name);
-        Judgement::failing(Reason::GcPodHeld)
-            .because(format!("Pod/{}", pod.metadata.name), format!("main has ended, {holder} has not"))
-    }
-
     /// Judges an artifact that is not marked as deleted although the GC pod ended and the controller processed
     /// its results.
-    fn after_recoup(&self, record: &Record<'a>) -> Judgement {
+    pub(crate) fn after_recoup(&self, record: &Record<'a>) -> Judgement {
         if let Some(judgement) = self.came_later(record) {
             return judgement;
         }
@@ -265,7 +223,7 @@ impl<'a> Case<'a> {
                 Judgement::failing(Reason::GcPodFailed).because(field, message)
             }
             Some((field, message)) => Judgement::failing(Reason::DeleteError).because(field, message),
-            None => Judgement::failing(Reason::NotRecouped),
+            None => Judgement::failing(Reason::RecoupedUndeleted),
         }
     }
 
@@ -320,72 +278,37 @@ impl<'a> Case<'a> {
             return Judgement::failing(Reason::Foreground)
                 .because("metadata.finalizers", "foregroundDeletion");
         }
+        let ready = self.ready_since(&record.strategy);
+        if ready.is_some_and(|since| since >= self.context.now) {
+            // Tasks and pods were read before there could be any.
+            return Judgement::covered(When::Now);
+        }
         let pods_read = related.is_read(RelatedKind::GcPods, namespace);
         if let Some(task) = self.task_of(record)
             && pods_read
         {
             let field = format!("WorkflowArtifactGCTask/{}", task.metadata.name);
-            return Judgement::failing(Reason::GcPodLost).because(field, "left over, its pod is gone");
+            let since =
+                task.metadata.creation_timestamp.map(|since| format!(" since {}", self.lasted(since)));
+            let told = format!("left over{}; its pod is gone", since.unwrap_or_default());
+            return Judgement::failing(Reason::GcPodLost).because(field, told);
         }
         if pods_read && related.is_read(RelatedKind::GcTasks, namespace) {
-            return Judgement::failing(Reason::ProcessedWithError)
+            let judgement = Judgement::failing(Reason::ProcessedWithError)
                 .because("WorkflowArtifactGCTasks and GC pods of the workflow", "none");
+            if !self.tries_again() {
+                return judgement;
+            }
+            let told = format!("{}: an older one recorded it, or both were removed", self.version_text());
+            return judgement.because("controller version", told);
         }
         let unread = "GC tasks and pods of the workflow";
-        if self.is_past(self.ready_since(&record.strategy), OVERDUE) {
-            return Judgement::failing(Reason::NotRecouped).because(unread, "not read");
+        if let Some(since) = ready.filter(|since| self.is_past(Some(*since), OVERDUE)) {
+            return Judgement::failing(Reason::NotRecouped)
+                .because(unread, "not read")
+                .because("ready since", self.lasted(since));
         }
         Judgement::unknown(Reason::GcObjectsUnread).because(unread, "not read")
-    }
-
-    /// Judges an artifact whose strategy has not been processed yet.
-    fn awaited(&self, record: &Record<'a>) -> Judgement {
-        let strategy = &record.strategy;
-        if let Some((node, _)) = self.incomplete_result()
-            && self.workflow.is_terminal()
-        {
-            let field = format!("status.taskResultsCompletionStatus[{node}]");
-            return Judgement::failing(Reason::TaskresultNeverComplete).because(field, "false");
-        }
-        let Some(since) = self.ready_since(strategy) else {
-            let completion = *strategy == Strategy::OnWorkflowCompletion;
-            return Judgement::covered(if completion { When::OnCompletion } else { When::OnDeletion });
-        };
-        if self.is_past(Some(since), OVERDUE) {
-            let field = format!("status.artifactGCStatus.strategiesProcessed[{strategy}]");
-            return Judgement::failing(Reason::Overdue)
-                .because(field, "not yet")
-                .because("ready since", since.to_string());
-        }
-        Judgement::covered(When::Now)
-    }
-
-    /// Returns a task result that never completed, if the version waits for it after the phase is final.
-    fn incomplete_result(&self) -> Option<(&'a String, &'a bool)> {
-        let waits = self.version.is_none_or(|version| version >= GATED && version < Version(3, 5, 6));
-        let results = &self.workflow.status.task_results_completion_status;
-        results.iter().find(|(_, complete)| waits && !**complete)
-    }
-
-    /// Returns the time since which the controller should have processed the strategy
-    /// (`docs/argo-gc.md#readiness`); none if the strategy is not ready.
-    pub(crate) fn ready_since(&self, strategy: &Strategy) -> Option<Timestamp> {
-        let meta = &self.workflow.metadata;
-        let gated = self.version.is_none_or(|version| version >= GATED);
-        if gated && !self.workflow.is_terminal() {
-            return None;
-        }
-        let completed = (*strategy == Strategy::OnWorkflowCompletion
-            && meta.label(names::COMPLETED) == "true")
-            .then_some(self.workflow.ended())
-            .flatten();
-        match (completed, meta.deletion_timestamp) {
-            (Some(completed), _) => Some(completed),
-            (None, Some(deleted)) if gated => {
-                Some(self.workflow.ended().map_or(deleted, |end| end.max(deleted)))
-            }
-            (None, deleted) => deleted,
-        }
     }
 
     /// Adds notes about what may still go wrong with a covered artifact.
@@ -413,7 +336,7 @@ impl<'a> Case<'a> {
     }
 
     /// Returns the leftover task that lists the artifact.
-    fn task_of(&self, record: &Record<'a>) -> Option<&'a GcTask> {
+    pub(crate) fn task_of(&self, record: &Record<'a>) -> Option<&'a GcTask> {
         let lists = |task: &&GcTask| {
             let node = task.spec.artifacts_by_node.get(&record.node.id);
             node.is_some_and(|node| node.artifacts.contains_key(&record.artifact.name))
@@ -430,7 +353,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn recouped_pod(&self, record: &Record<'a>) -> Option<&'a str> {
+    pub(crate) fn recouped_pod(&self, record: &Record<'a>) -> Option<&'a str> {
         let name = self.pod_name(record);
         self.recouped(&record.strategy).find(|pod| name.is_none_or(|name| *pod == name))
     }
@@ -439,52 +362,12 @@ impl<'a> Case<'a> {
     fn pod_name(&self, record: &Record<'a>) -> Option<&'a str> {
         self.task_of(record).and_then(|task| task.metadata.name.rsplit_once('-')).map(|(pod, _)| pod)
     }
-
-    fn is_past(&self, since: Option<Timestamp>, margin: SignedDuration) -> bool {
-        since.is_some_and(|since| self.context.now.duration_since(since) > margin)
-    }
-
-    /// Returns true if a collection has waited longer than the controller's interval explains.
-    pub(crate) fn is_overdue(&self, since: Option<Timestamp>) -> bool {
-        self.is_past(since, OVERDUE)
-    }
 }
 
 impl Judgement {
     fn pipe(self, step: impl FnOnce(Self) -> Self) -> Self {
         step(self)
     }
-}
-
-/// Returns true if a driver's error means that the object does not exist (`docs/argo-gc.md#drivers`).
-fn is_missing(error: &str) -> bool {
-    let error = error.to_ascii_lowercase();
-    ["doesn't exist", "does not exist", "nosuchkey", "not found", "404"]
-        .iter()
-        .any(|sign| error.contains(sign))
-}
-
-fn terminated(pod: &Pod) -> impl Iterator<Item = &str> {
-    let states = pod.status.container_statuses.iter().flat_map(|status| [&status.state, &status.last_state]);
-    states.filter_map(|state| state.terminated.as_ref()).map(|end| end.reason.as_str())
-}
-
-/// Returns a pod's phase with its most specific reason and message.
-fn describe(pod: &Pod) -> String {
-    let status = &pod.status;
-    let waiting = status.container_statuses.iter().find_map(|container| container.state.waiting.as_ref());
-    let ended = status.container_statuses.iter().find_map(|container| container.state.terminated.as_ref());
-    let refused = status
-        .conditions
-        .iter()
-        .find(|condition| condition.status == "False" && !condition.message.is_empty());
-    let detail = match (waiting, ended, refused) {
-        (Some(waiting), _, _) => format!("{} {}", waiting.reason, waiting.message),
-        (None, Some(end), _) => format!("exit code {} {} {}", end.exit_code, end.reason, end.message),
-        (None, None, Some(condition)) => format!("{} {}", condition.reason, condition.message),
-        _ => format!("{} {}", status.reason, status.message),
-    };
-    format!("{} {}", status.phase, detail.trim()).trim().to_owned()
 }
 
 fn stamp(time: Option<Timestamp>) -> String {

@@ -3,6 +3,7 @@
 use crate::argo::artifact::Strategy;
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement};
+use crate::assess::gc_pod::is_mislabelled;
 use crate::assess::records::Record;
 use crate::model::assessment::{ArtifactReport, Evidence, Finding, Note};
 use crate::model::location;
@@ -16,7 +17,9 @@ const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)]
 impl<'a> Case<'a> {
     /// Returns findings about a finalizer that stays although no artifact is left to collect.
     pub(crate) fn hangs(&self, judged: &[(&Record<'a>, Judgement)]) -> Vec<Finding> {
-        if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
+        // What still runs may write artifacts yet.
+        let over = self.workflow.is_terminal();
+        if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() || !over {
             return Vec::new();
         }
         let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();
@@ -29,60 +32,89 @@ impl<'a> Case<'a> {
         }
         // If an object is deleted but the controller has not marked it so, the controller waits forever.
         let unflagged = judged.iter().find(|(record, _)| asked(record) && !record.artifact.deleted);
-        let deleted = self.workflow.metadata.deletion_timestamp;
         let finding = match unflagged {
-            Some((record, judgement)) => match self.unflagged(record, judgement) {
-                Some(finding) => finding,
-                None => return Vec::new(),
-            },
-            None if self.is_overdue(deleted.max(self.workflow.ended())) && deleted.is_some() => {
-                if !self.maybe_before(REMOVABLE_WITHOUT_POD) {
-                    finding(Reason::Overdue, "metadata.deletionTimestamp", "passed over an hour ago")
-                } else {
-                    finding(Reason::NoArtifactStuck, "artifacts left to collect", "none")
-                }
-            }
-            None => return Vec::new(),
+            Some((record, judgement)) => self.unflagged(record, judgement),
+            None => self.nothing_left(),
         };
-        vec![finding]
+        finding.into_iter().collect()
     }
 
-    /// Returns a finding for an artifact that is not marked as deleted; none while the controller may still
-    /// process the pod's results.
+    /// Returns a finding if the finalizer stays although every artifact is recorded as deleted, or none was written;
+    /// none while the controller may still remove it.
+    fn nothing_left(&self) -> Option<Finding> {
+        let deleted = self.workflow.metadata.deletion_timestamp;
+        let since = deleted.max(self.over_since());
+        let overdue = since.filter(|_| self.is_overdue(since) && (deleted.is_some() || self.is_live()));
+        let nothing =
+            || Judgement::failing(Reason::NoArtifactStuck).because("artifacts left to collect", "none");
+        let told = |judgement: Judgement| match (deleted, overdue) {
+            (None, _) => judgement.because("metadata.deletionTimestamp", "<none> yet: deleting it will hang"),
+            (_, Some(since)) => judgement.because("nothing left since", self.lasted(since)),
+            (Some(_), None) => judgement,
+        };
+        let judgement = if self.waits_for_no_pod() && (overdue.is_some() || !self.tries_again()) {
+            let forced = nothing().because("status.artifactGCStatus.podsRecouped", "<none>");
+            Judgement { reason: Some(Reason::ForceNoPod), ..told(forced) }
+        } else if self.known_before(REMOVABLE_WITHOUT_POD) && self.had_no_pod() {
+            told(nothing())
+        } else if overdue.is_none() {
+            return None;
+        } else if self.maybe_before(REMOVABLE_WITHOUT_POD) {
+            told(nothing())
+        } else {
+            Judgement { reason: Some(Reason::Overdue), ..told(nothing()) }
+        };
+        finding(judgement)
+    }
+
+    /// Returns true if `forceFinalizerRemoval` waits for a GC pod although there is none and was none: with it the
+    /// finalizer goes once a pod was recouped, and for nothing else (workflow/controller/artifact_gc.go@v4.1.2:588).
+    fn waits_for_no_pod(&self) -> bool {
+        self.policy.force() && !self.known_before(&[Version(3, 5, 0)]) && self.had_no_pod()
+    }
+
+    fn had_no_pod(&self) -> bool {
+        let status = self.workflow.status.artifact_gc_status.as_ref();
+        status.is_none_or(|status| status.pods_recouped.is_empty())
+            && self.of.is_none_or(|of| of.pods.is_empty())
+    }
+
+    /// Returns a finding for an artifact that is not marked as deleted although its object is; none while the
+    /// controller may still process the pod's results.
     fn unflagged(&self, record: &Record<'a>, judgement: &Judgement) -> Option<Finding> {
         let field = format!("artifact {} of node {}: deleted", record.artifact.name, record.node.id);
-        let pods = self.of.map_or(&[][..], |of| &of.pods);
-        let mislabelled = pods.iter().any(|pod| {
-            pod.metadata.labels.contains_key(crate::argo::names::WRONG_INSTANCE_LABEL)
-                && !pod.metadata.labels.contains_key(crate::argo::names::INSTANCE_ID)
-        });
-        let reason = match judgement.reason {
-            _ if mislabelled => Reason::InstanceId,
-            Some(reason) => reason,
-            None => match self.pod_of(record) {
-                Some(pod) if self.is_held(pod) => Reason::GcPodHeld,
-                Some(pod) if self.is_overdue(pod.metadata.creation_timestamp) => Reason::NotRecouped,
-                Some(_) => return None,
-                // The task reports success, but nobody will process that any more.
-                None => Reason::GcPodLost,
-            },
+        let told = |mut judgement: Judgement| {
+            judgement.evidence.insert(0, Evidence::new(&field, "not set, though the object is gone"));
+            finding(judgement)
         };
-        Some(finding(reason, &field, "not set, though the object is gone"))
+        if self.of.is_some_and(|of| of.pods.iter().any(is_mislabelled)) {
+            return told(Judgement::failing(Reason::InstanceId));
+        }
+        if let Some(reason) = judgement.reason {
+            return told(Judgement::failing(reason));
+        }
+        if let Some(pod) = self.pod_of(record) {
+            return self.outwaited(pod, &record.strategy).and_then(told);
+        }
+        // The task reports success, but nobody will process that any more.
+        if self.is_live() {
+            return told(Judgement::failing(Reason::GcPodLost));
+        }
+        let since = self.ready_since(&record.strategy).filter(|since| self.is_overdue(Some(*since)))?;
+        told(
+            Judgement::failing(Reason::NotRecouped)
+                .because("GC pods of the workflow", "not read")
+                .because("ready since", self.lasted(since)),
+        )
     }
 
     /// Returns notes about hazards of the whole workflow.
     pub(crate) fn workflow_notes(&self, records: &[Record<'a>]) -> Vec<Note> {
         let mut notes = Vec::new();
-        let status = self.workflow.status.artifact_gc_status.as_ref();
         let missed = records.iter().any(|record| {
             record.node.is_pod() && !record.artifact.deleted && self.is_processed(&record.strategy)
         });
-        let nothing_recouped = status.is_none_or(|status| status.pods_recouped.is_empty());
-        if self.policy.force()
-            && self.workflow.has_gc_finalizer()
-            && nothing_recouped
-            && (self.workflow.metadata.deletion_timestamp.is_some() || missed)
-        {
+        if missed && self.workflow.has_gc_finalizer() && self.waits_for_no_pod() {
             notes.push(Note { reason: Reason::ForceNoPod, detail: String::new() });
         }
         let child = self.workflow.status.nodes.values().find(|node| {
@@ -143,8 +175,9 @@ impl<'a> Case<'a> {
     }
 }
 
-fn finding(reason: Reason, field: &str, value: &str) -> Finding {
-    Finding { verdict: Verdict::Failing, reason, evidence: vec![Evidence::new(field, value)] }
+fn finding(judgement: Judgement) -> Option<Finding> {
+    let Judgement { verdict, reason, evidence, .. } = judgement;
+    Some(Finding { verdict, reason: reason?, evidence })
 }
 
 /// Returns true if a resource template's manifest creates a Workflow.

@@ -44,13 +44,13 @@ causes! {
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
         "A defect of that release; a newer one has fixed it.",
     AccountMissing "service-account-missing" "The GC pods' service account does not exist"
-        "A pod is refused whose service account is missing, and the controller does not try again.",
+        "A pod is refused whose service account is missing; up to v4.1.2 and v4.0.10 the controller does not try again.",
     Rights "service-account-rights" "The GC pods' service account lacks permissions"
         "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
     RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have their permissions could not be checked"
         "That nobody could say is no sign that they have them.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
-        "A webhook, policy or quota refused the pod; the controller only logs that and does not try again.",
+        "The controller only logs that a webhook, policy or quota refused it; up to v4.1.2 and v4.0.10 it does not try again.",
     PodUnschedulable "pod-unschedulable" "No node takes the GC pod"
         "The pod waits without limit, and so does the controller.",
     PodImage "pod-image" "The GC pod's image can't be pulled"
@@ -61,10 +61,14 @@ causes! {
         "The pod waits without limit, and so does the controller.",
     PodOutOfMemory "pod-out-of-memory" "The GC pod ran out of memory"
         "It has 64Mi, whatever the number of artifacts.",
+    PodHung "pod-hung" "The GC pod has been at work for too long"
+        "The controller waits for its end without limit, and starts no other.",
     Sidecar "sidecar" "A sidecar keeps the finished GC pod running"
         "The controller waits for the pod to end, which it does only when all its containers have.",
     PodFailed "pod-failed" "The GC pod failed"
         "It ended before its work was done; the controller does not start another.",
+    PodEnded "pod-ended" "The GC pod has ended, and its artifacts are still on record"
+        "The pod failed, or its deletes did; its log and its task would say which.",
     InstanceIdLabel "instance-id-label" "The controller does not see its own GC pods"
         "They carry the instance ID under a label it does not look for.",
     PodLost "pod-lost" "The GC pod is gone, and nobody took up its result"
@@ -79,8 +83,12 @@ causes! {
         "The GC pod ran, and storage did not do what the driver asked.",
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
         "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
+    StillRuns "still-runs" "The workflow is deleted, and its run goes on"
+        "From v3.5.2 on a deleted workflow runs to its end, and only then is collected and let go.",
     NothingToCollect "nothing-to-collect" "The finalizer stays although there is nothing to collect"
         "Up to v3.5.10 it is removed only after a GC pod succeeded, and there is none.",
+    ForcedWithoutPod "forced-without-pod" "forceFinalizerRemoval waits for a GC pod that never was"
+        "With the setting, nothing but the end of a GC pod takes the finalizer off.",
     RetriedOrDeletedEarly "written-after-processing" "Artifacts were written after their strategy was processed"
         "A strategy is processed once; what a retry or a late step writes is never looked for.",
     Foreground "foreground-deletion" "Foreground deletion removed the GC pod"
@@ -90,11 +98,11 @@ causes! {
     UnknownStrategy "unknown-strategy" "The strategy is no word of Argo's"
         "The artifact asks for a collection that never comes.",
     NotRecorded "not-recorded" "Processed long ago, and never recorded as deleted"
-        "Which step failed does not show.",
-    Overdue "overdue" "The controller has not acted for over an hour"
-        "It is down, busy, or does not see these workflows.",
+        "The controller has not taken up the end of the GC pod, or which step failed does not show.",
+    Overdue "overdue" "The controller has recorded nothing for over an hour"
+        "It is down, busy, or does not see these workflows; after v4.1.2 and v4.0.10 it may also fail at each attempt.",
     Unseen "not-enough-seen" "Not enough could be seen to tell"
-        "Nodes are offloaded, or GC's own objects could not be read.",
+        "Nodes are offloaded or not in the record, or GC's own objects could not be read.",
     TaskLeftOver "task-left-over" "A GC task is left over"
         "Its workflow is gone or no longer waits for it; nothing will carry it out.",
     OtherFinalizer "other-finalizer" "Another finalizer holds the workflow"
@@ -116,6 +124,7 @@ impl Cause {
             R::GcPodPending => Self::PodPending,
             R::GcOom => Self::PodOutOfMemory,
             R::GcPodHeld => Self::Sidecar,
+            R::GcPodHung => Self::PodHung,
             R::GcPodFailed => Self::PodFailed,
             R::InstanceId => Self::InstanceIdLabel,
             R::GcPodLost => Self::PodLost,
@@ -125,6 +134,7 @@ impl Cause {
             R::DeleteError
             | R::UnsupportedDriver
             | R::GcsMissing
+            | R::AzureMissing
             | R::GcsDirectory
             | R::GcsUncleanKey
             | R::S3Directory
@@ -133,20 +143,22 @@ impl Cause {
             | R::RetryAttempts => Self::DeleteFails,
             R::TaskresultNeverComplete => Self::TaskResults,
             R::NoArtifactStuck => Self::NothingToCollect,
+            R::ForceNoPod => Self::ForcedWithoutPod,
             R::RetryAfterGc | R::DeletedWhileRunning => Self::RetriedOrDeletedEarly,
             R::Foreground => Self::Foreground,
             R::CronNeighbour => Self::CronNeighbour,
             R::UnknownStrategy => Self::UnknownStrategy,
             R::NotRecouped => Self::NotRecorded,
+            R::RecoupedUndeleted => Self::PodEnded,
             R::Overdue => Self::Overdue,
-            R::NodesOffloaded | R::NodesUnreadable | R::GcObjectsUnread => Self::Unseen,
+            R::NodesOffloaded | R::NodesUnreadable | R::NodesUnseen | R::GcObjectsUnread => Self::Unseen,
             _ => return None,
         })
     }
 
     /// Returns true if the pods' service account could be the true cause.
     pub(crate) fn depends_on_account(self) -> bool {
-        matches!(self, Self::Rights | Self::PodFailed | Self::PodLost | Self::WithoutPod)
+        matches!(self, Self::Rights | Self::PodFailed | Self::PodLost | Self::WithoutPod | Self::PodEnded)
     }
 }
 

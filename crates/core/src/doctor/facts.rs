@@ -130,17 +130,20 @@ pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: 
     }
 }
 
-/// Returns the ways in which keys of a format can collide: between runs, or between namespaces and with a later
-/// workflow of the same name.
+/// Returns the ways in which keys of a format can collide: between pods of a run, between runs, or between namespaces
+/// and with a later workflow of the same name.
 ///
 /// A `generateName` makes names differ in practice, but nothing enforces it.
 pub fn hazards(key_format: &str) -> Vec<String> {
     let holds =
         |variable: &str| key_format.split("{{").skip(1).any(|rest| rest.trim_start().starts_with(variable));
-    if holds("workflow.uid") {
-        return Vec::new();
-    }
     let mut hazards = Vec::new();
+    if !holds("pod.name") {
+        hazards.push("without {{pod.name}}, pods of one run write over each other's keys".to_owned());
+    }
+    if holds("workflow.uid") {
+        return hazards;
+    }
     if !holds("workflow.name") && !holds("pod.name") {
         hazards.push("it names no workflow: every run writes the same keys".to_owned());
     } else if !holds("workflow.namespace") {
@@ -161,6 +164,8 @@ mod tests {
         assert_eq!(hazards("{{workflow.name}}/{{pod.name}}").len(), 1);
         assert!(hazards("{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}").is_empty());
         assert!(hazards("x/{{ workflow.uid }}/{{pod.name}}").is_empty());
-        assert!(hazards("logs/{{workflow.creationTimestamp.Y}}")[0].contains("every run"));
+        let constant = hazards("logs/{{workflow.creationTimestamp.Y}}");
+        assert!(constant[0].contains("pods of one run") && constant[1].contains("every run"));
+        assert_eq!(hazards("{{workflow.uid}}").len(), 1);
     }
 }

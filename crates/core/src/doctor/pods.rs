@@ -22,7 +22,7 @@ pub(crate) fn closer(cause: Cause, pod: Option<&Pod>, of: &OfWorkflow) -> Option
             let evidence = Evidence::new(format!("Pod/{}", pod.metadata.name), &pod.status.message);
             Some(Closer { cause: Cause::SecretMissing, subject: secret.to_owned(), evidence: Some(evidence) })
         }
-        (Cause::PodLost | Cause::WithoutPod, None) => {
+        (Cause::PodLost | Cause::WithoutPod | Cause::Overdue, None) => {
             let event = of.pod_events.iter().find(|event| is_refusal(event))?;
             let evidence = Some(told(event));
             Some(Closer { cause: Cause::AdmissionRefused, subject: String::new(), evidence })

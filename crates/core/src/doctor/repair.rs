@@ -76,15 +76,9 @@ pub(crate) fn of(
         Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members, command)).collect(),
         Cause::Unmanaged => unmanaged(members, context),
         Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, command)).collect(),
-        Cause::ControllerVersion => vec![Repair::say("Upgrade the controller to v3.4.5 or newer.")],
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
         Cause::RightsUnchecked => vec![unchecked(members)],
-        Cause::AdmissionRefused => {
-            vec![Repair::say(
-                "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy.",
-            )]
-        }
         Cause::PodUnschedulable => vec![describe("Make room for it, or let it go elsewhere", members)],
         Cause::PodImage => vec![describe("Make the image available, or correct its name", members)],
         Cause::PodPending => vec![describe("See what it waits for", members)],
@@ -92,29 +86,16 @@ pub(crate) fn of(
         Cause::PodOutOfMemory => {
             vec![Repair::say("Give GC pods more memory (v3.5.0+).").yaml(MEMORY.to_owned())]
         }
+        Cause::PodHung => vec![hung(members)],
+        Cause::StillRuns => vec![end(members)],
+        Cause::PodEnded => vec![ended(members)],
         Cause::Sidecar => sidecar(members),
         Cause::PodFailed => vec![logs(members)],
         Cause::InstanceIdLabel => instance_label(&members.detail),
         Cause::WithoutPod | Cause::NotRecorded | Cause::Overdue => vec![controller_log(context)],
-        Cause::UnknownStrategy => {
-            vec![Repair::say("Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.")]
-        }
-        Cause::TaskResults => vec![Repair::say("Upgrade the controller to v3.5.6 or newer.")],
-        Cause::NothingToCollect => vec![Repair::say("Upgrade the controller to v3.5.11, v3.6.0 or newer.")],
-        Cause::InlineTemplates => vec![Repair::say("Lift the inline templates into named ones.")],
-        Cause::BatchAbort => vec![Repair::say("Upgrade the controller to v3.5.12, v3.6.0 or newer.")],
-        Cause::Foreground => vec![Repair::say("Delete workflows with --cascade=background, the default.")],
-        Cause::Unseen => vec![Repair::say("Inspect with leave to read pods and workflowartifactgctasks.")],
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
-        Cause::PodLost | Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => {
-            Vec::new()
-        }
-        Cause::ParallelismHeld => {
-            vec![Repair::say(
-                "Settle what holds them, as above: each finalizer that is removed frees a slot.",
-            )]
-        }
+        other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
     // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
     let heals = matches!(
@@ -138,6 +119,33 @@ pub(crate) fn of(
         repairs.extend(purge(stuck, command));
     }
     repairs
+}
+
+/// Returns the step for causes whose step is a sentence; none if nothing but a purge helps.
+fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
+    Some(match cause {
+        Cause::ControllerVersion => "Upgrade the controller to v3.4.5 or newer.",
+        Cause::AdmissionRefused => {
+            "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy."
+        }
+        Cause::UnknownStrategy => "Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.",
+        Cause::TaskResults => "Upgrade the controller to v3.5.6 or newer.",
+        Cause::ForcedWithoutPod => {
+            "Leave forceFinalizerRemoval out where a run may end without any artifact."
+        }
+        Cause::NothingToCollect => "Upgrade the controller to v3.5.11, v3.6.0 or newer.",
+        Cause::InlineTemplates => "Lift the inline templates into named ones.",
+        Cause::BatchAbort => "Upgrade the controller to v3.5.12, v3.6.0 or newer.",
+        Cause::Foreground => "Delete workflows with --cascade=background, the default.",
+        Cause::Unseen => "Inspect with leave to read pods and workflowartifactgctasks.",
+        Cause::ParallelismHeld => {
+            "Settle what holds them, as above: each finalizer that is removed frees a slot."
+        }
+        Cause::DeleteFails if subject == "azure-missing" => {
+            "Upgrade the controller to v3.4.8, v3.5.0 or newer."
+        }
+        _ => return None,
+    })
 }
 
 /// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
@@ -275,6 +283,39 @@ fn describe(what: &str, members: &GroupMembers) -> Repair {
     let commands =
         objects(members).map(|(namespace, pod)| format!("kubectl describe pod -n {namespace} {pod}"));
     Repair::say(format!("{what}; GC then continues by itself:")).run(commands.take(1))
+}
+
+fn hung(members: &GroupMembers) -> Repair {
+    let commands = objects(members).take(1).flat_map(|(namespace, pod)| {
+        [
+            format!("kubectl logs -n {namespace} {pod} -c main --tail=20"),
+            format!("kubectl delete pod -n {namespace} {pod}"),
+        ]
+    });
+    Repair::say("See what it does, and if that is nothing, delete it (by force if its node is gone):")
+        .run(commands)
+}
+
+fn end(members: &GroupMembers) -> Repair {
+    let plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
+    let commands = plain.take(NAMES).map(|Name { namespace, name }| {
+        format!(
+            "kubectl patch workflows.argoproj.io -n {namespace} {name} --type=merge -p \
+             '{{\"spec\":{{\"shutdown\":\"Terminate\"}}}}'"
+        )
+    });
+    Repair::say("Wait for its end, or end it; GC follows:").run(commands)
+}
+
+fn ended(members: &GroupMembers) -> Repair {
+    let commands = objects(members).take(1).flat_map(|(namespace, pod)| {
+        [
+            format!("kubectl logs -n {namespace} {pod} -c main"),
+            format!("kubectl get workflowartifactgctasks.argoproj.io -n {namespace} {pod}-0 -o yaml"),
+        ]
+    });
+    Repair::say("Read the log of its pod and the status of its task, as long as they are there:")
+        .run(commands)
 }
 
 fn secret(subject: &str) -> Repair {

@@ -104,6 +104,9 @@ pub struct Assessment {
     /// The end of the run, which is not before the creation, whatever the status says.
     pub finished_at: Option<Timestamp>,
     pub deletion_timestamp: Option<Timestamp>,
+    /// The time at which the workflow's TTL deletes it, with the artifacts that wait for that; none without a TTL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     pub finalizer: Finalizer,
     /// True for a row of the archive, false for a live object.
     pub archived: bool,

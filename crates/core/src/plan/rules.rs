@@ -3,7 +3,7 @@
 use crate::argo::config;
 use crate::argo::config::Repository;
 use crate::argo::related::ConfigMap;
-use crate::model::assessment::ArtifactReport;
+use crate::model::assessment::{ArtifactReport, Note};
 use crate::model::bucket::Bucket;
 use crate::model::context::Controllers;
 use crate::plan::claim::{Claimant, KeyFormat};
@@ -49,6 +49,8 @@ pub struct Rules {
 pub enum Unwanted {
     /// Its verdict is not among those asked for.
     Verdict(Verdict),
+    /// Argo has recorded it as deleted, which a driver's bug makes doubtful.
+    Doubtful,
     /// Its reason is not among those asked for.
     Reason,
     /// It is in none of the buckets asked for.
@@ -220,7 +222,12 @@ impl Rules {
             // Argo collects nothing of a workflow that is gone, so what is still there stays.
             self.other_reason(artifact)
         } else if !self.verdicts.contains(&artifact.verdict) {
-            Some(Unwanted::Verdict(artifact.verdict))
+            let doubt =
+                |note: &Note| matches!(note.reason, Reason::S3FalseDeleted | Reason::WrongBucketDeleted);
+            Some(match artifact.notes.iter().any(doubt) {
+                true => Unwanted::Doubtful,
+                false => Unwanted::Verdict(artifact.verdict),
+            })
         } else {
             self.other_reason(artifact)
         }

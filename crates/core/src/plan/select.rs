@@ -133,7 +133,7 @@ fn chosen(
 
 /// Returns true if the workflow's nodes, and so its artifacts, can't be read.
 fn has_unseen_nodes(assessment: &Assessment) -> bool {
-    let unseen = |reason| matches!(reason, Reason::NodesOffloaded | Reason::NodesUnreadable);
+    let unseen = |reason| matches!(reason, Reason::NodesOffloaded | Reason::NodesUnreadable | Reason::NodesUnseen);
     assessment.findings.iter().any(|finding| unseen(finding.reason))
 }
 
@@ -218,12 +218,16 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Optio
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
     }
-    let due = assessment
-        .artifacts
-        .iter()
-        .any(|artifact| artifact.when == Some(When::Now) || artifact.reason == Some(Reason::GcPodPending));
-    if about.gc_pod_at_work || due {
-        return no_detail(Protection::GcActive);
+    let waits = |artifact: &&ArtifactReport| {
+        matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung | Reason::GcPodHeld))
+    };
+    let waiting = assessment.artifacts.iter().find(waits);
+    let due = assessment.artifacts.iter().any(|artifact| artifact.when == Some(When::Now));
+    if about.gc_pod_at_work || due || waiting.is_some() {
+        let mut told = waiting.iter().flat_map(|artifact| &artifact.evidence);
+        let since = told.find(|evidence| evidence.field.ends_with(" since"));
+        let detail = since.map(|evidence| format!("{} {}", evidence.field, evidence.value));
+        return Some(Objection::new(Protection::GcActive, detail.unwrap_or_default()));
     }
     None
 }

@@ -13,8 +13,8 @@ pub(crate) static INLINE_POISON: Entry = Entry {
     title: "One inline template stops the whole strategy",
     why: "For each artifact the controller looks up the node's template by name, and a node of an `inline` template \
           has none. The first such node ends the attempt before any task or pod is made, the strategy is recorded \
-          as processed, and no artifact of it in this Workflow is deleted, inline or not. An inline pod with \
-          nothing but archived logs suffices. No release up to v4.1.2 collects artifacts of inline templates. The \
+          as processed (after v4.1.2 and v4.0.10: is tried again, and fails again), and no artifact of it in this \
+          Workflow is deleted, inline or not. An inline pod with nothing but archived logs suffices. No release up to v4.1.2 collects artifacts of inline templates. The \
           public claim that v3.5.5 fixed it is wrong: its GC code is byte-identical to v3.5.4, and #12628 (v3.5.6) \
           changes how inline bodies are stored, not GC.",
     evidence: &[
@@ -45,7 +45,8 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
     code: "processed-with-error",
     title: "A failed attempt was recorded as processed",
     why: "When the controller prepares a strategy it records it as processed even if it fails, and so does not try \
-          again; the releases after v4.1.2 and v4.0.10 do. Typical failures are a task or GC pod refused by an admission \
+          again. The releases after v4.1.2 and v4.0.10 record no such attempt and repeat it, so there it shows as \
+          `overdue`. Typical failures are a task or GC pod refused by an admission \
           webhook, a quota or RBAC. The error is in the controller's log only (\"failed to GC artifacts\"): the Workflow \
           shows no condition and no event.",
     evidence: &[
@@ -62,7 +63,8 @@ pub(crate) static PROCESSED_WITH_ERROR: Entry = Entry {
         "argo-workflows#14355 (open)",
         AGC,
     ],
-    false_positives: "A pod and task that someone deleted before the controller saw the pod finish look the same.",
+    false_positives: "A pod and task that someone deleted before the controller saw the pod finish look the same. Under \
+                      a release that repeats attempts, it is that, or an older release recorded the strategy.",
     ..FAILS
 };
 
@@ -106,26 +108,31 @@ pub(crate) static NO_ARTIFACT_STUCK: Entry = Entry {
 
 pub(crate) static FORCE_NO_POD: Entry = Entry {
     code: "force-no-pod",
-    verdicts: &[],
     link: Link::Record,
-    title: "forceFinalizerRemoval does not fire without a GC pod",
-    why: "`forceFinalizerRemoval` takes effect once at least one GC pod has been seen to finish. A strategy was \
-          processed here without one, because preparing it failed or there was nothing to delete. So the finalizer \
-          stays in spite of the setting.",
+    title: "forceFinalizerRemoval waits for a GC pod that never was",
+    why: "With `forceFinalizerRemoval` the finalizer goes once a GC pod has been taken up, and for no other reason. This \
+          workflow never had one: its optional artifacts were not written, it failed before it saved any, or \
+          preparing a strategy failed. So the finalizer stays in spite of the setting, and because of it: without it \
+          the controller lets go of a workflow that has nothing left to collect. Where artifacts are left, this is a \
+          note beside their own reason. Seen with v4.1.2; whether the releases after v4.1.2 and v4.0.10 let go is not \
+          known, so there it is reported only after an hour.",
     versions: "v3.5.0 to v4.1.2 (every release read since it exists)",
     evidence: &[
         "spec.artifactGC.forceFinalizerRemoval: true",
         "status.artifactGCStatus.podsRecouped is empty",
+        "no GC pod, and no artifact left to collect",
         "metadata.finalizers",
     ],
-    remedy: "Do not rely on the setting. Mend what the artifacts' reason says, `kubectl argo-gc purge \
-             NAME --release-finalizer` deletes the objects, then the finalizer.",
+    remedy: "Leave forceFinalizerRemoval out. Where no artifact is left there is nothing to delete: `kubectl argo-gc purge \
+             NAME --release-finalizer` removes only the finalizer; else mend what the artifacts' reason says, and the \
+             same command deletes the objects first.",
     upstream: &[
         "argo-workflows#16599 (open)",
         "argo-workflows#16600 (open)",
         "argo-workflows#16894 (closed)",
         AGC,
     ],
+    false_positives: "From files, a GC pod that was not among them may yet be taken up.",
     ..FAILS
 };
 
@@ -191,8 +198,9 @@ pub(crate) static CRON_NEIGHBOUR: Entry = Entry {
     link: Link::None,
     title: "A failed sibling of the same CronWorkflow may hold it up",
     why: "A user reports that after one workflow of a CronWorkflow failed its GC, the later ones stayed in \
-          Terminating too, until the failed task was deleted. This Workflow is Terminating, overdue, and has a \
-          failing sibling. No cause was found in the source.",
+          Terminating too, until the failed task was deleted. This Workflow is Terminating, has waited for over an \
+          hour, before or after its strategies were processed, and has a failing sibling. No cause was found in the \
+          source.",
     versions: "reported for v3.5.1",
     evidence: &[
         "metadata.labels[workflows.argoproj.io/cron-workflow]",
@@ -231,14 +239,16 @@ pub(crate) static NOT_RECOUPED: Entry = Entry {
     link: Link::Record,
     title: "Processed long ago, yet never recorded as deleted",
     why: "The strategy is recorded as processed, which no release up to v4.1.2 repeats, but the artifact is not \
-          recorded as deleted. Which step failed would show in the GC pod, its task or an event, and these were \
-          not given or say nothing about this artifact.",
+          recorded as deleted after more than an hour. Either the GC pod has ended, as shown, and the controller has not \
+          taken that up: it is down, or does not see the pod. Or neither pod nor task was given, which would show \
+          the step that failed.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
-        "status.artifactGCStatus.podsRecouped",
+        "status.artifactGCStatus.podsRecouped without the pod",
+        "Pod <workflow>-artgc-* in phase Succeeded or Failed, and since when",
         "metadata.finalizers",
     ],
-    remedy: "Inspect the live cluster rather than a file, with leave to read pods, \
+    remedy: "See that a controller runs. Inspect the live cluster rather than a file, with leave to read pods, \
              workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the \
              leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
              then the finalizer.",
@@ -247,13 +257,37 @@ pub(crate) static NOT_RECOUPED: Entry = Entry {
     ..FAILS
 };
 
+pub(crate) static RECOUPED_UNDELETED: Entry = Entry {
+    code: "recouped-undeleted",
+    link: Link::Pod,
+    title: "The GC pod has ended, and the artifact is still on record",
+    why: "The controller has taken up the end of the GC pod, as `podsRecouped` says, and the artifact is not recorded as \
+          deleted. So the pod failed, or its delete did. Which of them the pod's log or the leftover task would show, \
+          and from v3.4.4 on a condition or event; none of these was given. The controller's log says nothing about it.",
+    evidence: &[
+        "status.artifactGCStatus.podsRecouped with the strategy's pod",
+        "status.nodes[*].outputs.artifacts[*] without deleted",
+        "metadata.finalizers",
+    ],
+    remedy: "Read the pod's log and the task's status, as long as they are there: `kubectl get \
+             workflowartifactgctasks,pods -n NAMESPACE`. See first whether the pod's service account, which is `default` \
+             unless `artifactGC.serviceAccountName` names another, may read its tasks. For the leftovers, `kubectl \
+             argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &["argo-workflows#10036 (closed)", "argo-workflows#10019 (v3.4.4)", AGC],
+    false_positives: "The object itself may be gone: only the record is known to be missing.",
+    ..FAILS
+};
+
 pub(crate) static OVERDUE: Entry = Entry {
     code: "overdue",
     title: "GC has been due for over an hour and has not begun",
     why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the controller \
-          has not processed it. A running controller looks at such a Workflow at least every 20 minutes. So it is \
-          down, does not watch this namespace, has another instance ID, or fails before it gets to GC.",
+          has not recorded it as processed; or its TTL passed as long ago, and the cluster still has it. A running controller \
+          looks at such a Workflow at least every 20 minutes. So it is down, does not watch this namespace, has another \
+          instance ID, or fails before it gets to GC. In the releases after v4.1.2 and v4.0.10 each attempt may have \
+          failed as well: they record none that does, and repeat it.",
     evidence: &[
+        "spec.ttlStrategy",
         "status.finishedAt",
         "metadata.deletionTimestamp",
         "status.artifactGCStatus.strategiesProcessed",

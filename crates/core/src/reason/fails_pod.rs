@@ -1,7 +1,7 @@
 //! GC pods that do not start, fail, or finish unseen.
 
 use crate::argo::gc_role::gc_role;
-use crate::reason::entry::{AGC, Entry, Link};
+use crate::reason::entry::{AGC, DELETE, Entry, Link};
 use crate::reason::fails::FAILS;
 
 pub(crate) static GC_POD_FAILED: Entry = Entry {
@@ -31,8 +31,8 @@ pub(crate) static GC_RBAC: Entry = Entry {
           service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
           This one may not, so the pod fails before it records anything.",
     evidence: &[
+        "Pod <workflow>-artgc-* whose message is that workflowartifactgctasks are forbidden",
         "access review for the service account: list workflowartifactgctasks, patch workflowartifactgctasks/status",
-        "Pod <workflow>-artgc-*",
     ],
     remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
              the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
@@ -43,7 +43,8 @@ pub(crate) static GC_RBAC: Entry = Entry {
         "argo-workflows#10036 (closed)",
         "manifests/quick-start/base/artifactgc-role.yaml@v4.1.2",
     ],
-    false_positives: "Rights are reviewed as they are now; the pod may have failed for another reason.",
+    false_positives: "Rights are reviewed as they are now: without such a message the pod may have failed for another \
+                      reason, and with it they may have been granted since.",
     ..FAILS
 };
 
@@ -126,6 +127,27 @@ spec:
     ),
     release: false,
     upstream: &["argo-workflows#12393 (closed)", "argo-workflows#11586 (v3.5.0)", AGC],
+    ..FAILS
+};
+
+pub(crate) static GC_POD_HUNG: Entry = Entry {
+    code: "gc-pod-hung",
+    link: Link::Pod,
+    title: "The GC pod has been at work for too long",
+    why: "The GC pod deletes one artifact after the other, and the controller waits for its end without limit. This one has \
+          been Running for more than an hour and ten seconds for each artifact, or has been Unknown or Terminating for \
+          more than ten minutes: storage does not answer, or its node is gone. The pod reports only at its end, and is \
+          not started again.",
+    evidence: &[
+        "status.phase Running or Unknown, or metadata.deletionTimestamp, of Pod <workflow>-artgc-*",
+        "the time since which it is so",
+        "status.artifactGCStatus.podsRecouped without that pod",
+    ],
+    remedy: "Look at the pod's log and its node. If it does nothing any more, delete the pod (with `--force` if its node is \
+             gone): what it deleted is then recorded nowhere, and `kubectl argo-gc purge NAME --release-finalizer` \
+             deletes what is left, then the finalizer.",
+    upstream: &["argo-workflows#9255 (names lost pods as not handled)", AGC, DELETE],
+    false_positives: "A pod with very many slow deletes, or with a storage that answers each with an error that is retried.",
     ..FAILS
 };
 

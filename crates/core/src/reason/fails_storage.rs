@@ -9,8 +9,9 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
     code: "delete-error",
     title: "The storage refused the delete call",
     why: "The GC pod deletes artifact by artifact and notes each failure in its task; the pod itself still ends as \
-          Succeeded. The controller copies the last failure into the condition `ArtifactGCError`. Up to v4.1.2 and \
-          v4.0.10 it does not try again; the releases after them try a failed attempt again at each reconcile.",
+          Succeeded. The controller copies the last failure into the condition `ArtifactGCError`, and up to v4.1.2 and \
+          v4.0.10 does not try again. The releases after them repeat an attempt that made no task or pod; whether they \
+          repeat a delete that failed is not known.",
     evidence: &[
         "WorkflowArtifactGCTask status.artifactResultsByNode[*].artifactResults[*].error",
         "status.conditions of type ArtifactGCError",
@@ -89,6 +90,21 @@ pub(crate) static GCS_MISSING: Entry = Entry {
     remedy: "Check that the object is gone, then remove only the finalizer.",
     upstream: &[GCS, DELETE],
     false_positives: "The object may exist under another name: see gcs-unclean-key and gcs-directory.",
+    ..STORAGE
+};
+
+pub(crate) static AZURE_MISSING: Entry = Entry {
+    code: "azure-missing",
+    title: "Azure: deleting a missing blob was a failure up to v3.4.7",
+    why: "The Azure driver takes the answer BlobNotFound for a failure. So a blob that is already gone, by hand, by a \
+          lifecycle rule or through another node with the same key, leaves the artifact undeleted in the record, and \
+          the finalizer stays. From v3.4.8 and v3.5.0 on a missing blob counts as deleted.",
+    versions: "v3.4.0 to v3.4.7",
+    evidence: &["WorkflowArtifactGCTask status: error BlobNotFound", "metadata.finalizers"],
+    remedy: "Upgrade to v3.4.8, v3.5.0 or newer. There is nothing left to delete: check that the blob is gone, then remove \
+             only the finalizer.",
+    upstream: &["argo-workflows#11070 (v3.4.8)", "workflow/artifacts/azure/azure.go@v3.4.8", DELETE],
+    false_positives: "The blob may be in another container than the one that GC asked.",
     ..STORAGE
 };
 

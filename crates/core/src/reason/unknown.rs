@@ -29,6 +29,21 @@ pub(crate) static NODES_UNREADABLE: Entry = Entry {
     ..UNKNOWN
 };
 
+pub(crate) static NODES_UNSEEN: Entry = Entry {
+    code: "nodes-unseen",
+    title: "The record holds no nodes, though the run had some",
+    why: "A run that succeeded has at least one node. A record of it without any was made by something that leaves them \
+          out, as the list of the workflow archive does (`argo archive list -o json`, and archived rows of `argo list`), \
+          or it was cut. Its artifacts can't be seen, so it is not clean but unread.",
+    evidence: &["no status.nodes, status.compressedNodes or status.offloadNodeStatusVersion", "status.phase"],
+    remedy: "Read the workflow whole: from the cluster, with `argo get -o json`, or `argo archive get UID -o json` for an \
+             archived one. `--argo-server` reads the archive whole too.",
+    upstream: &["persist/sqldb/workflow_archive.go@v4.1.2"],
+    false_positives: "A run that failed before its first node has none; it is not counted while its record holds its \
+                      templates.",
+    ..UNKNOWN
+};
+
 pub(crate) static GC_OBJECTS_UNREAD: Entry = Entry {
     code: "gc-objects-unread",
     title: "GC tasks and pods were not read",
