@@ -48,11 +48,7 @@ struct Pass {
 }
 
 impl Pass {
-    fn over(
-        text: &str,
-        barred: &Barred,
-        left: BTreeMap<Place, String>,
-    ) -> Result<Self, SyntaxError> {
+    fn over(text: &str, barred: &Barred, left: BTreeMap<Place, String>) -> Result<Self, SyntaxError> {
         let mut pass = Self { text: text.to_owned(), lifted: BTreeSet::new(), changed: 0, left };
         let mut source = read(text)?;
         while let Some(place) = next(&source, &pass.left, barred) {

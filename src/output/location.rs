@@ -183,6 +183,9 @@ fn unselected(why: Unselected) -> &'static str {
 fn unwanted(why: Unwanted) -> String {
     match why {
         Unwanted::Verdict(Verdict::Collected) => "Argo recorded it as deleted".to_owned(),
+        Unwanted::Doubtful => {
+            "Argo recorded it as deleted, which is in doubt (--reason deleted-but-present)".to_owned()
+        }
         Unwanted::Verdict(Verdict::Covered) => "Argo will delete it".to_owned(),
         Unwanted::Verdict(Verdict::Kept) => {
             "it is kept on purpose, by the strategy Never (--verdict kept asks for it)".to_owned()

@@ -90,7 +90,8 @@ impl Gathered {
                 Err(problem) => self.problems.push(problem),
             }
         }
-        let (settings, problems) = settings(&self.sources, inputs.controllers.controller_namespace.as_deref());
+        let (settings, problems) =
+            settings(&self.sources, inputs.controllers.controller_namespace.as_deref());
         self.settings = settings;
         self.problems.extend(problems);
         let namespace = inputs.kube.namespace.as_deref().unwrap_or_default();
@@ -113,7 +114,11 @@ impl Gathered {
         for (mut manifest, document) in manifests {
             if manifest.is_part() && !changed {
                 let what = format!("{} {manifest}", source.name);
-                self.notes.push(left_out(what, "it has no templates, so it is a part of a manifest", LINT_WHOLE));
+                self.notes.push(left_out(
+                    what,
+                    "it has no templates, so it is a part of a manifest",
+                    LINT_WHOLE,
+                ));
             }
             manifest.beside = changed || manifest.is_part();
             self.manifests.push(manifest);
@@ -133,8 +138,7 @@ impl Gathered {
             let files: Vec<&str> = files.map(|(at, _)| self.sources[*at].name.as_str()).collect();
             let folder = if top.as_os_str().is_empty() { ".".to_owned() } else { top.display().to_string() };
             let why = format!("the kustomization in {folder} changes what is said there");
-            let effect =
-                format!("lint what it makes: kustomize build {folder} | kubectl argo-gc lint -f -");
+            let effect = format!("lint what it makes: kustomize build {folder} | kubectl argo-gc lint -f -");
             self.notes.push(left_out(files.join(", "), &why, &effect));
         }
     }
@@ -239,10 +243,7 @@ impl Gathered {
             let more =
                 if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
             self.gaps.push(Gap {
-                what: format!(
-                    "the rights of service account {}/{}{more}",
-                    account.namespace, account.name
-                ),
+                what: format!("the rights of service account {}/{}{more}", account.namespace, account.name),
                 why: why.clone(),
                 effect: "whether GC pods may do their work is not known".to_owned(),
             });
@@ -266,7 +267,9 @@ fn verdict(account: &symptom::Account, standing: &Standing) -> Option<Result<(),
     let lacks: Vec<&str> =
         rights.iter().filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| *right).collect();
     match lacks.is_empty() {
-        false => Some(Err(format!("the service account {name:?} in {namespace:?} may not {}", lacks.join(", ")))),
+        false => {
+            Some(Err(format!("the service account {name:?} in {namespace:?} may not {}", lacks.join(", "))))
+        }
         true => rights.iter().all(|(answer, _)| *answer == Answer::Yes).then_some(Ok(())),
     }
 }
@@ -296,7 +299,9 @@ pub(crate) fn settings(sources: &[Source], named: Option<&str>) -> (Settings, Ve
         let own = |config: &ConfigMap| {
             let namespace = &config.metadata.namespace;
             config.metadata.name == name
-                && (*namespace == controller.namespace || namespace.is_empty() || controller.namespace.is_empty())
+                && (*namespace == controller.namespace
+                    || namespace.is_empty()
+                    || controller.namespace.is_empty())
         };
         match configs.iter().position(own) {
             Some(at) => {

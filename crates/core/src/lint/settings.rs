@@ -75,7 +75,8 @@ pub(crate) struct Local<'s> {
 impl Settings {
     /// Adds a controller; returns why its `workflowDefaults` can't be understood.
     pub fn add_controller(&mut self, controller: Controller) -> Option<String> {
-        let spec = controller.config.as_ref().map(|config| &config.default_spec).filter(|spec| !spec.is_null());
+        let spec =
+            controller.config.as_ref().map(|config| &config.default_spec).filter(|spec| !spec.is_null());
         let at = FieldPath::default().key("workflowDefaults").key("spec");
         let defaults = spec.map(|spec| Spec::read(spec, &at)).transpose();
         let (defaults, problem) = match defaults {
@@ -142,7 +143,8 @@ impl Settings {
             only.into_iter().flatten().all(|only| namespace.is_empty() || only == namespace)
         };
         let mut managing = self.controllers.iter().filter(reaches);
-        let exact = managing.clone().find(|known| known.controller.instance_id.as_deref() == Some(instance_id));
+        let exact =
+            managing.clone().find(|known| known.controller.instance_id.as_deref() == Some(instance_id));
         exact.or_else(|| managing.next().filter(|_| instance_id.is_empty()))
     }
 

@@ -127,7 +127,9 @@ mod tests {
         for key in ["{{pod.name}}/a", "{{=workflow.name}}/a"] {
             assert!(!is_same_for_nodes(key) && !is_same_for_attempts(key), "{key}");
         }
-        assert!(!is_same_for_nodes("{{inputs.parameters.p}}") && is_same_for_attempts("{{inputs.parameters.p}}"));
+        assert!(
+            !is_same_for_nodes("{{inputs.parameters.p}}") && is_same_for_attempts("{{inputs.parameters.p}}")
+        );
         assert!(!is_same_for_attempts("{{retries}}/a"));
     }
 }

@@ -65,6 +65,7 @@ impl Serialize for Unwanted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match self {
             Self::Verdict(_) => "verdict",
+            Self::Doubtful => "doubtful",
             Self::Reason => "reason",
             Self::Bucket => "bucket",
             Self::Class => "class",

@@ -55,6 +55,7 @@ fn assessment(artifacts: Vec<ArtifactReport>) -> Assessment {
         phase: "Succeeded".to_owned(),
         created_at: Some(hour(99)),
         finished_at: Some(hour(100)),
+        expires_at: None,
         deletion_timestamp: None,
         finalizer: Finalizer::Absent,
         archived: false,
