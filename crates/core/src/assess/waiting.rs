@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
     }
 
     /// Returns a task result that never completed, if the version waits for it after the phase is final.
-    fn incomplete_result(&self) -> Option<(&'a String, &'a bool)> {
+    pub(crate) fn incomplete_result(&self) -> Option<(&'a String, &'a bool)> {
         let waits = self.version.is_none_or(|version| version >= GATED && version < Version(3, 5, 6));
         let results = &self.workflow.status.task_results_completion_status;
         results.iter().find(|(_, complete)| waits && !**complete)

@@ -52,7 +52,12 @@ impl<'a> Case<'a> {
             (_, Some(since)) => judgement.because("nothing left since", self.lasted(since)),
             (Some(_), None) => judgement,
         };
-        let judgement = if self.waits_for_no_pod() && (overdue.is_some() || !self.tries_again()) {
+        // The outputs of a pod whose result is incomplete may come after the phase, up to v3.5.5.
+        let judgement = if let Some((node, _)) = self.incomplete_result() {
+            overdue?;
+            let field = format!("status.taskResultsCompletionStatus[{node}]");
+            told(Judgement::failing(Reason::TaskresultNeverComplete).because(field, "false"))
+        } else if self.waits_for_no_pod() && (overdue.is_some() || !self.tries_again()) {
             let forced = nothing().because("status.artifactGCStatus.podsRecouped", "<none>");
             Judgement { reason: Some(Reason::ForceNoPod), ..told(forced) }
         } else if self.known_before(REMOVABLE_WITHOUT_POD) && self.had_no_pod() {
