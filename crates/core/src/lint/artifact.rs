@@ -65,6 +65,11 @@ pub(crate) fn storage(settings: &Settings, body: &Body, artifact: &Artifact) -> 
     } else if artifact.is_unarchived() {
         found.extend(unarchived(engine, key, version).map(|place| (UNARCHIVED, place)));
     }
+    if body.memoizes {
+        let detail =
+            "a cache hands out the object of an earlier run, and the collection of either run takes it";
+        found.push((&[], Place::note(Reason::Endangered, detail)));
+    }
     if is_fixed(key) {
         let detail =
             format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
@@ -113,7 +118,7 @@ fn base<'a>(settings: &'a Settings, body: &'a Body) -> Option<&'a ArtifactLocati
     own.or(settings.repository.as_ref())
 }
 
-fn deletes(engine: StorageEngine, version: Version) -> bool {
+pub(crate) fn deletes(engine: StorageEngine, version: Version) -> bool {
     match engine {
         StorageEngine::Oss => version >= OSS_DELETES,
         StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Azure | StorageEngine::Plugin => true,
