@@ -10,6 +10,7 @@ pub mod assess_files;
 pub mod begin;
 pub mod check;
 pub mod cluster;
+pub mod endangered;
 pub mod examine;
 pub mod files;
 pub mod gather;

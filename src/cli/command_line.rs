@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Inspect(Box<inspect::arguments::Arguments>),
-    Explain(explain::Arguments),
+    Explain(Box<explain::Arguments>),
     Doctor(Box<doctor::Arguments>),
     Purge(Box<purge::arguments::Arguments>),
     Undo(undo::Arguments),

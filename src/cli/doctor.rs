@@ -138,6 +138,7 @@ impl Arguments {
             selection: request.selection.clone(),
             needs: Box::new(|_| true),
             store: None,
+            endangered: None,
             keeps_workflows: true,
         });
         live(bodies.into_stream(), &assessor, cluster.argo_server(), &mut examination).await?;
@@ -176,6 +177,7 @@ impl Arguments {
             selection: Selection { namespace: self.kube.namespace.clone(), ..selection },
             argo_version: self.controller.argo_version,
             controller_namespace: self.controllers.controller_namespace.clone(),
+            endangered: None,
             holds_pipes: true,
         };
         let mut examination = Examination::default();

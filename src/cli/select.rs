@@ -57,7 +57,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cli::words;
     use crate::duration;
     use argo_gc_core::argo::workflow::Workflow;
 

@@ -50,6 +50,11 @@ pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
         let found = if is_whole { found } else { format!("As far as could be read, {found}") };
         if fates.is_empty() { found } else { format!("{found}: {}", fates.join(", ")) }
     };
+    let endangered = count(Verdict::Endangered);
+    if endangered > 0 {
+        let artifacts = plural(endangered, "artifact");
+        text += &format!("; {artifacts} that Argo will delete although something needs the object");
+    }
     if unknown > 0 {
         text += &format!(", {unknown} unknown");
     }

@@ -236,7 +236,7 @@ fn when(verdict: Verdict, when: Option<When>) -> &'static str {
         (_, Some(When::Now)) => "now",
         (_, Some(When::OnCompletion)) => "when the workflow ends",
         (_, Some(When::OnDeletion)) => "when the workflow is deleted",
-        (Verdict::Unknown | Verdict::Covered, None) => "<unknown>",
+        (Verdict::Unknown | Verdict::Covered | Verdict::Endangered, None) => "<unknown>",
         (Verdict::Uncovered | Verdict::Failing | Verdict::Kept, None) => "never",
     }
 }

@@ -103,7 +103,7 @@ fn shorten(text: &str, room: usize) -> String {
 /// Returns the colour of a verdict.
 pub(crate) fn style(verdict: Verdict) -> Style {
     let color = match verdict {
-        Verdict::Uncovered | Verdict::Failing => AnsiColor::Red,
+        Verdict::Uncovered | Verdict::Failing | Verdict::Endangered => AnsiColor::Red,
         Verdict::Unknown => AnsiColor::Yellow,
         Verdict::Kept => AnsiColor::Cyan,
         Verdict::Covered | Verdict::Collected => AnsiColor::Green,

@@ -79,6 +79,7 @@ impl Word {
             Self::Verdict(verdict) => match verdict {
                 Verdict::Uncovered => "nobody will delete the artifact",
                 Verdict::Failing => "Argo tried to delete the artifact or will try, and fails",
+                Verdict::Endangered => "Argo will delete the artifact's object although something needs it",
                 Verdict::Unknown => "the evidence is not sufficient for a verdict; never counted as covered",
                 Verdict::Kept => "a user explicitly set the strategy Never",
                 Verdict::Covered => "Argo will delete the artifact",

@@ -11,6 +11,7 @@ use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::{Workflow, WorkflowSpec};
 use argo_gc_core::assess::assess;
+use argo_gc_core::endangered::Endangered;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
@@ -57,6 +58,8 @@ pub(crate) struct Assessor {
     pub needs: Box<dyn Fn(&ArtifactReport) -> bool + Send + Sync>,
     /// The storage that is asked for the artifacts, with `--check`.
     pub store: Option<Store>,
+    /// By what artifacts are endangered, if that is asked.
+    pub endangered: Option<Arc<Endangered>>,
     /// Whether [`Assessed::workflow`] is needed.
     pub keeps_workflows: bool,
 }
@@ -91,6 +94,9 @@ impl Visitor for Assessor {
             effect: "its artifacts are unknown".to_owned(),
         }));
         let mut assessment = assess(&mut workflow, &self.context);
+        if let Some(endangered) = &self.endangered {
+            endangered.mark(&mut assessment);
+        }
         // What storage shows may make a problem of anything.
         if self.store.is_none() {
             assessment.set_aside(|artifact| (self.needs)(artifact));

@@ -160,7 +160,10 @@ impl FileReader<'_> {
             return Ok(());
         }
         let context = &self.read.context;
-        let assessment = assess(&mut workflow, context);
+        let mut assessment = assess(&mut workflow, context);
+        if let Some(endangered) = &self.request.endangered {
+            endangered.mark(&mut assessment);
+        }
         self.assessed += 1;
         let workflow = Some(without_contents(workflow));
         self.sink.assessed(Assessed { assessment, workflow }, context)

@@ -17,6 +17,7 @@ use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{names, nodes};
 use argo_gc_core::assess::assess;
+use argo_gc_core::endangered::EndangeredBuilder;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
@@ -64,6 +65,7 @@ pub struct ScanPart {
     pub names: Vec<String>,
     /// Artifacts at the place that is asked about.
     at_place: AtPlace,
+    endangered: EndangeredBuilder,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Names the user gave that are there.
@@ -147,8 +149,15 @@ impl ScanPart {
         } else if let Some(unseen) = workflow.lacks_nodes() {
             self.unread_nodes(&name, &unseen, no_nodes);
         }
-        uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
-        self.texts(&workflow, by, texts, terms.tells);
+        if terms.endangers {
+            if !workflow.is_over() {
+                let who = (&*meta.namespace, &*meta.name, &*meta.uid);
+                self.endangered.reads(who, &uses, &buckets);
+            }
+        } else {
+            uses.iter().for_each(|found| self.gathering.add(by, found, &buckets, open));
+            self.texts(&workflow, by, texts, terms.tells);
+        }
         // One that is live too was selected, or not, as the live one.
         if !also_live {
             self.select(&mut workflow, &templates, pin, terms);
@@ -164,7 +173,7 @@ impl ScanPart {
         terms: &Terms,
     ) {
         let unselected = (terms.selects)(workflow);
-        if unselected.is_some() && terms.asked.is_none() {
+        if unselected.is_some() && terms.asked.is_none() && !terms.endangers {
             return;
         }
         let rules = &terms.rules;
@@ -174,6 +183,9 @@ impl ScanPart {
         let bound = retention.map(|retention| retention.bind(&run, rules.now));
         let about = Circumstances { filter, ..circumstances(workflow, pin, terms) };
         let assessment = assess(workflow, &terms.context);
+        if terms.endangers {
+            self.endangered.assessed(&assessment);
+        }
         if let Some(asked) = &terms.asked {
             self.at_place.absorb(locate(asked, &assessment, &about, rules, unselected));
         }
@@ -267,6 +279,7 @@ pub struct Scan {
     /// Names and UIDs of all workflows.
     names: HashSet<String>,
     at_place: AtPlace,
+    endangered: EndangeredBuilder,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     guarded: Guarded,
     found: BTreeSet<String>,
@@ -322,6 +335,7 @@ impl Scan {
         self.taken += part.taken;
         self.names.extend(part.names);
         self.at_place.absorb(part.at_place);
+        self.endangered.absorb(part.endangered);
         self.guarded.absorb(part.guarded);
         self.found.extend(part.found);
         for (why, count) in part.unwanted {
@@ -421,6 +435,7 @@ impl Scan {
             texts: self.texts,
             names: self.names,
             at_place: self.at_place,
+            endangered: self.endangered,
             guarded: self.guarded,
             unwanted: self.unwanted,
             unread: self.unread,
@@ -442,6 +457,8 @@ pub struct Gathered {
     pub names: HashSet<String>,
     /// Artifacts at the place that is asked about.
     pub at_place: AtPlace,
+    /// By what artifacts are endangered.
+    pub endangered: EndangeredBuilder,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Artifacts of the selected workflows that are not asked for, by why.

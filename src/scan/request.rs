@@ -6,6 +6,8 @@ use crate::cluster::pages::{Missing, PageQuery};
 use crate::files::Input;
 use crate::scan::selection::Selection;
 use argo_gc_core::argo::version::Version;
+use argo_gc_core::endangered::Endangered;
+use std::sync::Arc;
 
 /// Which workflows of a cluster to read.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +76,8 @@ pub(crate) struct FilesRequest {
     pub argo_version: Option<Version>,
     /// The controllers' namespace, if the user named it.
     pub controller_namespace: Option<String>,
+    /// By what artifacts are endangered, if that is asked.
+    pub endangered: Option<Arc<Endangered>>,
     /// Whether workflows of a pipe wait until it is read to its end, so that objects that come after them count.
     pub holds_pipes: bool,
 }

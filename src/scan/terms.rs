@@ -26,6 +26,8 @@ pub struct Terms {
     pub selects: Selects,
     /// Whether what everything refers to is gathered in plain words too.
     pub tells: bool,
+    /// Whether only that is gathered by which artifacts are endangered.
+    pub endangers: bool,
     /// A place to find the artifacts of, whoever's they are.
     pub asked: Option<Asked>,
 }
@@ -41,6 +43,7 @@ impl Terms {
             named: Vec::new(),
             selects: Box::new(|_| Some(Unselected::Nothing)),
             tells: false,
+            endangers: false,
             asked: None,
         }
     }

@@ -76,6 +76,10 @@ fn arguments(fixture: &Fixture) -> Vec<String> {
     let mut arguments =
         vec!["argo-gc", "inspect", "-o", "json", "-n"].into_iter().map(str::to_owned).collect::<Vec<_>>();
     arguments.push(namespace(fixture));
+    if fixture.code() == "endangered" {
+        // Everything is read once more for it, so it is asked for.
+        arguments.push("--endangered".to_owned());
+    }
     let version = fixture.lines("argo-version");
     if let Some(version) = version.first().filter(|version| **version != "unknown") {
         arguments.extend(["--argo-version".to_owned(), (*version).to_owned()]);

@@ -17,6 +17,7 @@ mod dangers;
 mod dependencies;
 mod doctor;
 mod end_to_end;
+mod endangered;
 mod engine;
 mod explain_location;
 mod faulty_storage;

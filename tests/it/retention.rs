@@ -300,6 +300,7 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         pins: Pins::default(),
         named: Vec::new(),
         selects: Box::new(|_| None),
+        endangers: false,
         asked: None,
         tells: false,
     };

@@ -19,10 +19,11 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
 
 /// Every verb that asks the cluster for anything, so that it asks for all it can.
-const READS: [&str; 10] = [
+const READS: [&str; 11] = [
     "doctor -A",
     "lint -A",
     "inspect -A -o json",
+    "inspect -A --endangered -o json",
     "inspect -n ml train-x7k2p",
     "inspect -n ml --older 1d",
     "inspect -n kube-node-lease",

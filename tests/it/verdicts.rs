@@ -5,6 +5,7 @@ use argo_gc::files::Object;
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
+use argo_gc_core::endangered::EndangeredBuilder;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::assessment::{Assessment, Note};
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related, RelatedKind};
@@ -71,8 +72,14 @@ impl Fixture {
         // Workflows come from the API server by name.
         workflows.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         let mut done: Vec<Assessment> = Vec::new();
-        for workflow in &mut workflows {
-            let assessment = assess(workflow, &context);
+        let mut assessments: Vec<Assessment> =
+            workflows.iter_mut().map(|workflow| assess(workflow, &context)).collect();
+        // Whatever else the files hold, what one workflow keeps another's collection may take.
+        let mut endangered = EndangeredBuilder::default();
+        assessments.iter().for_each(|assessment| endangered.assessed(assessment));
+        let endangered = endangered.finish();
+        assessments.iter_mut().for_each(|assessment| endangered.mark(assessment));
+        for assessment in assessments {
             done.extend(inspection.add(assessment));
         }
         done.extend(inspection.finish());

@@ -146,7 +146,7 @@ impl<'a> Case<'a> {
 fn fate(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Collected => 0,
-        Verdict::Covered => 1,
+        Verdict::Covered | Verdict::Endangered => 1,
         Verdict::Failing => 2,
         Verdict::Unknown => 3,
         Verdict::Kept => 4,

@@ -6,6 +6,7 @@ pub mod argo;
 pub mod assess;
 pub mod diff;
 pub mod doctor;
+pub mod endangered;
 pub mod inspection;
 pub mod lint;
 pub mod model;

@@ -5,6 +5,7 @@
 //! controller finds at first, and the effect of one inline template on the others, are decided per root.
 
 pub mod artifact;
+pub mod endangered;
 pub mod level;
 pub mod model;
 pub mod path;
@@ -47,6 +48,7 @@ pub fn lint(manifests: &[Manifest], settings: &Settings) -> Vec<Prediction> {
             }
         }
     }
+    found.extend(endangered::predict(manifests, settings));
     found.sort_by(|a, b| (a.manifest, &a.path, a.severity).cmp(&(b.manifest, &b.path, b.severity)));
     found
 }

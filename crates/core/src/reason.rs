@@ -106,6 +106,7 @@ reasons! {
     MemoHit hazard::MEMO_HIT,
     ResubmitMemoized hazard::RESUBMIT_MEMOIZED,
     SharedKey hazard::SHARED_KEY,
+    Endangered hazard::ENDANGERED,
     AzurePrefix hazard::AZURE_PREFIX,
     WorkflowOfWorkflows hazard::WORKFLOW_OF_WORKFLOWS,
     StillConsumed hazard::STILL_CONSUMED,

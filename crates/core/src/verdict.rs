@@ -17,6 +17,8 @@ pub enum Verdict {
     Uncovered,
     /// Argo tried to delete it or will try, and fails.
     Failing,
+    /// Argo will delete its object although something needs it.
+    Endangered,
     /// The evidence is not sufficient; such an artifact is never shown as covered.
     Unknown,
     /// A user explicitly set the strategy `Never`.
@@ -29,14 +31,22 @@ pub enum Verdict {
 
 impl Verdict {
     /// All verdicts, worst first.
-    pub const ALL: [Self; 6] =
-        [Self::Uncovered, Self::Failing, Self::Unknown, Self::Kept, Self::Covered, Self::Collected];
+    pub const ALL: [Self; 7] = [
+        Self::Uncovered,
+        Self::Failing,
+        Self::Endangered,
+        Self::Unknown,
+        Self::Kept,
+        Self::Covered,
+        Self::Collected,
+    ];
 
     /// Returns the word that users type and read.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Uncovered => "uncovered",
             Self::Failing => "failing",
+            Self::Endangered => "endangered",
             Self::Unknown => "unknown",
             Self::Kept => "kept",
             Self::Covered => "covered",

@@ -106,6 +106,11 @@ pub(crate) struct Arguments {
           help_heading = "Selection")]
     pub verdict: Vec<Verdicts>,
 
+    /// Looks for what Argo's own collection will delete although something needs it. Everything is read once more for
+    /// that: workflows of all namespaces, templates, cron workflows, sensors and caches. --verdict and --fail-on
+    /// endangered do the same.
+    #[arg(long)]
+    pub endangered: bool,
     /// Asks the buckets what is still there, how large it is and what it costs.
     #[arg(long, help_heading = "Storage")]
     pub check: bool,
@@ -131,6 +136,12 @@ pub(crate) enum Color {
 }
 
 impl Arguments {
+    /// Whether endangered artifacts are looked for.
+    pub fn looks_for_endangered(&self) -> bool {
+        let asked = |verdict: &Verdicts| matches!(verdict, Verdicts::One(Verdict::Endangered));
+        self.endangered || self.fail_on.contains(&Verdict::Endangered) || self.verdict.iter().any(asked)
+    }
+
     /// Opens the storage for --check.
     pub fn store(&self) -> Result<Option<Store>, Error> {
         if self.sort_by == Some(SortKey::Size) && !self.check {

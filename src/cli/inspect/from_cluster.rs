@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::scan::assess::{Assessor, live};
 use crate::scan::assess_archive::ArchiveAssessment;
 use crate::scan::begin::{Begun, begin};
+use crate::scan::endangered;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::io::Write;
@@ -27,6 +28,11 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let collected = server.map(|_| Arc::clone(&missing));
     let Begun { context, gaps, bodies } = begin(&cluster, &request, collected, now).await?;
 
+    let endangered = match arguments.looks_for_endangered() {
+        true => Some(endangered::of_cluster(&cluster, &request, &context).await?),
+        false => None,
+    };
+    let (endangered, unread) = endangered.unzip();
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
     let view = arguments.view(streams, now, origin(arguments, &cluster, request.namespace.clone()));
     let shown = view.clone();
@@ -35,6 +41,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         selection: request.selection.clone(),
         needs: Box::new(move |artifact| shown.needs(artifact)),
         store,
+        endangered,
         keeps_workflows: false,
     });
     let mut run = Run::new(
@@ -45,6 +52,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     );
     run.progress = Some(&progress);
     run.inspection.gaps = gaps;
+    run.add_gaps(unread.unwrap_or_default());
     let live = live(bodies.into_stream(), &assessor, server, &mut run).await?;
     if let Some(server) = server {
         let archive = ArchiveAssessment {

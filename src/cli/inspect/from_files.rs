@@ -9,6 +9,8 @@ use crate::files;
 use crate::files::Input;
 use crate::scan::assess_files;
 use crate::scan::check::check;
+use crate::scan::endangered;
+use crate::scan::files::LoadRequest;
 use crate::scan::request::FilesRequest;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::scope::Scope;
@@ -21,11 +23,26 @@ const TOGETHER: usize = 100;
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let store = arguments.store()?;
     let since = arguments.since(streams)?;
+    let (endangered, unread) = match arguments.looks_for_endangered() {
+        true => {
+            let everything = LoadRequest {
+                paths: &arguments.from.files,
+                recursive: arguments.from.recursive,
+                version: arguments.controller.argo_version,
+                controller_namespace: arguments.controllers.controller_namespace.as_deref(),
+                namespace: None,
+            };
+            let (endangered, unread) = endangered::of_files(&everything, now);
+            (Some(endangered), unread)
+        }
+        false => (None, Vec::new()),
+    };
     let request = FilesRequest {
         inputs: files::inputs(&arguments.from.files, arguments.from.recursive)?,
         selection: arguments.selection(now),
         argo_version: arguments.controller.argo_version,
         controller_namespace: arguments.controllers.controller_namespace.clone(),
+        endangered,
         holds_pipes: false,
     };
     let origin = Scope {
@@ -39,6 +56,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let Streams { out, input: stdin, .. } = streams;
     let mut run =
         Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
+    run.add_gaps(unread);
     run.held = store.is_some().then(Vec::new);
     let read = assess_files::read(&request, &mut **stdin, now, &mut run)?;
     if let (Some(store), Some(held)) = (&store, run.held.take()) {

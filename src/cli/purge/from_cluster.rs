@@ -112,6 +112,7 @@ pub(crate) async fn read(
             selection.refusal(workflow).or(other.then_some(Unselected::Labels))
         }),
         tells: false,
+        endangers: false,
         asked: planning.asked.clone(),
     });
 

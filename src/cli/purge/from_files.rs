@@ -60,6 +60,7 @@ pub(crate) fn read(
         named: planning.names.to_vec(),
         selects: Box::new(move |workflow| selection.refusal(workflow)),
         tells: false,
+        endangers: false,
         asked: planning.asked.clone(),
     };
     let mut scan = Scan::under(&terms.rules, gathering, Vec::new());

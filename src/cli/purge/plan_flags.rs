@@ -100,7 +100,7 @@ pub(crate) enum Only {
 fn verdict(text: &str) -> Result<Verdict, String> {
     match values::verdict(text)? {
         verdict @ (Verdict::Uncovered | Verdict::Failing | Verdict::Kept) => Ok(verdict),
-        Verdict::Covered => Err("Argo will delete those".to_owned()),
+        Verdict::Covered | Verdict::Endangered => Err("Argo will delete those".to_owned()),
         Verdict::Collected => Err("Argo has deleted those".to_owned()),
         Verdict::Unknown => Err("what can't be seen is never deleted".to_owned()),
     }

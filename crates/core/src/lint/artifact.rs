@@ -76,6 +76,11 @@ pub(crate) fn storage(
     } else if artifact.is_unarchived() {
         found.extend(unarchived(engine, key, version).map(|place| (UNARCHIVED, place)));
     }
+    if body.memoizes {
+        let detail =
+            "a cache hands out the object of an earlier run, and the collection of either run takes it";
+        found.push((&[], Place::note(Reason::Endangered, detail)));
+    }
     let key = written::key(local, body, artifact).unwrap_or_default();
     let field = if own.key().is_some() { key_field(own_engine) } else { &[] };
     found.extend(repeated(engine, version, &key, again).into_iter().map(|place| (field, place)));
@@ -155,7 +160,7 @@ pub(crate) fn base<'a>(local: &Local<'a>, body: &'a Body) -> Option<&'a Artifact
     own.or(local.repository.map(|repository| &repository.location))
 }
 
-fn deletes(engine: StorageEngine, version: Version) -> bool {
+pub(crate) fn deletes(engine: StorageEngine, version: Version) -> bool {
     match engine {
         StorageEngine::Oss => version >= OSS_DELETES,
         StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Azure | StorageEngine::Plugin => true,

@@ -57,6 +57,8 @@ pub(crate) struct Body {
     /// The setting of its archive location.
     pub archive_logs: Option<bool>,
     pub retries: bool,
+    /// True if a cache may hand out the outputs of an earlier run.
+    pub memoizes: bool,
     pub calls: Vec<Call>,
     pub hooks: Vec<Hook>,
 }
@@ -156,6 +158,7 @@ impl Body {
             archive_location: typed(&body["archiveLocation"], &archive)?,
             archive_logs: typed(&body["archiveLocation"]["archiveLogs"], &archive.key("archiveLogs"))?,
             retries: has("retryStrategy"),
+            memoizes: has("memoize"),
             hooks: hooks(body, &path)?,
             calls,
             path,

@@ -173,7 +173,7 @@ impl ReferrerReport {
 
 impl From<Standing<'_>> for ReferrerReport {
     fn from(standing: Standing<'_>) -> Self {
-        let Standing { referrer, role, released } = standing;
+        let Standing { referrer, role, released, .. } = standing;
         Self::named(&referrer.name, role, !released, String::new())
     }
 }

@@ -70,6 +70,17 @@ pub enum Role {
     Text,
 }
 
+/// How much of an object's key a reference names. The order is from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// The beginning, which ends within a name.
+    Beginning,
+    /// A folder that the object is in.
+    Folder,
+    /// All of it.
+    Whole,
+}
+
 /// One reference to an object.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'r> {
@@ -77,6 +88,7 @@ pub struct Standing<'r> {
     pub role: Role,
     /// True if the referrer gives the object up, because it is selected itself.
     pub released: bool,
+    pub extent: Extent,
 }
 
 /// The index of a [`Referrer`].
@@ -334,16 +346,17 @@ impl References {
         artifact: &str,
         released: &Released,
     ) -> Vec<Standing<'_>> {
-        let mut found: BTreeMap<(ReferrerId, Role), bool> = BTreeMap::new();
-        self.find(bucket, key, artifact.len(), &HashSet::new(), &mut |entry, role| {
+        let mut found: BTreeMap<(ReferrerId, Role), (bool, Extent)> = BTreeMap::new();
+        self.find(bucket, key, artifact.len(), &HashSet::new(), &mut |entry, (role, extent)| {
             let gives_up = self.is_released(entry, released);
             // What it gives up by one name and needs by another it needs.
-            found.entry((entry.by, role)).and_modify(|known| *known &= gives_up).or_insert(gives_up);
+            let known = found.entry((entry.by, role)).or_insert((true, extent));
+            *known = (known.0 && gives_up, known.1.max(extent));
             false
         });
-        let standing = |((id, role), released): ((ReferrerId, Role), bool)| {
+        let standing = |((id, role), (released, extent)): ((ReferrerId, Role), (bool, Extent))| {
             let referrer = self.gathered.referrers.get(id.0 as usize)?;
-            Some(Standing { referrer, role, released })
+            Some(Standing { referrer, role, released, extent })
         };
         found.into_iter().filter_map(standing).collect()
     }
@@ -371,7 +384,7 @@ impl References {
         key: &str,
         artifact: usize,
         settled: &HashSet<Run>,
-        wanted: &mut dyn FnMut(&Entry, Role) -> bool,
+        wanted: &mut dyn FnMut(&Entry, (Role, Extent)) -> bool,
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let (bytes, gathered) = (key.as_bytes(), &self.gathered);
@@ -384,6 +397,11 @@ impl References {
             for hasher in &mut hashers {
                 hasher.write(&bytes[hashed..=at]);
                 let hash = hasher.finish();
+                let extent = match whole {
+                    true if at + 1 == bytes.len() => Extent::Whole,
+                    true => Extent::Folder,
+                    false => Extent::Beginning,
+                };
                 let found = [
                     (Role::Input, true, &gathered.readers),
                     (Role::Output, whole, &gathered.uses),
@@ -392,7 +410,7 @@ impl References {
                 .into_iter()
                 .filter(|(role, counts, _)| *counts && !settled.contains(&(*role, hash)))
                 .flat_map(|(role, _, entries)| find(entries, hash).map(move |entry| (entry, role)))
-                .find(|(entry, role)| wanted(entry, *role));
+                .find(|(entry, role)| wanted(entry, (*role, extent)));
                 if let Some((entry, _)) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
                 }

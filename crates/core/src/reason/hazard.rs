@@ -41,6 +41,28 @@ pub(crate) static SHARED_KEY: Entry = Entry {
     ..HAZARD
 };
 
+pub(crate) static ENDANGERED: Entry = Entry {
+    code: "endangered",
+    verdicts: &[Verdict::Endangered],
+    title: "Argo will delete the object although something needs it",
+    why: "Argo asks nobody before it collects an artifact. The same object is kept by another workflow (strategy `Never`, or \
+          none), is pointed to by a memoization cache or by a workflow that took it from there, or is read by a workflow that \
+          still runs or by something yet to run: a template, a cron workflow, a sensor. On Azure the deletion of a directory \
+          takes whatever begins with its name. The verdict stands on the artifact that will be collected, and on the one that \
+          its workflow keeps.",
+    evidence: &[
+        "kept by, read by, named by, handed out by: who needs it",
+        "collected with an artifact of: whose collection takes it",
+        "it needs all workflows, so it is looked for only where it is asked for",
+    ],
+    remedy: "Give each run a key of its own (`{{workflow.uid}}` in it). Give the artifact the strategy `OnWorkflowDeletion` and \
+             keep the workflow as long as it is needed, or `Never` where a cache hands it out. Or copy the object to a place \
+             that nobody collects, and let its readers name that.",
+    upstream: &["workflow/controller/artifact_gc.go@v4.1.2", "argo-workflows#3732"],
+    false_positives: "A reader may be done with the object before it goes. What another cluster or a program reads is not seen.",
+    ..HAZARD
+};
+
 pub(crate) static AZURE_PREFIX: Entry = Entry {
     code: "azure-prefix",
     title: "Azure: deleting a directory takes its namesakes along",
