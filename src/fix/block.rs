@@ -40,9 +40,11 @@ pub fn set_block(text: &str, block: &Block<'_>, barred: &Barred) -> Result<Fixed
         }
         let text = match (barred.get(&at), block.unread.contains(&at)) {
             (Some(why), _) => Err(why.clone()),
-            (None, true) => Err("there is no entrypoint, so only templateRef leads here, and for that the block is not \
+            (None, true) => {
+                Err("there is no entrypoint, so only templateRef leads here, and for that the block is not \
                                  read; set it in the workflows that run these templates, or on each artifact"
-                .to_owned()),
+                    .to_owned())
+            }
             (None, false) => one(&source, at, &path, &fields).ok_or_else(|| LAYOUT.to_owned()),
         };
         match text {

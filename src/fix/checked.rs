@@ -55,7 +55,8 @@ pub fn fix(
     let changed = kustomize::changed(sources).into_keys().collect();
     let given: Vec<String> = sources.iter().map(|source| source.text.clone()).collect();
     let judge = Judge { around, changed };
-    let mut all: Vec<Fixed> = given.iter().map(|text| Fixed { text: text.clone(), ..Fixed::default() }).collect();
+    let mut all: Vec<Fixed> =
+        given.iter().map(|text| Fixed { text: text.clone(), ..Fixed::default() }).collect();
     let mut take = |stage: Vec<Fixed>| -> Vec<String> {
         for (all, fixed) in all.iter_mut().zip(stage) {
             all.changed += fixed.changed;
@@ -158,7 +159,8 @@ impl Judge<'_> {
         let (old, new) = (self.failing(before), self.failing(after));
         let mut worse = BTreeMap::new();
         let changed = |(at, document): Place| {
-            let value = |read: &Read| read.sources[at].documents.get(document).map(|document| document.value.clone());
+            let value =
+                |read: &Read| read.sources[at].documents.get(document).map(|document| document.value.clone());
             value(before) != value(after)
         };
         for (place, failing) in &new {
@@ -173,7 +175,8 @@ impl Judge<'_> {
             }
             // A change of another document does it.
             let documents = after.sources.iter().enumerate();
-            let all = documents.flat_map(|(at, source)| (0..source.documents.len()).map(move |number| (at, number)));
+            let all = documents
+                .flat_map(|(at, source)| (0..source.documents.len()).map(move |number| (at, number)));
             all.filter(|place| changed(*place)).for_each(|place| {
                 worse.entry(place).or_insert_with(|| why.clone());
             });
@@ -191,10 +194,7 @@ impl Judge<'_> {
     }
 
     /// For each source the keys that one run writes more than once, with the numbers of their documents.
-    fn repeated(
-        &self,
-        texts: &[String],
-    ) -> Result<Vec<BTreeSet<(usize, FieldPath)>>, (usize, SyntaxError)> {
+    fn repeated(&self, texts: &[String]) -> Result<Vec<BTreeSet<(usize, FieldPath)>>, (usize, SyntaxError)> {
         let read = self.read(texts)?;
         let mut found = vec![BTreeSet::new(); texts.len()];
         for (manifest, path) in repeated_keys(&read.manifests, self.around.settings) {
@@ -223,8 +223,10 @@ impl Judge<'_> {
         for (source, given) in sources.iter_mut().zip(given) {
             source.name.clone_from(&given.name);
         }
-        let origins: Vec<Origin> =
-            places.iter().map(|(source, document)| Origin::File { source: *source, document: *document }).collect();
+        let origins: Vec<Origin> = places
+            .iter()
+            .map(|(source, document)| Origin::File { source: *source, document: *document })
+            .collect();
         let matters = |prediction: &Prediction| {
             prediction.severity != Severity::Note || prediction.reason == Reason::DefaultServiceAccount
         };

@@ -84,7 +84,9 @@ pub fn unique_keys(text: &str, keys: &Keys<'_>) -> Result<Fixed, SyntaxError> {
             }
             let inline = path.0.contains(&Part::Key("inline".to_owned()));
             if repeated && inline && keys.inline_stays {
-                fixed.refused.push(refusal("Argo refuses {{pod.name}}, which it needs, in an inline template"));
+                fixed
+                    .refused
+                    .push(refusal("Argo refuses {{pod.name}}, which it needs, in an inline template"));
                 continue;
             }
             let mut edits = Edits::default();

@@ -28,8 +28,12 @@ struct Place {
 /// The text can't be read.
 pub fn lift(text: &str, barred: &Barred) -> Result<Fixed, SyntaxError> {
     let given = read(text)?;
+    // What can't be lifted anyway has that reason in a document that is barred, too.
+    let mut left = match barred.is_empty() {
+        true => BTreeMap::new(),
+        false => Pass::over(text, &Barred::new(), BTreeMap::new())?.left,
+    };
     let mut barred = barred.clone();
-    let mut left = BTreeMap::new();
     loop {
         let pass = Pass::over(text, &barred, left)?;
         let Some((document, why)) = pass.torn(&given) else { return Ok(pass.finish(&given, &barred)) };
@@ -48,11 +52,7 @@ struct Pass {
 }
 
 impl Pass {
-    fn over(
-        text: &str,
-        barred: &Barred,
-        left: BTreeMap<Place, String>,
-    ) -> Result<Self, SyntaxError> {
+    fn over(text: &str, barred: &Barred, left: BTreeMap<Place, String>) -> Result<Self, SyntaxError> {
         let mut pass = Self { text: text.to_owned(), lifted: BTreeSet::new(), changed: 0, left };
         let mut source = read(text)?;
         while let Some(place) = next(&source, &pass.left, barred) {

@@ -139,9 +139,11 @@ pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
                 true if rest.contains(&"artifacts") => {
                     Fate::Refuse("an artifact of the enclosing template can't be handed over as a parameter")
                 }
-                true if *prefix == "tasks" && !levels.iter().all(|level| level.waits_for(name)) => Fate::Refuse(
-                    "the task does not depend on that one, and Argo refuses such an argument; add the dependency",
-                ),
+                true if *prefix == "tasks" && !levels.iter().all(|level| level.waits_for(name)) => {
+                    Fate::Refuse(
+                        "the task does not depend on that one, and Argo refuses such an argument; add the dependency",
+                    )
+                }
                 true => Fate::Pass(sanitized(tag)),
             }
         }
@@ -157,13 +159,17 @@ fn of_expression(expression: &str, levels: &[Level<'_>], body: &Value) -> Fate {
     let words = vars::words(expression);
     let has = |word: &str| words.contains(&word);
     if has("item") && levels.iter().any(Level::loops) {
-        return Fate::Refuse("an expression uses {{item}} of the enclosing step; hand it over in the step's arguments, and use the body's own input");
+        return Fate::Refuse(
+            "an expression uses {{item}} of the enclosing step; hand it over in the step's arguments, and use the body's own input",
+        );
     }
     let refers = has("steps") || has("tasks");
     let outer = || levels.iter().flat_map(|level| siblings(level.template));
     if refers && (siblings(body).is_empty() || outer().any(|name| expression.contains(name))) {
-        return Fate::Refuse("an expression uses steps or tasks of the enclosing template; hand the value over in the step's arguments, and use \
-             the body's own input");
+        return Fate::Refuse(
+            "an expression uses steps or tasks of the enclosing template; hand the value over in the step's arguments, and use \
+             the body's own input",
+        );
     }
     if has("node") || (has("retries") || has("lastRetry")) && levels.iter().any(Level::retries) {
         return Fate::Refuse("an expression may use values of the enclosing node");

@@ -65,7 +65,8 @@ impl Walk<'_> {
         let patches = ["patches", "patchesJson6902"].into_iter();
         let patches = patches.flat_map(|field| fields[field].as_array().into_iter().flatten());
         let patches = patches.filter_map(|patch| patch["path"].as_str());
-        let named = RESOURCES.into_iter().flat_map(texts).chain(texts("patchesStrategicMerge")).chain(patches);
+        let named =
+            RESOURCES.into_iter().flat_map(texts).chain(texts("patchesStrategicMerge")).chain(patches);
         for name in named {
             let path = plain(&folder.join(name));
             match self.at.get(&path) {

@@ -21,18 +21,18 @@ pub struct Manifests {
 pub fn manifests(source: &Source, namespace: &str) -> Manifests {
     let mut found = Manifests::default();
     for (number, document) in source.documents.iter().enumerate() {
-        let mut take = |kind: ManifestKind, object, path: &FieldPath, home: &str| {
-            match Manifest::read(kind, object, path) {
-                Ok(mut manifest) => {
-                    if manifest.namespace.is_empty() && kind != ManifestKind::ClusterWorkflowTemplate {
-                        manifest.namespace = home.to_owned();
-                    }
-                    found.manifests.push((manifest, number));
+        let mut take = |kind: ManifestKind, object, path: &FieldPath, home: &str| match Manifest::read(
+            kind, object, path,
+        ) {
+            Ok(mut manifest) => {
+                if manifest.namespace.is_empty() && kind != ManifestKind::ClusterWorkflowTemplate {
+                    manifest.namespace = home.to_owned();
                 }
-                Err(FieldError { path, message }) => {
-                    let Span { file, line, column } = place(source, number, &path);
-                    found.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
-                }
+                found.manifests.push((manifest, number));
+            }
+            Err(FieldError { path, message }) => {
+                let Span { file, line, column } = place(source, number, &path);
+                found.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
             }
         };
         if let Some(kind) = ManifestKind::from_name(&document.kind) {
@@ -41,7 +41,9 @@ pub fn manifests(source: &Source, namespace: &str) -> Manifests {
         let Found { within, unseen } = within(&document.kind, &document.value);
         let outer = document.value["metadata"]["namespace"].as_str().unwrap_or(namespace);
         within.iter().for_each(|inner| take(inner.kind, &inner.object, &inner.path, outer));
-        found.unseen.extend(unseen.into_iter().map(|unseen| (place(source, number, &unseen.path), unseen.why)));
+        found
+            .unseen
+            .extend(unseen.into_iter().map(|unseen| (place(source, number, &unseen.path), unseen.why)));
     }
     found
 }

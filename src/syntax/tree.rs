@@ -1,6 +1,6 @@
 //! YAML (and so JSON) as a tree whose nodes have their places in the text.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -203,13 +203,53 @@ pub fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
             Ok((event, span)) => builder.event(event, span, text),
             Err(error) => {
                 let (line, column) = (error.marker().line(), error.marker().col() + 1);
-                Err(SyntaxError { line, column, message: error.kind().to_string() })
+                Err(SyntaxError { line, column, message: words(error.kind()) })
             }
         };
-        result.map_err(|fault| unrendered(text).unwrap_or(fault))?;
+        result.map_err(|fault| prefixed(text).or_else(|| unrendered(text)).unwrap_or(fault))?;
     }
     let documents = builder.documents;
     Ok(documents.into_iter().filter(|node| !matches!(node.value(), Value::Null)).collect())
+}
+
+/// The parser's reasons as they concern people who wrote a manifest.
+fn words(kind: &ErrorKind) -> String {
+    use ErrorKind as Kind;
+    let words = match kind {
+        Kind::TabNotAllowed
+        | Kind::TabInBlockIndentation
+        | Kind::TabInIndentation
+        | Kind::TabAtBlockScalarStart => "there is a tab; YAML is indented with spaces",
+        Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => "this is no key with a colon after it",
+        Kind::ExpectedFlowMappingSeparator | Kind::ExpectedFlowSequenceSeparator => {
+            "a comma or the closing bracket is missing"
+        }
+        Kind::ExpectedBlockMappingKey | Kind::ExpectedBlockSequenceEntry | Kind::InvalidIndentation => {
+            "this is indented like nothing above it"
+        }
+        Kind::MappingValueNotAllowed | Kind::MappingKeyNotAllowed | Kind::InvalidColonPlacement => {
+            "there can be no key here; is the line above complete?"
+        }
+        Kind::ExpectedDocumentStart => "something follows the end of the document; --- begins another",
+        Kind::RecursionLimitExceeded => "this is nested deeper than is reasonable",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+/// The line before JSON that is no part of it, as a warning that was written into the same file.
+fn prefixed(text: &str) -> Option<SyntaxError> {
+    let first = text.lines().next()?;
+    let begins = |line: &str| line.starts_with(['{', '[']);
+    let json = text.lines().position(begins).filter(|at| *at > 0)?;
+    let yaml =
+        |line: &str| line.trim().is_empty() || line.starts_with(['#', '-', ' ']) || line.ends_with(':');
+    if text.lines().take(json).any(yaml) || text.lines().skip(json + 1).any(|line| line.starts_with("---")) {
+        return None;
+    }
+    let shown: String = first.chars().take(80).collect();
+    let message = format!("{shown:?} is no part of the JSON that begins on line {}; take it out", json + 1);
+    Some(SyntaxError { line: 1, column: 1, message })
 }
 
 /// The dash that begins an item of a block list.

@@ -5,6 +5,7 @@
 //! controller finds at first, and the effect of one inline template on the others, are decided per root.
 
 pub mod artifact;
+pub mod keys;
 pub mod level;
 pub mod model;
 pub mod path;

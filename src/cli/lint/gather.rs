@@ -6,6 +6,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
 use crate::error::Error;
 use crate::files;
+use crate::files::encoding;
 use crate::files::{Input, InputError};
 use crate::syntax::diagnostics::{Origin, Span};
 use crate::syntax::kustomize;
@@ -90,7 +91,8 @@ impl Gathered {
                 Err(problem) => self.problems.push(problem),
             }
         }
-        let (settings, problems) = settings(&self.sources, inputs.controllers.controller_namespace.as_deref());
+        let (settings, problems) =
+            settings(&self.sources, inputs.controllers.controller_namespace.as_deref());
         self.settings = settings;
         self.problems.extend(problems);
         let namespace = inputs.kube.namespace.as_deref().unwrap_or_default();
@@ -113,7 +115,11 @@ impl Gathered {
         for (mut manifest, document) in manifests {
             if manifest.is_part() && !changed {
                 let what = format!("{} {manifest}", source.name);
-                self.notes.push(left_out(what, "it has no templates, so it is a part of a manifest", LINT_WHOLE));
+                self.notes.push(left_out(
+                    what,
+                    "it has no templates, so it is a part of a manifest",
+                    LINT_WHOLE,
+                ));
             }
             manifest.beside = changed || manifest.is_part();
             self.manifests.push(manifest);
@@ -133,8 +139,7 @@ impl Gathered {
             let files: Vec<&str> = files.map(|(at, _)| self.sources[*at].name.as_str()).collect();
             let folder = if top.as_os_str().is_empty() { ".".to_owned() } else { top.display().to_string() };
             let why = format!("the kustomization in {folder} changes what is said there");
-            let effect =
-                format!("lint what it makes: kustomize build {folder} | kubectl argo-gc lint -f -");
+            let effect = format!("lint what it makes: kustomize build {folder} | kubectl argo-gc lint -f -");
             self.notes.push(left_out(files.join(", "), &why, &effect));
         }
     }
@@ -239,10 +244,7 @@ impl Gathered {
             let more =
                 if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
             self.gaps.push(Gap {
-                what: format!(
-                    "the rights of service account {}/{}{more}",
-                    account.namespace, account.name
-                ),
+                what: format!("the rights of service account {}/{}{more}", account.namespace, account.name),
                 why: why.clone(),
                 effect: "whether GC pods may do their work is not known".to_owned(),
             });
@@ -266,7 +268,9 @@ fn verdict(account: &symptom::Account, standing: &Standing) -> Option<Result<(),
     let lacks: Vec<&str> =
         rights.iter().filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| *right).collect();
     match lacks.is_empty() {
-        false => Some(Err(format!("the service account {name:?} in {namespace:?} may not {}", lacks.join(", ")))),
+        false => {
+            Some(Err(format!("the service account {name:?} in {namespace:?} may not {}", lacks.join(", "))))
+        }
         true => rights.iter().all(|(answer, _)| *answer == Answer::Yes).then_some(Ok(())),
     }
 }
@@ -296,7 +300,9 @@ pub(crate) fn settings(sources: &[Source], named: Option<&str>) -> (Settings, Ve
         let own = |config: &ConfigMap| {
             let namespace = &config.metadata.namespace;
             config.metadata.name == name
-                && (*namespace == controller.namespace || namespace.is_empty() || controller.namespace.is_empty())
+                && (*namespace == controller.namespace
+                    || namespace.is_empty()
+                    || controller.namespace.is_empty())
         };
         match configs.iter().position(own) {
             Some(at) => {
@@ -329,7 +335,7 @@ pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> 
         Input::File(path) => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
     };
     result.map_err(|error| InputError::Io(name.clone(), error).to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{name}: this is not UTF-8 text"))?;
+    let text = encoding::text(bytes).map_err(|fault| format!("{name}: {fault}"))?;
     let worded = |fault| format!("{name}: {fault}");
     let source = Source::parse(name.clone(), text).map_err(worded)?;
     match source.foreign.clone().filter(|_| only) {

@@ -1,6 +1,6 @@
 //! Lists of Workflows as the API server sends them, decoded without building a tree of values.
 
-use crate::argo::weight;
+use crate::argo::{weight, words};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -114,7 +114,7 @@ pub fn object<T: DeserializeOwned>(text: &str) -> Item<T> {
     match weight::check(text.as_bytes(), weight::MAX_WEIGHT) {
         Ok(()) => match serde_json::from_str(text) {
             Ok(object) => Item::Object(Box::new(object)),
-            Err(error) => malformed(error.to_string()),
+            Err(error) => malformed(words::of(&error)),
         },
         Err(too_heavy) => malformed(too_heavy.to_string()),
     }

@@ -76,7 +76,6 @@ impl<'m> Root<'m> {
         }
     }
 
-
     /// Adds the artifacts that `templateDefaults` declares, where nothing else brings the finalizer.
     fn templates_defaults(&self, found: &mut Vec<Prediction>) {
         let defaults = self.tops.iter().flat_map(|at| {
@@ -141,7 +140,8 @@ impl<'m> Root<'m> {
                 true => (usage.manifest, path.key("artifactGC")),
                 false => self.gc_path.clone(),
             };
-            let (severity, reason, detail) = match self.settings.accounts.get(&Account::new(namespace, name)) {
+            let (severity, reason, detail) = match self.settings.accounts.get(&Account::new(namespace, name))
+            {
                 Some(Ok(())) => continue,
                 Some(Err(why)) => (Severity::Failing, Reason::GcRbac, why.clone()),
                 None if name.is_empty() => (
@@ -164,18 +164,22 @@ impl<'m> Root<'m> {
         let logged = self.gc.strategy.asks_for_collection()
             && self.reach.usages.iter().any(|usage| self.logs(usage.body));
         if self.local.switched_off && (logged || self.asked().next().is_some()) {
-            let detail = "the controller's ARGO_ARTIFACT_GC_ENABLED is false, so it collects nothing".to_owned();
+            let detail =
+                "the controller's ARGO_ARTIFACT_GC_ENABLED is false, so it collects nothing".to_owned();
             found.push(about(manifest, path, Severity::Uncovered, Reason::FeatureOff, detail));
         } else if !self.local.instance_id.is_empty() && self.finalizer {
             let id = self.local.instance_id;
             let labelled = |artifact: &Artifact| {
                 let own = artifact.artifact_gc.as_ref().map(|gc| &gc.pod_metadata.labels);
                 let label = own.and_then(|own| own.get(names::INSTANCE_ID));
-                label.or_else(|| self.gc.pod_metadata.labels.get(names::INSTANCE_ID)).is_some_and(|label| label == id)
+                label
+                    .or_else(|| self.gc.pod_metadata.labels.get(names::INSTANCE_ID))
+                    .is_some_and(|label| label == id)
             };
             let plain = self.asked().any(|(_, _, artifact)| !labelled(artifact));
             if plain || logged && !labelled(&Artifact::default()) {
-                let detail = format!("the controller has the instance ID {id:?} and never sees its GC pods finish");
+                let detail =
+                    format!("the controller has the instance ID {id:?} and never sees its GC pods finish");
                 found.push(about(manifest, path, Severity::Failing, Reason::InstanceId, detail));
             }
         }

@@ -20,7 +20,9 @@ impl Times {
     pub fn of(step: &Value) -> Self {
         let many = |count: u64| u8::try_from(count).unwrap_or(Self::MANY).min(Self::MANY);
         let mut times = match (&step["withItems"], &step["withParam"], &step["withSequence"]) {
-            (Value::Array(items), ..) => Self { least: many(items.len() as u64), most: many(items.len() as u64) },
+            (Value::Array(items), ..) => {
+                Self { least: many(items.len() as u64), most: many(items.len() as u64) }
+            }
             (Value::Null, Value::Null, Value::Null) => Self::ONCE,
             (_, _, sequence) => {
                 let count = match &sequence["count"] {
@@ -41,12 +43,18 @@ impl Times {
     /// Returns the times of what runs so often for each of these times.
     #[must_use]
     pub fn each(self, inner: Self) -> Self {
-        Self { least: (self.least * inner.least).min(Self::MANY), most: (self.most * inner.most).min(Self::MANY) }
+        Self {
+            least: (self.least * inner.least).min(Self::MANY),
+            most: (self.most * inner.most).min(Self::MANY),
+        }
     }
 
     #[must_use]
     pub fn plus(self, more: Self) -> Self {
-        Self { least: (self.least + more.least).min(Self::MANY), most: (self.most + more.most).min(Self::MANY) }
+        Self {
+            least: (self.least + more.least).min(Self::MANY),
+            most: (self.most + more.most).min(Self::MANY),
+        }
     }
 
     /// Returns what has to be added to `before` to get this.

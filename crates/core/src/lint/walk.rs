@@ -201,7 +201,8 @@ impl<'m> Walk<'_, 'm> {
             (self.from, self.counts) = (Some(key), followed.insert(key));
             self.hooks(&body.hooks, manifest, &body.name, &scope);
             for call in &body.calls {
-                self.times = call.times.each(if body.retries { Times { least: 1, most: 2 } } else { Times::ONCE });
+                self.times =
+                    call.times.each(if body.retries { Times { least: 1, most: 2 } } else { Times::ONCE });
                 match &call.target {
                     Target::Named(name) => self.name(name, &scope),
                     Target::Inline(inner) => self.visit(manifest, inner, &scope, inline + 1),

@@ -55,7 +55,8 @@ impl Found {
                 let (trigger, path) = (&trigger["template"][name], path.key(name));
                 let submits = trigger["operation"].as_str().unwrap_or("create");
                 // The others act on workflows that are there.
-                if trigger.is_null() || !["submit", "submit-from", "create", "update", ""].contains(&submits) {
+                if trigger.is_null() || !["submit", "submit-from", "create", "update", ""].contains(&submits)
+                {
                     continue;
                 }
                 self.source(&trigger["source"], &path.key("source"), always);
@@ -87,7 +88,8 @@ impl Found {
     fn manifests(&mut self, kind: ManifestKind, object: &Value, path: &FieldPath, depth: usize) {
         let path = path.join(&kind.spec_path()).key("templates");
         let templates = kind.spec_path().key("templates");
-        for (at, template) in templates.of(object).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        for (at, template) in templates.of(object).and_then(Value::as_array).into_iter().flatten().enumerate()
+        {
             self.template(template, &path.index(at), depth);
         }
     }
@@ -138,7 +140,8 @@ impl Found {
 
 /// Returns true if a text that can't be read seems to hold one of the kinds.
 fn names_a_kind(text: &str) -> bool {
-    let kinds = text.lines().filter_map(|line| line.trim_start_matches([' ', '-', '{', '"']).strip_prefix("kind"));
+    let kinds =
+        text.lines().filter_map(|line| line.trim_start_matches([' ', '-', '{', '"']).strip_prefix("kind"));
     let mut words = kinds.map(|rest| rest.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
     words.any(|word| ManifestKind::from_name(word).is_some())
 }
@@ -195,7 +198,11 @@ mod tests {
     use serde_json::json;
 
     fn paths(kind: &str, object: &Value) -> Vec<String> {
-        within(kind, object).within.iter().map(|found| format!("{} {}", found.kind.as_str(), found.path)).collect()
+        within(kind, object)
+            .within
+            .iter()
+            .map(|found| format!("{} {}", found.kind.as_str(), found.path))
+            .collect()
     }
 
     #[test]
@@ -241,7 +248,10 @@ mod tests {
         );
         let found = within("Workflow", &object);
         assert_eq!(found.within[0].object["metadata"]["name"], "{{workflow.name}}-child");
-        assert_eq!(found.within[0].object["spec"], json!({ "x": "{{a}}", "y": { "a": { "b": { "c": 1 } } } }));
+        assert_eq!(
+            found.within[0].object["spec"],
+            json!({ "x": "{{a}}", "y": { "a": { "b": { "c": 1 } } } })
+        );
         assert_eq!(found.unseen.len(), 1, "{:?}", found.unseen);
     }
 }
