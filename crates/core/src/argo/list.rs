@@ -221,6 +221,9 @@ mod tests {
             format_args!("null{}", "}]]}".repeat(10_000))
         );
         let items = workflows(format!(r#"{{"items":[{deep}]}}"#).as_bytes()).unwrap();
-        assert!(matches!(&items[0], Item::Malformed(bad) if bad.error.contains("recursion")), "{items:?}");
+        assert!(
+            matches!(&items[0], Item::Malformed(bad) if bad.error.contains("nested deeper")),
+            "{items:?}"
+        );
     }
 }

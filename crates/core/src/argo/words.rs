@@ -7,6 +7,9 @@ use serde_json::error::Category;
 pub fn of(error: &serde_json::Error) -> String {
     match error.classify() {
         Category::Eof => "it is cut off".to_owned(),
+        Category::Syntax if error.to_string().starts_with("recursion") => {
+            "it is nested deeper than is reasonable".to_owned()
+        }
         Category::Syntax => "it is no JSON".to_owned(),
         Category::Io | Category::Data => {
             let text = error.to_string();
