@@ -62,18 +62,28 @@ fn options(length: usize) -> Options {
     options
 }
 
+/// The longest document that is read once more for the place and the words of an error.
+const SHORT: usize = 16 << 20;
+
 /// Place and message of an error. Lines count from the start of the file; `start` is the document's first line.
 fn describe(error: &serde_saphyr::Error, document: &str, start: usize) -> String {
+    let text = error.to_string();
+    let beyond = text.contains("budget breached");
     // The reader that knows all places says it in our words, unless it has nothing to say against the text.
-    if let Err(SyntaxError { line, column, message }) = tree::parse(document) {
+    if !beyond
+        && document.len() <= SHORT
+        && let Err(SyntaxError { line, column, message }) = tree::parse(document)
+    {
         return format!("line {} column {column}: {message}", line + start - 1);
     }
-    let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
-    let Some(place) = error.location() else { return format!("line {start}: {text}") };
-    let (line, column) = (place.line(), place.column());
-    let message = text.strip_prefix(&format!("line {line} column {column}: ")).unwrap_or(text);
-    let message = message.replace("budget breached: ", "nested or repeated beyond reason: ");
-    format!("line {} column {column}: {message}", line + start as u64 - 1)
+    let place = error.location().map(|place| (place.line(), place.column()));
+    let own = place.map(|(line, column)| format!("line {line} column {column}: ")).unwrap_or_default();
+    let message =
+        if beyond { "nested or repeated beyond reason" } else { text.strip_prefix(&own).unwrap_or(text) };
+    match place {
+        Some((line, column)) => format!("line {} column {column}: {message}", line + start as u64 - 1),
+        None => format!("line {start}: {message}"),
+    }
 }

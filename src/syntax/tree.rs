@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use thiserror::Error;
 
-/// How many nodes aliases may add to one document, so that a small text can't expand without bound.
+/// How much aliases may add to one text, in nodes, so that a small text can't expand without bound.
 const REPEATED: usize = 100_000;
+
+/// How many bytes of a text weigh as much as a node.
+const NODE: usize = 256;
 
 /// The deepest nesting that is read; JSON readers have the same limit.
 const DEPTH: usize = 120;
@@ -150,9 +153,10 @@ impl Node {
         }
     }
 
+    /// The number of nodes, where a long text counts as several.
     fn count(&self) -> usize {
         1 + match &self.shape {
-            Shape::Scalar { .. } => 0,
+            Shape::Scalar { text, .. } => text.len() / NODE,
             Shape::Seq { items, .. } => items.iter().map(Self::count).sum(),
             Shape::Map { entries, .. } => {
                 entries.iter().map(|(key, value)| key.count() + value.count()).sum()
@@ -434,6 +438,8 @@ mod tests {
         let bomb =
             (0..20).map(|n| format!("k{}: &k{} [*k{n}, *k{n}, *k{n}]\n", n + 1, n + 1)).collect::<String>();
         assert!(fault(&format!("k0: &k0 [1, 2]\n{bomb}")).message.contains("reasonable"));
+        let wide = format!("a: &a {:?}\nb:\n{}", "x".repeat(1 << 20), "- *a\n".repeat(20_000));
+        assert!(fault(&wide).message.contains("reasonable"));
         assert!(parse(&"[".repeat(100_000)).is_err());
         assert!(parse("# nothing\n---\n").unwrap().is_empty());
     }

@@ -88,7 +88,10 @@ fn what_stands_before_the_cut_in_json_is_shown() {
     let files = Files::of("cut.json", cut).with("whole.json", workflow("c").to_string());
     let ran = files.inspect("-o name -f cut.json -f whole.json");
     ran.assert(4, "Warning: cannot read the rest of the input (cut.json: line ");
-    assert!(ran.err.contains(&format!("line 1 column {}); it was left out\n", cut.len())), "{ran:#?}");
+    assert!(
+        ran.err.contains(&format!("line 1 column {}: it is cut off); it was left out\n", cut.len())),
+        "{ran:#?}"
+    );
     assert_eq!(ran.err.lines().count(), 1);
     assert_eq!(ran.out, "workflow.argoproj.io/a\nworkflow.argoproj.io/c\n");
 }
@@ -327,7 +330,7 @@ fn aliases_that_multiply_are_bounded() {
         let files = Files::of("bomb.yaml", text).with("whole.json", workflow("a").to_string());
         let ran = files.inspect("-o name -f bomb.yaml -f whole.json");
         ran.assert(4, "Warning: cannot read the rest of the input (bomb.yaml: document 1, line ");
-        assert!(ran.err.contains(": nested or repeated beyond reason: "), "{ran:#?}");
+        assert!(ran.err.contains(": nested or repeated beyond reason)"), "{ran:#?}");
         assert_eq!(ran.err.lines().count(), 1, "{ran:#?}");
         assert_eq!(ran.out, "workflow.argoproj.io/a\n");
     }
