@@ -56,6 +56,8 @@ pub enum Hint {
     NoKubeconfig,
     /// The cluster lacks Argo Workflows, so another context may be meant.
     OtherContext,
+    /// The files are in folders further down.
+    Descend,
     /// Reading one namespace needs fewer permissions.
     OneNamespace,
     /// Fewer requests read a list before it expires.
@@ -70,6 +72,8 @@ pub enum Hint {
     IsArgoServer,
     /// How an Inspection document is made.
     MakeInspection,
+    /// How a lint report is made.
+    MakeLintReport,
     /// How a document of another cluster's references is made.
     MakeReferences,
     /// A document of references is too old, or a higher age may be allowed.

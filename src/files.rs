@@ -2,14 +2,17 @@
 //!
 //! JSON is streamed object by object; a YAML document is held whole.
 
+pub mod encoding;
 pub mod inspection;
 pub mod json;
+pub mod lint_report;
 pub mod policy;
 pub mod yaml;
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::related::*;
+use argo_gc_core::argo::words;
 use argo_gc_core::argo::workflow::Workflow;
 use serde::Deserialize;
 use std::fs::File;
@@ -82,8 +85,12 @@ impl Object {
 pub enum InputError {
     #[error("the path \"{0}\" does not exist")]
     Missing(String),
-    #[error("there is no .json, .yaml or .yml file in \"{0}\"")]
-    EmptyDirectory(String),
+    #[error("there is no .json, .yaml or .yml file in \"{path}\"{}", if *below { ", only in folders below it" } else { "" })]
+    EmptyDirectory {
+        path: String,
+        /// Whether there is one further down.
+        below: bool,
+    },
     #[error("cannot read {0}: {1}")]
     Io(String, #[source] io::Error),
     #[error("{input}: {message}")]
@@ -92,7 +99,9 @@ pub enum InputError {
 
 impl From<InputError> for Error {
     fn from(error: InputError) -> Self {
-        Self::new(&error).caused_by(error)
+        let below = matches!(error, InputError::EmptyDirectory { below: true, .. });
+        let shown = Self::new(&error).caused_by(error);
+        if below { shown.hint(Hint::Descend) } else { shown }
     }
 }
 
@@ -109,7 +118,10 @@ pub fn inputs(paths: &[PathBuf], recursive: bool) -> Result<Vec<Input>, InputErr
             let before = inputs.len();
             directory(path, recursive, &mut inputs)?;
             if inputs.len() == before {
-                return Err(InputError::EmptyDirectory(path.display().to_string()));
+                let mut all = Vec::new();
+                directory(path, true, &mut all)?;
+                let path = path.display().to_string();
+                return Err(InputError::EmptyDirectory { path, below: !all.is_empty() });
             }
         } else if path.exists() {
             inputs.push(Input::File(path.clone()));
@@ -198,6 +210,10 @@ fn first_character(reader: &mut impl io::BufRead) -> io::Result<Option<u8>> {
     }
 }
 
+/// What no object can be read as.
+#[derive(Deserialize)]
+enum Nothing {}
+
 /// Reads one object from its JSON text; objects of a list may leave out their kind.
 fn parse(text: &str, list_kind: &str) -> Object {
     #[derive(Deserialize)]
@@ -208,9 +224,17 @@ fn parse(text: &str, list_kind: &str) -> Object {
     let kind = match serde_json::from_str::<TypeMeta>(text) {
         Ok(meta) => meta.kind.unwrap_or_default(),
         Err(error) => {
-            return Object::Malformed(Malformed { name: "<object>".to_owned(), error: error.to_string() });
+            return Object::Malformed(Malformed { name: "<object>".to_owned(), error: words::of(&error) });
         }
     };
+    if let Some(key) = json::repeated_key(text) {
+        // Which of the two counts is not for us to say. Reading it as nothing gives the object's name.
+        let name = match object::<Nothing>(text) {
+            Item::Malformed(malformed) => malformed.name,
+            Item::Object(_) => String::new(),
+        };
+        return Object::Malformed(Malformed { name, error: format!("the key {key:?} appears twice") });
+    }
     let kind = match kind.as_str() {
         // Argo's server leaves the kind out of listed workflows.
         "" => list_kind.strip_suffix("List").filter(|kind| !kind.is_empty()).unwrap_or("Workflow"),
@@ -280,7 +304,7 @@ mod tests {
     fn damage_ends_the_input_but_not_what_came_before() {
         let (seen, error) = kinds(r#"{"items":[{"kind":"Workflow","metadata":{"name":"a"}},{"kind":"Work"#);
         assert_eq!(seen, ["a"]);
-        assert!(error.unwrap().contains("EOF"));
+        assert!(error.unwrap().ends_with(": it is cut off"));
         let (seen, error) = kinds("kind: Workflow\nmetadata: {name: a}\n---\nkind: [\n");
         assert_eq!(seen, ["a"]);
         assert!(error.unwrap().contains("document 2"));

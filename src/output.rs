@@ -14,6 +14,7 @@ pub mod headline;
 pub mod html;
 pub mod json;
 pub mod lint;
+pub mod lint_diff;
 pub mod location;
 pub mod markdown;
 pub mod name;

@@ -21,6 +21,7 @@ fn words(hint: &Hint) -> &str {
         }
         Hint::OtherContext => "Argo Workflows' CRDs are not installed there; is this the right --context?",
         Hint::OneNamespace => "reading all namespaces needs a ClusterRole; name one namespace with -n",
+        Hint::Descend => "-R descends into folders",
         Hint::LargerPages => {
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests"
         }
@@ -31,6 +32,7 @@ fn words(hint: &Hint) -> &str {
         }
         Hint::IsArgoServer => "this is the Argo server of --argo-server or ARGO_SERVER",
         Hint::MakeInspection => "kubectl argo-gc inspect -A -o json > FILE makes one",
+        Hint::MakeLintReport => "kubectl argo-gc lint -f DIR -R -o json > FILE makes one",
         Hint::MakeReferences => {
             "kubectl argo-gc references -A --context OTHER > FILE makes one, and --also FILE names it"
         }

@@ -9,14 +9,18 @@ use crate::cli::streams::Streams;
 use crate::cli::warnings::warn_of_gaps;
 use crate::cli::words;
 use crate::error::{Error, exit};
+use crate::files::lint_report;
 use crate::output::escape::escape;
 use crate::output::lint::{LintFormat, write};
+use crate::output::text::plural;
 use crate::syntax::diagnostics::{Finding, Report};
+use argo_gc_core::diff::lint::{LintFinding, added};
 use argo_gc_core::lint::lint;
 use argo_gc_core::lint::types::Severity;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::reason::Reason;
 use clap::Args;
+use std::path::PathBuf;
 
 /// Predicts from manifests which artifacts will not be collected, and why
 ///
@@ -36,6 +40,9 @@ use clap::Args;
   kubectl argo-gc lint -f workflow.yaml
   kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
   kubectl argo-gc lint -f manifests/ -o github        annotations in a GitHub workflow
+  kubectl argo-gc lint -f manifests/ -R -o json > known.json
+  kubectl argo-gc lint -f manifests/ -R --baseline known.json --fail-on uncovered,failing
+                                                      only what a change adds
   helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
   kubectl argo-gc lint -A                             the cluster's templates and cron workflows
 
@@ -64,6 +71,9 @@ pub(crate) struct Arguments {
     /// Shows only findings of these severities or codes.
     #[arg(long, value_delimiter = ',', value_parser = wanted, value_name = "SEVERITY|CODE")]
     only: Vec<Wanted>,
+    /// Leaves out what this earlier report (-o json) has already, for what is shown and for --fail-on.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     controller: VersionFlags,
     #[command(flatten)]
@@ -122,6 +132,7 @@ impl Arguments {
         let mut findings: Vec<Finding> = all.collect();
         // Findings are in the order of the files. Those of a cluster have no place and keep their order.
         findings.sort_by(|a, b| a.at.cmp(&b.at));
+        let known = self.beyond(&mut findings, streams)?;
         let found = findings.iter().any(|finding| self.fail_on.iter().any(|wanted| wanted.takes(finding)));
         if !self.only.is_empty() {
             findings.retain(|finding| self.only.iter().any(|wanted| wanted.takes(finding)));
@@ -137,16 +148,32 @@ impl Arguments {
         write(&mut *streams.out, self.output, !self.no_headers, &report)?;
         streams.out.flush()?;
         warn_of_gaps(&gaps, streams);
+        if let Some(text) = known {
+            streams.say(text);
+        }
         if looked_at == 0 && manifests.is_empty() {
             streams.say("No workflow manifests found.");
         } else if report.findings.is_empty() && looked_at > 0 {
-            let manifests = crate::output::text::plural(looked_at as u64, "manifest");
-            streams.say(format!("No findings in {manifests} for Argo {}.", report.argo_version));
+            let no = if self.baseline.is_some() { "No new" } else { "No" };
+            let manifests = plural(looked_at as u64, "manifest");
+            streams.say(format!("{no} findings in {manifests} for Argo {}.", report.argo_version));
         }
         Ok(match (found, problems.is_empty()) {
             (true, _) => exit::FOUND,
             (false, true) => exit::DONE,
             (false, false) => exit::PARTIAL,
         })
+    }
+
+    /// Leaves out the findings of the baseline, and returns a sentence with their number.
+    fn beyond(&self, findings: &mut Vec<Finding>, streams: &mut Streams) -> Result<Option<String>, Error> {
+        let Some(baseline) = &self.baseline else { return Ok(None) };
+        let told: Vec<LintFinding> = findings.iter().map(Finding::told).collect();
+        let earlier = lint_report::read(baseline, &mut *streams.input)?;
+        let mut added = added(&earlier.findings, &told).into_iter();
+        let all = findings.len();
+        findings.retain(|_| added.next() == Some(true));
+        let known = plural((all - findings.len()) as u64, "finding");
+        Ok(Some(format!("Left out {known} that {} has already.", baseline.display())))
     }
 }

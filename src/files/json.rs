@@ -1,7 +1,10 @@
 //! JSON input, read item by item, so that lists may have any size.
 
+use argo_gc_core::argo::words;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
 
@@ -12,7 +15,9 @@ type Each<'e> = &'e mut dyn FnMut(&str, &str) -> bool;
 pub(crate) fn read(reader: impl Read, each: Each<'_>) -> Result<(), String> {
     let mut deserializer = serde_json::Deserializer::from_reader(reader);
     while deserializer.end().is_err() {
-        Document { each, depth: 0 }.deserialize(&mut deserializer).map_err(|error| error.to_string())?;
+        Document { each, depth: 0 }.deserialize(&mut deserializer).map_err(|error| {
+            format!("line {} column {}: {}", error.line(), error.column(), words::of(&error))
+        })?;
     }
     Ok(())
 }
@@ -138,3 +143,79 @@ fn looks_like_list(text: &str) -> bool {
     text.contains("\"items\"")
         && serde_json::from_str::<Kind<'_>>(text).is_ok_and(|kind| kind.kind.ends_with("List"))
 }
+
+/// The first key that some object of a text has twice; other readers take one of the two in silence.
+pub(crate) fn repeated_key(text: &str) -> Option<String> {
+    let mut found = None;
+    let mut json = serde_json::Deserializer::from_str(text);
+    // The text was read before, so the only error is that of a key found.
+    let _ = Keys { found: &mut found }.deserialize(&mut json);
+    found
+}
+
+/// Looks for a repeated key in a value.
+struct Keys<'f> {
+    found: &'f mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Keys<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keys<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
+        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+            if keys.contains(&key) {
+                *self.found = Some(key.into_owned());
+                return Err(serde::de::Error::custom("repeated"));
+            }
+            keys.insert(key);
+            map.next_value_seed(Keys { found: &mut *self.found })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Keys { found: &mut *self.found })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A key, without a copy where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,5 +1,7 @@
 //! YAML input, document by document.
 
+use crate::syntax::tree;
+use crate::syntax::tree::SyntaxError;
 use serde_json::Value;
 use serde_saphyr::{Budget, Options};
 use std::io::Read;
@@ -8,14 +10,10 @@ use std::io::Read;
 pub(crate) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> Result<(), String> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err("this is UTF-16 text; convert it to UTF-8".to_owned());
-    }
-    let text =
-        String::from_utf8(bytes).map_err(|error| format!("neither JSON nor YAML: {}", error.utf8_error()))?;
+    let text = crate::files::encoding::text(bytes)?;
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {
         let value: Value = serde_saphyr::from_str_with_options(document, options(document.len()))
-            .map_err(|error| format!("document {}, {}", number + 1, describe(&error, line)))?;
+            .map_err(|error| format!("document {}, {}", number + 1, describe(&error, document, line)))?;
         match value {
             Value::Null => {}
             Value::Object(_) | Value::Array(_) => {
@@ -42,7 +40,10 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     }
     documents.push((start_line, &text[start..]));
     documents.retain(|(_, document)| {
-        document.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#') && line.trim() != "---")
+        // A directive such as %YAML belongs to the marker below it.
+        let says_nothing =
+            |line: &str| line.trim().is_empty() || line.starts_with(['#', '%']) || line.trim() == "---";
+        !document.lines().all(says_nothing)
     });
     documents
 }
@@ -61,14 +62,28 @@ fn options(length: usize) -> Options {
     options
 }
 
+/// The longest document that is read once more for the place and the words of an error.
+const SHORT: usize = 16 << 20;
+
 /// Place and message of an error. Lines count from the start of the file; `start` is the document's first line.
-fn describe(error: &serde_saphyr::Error, start: usize) -> String {
+fn describe(error: &serde_saphyr::Error, document: &str, start: usize) -> String {
     let text = error.to_string();
+    let beyond = text.contains("budget breached");
+    // The reader that knows all places says it in our words, unless it has nothing to say against the text.
+    if !beyond
+        && document.len() <= SHORT
+        && let Err(SyntaxError { line, column, message }) = tree::parse(document)
+    {
+        return format!("line {} column {column}: {message}", line + start - 1);
+    }
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
-    let Some(place) = error.location() else { return format!("line {start}: {text}") };
-    let (line, column) = (place.line(), place.column());
-    let message = text.strip_prefix(&format!("line {line} column {column}: ")).unwrap_or(text);
-    let message = message.replace("budget breached: ", "nested or repeated beyond reason: ");
-    format!("line {} column {column}: {message}", line + start as u64 - 1)
+    let place = error.location().map(|place| (place.line(), place.column()));
+    let own = place.map(|(line, column)| format!("line {line} column {column}: ")).unwrap_or_default();
+    let message =
+        if beyond { "nested or repeated beyond reason" } else { text.strip_prefix(&own).unwrap_or(text) };
+    match place {
+        Some((line, column)) => format!("line {} column {column}: {message}", line + start as u64 - 1),
+        None => format!("line {start}: {message}"),
+    }
 }

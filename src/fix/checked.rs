@@ -47,11 +47,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// A text can't be read; with the number of its source.
-pub fn fix(
-    sources: &[Source],
-    around: Surroundings<'_>,
-    wishes: Wishes<'_>,
-) -> Result<Checked, (usize, SyntaxError)> {
+pub fn fix(sources: &[Source], around: Surroundings<'_>, wishes: Wishes<'_>) -> Outcome<Checked> {
     let changed = kustomize::changed(sources).into_keys().collect();
     let given: Vec<String> = sources.iter().map(|source| source.text.clone()).collect();
     let judge = Judge { around, changed };
@@ -92,6 +88,12 @@ pub fn fix(
     Ok(Checked { fixed: all, left })
 }
 
+/// A result, or the source that can't be read and why.
+pub type Outcome<T> = Result<T, (usize, SyntaxError)>;
+
+/// Fields of a source, each with the number of its document.
+type Fields = BTreeSet<(usize, FieldPath)>;
+
 /// One change of a source: its number, its text, and the documents that must stay.
 type Step<'s> = &'s dyn Fn(usize, &str, &Barred) -> Result<Fixed, SyntaxError>;
 
@@ -113,7 +115,7 @@ struct Read {
 }
 
 impl Judge<'_> {
-    fn read(&self, texts: &[String]) -> Result<Read, (usize, SyntaxError)> {
+    fn read(&self, texts: &[String]) -> Outcome<Read> {
         let mut all = Read::default();
         for (at, text) in texts.iter().enumerate() {
             let source = read(text).map_err(|fault| (at, fault))?;
@@ -128,7 +130,7 @@ impl Judge<'_> {
     }
 
     /// Changes all texts, and again without the documents in which more fails afterwards, until nothing is worse.
-    fn stage(&self, texts: &[String], step: Step<'_>) -> Result<Vec<Fixed>, (usize, SyntaxError)> {
+    fn stage(&self, texts: &[String], step: Step<'_>) -> Outcome<Vec<Fixed>> {
         let mut barred = vec![Barred::new(); texts.len()];
         let mut before = None;
         loop {
@@ -194,7 +196,7 @@ impl Judge<'_> {
     }
 
     /// For each source the keys that one run writes more than once, with the numbers of their documents.
-    fn repeated(&self, texts: &[String]) -> Result<Vec<BTreeSet<(usize, FieldPath)>>, (usize, SyntaxError)> {
+    fn repeated(&self, texts: &[String]) -> Outcome<Vec<Fields>> {
         let read = self.read(texts)?;
         let mut found = vec![BTreeSet::new(); texts.len()];
         for (manifest, path) in repeated_keys(&read.manifests, self.around.settings) {
@@ -205,7 +207,7 @@ impl Judge<'_> {
     }
 
     /// For each source the documents whose workflow-level block nothing reads.
-    fn unread_blocks(&self, texts: &[String]) -> Result<Vec<BTreeSet<usize>>, (usize, SyntaxError)> {
+    fn unread_blocks(&self, texts: &[String]) -> Outcome<Vec<BTreeSet<usize>>> {
         let read = self.read(texts)?;
         let mut found = vec![BTreeSet::new(); texts.len()];
         for (manifest, (at, document)) in read.places.iter().enumerate() {
@@ -218,7 +220,7 @@ impl Judge<'_> {
 
     /// What is still to be done about the result: all but hazards, of which only the service account matters to whoever
     /// has just asked for collection.
-    fn left(&self, given: &[Source], texts: &[String]) -> Result<Vec<Finding>, (usize, SyntaxError)> {
+    fn left(&self, given: &[Source], texts: &[String]) -> Outcome<Vec<Finding>> {
         let Read { mut sources, manifests, places } = self.read(texts)?;
         for (source, given) in sources.iter_mut().zip(given) {
             source.name.clone_from(&given.name);

@@ -28,8 +28,12 @@ struct Place {
 /// The text can't be read.
 pub fn lift(text: &str, barred: &Barred) -> Result<Fixed, SyntaxError> {
     let given = read(text)?;
+    // What can't be lifted anyway has that reason in a document that is barred, too.
+    let mut left = match barred.is_empty() {
+        true => BTreeMap::new(),
+        false => Pass::over(text, &Barred::new(), BTreeMap::new())?.left,
+    };
     let mut barred = barred.clone();
-    let mut left = BTreeMap::new();
     loop {
         let pass = Pass::over(text, &barred, left)?;
         let Some((document, why)) = pass.torn(&given) else { return Ok(pass.finish(&given, &barred)) };

@@ -3,6 +3,7 @@
 use crate::syntax::source::{Source, reach};
 use crate::syntax::tree;
 use crate::syntax::tree::{Node, Shape, Style};
+use argo_gc_core::diff::lint::{Identity, LintFinding};
 use argo_gc_core::lint::path::FieldPath;
 use argo_gc_core::lint::types::{Manifest, Prediction, Severity};
 use argo_gc_core::lint::within::masked;
@@ -77,6 +78,28 @@ impl Finding {
             why: prediction.detail,
             remedy: entry.remedy,
             reached_from: prediction.reached_from.iter().map(|at| manifests[*at].to_string()).collect(),
+        }
+    }
+
+    /// As a lint report holds it.
+    pub fn told(&self) -> LintFinding {
+        let identity = Identity {
+            kind: self.kind.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            template: self.template.clone(),
+            artifact: self.artifact.clone(),
+            code: self.code.to_owned(),
+        };
+        let at = self.at.as_ref();
+        LintFinding {
+            identity,
+            severity: self.severity,
+            why: self.why.clone(),
+            file: at.map(|at| at.file.clone()),
+            line: at.map(|at| at.line as u64),
+            column: at.map(|at| at.column as u64),
+            field: self.field.clone(),
         }
     }
 

@@ -1,13 +1,16 @@
 //! YAML (and so JSON) as a tree whose nodes have their places in the text.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 use std::ops::Range;
 use thiserror::Error;
 
-/// How many nodes aliases may add to one document, so that a small text can't expand without bound.
+/// How much aliases may add to one text, in nodes, so that a small text can't expand without bound.
 const REPEATED: usize = 100_000;
+
+/// How many bytes of a text weigh as much as a node.
+const NODE: usize = 256;
 
 /// The deepest nesting that is read; JSON readers have the same limit.
 const DEPTH: usize = 120;
@@ -150,9 +153,10 @@ impl Node {
         }
     }
 
+    /// The number of nodes, where a long text counts as several.
     fn count(&self) -> usize {
         1 + match &self.shape {
-            Shape::Scalar { .. } => 0,
+            Shape::Scalar { text, .. } => text.len() / NODE,
             Shape::Seq { items, .. } => items.iter().map(Self::count).sum(),
             Shape::Map { entries, .. } => {
                 entries.iter().map(|(key, value)| key.count() + value.count()).sum()
@@ -203,13 +207,53 @@ pub fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
             Ok((event, span)) => builder.event(event, span, text),
             Err(error) => {
                 let (line, column) = (error.marker().line(), error.marker().col() + 1);
-                Err(SyntaxError { line, column, message: error.kind().to_string() })
+                Err(SyntaxError { line, column, message: words(error.kind()) })
             }
         };
-        result.map_err(|fault| unrendered(text).unwrap_or(fault))?;
+        result.map_err(|fault| prefixed(text).or_else(|| unrendered(text)).unwrap_or(fault))?;
     }
     let documents = builder.documents;
     Ok(documents.into_iter().filter(|node| !matches!(node.value(), Value::Null)).collect())
+}
+
+/// The parser's reasons as they concern people who wrote a manifest.
+fn words(kind: &ErrorKind) -> String {
+    use ErrorKind as Kind;
+    let words = match kind {
+        Kind::TabNotAllowed
+        | Kind::TabInBlockIndentation
+        | Kind::TabInIndentation
+        | Kind::TabAtBlockScalarStart => "there is a tab; YAML is indented with spaces",
+        Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => "this is no key with a colon after it",
+        Kind::ExpectedFlowMappingSeparator | Kind::ExpectedFlowSequenceSeparator => {
+            "a comma or the closing bracket is missing"
+        }
+        Kind::ExpectedBlockMappingKey | Kind::ExpectedBlockSequenceEntry | Kind::InvalidIndentation => {
+            "this is indented like nothing above it"
+        }
+        Kind::MappingValueNotAllowed | Kind::MappingKeyNotAllowed | Kind::InvalidColonPlacement => {
+            "there can be no key here; is the line above complete?"
+        }
+        Kind::ExpectedDocumentStart => "something follows the end of the document; --- begins another",
+        Kind::RecursionLimitExceeded => "this is nested deeper than is reasonable",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+/// The line before JSON that is no part of it, as a warning that was written into the same file.
+fn prefixed(text: &str) -> Option<SyntaxError> {
+    let first = text.lines().next()?;
+    let begins = |line: &str| line.starts_with(['{', '[']);
+    let json = text.lines().position(begins).filter(|at| *at > 0)?;
+    let yaml =
+        |line: &str| line.trim().is_empty() || line.starts_with(['#', '-', ' ']) || line.ends_with(':');
+    if text.lines().take(json).any(yaml) || text.lines().skip(json + 1).any(|line| line.starts_with("---")) {
+        return None;
+    }
+    let shown: String = first.chars().take(80).collect();
+    let message = format!("{shown:?} is no part of the JSON that begins on line {}; take it out", json + 1);
+    Some(SyntaxError { line: 1, column: 1, message })
 }
 
 /// The dash that begins an item of a block list.
@@ -394,6 +438,8 @@ mod tests {
         let bomb =
             (0..20).map(|n| format!("k{}: &k{} [*k{n}, *k{n}, *k{n}]\n", n + 1, n + 1)).collect::<String>();
         assert!(fault(&format!("k0: &k0 [1, 2]\n{bomb}")).message.contains("reasonable"));
+        let wide = format!("a: &a {:?}\nb:\n{}", "x".repeat(1 << 20), "- *a\n".repeat(20_000));
+        assert!(fault(&wide).message.contains("reasonable"));
         assert!(parse(&"[".repeat(100_000)).is_err());
         assert!(parse("# nothing\n---\n").unwrap().is_empty());
     }

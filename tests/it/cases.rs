@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
+mod files;
+mod fix;
 mod inspect;
+mod lint;
 mod verdicts;
 
 /// A copy of a case's folder, with the objects of its buckets below `buckets/`.
@@ -31,6 +34,10 @@ impl Case {
             fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
         }
         Self(folder)
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
     }
 
     /// Runs the plugin in the folder; the arguments are separated by white space.

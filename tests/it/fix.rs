@@ -98,6 +98,7 @@ fn json_stays_json() {
           "dag": { "tasks": [
             {
               "name": "a",
+              "dependencies": ["b"],
               "inline": {
                 "container": { "image": "x", "args": ["{{tasks.b.outputs.result}}"] },
                 "outputs": { "artifacts": [{ "name": "o", "path": "/o" }] }
@@ -118,7 +119,10 @@ fn json_stays_json() {
     assert_eq!(spec["artifactGC"], json!({ "strategy": "OnWorkflowCompletion" }));
     let handed = json!({ "name": "tasks-b-outputs-result", "value": "{{tasks.b.outputs.result}}" });
     let tasks = &spec["templates"][0]["dag"]["tasks"];
-    assert_eq!(tasks[0], json!({ "name": "a", "template": "a", "arguments": { "parameters": [handed] } }));
+    assert_eq!(
+        tasks[0],
+        json!({ "name": "a", "dependencies": ["b"], "template": "a", "arguments": { "parameters": [handed] } })
+    );
     assert_eq!(tasks[1], json!({ "name": "b", "template": "b" }));
     assert_eq!(
         spec["templates"][1]["container"]["args"],
@@ -241,7 +245,7 @@ fn a_strategy_is_set_where_there_is_none() {
     let plain = "kind: Workflow\nspec:\n  entrypoint: m # e\n  # about\n  templates: []\n";
     let wanted = "kind: Workflow\nspec:\n  entrypoint: m # e\n  artifactGC:\n    strategy: OnWorkflowDeletion\n  # about\n  templates: []\n";
     assert_eq!(set(plain), wanted);
-    let block = "kind: WorkflowTemplate\nspec:\n  artifactGC:\n    serviceAccountName: gc\n  templates: []\n";
+    let block = "kind: WorkflowTemplate\nspec:\n  entrypoint: m\n  artifactGC:\n    serviceAccountName: gc\n  templates: []\n";
     assert_eq!(set(block), block.replace("    service", "    strategy: OnWorkflowDeletion\n    service"));
     let flow = "kind: Workflow\nspec: {artifactGC: {}, templates: []}\n";
     assert_eq!(set(flow), flow.replace("{}", "{strategy: OnWorkflowDeletion}"));
@@ -354,7 +358,7 @@ fn defaults_say_what_they_do_not_reach() {
     }
     transcript.assert("fix_defaults");
     defaults(&["-f", "examples"]).assert(2, "error: the argument '");
-    fix(&["-f", "examples", "--service-account", "gc"]).assert(2, "error: ");
+    fix(&["--lifecycle", "30", "--repository", "gs://b", "--service-account", "gc"]).assert(2, "error: ");
 }
 
 #[test]
@@ -368,4 +372,177 @@ fn the_example_is_found_and_mended() {
         "2026-11-20T12:00:00Z".parse().unwrap(),
     );
     assert_eq!(out, "");
+}
+
+/// A workflow with one named template, whose artifact lies there.
+fn storing(kind: &str, head: &str, artifact: &str) -> String {
+    format!(
+        "kind: {kind}\nmetadata: {{name: w}}\nspec:\n  {head}\n  templates:\n  - name: m\n    container: {{image: x}}\n    \
+         outputs: {{artifacts: [{{name: o, path: /o{artifact}}}]}}\n"
+    )
+}
+
+#[test]
+fn a_strategy_that_would_hang_the_workflow_is_not_set() {
+    let flags = ["--strategy", "OnWorkflowDeletion", "--service-account", "gc"];
+    for location in [
+        "http: {url: 'https://x.example/o'}",
+        "hdfs: {addresses: ['nn:8020'], path: /o}",
+        "artifactory: {url: 'https://x.example/o', usernameSecret: {name: s, key: k}}",
+        "git: {repo: 'https://x.example/o.git'}",
+        "raw: {data: d}",
+    ] {
+        let text = storing("Workflow", "entrypoint: m", &format!(", {location}"));
+        let (fixed, ran) = written(&text, &flags);
+        assert_eq!(fixed, text);
+        assert!(ran.code == Some(4) && ran.err.contains("(unsupported-driver)"), "{location}: {ran:#?}");
+        // An artifact that keeps out of it does no harm.
+        let kept =
+            storing("Workflow", "entrypoint: m", &format!(", artifactGC: {{strategy: Never}}, {location}"));
+        let (fixed, ran) = written(&kept, &flags);
+        ran.assert(0, "Changed 1 place");
+        assert!(
+            fixed.contains("  artifactGC:\n    strategy: OnWorkflowDeletion\n    serviceAccountName: gc\n")
+        );
+    }
+    // So it is where only the controller's configuration tells where artifacts go.
+    let config = "---\nkind: ConfigMap\nmetadata: {name: workflow-controller-configmap}\ndata: {artifactRepository: 'hdfs: {addresses: [nn:8020]}'}\n";
+    let text = storing("Workflow", "entrypoint: m", "") + config;
+    let (fixed, ran) = written(&text, &flags);
+    assert_eq!(fixed, text);
+    assert!(ran.err.contains("the hdfs driver"), "{ran:#?}");
+}
+
+#[test]
+fn a_block_is_set_only_where_it_is_read() {
+    let flags = ["--strategy", "OnWorkflowDeletion", "--service-account", "gc"];
+    let template = storing("WorkflowTemplate", "arguments: {}", "");
+    let (fixed, ran) = written(&template, &flags);
+    assert_eq!(fixed, template);
+    assert!(ran.code == Some(4) && ran.err.contains("there is no entrypoint"), "{ran:#?}");
+    // A workflow that runs it as a whole takes its block.
+    let whole =
+        format!("{template}---\nkind: Workflow\nspec: {{entrypoint: m, workflowTemplateRef: {{name: w}}}}\n");
+    let (fixed, ran) = written(&whole, &flags);
+    ran.assert(0, "Changed 1 place");
+    assert!(fixed.contains("strategy: OnWorkflowDeletion"), "{fixed}");
+    // A patch has no templates.
+    let part = "kind: WorkflowTemplate\nmetadata: {name: w}\nspec:\n  entrypoint: m\n";
+    assert_eq!(written(part, &flags).0, part);
+}
+
+#[test]
+fn an_account_is_set_where_something_is_collected() {
+    let flags = ["--service-account", "gc"];
+    let own = storing("Workflow", "entrypoint: m", ", artifactGC: {strategy: OnWorkflowCompletion}");
+    let (fixed, ran) = written(&own, &flags);
+    ran.assert(0, "Changed 1 place");
+    assert!(
+        fixed.contains("  artifactGC:\n    serviceAccountName: gc\n") && !ran.err.contains("Left: "),
+        "{fixed}"
+    );
+    let block = storing("Workflow", "artifactGC: {strategy: OnWorkflowDeletion}", "");
+    let (fixed, _) = written(&block, &flags);
+    assert!(fixed.contains("artifactGC: {serviceAccountName: gc, strategy: OnWorkflowDeletion}"), "{fixed}");
+    for kept in [
+        storing("Workflow", "artifactGC: {serviceAccountName: s, strategy: OnWorkflowDeletion}", ""),
+        storing("Workflow", "artifactGC: {strategy: Never}", ""),
+    ] {
+        assert_eq!(written(&kept, &flags).0, kept);
+    }
+}
+
+#[test]
+fn what_is_left_is_said_with_the_flag_that_mends_it() {
+    let (_, ran) = written(&storing("Workflow", "entrypoint: m", ""), &[]);
+    ran.assert(0, "Nothing to change.\nLeft: ");
+    assert!(
+        ran.err.contains("uncovered (no-strategy)") && ran.err.contains("--strategy sets one"),
+        "{ran:#?}"
+    );
+    // A leak that became a hang is named.
+    let (_, ran) = written(&storing("Workflow", "entrypoint: m", ""), &["--strategy", "OnWorkflowDeletion"]);
+    assert!(
+        ran.err.contains("(default-service-account)") && ran.err.contains("--service-account"),
+        "{ran:#?}"
+    );
+    // Logs alone bring no finalizer, whatever the strategy.
+    let logs = "kind: Workflow\nspec:\n  entrypoint: m\n  archiveLogs: true\n  templates: [{name: m, container: {image: x}}]\n";
+    let (_, ran) = written(logs, &["--strategy", "OnWorkflowDeletion"]);
+    assert!(ran.err.contains("uncovered (logs-only)"), "{ran:#?}");
+}
+
+/// A body that stays would spoil the collection of those that were lifted; before, all only leaked.
+#[test]
+fn a_lift_that_would_turn_a_leak_into_a_hang_is_not_made() {
+    let text = "kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: m
+  artifactGC: {strategy: OnWorkflowDeletion, serviceAccountName: gc}
+  templates:
+  - name: m
+    steps:
+    - - name: a
+        inline: {container: {image: x}, outputs: {artifacts: [{name: o, path: /o}]}}
+    - - name: b
+        inline: &tied {container: {image: x}, outputs: {artifacts: [{name: o, path: /o}]}}
+";
+    let (fixed, ran) = written(text, &[]);
+    assert_eq!(fixed, text);
+    assert!(ran.err.contains("anchors") && ran.err.contains("the result would be worse"), "{ran:#?}");
+    let (fixed, ran) = written(&text.replace("&tied ", ""), &[]);
+    ran.assert(0, "Changed 2 places");
+    assert!(!fixed.contains("inline"), "{fixed}");
+}
+
+#[test]
+fn an_argument_needs_a_dependency() {
+    let text = "kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: m
+  templates:
+  - name: m
+    dag:
+      tasks:
+      - {name: a, template: t}
+      - {name: b, template: t, depends: a.Succeeded}
+      - name: c
+        depends: DEPENDS
+        inline: {container: {image: '{{tasks.a.outputs.result}}'}}
+  - {name: t, script: {image: x, source: x}}
+";
+    let (fixed, ran) = written(&text.replace("DEPENDS", "b && !x"), &[]);
+    ran.assert(0, "Changed 1 place");
+    assert!(fixed.contains("value: \"{{tasks.a.outputs.result}}\""), "{fixed}");
+    let alone = text.replace("        depends: DEPENDS\n", "");
+    let (fixed, ran) = written(&alone, &[]);
+    assert_eq!(fixed, alone);
+    assert!(ran.err.contains("add the dependency"), "{ran:#?}");
+}
+
+#[test]
+fn keys_in_inline_templates_that_stay_get_no_pod_name() {
+    let text = "kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: m
+  artifactGC: {strategy: OnWorkflowDeletion, serviceAccountName: gc}
+  templates:
+  - name: m
+    steps:
+    - - name: a
+        withItems: [1, 2]
+        inline: TIED{container: {image: x}, outputs: {artifacts: [{name: o, path: /o, gcs: {bucket: b, key: k}}]}}
+";
+    let tied = text.replace("TIED", "&tied ");
+    let (fixed, ran) = written(&tied, &["--unique-keys"]);
+    assert_eq!(fixed, tied);
+    assert!(ran.err.contains("in an inline template"), "{ran:#?}");
+    let (fixed, _) = written(&text.replace("TIED", ""), &["--unique-keys"]);
+    assert!(
+        fixed.contains("key: \"{{workflow.uid}}/{{pod.name}}/k\"") && !fixed.contains("inline"),
+        "{fixed}"
+    );
 }

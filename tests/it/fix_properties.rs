@@ -1,6 +1,8 @@
 //! A fixed manifest does what it did, whatever its layout; whatever a file holds, there is no panic.
 
 use crate::support::{COMMENTED, in_process};
+use argo_gc::fix::block::{Block, set_block};
+use argo_gc::fix::keys::{Keys, unique_keys};
 use argo_gc::fix::lift::lift;
 use argo_gc::fix::outcome::{Barred, Fixed};
 use argo_gc::syntax::tree;
@@ -399,11 +401,14 @@ proptest! {
             prop_assert!(tree::parse(&fixed.text).is_ok());
             prop_assert!(fixed.changed > 0 || fixed.text == text);
         }
+        let (unread, read, repeated) = Default::default();
         let strategy = argo_gc_core::argo::artifact::Strategy::OnWorkflowDeletion;
-        if let Ok(fixed) = argo_gc::fix::strategy::set_strategy(&text, &strategy) {
+        let block = Block { strategy: Some(&strategy), account: Some("gc"), unread: &unread };
+        let keys = Keys { read: &read, repeated: &repeated, inline_stays: false };
+        if let Ok(fixed) = set_block(&text, &block, &Barred::new()) {
             prop_assert!(tree::parse(&fixed.text).is_ok());
         }
-        let _ = argo_gc::fix::keys::unique_keys(&text, &Default::default());
+        let _ = unique_keys(&text, &keys);
         in_process(["x", "lint", "-f", "-"], &text, "2026-11-20T12:00:00Z".parse().unwrap());
     }
 }

@@ -87,8 +87,11 @@ fn what_stands_before_the_cut_in_json_is_shown() {
     let cut = &whole[..whole.len() - 200];
     let files = Files::of("cut.json", cut).with("whole.json", workflow("c").to_string());
     let ran = files.inspect("-o name -f cut.json -f whole.json");
-    ran.assert(4, "Warning: cannot read the rest of the input (cut.json: EOF while parsing ");
-    assert!(ran.err.contains(&format!("line 1 column {}); it was left out\n", cut.len())), "{ran:#?}");
+    ran.assert(4, "Warning: cannot read the rest of the input (cut.json: line ");
+    assert!(
+        ran.err.contains(&format!("line 1 column {}: it is cut off); it was left out\n", cut.len())),
+        "{ran:#?}"
+    );
     assert_eq!(ran.err.lines().count(), 1);
     assert_eq!(ran.out, "workflow.argoproj.io/a\nworkflow.argoproj.io/c\n");
 }
@@ -130,7 +133,12 @@ fn what_is_no_workflow_is_told_and_the_rest_is_read() {
         (b"\n\n# nothing\n---\n", 0, String::new()),
         (b"42", 4, format!("{rest}document 1, line 1: not a Kubernetes object")),
         (b"just words", 4, format!("{rest}document 1, line 1: not a Kubernetes object")),
-        (b"- words\n", 4, "Warning: cannot read <object> in odd.yaml (invalid type: string \"words\", expected a Kubernetes object".to_owned()),
+        (
+            b"- words\n",
+            4,
+            "Warning: cannot read <object> in odd.yaml (the text \"words\" is not a Kubernetes object"
+                .to_owned(),
+        ),
         (b"{}", 0, "Note: left out 1 of kind Workflow that has not run".to_owned()),
         (b"{\"kind\": 7}", 4, "Warning: cannot read <object> in odd.yaml (".to_owned()),
         (b"{\"kind\": \"List\", \"items\": 7}", 4, rest.to_owned()),
@@ -322,7 +330,7 @@ fn aliases_that_multiply_are_bounded() {
         let files = Files::of("bomb.yaml", text).with("whole.json", workflow("a").to_string());
         let ran = files.inspect("-o name -f bomb.yaml -f whole.json");
         ran.assert(4, "Warning: cannot read the rest of the input (bomb.yaml: document 1, line ");
-        assert!(ran.err.contains(": nested or repeated beyond reason: "), "{ran:#?}");
+        assert!(ran.err.contains(": nested or repeated beyond reason)"), "{ran:#?}");
         assert_eq!(ran.err.lines().count(), 1, "{ran:#?}");
         assert_eq!(ran.out, "workflow.argoproj.io/a\n");
     }

@@ -29,6 +29,7 @@ mod house;
 mod http;
 mod input;
 mod lint;
+mod lint_context;
 mod live;
 mod lookup;
 mod manifest;

@@ -16,4 +16,5 @@ pub mod template;
 pub mod uses;
 pub mod version;
 pub mod weight;
+pub mod words;
 pub mod workflow;

@@ -6,6 +6,7 @@
 //! problem.
 
 pub mod document;
+pub mod lint;
 
 use crate::diff::document::{Code, ParsedInspection};
 use crate::model::scope::Scope;

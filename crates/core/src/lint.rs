@@ -6,6 +6,7 @@
 
 pub mod artifact;
 pub mod endangered;
+pub mod keys;
 pub mod level;
 pub mod model;
 pub mod path;

@@ -6,6 +6,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
 use crate::error::Error;
 use crate::files;
+use crate::files::encoding;
 use crate::files::{Input, InputError};
 use crate::syntax::diagnostics::{Origin, Span};
 use crate::syntax::kustomize;
@@ -334,7 +335,7 @@ pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> 
         Input::File(path) => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
     };
     result.map_err(|error| InputError::Io(name.clone(), error).to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{name}: this is not UTF-8 text"))?;
+    let text = encoding::text(bytes).map_err(|fault| format!("{name}: {fault}"))?;
     let worded = |fault| format!("{name}: {fault}");
     let source = Source::parse(name.clone(), text).map_err(worded)?;
     match source.foreign.clone().filter(|_| only) {

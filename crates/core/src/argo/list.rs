@@ -1,6 +1,6 @@
 //! Lists of Workflows as the API server sends them, decoded without building a tree of values.
 
-use crate::argo::weight;
+use crate::argo::{weight, words};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -114,7 +114,7 @@ pub fn object<T: DeserializeOwned>(text: &str) -> Item<T> {
     match weight::check(text.as_bytes(), weight::MAX_WEIGHT) {
         Ok(()) => match serde_json::from_str(text) {
             Ok(object) => Item::Object(Box::new(object)),
-            Err(error) => malformed(error.to_string()),
+            Err(error) => malformed(words::of(&error)),
         },
         Err(too_heavy) => malformed(too_heavy.to_string()),
     }
@@ -221,6 +221,9 @@ mod tests {
             format_args!("null{}", "}]]}".repeat(10_000))
         );
         let items = workflows(format!(r#"{{"items":[{deep}]}}"#).as_bytes()).unwrap();
-        assert!(matches!(&items[0], Item::Malformed(bad) if bad.error.contains("recursion")), "{items:?}");
+        assert!(
+            matches!(&items[0], Item::Malformed(bad) if bad.error.contains("nested deeper")),
+            "{items:?}"
+        );
     }
 }

@@ -3,11 +3,10 @@
 
 use crate::argo::artifact::{Artifact, ArtifactLocation};
 use crate::argo::version::Version;
+use crate::lint::keys::{Again, Fields, base, field, key_field, written_key};
 use crate::lint::model::Body;
 use crate::lint::settings::Local;
 use crate::lint::types::Severity;
-use crate::lint::written;
-use crate::lint::written::Again;
 use crate::model::engine::StorageEngine;
 use crate::model::location::clean;
 use crate::reason::Reason;
@@ -38,8 +37,6 @@ impl Place {
         Self { severity: Severity::Note, reason, detail: detail.into() }
     }
 }
-
-type Fields = &'static [&'static str];
 
 /// Returns everything the storage driver will do wrong, each with the field below the artifact that shows it.
 pub(crate) fn storage(
@@ -81,9 +78,9 @@ pub(crate) fn storage(
             "a cache hands out the object of an earlier run, and the collection of either run takes it";
         found.push((&[], Place::note(Reason::Endangered, detail)));
     }
-    let key = written::key(local, body, artifact).unwrap_or_default();
-    let field = if own.key().is_some() { key_field(own_engine) } else { &[] };
-    found.extend(repeated(engine, version, &key, again).into_iter().map(|place| (field, place)));
+    let key = written_key(local, body, artifact).unwrap_or_default();
+    let fields = if own.key().is_some() { key_field(own_engine) } else { &[] };
+    found.extend(repeated(engine, version, &key, again).into_iter().map(|place| (fields, place)));
     found
 }
 
@@ -152,14 +149,6 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
     })
 }
 
-/// Returns the location from which a key is completed: the template's archive location if it names a place,
-/// else the repository.
-pub(crate) fn base<'a>(local: &Local<'a>, body: &'a Body) -> Option<&'a ArtifactLocation> {
-    // In a manifest its key may still be missing, because the default key format fills it in.
-    let own = body.archive_location.as_ref().filter(|location| location.kind().is_some());
-    own.or(local.repository.map(|repository| &repository.location))
-}
-
 pub(crate) fn deletes(engine: StorageEngine, version: Version) -> bool {
     match engine {
         StorageEngine::Oss => version >= OSS_DELETES,
@@ -187,33 +176,6 @@ pub fn is_fixed(key: &str) -> bool {
         rest = after;
     }
     !key.is_empty()
-}
-
-fn field(engine: Option<StorageEngine>) -> Fields {
-    match engine {
-        Some(StorageEngine::Gcs) => &["gcs"],
-        Some(StorageEngine::S3) => &["s3"],
-        Some(StorageEngine::Azure) => &["azure"],
-        Some(StorageEngine::Oss) => &["oss"],
-        Some(StorageEngine::Hdfs) => &["hdfs"],
-        Some(StorageEngine::Http) => &["http"],
-        Some(StorageEngine::Artifactory) => &["artifactory"],
-        Some(StorageEngine::Git) => &["git"],
-        Some(StorageEngine::Raw) => &["raw"],
-        Some(StorageEngine::Plugin) => &["plugin"],
-        None => &[],
-    }
-}
-
-pub(crate) fn key_field(engine: Option<StorageEngine>) -> Fields {
-    match engine {
-        Some(StorageEngine::Gcs) => &["gcs", "key"],
-        Some(StorageEngine::S3) => &["s3", "key"],
-        Some(StorageEngine::Azure) => &["azure", "blob"],
-        Some(StorageEngine::Oss) => &["oss", "key"],
-        Some(StorageEngine::Plugin) => &["plugin", "key"],
-        other => field(other),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Specs, templates and steps for `lint`, each with its path in the manifest.
 
 use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
-use crate::argo::de;
 use crate::argo::node::TemplateRef;
+use crate::argo::{de, words};
 use crate::lint::path::{FieldError, FieldPath};
 use crate::lint::times::Times;
 use serde::Deserialize;
@@ -254,7 +254,7 @@ fn text(holder: &Value, field: &str, path: &FieldPath) -> Result<String, FieldEr
 
 fn typed<T: DeserializeOwned>(value: &Value, path: &FieldPath) -> Result<Option<T>, FieldError> {
     Option::<T>::deserialize_from(value)
-        .map_err(|error| FieldError { path: path.clone(), message: error.to_string() })
+        .map_err(|error| FieldError { path: path.clone(), message: words::of(&error) })
 }
 
 /// Reads by reference, without a copy of the value.

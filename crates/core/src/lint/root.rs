@@ -5,12 +5,12 @@ use crate::argo::artifact::{Artifact, ArtifactGc, Strategy};
 use crate::argo::version::Version;
 use crate::lint::artifact;
 use crate::lint::artifact::Place;
+use crate::lint::keys::Written;
 use crate::lint::model::{Body, Makes};
 use crate::lint::path::FieldPath;
 use crate::lint::settings::{Local, Settings};
 use crate::lint::types::{Prediction, Severity};
 use crate::lint::walk::{Library, Missing, Reach, Usage};
-use crate::lint::written::Written;
 use crate::reason::Reason;
 use std::collections::HashMap;
 

@@ -73,22 +73,28 @@ pub(crate) struct Local<'s> {
 }
 
 impl Settings {
-    /// Adds a controller; returns why its `workflowDefaults` can't be understood.
-    pub fn add_controller(&mut self, controller: Controller) -> Option<String> {
-        let spec =
-            controller.config.as_ref().map(|config| &config.default_spec).filter(|spec| !spec.is_null());
+    /// Adds a controller; returns what of its settings can't be understood.
+    pub fn add_controller(&mut self, controller: Controller) -> Vec<String> {
+        const MATTER: [&str; 4] = ["config:", "artifactRepository:", "workflowDefaults:", "instanceID:"];
+        let config = controller.config.as_ref();
+        let told = config.into_iter().flat_map(|config| &config.problems);
+        let told = told.filter(|problem| MATTER.iter().any(|setting| problem.starts_with(setting)));
+        let mut problems: Vec<String> = told.cloned().collect();
+        let spec = config.map(|config| &config.default_spec).filter(|spec| !spec.is_null());
         let at = FieldPath::default().key("workflowDefaults").key("spec");
         let defaults = spec.map(|spec| Spec::read(spec, &at)).transpose();
-        let (defaults, problem) = match defaults {
-            Ok(defaults) => (defaults, None),
-            Err(error) => (None, Some(format!("{}: {}", error.path, error.message))),
-        };
+        let defaults = defaults.unwrap_or_else(|error| {
+            problems.push(format!("{}: {}", error.path, error.message));
+            None
+        });
         self.controllers.push(Known { controller, defaults });
-        problem
+        problems.sort();
+        problems.dedup();
+        problems
     }
 
     /// Adds the controller of a ConfigMap whose Deployment was not given.
-    pub fn add_configuration(&mut self, config: &ConfigMap) -> Option<String> {
+    pub fn add_configuration(&mut self, config: &ConfigMap) -> Vec<String> {
         let mut controller =
             Controller { namespace: config.metadata.namespace.clone(), ..Controller::default() };
         controller.apply_config(config);

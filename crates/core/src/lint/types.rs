@@ -5,7 +5,7 @@ use crate::lint::model::Spec;
 use crate::lint::path::{FieldError, FieldPath};
 use crate::reason::Reason;
 use crate::verdict::Verdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
@@ -98,7 +98,7 @@ impl fmt::Display for Manifest {
 }
 
 /// The severity of a prediction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nobody will delete it.
