@@ -5,7 +5,8 @@ use crate::lint::artifact::{deletes, is_fixed};
 use crate::lint::model::{Body, Target};
 use crate::lint::path::FieldPath;
 use crate::lint::root::about;
-use crate::lint::types::{Manifest, Prediction, Settings, Severity};
+use crate::lint::settings::Settings;
+use crate::lint::types::{Manifest, Prediction, Severity};
 use crate::model::engine::StorageEngine;
 use crate::reason::Reason;
 use std::collections::HashMap;
@@ -55,7 +56,10 @@ pub(crate) fn predict(manifests: &[Manifest], settings: &Settings) -> Vec<Predic
         let Some(keeper) = writers.iter().find(|writer| *writer.strategy == Strategy::Never) else {
             continue;
         };
-        for taker in writers.iter().filter(|writer| writer.strategy.asks_for_collection()) {
+        let takes = |writer: &&Writer<'_>| {
+            writer.strategy.asks_for_collection() && !manifests[writer.manifest].beside
+        };
+        for taker in writers.iter().filter(takes) {
             let detail = format!(
                 "{} keeps {key:?} (Never, template {}), and this collection takes it",
                 manifests[keeper.manifest], keeper.template
