@@ -9,6 +9,7 @@ pub mod collection;
 pub mod controller;
 pub mod finalizer;
 pub mod records;
+pub mod rights;
 pub mod storage;
 pub mod templates;
 pub mod workflow_findings;
@@ -119,6 +120,7 @@ impl<'a> Case<'a> {
         let stuck_artifact = assessment.artifacts.iter().any(|artifact| {
             let failing =
                 artifact.verdict == Verdict::Failing && artifact.reason != Some(Reason::GcPodPending);
+            let failing = failing && !artifact.is_to_come();
             failing
                 || matches!(
                     artifact.reason,

@@ -7,21 +7,25 @@
 
 pub mod account;
 pub mod cause;
+pub(crate) mod controllers;
 pub mod facts;
 pub mod group;
 pub mod members;
 pub mod pods;
+pub mod purges;
 pub mod repair;
+pub mod step;
 pub mod symptom;
 
 use crate::argo::names;
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::workflow::Workflow;
-use crate::doctor::account::{AccountFacts, Reliance, Standing};
+use crate::doctor::account::{AccountFacts, Reliance};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
-use crate::doctor::repair::PurgeCommand;
-use crate::doctor::symptom::{Account, Symptom, symptom};
+use crate::doctor::purges::PurgeCommand;
+use crate::doctor::symptom::{Symptom, symptom};
+use crate::model::account::{Account, Standing};
 use crate::model::assessment::{Assessment, Evidence};
 use crate::model::context::{Context, Controller, OfWorkflow};
 use crate::reason::Reason;
@@ -90,7 +94,8 @@ impl Doctor {
             let Some(reason) = reason else { return };
             let Some(cause) = Cause::of(reason) else { return };
             // If the workflow does not wait for a finalizer, nothing is stuck because of the missing evidence.
-            let open = assessment.finalizer == Finalizer::Absent || assessment.deletion_timestamp.is_none();
+            let absent = assessment.finalizer == Finalizer::Absent;
+            let open = absent || assessment.deletion_timestamp.is_none() && !cause.is_of_controller();
             if verdict == Verdict::Unknown && open {
                 return;
             }
@@ -170,8 +175,7 @@ impl Doctor {
                 symptom.detail = id.to_owned();
                 symptom.subject = id.to_owned();
             }
-            Cause::Overdue => self.look_for_controller(symptom, context),
-            _ => {}
+            _ => controllers::look(symptom, &self.managing(symptom, context), of, context),
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
             let state = match symptom.cause {
@@ -190,26 +194,6 @@ impl Doctor {
         let key = (symptom.namespace.clone(), symptom.name.clone());
         let instance = self.instances.get(&key).map_or("", String::as_str);
         context.controllers.managing(&symptom.namespace, instance).collect()
-    }
-
-    /// Changes the cause of an overdue collection if no controller is running.
-    fn look_for_controller(&self, symptom: &mut Symptom, context: &Context) {
-        let controllers = &context.controllers;
-        let managing = self.managing(symptom, context);
-        let Some(controller) = managing.first() else {
-            if controllers.complete {
-                symptom.cause = Cause::NoController;
-                let evidence = Evidence::new("Deployments that run a workflow-controller", "none");
-                symptom.evidence.insert(0, evidence);
-            }
-            return;
-        };
-        if managing.iter().all(|controller| controller.replicas == Some(0)) {
-            symptom.cause = Cause::NoController;
-            symptom.subject = format!("{}/{}", controller.namespace, controller.name);
-            let field = format!("Deployment/{} spec.replicas", controller.name);
-            symptom.evidence.insert(0, Evidence::new(field, "0"));
-        }
     }
 
     /// Returns the service accounts that the diagnosis needs to know about.

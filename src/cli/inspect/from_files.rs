@@ -10,9 +10,12 @@ use crate::files::Input;
 use crate::scan::assess_files;
 use crate::scan::check::check;
 use crate::scan::request::FilesRequest;
+use crate::output::escape::escape;
+use argo_gc_core::model::account::Account;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Workflows looked up in storage at a time.
@@ -40,6 +43,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let mut run =
         Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
     run.held = store.is_some().then(Vec::new);
+    run.of_files = true;
     let read = assess_files::read(&request, &mut **stdin, now, &mut run)?;
     if let (Some(store), Some(held)) = (&store, run.held.take()) {
         let mut held = held.into_iter().peekable();
@@ -49,15 +53,30 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             some.into_iter().try_for_each(|assessment| run.take(assessment))?;
         }
     }
+    let unsettled = std::mem::take(&mut run.unsettled);
     let (inspection, code) = run.finish()?;
     for (kind, count) in read.others {
         streams
             .say(format!("Note: left out {count} of kind {kind}; inspect looks at workflows that have run"));
     }
+    tell_unsettled(&unsettled, streams);
     warn_of_repeated(read.repeated, streams);
     tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
     Ok(code)
+}
+
+/// Says that the roles among the files don't tell whether GC pods may do their work.
+fn tell_unsettled(unsettled: &BTreeSet<Account>, streams: &mut Streams) {
+    let Some(first) = unsettled.first() else { return };
+    let more = match unsettled.len() {
+        1 => String::new(),
+        accounts => format!(" and {} more", accounts - 1),
+    };
+    streams.say(escape(&format!(
+        "Note: whether GC pods may do their work was not evaluated for service account {first}{more}: no role among the \
+         files settles it"
+    )));
 }
 
 fn files_named(inputs: &[Input]) -> String {

@@ -8,6 +8,7 @@ use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement, pod_infix};
 use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
 use crate::assess::records::{Record, Records};
+use crate::model::account::Account;
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
@@ -94,7 +95,12 @@ impl<'a> Case<'a> {
         }
         let reason =
             if is_missing(&result.error) { self.why_missing(record, all) } else { Reason::DeleteError };
-        Some(Judgement::failing(reason).because(field, &result.error))
+        // Whatever storage answered, it was asked for the wrong bucket.
+        let judgement = match record.raw_text {
+            Some(text) => Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text),
+            None => Judgement::failing(reason),
+        };
+        Some(judgement.because(field, &result.error))
     }
 
     /// Returns the reason why the driver found no object.
@@ -117,6 +123,9 @@ impl<'a> Case<'a> {
 
     /// Returns a verdict if the driver's delete can't find the object.
     fn undeletable(&self, record: &Record<'a>) -> Option<Judgement> {
+        if let Some(text) = record.raw_text {
+            return Some(Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text));
+        }
         let resolved = match &record.resolved {
             Err(LocationError::NotSaved) => {
                 return Some(
@@ -218,12 +227,11 @@ impl<'a> Case<'a> {
                 Judgement::failing(Reason::GcOom).because(name, "OOMKilled")
             }
             "Failed" => {
-                let namespace = &self.workflow.metadata.namespace;
-                let account = pod.account();
-                match self.context.related.may_collect(namespace, account) {
-                    Some(false) => Judgement::failing(Reason::GcRbac)
-                        .because(format!("access review of service account {namespace}/{account}"), "denied"),
-                    _ => Judgement::failing(Reason::GcPodFailed).because(name, describe(pod)),
+                let account = Account::new(&self.workflow.metadata.namespace, pod.account());
+                let standing = self.context.related.standing(&account);
+                match standing.and_then(|standing| standing.refusal(&account)) {
+                    Some(denied) => Judgement::failing(Reason::GcRbac).because(denied.field, denied.value),
+                    None => Judgement::failing(Reason::GcPodFailed).because(name, describe(pod)),
                 }
             }
             "Pending" if self.is_past(pod.metadata.creation_timestamp, PENDING) => {

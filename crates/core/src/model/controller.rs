@@ -3,6 +3,7 @@
 use crate::argo::config::ControllerConfig;
 use crate::argo::related::{ConfigMap, Container, Deployment};
 use crate::argo::version::Version;
+use crate::model::account::Account;
 use crate::model::context::Controller;
 
 /// common.ConfigMapName, workflow/common/common.go@v4.1.2.
@@ -23,10 +24,7 @@ impl Controller {
         Some(Self {
             namespace: own.clone(),
             name: deployment.metadata.name.clone(),
-            account: match deployment.spec.template.spec.service_account_name.as_str() {
-                "" => "default".to_owned(),
-                named => named.to_owned(),
-            },
+            account: Account::new("", &deployment.spec.template.spec.service_account_name).name,
             within: None,
             version: Version::from_image(&container.image),
             instance_id: None,
@@ -34,7 +32,13 @@ impl Controller {
             managed_namespace,
             config: None,
             replicas: deployment.spec.replicas,
+            rights: None,
         })
+    }
+
+    /// Returns the service account that it runs as.
+    pub fn account(&self) -> Account {
+        Account::new(&self.namespace, &self.account)
     }
 
     /// Returns the name of the ConfigMap that a Deployment's controller reads.
