@@ -190,11 +190,14 @@ impl Arguments {
             .iter()
             .filter_map(|account| Some((account.clone(), context.related.standing(account)?)))
             .collect();
-        let known = |account: &&Account| standings.get(account).is_some_and(|standing| !standing.is_unknown());
+        let known =
+            |account: &&Account| standings.get(account).is_some_and(|standing| !standing.is_unknown());
         let unknown = accounts.iter().find(|account| !known(account));
         let why = match (context.related.roles.are_none(), unknown) {
             (true, _) => Some("files hold none".to_owned()),
-            (false, Some(account)) => Some(format!("the roles among the files don't settle those of {account}")),
+            (false, Some(account)) => {
+                Some(format!("the roles among the files don't settle those of {account}"))
+            }
             (false, None) => None,
         };
         examination.inspection.gaps.extend(why.map(|why| Gap {

@@ -52,7 +52,8 @@ impl Accounts {
     /// Whether these service accounts exist and have the permissions of a GC pod.
     pub async fn standings(&self, wanted: &BTreeSet<Account>) -> BTreeMap<Account, Standing> {
         let mut known = self.known.lock().await;
-        let new: Vec<Account> = wanted.iter().filter(|account| !known.contains_key(account)).cloned().collect();
+        let new: Vec<Account> =
+            wanted.iter().filter(|account| !known.contains_key(account)).cloned().collect();
         let most = MAX_ACCOUNTS.saturating_sub(known.len());
         known.extend(self.cluster.standings(&new, most).await);
         wanted.iter().filter_map(|account| Some((account.clone(), known.get(account)?.clone()))).collect()

@@ -4,11 +4,12 @@
 
 use crate::support::{Ran, plugin};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
 mod inspect;
+mod rights;
 
 /// A copy of a case's folder, with the objects of its buckets below `buckets/`.
 pub struct Case(TempDir);
@@ -37,6 +38,25 @@ impl Case {
         Ran::of(self.command(arguments))
     }
 
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    /// Puts an object into a bucket, by bucket and key.
+    pub fn object(&self, key: &str) {
+        let path = self.0.path().join("buckets").join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, key).unwrap();
+    }
+
     /// The command of `run`.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = plugin(arguments.split_whitespace());
@@ -45,7 +65,7 @@ impl Case {
     }
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

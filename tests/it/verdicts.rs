@@ -6,6 +6,7 @@ use argo_gc_core::argo::version::Version;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::account::{Answer, Standing};
 use argo_gc_core::model::assessment::{Assessment, Note};
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related, RelatedKind};
 use argo_gc_core::reason::Reason;
@@ -35,6 +36,8 @@ impl Fixture {
                 Object::ConfigMap(config) => {
                     configs.insert(config.metadata.name.clone(), config);
                 }
+                Object::ClusterRole(role) => related.roles.add_role(*role),
+                Object::ClusterRoleBinding(binding) => related.roles.add_binding(*binding),
                 other => panic!("{}: {other:?}", self.path.display()),
             }
             true
@@ -46,10 +49,9 @@ impl Fixture {
                 related.mark_read(kind, None);
             }
         }
-        if let Some(answer) = self.lines("access-review").first() {
-            for (namespace, account) in related.failed_accounts() {
-                related.add_right(&namespace, &account, *answer == "allowed");
-            }
+        let standing = self.standing();
+        for account in related.failed_accounts() {
+            related.add_standing(account, standing.clone());
         }
         let seen: Vec<Controller> = deployments
             .iter()
@@ -72,7 +74,8 @@ impl Fixture {
         workflows.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         let mut done: Vec<Assessment> = Vec::new();
         for workflow in &mut workflows {
-            let assessment = assess(workflow, &context);
+            let mut assessment = assess(workflow, &context);
+            assessment.foresee(|_| Some(standing.clone()));
             done.extend(inspection.add(assessment));
         }
         done.extend(inspection.finish());
@@ -80,6 +83,16 @@ impl Fixture {
             self.rows(assessment, &mut rows);
         }
         rows
+    }
+
+    /// What is known of the accounts of all GC pods.
+    fn standing(&self) -> Standing {
+        let exists = Answer::from(self.lines("account") != ["missing"]);
+        let rights = match self.lines("access-review").first() {
+            None => Answer::Unknown,
+            Some(answer) => Answer::from(*answer == "allowed"),
+        };
+        Standing::new(exists, [rights; 3])
     }
 
     fn rows(&self, assessment: &Assessment, rows: &mut BTreeSet<String>) {

@@ -120,17 +120,20 @@ impl<'a> Case<'a> {
         let stuck_artifact = assessment.artifacts.iter().any(|artifact| {
             let failing =
                 artifact.verdict == Verdict::Failing && artifact.reason != Some(Reason::GcPodPending);
-            let failing = failing && !artifact.is_to_come();
-            failing
-                || matches!(
-                    artifact.reason,
-                    Some(
-                        Reason::UnknownStrategy
-                            | Reason::FeatureOff
-                            | Reason::Unmanaged
-                            | Reason::ControllerTooOld
-                    )
-                )
+            let given_up = artifact.verdict == Verdict::Uncovered;
+            let stuck = failing
+                || given_up
+                    && matches!(
+                        artifact.reason,
+                        Some(
+                            Reason::UnknownStrategy
+                                | Reason::FeatureOff
+                                | Reason::Unmanaged
+                                | Reason::ControllerTooOld
+                        )
+                    );
+            // Somebody may still mend what is in the way of what is to come.
+            stuck && !artifact.is_to_come()
         });
         let stuck =
             assessment.findings.iter().any(|finding| finding.verdict == Verdict::Failing) || stuck_artifact;

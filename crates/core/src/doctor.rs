@@ -24,9 +24,10 @@ use crate::doctor::account::{AccountFacts, Reliance};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
 use crate::doctor::purges::PurgeCommand;
+use crate::doctor::repair::UNTOLD;
 use crate::doctor::symptom::{Symptom, symptom};
 use crate::model::account::{Account, Standing};
-use crate::model::assessment::{Assessment, Evidence};
+use crate::model::assessment::{ArtifactReport, Assessment, Evidence};
 use crate::model::context::{Context, Controller, OfWorkflow};
 use crate::reason::Reason;
 use crate::verdict::{Finalizer, Verdict};
@@ -45,6 +46,8 @@ pub struct Doctor {
     instances: HashMap<(String, String), String>,
     /// Workflows that exist and have GC tasks.
     with_tasks: HashSet<(String, String)>,
+    /// The place of the artifact-gc finalizer where it is not the first.
+    finalizers: HashMap<(String, String), usize>,
     /// Completed workflows whose finalizer is stuck.
     held: Vec<(String, String)>,
 }
@@ -58,6 +61,10 @@ impl Doctor {
         let unsettled = workflow.has_gc_finalizer() || workflow.status.artifact_gc_status.is_none();
         if unsettled && !instance.is_empty() {
             self.instances.insert(key(), instance.to_owned());
+        }
+        let at = meta.finalizers.iter().position(|finalizer| finalizer == names::GC_FINALIZER);
+        if let Some(at) = at.filter(|at| *at > 0) {
+            self.finalizers.insert(key(), at);
         }
         if context.related.of(&meta.namespace, &meta.name).is_some_and(|of| !of.tasks.is_empty()) {
             self.with_tasks.insert(key());
@@ -132,6 +139,17 @@ impl Doctor {
         }
         for finding in &assessment.findings {
             add(Some(finding.reason), finding.verdict, &finding.evidence, None);
+        }
+        let untold = |artifact: &ArtifactReport| {
+            artifact.reason == Some(Reason::ParamArchiveLocation) && artifact.location.is_none()
+        };
+        if assessment.artifacts.iter().any(untold) {
+            let of_param = |symptom: &&mut Symptom| symptom.reasons.contains(&Reason::ParamArchiveLocation);
+            let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+            for symptom in found.iter_mut().filter(of_param) {
+                UNTOLD.clone_into(&mut symptom.subject);
+                symptom.object = Some(at.to_string());
+            }
         }
         if assessment.finalizer == Finalizer::Absent && found.is_empty() {
             found.extend(of.tasks.iter().filter_map(|task| left_over(task, name, context)));

@@ -327,23 +327,28 @@ mod tests {
 
     #[test]
     fn what_nobody_will_carry_out_is_not_covered() {
-        let on = |id| controller(id, Some(true));
-        let idle = |id| Controller { replicas: Some(0), ..on(id) };
-        let lacks = |id| {
-            let rights = ControllerRights { lacks: vec![Action::OF_CONTROLLER[0]], ..ControllerRights::default() };
+        fn on(id: Option<&str>) -> Controller {
+            controller(id, Some(true))
+        }
+        fn off_for(id: Option<&str>) -> Controller {
+            controller(id, Some(false))
+        }
+        fn idle(id: Option<&str>) -> Controller {
+            Controller { replicas: Some(0), ..on(id) }
+        }
+        fn lacks(id: Option<&str>) -> Controller {
+            let rights =
+                ControllerRights { lacks: vec![Action::OF_CONTROLLER[0]], ..ControllerRights::default() };
             Controller { rights: Some(rights), ..on(id) }
-        };
+        }
+        type Seen = fn(Option<&str>) -> Controller;
         let off = (Verdict::Uncovered, Some(Reason::FeatureOff));
         let none = (Verdict::Failing, Some(Reason::NoController));
         let rights = (Verdict::Failing, Some(Reason::ControllerRights));
         let unmanaged = (Verdict::Uncovered, Some(Reason::Unmanaged));
         let unknown = |(_, reason): (Verdict, Option<Reason>)| (Verdict::Unknown, reason);
         assert_eq!(told(covered(), vec![on(Some(""))], true), COVERED);
-        for (seen, expected) in [
-            (idle as fn(Option<&str>) -> Controller, none),
-            (lacks, rights),
-            (|id| controller(id, Some(false)), off),
-        ] {
+        for (seen, expected) in [(idle as Seen, none), (lacks, rights), (off_for, off)] {
             assert_eq!(told(covered(), vec![seen(Some(""))], true), expected);
             assert_eq!(told(covered(), vec![seen(Some(""))], false), expected);
             // It may manage another instance, and one that was not seen this one.

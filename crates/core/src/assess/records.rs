@@ -200,7 +200,8 @@ impl<'a> Case<'a> {
                 false => *base.get_or_insert_with(|| self.base(node)),
             };
             let raw_text = base.and_then(variables::variable);
-            let told = raw_text.and(base).and_then(|base| variables::filled(base, |name| self.value(node, name)));
+            let told =
+                raw_text.and(base).and_then(|base| variables::filled(base, |name| self.value(node, name)));
             let resolved = location::resolve(&artifact.location, told.as_ref().or(base));
             let resolved = resolved.and_then(|resolved| {
                 let lost = resolved.relocated && *untold.get_or_insert_with(|| self.lacks_template(node));

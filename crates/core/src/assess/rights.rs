@@ -19,7 +19,8 @@ impl Assessment {
     pub fn foresee(&mut self, standing: impl Fn(&Account) -> Option<Standing>) {
         for account in self.awaited_accounts() {
             let Some(standing) = standing(&account) else { continue };
-            let missing = standing.absence(&account).map(|evidence| (Reason::ServiceAccountMissing, evidence));
+            let missing =
+                standing.absence(&account).map(|evidence| (Reason::ServiceAccountMissing, evidence));
             let denied = || standing.refusal(&account).map(|evidence| (Reason::GcRbac, evidence));
             let Some((reason, evidence)) = missing.or_else(denied) else { continue };
             let own = |name: &str| Account::new("", name).name == account.name;

@@ -9,7 +9,9 @@ use crate::model::context::{Context, Controller, OfWorkflow};
 pub(crate) fn look(symptom: &mut Symptom, managing: &[&Controller], of: &OfWorkflow, context: &Context) {
     match symptom.cause {
         Cause::Overdue | Cause::NoController => running(symptom, managing, context),
-        Cause::ControllerRights | Cause::WithoutPod | Cause::PodLost => rights(symptom, managing, of, context),
+        Cause::ControllerRights | Cause::WithoutPod | Cause::PodLost => {
+            rights(symptom, managing, of, context)
+        }
         _ => {}
     }
 }
@@ -19,7 +21,10 @@ fn running(symptom: &mut Symptom, managing: &[&Controller], context: &Context) {
     let Some(controller) = managing.first() else {
         if context.controllers.complete {
             symptom.cause = Cause::NoController;
-            insert(symptom, Evidence::new("Deployments that run a workflow-controller for the namespace", "none"));
+            insert(
+                symptom,
+                Evidence::new("Deployments that run a workflow-controller for the namespace", "none"),
+            );
         }
         return;
     };
@@ -39,7 +44,8 @@ fn rights(symptom: &mut Symptom, managing: &[&Controller], of: &OfWorkflow, cont
         Some((rights.refusal(&account), rights.owner_refusal(&account), account))
     };
     let mut known = managing.iter().filter_map(|controller| known(&controller));
-    let Some((lacks, owns, account)) = known.find(|(lacks, owns, _)| lacks.is_some() || owns.is_some()) else {
+    let Some((lacks, owns, account)) = known.find(|(lacks, owns, _)| lacks.is_some() || owns.is_some())
+    else {
         return;
     };
     if let Some(evidence) = lacks {

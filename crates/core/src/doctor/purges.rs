@@ -47,14 +47,17 @@ fn purge_commands(members: &GroupMembers, stuck: bool, command: PurgeCommand<'_>
     let these = members.workflows.iter().filter(|(_, is)| **is == stuck).map(|(name, _)| name);
     let by_namespace = by_namespace(these);
     let reasons: Vec<Reason> = members.reasons.iter().copied().collect();
-    let run = |namespace: Option<&str>, workflows: PurgeOf<'_>| command(&PurgeStep { namespace, workflows, release_finalizers: stuck });
+    let run = |namespace: Option<&str>, workflows: PurgeOf<'_>| {
+        command(&PurgeStep { namespace, workflows, release_finalizers: stuck })
+    };
     if by_namespace.len() > NAMES && !reasons.is_empty() {
         return vec![run(None, PurgeOf::Reasons(&reasons))];
     }
-    let of_namespace = |(namespace, names): (&str, Vec<&str>)| match names.len() > NAMES && !reasons.is_empty() {
-        true => vec![run(Some(namespace), PurgeOf::Reasons(&reasons))],
-        false => names.chunks(NAMES).map(|names| run(Some(namespace), PurgeOf::Named(names))).collect(),
-    };
+    let of_namespace =
+        |(namespace, names): (&str, Vec<&str>)| match names.len() > NAMES && !reasons.is_empty() {
+            true => vec![run(Some(namespace), PurgeOf::Reasons(&reasons))],
+            false => names.chunks(NAMES).map(|names| run(Some(namespace), PurgeOf::Named(names))).collect(),
+        };
     by_namespace.into_iter().flat_map(of_namespace).collect()
 }
 
@@ -102,10 +105,10 @@ mod tests {
 
     #[test]
     fn many_names_take_one_command_by_reason() {
-        let commands = |members: &GroupMembers| {
-            purge(members, &words).map(|repair| repair.commands).unwrap_or_default()
-        };
-        let because = |members| GroupMembers { reasons: [Reason::GcRbac, Reason::GcPodLost].into(), ..members };
+        let commands =
+            |members: &GroupMembers| purge(members, &words).map(|repair| repair.commands).unwrap_or_default();
+        let because =
+            |members| GroupMembers { reasons: [Reason::GcRbac, Reason::GcPodLost].into(), ..members };
         assert_eq!(commands(&because(stuck(1, 2))), ["purge n0 w0 w1 --release-finalizer"]);
         let of_reason = "--reason gc-rbac,gc-pod-lost --release-finalizer";
         assert_eq!(commands(&because(stuck(1, 513))), [format!("purge n0 {of_reason}")]);

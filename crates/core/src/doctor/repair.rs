@@ -10,6 +10,9 @@ use crate::model::account::Account;
 use crate::model::context::Context;
 use std::collections::BTreeMap;
 
+/// The subject of artifacts whose bucket was made of a variable that nothing shows.
+pub(crate) const UNTOLD: &str = "param-archive-location, bucket unknown";
+
 /// Returns the steps that fix a cause for these workflows, in the order to carry them out.
 pub(crate) fn of(
     cause: Cause,
@@ -56,6 +59,7 @@ pub(crate) fn of(
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
         Cause::PodLost => refused(members, context),
+        Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
         Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => Vec::new(),
         Cause::ParallelismHeld => {
             vec![Repair::say(
@@ -80,7 +84,7 @@ pub(crate) fn of(
             | Cause::ParallelismHeld
             | Cause::Unseen
     );
-    if !heals {
+    if !heals && subject != UNTOLD {
         repairs.extend(purge(members, command));
     }
     repairs
@@ -189,7 +193,10 @@ fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
             .replace("ClusterRole", "Role")
             .replace("\nmetadata:\n", &format!("\nmetadata:\n  namespace: {within}\n")),
     };
-    Some(Repair::say(format!("Grant {name} in {namespace} what artifact GC needs of a controller:")).apply(yaml))
+    Some(
+        Repair::say(format!("Grant {name} in {namespace} what artifact GC needs of a controller:"))
+            .apply(yaml),
+    )
 }
 
 /// Steps for a task without its pod: what refused the pod, and the right that owner checks ask for.
@@ -302,8 +309,7 @@ fn left_over(members: &GroupMembers) -> Vec<Repair> {
     vec![Repair::say("See to what its spec names (inspect, orphans), then delete it:").run(commands)]
 }
 
-/// Returns the step that removes another finalizer, with a patch that fails if the finalizer is no longer at
-/// its index.
+/// Returns the step that removes another finalizer.
 fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if matches!(finalizer, "foregroundDeletion" | "orphan") {
         return vec![Repair::say(
@@ -314,6 +320,11 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
         return vec![Repair::say(what)];
     }
+    vec![Repair::say(what).run(remove_finalizers(finalizer, members))]
+}
+
+/// Returns patches that fail if the finalizer is no longer at its index.
+fn remove_finalizers(finalizer: &str, members: &GroupMembers) -> Vec<String> {
     let plain =
         members.objects.iter().filter(|named| is_plain(&named.namespace) && is_plain(&named.workflow));
     let commands = plain.map(|NamedObject { namespace, workflow, object: at }| {
@@ -323,7 +334,14 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
              {{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{at}\"}}]'"
         )
     });
-    vec![Repair::say(what).run(commands)]
+    commands.collect()
+}
+
+/// The step for artifacts in a bucket that nothing names any more.
+fn by_hand(members: &GroupMembers) -> Repair {
+    let what = "Nothing shows the value of the variable. Find the bucket from the run's manifest, and delete the keys of the \
+                artifacts there by hand; then take the finalizer off:";
+    Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
 }
 
 /// Returns namespace and name of the pods or tasks that the repair names.

@@ -75,7 +75,9 @@ impl Roles {
         let known = exists == Answer::Yes || answers.iter().any(|answer| *answer != Answer::Unknown);
         let why = match answers.contains(&Answer::Unknown) {
             false => "",
-            true if self.evaluates(account, &account.namespace) => "a role that binds it is not among the files",
+            true if self.evaluates(account, &account.namespace) => {
+                "a role that binds it is not among the files"
+            }
             true => "no role binding among the files names it",
         };
         let why = why.to_owned();
@@ -193,7 +195,8 @@ mod tests {
     #[test]
     fn what_is_not_at_hand_proves_nothing() {
         let no = Some((Answer::No, Answer::No));
-        let less = json!([{ "apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["*"] }]);
+        let less =
+            json!([{ "apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["*"] }]);
         let bound = json!([binding("ml", "Role", "r", subject())]);
         assert_eq!(answers(&roles(json!([role("ml", "r", less.clone())]), bound.clone())), no);
         // The role is not at hand, or is another's of that name, or another binding's is not.
@@ -215,9 +218,7 @@ mod tests {
             let bound = json!([binding("", "ClusterRole", "r", subject())]);
             answers(&roles(json!([role("", "r", rules)]), bound)).unwrap_or_default()
         };
-        let rule = |group: &str, resource: &str, names: Value| {
-            json!([{ "apiGroups": [group], "resources": [resource], "verbs": ["*"], "resourceNames": names }])
-        };
+        let rule = |group: &str, resource: &str, names: Value| json!([{ "apiGroups": [group], "resources": [resource], "verbs": ["*"], "resourceNames": names }]);
         let (yes, no, unknown) = (Answer::Yes, Answer::No, Answer::Unknown);
         assert_eq!(with(rule("*", "*", json!([]))), (yes, yes));
         assert_eq!(with(rule("argoproj.io", "workflowartifactgctasks", json!([]))), (yes, no));
@@ -235,7 +236,10 @@ mod tests {
         let rights = all.controller_rights(&account, "ml");
         let refusal = rights.refusal(&account).unwrap();
         assert_eq!(refusal.value, "may not create pods");
-        assert_eq!(rights.owner_refusal(&account).unwrap().value, "may not update workflowartifactgctasks/finalizers");
+        assert_eq!(
+            rights.owner_refusal(&account).unwrap().value,
+            "may not update workflowartifactgctasks/finalizers"
+        );
         assert_eq!(all.controller_rights(&account, "other").refusal(&account), None);
     }
 }

@@ -55,10 +55,17 @@ pub(crate) static SERVICE_ACCOUNT_MISSING: Entry = Entry {
     why: "A pod whose service account is missing is refused, and up to v4.1.2 and v4.0.10 the controller does not try again. \
           The GC pod runs as the namespace's `default` unless `artifactGC.serviceAccountName` names another; the workflow's \
           own does not count.",
-    evidence: &["ServiceAccount of artifactGC.serviceAccountName: not found", "spec.artifactGC.serviceAccountName"],
+    evidence: &[
+        "ServiceAccount of artifactGC.serviceAccountName: not found",
+        "spec.artifactGC.serviceAccountName",
+    ],
     remedy: "Create the account with the permissions of a GC pod before the collection is due. Afterwards \
              `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
-    remedy_yaml: Some(gc_role!("ml", "artifact-gc", "artifact-gc # the one in artifactGC.serviceAccountName")),
+    remedy_yaml: Some(gc_role!(
+        "ml",
+        "artifact-gc",
+        "artifact-gc # the one in artifactGC.serviceAccountName"
+    )),
     upstream: &[AGC],
     false_positives: "The account may be made before the pod is.",
     ..FAILS
