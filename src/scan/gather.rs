@@ -28,7 +28,7 @@ use argo_gc_core::plan::retention::{Filter, Run};
 use argo_gc_core::plan::rules::{Rules, Unwanted};
 use argo_gc_core::plan::select::{Circumstances, select, unwanted};
 use argo_gc_core::plan::told::Told;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -460,6 +460,9 @@ pub fn pinned(workflow: &Workflow, pins: &Pins) -> Option<&'static str> {
     }
 }
 
+/// How long ago a GC pod's work must have ended for the pod to count as over although it is Running.
+const OVER: SignedDuration = SignedDuration::from_mins(10);
+
 fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Terms) -> Circumstances<'static> {
     let meta = &workflow.metadata;
     let pods = terms.context.related.of(&meta.namespace, &meta.name).map_or(&[][..], |of| &of.pods);
@@ -470,9 +473,12 @@ fn circumstances(workflow: &Workflow, pinned: Option<&'static str>, terms: &Term
         pinned,
         named: terms.named.contains(&meta.name),
         kubeflow: kubeflow::has_label(meta),
-        gc_pod_at_work: pods
-            .iter()
-            .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
+        gc_pod_at_work: pods.iter().any(|pod| {
+            let done = pod.main_ended().and_then(|end| end.finished_at);
+            // A sidecar may keep a pod Running whose work is over.
+            let held = done.is_some_and(|end| terms.context.now.duration_since(end) > OVER);
+            matches!(pod.status.phase.as_str(), "Pending" | "Running" | "") && !held
+        }),
         filter: Filter::default(),
     }
 }

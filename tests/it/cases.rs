@@ -21,16 +21,13 @@ impl Case {
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
         let folder = tempfile::tempdir().unwrap();
         copy(&source, folder.path());
+        let case = Self(folder);
         let objects = fs::read_to_string(source.join("objects")).unwrap_or_default();
         for line in objects.lines().filter(|line| !line.trim().is_empty()) {
             let (time, key) = line.split_once(' ').unwrap();
-            let path = folder.path().join("buckets").join(key);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, key).unwrap();
-            let time: jiff::Timestamp = time.parse().unwrap();
-            fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
+            case.object(key, time);
         }
-        Self(folder)
+        case
     }
 
     /// Runs the plugin in the folder; the arguments are separated by white space.
@@ -50,11 +47,13 @@ impl Case {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
-    /// Puts an object into a bucket, by bucket and key.
-    pub fn object(&self, key: &str) {
+    /// Puts an object into a bucket, by bucket and key, as of the time.
+    pub fn object(&self, key: &str, time: &str) {
         let path = self.0.path().join("buckets").join(key);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, key).unwrap();
+        let time: jiff::Timestamp = time.parse().unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
     }
 
     /// The command of `run`.

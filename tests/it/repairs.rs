@@ -25,7 +25,12 @@ fn store(server: &ApiServer, namespace: &str) -> tempfile::TempDir {
     for workflow in found["workflows"].as_array().unwrap() {
         let end: jiff::Timestamp = workflow["finishedAt"].as_str().unwrap().parse().unwrap();
         for artifact in workflow["artifacts"].as_array().unwrap() {
-            let Some(uri) = artifact["location"]["uri"].as_str() else { continue };
+            // What Argo has deleted is gone.
+            let Some(uri) =
+                artifact["location"]["uri"].as_str().filter(|_| artifact["verdict"] != "collected")
+            else {
+                continue;
+            };
             let path = root.path().join(uri.split_once("://").unwrap().1);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, "model").unwrap();
@@ -94,6 +99,7 @@ fn one(server: &ApiServer, command: &str, root: &Path, namespace: &str) {
 #[ignore = "tests/run brings what it needs"]
 fn what_hangs_is_purged_by_the_command_shown_on_apiserver() {
     let server = server();
+    let mut wrong = Vec::new();
     for code in [
         "gc-oom",
         "gc-pod-held",
@@ -115,10 +121,11 @@ fn what_hangs_is_purged_by_the_command_shown_on_apiserver() {
         let root = store(server, &namespace);
         assert!(carry_out(server, &diagnosis, root.path(), &namespace) > 0);
         let left = doctor(server, ADMIN, &namespace);
-        assert_eq!(left["summary"]["stuckFinalizers"], 0, "{code}: {left:#}");
-        let left = left["causes"].as_array().unwrap();
-        assert!(left.iter().all(|group| group["stuck"] == 0), "{code}: {left:#?}");
+        if left["summary"]["stuckFinalizers"] != 0 {
+            wrong.push(format!("{code}: {:?}: {left:#}", commands(&diagnosis)));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Accounts and roles: applied, they settle the cause.

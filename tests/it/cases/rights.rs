@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 
+/// A time within the run of case 42.
+const WITHIN: &str = "2026-11-27T15:02:30Z";
+
 /// Verdict and reason of the first artifact.
 fn first(case: &Case, arguments: &str) -> (Value, Value) {
     let found = case.run(&format!("inspect -A -o json {arguments}")).ends_with(0).json();
@@ -152,7 +155,7 @@ fn a_bucket_made_of_a_parameter_is_told_and_its_object_purged() {
     let found = case.run("inspect -A -f r40.json -o json").ends_with(0).json();
     let artifact = &found["workflows"][0]["artifacts"][0];
     assert_eq!(artifact["location"]["uri"], "gs://argo/r40/r40/out.tgz");
-    case.object("argo/r40/r40/out.tgz");
+    case.object("argo/r40/r40/out.tgz", WITHIN);
     let purge = "purge -A -f r40.json --store-root buckets --repository gs://argo --release-finalizer";
     let plan = case.run(&format!("{purge} --dry-run -o json")).ends_with(0).json();
     assert_eq!(plan["workflows"][0]["delete"][0]["key"], "r40/r40/out.tgz", "{plan:#}");
@@ -177,7 +180,7 @@ fn a_bucket_that_nothing_tells_is_left_to_the_user() {
     assert!(repairs.contains("by hand"), "{repairs}");
     let purge =
         "purge -A -f untold.json --store-root buckets --repository gs://argo --release-finalizer --yes";
-    case.object("argo/r40/r40/out.tgz");
+    case.object("argo/r40/r40/out.tgz", WITHIN);
     case.run(purge).ends_with(4);
 }
 
@@ -194,12 +197,12 @@ fn a_directory_below_the_key_is_failing_on_gcs() {
     let artifact = &mut workflow["status"]["nodes"]["r40"]["outputs"]["artifacts"][0];
     *artifact = json!({ "name": "out", "archive": { "none": {} }, "gcs": { "key": "r40/r40/out" } });
     case.write("directory.json", &workflow.to_string());
-    case.object("argo/r40/r40/out/1");
+    case.object("argo/r40/r40/out/1", WITHIN);
     assert_eq!(first(&case, "-f directory.json"), is("covered", ""));
     let check = "-f directory.json --check --store-root buckets";
     assert_eq!(first(&case, check), is("failing", "gcs-directory"));
     fs::remove_dir_all(case.path().join("buckets/argo/r40/r40/out")).unwrap();
-    case.object("argo/r40/r40/out");
+    case.object("argo/r40/r40/out", WITHIN);
     assert_eq!(first(&case, check), is("covered", ""));
 }
 

@@ -4,6 +4,7 @@ use crate::doctor::cause::Cause;
 use crate::doctor::symptom::Symptom;
 use crate::model::assessment::Evidence;
 use crate::model::context::{Context, Controller, OfWorkflow};
+use crate::reason::Reason;
 
 /// Makes the cause of a symptom more precise by the controllers that may manage its workflow.
 pub(crate) fn look(symptom: &mut Symptom, managing: &[&Controller], of: &OfWorkflow, context: &Context) {
@@ -36,24 +37,27 @@ fn running(symptom: &mut Symptom, managing: &[&Controller], context: &Context) {
     }
 }
 
-/// Says that the controller's account lacks rights, if that is so: it may be why there is no pod.
+/// Says that the accounts of the controllers lack rights, if that is so of each: it may be why there is no pod.
 fn rights(symptom: &mut Symptom, managing: &[&Controller], of: &OfWorkflow, context: &Context) {
-    let known = |controller: &&&Controller| {
-        let rights = context.related.controller_rights(controller, &symptom.namespace);
-        let account = controller.account();
-        Some((rights.refusal(&account), rights.owner_refusal(&account), account))
-    };
-    let mut known = managing.iter().filter_map(|controller| known(&controller));
-    let Some((lacks, owns, account)) = known.find(|(lacks, owns, _)| lacks.is_some() || owns.is_some())
-    else {
+    let results = of.tasks.iter().any(|task| !task.status.artifact_results_by_node.is_empty());
+    // What has results had its pod, and what is too large is refused whoever makes it.
+    if results || symptom.reasons.contains(&Reason::TaskTooLarge) {
         return;
+    }
+    let rights = |controller: &&Controller| {
+        let rights = context.related.controller_rights(controller, &symptom.namespace);
+        (rights, controller.account())
     };
-    if let Some(evidence) = lacks {
+    let rights: Vec<_> = managing.iter().map(rights).collect();
+    let Some((_, account)) = rights.first() else { return };
+    let lacks: Option<Vec<_>> = rights.iter().map(|(rights, account)| rights.refusal(account)).collect();
+    let owns: Option<Vec<_>> = rights.iter().map(|(rights, account)| rights.owner_refusal(account)).collect();
+    if let Some(evidence) = lacks.and_then(|lacks| lacks.into_iter().next()) {
         symptom.cause = Cause::ControllerRights;
         symptom.subject = account.to_string();
         insert(symptom, evidence);
-    } else if let Some(evidence) = owns
-        && of.tasks.iter().any(|task| task.status.artifact_results_by_node.is_empty())
+    } else if let Some(evidence) = owns.and_then(|owns| owns.into_iter().next())
+        && !of.tasks.is_empty()
     {
         // The task was made and the pod was not, as where owner references are checked.
         insert(symptom, evidence);
