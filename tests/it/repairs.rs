@@ -75,7 +75,10 @@ fn one(server: &ApiServer, command: &str, root: &Path, namespace: &str) {
     let mut words: Vec<String> = words(command).into_iter().skip(1).collect();
     if words[0] == "argo-gc" {
         // The storage is the test's own, and the run has just ended.
-        let more = format!("--yes --grace 0s --repository gs://{namespace} --store-root {}", root.display());
+        // A bucket that is made of a parameter is none of the controller's repositories.
+        let tenants = if namespace.contains("param-archive-location") { "-tenants" } else { "" };
+        let repository = format!("gs://{namespace}{tenants}");
+        let more = format!("--yes --grace 0s --repository {repository} --store-root {}", root.display());
         words.extend(more.split(' ').map(str::to_owned));
     }
     let mut run = server.kubectl(&words);

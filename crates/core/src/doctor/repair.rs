@@ -8,6 +8,7 @@ use crate::doctor::purges::{PurgeCommand, by_namespace, passed_over, purge};
 use crate::doctor::step::{NAMES, Repair, is_plain};
 use crate::model::account::Account;
 use crate::model::context::Context;
+use crate::reason::Reason;
 use std::collections::BTreeMap;
 
 /// The subject of artifacts whose bucket was made of a variable that nothing shows.
@@ -60,6 +61,12 @@ pub(crate) fn of(
         Cause::OtherFinalizer => other_finalizer(subject, members),
         Cause::PodLost => refused(members, context),
         Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
+        Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
+            vec![Repair::say(
+                "See that the bucket is yours. If it is none of the controllers' repositories, what is in it is kept \
+                 until you name it as one.",
+            )]
+        }
         Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => Vec::new(),
         Cause::ParallelismHeld => {
             vec![Repair::say(
