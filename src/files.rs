@@ -11,6 +11,7 @@ pub mod yaml;
 
 use crate::error::{Error, Hint};
 use argo_gc_core::argo::list::{Item, Malformed, object};
+use argo_gc_core::argo::rbac::{Role, RoleBinding, ServiceAccount};
 use argo_gc_core::argo::related::*;
 use argo_gc_core::argo::words;
 use argo_gc_core::argo::workflow::Workflow;
@@ -57,6 +58,11 @@ pub enum Object {
     Event(Box<Event>),
     Deployment(Box<Deployment>),
     ConfigMap(Box<ConfigMap>),
+    Role(Box<Role>),
+    ClusterRole(Box<Role>),
+    RoleBinding(Box<RoleBinding>),
+    ClusterRoleBinding(Box<RoleBinding>),
+    ServiceAccount(Box<ServiceAccount>),
     /// An object of any other kind.
     Other(String),
     Malformed(Malformed),
@@ -74,6 +80,11 @@ impl Object {
             Self::Event(_) => "Event",
             Self::Deployment(_) => "Deployment",
             Self::ConfigMap(_) => "ConfigMap",
+            Self::Role(_) => "Role",
+            Self::ClusterRole(_) => "ClusterRole",
+            Self::RoleBinding(_) => "RoleBinding",
+            Self::ClusterRoleBinding(_) => "ClusterRoleBinding",
+            Self::ServiceAccount(_) => "ServiceAccount",
             Self::Other(kind) => kind,
             Self::Malformed(_) => "",
         }
@@ -257,6 +268,11 @@ fn parse(text: &str, list_kind: &str) -> Object {
         "Event" => read!(Event),
         "Deployment" => read!(Deployment),
         "ConfigMap" => read!(ConfigMap),
+        "Role" => read!(Role),
+        "ClusterRole" => read!(ClusterRole),
+        "RoleBinding" => read!(RoleBinding),
+        "ClusterRoleBinding" => read!(ClusterRoleBinding),
+        "ServiceAccount" => read!(ServiceAccount),
         other => Object::Other(other.to_owned()),
     }
 }

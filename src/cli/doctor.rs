@@ -7,6 +7,7 @@ use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFl
 use crate::cli::streams::Streams;
 use crate::cli::values::phase;
 use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
+use crate::cluster::accounts::MAX_ACCOUNTS;
 use crate::cluster::client::Cluster;
 use crate::error::{Error, exit};
 use crate::files;
@@ -19,10 +20,9 @@ use crate::scan::begin::{Begun, begin};
 use crate::scan::examine::Examination;
 use crate::scan::request::{ClusterRequest, FilesRequest};
 use crate::scan::selection::Selection;
-use argo_gc_core::doctor::account::{Answer, Standing};
 use argo_gc_core::doctor::facts;
 use argo_gc_core::doctor::facts::RepositoryFacts;
-use argo_gc_core::doctor::symptom::Account;
+use argo_gc_core::model::account::{Account, Answer, Standing};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
@@ -126,7 +126,8 @@ impl Arguments {
         let Begun { mut context, gaps, bodies } = begin(&cluster, &request, None, now).await?;
         let mut examination = Examination::default();
         // Each account is reviewed below and has an answer of its own.
-        examination.inspection.gaps = gaps.into_iter().filter(|gap| gap.what != "access reviews").collect();
+        let own = |gap: &Gap| !matches!(gap.what.as_str(), "access reviews" | "service accounts");
+        examination.inspection.gaps = gaps.into_iter().filter(own).collect();
         let (events, (repositories, more)) = tokio::join!(
             cluster.pod_events(namespace, &mut context.related),
             cluster.configured_repositories(namespace)
@@ -139,6 +140,8 @@ impl Arguments {
             needs: Box::new(|_| true),
             store: None,
             endangered: None,
+            // Each account is reviewed below.
+            accounts: None,
             keeps_workflows: true,
         });
         live(bodies.into_stream(), &assessor, cluster.argo_server(), &mut examination).await?;
@@ -146,7 +149,7 @@ impl Arguments {
             cluster.ensure_namespace(namespace).await?;
         }
         examination.settle(&context);
-        let standings = cluster.standings(&examination.doctor.accounts()).await;
+        let standings = cluster.standings(&examination.doctor.accounts(), MAX_ACCOUNTS).await;
         let unseen = standings.values().find(|standing| standing.exists == Answer::Unknown);
         examination.inspection.gaps.extend(unseen.map(|standing| Gap {
             what: "service accounts".to_owned(),
@@ -184,11 +187,26 @@ impl Arguments {
         let FilesRead { context, repeated, .. } =
             assess_files::read(&request, &mut *streams.input, now, &mut examination)?;
         examination.settle(&context);
-        examination.inspection.gaps.push(Gap {
+        let accounts = examination.doctor.accounts();
+        let standings: BTreeMap<Account, Standing> = accounts
+            .iter()
+            .filter_map(|account| Some((account.clone(), context.related.standing(account)?)))
+            .collect();
+        let known =
+            |account: &&Account| standings.get(account).is_some_and(|standing| !standing.is_unknown());
+        let unknown = accounts.iter().find(|account| !known(account));
+        let why = match (context.related.roles.are_none(), unknown) {
+            (true, _) => Some("files hold none".to_owned()),
+            (false, Some(account)) => {
+                Some(format!("the roles among the files don't settle those of {account}"))
+            }
+            (false, None) => None,
+        };
+        examination.inspection.gaps.extend(why.map(|why| Gap {
             what: "the permissions of service accounts".to_owned(),
-            why: "files hold none".to_owned(),
+            why,
             effect: "it is unknown whether GC pods may do their work".to_owned(),
-        });
+        }));
         warn_of_repeated(repeated, streams);
         let origin = Scope {
             kind: "files".to_owned(),
@@ -204,7 +222,7 @@ impl Arguments {
         let beside = Surroundings {
             context: Arc::new(context),
             repositories: std::mem::take(&mut examination.repositories),
-            standings: BTreeMap::new(),
+            standings,
             whole: false,
             origin,
             place,

@@ -1,7 +1,7 @@
 //! The words of hints, which name flags and verbs.
 
 use crate::error::{Error, Hint};
-use argo_gc_core::doctor::repair::PurgeStep;
+use argo_gc_core::doctor::purges::{PurgeOf, PurgeStep};
 
 /// An error as the user sees it: its message, then a line for each hint.
 pub(crate) fn shown(error: &Error) -> String {
@@ -54,7 +54,16 @@ fn words(hint: &Hint) -> &str {
 /// The command of a purge that is a step of a repair.
 pub(crate) fn purge_command(step: &PurgeStep<'_>) -> String {
     let more = if step.release_finalizers { " --release-finalizer" } else { "" };
-    format!("kubectl argo-gc purge -n {} {}{more}", step.namespace, step.workflows.join(" "))
+    let namespace = step.namespace.map_or_else(|| "-A".to_owned(), |namespace| format!("-n {namespace}"));
+    let which = match step.workflows {
+        PurgeOf::Named(names) => names.join(" "),
+        PurgeOf::Reasons(reasons) => {
+            let codes: Vec<&str> = reasons.iter().map(|reason| reason.code()).collect();
+            // Those that failed are kept unless they are asked for.
+            format!("--reason {} --status Succeeded,Failed,Error", codes.join(","))
+        }
+    };
+    format!("kubectl argo-gc purge {namespace} {which}{more}")
 }
 
 #[cfg(test)]

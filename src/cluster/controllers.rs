@@ -3,9 +3,9 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::listing::{Listing, gap, why};
-use crate::cluster::reviews::Action;
 use argo_gc_core::argo::list::Item;
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
+use argo_gc_core::model::account::{Action, Answer, ControllerRights};
 use argo_gc_core::model::context::{Controller, Controllers, Distrust, RelatedKind, Uncounted};
 use argo_gc_core::model::gap::Gap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,14 +158,41 @@ impl Cluster {
         }
         let mut answer = Ok(true);
         for verb in MANAGES {
-            let action = Action { verb, resource: "workflows", subresource: "", within };
-            answer = self.account_may(namespace, account, action).await.map_err(|error| why(&error));
+            let action = Action { verb, group: "argoproj.io", resource: "workflows", subresource: "" };
+            let asked = self.account_may(&controller.account(), action, within).await;
+            answer = asked.map_err(|error| why(&error));
             if answer != Ok(true) {
                 break;
             }
         }
         answers.insert(question, answer.clone());
         answer
+    }
+
+    /// Asks what the accounts of the controllers may do for artifact GC, in the namespace whose workflows are looked at or
+    /// in all. What can't be asked is unknown.
+    pub(crate) async fn review_controllers(&self, controllers: &mut Controllers, namespace: Option<&str>) {
+        for controller in controllers.seen.iter_mut().take(MAX_CONTROLLERS) {
+            let own = controller.managed_namespace.as_deref().or(controller.within.as_deref());
+            let within = namespace.or(own).unwrap_or_default();
+            let account = controller.account();
+            let ask = async |action: Action| {
+                self.account_may(&account, action, within).await.map_or(Answer::Unknown, Answer::from)
+            };
+            let owns = ask(Action::OF_OWNER).await;
+            let mut rights = ControllerRights { owns, ..ControllerRights::default() };
+            // Nobody who is not told once is told a second time.
+            if owns != Answer::Unknown {
+                for action in Action::OF_CONTROLLER {
+                    let lacks = ask(action).await == Answer::No;
+                    rights.lacks.extend(lacks.then_some(action).filter(|action| is_of_all(*action, within)));
+                }
+            }
+            if within.is_empty() && owns == Answer::No {
+                rights.owns = Answer::Unknown;
+            }
+            controller.rights = Some(rights);
+        }
     }
 
     /// Reads the ConfigMap of a controller; returns what could not be read or understood of it.
@@ -191,6 +218,12 @@ impl Cluster {
             effect: "the controller's instance ID is not known".to_owned(),
         })
     }
+}
+
+/// Whether a controller needs this right where it was asked for. What it watches, it watches in all namespaces; what it makes
+/// in each it may also be granted in each.
+fn is_of_all(action: Action, within: &str) -> bool {
+    !within.is_empty() || matches!(action.verb, "list" | "watch")
 }
 
 /// Says for which controllers it is unknown whether they may manage workflows, and what would settle it.

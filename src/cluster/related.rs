@@ -1,18 +1,17 @@
 //! Reads objects related to workflows: GC tasks and pods, events, results, templates, permissions; with the controllers.
 
+use crate::cluster::accounts::{MAX_ACCOUNTS, unreviewed};
 use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
-use crate::cluster::listing::{Listing, gap, why};
+use crate::cluster::listing::{Listing, gap};
 use crate::cluster::referrers::ARGO;
 use crate::error::Error;
 use argo_gc_core::argo::list::Item;
 use argo_gc_core::argo::related::{Event, GcTask, Pod, TaskResult, WorkflowTemplate};
+use argo_gc_core::model::account::Account;
 use argo_gc_core::model::context::{Controllers, Related, RelatedKind};
 use argo_gc_core::model::gap::Gap;
 use futures::future::join;
-
-/// How many service accounts are reviewed at most.
-const MAX_REVIEWS: usize = 50;
 
 const TASKS: Listing = Listing {
     kind: RelatedKind::GcTasks,
@@ -108,24 +107,11 @@ impl Cluster {
 
     /// Asks whether the service accounts of failed GC pods may do what a GC pod must.
     async fn review(&self, related: &mut Related) -> Option<Gap> {
-        const RIGHTS: [(&str, &str); 3] = [("list", ""), ("watch", ""), ("patch", "status")];
-        for (namespace, account) in related.failed_accounts().into_iter().take(MAX_REVIEWS) {
-            let mut allowed = true;
-            for (verb, subresource) in RIGHTS {
-                match self.may(&namespace, &account, verb, subresource).await {
-                    Ok(answer) => allowed &= answer,
-                    Err(error) => {
-                        return Some(Gap {
-                            what: "access reviews".into(),
-                            why: why(&error),
-                            effect: "missing permissions of a GC pod's service account are unknown".into(),
-                        });
-                    }
-                }
-            }
-            related.add_right(&namespace, &account, allowed);
-        }
-        None
+        let failed: Vec<Account> = related.failed_accounts().into_iter().collect();
+        let standings = self.standings(&failed, MAX_ACCOUNTS).await;
+        let gap = unreviewed(&standings);
+        standings.into_iter().for_each(|(account, standing)| related.add_standing(account, standing));
+        gap
     }
 }
 

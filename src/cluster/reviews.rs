@@ -2,41 +2,20 @@
 
 use crate::cluster::client::Cluster;
 use crate::error::Error;
+use argo_gc_core::model::account::{Account, Action};
 use serde::Deserialize;
 use serde_json::json;
 
-/// What is done to which resource of Argo.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Action<'a> {
-    pub verb: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    /// Where; empty for all namespaces at once.
-    pub within: &'a str,
-}
-
 impl Cluster {
-    /// Whether a service account may do what a GC pod of its namespace does to its tasks.
-    pub(crate) async fn may(
-        &self,
-        namespace: &str,
-        account: &str,
-        verb: &str,
-        subresource: &str,
-    ) -> Result<bool, Error> {
-        let resource = "workflowartifactgctasks";
-        self.account_may(namespace, account, Action { verb, resource, subresource, within: namespace }).await
-    }
-
-    /// Whether a service account may act on a resource of Argo.
+    /// Whether a service account may do this within a namespace, or (empty) in all.
     ///
     /// # Errors
     /// The server can't be asked, or refuses to say.
     pub(crate) async fn account_may(
         &self,
-        namespace: &str,
-        account: &str,
-        action: Action<'_>,
+        account: &Account,
+        action: Action,
+        within: &str,
     ) -> Result<bool, Error> {
         #[derive(Deserialize)]
         struct Review {
@@ -46,15 +25,16 @@ impl Cluster {
         struct ReviewStatus {
             allowed: bool,
         }
-        let Action { verb, resource, subresource, within } = action;
+        let Account { namespace, name } = account;
+        let Action { verb, group, resource, subresource } = action;
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
-                "user": format!("system:serviceaccount:{namespace}:{account}"),
+                "user": format!("system:serviceaccount:{namespace}:{name}"),
                 "groups": ["system:serviceaccounts", format!("system:serviceaccounts:{namespace}"), "system:authenticated"],
                 "resourceAttributes": {
-                    "namespace": within, "verb": verb, "group": "argoproj.io",
+                    "namespace": within, "verb": verb, "group": group,
                     "resource": resource, "subresource": subresource,
                 },
             },

@@ -11,6 +11,7 @@ use argo_gc_core::doctor::group::Group;
 use argo_gc_core::doctor::members::Name;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::API_VERSION;
+use argo_gc_core::model::account::{Answer, Standing};
 use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
@@ -99,8 +100,13 @@ pub fn write_yaml(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<
 fn text(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     controllers(out, diagnosis)?;
     repositories(out, &diagnosis.repositories)?;
-    // Files say nothing about service accounts.
-    let accounts = diagnosis.accounts.iter().filter(|_| !diagnosis.is_of_files()).map(|account| {
+    let known = |account: &&AccountFacts| {
+        let Standing { exists, list, watch, patch_status, .. } = account.standing;
+        // Files often say nothing about service accounts.
+        !diagnosis.is_of_files()
+            || [exists, list, watch, patch_status].iter().any(|answer| *answer != Answer::Unknown)
+    };
+    let accounts = diagnosis.accounts.iter().filter(known).map(|account| {
         let standing = &account.standing;
         let name = |text: &str| escape(text).into_owned();
         let answers = [standing.exists, standing.list, standing.watch, standing.patch_status];
@@ -129,6 +135,12 @@ fn headline(diagnosis: &Diagnosis<'_>) -> String {
     };
     let workflows = plural(summary.workflows, "workflow");
     if diagnosis.causes.is_empty() {
+        if let Some(why) = doubt(diagnosis) {
+            return format!(
+                "Nothing is known to be stuck in {}: {workflows}, {stuck}; but {why}",
+                escape(&diagnosis.place)
+            );
+        }
         let count = |verdict| diagnosis.inspection.artifacts(verdict);
         let whole = diagnosis.inspection.gaps.is_empty();
         let start = if whole { "Artifact GC is" } else { "As far as could be read, artifact GC is" };
@@ -143,6 +155,32 @@ fn headline(diagnosis: &Diagnosis<'_>) -> String {
     let some = affected(&diagnosis.causes);
     let verb = if some == 1 { "has" } else { "have" };
     format!("{some} of {workflows} {verb} a collection that is stuck or in doubt, for {causes}; {stuck}")
+}
+
+/// Why artifact GC is not healthy although no workflow shows a cause.
+fn doubt(diagnosis: &Diagnosis<'_>) -> Option<String> {
+    let hindrance = |controller: &ControllerFacts| {
+        let what = match controller {
+            ControllerFacts { replicas: 0, .. } => "is scaled to 0".to_owned(),
+            ControllerFacts { artifact_gc_enabled: Some(false), .. } => {
+                "has artifact GC switched off".to_owned()
+            }
+            ControllerFacts { lacks, .. } if !lacks.is_empty() => format!("may not {}", lacks.join(", ")),
+            _ => return None,
+        };
+        Some(format!("controller {}/{} {what}", controller.namespace, controller.name))
+    };
+    let unknown = diagnosis.inspection.artifacts(Verdict::Unknown);
+    let artifacts = || {
+        format!(
+            "what becomes of {} is unknown: kubectl argo-gc inspect says why",
+            plural(unknown, "artifact")
+        )
+    };
+    // One controller that works is enough.
+    let hindered: Option<Vec<String>> = diagnosis.controllers.iter().map(hindrance).collect();
+    let controller = hindered.and_then(|hindered| hindered.into_iter().next());
+    controller.map(|what| escape(&what).into_owned()).or_else(|| (unknown > 0).then(artifacts))
 }
 
 /// Counts the workflows that at least one cause concerns.
@@ -189,6 +227,17 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
         if controller.replicas == 0 {
             line(out, "replicas", "0: it does not run")?;
         }
+        if !controller.lacks.is_empty() {
+            line(out, "rights", &format!("lacks: {}", controller.lacks.join(", ")))?;
+        }
+        if controller.owns_gc_pods == Answer::No {
+            line(
+                out,
+                "rights",
+                "lacks: update workflowartifactgctasks/finalizers; without it GC pods are refused where \
+                 OwnerReferencesPermissionEnforcement is on, as on OpenShift",
+            )?;
+        }
         let Some(config) = &controller.config else {
             line(out, "workflowDefaults", &unread())?;
             continue;
@@ -234,6 +283,9 @@ fn repositories(out: &mut dyn Write, repositories: &[RepositoryFacts]) -> io::Re
             "key format",
             escape(&repository.key_format)
         )?;
+        if repository.archive_logs {
+            writeln!(out, "  {:<18}archives logs: those of every pod are kept there", "logs")?;
+        }
         for hazard in &repository.hazards {
             writeln!(out, "  {:<18}{hazard}", "can collide")?;
         }

@@ -66,6 +66,8 @@ pub struct Tally {
     pub finalizers: u64,
     /// Artifacts that are absent, without a record of their deletion.
     pub unproved: u64,
+    /// Finalizers that were to be released and are still there.
+    pub unreleased: u64,
     /// Workflows that keep their finalizer, and in which nothing can be recorded.
     pub stranded: u64,
 }
@@ -93,6 +95,9 @@ impl Tally {
         }
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
+        let WorkflowUpdate { finalizer_released, finalizer_absent, .. } = workflow.settlement;
+        let owed = workflow.plan.release_finalizer && !finalizer_absent;
+        self.unreleased += u64::from(owed && !finalizer_released);
         self.unproved += workflow.settlement.unproved;
         self.stranded += u64::from(workflow.settlement.stranded);
     }
@@ -117,6 +122,8 @@ pub fn fate(outcome: Outcome) -> ObjectOutcome {
 pub struct WorkflowUpdate {
     pub recorded: u64,
     pub finalizer_released: bool,
+    /// It has no finalizer, or is gone itself.
+    pub finalizer_absent: bool,
     /// Artifacts that are absent, although neither Argo nor this run recorded their deletion, and nobody accepted that.
     pub unproved: u64,
     /// It keeps its finalizer, and nothing could be recorded in it, as its nodes are offloaded or compressed.

@@ -71,6 +71,7 @@ pub async fn settle(
     for _ in 0..TRIES {
         let Some(text) = cluster.workflow(&plan.namespace, &plan.name).await? else {
             settlement.notes.push("the workflow is gone".to_owned());
+            settlement.finalizer_absent = true;
             return Ok(settlement);
         };
         let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
@@ -87,7 +88,7 @@ pub async fn settle(
         let assessment = assess(&mut workflow, context);
         let absent = absences(&assessment, proof, store).await?;
         let mut operations = Vec::new();
-        settlement = WorkflowUpdate::default();
+        settlement = WorkflowUpdate { finalizer_absent: !had_finalizer, ..WorkflowUpdate::default() };
         settlement.notes.extend(unseen);
         if record && patchable {
             let gone = &absent.gone;

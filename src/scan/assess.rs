@@ -1,5 +1,6 @@
 //! Assesses live workflows page by page, and hands each on once, in order.
 
+use crate::cluster::accounts::{Accounts, unreviewed};
 use crate::cluster::argo_server::{ArgoServer, KnownWorkflow};
 use crate::cluster::pages::Body;
 use crate::error::Error;
@@ -60,6 +61,8 @@ pub(crate) struct Assessor {
     pub store: Option<Store>,
     /// By what artifacts are endangered, if that is asked.
     pub endangered: Option<Arc<Endangered>>,
+    /// Tells of the service accounts of GC pods that are still to come, if the verdicts are to heed them.
+    pub accounts: Option<Accounts>,
     /// Whether [`Assessed::workflow`] is needed.
     pub keeps_workflows: bool,
 }
@@ -97,8 +100,8 @@ impl Visitor for Assessor {
         if let Some(endangered) = &self.endangered {
             endangered.mark(&mut assessment);
         }
-        // What storage shows may make a problem of anything.
-        if self.store.is_none() {
+        // What storage or an account shows may make a problem of anything.
+        if self.store.is_none() && self.accounts.is_none() {
             assessment.set_aside(|artifact| (self.needs)(artifact));
         }
         let workflow = self.keeps_workflows.then(|| without_contents(workflow));
@@ -121,7 +124,7 @@ pub(crate) fn without_contents(mut workflow: Box<Workflow>) -> Box<Workflow> {
 }
 
 impl Assessor {
-    /// Joins the parts of a page, and asks storage about it, with `--check`.
+    /// Joins the parts of a page, and asks about accounts and, with `--check`, storage.
     pub async fn checked(&self, parts: Vec<AssessedPage>) -> AssessedPage {
         let mut page = AssessedPage::default();
         for part in parts {
@@ -129,14 +132,25 @@ impl Assessor {
             page.passed_over.extend(part.passed_over);
             page.gaps.extend(part.gaps);
         }
-        let Some(store) = &self.store else { return page };
+        if self.store.is_none() && self.accounts.is_none() {
+            return page;
+        }
         let items = page.items.iter_mut().filter_map(|item| item.as_mut().ok());
         let mut found: Vec<&mut Assessment> = items.map(|assessed| &mut assessed.assessment).collect();
-        let gaps = check(&mut found, store).await;
+        if let Some(accounts) = &self.accounts {
+            let awaited = found.iter().flat_map(|assessment| assessment.awaited_accounts()).collect();
+            let standings = accounts.standings(&awaited).await;
+            for assessment in &mut found {
+                assessment.foresee(|account| standings.get(account).cloned());
+            }
+            page.gaps.extend(unreviewed(&standings));
+        }
+        if let Some(store) = &self.store {
+            page.gaps.extend(check(&mut found, store).await);
+        }
         for assessment in found {
             assessment.set_aside(|artifact| (self.needs)(artifact));
         }
-        page.gaps.extend(gaps);
         page
     }
 }

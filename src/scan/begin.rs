@@ -52,6 +52,7 @@ pub(crate) async fn begin(
         greet(cluster.argo_server()),
     )?;
     controllers.version = request.argo_version;
+    cluster.review_controllers(&mut controllers, request.namespace.as_deref()).await;
     let context = Context { now, controllers, related };
     Ok(Begun { context, gaps, bodies: Bodies { first, rest } })
 }

@@ -8,7 +8,9 @@ use crate::files::{Input, Object};
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::Version;
+use argo_gc_core::model::account::Account;
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related};
+use argo_gc_core::model::roles::Roles;
 use argo_gc_core::plan::rules::Allowed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -48,7 +50,7 @@ impl FileContext {
                 Object::Event(event) => related.add_event(*event),
                 Object::TaskResult(result) => related.add_result(*result),
                 Object::Template(template) => related.add_template(&template),
-                _ => {}
+                object => add_rights(&mut related.roles, object),
             }
         }
         for deployment in self.deployments.drain(..) {
@@ -86,6 +88,26 @@ pub(crate) struct LoadRequest<'a> {
     pub controller_namespace: Option<&'a str>,
     /// The namespace that the user named.
     pub namespace: Option<&'a str>,
+}
+
+/// Adds a role, a binding or an account. One that its file gives no namespace could be of any, and is left out.
+fn add_rights(roles: &mut Roles, object: Object) {
+    match object {
+        Object::Role(role) if !role.metadata.namespace.is_empty() => roles.add_role(*role),
+        Object::ClusterRole(mut role) => {
+            role.metadata.namespace.clear();
+            roles.add_role(*role);
+        }
+        Object::RoleBinding(binding) if !binding.metadata.namespace.is_empty() => roles.add_binding(*binding),
+        Object::ClusterRoleBinding(mut binding) => {
+            binding.metadata.namespace.clear();
+            roles.add_binding(*binding);
+        }
+        Object::ServiceAccount(account) if !account.metadata.namespace.is_empty() => {
+            roles.add_account(Account::new(&account.metadata.namespace, &account.metadata.name));
+        }
+        _ => {}
+    }
 }
 
 /// What files hold.

@@ -11,6 +11,7 @@ use argo_gc_core::plan::located::Asked;
 use argo_gc_core::plan::retention::Filter;
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::select::Circumstances;
+use jiff::SignedDuration;
 use std::sync::Arc;
 
 /// Returns why a workflow is not selected; none if it is.
@@ -61,6 +62,9 @@ pub fn pinned(workflow: &Workflow, pins: &Pins) -> Option<&'static str> {
     }
 }
 
+/// How long ago a GC pod's work must have ended for the pod to count as over although it is Running.
+const OVER: SignedDuration = SignedDuration::from_mins(10);
+
 pub(crate) fn circumstances(
     workflow: &Workflow,
     pinned: Option<&'static str>,
@@ -75,9 +79,12 @@ pub(crate) fn circumstances(
         pinned,
         named: terms.named.contains(&meta.name),
         kubeflow: kubeflow::has_label(meta),
-        gc_pod_at_work: pods
-            .iter()
-            .any(|pod| matches!(pod.status.phase.as_str(), "Pending" | "Running" | "")),
+        gc_pod_at_work: pods.iter().any(|pod| {
+            let done = pod.main_ended().and_then(|end| end.finished_at);
+            // A sidecar may keep a pod Running whose work is over.
+            let held = done.is_some_and(|end| terms.context.now.duration_since(end) > OVER);
+            matches!(pod.status.phase.as_str(), "Pending" | "Running" | "") && !held
+        }),
         filter: Filter::default(),
     }
 }

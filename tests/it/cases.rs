@@ -4,7 +4,7 @@
 
 use crate::support::{Ran, plugin};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -13,6 +13,7 @@ mod fix;
 mod inspect;
 mod lint;
 mod verdicts;
+mod rights;
 
 /// A copy of a case's folder, with the objects of its buckets below `buckets/`.
 pub struct Case(TempDir);
@@ -24,16 +25,13 @@ impl Case {
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
         let folder = tempfile::tempdir().unwrap();
         copy(&source, folder.path());
+        let case = Self(folder);
         let objects = fs::read_to_string(source.join("objects")).unwrap_or_default();
         for line in objects.lines().filter(|line| !line.trim().is_empty()) {
             let (time, key) = line.split_once(' ').unwrap();
-            let path = folder.path().join("buckets").join(key);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, key).unwrap();
-            let time: jiff::Timestamp = time.parse().unwrap();
-            fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
+            case.object(key, time);
         }
-        Self(folder)
+        case
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -45,6 +43,27 @@ impl Case {
         Ran::of(self.command(arguments))
     }
 
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    /// Puts an object into a bucket, by bucket and key, as of the time.
+    pub fn object(&self, key: &str, time: &str) {
+        let path = self.0.path().join("buckets").join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, key).unwrap();
+        let time: jiff::Timestamp = time.parse().unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time.into()).unwrap();
+    }
+
     /// The command of `run`.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = plugin(arguments.split_whitespace());
@@ -53,7 +72,7 @@ impl Case {
     }
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

@@ -20,7 +20,7 @@ fn server() -> &'static ApiServer {
 }
 
 /// A reason's fixture in a namespace of its own, without its controller.
-fn fixture(code: &str, namespace: &str) -> String {
+pub fn fixture(code: &str, namespace: &str) -> String {
     let text = hit(code).replace(&format!("gc-{}", code.replace('.', "-")), namespace);
     let text = text.replace("train-", "doctor-");
     let controller =
@@ -28,12 +28,12 @@ fn fixture(code: &str, namespace: &str) -> String {
     text.split("\n---\n").filter(controller).collect::<Vec<_>>().join("\n---\n")
 }
 
-fn service_account(namespace: &str, name: &str) -> Value {
+pub fn service_account(namespace: &str, name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } })
 }
 
 /// The rights of a GC pod, for all accounts of a namespace.
-fn collects(namespace: &str) -> Value {
+pub fn collects(namespace: &str) -> Value {
     let rules = json!([
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] },
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks/status"], "verbs": ["patch"] },
@@ -42,7 +42,7 @@ fn collects(namespace: &str) -> Value {
     role(namespace, "collect", &rules, &json!({ "kind": "Group", "name": group }))
 }
 
-fn role(namespace: &str, name: &str, rules: &Value, subject: &Value) -> Value {
+pub fn role(namespace: &str, name: &str, rules: &Value, subject: &Value) -> Value {
     let group = "rbac.authorization.k8s.io";
     let metadata = json!({ "name": name, "namespace": namespace });
     let mut subject = subject.clone();
@@ -55,20 +55,28 @@ fn role(namespace: &str, name: &str, rules: &Value, subject: &Value) -> Value {
 }
 
 /// A namespace with the fixture, its `default` account, and the rights of a GC pod.
-fn ward(server: &ApiServer, code: &str, namespace: &str) {
+pub fn ward(server: &ApiServer, code: &str, namespace: &str) {
     server.apply(&fixture(code, namespace));
     server.apply(service_account(namespace, "default"));
     server.apply(collects(namespace));
 }
 
 /// `kubectl argo-gc doctor` of a namespace, as a user.
-fn doctor(server: &ApiServer, user: &str, namespace: &str) -> Value {
-    let command = server.kubectl_as(user, ["argo-gc", "doctor", "-n", namespace, "-o", "json"]);
-    Ran::of(command).ends_with(0).json()
+pub fn doctor(server: &ApiServer, user: &str, namespace: &str) -> Value {
+    doctor_with(server, user, namespace, &[])
+}
+
+/// A server that has no controller, and a user who says that there is one.
+pub const THERE_IS_ONE: [&str; 2] = ["--argo-version", "v3.7.0"];
+
+/// The same with more flags.
+pub fn doctor_with(server: &ApiServer, user: &str, namespace: &str, more: &[&str]) -> Value {
+    let command = ["argo-gc", "doctor", "-n", namespace, "-o", "json"];
+    Ran::of(server.kubectl_as(user, command.iter().chain(more))).ends_with(0).json()
 }
 
 /// The same through the library, hours from now: a live server sets creation and deletion times itself.
-fn doctor_later(server: &ApiServer, namespace: &str, more: &[&str]) -> Value {
+pub fn doctor_later(server: &ApiServer, namespace: &str, more: &[&str]) -> Value {
     let kubeconfig = server.kubeconfig().display().to_string();
     let mut arguments =
         vec!["kubectl-argo_gc", "doctor", "-o", "json", "-n", namespace, "--kubeconfig", &kubeconfig];
@@ -98,13 +106,13 @@ fn doctor_of_selected(text: &str, more: &[&str]) -> Value {
 }
 
 /// A reason's fixture.
-fn hit(code: &str) -> String {
+pub fn hit(code: &str) -> String {
     let hit = |fixture: &Fixture| fixture.code() == code && fixture.path.ends_with("hit.yaml");
     Fixture::all().into_iter().find(hit).unwrap().text
 }
 
 /// What was found, as `cause` or `cause (subject)`.
-fn causes(diagnosis: &Value) -> BTreeSet<String> {
+pub fn causes(diagnosis: &Value) -> BTreeSet<String> {
     let cause = |group: &Value| match group["subject"].as_str() {
         None => group["cause"].as_str().unwrap().to_owned(),
         Some(subject) => format!("{} ({subject})", group["cause"].as_str().unwrap()),
@@ -114,7 +122,7 @@ fn causes(diagnosis: &Value) -> BTreeSet<String> {
 
 /// These causes and no others; their document keeps to its schema.
 #[track_caller]
-fn assert_causes(diagnosis: &Value, expected: &[&str]) {
+pub fn assert_causes(diagnosis: &Value, expected: &[&str]) {
     let expected: BTreeSet<String> = expected.iter().map(|cause| (*cause).to_owned()).collect();
     assert_eq!(causes(diagnosis), expected, "{diagnosis:#}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/diagnosis.v1.json");
@@ -124,22 +132,22 @@ fn assert_causes(diagnosis: &Value, expected: &[&str]) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
-fn evidence(diagnosis: &Value) -> String {
+pub fn evidence(diagnosis: &Value) -> String {
     diagnosis["causes"].as_array().unwrap().iter().map(|group| group["evidence"].to_string()).collect()
 }
 
-fn repairs(diagnosis: &Value) -> Vec<Value> {
+pub fn repairs(diagnosis: &Value) -> Vec<Value> {
     let groups = diagnosis["causes"].as_array().unwrap().iter();
     groups.flat_map(|group| group["repairs"].as_array().unwrap().clone()).collect()
 }
 
-fn commands(diagnosis: &Value) -> Vec<String> {
+pub fn commands(diagnosis: &Value) -> Vec<String> {
     let commands = repairs(diagnosis).into_iter().filter_map(|repair| repair["commands"].as_array().cloned());
     commands.flatten().map(|command| command.as_str().unwrap().to_owned()).collect()
 }
 
 /// Splits a command as a shell does, as far as these need it: words, and single quotes.
-fn words(command: &str) -> Vec<String> {
+pub fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in command.split('\'').enumerate() {
         match at % 2 {
@@ -151,7 +159,7 @@ fn words(command: &str) -> Vec<String> {
 }
 
 /// Every command shown is understood, and every YAML is accepted by the real API server.
-fn assert_repairs_are_valid(server: &ApiServer, diagnosis: &Value) -> usize {
+pub fn assert_repairs_are_valid(server: &ApiServer, diagnosis: &Value) -> usize {
     let mut checked = 0;
     for command in commands(diagnosis) {
         let mut words = words(&command).into_iter();
@@ -269,7 +277,7 @@ fn a_review_that_is_forbidden_is_no_yes_on_apiserver() {
     assert_causes(&diagnosis, &["rights-unchecked"]);
     assert_eq!(diagnosis["causes"][0]["stuck"], 0);
     // Who may ask gets an answer, before anything went wrong ...
-    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    let diagnosis = doctor_with(server, ADMIN, "doctor-alice-2", &THERE_IS_ONE);
     assert_causes(&diagnosis, &["service-account-rights (doctor-alice-2/default)"]);
     assert_eq!(
         (&diagnosis["causes"][0]["stuck"], &diagnosis["causes"][0]["workflows"]),
@@ -278,15 +286,18 @@ fn a_review_that_is_forbidden_is_no_yes_on_apiserver() {
     assert!(commands(&diagnosis).is_empty(), "nothing is to be purged yet");
     // ... and a healthy place is said to be such, in a sentence.
     server.apply(collects("doctor-alice-2"));
-    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    let diagnosis = doctor_with(server, ADMIN, "doctor-alice-2", &THERE_IS_ONE);
     assert_causes(&diagnosis, &[]);
-    let text = Ran::of(server.kubectl(["argo-gc", "doctor", "-n", "doctor-alice-2"])).ends_with(0).out;
+    let text =
+        Ran::of(server.kubectl(["argo-gc", "doctor", "-n", "doctor-alice-2", "--argo-version", "v3.7.0"]))
+            .ends_with(0)
+            .out;
     let sentence = "Artifact GC is healthy in doctor-alice-2 namespace: 1 workflow, no finalizer is stuck; \
                     0 artifacts collected, 1 to come";
     assert!(text.lines().any(|line| line == sentence), "{text}");
     // An account that isn't there has no rights to speak of.
     Ran::of(server.kubectl(["delete", "serviceaccount", "-n", "doctor-alice-2", "default"])).ends_with(0);
-    let diagnosis = doctor(server, ADMIN, "doctor-alice-2");
+    let diagnosis = doctor_with(server, ADMIN, "doctor-alice-2", &THERE_IS_ONE);
     assert_causes(&diagnosis, &["service-account-missing (doctor-alice-2/default)"]);
     assert!(assert_repairs_are_valid(server, &diagnosis) >= 1);
 }
@@ -356,7 +367,7 @@ fn a_pod_that_waits_is_told_by_what_it_waits_for_on_apiserver() {
     };
     ward(server, "gc-pod-pending", "doctor-image");
     // Too early to say.
-    assert_causes(&doctor(server, ADMIN, "doctor-image"), &[]);
+    assert_causes(&doctor_with(server, ADMIN, "doctor-image", &THERE_IS_ONE), &[]);
     let diagnosis = doctor_later(server, "doctor-image", &[]);
     assert_causes(&diagnosis, &["pod-image"]);
     assert_repairs_are_valid(server, &diagnosis);
@@ -572,7 +583,7 @@ data:
     assert_eq!(doctor(&server, ADMIN, "ctl-off")["controllers"][0]["artifactGCEnabled"], true);
 }
 
-fn controller(namespace: &str, data: &str, env: &str) -> String {
+pub fn controller(namespace: &str, data: &str, env: &str) -> String {
     format!(
         "
 apiVersion: apps/v1
@@ -600,8 +611,8 @@ fn files_are_diagnosed_too() {
     for (code, expected) in [
         ("gc-pod-held", &["sidecar (istio-proxy)"][..]),
         ("gc-pod-pending", &["pod-image"][..]),
-        // Files may lack the controller that looks after it.
-        ("unmanaged", &[][..]),
+        // Files may lack the controller that looks after it: that is unknown, and said.
+        ("unmanaged", &["unmanaged"][..]),
         ("never-taken-up", &["never-taken-up"][..]),
         ("feature-off", &["feature-off"][..]),
         ("taskresult-never-complete", &["task-results-incomplete"][..]),

@@ -32,6 +32,13 @@ fn load(server: &ApiServer, fixture: &Fixture) {
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks"], "verbs": ["list", "watch"] },
         { "apiGroups": ["argoproj.io"], "resources": ["workflowartifactgctasks/status"], "verbs": ["patch"] },
     ]);
+    if fixture.lines("account") != ["missing"] {
+        let named = fixture.text.lines().filter_map(|line| line.trim().strip_prefix("serviceAccountName: "));
+        for name in named.chain(["default"]).collect::<BTreeSet<&str>>() {
+            let metadata = json!({ "name": name, "namespace": namespace });
+            server.apply(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata }));
+        }
+    }
     if fixture.lines("access-review") != ["denied"] {
         let group = format!("system:serviceaccounts:{namespace}");
         grant(server, &namespace, "collect", &collects, &json!({ "kind": "Group", "name": group }));

@@ -7,6 +7,7 @@ use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::assess;
 use argo_gc_core::endangered::EndangeredBuilder;
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::account::{Answer, Standing};
 use argo_gc_core::model::assessment::{Assessment, Note};
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related, RelatedKind};
 use argo_gc_core::reason::Reason;
@@ -36,6 +37,8 @@ impl Fixture {
                 Object::ConfigMap(config) => {
                     configs.insert(config.metadata.name.clone(), config);
                 }
+                Object::ClusterRole(role) => related.roles.add_role(*role),
+                Object::ClusterRoleBinding(binding) => related.roles.add_binding(*binding),
                 other => panic!("{}: {other:?}", self.path.display()),
             }
             true
@@ -47,10 +50,9 @@ impl Fixture {
                 related.mark_read(kind, None);
             }
         }
-        if let Some(answer) = self.lines("access-review").first() {
-            for (namespace, account) in related.failed_accounts() {
-                related.add_right(&namespace, &account, *answer == "allowed");
-            }
+        let standing = self.standing();
+        for account in related.failed_accounts() {
+            related.add_standing(account, standing.clone());
         }
         let seen: Vec<Controller> = deployments
             .iter()
@@ -74,6 +76,9 @@ impl Fixture {
         let mut done: Vec<Assessment> = Vec::new();
         let mut assessments: Vec<Assessment> =
             workflows.iter_mut().map(|workflow| assess(workflow, &context)).collect();
+        assessments.iter_mut().for_each(|assessment| {
+            assessment.foresee(|_| Some(standing.clone()));
+        });
         // Whatever else the files hold, what one workflow keeps another's collection may take.
         let mut endangered = EndangeredBuilder::default();
         assessments.iter().for_each(|assessment| endangered.assessed(assessment));
@@ -87,6 +92,16 @@ impl Fixture {
             self.rows(assessment, &mut rows);
         }
         rows
+    }
+
+    /// What is known of the accounts of all GC pods.
+    fn standing(&self) -> Standing {
+        let exists = Answer::from(self.lines("account") != ["missing"]);
+        let rights = match self.lines("access-review").first() {
+            None => Answer::Unknown,
+            Some(answer) => Answer::from(*answer == "allowed"),
+        };
+        Standing::new(exists, [rights; 3])
     }
 
     fn rows(&self, assessment: &Assessment, rows: &mut BTreeSet<String>) {

@@ -11,6 +11,7 @@ pub mod meta;
 pub mod names;
 pub mod node;
 pub mod nodes;
+pub mod rbac;
 pub mod related;
 pub mod template;
 pub mod uses;

@@ -11,6 +11,7 @@ pub mod finalizer;
 pub mod gc_pod;
 mod missing;
 pub mod records;
+pub mod rights;
 pub mod storage;
 pub mod templates;
 pub mod waiting;
@@ -124,16 +125,20 @@ impl<'a> Case<'a> {
         let stuck_artifact = assessment.artifacts.iter().any(|artifact| {
             let failing =
                 artifact.verdict == Verdict::Failing && artifact.reason != Some(Reason::GcPodPending);
-            failing
-                || matches!(
-                    artifact.reason,
-                    Some(
-                        Reason::UnknownStrategy
-                            | Reason::FeatureOff
-                            | Reason::Unmanaged
-                            | Reason::ControllerTooOld
-                    )
-                )
+            let given_up = artifact.verdict == Verdict::Uncovered;
+            let stuck = failing
+                || given_up
+                    && matches!(
+                        artifact.reason,
+                        Some(
+                            Reason::UnknownStrategy
+                                | Reason::FeatureOff
+                                | Reason::Unmanaged
+                                | Reason::ControllerTooOld
+                        )
+                    );
+            // Somebody may still mend what is in the way of what is to come.
+            stuck && !artifact.is_to_come()
         });
         let stuck =
             assessment.findings.iter().any(|finding| finding.verdict == Verdict::Failing) || stuck_artifact;

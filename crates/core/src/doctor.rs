@@ -7,23 +7,28 @@
 
 pub mod account;
 pub mod cause;
+pub(crate) mod controllers;
 pub mod facts;
 pub mod group;
 pub mod members;
 pub mod pods;
+pub mod purges;
 pub mod repair;
+pub mod step;
 pub mod symptom;
 
 use crate::argo::names;
 use crate::argo::related::{GcTask, Pod};
 use crate::argo::workflow::Workflow;
 use crate::assess::waiting::{GATED, OVERDUE};
-use crate::doctor::account::{AccountFacts, Reliance, Standing};
+use crate::doctor::account::{AccountFacts, Reliance};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
-use crate::doctor::repair::PurgeCommand;
-use crate::doctor::symptom::{Account, Symptom, symptom};
-use crate::model::assessment::{Assessment, Evidence};
+use crate::doctor::purges::PurgeCommand;
+use crate::doctor::repair::UNTOLD;
+use crate::doctor::symptom::{Symptom, symptom};
+use crate::model::account::{Account, Standing};
+use crate::model::assessment::{ArtifactReport, Assessment, Evidence};
 use crate::model::context::{Context, Controller, OfWorkflow};
 use crate::reason::Reason;
 use crate::verdict::{Finalizer, Verdict};
@@ -42,6 +47,8 @@ pub struct Doctor {
     instances: HashMap<(String, String), String>,
     /// Workflows that exist and have GC tasks.
     with_tasks: HashSet<(String, String)>,
+    /// The place of the artifact-gc finalizer where it is not the first.
+    finalizers: HashMap<(String, String), usize>,
     /// Completed workflows whose finalizer is stuck.
     held: Vec<(String, String)>,
 }
@@ -55,6 +62,10 @@ impl Doctor {
         let unsettled = workflow.has_gc_finalizer() || workflow.status.artifact_gc_status.is_none();
         if unsettled && !instance.is_empty() {
             self.instances.insert(key(), instance.to_owned());
+        }
+        let at = meta.finalizers.iter().position(|finalizer| finalizer == names::GC_FINALIZER);
+        if let Some(at) = at.filter(|at| *at > 0) {
+            self.finalizers.insert(key(), at);
         }
         if context.related.of(&meta.namespace, &meta.name).is_some_and(|of| !of.tasks.is_empty()) {
             self.with_tasks.insert(key());
@@ -92,7 +103,8 @@ impl Doctor {
             let Some(reason) = reason else { return };
             let Some(cause) = Cause::of(reason) else { return };
             // If the workflow does not wait for a finalizer, nothing is stuck because of the missing evidence.
-            let open = assessment.finalizer == Finalizer::Absent || assessment.deletion_timestamp.is_none();
+            let absent = assessment.finalizer == Finalizer::Absent;
+            let open = absent || assessment.deletion_timestamp.is_none() && !cause.is_of_controller();
             if verdict == Verdict::Unknown && open {
                 return;
             }
@@ -129,6 +141,17 @@ impl Doctor {
         }
         for finding in &assessment.findings {
             add(Some(finding.reason), finding.verdict, &finding.evidence, None);
+        }
+        let untold = |artifact: &ArtifactReport| {
+            artifact.reason == Some(Reason::ParamArchiveLocation) && artifact.location.is_none()
+        };
+        if assessment.artifacts.iter().any(untold) {
+            let of_param = |symptom: &&mut Symptom| symptom.reasons.contains(&Reason::ParamArchiveLocation);
+            let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+            for symptom in found.iter_mut().filter(of_param) {
+                UNTOLD.clone_into(&mut symptom.subject);
+                symptom.object = Some(at.to_string());
+            }
         }
         if assessment.finalizer == Finalizer::Absent && found.is_empty() {
             found.extend(of.tasks.iter().filter_map(|task| left_over(task, name, context)));
@@ -172,13 +195,12 @@ impl Doctor {
                 symptom.detail = id.to_owned();
                 symptom.subject = id.to_owned();
             }
-            Cause::Overdue | Cause::NotRecorded => self.look_for_controller(symptom, context),
             Cause::PodEnded => {
                 let recouped =
                     |evidence: &&Evidence| evidence.field == "status.artifactGCStatus.podsRecouped";
                 symptom.object = symptom.evidence.iter().find(recouped).map(|found| found.value.clone());
             }
-            _ => {}
+            _ => controllers::look(symptom, &self.managing(symptom, context), of, context),
         }
         if let (Cause::Sidecar | Cause::InstanceIdLabel, Some(pod)) = (symptom.cause, pod) {
             let state = match symptom.cause {
@@ -197,26 +219,6 @@ impl Doctor {
         let key = (symptom.namespace.clone(), symptom.name.clone());
         let instance = self.instances.get(&key).map_or("", String::as_str);
         context.controllers.managing(&symptom.namespace, instance).collect()
-    }
-
-    /// Changes the cause of an overdue collection if no controller is running.
-    fn look_for_controller(&self, symptom: &mut Symptom, context: &Context) {
-        let controllers = &context.controllers;
-        let managing = self.managing(symptom, context);
-        let Some(controller) = managing.first() else {
-            if controllers.complete {
-                symptom.cause = Cause::NoController;
-                let evidence = Evidence::new("Deployments that run a workflow-controller", "none");
-                symptom.evidence.insert(0, evidence);
-            }
-            return;
-        };
-        if managing.iter().all(|controller| controller.replicas == Some(0)) {
-            symptom.cause = Cause::NoController;
-            symptom.subject = format!("{}/{}", controller.namespace, controller.name);
-            let field = format!("Deployment/{} spec.replicas", controller.name);
-            symptom.evidence.insert(0, Evidence::new(field, "0"));
-        }
     }
 
     /// Returns the service accounts that the diagnosis needs to know about.

@@ -5,6 +5,7 @@ use crate::cli::inspect::run::Run;
 use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::{report, tell_controllers};
+use crate::cluster::accounts::Accounts;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         needs: Box::new(move |artifact| shown.needs(artifact)),
         store,
         endangered,
+        accounts: Some(Accounts::new(&cluster)),
         keeps_workflows: false,
     });
     let mut run = Run::new(

@@ -7,14 +7,17 @@ use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::error::Error;
 use crate::files;
 use crate::files::Input;
+use crate::output::escape::escape;
 use crate::scan::assess_files;
 use crate::scan::check::check;
 use crate::scan::endangered;
 use crate::scan::files::LoadRequest;
 use crate::scan::request::FilesRequest;
+use argo_gc_core::model::account::Account;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Workflows looked up in storage at a time.
@@ -58,6 +61,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
     run.add_gaps(unread);
     run.held = store.is_some().then(Vec::new);
+    run.of_files = true;
     let read = assess_files::read(&request, &mut **stdin, now, &mut run)?;
     if let (Some(store), Some(held)) = (&store, run.held.take()) {
         let mut held = held.into_iter().peekable();
@@ -67,15 +71,30 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             some.into_iter().try_for_each(|assessment| run.take(assessment))?;
         }
     }
+    let unsettled = std::mem::take(&mut run.unsettled);
     let (inspection, code) = run.finish()?;
     for (kind, count) in read.others {
         streams
             .say(format!("Note: left out {count} of kind {kind}; inspect looks at workflows that have run"));
     }
+    tell_unsettled(&unsettled, streams);
     warn_of_repeated(read.repeated, streams);
     tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
     Ok(code)
+}
+
+/// Says that the roles among the files don't tell whether GC pods may do their work.
+fn tell_unsettled(unsettled: &BTreeSet<Account>, streams: &mut Streams) {
+    let Some(first) = unsettled.first() else { return };
+    let more = match unsettled.len() {
+        1 => String::new(),
+        accounts => format!(" and {} more", accounts - 1),
+    };
+    streams.say(escape(&format!(
+        "Note: whether GC pods may do their work was not evaluated for service account {first}{more}: no role among the \
+         files settles it"
+    )));
 }
 
 fn files_named(inputs: &[Input]) -> String {

@@ -7,10 +7,12 @@ use crate::output::view::View;
 use crate::output::writer::FormatWriter;
 use crate::scan::assess::{Assessed, Sink};
 use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::account::Account;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::verdict::Verdict;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// An inspection in progress, with its output.
@@ -23,6 +25,10 @@ pub(crate) struct Run<'s> {
     pub malformed: usize,
     /// Assessments that wait until storage is looked up, if that happens after everything was read.
     pub held: Option<Vec<Assessment>>,
+    /// Whether accounts are judged by the roles among the files; else the server was asked.
+    pub of_files: bool,
+    /// The accounts of coming collections whose rights these roles don't settle.
+    pub unsettled: BTreeSet<Account>,
     /// Shown while workflows are read.
     pub progress: Option<&'s Progress>,
 }
@@ -35,7 +41,17 @@ impl<'s> Run<'s> {
         fail_on: &'s [Verdict],
     ) -> Self {
         let (inspection, printer) = (Inspection::default(), Printer::new(out, view, format));
-        Self { printer, inspection, fail_on, found: false, malformed: 0, held: None, progress: None }
+        Self {
+            printer,
+            inspection,
+            fail_on,
+            found: false,
+            malformed: 0,
+            held: None,
+            of_files: false,
+            unsettled: BTreeSet::new(),
+            progress: None,
+        }
     }
 
     pub fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
@@ -80,8 +96,15 @@ impl<'s> Run<'s> {
 }
 
 impl Sink for Run<'_> {
-    fn assessed(&mut self, assessed: Assessed, _context: &Context) -> Result<(), Error> {
-        self.take(assessed.assessment)
+    fn assessed(&mut self, assessed: Assessed, context: &Context) -> Result<(), Error> {
+        let Assessed { mut assessment, .. } = assessed;
+        if self.of_files {
+            let standing = |account: &Account| context.related.standing(account);
+            let unsettled = |account: &Account| standing(account).is_none_or(|found| found.is_unknown());
+            self.unsettled.extend(assessment.awaited_accounts().into_iter().filter(unsettled));
+            assessment.foresee(standing);
+        }
+        self.take(assessment)
     }
 
     fn malformed(&mut self, what: String, why: String) {

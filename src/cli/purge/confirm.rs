@@ -321,7 +321,7 @@ pub(crate) async fn carry_out(
         streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
         return Ok(exit::INTERRUPTED);
     }
-    Ok(if tally.left == 0 { exit::DONE } else { exit::PARTIAL })
+    Ok(if tally.left == 0 && tally.unreleased == 0 { exit::DONE } else { exit::PARTIAL })
 }
 
 /// Says what could not be done about workflows whose objects are gone.
@@ -334,6 +334,13 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
              wait for.",
             plural(tally.stranded, "workflow")
         ));
+    }
+    if tally.unreleased > 0 {
+        let (finalizers, is) = match tally.unreleased {
+            1 => ("1 finalizer".to_owned(), "was to be released is"),
+            many => (format!("{many} finalizers"), "were to be released are"),
+        };
+        streams.say(format!("Warning: {finalizers} that {is} still there."));
     }
     if tally.unproved > 0 {
         streams.say(format!(

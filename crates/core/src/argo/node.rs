@@ -45,12 +45,39 @@ pub struct NodeStatus {
     #[serde(deserialize_with = "de::time")]
     pub finished_at: Option<Timestamp>,
     #[serde(deserialize_with = "de::or_default")]
+    pub inputs: Inputs,
+    #[serde(deserialize_with = "de::or_default")]
     pub outputs: Outputs,
     #[serde(deserialize_with = "de::or_default")]
     pub children: Vec<String>,
     pub memoization_status: Option<MemoizationStatus>,
     /// True if the controller has processed the task result; absent before v3.7.1.
     pub task_result_synced: Option<bool>,
+}
+
+/// A node's recorded inputs or a workflow's arguments, parameters only.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Inputs {
+    #[serde(deserialize_with = "de::or_default")]
+    pub parameters: Vec<Parameter>,
+}
+
+impl Inputs {
+    /// Returns the value of a parameter.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|parameter| parameter.name == name)?.value.as_deref()
+    }
+}
+
+/// A parameter with its value; none if it has none that is a text.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Parameter {
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "de::text")]
+    pub value: Option<String>,
 }
 
 /// A node's recorded outputs, artifacts only.

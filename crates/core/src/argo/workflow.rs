@@ -2,7 +2,7 @@
 
 use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
 use crate::argo::meta::Meta;
-use crate::argo::node::{NodeStatus, Outputs, TemplateRef};
+use crate::argo::node::{Inputs, NodeStatus, Outputs, TemplateRef};
 use crate::argo::template::{Hook, Template, TemplateOutputs};
 use crate::argo::{de, names};
 use jiff::Timestamp;
@@ -28,6 +28,8 @@ pub struct WorkflowSpec {
     #[serde(rename = "artifactGC")]
     pub artifact_gc: Option<ArtifactGc>,
     pub workflow_template_ref: Option<TemplateRef>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub arguments: Inputs,
     #[serde(deserialize_with = "de::or_default")]
     pub templates: Vec<Template>,
     pub template_defaults: Option<TemplateDefaults>,

@@ -67,6 +67,11 @@ impl<'a> Case<'a> {
         let hit = node.memoization_status.as_ref().is_some_and(|memo| memo.hit);
         let judgement = self.not_taken_up().or_else(|| self.without_finalizer(record, all));
         let judgement = judgement.unwrap_or_else(|| self.under_finalizer(record, all));
+        let coming = judgement.verdict == Verdict::Covered;
+        let judgement = match coming.then(|| self.carried_out_by_nobody()).flatten() {
+            Some(nobody) => Judgement { when: judgement.when, notes: judgement.notes, ..nobody },
+            None => judgement,
+        };
         // With any verdict, the object belongs to another workflow.
         Some(judgement.note_if(hit, Reason::MemoHit))
     }

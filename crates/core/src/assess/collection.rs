@@ -91,7 +91,12 @@ impl<'a> Case<'a> {
         }
         let reason =
             if is_missing(&result.error) { self.why_missing(record, all) } else { Reason::DeleteError };
-        Some(Judgement::failing(reason).because(field, &result.error))
+        // Whatever storage answered, it was asked for the wrong bucket.
+        let judgement = match record.raw_text {
+            Some(text) => Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text),
+            None => Judgement::failing(reason),
+        };
+        Some(judgement.because(field, &result.error))
     }
 
     /// Returns the reason why the driver found no object.
@@ -116,6 +121,9 @@ impl<'a> Case<'a> {
 
     /// Returns a verdict if the driver's delete can't find the object.
     fn undeletable(&self, record: &Record<'a>) -> Option<Judgement> {
+        if let Some(text) = record.raw_text {
+            return Some(Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text));
+        }
         let resolved = match &record.resolved {
             Err(LocationError::NotSaved) => {
                 return Some(

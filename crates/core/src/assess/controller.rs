@@ -9,8 +9,10 @@ use crate::argo::artifact::Strategy;
 use crate::argo::names;
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement};
+use crate::model::assessment::Evidence;
 use crate::model::context::Controller;
 use crate::reason::Reason;
+use crate::verdict::Verdict;
 
 /// The first release with artifact GC.
 const COLLECTS: Version = Version(3, 4, 0);
@@ -77,6 +79,65 @@ impl<'a> Case<'a> {
         controllers.complete && !controllers.seen.is_empty() && self.managers().seen.is_empty()
     }
 
+    /// Returns the verdict on a collection that is still to come if none of the controllers that may manage the workflow
+    /// can carry it out; none if one can, or nothing is known of them.
+    ///
+    /// It is unknown if another controller, which was not seen, may manage the workflow.
+    pub(crate) fn carried_out_by_nobody(&self) -> Option<Judgement> {
+        let controllers = &self.context.controllers;
+        let managers = self.managers();
+        let judgement = match managers.seen.first() {
+            None if !controllers.seen.is_empty() => self.unmanaged(),
+            // Whoever names a controller's version says that there is one.
+            None if controllers.complete && controllers.version.is_none() => self.without_controller(),
+            None => return None,
+            Some(_) => self.all_hindered(&managers)?,
+        };
+        let is_certain = managers.are_certain;
+        Some(if is_certain { judgement } else { Judgement { verdict: Verdict::Unknown, ..judgement } })
+    }
+
+    /// Returns the verdict if each controller that may manage the workflow does not run, has artifact GC switched off, or
+    /// lacks rights.
+    fn all_hindered(&self, managers: &Managers<'a>) -> Option<Judgement> {
+        let hindrances: Option<Vec<_>> =
+            managers.seen.iter().map(|controller| self.hindrance(controller)).collect();
+        let mut hindrances = hindrances?.into_iter();
+        let (reason, first) = hindrances.next()?;
+        let verdict = if reason == Reason::FeatureOff { Verdict::Uncovered } else { Verdict::Failing };
+        let mut judgement = Judgement::new(verdict, reason);
+        judgement.evidence.push(first);
+        judgement.evidence.extend(hindrances.map(|(_, evidence)| evidence));
+        Some(judgement.because("controllers", managers.describe()))
+    }
+
+    /// Returns the reason why a controller will collect nothing, with its evidence.
+    fn hindrance(&self, controller: &Controller) -> Option<(Reason, Evidence)> {
+        let namespace = &self.workflow.metadata.namespace;
+        if controller.is_idle() {
+            let field = format!("Deployment/{} in {} spec.replicas", controller.name, controller.namespace);
+            return Some((Reason::NoController, Evidence::new(field, "0")));
+        }
+        if controller.gc_enabled == Some(false) {
+            let evidence = Evidence::new("controller environment ARGO_ARTIFACT_GC_ENABLED", "false");
+            return Some((Reason::FeatureOff, evidence));
+        }
+        let rights = self.context.related.controller_rights(controller, namespace);
+        rights.refusal(&controller.account()).map(|evidence| (Reason::ControllerRights, evidence))
+    }
+
+    fn without_controller(&self) -> Judgement {
+        let none = match self.context.controllers.uncounted.as_slice() {
+            [] => "none".to_owned(),
+            [first, ..] => format!(
+                "none whose service account may manage workflows; {}/{} looks like one",
+                first.namespace, first.name
+            ),
+        };
+        Judgement::failing(Reason::NoController)
+            .because("Deployments that run a workflow-controller for the namespace", none)
+    }
+
     fn unmanaged(&self) -> Judgement {
         let id = self.workflow.metadata.label(names::INSTANCE_ID);
         let known: Vec<String> = self.context.controllers.seen.iter().map(Controller::describe).collect();
@@ -140,7 +201,7 @@ impl Managers<'_> {
                 Some(false) => "off",
                 None => "not known",
             };
-            let idle = if controller.replicas == Some(0) { ", scaled to 0" } else { "" };
+            let idle = if controller.is_idle() { ", scaled to 0" } else { "" };
             format!("{}, artifact GC {switch}{idle}", controller.describe())
         });
         told.collect::<Vec<_>>().join(", ")
@@ -148,6 +209,11 @@ impl Managers<'_> {
 }
 
 impl Controller {
+    /// Returns true if it is scaled to 0.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.replicas == Some(0)
+    }
+
     fn describe(&self) -> String {
         let id = match self.instance_id.as_deref() {
             None => "instance ID unread".to_owned(),
@@ -168,6 +234,7 @@ mod tests {
     use crate::argo::version::Version;
     use crate::argo::workflow::Workflow;
     use crate::assess::assess;
+    use crate::model::account::{Action, ControllerRights};
     use crate::model::context::{Context, Controller, Controllers, Related};
     use crate::reason::Reason;
     use crate::verdict::Verdict;
@@ -246,5 +313,54 @@ mod tests {
         let old: Controller = Controller { version: Some(Version(3, 3, 10)), ..controller(Some(""), None) };
         let too_old = (Verdict::Uncovered, Some(Reason::ControllerTooOld));
         assert_eq!(told(workflow(&completed, json!({})), vec![old], false), too_old);
+    }
+
+    /// A workflow whose collection is still to come.
+    fn covered() -> Workflow {
+        let mut workflow = workflow(&json!({ "workflows.argoproj.io/completed": "true" }), json!({}));
+        workflow.metadata.finalizers.push("workflows.argoproj.io/artifact-gc".to_owned());
+        workflow.status.artifact_gc_status = Some(serde_json::from_value(json!({})).unwrap());
+        workflow
+    }
+
+    const COVERED: (Verdict, Option<Reason>) = (Verdict::Covered, None);
+
+    #[test]
+    fn what_nobody_will_carry_out_is_not_covered() {
+        fn on(id: Option<&str>) -> Controller {
+            controller(id, Some(true))
+        }
+        fn off_for(id: Option<&str>) -> Controller {
+            controller(id, Some(false))
+        }
+        fn idle(id: Option<&str>) -> Controller {
+            Controller { replicas: Some(0), ..on(id) }
+        }
+        fn lacks(id: Option<&str>) -> Controller {
+            let rights =
+                ControllerRights { lacks: vec![Action::OF_CONTROLLER[0]], ..ControllerRights::default() };
+            Controller { rights: Some(rights), ..on(id) }
+        }
+        type Seen = fn(Option<&str>) -> Controller;
+        let off = (Verdict::Uncovered, Some(Reason::FeatureOff));
+        let none = (Verdict::Failing, Some(Reason::NoController));
+        let rights = (Verdict::Failing, Some(Reason::ControllerRights));
+        let unmanaged = (Verdict::Uncovered, Some(Reason::Unmanaged));
+        let unknown = |(_, reason): (Verdict, Option<Reason>)| (Verdict::Unknown, reason);
+        assert_eq!(told(covered(), vec![on(Some(""))], true), COVERED);
+        for (seen, expected) in [(idle as Seen, none), (lacks, rights), (off_for, off)] {
+            assert_eq!(told(covered(), vec![seen(Some(""))], true), expected);
+            assert_eq!(told(covered(), vec![seen(Some(""))], false), expected);
+            // It may manage another instance, and one that was not seen this one.
+            assert_eq!(told(covered(), vec![seen(None)], true), expected);
+            assert_eq!(told(covered(), vec![seen(None)], false), unknown(expected));
+            // One that can suffices.
+            assert_eq!(told(covered(), vec![seen(Some("")), on(Some(""))], true), COVERED);
+        }
+        assert_eq!(told(covered(), vec![on(Some("blue"))], true), unmanaged);
+        assert_eq!(told(covered(), vec![on(Some("blue"))], false), unknown(unmanaged));
+        // No Deployment runs a controller; that none could be read shows nothing.
+        assert_eq!(told(covered(), Vec::new(), true), none);
+        assert_eq!(told(covered(), Vec::new(), false), COVERED);
     }
 }

@@ -6,6 +6,7 @@ use crate::argo::related::Pod;
 use crate::assess::case::{Case, Judgement};
 use crate::assess::records::Record;
 use crate::assess::waiting::{OVERDUE, PENDING};
+use crate::model::account::Account;
 use crate::reason::Reason;
 use crate::verdict::When;
 use jiff::Timestamp;
@@ -32,20 +33,21 @@ impl<'a> Case<'a> {
         if terminated(pod).any(|reason| reason == "OOMKilled") {
             return Judgement::failing(Reason::GcOom).because(name, "OOMKilled");
         }
-        let namespace = &self.workflow.metadata.namespace;
-        let account = pod.account();
-        let review = format!("access review of service account {namespace}/{account}");
-        let allowed = self.context.related.may_collect(namespace, account);
+        let account = Account::new(&self.workflow.metadata.namespace, pod.account());
+        let standing = self.context.related.standing(&account);
+        let refusal = standing.and_then(|standing| standing.refusal(&account));
         if is_refused_its_tasks(pod) {
             let judgement = Judgement::failing(Reason::GcRbac).because(name, describe(pod));
-            return match allowed {
-                Some(true) => judgement.because(review, "allowed now"),
+            return match (standing, refusal) {
+                (Some(standing), None) if !standing.is_unknown() => {
+                    judgement.because(format!("access review of service account {account}"), "allowed now")
+                }
                 _ => judgement,
             };
         }
-        match allowed {
-            Some(false) => Judgement::failing(Reason::GcRbac).because(review, "denied"),
-            _ => Judgement::failing(Reason::GcPodFailed).because(name, describe(pod)),
+        match refusal {
+            Some(denied) => Judgement::failing(Reason::GcRbac).because(denied.field, denied.value),
+            None => Judgement::failing(Reason::GcPodFailed).because(name, describe(pod)),
         }
     }
 

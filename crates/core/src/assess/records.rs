@@ -9,6 +9,7 @@ use crate::model::context::Context;
 use crate::model::location;
 use crate::model::location::{Location, LocationError, Resolved};
 use crate::model::strategy::StrategySource;
+use crate::model::variables;
 use crate::reason::Reason;
 use std::collections::{HashMap, HashSet};
 
@@ -22,6 +23,8 @@ pub(crate) struct Record<'a> {
     pub resolved: Result<Resolved, LocationError>,
     /// The location that completes one with only a key.
     pub base: Option<&'a ArtifactLocation>,
+    /// The text of that location with a variable, which GC takes as it stands.
+    pub raw_text: Option<&'a str>,
     /// The number of its location within [`Records`]; equal locations have equal numbers.
     pub place: usize,
 }
@@ -196,13 +199,34 @@ impl<'a> Case<'a> {
                 true => None,
                 false => *base.get_or_insert_with(|| self.base(node)),
             };
-            let resolved = location::resolve(&artifact.location, base);
+            let raw_text = base.and_then(variables::variable);
+            let told =
+                raw_text.and(base).and_then(|base| variables::filled(base, |name| self.value(node, name)));
+            let resolved = location::resolve(&artifact.location, told.as_ref().or(base));
             let resolved = resolved.and_then(|resolved| {
                 let lost = resolved.relocated && *untold.get_or_insert_with(|| self.lacks_template(node));
                 if lost { Err(LocationError::NoTemplate) } else { Ok(resolved) }
             });
-            Record { node, artifact, strategy, source, account, resolved, base, place: 0 }
+            Record { node, artifact, strategy, source, account, resolved, base, raw_text, place: 0 }
         })
+    }
+
+    /// Returns the value that a variable had when the node's pod was made, if the workflow shows it.
+    fn value(&self, node: &NodeStatus, name: &str) -> Option<String> {
+        let meta = &self.workflow.metadata;
+        match name {
+            "workflow.name" => Some(meta.name.clone()),
+            "workflow.namespace" => Some(meta.namespace.clone()),
+            "workflow.uid" => Some(meta.uid.clone()),
+            _ => match name.strip_prefix("workflow.parameters.") {
+                Some(name) => {
+                    let stored = self.workflow.status.stored_workflow_template_spec.as_ref();
+                    let default = || stored?.arguments.value(name);
+                    self.workflow.spec.arguments.value(name).or_else(default).map(str::to_owned)
+                }
+                None => node.inputs.value(name.strip_prefix("inputs.parameters.")?).map(str::to_owned),
+            },
+        }
     }
 
     /// Returns the location from which a key of this node is completed.

@@ -1,6 +1,7 @@
 //! Adds an artifact's objects in storage to its report, and corrects the verdict accordingly.
 
 use crate::model::assessment::{ArtifactReport, Evidence, Note};
+use crate::model::engine::StorageEngine;
 use crate::model::object::{ObjectFacts, is_within};
 use crate::model::stored::{Copies, Stored, class};
 use crate::reason::Reason;
@@ -47,9 +48,12 @@ impl ArtifactReport {
         let mut stored = Stored::default();
         let mut own = 0_u64;
         let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
+        let engine = self.location.as_ref().map(|location| location.engine);
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
         let (mut beside, mut first) = (0_u64, "");
+        let mut exact = false;
         for object in objects {
+            exact |= object.key == key;
             if !is_part(&object.key, key) {
                 // Argo's driver for Azure treats it as a part of the directory.
                 if object.key.starts_with(key) {
@@ -85,6 +89,14 @@ impl ArtifactReport {
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
+            // Argo's driver for GCS deletes the object of the key alone, and there is none.
+            Verdict::Covered if present && !exact && engine == Some(StorageEngine::Gcs) => {
+                self.verdict = Verdict::Failing;
+                self.reason = Some(Reason::GcsDirectory);
+                let found = format!("{} objects below the key, none of that name", stored.objects);
+                self.evidence.push(Evidence::new("storage", found));
+                self.notes.retain(|note| note.reason != Reason::GcsDirectory);
+            }
             Verdict::Uncovered if !present => {
                 // It needs nobody to delete it: after a purge that could not be recorded, this is what tells.
                 self.verdict = Verdict::Collected;
@@ -193,6 +205,29 @@ mod tests {
         report.confirm([], None);
         assert_eq!((report.verdict, report.reason), (Verdict::Collected, None));
         assert!(report.notes.iter().any(|note| note.reason == Reason::RecordedButMissing));
+    }
+
+    #[test]
+    fn a_directory_of_gcs_fails_before_argo_tries() {
+        let found = |engine, objects: &[ObjectFacts]| {
+            let mut report = artifact(Verdict::Covered);
+            report.notes.push(Note { reason: Reason::GcsDirectory, detail: String::new() });
+            if let Some(location) = &mut report.location {
+                location.engine = engine;
+            }
+            report.confirm(objects, None);
+            (report.verdict, report.reason, report.notes.len())
+        };
+        let failing = (Verdict::Failing, Some(Reason::GcsDirectory), 0);
+        let covered = (Verdict::Covered, None, 1);
+        let below = [object("a/b/1", 2), object("a/b/2", 3)];
+        assert_eq!(found(StorageEngine::Gcs, &below), failing);
+        assert_eq!(found(StorageEngine::Gcs, &[object("a/b", 2)]), covered);
+        assert_eq!(found(StorageEngine::Gcs, &[object("a/b", 2), object("a/b/1", 3)]), covered);
+        // Others delete what is below.
+        assert_eq!(found(StorageEngine::Azure, &below), covered);
+        // What is beside it is another's.
+        assert_eq!(found(StorageEngine::Gcs, &[object("a/bc", 2)]), (Verdict::Covered, None, 2));
     }
 
     #[test]

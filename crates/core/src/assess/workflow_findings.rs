@@ -164,6 +164,7 @@ impl<'a> Case<'a> {
                     source,
                     account: self.policy.service_account(artifact),
                     base,
+                    raw_text: None,
                     place: 0,
                     resolved: location::resolve(&artifact.location, base),
                 };

@@ -2,81 +2,14 @@
 //! this explains.
 
 use crate::doctor::cause::Cause;
-use crate::doctor::symptom::{Account, Symptom, symptom};
+use crate::doctor::symptom::{Symptom, symptom};
+use crate::model::account::{Account, Standing};
 use crate::model::assessment::Evidence;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of workflows named per account; any others are only counted.
 const NAMES: usize = 20;
-
-/// An answer of the server, which may be unknown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    Yes,
-    No,
-    #[default]
-    Unknown,
-}
-
-impl From<bool> for Answer {
-    fn from(yes: bool) -> Self {
-        if yes { Self::Yes } else { Self::No }
-    }
-}
-
-impl Answer {
-    /// Returns the word that users read.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// The facts about a service account: whether it exists, and has the permissions that a GC pod needs
-/// (`docs/argo-gc.md#gc-pod`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Standing {
-    pub exists: Answer,
-    /// Permission to `list` workflowartifactgctasks.
-    pub list: Answer,
-    /// Permission to `watch` workflowartifactgctasks.
-    pub watch: Answer,
-    /// Permission to `patch` workflowartifactgctasks/status.
-    pub patch_status: Answer,
-    /// The reason why an answer is unknown; empty if none is.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub why: String,
-}
-
-impl Standing {
-    fn not_asked() -> Self {
-        Self { why: "files hold no permissions".to_owned(), ..Self::default() }
-    }
-
-    /// Returns the permissions that the account certainly lacks.
-    fn lacks(&self) -> Vec<&'static str> {
-        let rights = [
-            (self.list, "list workflowartifactgctasks"),
-            (self.watch, "watch workflowartifactgctasks"),
-            (self.patch_status, "patch workflowartifactgctasks/status"),
-        ];
-        rights.into_iter().filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| right).collect()
-    }
-
-    fn is_unknown(&self) -> bool {
-        [self.list, self.watch, self.patch_status].contains(&Answer::Unknown)
-    }
-
-    fn is_missing(&self) -> bool {
-        self.exists == Answer::No
-    }
-}
 
 /// The workflows that rely on a service account.
 #[derive(Debug, Clone, Default)]
@@ -138,7 +71,10 @@ pub(crate) fn facts(
         namespace: account.namespace.clone(),
         name: account.name.clone(),
         workflows: reliance.workflows(),
-        standing: standings.get(account).cloned().unwrap_or_else(Standing::not_asked),
+        standing: standings.get(account).cloned().unwrap_or_else(|| Standing {
+            why: "no role binding among the files names it".to_owned(),
+            ..Standing::default()
+        }),
     });
     facts.collect()
 }
@@ -146,23 +82,25 @@ pub(crate) fn facts(
 /// Changes the cause of a symptom to its service account if that explains it. Returns a second symptom if the
 /// account's permissions are unknown.
 pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standing) -> Option<Symptom> {
-    let lacks = standing.lacks();
-    if standing.is_missing() && symptom.cause != Cause::AdmissionRefused {
+    if let Some(missing) = standing.absence(account)
+        && symptom.cause != Cause::AdmissionRefused
+    {
         symptom.cause = Cause::AccountMissing;
-        symptom.subject = subject(account);
-        symptom.evidence.insert(0, missing(account));
+        symptom.subject = account.to_string();
+        symptom.evidence.insert(0, missing);
         return None;
     }
     let failed = matches!(symptom.cause, Cause::PodFailed | Cause::Rights);
     if !failed {
         return None;
     }
-    if !lacks.is_empty() {
+    if let Some(denied) = standing.refusal(account) {
         symptom.cause = Cause::Rights;
-        symptom.evidence.insert(0, denied(account, &lacks));
+        symptom.evidence.retain(|evidence| evidence.field != denied.field);
+        symptom.evidence.insert(0, denied);
     }
     if symptom.cause == Cause::Rights {
-        symptom.subject = subject(account);
+        symptom.subject = account.to_string();
         return None;
     }
     standing.is_unknown().then(|| unchecked(account, standing, &symptom.name))
@@ -171,42 +109,26 @@ pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standi
 /// Predicts the failure of collections that are still to come.
 pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Standing) -> Option<Symptom> {
     let first = reliance.waiting.first()?;
-    let lacks = standing.lacks();
     let about = |cause, evidence| Symptom {
-        subject: subject(account),
+        subject: account.to_string(),
         evidence: vec![evidence],
         account: Some(account.name.clone()),
         ..symptom(cause, &account.namespace, first)
     };
-    if standing.is_missing() {
-        return Some(about(Cause::AccountMissing, missing(account)));
+    if let Some(missing) = standing.absence(account) {
+        return Some(about(Cause::AccountMissing, missing));
     }
-    if !lacks.is_empty() {
-        return Some(about(Cause::Rights, denied(account, &lacks)));
+    if let Some(denied) = standing.refusal(account) {
+        return Some(about(Cause::Rights, denied));
     }
     standing.is_unknown().then(|| unchecked(account, standing, first))
 }
 
 fn unchecked(account: &Account, standing: &Standing, workflow: &str) -> Symptom {
+    let field = format!("access review of service account {account}");
     Symptom {
-        evidence: vec![Evidence::new(review(account), format!("not checked: {}", standing.why))],
+        evidence: vec![Evidence::new(field, format!("not checked: {}", standing.why))],
         account: Some(account.name.clone()),
         ..symptom(Cause::RightsUnchecked, &account.namespace, workflow)
     }
-}
-
-fn missing(account: &Account) -> Evidence {
-    Evidence::new(format!("ServiceAccount/{} in {}", account.name, account.namespace), "does not exist")
-}
-
-fn denied(account: &Account, lacks: &[&str]) -> Evidence {
-    Evidence::new(review(account), format!("may not {}", lacks.join(", ")))
-}
-
-fn review(account: &Account) -> String {
-    format!("access review of service account {}", subject(account))
-}
-
-fn subject(Account { namespace, name }: &Account) -> String {
-    format!("{namespace}/{name}")
 }

@@ -49,6 +49,8 @@ causes! {
         "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
     RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have their permissions could not be checked"
         "That nobody could say is no sign that they have them.",
+    ControllerRights "controller-rights" "The controller's service account lacks rights for artifact GC"
+        "It makes tasks and GC pods as this account; up to v4.1.2 and v4.0.10 a failed attempt is not made again.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
         "The controller only logs that a webhook, policy or quota refused it; up to v4.1.2 and v4.0.10 it does not try again.",
     PodUnschedulable "pod-unschedulable" "No node takes the GC pod"
@@ -71,8 +73,8 @@ causes! {
         "The pod failed, or its deletes did; its log and its task would say which.",
     InstanceIdLabel "instance-id-label" "The controller does not see its own GC pods"
         "They carry the instance ID under a label it does not look for.",
-    PodLost "pod-lost" "The GC pod is gone, and nobody took up its result"
-        "Its task is still there. It was never made, or was evicted or deleted; none is started in its place.",
+    PodLost "pod-lost" "The GC pod was refused or is gone, and nobody took up its result"
+        "Its task is still there. A webhook, policy, quota or owner check refused the pod, or it was evicted or deleted.",
     WithoutPod "processed-without-pod" "Recorded as processed, without any GC pod"
         "The controller failed before it made a task or pod, and recorded the strategy as processed anyway.",
     InlineTemplates "inline-templates" "An inline template ends the collection for the whole workflow"
@@ -118,6 +120,9 @@ impl Cause {
         Some(match reason {
             R::FeatureOff => Self::FeatureOff,
             R::Unmanaged => Self::Unmanaged,
+            R::NoController => Self::NoController,
+            R::ControllerRights => Self::ControllerRights,
+            R::ServiceAccountMissing => Self::AccountMissing,
             R::NeverTakenUp => Self::NeverTakenUp,
             R::ControllerTooOld | R::LongNames | R::Wftref34 => Self::ControllerVersion,
             R::GcRbac => Self::Rights,
@@ -154,6 +159,11 @@ impl Cause {
             R::NodesOffloaded | R::NodesUnreadable | R::NodesUnseen | R::GcObjectsUnread => Self::Unseen,
             _ => return None,
         })
+    }
+
+    /// Returns true if the cause is a controller, or the lack of one.
+    pub(crate) fn is_of_controller(self) -> bool {
+        matches!(self, Self::NoController | Self::FeatureOff | Self::Unmanaged | Self::ControllerRights)
     }
 
     /// Returns true if the pods' service account could be the true cause.

@@ -4,6 +4,7 @@ use crate::argo::artifact::ArtifactGc;
 use crate::argo::config;
 use crate::argo::config::Repository;
 use crate::argo::related::ConfigMap;
+use crate::model::account::Answer;
 use crate::model::context::{Controller, Controllers};
 use crate::model::gap::Gap;
 use serde::Serialize;
@@ -23,6 +24,10 @@ pub struct ControllerFacts {
     /// The single namespace it manages; null for all.
     pub managed_namespace: Option<String>,
     pub replicas: i32,
+    /// What its service account certainly may not do of what artifact GC needs.
+    pub lacks: Vec<String>,
+    /// Whether GC pods pass the admission plugin OwnerReferencesPermissionEnforcement, where that is on.
+    pub owns_gc_pods: Answer,
     /// The settings of its ConfigMap; null if it could not be read.
     pub config: Option<ConfigFacts>,
 }
@@ -58,6 +63,8 @@ pub struct RepositoryFacts {
     pub engine: &'static str,
     pub bucket: String,
     pub key_format: String,
+    /// True if the logs of every pod are kept there.
+    pub archive_logs: bool,
     /// The ways in which keys of different workflows can collide; empty if they can't.
     pub hazards: Vec<String>,
 }
@@ -69,6 +76,7 @@ impl RepositoryFacts {
             engine: repository.engine,
             bucket: repository.bucket.clone(),
             key_format: repository.key_format.clone(),
+            archive_logs: repository.archive_logs,
             hazards: hazards(&repository.key_format),
         }
     }
@@ -87,6 +95,7 @@ pub fn controllers(controllers: &Controllers) -> (Vec<ControllerFacts>, Vec<Repo
 
 fn facts(controller: &Controller, all: &Controllers) -> ControllerFacts {
     let version = all.version.or(controller.version);
+    let rights = controller.rights.clone().unwrap_or_default();
     ControllerFacts {
         namespace: controller.namespace.clone(),
         name: controller.name.clone(),
@@ -95,6 +104,8 @@ fn facts(controller: &Controller, all: &Controllers) -> ControllerFacts {
         artifact_gc_enabled: controller.gc_enabled,
         managed_namespace: controller.managed_namespace.clone(),
         replicas: controller.replicas.unwrap_or(1),
+        lacks: rights.lacks.iter().map(ToString::to_string).collect(),
+        owns_gc_pods: rights.owns,
         config: controller.config.as_ref().map(|config| ConfigFacts {
             workflow_defaults: config.default_gc.as_ref().map(defaults),
             parallelism: config.parallelism,
@@ -130,29 +141,37 @@ pub fn repositories_of(map: &ConfigMap, found: &mut Vec<RepositoryFacts>, gaps: 
     }
 }
 
-/// Returns the ways in which keys of a format can collide: between pods of a run, between runs, or between namespaces
-/// and with a later workflow of the same name.
+/// Returns the ways in which keys of a format can collide: between pods, between runs, or between namespaces and with a
+/// later workflow of the same name.
 ///
 /// A `generateName` makes names differ in practice, but nothing enforces it.
 pub fn hazards(key_format: &str) -> Vec<String> {
     let holds =
         |variable: &str| key_format.split("{{").skip(1).any(|rest| rest.trim_start().starts_with(variable));
+    let names_pod = holds("pod.name") || holds("node.name");
     let mut hazards = Vec::new();
-    if !holds("pod.name") {
-        hazards.push("without {{pod.name}}, pods of one run write over each other's keys".to_owned());
-    }
     if holds("workflow.uid") {
+        hazards.extend((!names_pod).then(pods_of_a_run));
         return hazards;
     }
-    if !holds("workflow.name") && !holds("pod.name") {
-        hazards.push("it names no workflow: every run writes the same keys".to_owned());
-    } else if !holds("workflow.namespace") {
+    if !holds("workflow.name") && !names_pod {
+        hazards.push(
+            "it names neither workflow nor pod: every pod of every run writes the same keys".to_owned(),
+        );
+        return hazards;
+    }
+    hazards.extend((!names_pod).then(pods_of_a_run));
+    if !holds("workflow.namespace") {
         hazards.push(
             "without {{workflow.uid}} or {{workflow.namespace}}, workflows of one name in two namespaces share keys"
                 .to_owned(),
         );
     }
     hazards
+}
+
+fn pods_of_a_run() -> String {
+    "it names no pod: artifacts of one name, as logs, of all pods of a run share a key".to_owned()
 }
 
 #[cfg(test)]
@@ -164,8 +183,8 @@ mod tests {
         assert_eq!(hazards("{{workflow.name}}/{{pod.name}}").len(), 1);
         assert!(hazards("{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}").is_empty());
         assert!(hazards("x/{{ workflow.uid }}/{{pod.name}}").is_empty());
-        let constant = hazards("logs/{{workflow.creationTimestamp.Y}}");
-        assert!(constant[0].contains("pods of one run") && constant[1].contains("every run"));
-        assert_eq!(hazards("{{workflow.uid}}").len(), 1);
+        assert!(hazards("logs/{{workflow.creationTimestamp.Y}}")[0].contains("every pod of every run"));
+        assert!(hazards("{{workflow.uid}}")[0].contains("all pods of a run"));
+        assert_eq!(hazards("logs/{{workflow.name}}").len(), 2);
     }
 }

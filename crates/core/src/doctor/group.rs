@@ -3,9 +3,11 @@
 use crate::doctor::account::Reliance;
 use crate::doctor::cause::Cause;
 use crate::doctor::members::{GroupMembers, Name, NamedObject};
+use crate::doctor::purges::PurgeCommand;
 use crate::doctor::repair;
-use crate::doctor::repair::{PurgeCommand, Repair};
-use crate::doctor::symptom::{Account, Symptom};
+use crate::doctor::step::Repair;
+use crate::doctor::symptom::Symptom;
+use crate::model::account::Account;
 use crate::model::assessment::Evidence;
 use crate::model::context::Context;
 use crate::reason::Reason;

@@ -1,6 +1,6 @@
 //! The workflows that share a cause, counted and named up to a limit.
 
-use crate::doctor::symptom::Account;
+use crate::model::account::Account;
 use crate::model::assessment::Evidence;
 use crate::reason::Reason;
 use serde::Serialize;

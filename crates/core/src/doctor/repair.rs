@@ -1,67 +1,18 @@
 //! Builds the repair for each cause: the exact command or YAML.
-//!
-//! Names come from objects that users write. No command is printed for a name that is not a plain Kubernetes
-//! name, because users paste the commands into shells and apply the YAML to clusters.
 
-use crate::argo::gc_role::gc_role;
+use crate::argo::gc_role::{controller_role, gc_role};
 use crate::argo::names;
 use crate::doctor::cause::Cause;
 use crate::doctor::members::{GroupMembers, Name, NamedObject};
-use crate::doctor::symptom::Account;
+use crate::doctor::purges::{PurgeCommand, by_namespace, passed_over, purge};
+use crate::doctor::step::{NAMES, Repair, is_plain};
+use crate::model::account::Account;
 use crate::model::context::Context;
-use serde::Serialize;
+use crate::reason::Reason;
 use std::collections::BTreeMap;
 
-/// The most names in one command.
-const NAMES: usize = 20;
-
-/// A purge as a step of a repair. Its caller words the command.
-#[derive(Debug)]
-pub struct PurgeStep<'a> {
-    pub namespace: &'a str,
-    pub workflows: &'a [&'a str],
-    /// True if the finalizers are removed as well.
-    pub release_finalizers: bool,
-}
-
-/// Words the command of a purge.
-pub type PurgeCommand<'a> = &'a dyn Fn(&PurgeStep<'_>) -> String;
-
-/// One step of a repair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Repair {
-    /// The description of the step.
-    pub what: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub commands: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub yaml: Option<String>,
-    /// True if the YAML is whole objects for `kubectl apply -f -`; else it is a part of a workflow's spec.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub apply: bool,
-}
-
-impl Repair {
-    fn say(what: impl Into<String>) -> Self {
-        Self { what: what.into(), commands: Vec::new(), yaml: None, apply: false }
-    }
-
-    fn run(mut self, commands: impl IntoIterator<Item = String>) -> Self {
-        self.commands.extend(commands);
-        self
-    }
-
-    fn yaml(mut self, yaml: String) -> Self {
-        self.yaml = Some(yaml);
-        self
-    }
-
-    fn apply(mut self, yaml: String) -> Self {
-        self.apply = true;
-        self.yaml(yaml)
-    }
-}
+/// The subject of artifacts whose bucket was made of a variable that nothing shows.
+pub(crate) const UNTOLD: &str = "param-archive-location, bucket unknown";
 
 /// Returns the steps that fix a cause for these workflows, in the order to carry them out.
 pub(crate) fn of(
@@ -78,6 +29,7 @@ pub(crate) fn of(
         Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, command)).collect(),
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
+        Cause::ControllerRights => controller_rights(subject, context).into_iter().collect(),
         Cause::RightsUnchecked => vec![unchecked(members)],
         Cause::PodUnschedulable => vec![describe("Make room for it, or let it go elsewhere", members)],
         Cause::PodImage => vec![describe("Make the image available, or correct its name", members)],
@@ -95,6 +47,14 @@ pub(crate) fn of(
         Cause::WithoutPod | Cause::NotRecorded | Cause::Overdue => vec![controller_log(context)],
         Cause::TaskLeftOver => left_over(members),
         Cause::OtherFinalizer => other_finalizer(subject, members),
+        Cause::PodLost => refused(members, context),
+        Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
+        Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
+            vec![Repair::say(
+                "See that the bucket is yours. If it is none of the controllers' repositories, what is in it is kept \
+                 until you name it as one.",
+            )]
+        }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
     // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
@@ -114,9 +74,8 @@ pub(crate) fn of(
             | Cause::ParallelismHeld
             | Cause::Unseen
     );
-    let stuck = members.workflows.iter().filter(|(_, stuck)| **stuck).map(|(name, _)| name);
-    if !heals {
-        repairs.extend(purge(stuck, command));
+    if !heals && subject != UNTOLD {
+        repairs.extend(purge(members, command));
     }
     repairs
 }
@@ -146,40 +105,6 @@ fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
-/// finalizers.
-fn purge<'a>(workflows: impl Iterator<Item = &'a Name>, command: PurgeCommand<'_>) -> Option<Repair> {
-    let commands = purge_commands(workflows, true, command);
-    let what = "Delete what is left, see that it is gone, and release the finalizers:";
-    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
-}
-
-/// Returns the step for workflows that completed without the finalizer, which no controller will look at again.
-fn passed_over(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
-    let without = members.workflows.iter().filter(|(_, stuck)| !**stuck).map(|(name, _)| name);
-    let commands = purge_commands(without, false, command);
-    let what = "Those that completed without the finalizer are not looked at again; delete what they left:";
-    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
-}
-
-fn purge_commands<'a>(
-    workflows: impl Iterator<Item = &'a Name>,
-    release_finalizers: bool,
-    command: PurgeCommand<'_>,
-) -> Vec<String> {
-    let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for Name { namespace, name } in
-        workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name))
-    {
-        by_namespace.entry(namespace).or_default().push(name);
-    }
-    let commands = by_namespace.into_iter().flat_map(|(namespace, names)| {
-        let step = |workflows| command(&PurgeStep { namespace, workflows, release_finalizers });
-        names.chunks(NAMES).map(step).collect::<Vec<_>>()
-    });
-    commands.collect()
 }
 
 fn no_controller(subject: &str) -> Vec<Repair> {
@@ -223,9 +148,11 @@ fn unmanaged(members: &GroupMembers, context: &Context) -> Vec<Repair> {
         "" => format!("{}-", names::INSTANCE_ID),
         id => format!("{}={id} --overwrite", names::INSTANCE_ID),
     };
-    let plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
-    let commands = plain.map(|Name { namespace, name }| {
-        format!("kubectl label workflows.argoproj.io -n {namespace} {name} {label}")
+    let commands = by_namespace(members.workflows.keys()).into_iter().flat_map(|(namespace, names)| {
+        let label = |names: &[&str]| {
+            format!("kubectl label workflows.argoproj.io -n {namespace} {} {label}", names.join(" "))
+        };
+        names.chunks(NAMES).map(label).collect::<Vec<_>>()
     });
     vec![Repair::say("Give the workflows the controller's instance ID:").run(commands)]
 }
@@ -261,6 +188,48 @@ fn role(Account { namespace, name }: &Account) -> Option<String> {
     (is_plain(namespace) && is_plain(name)).then(|| {
         format!(gc_role!("{namespace}", "artifact-gc-{name}", "{name}"), namespace = namespace, name = name)
     })
+}
+
+/// The rights of a controller's account, in all namespaces or in the one that it manages.
+fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
+    let mut seen = context.controllers.seen.iter();
+    let controller = seen.find(|controller| controller.account().to_string() == subject)?;
+    let Account { namespace, name } = controller.account();
+    if !is_plain(&namespace) || !is_plain(&name) {
+        return None;
+    }
+    let yaml = format!(
+        controller_role!("artifact-gc-{namespace}-{name}", "{namespace}", "{name}"),
+        namespace = namespace,
+        name = name
+    );
+    let within = controller.managed_namespace.as_ref().or(controller.within.as_ref());
+    let yaml = match within.filter(|within| is_plain(within)) {
+        None => yaml,
+        Some(within) => yaml
+            .replace("ClusterRole", "Role")
+            .replace("\nmetadata:\n", &format!("\nmetadata:\n  namespace: {within}\n")),
+    };
+    Some(
+        Repair::say(format!("Grant {name} in {namespace} what artifact GC needs of a controller:"))
+            .apply(yaml),
+    )
+}
+
+/// Steps for a task without its pod: what refused the pod, and the right that owner checks ask for.
+fn refused(members: &GroupMembers, context: &Context) -> Vec<Repair> {
+    let mut repairs = vec![controller_log(context)];
+    let namespace = members.workflows.keys().next().map_or("", |name| name.namespace.as_str());
+    let lacks = context.controllers.seen.iter().find(|controller| {
+        let rights = context.related.controller_rights(controller, namespace);
+        rights.owner_refusal(&controller.account()).is_some()
+    });
+    repairs.extend(lacks.and_then(|controller| {
+        let grant = controller_rights(&controller.account().to_string(), context)?;
+        let what = "If it says \"cannot set blockOwnerDeletion\" there, grant the controller the right that is missing:";
+        Some(Repair { what: what.to_owned(), ..grant })
+    }));
+    repairs
 }
 
 fn unchecked(members: &GroupMembers) -> Repair {
@@ -379,14 +348,18 @@ fn instance_label(id: &str) -> Vec<Repair> {
 }
 
 fn left_over(members: &GroupMembers) -> Vec<Repair> {
-    let commands = objects(members).map(|(namespace, task)| {
-        format!("kubectl delete workflowartifactgctasks.argoproj.io -n {namespace} {task}")
+    let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    objects(members).for_each(|(namespace, task)| by_namespace.entry(namespace).or_default().push(task));
+    let commands = by_namespace.into_iter().flat_map(|(namespace, tasks)| {
+        let delete = |tasks: &[&str]| {
+            format!("kubectl delete workflowartifactgctasks.argoproj.io -n {namespace} {}", tasks.join(" "))
+        };
+        tasks.chunks(NAMES).map(delete).collect::<Vec<_>>()
     });
     vec![Repair::say("See to what its spec names (inspect, orphans), then delete it:").run(commands)]
 }
 
-/// Returns the step that removes another finalizer, with a patch that fails if the finalizer is no longer at
-/// its index.
+/// Returns the step that removes another finalizer.
 fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if matches!(finalizer, "foregroundDeletion" | "orphan") {
         return vec![Repair::say(
@@ -397,6 +370,11 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
         return vec![Repair::say(what)];
     }
+    vec![Repair::say(what).run(remove_finalizers(finalizer, members))]
+}
+
+/// Returns patches that fail if the finalizer is no longer at its index.
+fn remove_finalizers(finalizer: &str, members: &GroupMembers) -> Vec<String> {
     let plain =
         members.objects.iter().filter(|named| is_plain(&named.namespace) && is_plain(&named.workflow));
     let commands = plain.map(|NamedObject { namespace, workflow, object: at }| {
@@ -406,27 +384,20 @@ fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
              {{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{at}\"}}]'"
         )
     });
-    vec![Repair::say(what).run(commands)]
+    commands.collect()
+}
+
+/// The step for artifacts in a bucket that nothing names any more.
+fn by_hand(members: &GroupMembers) -> Repair {
+    let what = "Nothing shows the value of the variable. Find the bucket from the run's manifest, and delete the keys of the \
+                artifacts there by hand; then take the finalizer off:";
+    Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
 }
 
 /// Returns namespace and name of the pods or tasks that the repair names.
 fn objects(members: &GroupMembers) -> impl Iterator<Item = (&str, &str)> {
     let objects = members.objects.iter().map(|named| (named.namespace.as_str(), named.object.as_str()));
     objects.filter(|(namespace, object)| is_plain(namespace) && is_plain(object))
-}
-
-/// Returns true if a name is a plain Kubernetes name, which has the same meaning in a shell, in YAML and in a
-/// path. An all-digit name is refused because it would be a number in YAML, as are `true` and similar words.
-pub(crate) fn is_plain(name: &str) -> bool {
-    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let number = name.chars().all(|c| c.is_ascii_digit() || ".e".contains(c));
-    let word = matches!(name, "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
-    name.starts_with(ends)
-        && name.ends_with(ends)
-        && name.chars().all(|c| ends(c) || "-.".contains(c))
-        && name.len() <= 253
-        && !number
-        && !word
 }
 
 const MEMORY: &str = "\
@@ -443,32 +414,9 @@ spec:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::members::Name;
-
-    fn words(step: &PurgeStep<'_>) -> String {
-        let more = if step.release_finalizers { " --release-finalizer" } else { "" };
-        format!("purge {}{more}", step.workflows.join(" "))
-    }
 
     #[test]
-    fn odd_names_get_no_command() {
-        for odd in
-            ["", "-x", "a b", "a;b", "A", "a\nb", "a'b", "$(x)", "true", "123", "1e5", "a:b", "a/b", "a-"]
-        {
-            assert!(!is_plain(odd), "{odd:?}");
-        }
-        assert!(is_plain("etl-nightly-1795053600") && is_plain("a.b") && is_plain("default"));
-        let odd = Name { namespace: "ml".into(), name: "x; rm".into() };
-        assert_eq!(purge([&odd].into_iter(), &words), None);
+    fn odd_names_get_no_role() {
         assert_eq!(role(&Account::new("ml", "x\nrules: [{apiGroups: ['*']}]")), None);
-    }
-
-    #[test]
-    fn many_names_take_several_commands() {
-        let names: Vec<Name> =
-            (0..45).map(|n| Name { namespace: "ml".into(), name: format!("w{n}") }).collect();
-        let commands = purge(names.iter(), &words).map(|repair| repair.commands).unwrap_or_default();
-        assert_eq!(commands.len(), 3);
-        assert!(commands[2].ends_with(" w44 --release-finalizer"), "{commands:?}");
     }
 }

@@ -5,19 +5,6 @@ use crate::model::assessment::Evidence;
 use crate::reason::Reason;
 use std::collections::BTreeSet;
 
-/// A service account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Account {
-    pub namespace: String,
-    pub name: String,
-}
-
-impl Account {
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
-    }
-}
-
 /// One sign of a cause in one workflow.
 #[derive(Debug, Clone)]
 pub(crate) struct Symptom {

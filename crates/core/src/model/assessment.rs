@@ -84,6 +84,13 @@ pub struct ArtifactReport {
     pub stored: Option<Stored>,
 }
 
+impl ArtifactReport {
+    /// Returns true if Argo's collection is still to come, and succeeds if somebody mends what is in its way.
+    pub fn is_to_come(&self) -> bool {
+        self.when.is_some()
+    }
+}
+
 /// A problem of a workflow itself, as opposed to one of its artifacts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {

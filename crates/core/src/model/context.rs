@@ -5,6 +5,8 @@ use crate::argo::meta::Meta;
 use crate::argo::names;
 use crate::argo::related::*;
 use crate::argo::version::Version;
+use crate::model::account::{Account, ControllerRights, Standing};
+use crate::model::roles::Roles;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,6 +39,8 @@ pub struct Controller {
     pub config: Option<ControllerConfig>,
     /// `spec.replicas` of its Deployment; none means one replica.
     pub replicas: Option<i32>,
+    /// What the API server says of its account's rights; none if it was not asked.
+    pub rights: Option<ControllerRights>,
 }
 
 /// A Deployment that looks like a controller and does not count.
@@ -109,8 +113,10 @@ pub struct Related {
     templates: HashMap<(String, String), bool>,
     /// The kinds that were read completely, in all namespaces (none) or in one.
     read: BTreeSet<(RelatedKind, Option<String>)>,
-    /// The answers of access reviews: true if the service account has the permissions that a GC pod needs.
-    rights: BTreeMap<(String, String), bool>,
+    /// What the API server says of the service accounts of GC pods.
+    standings: BTreeMap<Account, Standing>,
+    /// The roles of files, which count for accounts of which the API server says nothing.
+    pub roles: Roles,
 }
 
 /// The related objects of one workflow.
@@ -166,9 +172,9 @@ impl Related {
         self.templates.insert((template.metadata.namespace.clone(), template.metadata.name.clone()), asks);
     }
 
-    /// Records the answer of an access review for a GC pod's service account.
-    pub fn add_right(&mut self, namespace: &str, account: &str, allowed: bool) {
-        self.rights.insert((namespace.to_owned(), account.to_owned()), allowed);
+    /// Records what the API server says of a GC pod's service account.
+    pub fn add_standing(&mut self, account: Account, standing: Standing) {
+        self.standings.insert(account, standing);
     }
 
     /// Records that a kind was read completely, in one namespace or (none) in all.
@@ -201,16 +207,22 @@ impl Related {
         self.templates.get(&(namespace.to_owned(), name.to_owned())).copied()
     }
 
-    /// Returns true if the service account has the permissions that a GC pod needs; none if this is unknown.
-    pub fn may_collect(&self, namespace: &str, account: &str) -> Option<bool> {
-        self.rights.get(&(namespace.to_owned(), account.to_owned())).copied()
+    /// Returns what is known of a GC pod's service account; none if nothing is.
+    pub fn standing(&self, account: &Account) -> Option<Standing> {
+        self.standings.get(account).cloned().or_else(|| self.roles.standing(account))
+    }
+
+    /// Returns what is known of the rights of a controller's account in a namespace.
+    pub fn controller_rights(&self, controller: &Controller, namespace: &str) -> ControllerRights {
+        let by_files = || self.roles.controller_rights(&controller.account(), namespace);
+        controller.rights.clone().unwrap_or_else(by_files)
     }
 
     /// Returns the service accounts of failed GC pods, by namespace, which are worth an access review.
-    pub fn failed_accounts(&self) -> BTreeSet<(String, String)> {
+    pub fn failed_accounts(&self) -> BTreeSet<Account> {
         let pods = self.of.values().flat_map(|of| &of.pods);
         pods.filter(|pod| pod.status.phase == "Failed")
-            .map(|pod| (pod.metadata.namespace.clone(), pod.account().to_owned()))
+            .map(|pod| Account::new(&pod.metadata.namespace, pod.account()))
             .collect()
     }
 

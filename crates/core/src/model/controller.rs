@@ -3,6 +3,7 @@
 use crate::argo::config::ControllerConfig;
 use crate::argo::related::{ConfigMap, Container, Deployment};
 use crate::argo::version::Version;
+use crate::model::account::Account;
 use crate::model::context::Controller;
 
 /// common.ConfigMapName, workflow/common/common.go@v4.1.2.
@@ -23,10 +24,7 @@ impl Controller {
         Some(Self {
             namespace: own.clone(),
             name: deployment.metadata.name.clone(),
-            account: match deployment.spec.template.spec.service_account_name.as_str() {
-                "" => "default".to_owned(),
-                named => named.to_owned(),
-            },
+            account: Account::new("", &deployment.spec.template.spec.service_account_name).name,
             within: None,
             version: Version::from_image(&container.image),
             instance_id: None,
@@ -34,7 +32,13 @@ impl Controller {
             managed_namespace,
             config: None,
             replicas: deployment.spec.replicas,
+            rights: None,
         })
+    }
+
+    /// Returns the service account that it runs as.
+    pub fn account(&self) -> Account {
+        Account::new(&self.namespace, &self.account)
     }
 
     /// Returns the name of the ConfigMap that a Deployment's controller reads.
@@ -74,12 +78,16 @@ impl Controller {
     }
 }
 
-/// Returns the container that runs the controller.
+/// Returns the container that runs the controller: by its image's name, or by its command where the image has another name,
+/// as in OpenShift AI.
 fn container(deployment: &Deployment) -> Option<&Container> {
+    const PROGRAM: &str = "workflow-controller";
     deployment.spec.template.spec.containers.iter().find(|container| {
         let name = container.image.split('@').next().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or_default();
-        name.split(':').next().is_some_and(|name| name.ends_with("workflow-controller"))
+        let runs =
+            container.command.first().is_some_and(|program| program.rsplit('/').next() == Some(PROGRAM));
+        runs || name.split(':').next().is_some_and(|name| name.ends_with(PROGRAM))
     })
 }
 
@@ -163,6 +171,24 @@ mod tests {
             { "name": "ARGO_NAMESPACED", "value": "true" }, { "name": "ARGO_MANAGED_NAMESPACE", "value": "ml" },
         ]);
         assert_eq!(managed(json!({ "env": env })).unwrap(), "ml");
+    }
+
+    #[test]
+    fn a_controller_is_known_by_its_image_or_its_command() {
+        let is_one = |image: &str, command: Value| {
+            let container = json!({ "name": "c", "image": image, "command": command });
+            let spec = json!({ "template": { "spec": { "containers": [container] } } });
+            let deployment = json!({ "metadata": { "name": "c", "namespace": "argo" }, "spec": spec });
+            Controller::from_deployment(&serde_json::from_value(deployment).unwrap()).is_some()
+        };
+        assert!(is_one("registry.example:5000/argoproj/workflow-controller:v3.7.0@sha256:0", json!([])));
+        assert!(is_one(
+            "quay.io/x/ds-pipelines-argo-workflowcontroller@sha256:0",
+            json!(["workflow-controller"])
+        ));
+        assert!(is_one("mirror/argo:v4", json!(["/bin/workflow-controller", "--namespaced"])));
+        assert!(!is_one("quay.io/argoproj/argocli:v3.7.0", json!(["argo", "server"])));
+        assert!(!is_one("busybox", json!(["sh", "-c", "workflow-controller"])));
     }
 
     #[test]

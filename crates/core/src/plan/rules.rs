@@ -222,6 +222,11 @@ impl Rules {
         } else if artifact.reason == Some(Reason::ArchivedStale) && self.archived {
             // Argo collects nothing of a workflow that is gone, so what is still there stays.
             self.other_reason(artifact)
+        } else if artifact.is_to_come()
+            && !artifact.reason.is_some_and(|reason| self.reasons.contains(&reason))
+        {
+            // Whatever is in the way of its collection may be mended, and until it is due it may be needed.
+            Some(Unwanted::Verdict(Verdict::Covered))
         } else if !self.verdicts.contains(&artifact.verdict) {
             let doubt =
                 |note: &Note| matches!(note.reason, Reason::S3FalseDeleted | Reason::WrongBucketDeleted);

@@ -288,8 +288,7 @@ pub(crate) fn candidate(
 /// derived from the template's archive location, so where that is uncertain, so is the location.
 pub fn uncertainty(artifact: &ArtifactReport) -> Option<Reason> {
     let noted = artifact.notes.iter().map(|note| note.reason);
-    let uncertain =
-        |reason: &Reason| matches!(reason, Reason::ParamArchiveLocation | Reason::ArchiveLocationMixup);
+    let uncertain = |reason: &Reason| *reason == Reason::ArchiveLocationMixup;
     noted.chain(artifact.reason).find(uncertain)
 }
 

@@ -29,10 +29,11 @@ pub(crate) static GC_RBAC: Entry = Entry {
     title: "The GC pod's service account lacks permissions",
     why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
           service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
-          This one may not, so the pod fails before it records anything.",
+          This one may not, so the pod fails before it records anything, or will fail when it comes.",
     evidence: &[
         "Pod <workflow>-artgc-* whose message is that workflowartifactgctasks are forbidden",
-        "access review for the service account: list workflowartifactgctasks, patch workflowartifactgctasks/status",
+        "access review for the service account, or its roles among files: list and watch workflowartifactgctasks, patch \
+         workflowartifactgctasks/status",
     ],
     remedy: "Bind the role to the service account, and name it in `artifactGC.serviceAccountName`. For \
              the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
@@ -45,6 +46,29 @@ pub(crate) static GC_RBAC: Entry = Entry {
     ],
     false_positives: "Rights are reviewed as they are now: without such a message the pod may have failed for another \
                       reason, and with it they may have been granted since.",
+    ..FAILS
+};
+
+pub(crate) static SERVICE_ACCOUNT_MISSING: Entry = Entry {
+    code: "service-account-missing",
+    link: Link::Pod,
+    title: "The GC pod's service account does not exist",
+    why: "A pod whose service account is missing is refused, and up to v4.1.2 and v4.0.10 the controller does not try again. \
+          The GC pod runs as the namespace's `default` unless `artifactGC.serviceAccountName` names another; the workflow's \
+          own does not count.",
+    evidence: &[
+        "ServiceAccount of artifactGC.serviceAccountName: not found",
+        "spec.artifactGC.serviceAccountName",
+    ],
+    remedy: "Create the account with the permissions of a GC pod before the collection is due. Afterwards \
+             `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    remedy_yaml: Some(gc_role!(
+        "ml",
+        "artifact-gc",
+        "artifact-gc # the one in artifactGC.serviceAccountName"
+    )),
+    upstream: &[AGC],
+    false_positives: "The account may be made before the pod is.",
     ..FAILS
 };
 

@@ -165,7 +165,8 @@ pub(crate) static PARAM_ARCHIVE_LOCATION: Entry = Entry {
         "status.nodes[*].outputs.artifacts[*] with a key only",
     ],
     remedy: "Write the full location, bucket included, into the artifact itself; there variables are resolved. For \
-             the leftovers, find the bucket from the run's parameters, delete by hand, then remove only the \
+             the leftovers, `kubectl argo-gc purge NAME --release-finalizer` where the node's inputs or the workflow's \
+             arguments tell the bucket; else find it from the run's manifest, delete by hand, then remove only the \
              finalizer.",
     upstream: &[AGC],
     ..STORAGE

@@ -1,11 +1,14 @@
 //! Artifacts that no controller takes up for collection.
 
-use crate::reason::entry::{AGC, CONTROLLER, Entry, OPERATOR};
+use crate::argo::gc_role::CONTROLLER_ROLE;
+use crate::reason::entry::{AGC, CONTROLLER, Entry, Link, OPERATOR};
+use crate::reason::fails::FAILS;
 use crate::reason::not_covered::NOT_COVERED;
 use crate::verdict::Verdict;
 
 pub(crate) static FEATURE_OFF: Entry = Entry {
     code: "feature-off",
+    verdicts: &[Verdict::Uncovered, Verdict::Unknown],
     title: "Artifact GC is or was switched off in the controller",
     why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
           it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
@@ -68,11 +71,13 @@ pub(crate) static CONTROLLER_TOO_OLD: Entry = Entry {
 
 pub(crate) static UNMANAGED: Entry = Entry {
     code: "unmanaged",
+    verdicts: &[Verdict::Uncovered, Verdict::Unknown],
     title: "No controller looks after this workflow",
     why: "A controller with an instance ID processes only Workflows that carry it in the label \
           `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label of \
-          this Workflow fits none of the controllers seen, of which every one could be read. Whoever ran it, nobody \
-          will add the finalizer, collect anything or take a finalizer off.",
+          this Workflow fits none of the controllers seen. If every controller of the cluster could be read, nobody \
+          will add the finalizer, collect anything or take a finalizer off, whoever ran it (`uncovered`). Else one that \
+          was not seen may look after it (`unknown`).",
     evidence: &[
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
         "instanceID and namespace of each controller",
@@ -87,6 +92,51 @@ metadata:
 ",
     ),
     upstream: &[CONTROLLER],
-    false_positives: "A controller that could not be seen, in another namespace for example, may look after it.",
+    false_positives: "A controller that no Deployment runs may look after it.",
     ..NOT_COVERED
+};
+
+pub(crate) static NO_CONTROLLER: Entry = Entry {
+    code: "no-controller",
+    verdicts: &[Verdict::Failing, Verdict::Unknown],
+    link: Link::Task,
+    title: "No controller runs that would collect it",
+    why: "Only the controller makes tasks and GC pods and takes finalizers off. Each one that may manage the Workflow is \
+          scaled to 0, or every Deployment of the cluster was read and none runs a controller that may manage workflows. \
+          Until one runs nothing is collected, and the Workflow hangs when it is deleted. Where another controller may \
+          exist that could not be seen, it is `unknown`.",
+    evidence: &[
+        "spec.replicas of the workflow-controller Deployment",
+        "no Deployment of the cluster whose image or command is a workflow-controller",
+    ],
+    remedy: "Start the controller (kubectl scale), or install one; it then goes on by itself. Without one \
+             `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    upstream: &[AGC, CONTROLLER],
+    false_positives: "A controller that no Deployment runs: outside the cluster, or by a StatefulSet. `--argo-version` says \
+                      that there is one.",
+    ..FAILS
+};
+
+pub(crate) static CONTROLLER_RIGHTS: Entry = Entry {
+    code: "controller-rights",
+    verdicts: &[Verdict::Failing, Verdict::Unknown],
+    link: Link::Task,
+    title: "The controller's service account lacks rights for GC",
+    why: "For each collection the controller makes a WorkflowArtifactGCTask and a pod, watches the task, and deletes it \
+          afterwards, as its own service account. This one may not: the attempt fails before a pod starts, and up to \
+          v4.1.2 and v4.0.10 it is recorded as processed and not made again. Where the admission plugin \
+          OwnerReferencesPermissionEnforcement is on, as on OpenShift, the account also needs `update` on \
+          `workflowartifactgctasks/finalizers`, which upstream's role lacks; else each GC pod is refused with \
+          \"cannot set blockOwnerDeletion\" and leaves a task without status. That plugin can't be seen from outside, so \
+          this right alone makes no verdict.",
+    evidence: &[
+        "access review of the controller's service account, or its roles among files: create, list, watch and delete \
+         workflowartifactgctasks, create pods",
+    ],
+    remedy: "Bind these rights to the controller's account. What was recorded as processed meanwhile is not tried again: \
+             `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy_yaml: Some(CONTROLLER_ROLE),
+    upstream: &["argo-workflows#10405 (closed)", "argo-helm#3741", AGC],
+    false_positives: "Rights are reviewed as they are now, and in files only by the roles that are among them.",
+    ..FAILS
 };
