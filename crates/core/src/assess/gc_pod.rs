@@ -35,7 +35,7 @@ impl<'a> Case<'a> {
         }
         let account = Account::new(&self.workflow.metadata.namespace, pod.account());
         let standing = self.context.related.standing(&account);
-        let refusal = standing.and_then(|standing| standing.refusal(&account));
+        let refusal = standing.as_ref().and_then(|standing| standing.refusal(&account));
         if is_refused_its_tasks(pod) {
             let judgement = Judgement::failing(Reason::GcRbac).because(name, describe(pod));
             return match (standing, refusal) {
