@@ -75,7 +75,10 @@ fn one(server: &ApiServer, command: &str, root: &Path, namespace: &str) {
     let mut words: Vec<String> = words(command).into_iter().skip(1).collect();
     if words[0] == "argo-gc" {
         // The storage is the test's own, and the run has just ended.
-        let more = format!("--yes --grace 0s --repository gs://{namespace} --store-root {}", root.display());
+        // A bucket that is made of a parameter is none of the controller's repositories.
+        let tenants = if namespace.contains("param-archive-location") { "-tenants" } else { "" };
+        let repository = format!("gs://{namespace}{tenants}");
+        let more = format!("--yes --grace 0s --repository {repository} --store-root {}", root.display());
         words.extend(more.split(' ').map(str::to_owned));
     }
     let mut run = server.kubectl(&words);
@@ -241,6 +244,8 @@ fn a_finalizer_is_taken_off_by_the_patch_shown_on_apiserver() {
     let server = server();
     let namespace = "repair-untold";
     let text = fixture("param-archive-location", namespace);
+    // Its keys are its own: what lies in an unknown bucket may be what another needs.
+    let text = text.replace("8hd4x", "9hd4x");
     let untold = text.replace("{{inputs.parameters.", "{{inputs.parameters.other-");
     let untold = untold.replace(
         "  finalizers:\n  - workflows.argoproj.io/artifact-gc\n",

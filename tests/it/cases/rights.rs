@@ -249,7 +249,7 @@ fn many_workflows_with_one_cause_get_one_command() {
         let named =
             text.replace("large-259nm", &format!("large-{n}")).replace("08acaa21", &format!("{n:08}"));
         let (of, _) = named.split_once("---\napiVersion: apps/v1").unwrap();
-        write!(file, "{of}---\n").unwrap();
+        writeln!(file, "{of}---").unwrap();
     }
     let (_, beside) = rest.split_once("---\napiVersion: apps/v1").unwrap();
     write!(file, "apiVersion: apps/v1{beside}").unwrap();

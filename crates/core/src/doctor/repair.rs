@@ -8,10 +8,31 @@ use crate::doctor::purges::{PurgeCommand, by_namespace, passed_over, purge};
 use crate::doctor::step::{NAMES, Repair, is_plain};
 use crate::model::account::Account;
 use crate::model::context::Context;
+use crate::reason::Reason;
 use std::collections::BTreeMap;
 
 /// The subject of artifacts whose bucket was made of a variable that nothing shows.
 pub(crate) const UNTOLD: &str = "param-archive-location, bucket unknown";
+
+/// Returns true if the pod or the controller continues by itself after the repair, so that nothing needs to be purged.
+fn heals(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NoController
+            | Cause::FeatureOff
+            | Cause::Unmanaged
+            | Cause::NeverTakenUp
+            | Cause::PodUnschedulable
+            | Cause::PodImage
+            | Cause::PodPending
+            | Cause::SecretMissing
+            | Cause::RightsUnchecked
+            | Cause::TaskLeftOver
+            | Cause::OtherFinalizer
+            | Cause::ParallelismHeld
+            | Cause::Unseen
+    )
+}
 
 /// Returns the steps that fix a cause for these workflows, in the order to carry them out.
 pub(crate) fn of(
@@ -60,6 +81,12 @@ pub(crate) fn of(
         Cause::OtherFinalizer => other_finalizer(subject, members),
         Cause::PodLost => refused(members, context),
         Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
+        Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
+            vec![Repair::say(
+                "See that the bucket is yours. If it is none of the controllers' repositories, what is in it is kept \
+                 until you name it as one.",
+            )]
+        }
         Cause::DeleteFails | Cause::RetriedOrDeletedEarly | Cause::CronNeighbour => Vec::new(),
         Cause::ParallelismHeld => {
             vec![Repair::say(
@@ -67,24 +94,7 @@ pub(crate) fn of(
             )]
         }
     };
-    // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
-    let heals = matches!(
-        cause,
-        Cause::NoController
-            | Cause::FeatureOff
-            | Cause::Unmanaged
-            | Cause::NeverTakenUp
-            | Cause::PodUnschedulable
-            | Cause::PodImage
-            | Cause::PodPending
-            | Cause::SecretMissing
-            | Cause::RightsUnchecked
-            | Cause::TaskLeftOver
-            | Cause::OtherFinalizer
-            | Cause::ParallelismHeld
-            | Cause::Unseen
-    );
-    if !heals && subject != UNTOLD {
+    if !heals(cause) && subject != UNTOLD {
         repairs.extend(purge(members, command));
     }
     repairs
