@@ -14,6 +14,26 @@ use std::collections::BTreeMap;
 /// The subject of artifacts whose bucket was made of a variable that nothing shows.
 pub(crate) const UNTOLD: &str = "param-archive-location, bucket unknown";
 
+/// Returns true if the pod or the controller continues by itself after the repair, so that nothing needs to be purged.
+fn heals(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NoController
+            | Cause::FeatureOff
+            | Cause::Unmanaged
+            | Cause::NeverTakenUp
+            | Cause::PodUnschedulable
+            | Cause::PodImage
+            | Cause::PodPending
+            | Cause::SecretMissing
+            | Cause::RightsUnchecked
+            | Cause::TaskLeftOver
+            | Cause::OtherFinalizer
+            | Cause::ParallelismHeld
+            | Cause::Unseen
+    )
+}
+
 /// Returns the steps that fix a cause for these workflows, in the order to carry them out.
 pub(crate) fn of(
     cause: Cause,
@@ -57,24 +77,7 @@ pub(crate) fn of(
         }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
-    // If the pod or the controller continues by itself after the repair, nothing needs to be purged.
-    let heals = matches!(
-        cause,
-        Cause::NoController
-            | Cause::FeatureOff
-            | Cause::Unmanaged
-            | Cause::NeverTakenUp
-            | Cause::PodUnschedulable
-            | Cause::PodImage
-            | Cause::PodPending
-            | Cause::SecretMissing
-            | Cause::RightsUnchecked
-            | Cause::TaskLeftOver
-            | Cause::OtherFinalizer
-            | Cause::ParallelismHeld
-            | Cause::Unseen
-    );
-    if !heals && subject != UNTOLD {
+    if !heals(cause) && subject != UNTOLD {
         repairs.extend(purge(members, command));
     }
     repairs
