@@ -12,8 +12,8 @@ mod files;
 mod fix;
 mod inspect;
 mod lint;
-mod verdicts;
 mod rights;
+mod verdicts;
 
 /// A copy of a case's folder, with the objects of its buckets below `buckets/`.
 pub struct Case(TempDir);
@@ -43,10 +43,6 @@ impl Case {
         Ran::of(self.command(arguments))
     }
 
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.path().join(name)).unwrap()
     }
@@ -67,7 +63,7 @@ impl Case {
     /// The command of `run`.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = plugin(arguments.split_whitespace());
-        command.current_dir(self.0.path());
+        command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.path("state"));
         command
     }
 }

@@ -20,9 +20,10 @@ pub mod written;
 
 use crate::lint::path::FieldPath;
 use crate::lint::root::Root;
-use crate::lint::settings::{Account, Settings};
+use crate::lint::settings::Settings;
 use crate::lint::types::{Manifest, Prediction};
 use crate::lint::walk::Library;
+use crate::model::account::Account;
 use crate::reason::Reason;
 use std::collections::{BTreeSet, HashMap};
 

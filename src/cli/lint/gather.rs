@@ -2,6 +2,7 @@
 
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
+use crate::cluster::accounts::MAX_ACCOUNTS;
 use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
 use crate::error::Error;
@@ -15,13 +16,12 @@ use crate::syntax::source::Source;
 use argo_gc_core::argo::list::Malformed;
 use argo_gc_core::argo::related::{ConfigMap, Deployment};
 use argo_gc_core::argo::version::{NEWEST, Version};
-use argo_gc_core::doctor::account::{Answer, Standing};
-use argo_gc_core::doctor::symptom;
 use argo_gc_core::lint::accounts;
 use argo_gc_core::lint::path::{FieldError, FieldPath};
-use argo_gc_core::lint::settings::{Account, Settings};
+use argo_gc_core::lint::settings::Settings;
 use argo_gc_core::lint::types::{Manifest, ManifestKind};
 use argo_gc_core::lint::within::{Within, within};
+use argo_gc_core::model::account::{Account, Answer, Standing};
 use argo_gc_core::model::context::Controller;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
@@ -224,10 +224,10 @@ impl Gathered {
         let asked = wanted.iter().map(|account| {
             let named = Some(account.namespace.as_str()).filter(|namespace| !namespace.is_empty());
             let namespace = named.unwrap_or_else(|| cluster.namespace()).to_owned();
-            symptom::Account { namespace, name: account.name.clone() }
+            Account { namespace, name: account.name.clone() }
         });
-        let asked: Vec<symptom::Account> = asked.collect();
-        let standings = cluster.standings(&asked).await;
+        let asked: Vec<Account> = asked.collect();
+        let standings = cluster.standings(&asked, MAX_ACCOUNTS).await;
         let mut unknown = BTreeSet::new();
         for (account, asked) in wanted.into_iter().zip(asked) {
             let Some(standing) = standings.get(&asked) else { continue };
@@ -253,26 +253,21 @@ impl Gathered {
 }
 
 /// What is amiss with a service account of GC pods; none if that is unknown.
-fn verdict(account: &symptom::Account, standing: &Standing) -> Option<Result<(), String>> {
-    let symptom::Account { namespace, name } = account;
+fn verdict(account: &Account, standing: &Standing) -> Option<Result<(), String>> {
+    let Account { namespace, name } = account;
     if standing.exists == Answer::No {
         return Some(Err(format!(
             "the service account {name:?} does not exist in {namespace:?}, so its GC pods are refused"
         )));
     }
-    let rights = [
-        (standing.list, "list workflowartifactgctasks"),
-        (standing.watch, "watch workflowartifactgctasks"),
-        (standing.patch_status, "patch workflowartifactgctasks/status"),
-    ];
-    let lacks: Vec<&str> =
-        rights.iter().filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| *right).collect();
-    match lacks.is_empty() {
-        false => {
-            Some(Err(format!("the service account {name:?} in {namespace:?} may not {}", lacks.join(", "))))
-        }
-        true => rights.iter().all(|(answer, _)| *answer == Answer::Yes).then_some(Ok(())),
+    let lacks: Vec<String> = standing.lacks().iter().map(ToString::to_string).collect();
+    if !lacks.is_empty() {
+        return Some(Err(format!(
+            "the service account {name:?} in {namespace:?} may not {}",
+            lacks.join(", ")
+        )));
     }
+    (!standing.is_unknown()).then_some(Ok(()))
 }
 
 const LINT_WHOLE: &str = "lint what is applied, as kustomize build FOLDER | kubectl argo-gc lint -f -";

@@ -201,7 +201,7 @@ fn a_directory_below_the_key_is_failing_on_gcs() {
     assert_eq!(first(&case, "-f directory.json"), is("covered", ""));
     let check = "-f directory.json --check --store-root buckets";
     assert_eq!(first(&case, check), is("failing", "gcs-directory"));
-    fs::remove_dir_all(case.path().join("buckets/argo/r40/r40/out")).unwrap();
+    fs::remove_dir_all(case.path("buckets/argo/r40/r40/out")).unwrap();
     case.object("argo/r40/r40/out", WITHIN);
     assert_eq!(first(&case, check), is("covered", ""));
 }
@@ -244,7 +244,7 @@ fn many_workflows_with_one_cause_get_one_command() {
     let text = case.read("input.yaml");
     let (one, rest) =
         text.split_once("---\napiVersion: argoproj.io/v1alpha1\nkind: WorkflowArtifactGCTask").unwrap();
-    let mut file = fs::File::create(case.path().join("many.yaml")).unwrap();
+    let mut file = fs::File::create(case.path("many.yaml")).unwrap();
     for n in 0..30 {
         let named =
             text.replace("large-259nm", &format!("large-{n}")).replace("08acaa21", &format!("{n:08}"));
@@ -264,7 +264,7 @@ fn many_workflows_with_one_cause_get_one_command() {
     let purge = format!(
         "purge {words} -f many.yaml --store-root buckets --repository s3://ceph-art@minio.storage:9000"
     );
-    fs::create_dir_all(case.path().join("buckets/ceph-art")).unwrap();
+    fs::create_dir_all(case.path("buckets/ceph-art")).unwrap();
     let plan = case.run(&format!("{purge} --dry-run -o json")).json();
     assert_eq!(plan["workflows"].as_array().unwrap().len(), 30, "{plan:#}");
 }

@@ -6,9 +6,9 @@ use crate::argo::version::Version;
 use crate::lint::model::Makes;
 use crate::lint::path::FieldPath;
 use crate::lint::root::{Root, about};
-use crate::lint::settings::Account;
 use crate::lint::types::{Prediction, Severity};
 use crate::lint::walk::Usage;
+use crate::model::account::Account;
 use crate::reason::Reason;
 use std::collections::BTreeSet;
 

@@ -7,6 +7,7 @@ use crate::argo::related::ConfigMap;
 use crate::argo::version::{NEWEST, Version};
 use crate::lint::model::{RepositoryRef, Spec};
 use crate::lint::path::FieldPath;
+use crate::model::account::Account;
 use crate::model::context::Controller;
 use std::collections::BTreeMap;
 
@@ -14,27 +15,12 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub version: Version,
-    /// What is known of the service accounts of GC pods: nothing is amiss, or what is.
+    /// What is known of the service accounts of GC pods: nothing is amiss, or what is. The namespace is empty if the manifest
+    /// names none.
     pub accounts: BTreeMap<Account, Result<(), String>>,
     controllers: Vec<Known>,
     /// ConfigMaps with repositories, by namespace and name.
     repositories: BTreeMap<(String, String), Repositories>,
-}
-
-/// A service account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Account {
-    /// Empty if the manifest names none.
-    pub namespace: String,
-    pub name: String,
-}
-
-impl Account {
-    /// An empty name stands for the namespace's `default`.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        let name = if name.is_empty() { "default" } else { name };
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
-    }
 }
 
 /// A controller, with its `workflowDefaults` as a spec.

@@ -137,7 +137,7 @@ impl Standing {
     }
 
     /// Returns the permissions that the account certainly lacks.
-    fn lacks(&self) -> Vec<Action> {
+    pub fn lacks(&self) -> Vec<Action> {
         let answers = [self.list, self.watch, self.patch_status];
         let rights = answers.into_iter().zip(Action::OF_GC_POD);
         rights.filter(|(answer, _)| *answer == Answer::No).map(|(_, right)| right).collect()
