@@ -278,7 +278,7 @@ fn danger_24_a_keep_label_after_the_last_delete_keeps_the_finalizer_on_apiserver
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": live.namespace, "labels": { "argo-gc/keep": "true" } } });
     during(&live, "train/00.tgz", namespace, SOON);
-    let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(0);
+    let ran = live.purge(&["train", "--yes", "--release-finalizer"]).ends_with(4);
     assert!(ran.err.contains("the finalizer is kept: it was pinned on the namespace"), "{}", ran.err);
     assert_eq!(live.get("train")["metadata"]["finalizers"], json!([FINALIZER]));
 }

@@ -219,8 +219,9 @@ fn guard(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> Optio
     if assessment.phase != "Succeeded" && !rules.failed_too && !about.named {
         return no_detail(Protection::FailedRun);
     }
+    // A pod that a sidecar holds has done its work.
     let waits = |artifact: &&ArtifactReport| {
-        matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung | Reason::GcPodHeld))
+        matches!(artifact.reason, Some(Reason::GcPodPending | Reason::GcPodHung))
     };
     let waiting = assessment.artifacts.iter().find(waits);
     let due = assessment.artifacts.iter().any(|artifact| artifact.when == Some(When::Now));

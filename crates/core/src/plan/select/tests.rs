@@ -115,10 +115,14 @@ fn each_guard_keeps_the_whole_workflow_and_nothing_else_does() {
     }
     let due = ArtifactReport { when: Some(When::Now), verdict: Verdict::Covered, ..artifact() };
     let later = ArtifactReport { when: Some(When::OnDeletion), verdict: Verdict::Covered, ..artifact() };
-    let pending = ArtifactReport { reason: Some(Reason::GcPodPending), ..artifact() };
-    for (other, right) in
-        [(due, Some(Protection::GcActive)), (later, None), (pending, Some(Protection::GcActive))]
-    {
+    let waits = |reason| ArtifactReport { reason: Some(reason), ..artifact() };
+    for (other, right) in [
+        (due, Some(Protection::GcActive)),
+        (later, None),
+        (waits(Reason::GcPodPending), Some(Protection::GcActive)),
+        (waits(Reason::GcPodHung), Some(Protection::GcActive)),
+        (waits(Reason::GcPodHeld), None),
+    ] {
         assert_eq!(protection(&assessment(vec![artifact(), other]), &about), right);
     }
     assert_eq!(
@@ -225,11 +229,10 @@ fn only_a_certain_allowed_plain_location_is_a_candidate() {
         (nowhere, (Protection::NoCertainLocation, said("no bucket"))),
         (note(Reason::MemoHit), (Protection::MemoHit, said("of w"))),
         (note(Reason::ResubmitMemoized), (Protection::ResubmitMemoized, said("of w"))),
-        (note(Reason::ParamArchiveLocation), (Protection::NoCertainLocation, said("param-archive-location"))),
         (note(Reason::ArchiveLocationMixup), (Protection::NoCertainLocation, said("archive-location-mixup"))),
         (
-            ArtifactReport { reason: Some(Reason::ParamArchiveLocation), ..artifact() },
-            (Protection::NoCertainLocation, said("param-archive-location")),
+            ArtifactReport { reason: Some(Reason::ArchiveLocationMixup), ..artifact() },
+            (Protection::NoCertainLocation, said("archive-location-mixup")),
         ),
         (
             ArtifactReport { location: Some(hdfs), ..artifact() },
@@ -245,7 +248,10 @@ fn only_a_certain_allowed_plain_location_is_a_candidate() {
     ] {
         assert_eq!(objection(&artifact), Some(right));
     }
-    assert_eq!(objection(&note(Reason::SharedKey)), None);
+    // A bucket made of a parameter is told by what the workflow records, or there is no location.
+    for reason in [Reason::SharedKey, Reason::ParamArchiveLocation] {
+        assert_eq!(objection(&note(reason)), None);
+    }
 }
 
 #[test]
