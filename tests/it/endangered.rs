@@ -224,7 +224,13 @@ fn lint_tells_a_literal_key_that_another_manifest_keeps() {
     let both = format!("{}---\n{}", take("latest.tgz"), manifest("serve", "Never", "latest.tgz", ""));
     let words = "12 note model Workflow/serve keeps \"latest.tgz\" (Never, template main), and this collection takes it";
     assert_eq!(linted(&both), [words]);
+    // Without a strategy an object stays too, unless the strategy may come from elsewhere.
+    let unset = manifest("serve", "''", "latest.tgz", "");
+    let found = linted(&format!("{}---\n{unset}", take("latest.tgz")));
+    assert_eq!(found, [words.replace("Never", "no strategy")]);
+    let template = unset.replace("kind: Workflow", "kind: WorkflowTemplate");
     for (one, other) in [
+        (take("latest.tgz"), template),
         (take("latest.tgz"), manifest("serve", "Never", "other.tgz", "")),
         (take("latest.tgz"), manifest("serve", DELETION, "latest.tgz", "")),
         (take("{{workflow.uid}}/m"), manifest("serve", "Never", "{{workflow.uid}}/m", "")),

@@ -20,13 +20,30 @@ struct Writer<'m> {
     template: &'m str,
     path: &'m FieldPath,
     artifact: &'m Artifact,
+    /// What becomes of the object, as far as the manifest and the controller's defaults tell.
     strategy: &'m Strategy,
+    /// True if no strategy can come from elsewhere, as it can for a template.
+    settled: bool,
+}
+
+impl Writer<'_> {
+    /// Returns how it keeps the object; none if it does not.
+    fn keeps(&self) -> Option<&'static str> {
+        match self.strategy {
+            Strategy::Never => Some("Never"),
+            Strategy::Unset if self.settled => Some("no strategy"),
+            _ => None,
+        }
+    }
 }
 
 /// Returns a prediction for each artifact whose collection takes what another keeps.
 pub(crate) fn predict(manifests: &[Manifest], settings: &Settings) -> Vec<Prediction> {
     let mut writers: HashMap<Spot, Vec<Writer<'_>>> = HashMap::new();
     for (at, manifest) in manifests.iter().enumerate() {
+        let defaults = settings.local(&manifest.namespace, &manifest.instance_id, &[]).defaults;
+        let levels = [manifest.spec.gc.as_ref(), defaults.and_then(|spec| spec.gc.as_ref())];
+        let settled = !manifest.kind.is_template() && manifest.spec.template_ref.is_none();
         let mut bodies: Vec<&Body> = manifest.spec.templates.iter().collect();
         while let Some(body) = bodies.pop() {
             bodies.extend(body.calls.iter().filter_map(|call| match &call.target {
@@ -43,25 +60,24 @@ pub(crate) fn predict(manifests: &[Manifest], settings: &Settings) -> Vec<Predic
                 let bucket = artifact.location.bucket().unwrap_or_default();
                 let spot = (artifact.location.kind(), bucket, key.to_owned());
                 let own = artifact.artifact_gc.as_ref().map(|gc| &gc.strategy);
-                let level = manifest.spec.gc.as_ref().map(|gc| &gc.strategy);
-                let strategy = own.filter(|own| **own != Strategy::Unset).or(level);
-                let strategy = strategy.unwrap_or(&Strategy::Unset);
-                let writer = Writer { manifest: at, template: &body.name, path, artifact, strategy };
+                let of_levels = levels.into_iter().flatten().map(|gc| &gc.strategy);
+                let mut set = own.into_iter().chain(of_levels).filter(|set| **set != Strategy::Unset);
+                let strategy = set.next().unwrap_or(&Strategy::Unset);
+                let writer = Writer { manifest: at, template: &body.name, path, artifact, strategy, settled };
                 writers.entry(spot).or_default().push(writer);
             }
         }
     }
     let mut found = Vec::new();
     for ((_, _, key), writers) in &writers {
-        let Some(keeper) = writers.iter().find(|writer| *writer.strategy == Strategy::Never) else {
-            continue;
-        };
+        let mut keepers = writers.iter().filter_map(|writer| Some((writer, writer.keeps()?)));
+        let Some((keeper, how)) = keepers.next() else { continue };
         let takes = |writer: &&Writer<'_>| {
             writer.strategy.asks_for_collection() && !manifests[writer.manifest].beside
         };
         for taker in writers.iter().filter(takes) {
             let detail = format!(
-                "{} keeps {key:?} (Never, template {}), and this collection takes it",
+                "{} keeps {key:?} ({how}, template {}), and this collection takes it",
                 manifests[keeper.manifest], keeper.template
             );
             found.push(Prediction {

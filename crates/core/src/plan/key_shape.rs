@@ -307,6 +307,10 @@ mod tests {
         let key = format!("{UID}/train-1/a.tgz");
         assert_eq!(format.matches(&key).and_then(|named| named.uid), Some(UID));
         assert_eq!(format.matches("train/train-1/a.tgz"), None);
+        for text in ["-a", "a-", "A", "aB", ".a", "a.", "", "a_b"] {
+            assert!(!is_subdomain(text), "{text}");
+        }
+        assert!(is_subdomain("a-1.b") && is_label("a-1") && !is_label("a.b"));
         assert!(is_uuid(UID) && !is_uuid("0a1b2c3d-0000-4000-8000-00805f9b34fg") && !is_uuid(""));
     }
 

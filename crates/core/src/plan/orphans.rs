@@ -469,6 +469,10 @@ mod tests {
         let sums = (found.orphans[0].objects, found.orphans[0].bytes, found.orphans[0].newest);
         assert_eq!(sums, (2, 15, Some(now() - SignedDuration::from_hours(168))));
         assert_eq!(Cause::AbandonedUpload.as_str(), "abandoned-upload");
+        assert_eq!(found.word(), "workflow-gone");
+        assert_eq!(Found { orphans: Vec::new(), ..found }.word(), "young");
+        assert_eq!(Found { unrecorded: 1, unclear: 1, ..Found::default() }.word(), "unrecorded");
+        assert_eq!(Found::default().word(), "foreign");
     }
 
     #[test]

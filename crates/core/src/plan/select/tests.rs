@@ -4,6 +4,9 @@ use super::*;
 use crate::argo::artifact::Strategy;
 use crate::model::assessment::{Evidence, Finding, HiddenArtifacts, Note};
 use crate::model::strategy::StrategySource;
+use crate::plan::choice::{Choice, Unselected};
+use crate::plan::explanation::Conclusion;
+use crate::plan::located::{Asked, AtPlace, MOST_LOCATED, Relation, locate};
 use crate::plan::rules::Allowed;
 use crate::verdict::Class;
 
@@ -375,4 +378,90 @@ fn only_what_was_asked_for_is_wanted() {
     ] {
         assert_eq!(unwanted(artifact, &rules), right, "{artifact:?}");
     }
+}
+
+#[test]
+fn a_place_is_told_with_what_a_purge_makes_of_each_artifact() {
+    let collected = ArtifactReport { verdict: Verdict::Collected, reason: None, ..artifact() };
+    let found = |artifact: ArtifactReport, unselected| {
+        let asked = Asked::of(&"gs://b".parse().unwrap(), "train/out.tgz");
+        assert_eq!(asked.place().map(|(bucket, key)| (bucket.name(), key)), Some(("b", "train/out.tgz")));
+        let found = locate(&asked, &assessment(vec![artifact]), &over(), &rules(), unselected);
+        assert_eq!((found.located.len(), found.more, found.namesakes.len()), (1, 0, 0));
+        found.located.into_iter().next().unwrap()
+    };
+    let candidate = found(artifact(), None);
+    assert_eq!((&*candidate.workflow, &*candidate.uid, candidate.relation), ("train", "u", Relation::Same));
+    let unwanted = Unwanted::Verdict(Verdict::Collected);
+    let kept = ArtifactReport { location_problem: String::new(), ..artifact() };
+    let kept =
+        ArtifactReport { notes: vec![Note { reason: Reason::MemoHit, detail: "of w".to_owned() }], ..kept };
+    let all = [
+        (candidate, Choice::Candidate, Conclusion::Absent),
+        (
+            found(kept, None),
+            Choice::Kept { protection: Protection::MemoHit, detail: "of w".to_owned() },
+            Conclusion::Kept { protection: Protection::MemoHit, detail: "of w".to_owned() },
+        ),
+        (
+            found(collected, None),
+            Choice::NotAskedFor { why: unwanted },
+            Conclusion::NotAskedFor { why: unwanted },
+        ),
+        (
+            found(artifact(), Some(Unselected::Age)),
+            Choice::NotSelected { why: Unselected::Age },
+            Conclusion::NotSelected { why: Unselected::Age },
+        ),
+    ];
+    for (located, choice, conclusion) in &all {
+        assert_eq!(&located.purge, choice);
+        assert_eq!(&Conclusion::of(std::slice::from_ref(located), &[], ""), conclusion);
+    }
+    // The nearest to a delete tells.
+    let located: Vec<_> = all.into_iter().rev().map(|(located, ..)| located).collect();
+    assert_eq!(Conclusion::of(&located, &[], ""), Conclusion::Absent);
+    assert!(matches!(Conclusion::of(&located[..3], &[], ""), Conclusion::Kept { .. }));
+    assert!(matches!(Conclusion::of(&located[..2], &[], ""), Conclusion::NotAskedFor { .. }));
+}
+
+#[test]
+fn the_same_key_elsewhere_is_a_namesake_and_no_neighbour_is() {
+    let at = |endpoint: &str, bucket: &str, key: &str| ArtifactReport {
+        location: Some(Location {
+            engine: StorageEngine::S3,
+            endpoint: endpoint.to_owned(),
+            ..location(bucket, key)
+        }),
+        ..artifact()
+    };
+    let asked = Asked::of(&"s3://b@one:9000".parse().unwrap(), "k");
+    for (artifact, namesakes) in [
+        (at("two:9000", "b", "k"), 1),
+        (at("two:9000", "b", "k/"), 1),
+        (at("two:9000", "c", "k"), 0),
+        (at("two:9000", "b", "other"), 0),
+        (at("one:9000", "b", "k"), 0),
+        (at("one:9000", "b", "other"), 0),
+        (ArtifactReport { location: None, ..artifact() }, 0),
+    ] {
+        let found = locate(&asked, &assessment(vec![artifact.clone()]), &over(), &rules(), None);
+        assert_eq!(found.namesakes.len(), namesakes, "{artifact:?}");
+    }
+    // A whole bucket has no namesakes by key.
+    let whole = Asked::of(&"s3://b@one:9000".parse().unwrap(), "");
+    let found = locate(&whole, &assessment(vec![at("two:9000", "b", "")]), &over(), &rules(), None);
+    assert!(found.namesakes.is_empty());
+}
+
+#[test]
+fn of_a_place_with_many_artifacts_the_first_are_told_and_the_others_counted() {
+    let asked = Asked::of(&"gs://b".parse().unwrap(), "train/out.tgz");
+    let one = || locate(&asked, &assessment(vec![artifact()]), &over(), &rules(), None);
+    let mut all = AtPlace::default();
+    (0..MOST_LOCATED + 3).for_each(|_| all.absorb(one()));
+    assert_eq!((all.located.len(), all.more), (MOST_LOCATED, 3));
+    let mut more = AtPlace::default();
+    more.absorb(all);
+    assert_eq!((more.located.len(), more.more), (MOST_LOCATED, 3));
 }
