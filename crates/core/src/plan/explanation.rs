@@ -201,6 +201,7 @@ pub fn add_referrer(referrers: &mut Vec<ReferrerReport>, found: ReferrerReport) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::references::{Extent, Referrer};
 
     fn object(fate: Fate) -> ObjectReport {
         let (location, generation) = ("gs://b/k".to_owned(), "1".to_owned());
@@ -227,6 +228,17 @@ mod tests {
         assert!(matches!(of(&[kept()]), Conclusion::Kept { protection: Protection::Held, .. }));
         assert_eq!(Conclusion::of_objects(&[deleted()], "denied"), Conclusion::Unknown);
         assert_eq!(Conclusion::of(&[], &[], ""), Conclusion::NoRecord);
+    }
+
+    #[test]
+    fn what_a_referrer_gives_up_it_does_not_protect() {
+        let referrer = Referrer { name: "workflow ml/a".to_owned(), uid: "u".to_owned() };
+        for released in [true, false] {
+            let standing =
+                Standing { referrer: &referrer, role: Role::Output, released, extent: Extent::Whole };
+            let told = ReferrerReport::from(standing);
+            assert_eq!((told.protects, &*told.namespace, &*told.name), (!released, "ml", "a"));
+        }
     }
 
     #[test]

@@ -336,3 +336,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn how_a_text_names_a_key_is_told_by_the_kind() {
+    assert_eq!(naming(Kind::Anything, "anything"), Naming::Unknown);
+    assert_eq!(naming(Kind::Tail, "a.tgz"), Naming::Tail("a.tgz".to_owned()));
+    assert_eq!(naming(Kind::Key, "w/a.tgz"), Naming::Path("w/a.tgz".to_owned()));
+}
