@@ -343,3 +343,42 @@ fn how_a_text_names_a_key_is_told_by_the_kind() {
     assert_eq!(naming(Kind::Tail, "a.tgz"), Naming::Tail("a.tgz".to_owned()));
     assert_eq!(naming(Kind::Key, "w/a.tgz"), Naming::Path("w/a.tgz".to_owned()));
 }
+
+#[test]
+fn a_folder_counts_alone_if_its_name_is_no_plain_word() {
+    for (folder, kind) in [
+        ("train", Kind::Word),
+        ("train-model", Kind::Word),
+        ("a/b", Kind::Folder),
+        // What is appended to a generateName has five characters, and none of them is a vowel.
+        ("train-bcdfg", Kind::Folder),
+        ("train-bcdf", Kind::Word),
+        ("train-bcdfe", Kind::Word),
+        ("bcdfg", Kind::Word),
+        ("run123", Kind::Folder),
+        ("run12", Kind::Word),
+        ("runabc", Kind::Word),
+    ] {
+        assert!(folder_kind(folder) == kind, "{folder}");
+    }
+}
+
+#[test]
+fn the_part_of_a_key_that_tells_its_workflow_is_a_whole_segment_or_a_word_of_one() {
+    let of =
+        |key: &'static str, workflow: &'static str| telling(&PlannedKey { key, workflow, uid: "", ..KEY });
+    for (key, workflow, range) in [
+        ("train/a", "train", Some(0..5)),
+        ("argo/train/a", "train", Some(5..10)),
+        ("argo/run-train.d/a", "train", Some(5..16)),
+        ("argo/retrain/a", "train", None),
+        ("argo/trainer/a", "train", None),
+        ("argo/x/train", "train", None),
+        ("uploads/ml/1/file", "uploads/ml", Some(0..10)),
+        ("argo/uploads/ml/1/file", "uploads/ml", Some(5..15)),
+        ("xuploads/ml/1/file", "uploads/ml", None),
+        ("uploads/mlx/1/file", "uploads/ml", None),
+    ] {
+        assert_eq!(of(key, workflow), range, "{key}");
+    }
+}

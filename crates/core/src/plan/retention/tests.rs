@@ -263,3 +263,20 @@ fn durations_are_told_in_their_largest_whole_unit() {
         assert_eq!(days(duration), text);
     }
 }
+
+#[test]
+fn only_a_run_that_is_over_counts_and_only_the_newest_are_kept() {
+    let running = run("w", json!({}), "Running", 1);
+    assert_eq!(Run::new(&running, &[]).finished(day(9)), None);
+    let workflow = run("w", json!({}), "Succeeded", 1);
+    let run = Run::new(&workflow, &[]);
+    let keeps =
+        |policy: &Retention, finished, newest: &Newest| policy.bind(&run, day(9)).keeps(finished, newest);
+    let none = Retention::default();
+    assert_eq!(keeps(&none, None, &Newest::new(0)), None);
+    let one = Retention { all: last(1), ..Retention::default() };
+    let mut newest = Newest::new(one.most());
+    newest.count(run.series(), day(5), "other");
+    assert_eq!(keeps(&one, Some(day(1)), &newest), None);
+    assert!(keeps(&one, Some(day(5)), &newest).is_some());
+}

@@ -465,3 +465,27 @@ fn of_a_place_with_many_artifacts_the_first_are_told_and_the_others_counted() {
     more.absorb(all);
     assert_eq!((more.located.len(), more.more), (MOST_LOCATED, 3));
 }
+
+#[test]
+fn a_policy_gives_up_only_the_artifacts_it_names() {
+    let run = crate::argo::workflow::Workflow::default();
+    let logs = ArtifactReport { logs: true, ..artifact() };
+    let kept = ArtifactReport { verdict: Verdict::Kept, ..artifact() };
+    for (verdicts, only, right) in [
+        (None, None, [true, true, true]),
+        (Some(vec![Verdict::Uncovered]), None, [true, true, false]),
+        (Some(vec![Verdict::Kept]), None, [false, false, true]),
+        (None, Some(Class::Logs), [false, true, false]),
+        (None, Some(Class::Artifacts), [true, false, true]),
+        (Some(vec![Verdict::Uncovered]), Some(Class::Artifacts), [true, false, false]),
+    ] {
+        let rule = crate::plan::retention::Rule { verdicts, only, ..Default::default() };
+        let policy = crate::plan::retention::Retention { all: rule, ..Default::default() };
+        let about =
+            Circumstances { filter: policy.filter(&crate::plan::retention::Run::new(&run, &[])), ..over() };
+        let everything = Rules { verdicts: Verdict::ALL.to_vec(), ..rules() };
+        let takes =
+            [&artifact(), &logs, &kept].map(|artifact| unwanted(artifact, &about, &everything).is_none());
+        assert_eq!(takes, right, "{policy:?}");
+    }
+}
