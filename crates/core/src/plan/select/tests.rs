@@ -345,6 +345,14 @@ fn only_what_was_asked_for_is_wanted() {
     let logs = ArtifactReport { logs: true, ..artifact() };
     let covered = ArtifactReport { verdict: Verdict::Covered, reason: None, ..artifact() };
     let collected = ArtifactReport { verdict: Verdict::Collected, reason: None, ..artifact() };
+    let coming = ArtifactReport {
+        verdict: Verdict::Failing,
+        reason: Some(Reason::NoController),
+        when: Some(When::OnDeletion),
+        ..artifact()
+    };
+    let doubt = Note { reason: Reason::S3FalseDeleted, detail: String::new() };
+    let doubtful = ArtifactReport { notes: vec![doubt], ..collected.clone() };
     let stale =
         ArtifactReport { verdict: Verdict::Unknown, reason: Some(Reason::ArchivedStale), ..artifact() };
     let only = |class| Rules { only: Some(class), ..rules() };
@@ -368,6 +376,13 @@ fn only_what_was_asked_for_is_wanted() {
             reasons(&[Reason::InlineOnly]),
             Some(Unwanted::Reason),
         ),
+        // What is in the way of a coming collection may be mended.
+        (&coming, rules(), Some(Unwanted::Verdict(Verdict::Covered))),
+        (&coming, reasons(&[Reason::InlineOnly]), Some(Unwanted::Verdict(Verdict::Covered))),
+        (&coming, reasons(&[Reason::NoController]), None),
+        // A driver's bug makes the record of a deletion doubtful.
+        (&doubtful, rules(), Some(Unwanted::Doubtful)),
+        (&doubtful, reasons(&[Reason::DeletedButPresent]), None),
         (&collected, rules(), Some(Unwanted::Verdict(Verdict::Collected))),
         (&collected, reasons(&[Reason::DeletedButPresent]), None),
         (&collected, reasons(&[Reason::NoStrategy]), Some(Unwanted::Verdict(Verdict::Collected))),
