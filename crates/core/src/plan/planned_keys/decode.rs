@@ -35,3 +35,26 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     plain.push_str(rest);
     plain.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_what_they_stand_for() {
+        for (text, plain) in [
+            (r"a\u002fb", "a/b"),
+            (r"a\x2fb", "a/b"),
+            (r"a\/b", "a/b"),
+            (r"a\nb\tc", "a\nb\tc"),
+            ("a\\\n  b", "ab"),
+            // What is no escape of its kind stays.
+            (r"a\u00zz", "au00zz"),
+            (r"a\xz", "axz"),
+            (r"a\", "a"),
+            ("a", "a"),
+        ] {
+            assert_eq!(unescaped(text), plain, "{text}");
+        }
+    }
+}

@@ -169,7 +169,10 @@ fn a_key_of_one_word_is_found_as_a_word() {
         );
     }
     assert!(!names(planned, "latest.tgz2 alatest.tgz") && !names(planned, r#"{"name":"latest.tgz"}"#));
-    assert!(names(PlannedKey { key: "7", ..KEY }, r#"{"value":7}"#));
+    // A number of JSON may be a key, too.
+    for (key, text) in [("7", r#"{"value":7}"#), ("-7", r#"{"value":-7}"#), ("1.5", r#"{"value":1.5}"#)] {
+        assert!(names(PlannedKey { key, ..KEY }, text), "{text}");
+    }
 }
 
 #[test]
