@@ -189,9 +189,16 @@ fn a_folder_that_tells_no_workflow_counts_with_its_bucket_only() {
     ] {
         assert!(names_within(planned, text, &within), "{text}");
     }
-    for text in
-        ["gs://b/artifacts", "gs://b/artifacts/", "artifacts/ml/", "gs://other/artifacts/ml/", "gs://b/art*"]
-    {
+    for text in [
+        "gs://b/artifacts",
+        "gs://b/artifacts/",
+        "artifacts/ml/",
+        "gs://other/artifacts/ml/",
+        "gs://b/art*",
+        // A single object in the folder is not the folder.
+        "gs://b/artifacts/ml/v1/other.tgz",
+        "gs://b/artifacts/ml/v2/",
+    ] {
         assert!(!names_within(planned, text, &within), "{text}");
     }
     assert!(names(planned, "gs://b/artifacts/"), "nothing says that all keys are there");
@@ -383,5 +390,18 @@ fn the_part_of_a_key_that_tells_its_workflow_is_a_whole_segment_or_a_word_of_one
         ("uploads/mlx/1/file", "uploads/ml", None),
     ] {
         assert_eq!(of(key, workflow), range, "{key}");
+    }
+}
+
+#[test]
+fn the_first_letters_of_a_name_count_before_a_wildcard_and_below_the_bucket_only() {
+    let planned = PlannedKey { key: "train-x7k2p/model.tgz", workflow: "train-x7k2p", ..KEY };
+    for text in ["gs://b/train-*", "gs://b/train-{{x}}/model", "b/train*"] {
+        assert!(names(planned, text), "{text}");
+    }
+    for text in
+        ["gs://b/train", "gs://b/train/other*", "gs://b/train/other", "gs://other/train-*", "gs://b/tra*"]
+    {
+        assert!(!names(planned, text), "{text}");
     }
 }
