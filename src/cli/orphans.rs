@@ -21,7 +21,6 @@ use crate::purge::keep::Since;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
 use crate::scan::records::Records;
-use argo_gc_core::argo::config::DEFAULT_KEY_FORMAT;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::plan::orphans::{Found, Known, Search};
@@ -169,7 +168,7 @@ impl Arguments {
         records: &Records,
         streams: &mut Streams,
     ) -> Vec<KeyFormat> {
-        let default = KeyFormat::parse(&format!("{}/{DEFAULT_KEY_FORMAT}", prefix.trim_end_matches('/')));
+        let default = KeyFormat::default_below(prefix);
         let here = records.key_formats.iter().filter(|(place, _)| place == bucket);
         let configured = here.map(|(_, format)| KeyFormat::parse(format));
         let mut shapes: Vec<KeyFormat> = std::iter::once(default).chain(self.key_format.clone()).collect();

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::output::columns::table;
 use crate::output::document;
 use crate::output::escape::escape;
-use crate::output::text::plural;
+use crate::output::text::{or_none, plural};
 use argo_gc_core::doctor::account::AccountFacts;
 use argo_gc_core::doctor::facts::{ControllerFacts, RepositoryFacts};
 use argo_gc_core::doctor::group::Group;
@@ -245,8 +245,6 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
         let defaults = match &config.workflow_defaults {
             None => "no artifactGC".to_owned(),
             Some(gc) => {
-                let or_none =
-                    |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
                 let force = if gc.force_finalizer_removal { ", forceFinalizerRemoval" } else { "" };
                 let (strategy, account) = (or_none(&gc.strategy), or_none(&gc.service_account_name));
                 format!("artifactGC strategy {strategy}, service account {account}{force}")

@@ -1,5 +1,6 @@
 //! Text from cluster and bucket, made harmless for terminals.
 
+use crate::output::text::or_none;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -21,6 +22,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// A cell of a table with this text, or with what stands for none.
+pub(crate) fn cell(text: &str) -> String {
+    escape(or_none(text)).into_owned()
 }
 
 /// Whether this is a control character, a line separator, or a mark that reorders text or is invisible in it.

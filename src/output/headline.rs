@@ -12,10 +12,7 @@ pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let count = |verdict| inspection.artifacts(verdict);
     let (uncovered, failing, unknown) =
         (count(Verdict::Uncovered), count(Verdict::Failing), count(Verdict::Unknown));
-    let unseen: u64 = [Reason::NodesOffloaded, Reason::NodesUnreadable, Reason::NodesUnseen]
-        .iter()
-        .filter_map(|reason| summary.reasons.get(reason.code()))
-        .sum();
+    let unseen: u64 = Reason::UNSEEN.iter().filter_map(|reason| summary.reasons.get(reason.code())).sum();
     let mut parts = Vec::new();
     if uncovered > 0 {
         parts.push(format!("{} nobody will delete", plural(uncovered, "artifact")));

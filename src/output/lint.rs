@@ -7,7 +7,7 @@ use crate::output::columns::Columns;
 use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::markdown::table as markdown_table;
-use crate::output::text::plural;
+use crate::output::text::{or_none, plural};
 use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::types::Severity;
 use argo_gc_core::model::API_VERSION;
@@ -83,7 +83,6 @@ fn rows(report: &Report) -> Vec<Vec<String>> {
 }
 
 fn cells(finding: &Finding) -> [String; 7] {
-    let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
     let object = match finding.namespace.as_str() {
         "" => format!("{}/{}", finding.kind, finding.name),
         namespace => format!("{}/{namespace}/{}", finding.kind, finding.name),
@@ -93,8 +92,8 @@ fn cells(finding: &Finding) -> [String; 7] {
         finding.severity.as_str().to_owned(),
         finding.code.to_owned(),
         object,
-        or_none(&finding.template),
-        or_none(&finding.artifact),
+        or_none(&finding.template).to_owned(),
+        or_none(&finding.artifact).to_owned(),
         finding.why.clone(),
     ]
 }

@@ -5,7 +5,7 @@ use crate::output::columns::Columns;
 use crate::output::diff::DiffFormat;
 use crate::output::document;
 use crate::output::escape::escape;
-use crate::output::text::plural;
+use crate::output::text::{or_none, plural};
 use argo_gc_core::diff::ChangeKind;
 use argo_gc_core::diff::lint::{LintChange, LintDiff};
 use argo_gc_core::lint::types::Severity;
@@ -63,8 +63,7 @@ fn table(out: &mut dyn Write, no_headers: bool, diff: &LintDiff) -> io::Result<(
 }
 
 fn row(change: &LintChange) -> Vec<String> {
-    let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
-    let severity = |severity: Option<Severity>| or_none(severity.map(Severity::as_str).unwrap_or_default());
+    let severity = |severity: Option<Severity>| severity.map_or("<none>", Severity::as_str).to_owned();
     let finding = &change.finding;
     let identity = &finding.identity;
     let slash = if identity.namespace.is_empty() { "" } else { "/" };
@@ -78,8 +77,8 @@ fn row(change: &LintChange) -> Vec<String> {
         severity(change.now),
         identity.code.clone(),
         format!("{}/{}{slash}{}", identity.kind, identity.namespace, identity.name),
-        or_none(&identity.template),
-        or_none(&identity.artifact),
+        or_none(&identity.template).to_owned(),
+        or_none(&identity.artifact).to_owned(),
         place,
     ];
     cells.map(|cell| escape(&cell).into_owned()).to_vec()

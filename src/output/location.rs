@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::output::age::age;
 use crate::output::columns::table;
 use crate::output::document;
-use crate::output::escape::escape;
+use crate::output::escape::{cell, escape};
 use crate::output::protections::{clause, detail_of};
 use crate::output::text::{plural, size};
 use crate::output::words::Word;
@@ -201,10 +201,6 @@ fn unwanted(why: Unwanted) -> String {
     }
 }
 
-fn none(text: &str) -> String {
-    if text.is_empty() { "<none>".to_owned() } else { escape(text).into_owned() }
-}
-
 fn artifact(located: &Located) -> Vec<String> {
     let artifact = &located.artifact;
     let purge = match &located.purge {
@@ -219,10 +215,10 @@ fn artifact(located: &Located) -> Vec<String> {
     };
     let archived = if located.archived { " (archived)" } else { "" };
     vec![
-        none(&located.namespace),
+        cell(&located.namespace),
         format!("{}{archived}", escape(&located.workflow)),
-        none(&artifact.node),
-        none(&artifact.name),
+        cell(&artifact.node),
+        cell(&artifact.name),
         artifact.verdict.as_str().to_owned(),
         artifact.reason.map_or("<none>", |reason| reason.code()).to_owned(),
         when(artifact.verdict, artifact.when).to_owned(),
@@ -259,8 +255,8 @@ fn referrer(found: &ReferrerReport) -> Vec<String> {
     let cluster = if cluster.is_empty() { String::new() } else { format!(" (cluster {cluster})") };
     vec![
         format!("{}{}", escape(kind), escape(&cluster)),
-        none(namespace),
-        none(name),
+        cell(namespace),
+        cell(name),
         role_word.to_owned(),
         if *protects { "yes" } else { "no" }.to_owned(),
         escape(&why).into_owned(),
@@ -296,7 +292,7 @@ fn object(object: &ObjectReport, now: Timestamp) -> Vec<String> {
     vec![
         escape(&object.location).into_owned(),
         if object.generation.is_empty() { "<none>".to_owned() } else { size(object.size) },
-        none(&object.generation),
+        cell(&object.generation),
         age(object.created, now),
         escape(&fate).into_owned(),
     ]

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::output::age::age;
 use crate::output::columns::Columns;
 use crate::output::document;
-use crate::output::escape::escape;
+use crate::output::escape::{cell, escape};
 use crate::output::protections::{clause, detail};
 use crate::output::text::{plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
@@ -209,7 +209,7 @@ fn keeps(workflow: &PlannedWorkflow, wide: bool) -> Vec<Vec<String>> {
         let row = |kept: &KeptObject| {
             let (code, detail) = (kept.protection.code(), detail(kept));
             [&workflow.namespace, &workflow.name, &kept.artifact, code, &kept.location, &detail]
-                .map(none)
+                .map(cell)
                 .to_vec()
         };
         return workflow.keep.iter().map(row).collect();
@@ -220,13 +220,9 @@ fn keeps(workflow: &PlannedWorkflow, wide: bool) -> Vec<Vec<String>> {
     }
     let rows = kept.into_iter().map(|(code, (count, first))| {
         let (count, detail) = (count.to_string(), detail(first));
-        [&workflow.namespace, &workflow.name, &count, code, &first.location, &detail].map(none).to_vec()
+        [&workflow.namespace, &workflow.name, &count, code, &first.location, &detail].map(cell).to_vec()
     });
     rows.collect()
-}
-
-fn none(text: &str) -> String {
-    if text.is_empty() { "<none>".to_owned() } else { escape(text).into_owned() }
 }
 
 pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
@@ -235,11 +231,11 @@ pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
     reasons.dedup();
     let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
     let mut cells = vec![
-        none(&workflow.namespace),
-        none(&workflow.name),
+        cell(&workflow.namespace),
+        cell(&workflow.name),
         workflow.delete.len().to_string(),
         size(workflow.bytes()),
-        none(&reasons.join(",")),
+        cell(&reasons.join(",")),
         escape(&crate::output::text::common_path(&places)).into_owned(),
         age(workflow.finished_at, now),
     ];
@@ -254,13 +250,13 @@ pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
 fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
     let row = |object: &argo_gc_core::plan::planned::PlannedObject| {
         vec![
-            none(&workflow.namespace),
-            none(&workflow.name),
-            none(&object.artifact),
-            none(&object.reason),
+            cell(&workflow.namespace),
+            cell(&workflow.name),
+            cell(&object.artifact),
+            cell(&object.reason),
             size(object.size),
             escape(&object.bucket.uri(&object.key)).into_owned(),
-            none(&object.generation),
+            cell(&object.generation),
             age(object.created, now),
         ]
     };

@@ -5,6 +5,11 @@ pub(crate) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// The text, or what tables show for none.
+pub(crate) fn or_none(text: &str) -> &str {
+    if text.is_empty() { "<none>" } else { text }
+}
+
 /// Bytes for people: binary units, one decimal below ten.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

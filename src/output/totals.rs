@@ -3,7 +3,7 @@
 use crate::output::columns::table;
 use crate::output::escape::escape;
 use crate::output::prices::{Prices, dollars};
-use crate::output::text::size;
+use crate::output::text::{or_none, size};
 use crate::output::view::GroupBy;
 use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
@@ -97,5 +97,5 @@ fn name(by: GroupBy, assessment: &Assessment, artifact: &ArtifactReport) -> Stri
             artifact.location.as_ref().map_or("<unknown>", |location| location.bucket.as_str())
         }
     };
-    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
+    or_none(text).to_owned()
 }

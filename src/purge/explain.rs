@@ -9,7 +9,6 @@ use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::resolve::resolve;
 use crate::scan::gather::{Gathered, Scan};
 use crate::scan::lookup::{Spot, objects_up_to};
-use argo_gc_core::argo::config::DEFAULT_KEY_FORMAT;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::model::protection::Protection;
@@ -23,7 +22,7 @@ use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::plan::located::{Asked, Located, Relation};
 use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::orphans::{Known, Search};
-use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKey, PlannedKeysBuilder};
 use argo_gc_core::plan::references::Referrer;
 use argo_gc_core::plan::rules::Rules;
@@ -144,16 +143,19 @@ fn searched(
     places.iter().flat_map(Spotted::planned_keys).for_each(|planned| keys.add(&planned));
     let keys = Arc::new(keys.finish());
     let mut named = Named::new(Arc::clone(&keys));
+    let planned: Vec<Vec<PlannedKey<'_>>> = places.iter().map(Spotted::planned_keys).collect();
     let mut mentions: Vec<Vec<ReferrerReport>> = places.iter().map(|_| Vec::new()).collect();
     for text in texts.each()? {
         let text = text?;
-        let by = Referrer { name: text.name, uid: text.uid };
         let hits = keys.named_in(&text.text);
+        if hits.is_empty() {
+            continue;
+        }
+        let by = Referrer { name: text.name, uid: text.uid };
         // A purge is content with the first that names an artifact.
         let mut alone = Named::new(Arc::clone(&keys));
         alone.add(&by, hits.clone());
-        for (place, mentions) in places.iter().zip(&mut mentions) {
-            let planned = place.planned_keys();
+        for (planned, mentions) in planned.iter().zip(&mut mentions) {
             let found = planned.iter().filter_map(|planned| alone.mention(planned));
             found.for_each(|mention| add_referrer(mentions, mention.into()));
         }
@@ -193,7 +195,7 @@ pub fn explain_saved(plan: &Plan, asked: &Asked) -> Result<Explanation, Error> {
             generation: String::new(),
             size: 0,
             created: None,
-            fate: Fate::Kept { protection: kept.protection, detail: kept.detail.clone() },
+            fate: kept_by(kept),
         });
         for object in deleted.chain(kept).filter(|object| here(&object.location)) {
             match place.objects.len() < MOST_OBJECTS {
@@ -339,8 +341,7 @@ impl Fates {
         for workflow in plan.workflows()? {
             let workflow = workflow?;
             for kept in &workflow.keep {
-                let fate = Fate::Kept { protection: kept.protection, detail: kept.detail.clone() };
-                fates.entry(kept.location.clone()).or_insert(fate);
+                fates.entry(kept.location.clone()).or_insert_with(|| kept_by(kept));
             }
             for object in &workflow.delete {
                 let fate = deleted(&workflow, object, &plan.tail.sharing);
@@ -349,6 +350,10 @@ impl Fates {
         }
         Ok(Self(fates))
     }
+}
+
+fn kept_by(kept: &KeptObject) -> Fate {
+    Fate::Kept { protection: kept.protection, detail: kept.detail.clone() }
 }
 
 fn deleted(workflow: &PlannedWorkflow, object: &PlannedObject, sharing: &Sharing) -> Fate {
@@ -416,11 +421,7 @@ impl Everything<'_> {
     fn as_orphan(&self, bucket: &Bucket, facts: ObjectFacts) -> &'static str {
         let allowed = &self.rules.allowed;
         let configured = allowed.key_formats().into_iter().filter(|(place, _)| place == bucket);
-        let default = |prefix: &str| {
-            let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
-            KeyFormat::parse(&format!("{prefix}{slash}{DEFAULT_KEY_FORMAT}"))
-        };
-        let mut shapes: Vec<KeyFormat> = allowed.prefixes(bucket).map(default).collect();
+        let mut shapes: Vec<KeyFormat> = allowed.prefixes(bucket).map(KeyFormat::default_below).collect();
         shapes.extend(configured.map(|(_, format)| KeyFormat::parse(&format)));
         let Self { names: workflows, guarded, .. } = *self;
         let known = Known { references: self.needs.references, workflows, guarded, shapes: &shapes };

@@ -37,9 +37,7 @@ pub(crate) async fn of_cluster(
     let unread = pins.unread.clone();
     let terms = Arc::new(Terms { endangers: true, ..Terms::selecting_nothing(context.clone(), pins) });
     let scan = everything(cluster, request, &terms, Scan::new(Gathering::default(), unread)).await?;
-    let Gathered { mut endangered, unread, .. } = scan.finish();
-    endangered.beside(gathering.references);
-    Ok((Arc::new(endangered.finish()), unread.into_iter().map(gap).collect()))
+    Ok(looked(scan, gathering))
 }
 
 /// Reads files. What can't be read twice, or not at all, is a gap.
@@ -57,11 +55,16 @@ pub(crate) fn of_files(request: &LoadRequest<'_>, now: Timestamp) -> Looked {
         let terms = Terms { endangers: true, ..Terms::selecting_nothing(context, pins) };
         let mut scan = Scan::new(Gathering::default(), Vec::new());
         workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
-        let Gathered { mut endangered, unread, .. } = scan.finish();
-        endangered.beside(gathering.references);
-        Ok::<_, Error>((Arc::new(endangered.finish()), unread.into_iter().map(gap).collect()))
+        Ok::<_, Error>(looked(scan, gathering))
     };
     read().unwrap_or_else(|error| unread("all files".to_owned(), error.brief().to_owned()))
+}
+
+/// Puts together what the workflows showed and what was read beside them.
+fn looked(scan: Scan, beside: Gathering) -> Looked {
+    let Gathered { mut endangered, unread, .. } = scan.finish();
+    endangered.beside(beside.references);
+    (Arc::new(endangered.finish()), unread.into_iter().map(gap).collect())
 }
 
 fn gap(unread: Unread) -> Gap {

@@ -4,6 +4,7 @@ use crate::cluster::references::template_of;
 use crate::cluster::referrers::Pins;
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::assess::waiting::PENDING;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::choice::Unselected;
 use argo_gc_core::plan::kubeflow;
@@ -11,7 +12,6 @@ use argo_gc_core::plan::located::Asked;
 use argo_gc_core::plan::retention::Filter;
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::select::Circumstances;
-use jiff::SignedDuration;
 use std::sync::Arc;
 
 /// Returns why a workflow is not selected; none if it is.
@@ -62,9 +62,6 @@ pub fn pinned(workflow: &Workflow, pins: &Pins) -> Option<&'static str> {
     }
 }
 
-/// How long ago a GC pod's work must have ended for the pod to count as over although it is Running.
-const OVER: SignedDuration = SignedDuration::from_mins(10);
-
 pub(crate) fn circumstances(
     workflow: &Workflow,
     pinned: Option<&'static str>,
@@ -82,7 +79,7 @@ pub(crate) fn circumstances(
         gc_pod_at_work: pods.iter().any(|pod| {
             let done = pod.main_ended().and_then(|end| end.finished_at);
             // A sidecar may keep a pod Running whose work is over.
-            let held = done.is_some_and(|end| terms.context.now.duration_since(end) > OVER);
+            let held = done.is_some_and(|end| terms.context.now.duration_since(end) > PENDING);
             matches!(pod.status.phase.as_str(), "Pending" | "Running" | "") && !held
         }),
         filter: Filter::default(),

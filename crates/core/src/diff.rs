@@ -278,7 +278,7 @@ impl ParsedInspection {
 
     /// Returns the reason why the workflow's nodes can't be seen; none if they can.
     fn unseen(&self) -> Option<Code> {
-        let hidden = [Reason::NodesOffloaded, Reason::NodesUnreadable, Reason::NodesUnseen].map(Reason::code);
+        let hidden = Reason::UNSEEN.map(Reason::code);
         self.findings
             .iter()
             .map(|finding| &finding.reason)

@@ -179,7 +179,7 @@ fn is_others(standing: &Standing<'_>, own: &str) -> bool {
 
 /// Returns true if Argo will delete the artifact.
 fn is_coming(artifact: &ArtifactReport) -> bool {
-    artifact.verdict == Verdict::Covered && artifact.when.is_some()
+    artifact.verdict == Verdict::Covered && artifact.is_to_come()
 }
 
 /// Returns true if the artifact is to stay: by the strategy Never, or because none is set.

@@ -182,7 +182,9 @@ impl Inspection {
         let aside = &assessment.aside.counts;
         aside.iter().for_each(|((verdict, reason), times)| count(*verdict, *reason, *times));
         let stored = &mut summary.stored;
-        let leaks = assessment.artifacts.iter().filter(|artifact| artifact.verdict <= Verdict::Failing);
+        let leaks = assessment.artifacts.iter();
+        let leaks =
+            leaks.filter(|artifact| artifact.verdict <= Verdict::Failing && artifact.stored.is_some());
         for found in self.seen.first(leaks).into_iter().filter_map(|(_, found)| found) {
             stored.get_or_insert_default().add(found);
         }

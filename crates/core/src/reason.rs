@@ -128,6 +128,9 @@ impl Reason {
         self.entry().code
     }
 
+    /// The reasons for which a workflow's nodes, and so its artifacts, can't be seen.
+    pub const UNSEEN: [Self; 3] = [Self::NodesOffloaded, Self::NodesUnreadable, Self::NodesUnseen];
+
     /// The reason with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.code() == code)

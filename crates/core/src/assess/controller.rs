@@ -17,6 +17,9 @@ use crate::verdict::Verdict;
 /// The first release with artifact GC.
 const COLLECTS: Version = Version(3, 4, 0);
 
+/// The field of the evidence that no controller runs.
+pub(crate) const DEPLOYMENTS: &str = "Deployments that run a workflow-controller for the namespace";
+
 impl<'a> Case<'a> {
     /// Returns the verdict if no controller has processed the workflow or none will continue; none if there is
     /// no evidence for that.
@@ -115,8 +118,7 @@ impl<'a> Case<'a> {
     fn hindrance(&self, controller: &Controller) -> Option<(Reason, Evidence)> {
         let namespace = &self.workflow.metadata.namespace;
         if controller.is_idle() {
-            let field = format!("Deployment/{} in {} spec.replicas", controller.name, controller.namespace);
-            return Some((Reason::NoController, Evidence::new(field, "0")));
+            return Some((Reason::NoController, controller.idleness()));
         }
         if controller.gc_enabled == Some(false) {
             let evidence = Evidence::new("controller environment ARGO_ARTIFACT_GC_ENABLED", "false");
@@ -134,8 +136,7 @@ impl<'a> Case<'a> {
                 first.namespace, first.name
             ),
         };
-        Judgement::failing(Reason::NoController)
-            .because("Deployments that run a workflow-controller for the namespace", none)
+        Judgement::failing(Reason::NoController).because(DEPLOYMENTS, none)
     }
 
     fn unmanaged(&self) -> Judgement {
@@ -212,6 +213,11 @@ impl Controller {
     /// Returns true if it is scaled to 0.
     pub(crate) fn is_idle(&self) -> bool {
         self.replicas == Some(0)
+    }
+
+    /// Returns the evidence that it is scaled to 0.
+    pub(crate) fn idleness(&self) -> Evidence {
+        Evidence::new(format!("Deployment/{} in {} spec.replicas", self.name, self.namespace), "0")
     }
 
     fn describe(&self) -> String {

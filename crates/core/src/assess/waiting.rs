@@ -12,7 +12,7 @@ use crate::verdict::When;
 use jiff::{SignedDuration, Timestamp};
 
 /// The time after which a GC pod that has not started, or has not ended after its work, is not merely slow.
-pub(crate) const PENDING: SignedDuration = SignedDuration::from_mins(10);
+pub const PENDING: SignedDuration = SignedDuration::from_mins(10);
 
 /// The time after which a ready strategy is not merely queued; the controller looks again every 20 minutes.
 pub(crate) const OVERDUE: SignedDuration = SignedDuration::from_hours(1);

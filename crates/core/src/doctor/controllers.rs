@@ -1,5 +1,6 @@
 //! Finds the controllers behind a symptom: whether one runs, and whether its account has the rights that artifact GC needs.
 
+use crate::assess::controller::DEPLOYMENTS;
 use crate::doctor::cause::Cause;
 use crate::doctor::symptom::Symptom;
 use crate::model::assessment::Evidence;
@@ -22,18 +23,14 @@ fn running(symptom: &mut Symptom, managing: &[&Controller], context: &Context) {
     let Some(controller) = managing.first() else {
         if context.controllers.complete {
             symptom.cause = Cause::NoController;
-            insert(
-                symptom,
-                Evidence::new("Deployments that run a workflow-controller for the namespace", "none"),
-            );
+            insert(symptom, Evidence::new(DEPLOYMENTS, "none"));
         }
         return;
     };
     if managing.iter().all(|controller| controller.is_idle()) {
-        let Controller { namespace, name, .. } = controller;
         symptom.cause = Cause::NoController;
-        symptom.subject = format!("{namespace}/{name}");
-        insert(symptom, Evidence::new(format!("Deployment/{name} in {namespace} spec.replicas"), "0"));
+        symptom.subject = format!("{}/{}", controller.namespace, controller.name);
+        insert(symptom, controller.idleness());
     }
 }
 

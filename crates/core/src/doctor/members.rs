@@ -1,5 +1,6 @@
 //! The workflows that share a cause, counted and named up to a limit.
 
+use crate::doctor::step::is_plain;
 use crate::model::account::Account;
 use crate::model::assessment::Evidence;
 use crate::reason::Reason;
@@ -11,6 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Name {
     pub namespace: String,
     pub name: String,
+}
+
+impl Name {
+    /// Returns true if both parts may stand in a command.
+    pub(crate) fn is_plain(&self) -> bool {
+        is_plain(&self.namespace) && is_plain(&self.name)
+    }
 }
 
 /// An object that a repair names.

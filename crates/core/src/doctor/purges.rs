@@ -1,7 +1,7 @@
 //! The purges that are steps of repairs.
 
 use crate::doctor::members::{GroupMembers, Name};
-use crate::doctor::step::{NAMES, Repair, is_plain};
+use crate::doctor::step::{NAMES, Repair};
 use crate::reason::Reason;
 use std::collections::BTreeMap;
 
@@ -64,8 +64,7 @@ fn purge_commands(members: &GroupMembers, stuck: bool, command: PurgeCommand<'_>
 /// Returns the names that may be part of a command, by namespace.
 pub(super) fn by_namespace<'a>(workflows: impl Iterator<Item = &'a Name>) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let plain = workflows.filter(|Name { namespace, name }| is_plain(namespace) && is_plain(name));
-    for Name { namespace, name } in plain {
+    for Name { namespace, name } in workflows.filter(|name| name.is_plain()) {
         by_namespace.entry(namespace).or_default().push(name);
     }
     by_namespace

@@ -161,8 +161,7 @@ fn unmanaged(members: &GroupMembers, context: &Context) -> Vec<Repair> {
 }
 
 fn labels(members: &GroupMembers) -> Repair {
-    let mut plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
-    let first = plain.next().map(|Name { namespace, name }| {
+    let first = members.workflows.keys().find(|name| name.is_plain()).map(|Name { namespace, name }| {
         format!("kubectl get workflows.argoproj.io -n {namespace} {name} --show-labels")
     });
     let what = "Compare their instance ID and namespace with the controllers', and see ARGO_ARTIFACT_GC_ENABLED there:";
@@ -269,7 +268,7 @@ fn hung(members: &GroupMembers) -> Repair {
 }
 
 fn end(members: &GroupMembers) -> Repair {
-    let plain = members.workflows.keys().filter(|name| is_plain(&name.namespace) && is_plain(&name.name));
+    let plain = members.workflows.keys().filter(|name| name.is_plain());
     let commands = plain.take(NAMES).map(|Name { namespace, name }| {
         format!(
             "kubectl patch workflows.argoproj.io -n {namespace} {name} --type=merge -p \

@@ -1,4 +1,5 @@
-//! Fills in the variables of an archive location, as the controller does when it makes a pod, and GC does not.
+//! The variables of keys and locations: finds them, and fills in those of an archive location, as the controller does when
+//! it makes a pod, and GC does not.
 
 use crate::argo::artifact::ArtifactLocation;
 
@@ -35,9 +36,8 @@ pub(crate) fn variable(location: &ArtifactLocation) -> Option<&str> {
 
 fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
     let (mut filled, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}")?;
-        let known = value(name.trim())?;
+    while let Some((before, name, after)) = next_variable(rest) {
+        let known = value(name)?;
         // A value may be a variable again, which nobody has filled in.
         if known.is_empty() || known.contains("{{") {
             return None;
@@ -47,7 +47,15 @@ fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
         rest = after;
     }
     filled.push_str(rest);
-    Some(filled)
+    // What is left of a variable without an end nobody fills in.
+    (!rest.contains("{{")).then_some(filled)
+}
+
+/// Returns the text before the first variable, the variable's name, and the text after it.
+pub(crate) fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once("{{")?;
+    let (name, after) = rest.split_once("}}")?;
+    Some((before, name.trim(), after))
 }
 
 #[cfg(test)]

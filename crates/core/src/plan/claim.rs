@@ -2,7 +2,8 @@
 //! namespace or workflow (`docs/dangers.md`, danger 29).
 
 use crate::model::location::clean;
-use crate::plan::key_shape::{is_uuid, next_variable};
+use crate::model::variables::next_variable;
+use crate::plan::key_shape::is_uuid;
 
 /// A workflow as keys name it. A part that is unknown is empty, and then every text may be it.
 #[derive(Debug, Clone, Copy)]

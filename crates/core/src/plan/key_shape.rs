@@ -4,6 +4,8 @@
 //! so a key of the shape is longer than the format. Names of pods begin with the name of their workflow: a format
 //! with both variables confirms itself, and no other path has its shape by chance.
 
+use crate::argo::config::DEFAULT_KEY_FORMAT;
+use crate::model::variables::next_variable;
 use std::ops::ControlFlow;
 
 /// The number of ways to divide a key among the variables that are tried. A key that needs more has no certain shape.
@@ -71,6 +73,11 @@ impl KeyFormat {
         push_text(&mut segments, rest);
         segments.retain(|segment| !segment.is_empty() && segment[..] != [Part::Text(".".to_owned())]);
         Self { text: text.to_owned(), segments }
+    }
+
+    /// Returns the format of the keys that Argo makes below a prefix if no other is configured.
+    pub fn default_below(prefix: &str) -> Self {
+        Self::parse(&format!("{}/{DEFAULT_KEY_FORMAT}", prefix.trim_end_matches('/')))
     }
 
     /// Returns the format as it was written.
@@ -198,13 +205,6 @@ impl Variable {
         *field = Some(value);
         (is_possible && !differs).then_some(named)
     }
-}
-
-/// Returns the text before the first variable, the variable's name, and the text after it.
-pub(crate) fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once("{{")?;
-    let (name, after) = rest.split_once("}}")?;
-    Some((before, name.trim(), after))
 }
 
 /// Returns true if a pod of this name may be one of the workflow: `<workflow>` alone, or followed by a number, with

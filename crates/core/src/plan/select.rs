@@ -133,9 +133,7 @@ fn chosen(
 
 /// Returns true if the workflow's nodes, and so its artifacts, can't be read.
 fn has_unseen_nodes(assessment: &Assessment) -> bool {
-    let unseen =
-        |reason| matches!(reason, Reason::NodesOffloaded | Reason::NodesUnreadable | Reason::NodesUnseen);
-    assessment.findings.iter().any(|finding| unseen(finding.reason))
+    assessment.findings.iter().any(|finding| Reason::UNSEEN.contains(&finding.reason))
 }
 
 /// Returns the storage of a location, independent of how the location spells it.
