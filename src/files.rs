@@ -16,6 +16,7 @@ use argo_gc_core::argo::related::*;
 use argo_gc_core::argo::words;
 use argo_gc_core::argo::workflow::Workflow;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io;
 use std::io::{BufReader, Read};
@@ -229,23 +230,35 @@ enum Nothing {}
 fn parse(text: &str, list_kind: &str) -> Object {
     #[derive(Deserialize)]
     #[serde(expecting = "a Kubernetes object")]
+    #[serde(rename_all = "camelCase")]
     struct TypeMeta {
+        api_version: Option<IgnoredAny>,
         kind: Option<String>,
+        spec: Option<IgnoredAny>,
+        status: Option<IgnoredAny>,
     }
-    let kind = match serde_json::from_str::<TypeMeta>(text) {
-        Ok(meta) => meta.kind.unwrap_or_default(),
+    let meta: TypeMeta = match serde_json::from_str(text) {
+        Ok(meta) => meta,
         Err(error) => {
             return Object::Malformed(Malformed { name: "<object>".to_owned(), error: words::of(&error) });
         }
     };
+    // Reading it as nothing gives the object's name.
+    let malformed = |error: String| {
+        Object::Malformed(match object::<Nothing>(text) {
+            Item::Malformed(Malformed { name, .. }) => Malformed { name, error },
+            Item::Object(_) => Malformed { name: String::new(), error },
+        })
+    };
     if let Some(key) = json::repeated_key(text) {
-        // Which of the two counts is not for us to say. Reading it as nothing gives the object's name.
-        let name = match object::<Nothing>(text) {
-            Item::Malformed(malformed) => malformed.name,
-            Item::Object(_) => String::new(),
-        };
-        return Object::Malformed(Malformed { name, error: format!("the key {key:?} appears twice") });
+        // Which of the two counts is not for us to say.
+        return malformed(format!("the key {key:?} appears twice"));
     }
+    if meta.api_version.is_some() && meta.kind.is_none() {
+        return malformed("it has no kind: it was cut off".to_owned());
+    }
+    let is_begun = meta.kind.is_some() && meta.spec.is_none() && meta.status.is_none();
+    let kind = meta.kind.unwrap_or_default();
     let kind = match kind.as_str() {
         // Argo's server leaves the kind out of listed workflows.
         "" => list_kind.strip_suffix("List").filter(|kind| !kind.is_empty()).unwrap_or("Workflow"),
@@ -260,7 +273,11 @@ fn parse(text: &str, list_kind: &str) -> Object {
         };
     }
     match kind {
-        "Workflow" => read!(Workflow),
+        "Workflow" => match read!(Workflow) {
+            // What was cut off after its first lines still is YAML.
+            Object::Workflow(_) if is_begun => malformed("it has no spec: it was cut off".to_owned()),
+            object => object,
+        },
         "WorkflowTemplate" | "ClusterWorkflowTemplate" => read!(Template),
         "WorkflowArtifactGCTask" => read!(GcTask),
         "WorkflowTaskResult" => read!(TaskResult),
@@ -299,15 +316,17 @@ mod tests {
 
     #[test]
     fn reads_every_common_arrangement() {
-        let workflow = |name: &str| format!(r#"{{"kind":"Workflow","metadata":{{"name":"{name}"}}}}"#);
+        let workflow =
+            |name: &str| format!(r#"{{"kind":"Workflow","metadata":{{"name":"{name}"}},"spec":{{}}}}"#);
         let (a, b) = (workflow("a"), workflow("b"));
         for text in [
             format!(r#"{{"apiVersion":"v1","items":[{a},{b}],"kind":"List"}}"#),
             format!("{a}\n{b}\n"),
             format!("\u{feff}[{a}, {b}]"),
             format!(r#"{{"kind":"List","items":[{{"kind":"List","items":[{a}]}},{b}]}}"#),
-            "kind: Workflow\nmetadata: {name: a}\n---\nkind: Workflow\nmetadata:\n  name: b\n".to_owned(),
-            "---\nkind: List\nitems:\n- kind: Workflow\n  metadata: {name: a}\n- metadata: {name: b}\n"
+            "kind: Workflow\nmetadata: {name: a}\nspec: {}\n---\nkind: Workflow\nmetadata:\n  name: b\nspec: {}\n"
+                .to_owned(),
+            "---\nkind: List\nitems:\n- {kind: Workflow, metadata: {name: a}, spec: {}}\n- metadata: {name: b}\n"
                 .to_owned(),
             r#"{"kind":"WorkflowList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}"#
                 .to_owned(),
@@ -318,12 +337,27 @@ mod tests {
 
     #[test]
     fn damage_ends_the_input_but_not_what_came_before() {
-        let (seen, error) = kinds(r#"{"items":[{"kind":"Workflow","metadata":{"name":"a"}},{"kind":"Work"#);
+        let (seen, error) = kinds(r#"{"items":[{"metadata":{"name":"a"}},{"kind":"Work"#);
         assert_eq!(seen, ["a"]);
         assert!(error.unwrap().ends_with(": it is cut off"));
-        let (seen, error) = kinds("kind: Workflow\nmetadata: {name: a}\n---\nkind: [\n");
+        let (seen, error) = kinds("kind: Workflow\nmetadata: {name: a}\nspec: {}\n---\nkind: [\n");
         assert_eq!(seen, ["a"]);
         assert!(error.unwrap().contains("document 2"));
+        // What was cut off may still be YAML.
+        for (text, seen, why) in [
+            ("apiVersion: v1", "malformed <unnamed>", None),
+            ("kind: Workflow\nmetadata: {name: a}\nspec:\n", "malformed a", None),
+            (
+                "apiVersion: v1\nitems:\n- metadata: {name: a}\n",
+                "a",
+                Some("document 1, line 1: the list has no kind"),
+            ),
+        ] {
+            let (found, error) = kinds(text);
+            assert_eq!(found, [seen], "{text}");
+            assert_eq!(error.is_some(), why.is_some(), "{text}");
+            assert!(error.unwrap_or_default().contains(why.unwrap_or_default()), "{text}");
+        }
         assert_eq!(kinds("").0.len(), 0);
         assert!(kinds("just words").1.unwrap().contains("not a Kubernetes object"));
         assert!(kinds("[1, 2]").0.iter().all(|seen| seen.starts_with("malformed")));

@@ -14,12 +14,18 @@ pub(crate) fn read(mut reader: impl Read, each: &mut dyn FnMut(&str, &str) -> bo
     for (number, (line, document)) in documents(&text).into_iter().enumerate() {
         let value: Value = serde_saphyr::from_str_with_options(document, options(document.len()))
             .map_err(|error| format!("document {}, {}", number + 1, describe(&error, document, line)))?;
-        match value {
+        let refused = |why: &str| Err(format!("document {}, line {line}: {why}", number + 1));
+        match &value {
             Value::Null => {}
             Value::Object(_) | Value::Array(_) => {
                 crate::files::json::read(value.to_string().as_bytes(), each)?
             }
-            _ => return Err(format!("document {}, line {line}: not a Kubernetes object", number + 1)),
+            _ => return refused("not a Kubernetes object"),
+        }
+        // The kind of a list follows its items, and nothing else shows that some are missing.
+        let has = |field| value.get(field).is_some();
+        if has("apiVersion") && has("items") && !has("kind") {
+            return refused("the list has no kind: it was cut off");
         }
     }
     Ok(())

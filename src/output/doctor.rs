@@ -170,17 +170,16 @@ fn doubt(diagnosis: &Diagnosis<'_>) -> Option<String> {
         };
         Some(format!("controller {}/{} {what}", controller.namespace, controller.name))
     };
-    let unknown = diagnosis.inspection.artifacts(Verdict::Unknown);
-    let artifacts = || {
-        format!(
-            "what becomes of {} is unknown: kubectl argo-gc inspect says why",
-            plural(unknown, "artifact")
-        )
-    };
+    let inspection = diagnosis.inspection;
+    let (unknown, unseen) = (inspection.artifacts(Verdict::Unknown), inspection.unseen());
+    let says = "kubectl argo-gc inspect says why";
+    let artifacts = || format!("what becomes of {} is unknown: {says}", plural(unknown, "artifact"));
+    let nodes = || format!("the nodes of {} can't be seen: {says}", plural(unseen, "workflow"));
     // One controller that works is enough.
     let hindered: Option<Vec<String>> = diagnosis.controllers.iter().map(hindrance).collect();
     let controller = hindered.and_then(|hindered| hindered.into_iter().next());
-    controller.map(|what| escape(&what).into_owned()).or_else(|| (unknown > 0).then(artifacts))
+    let controller = controller.map(|what| escape(&what).into_owned());
+    controller.or_else(|| (unknown > 0).then(artifacts)).or_else(|| (unseen > 0).then(nodes))
 }
 
 /// Counts the workflows that at least one cause concerns.

@@ -3,7 +3,6 @@
 use crate::output::prices::{Prices, dollars};
 use crate::output::text::{plural, size};
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 
 /// Summarises everything that was inspected, shown or not.
@@ -12,7 +11,7 @@ pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
     let count = |verdict| inspection.artifacts(verdict);
     let (uncovered, failing, unknown) =
         (count(Verdict::Uncovered), count(Verdict::Failing), count(Verdict::Unknown));
-    let unseen: u64 = Reason::UNSEEN.iter().filter_map(|reason| summary.reasons.get(reason.code())).sum();
+    let unseen = inspection.unseen();
     let mut parts = Vec::new();
     if uncovered > 0 {
         parts.push(format!("{} nobody will delete", plural(uncovered, "artifact")));
@@ -29,11 +28,12 @@ pub(crate) fn headline(inspection: &Inspection, prices: &Prices) -> String {
             true => format!("{of} can't be released, though no artifact is left behind"),
         }
     } else {
-        let found = format!(
-            "{} leave{} no artifact behind",
-            plural(summary.workflows, "workflow"),
-            if summary.workflows == 1 { "s" } else { "" }
-        );
+        // Of the others nobody can say that they leave nothing.
+        let found = match summary.workflows.saturating_sub(unseen) {
+            0 if unseen > 0 => "no artifact is left behind".to_owned(),
+            1 => "1 workflow leaves no artifact behind".to_owned(),
+            seen => format!("{seen} workflows leave no artifact behind"),
+        };
         let fates: Vec<String> = [
             (Verdict::Collected, "collected"),
             (Verdict::Covered, "will be"),

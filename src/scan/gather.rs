@@ -141,13 +141,13 @@ impl ScanPart {
             }
         }
         let status = &workflow.status;
-        if !status.compressed_nodes.is_empty() {
+        if let Some(unseen) = workflow.lacks_nodes() {
+            self.unread_nodes(&name, &unseen, no_nodes);
+        } else if !status.compressed_nodes.is_empty() {
             match nodes::uses(&status.compressed_nodes) {
                 Ok(Uses(more)) => uses.extend(more),
                 Err(error) => self.unread_nodes(&name, &error, None),
             }
-        } else if let Some(unseen) = workflow.lacks_nodes() {
-            self.unread_nodes(&name, &unseen, no_nodes);
         }
         if terms.endangers {
             if !workflow.is_over() {

@@ -163,7 +163,7 @@ fn what_is_no_workflow_is_told_and_the_rest_is_read() {
 
 #[test]
 fn a_byte_order_mark_is_no_damage() {
-    let yaml = "\u{feff}kind: Workflow\nmetadata: {name: a, uid: u}\n";
+    let yaml = "\u{feff}kind: Workflow\nmetadata: {name: a, uid: u}\nspec: {}\n";
     let files = Files::of("a.yaml", yaml).with("b.json", format!("\u{feff}{}", workflow("b")));
     let ran = files.inspect("-o json -f .");
     ran.assert(0, "");

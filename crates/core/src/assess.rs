@@ -55,7 +55,7 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
 fn unseen(error: &NodesError) -> Finding {
     let (reason, field) = match error {
         NodesError::Offloaded(_) => (Reason::NodesOffloaded, "status.offloadNodeStatusVersion"),
-        NodesError::Absent(_) => (Reason::NodesUnseen, "status.nodes"),
+        NodesError::Absent(_) | NodesError::Cut(_) => (Reason::NodesUnseen, "status.nodes"),
         _ => (Reason::NodesUnreadable, "status.compressedNodes"),
     };
     Finding { verdict: Verdict::Unknown, reason, evidence: vec![Evidence::new(field, error.to_string())] }

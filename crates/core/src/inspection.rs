@@ -147,13 +147,18 @@ impl Inspection {
         Some(assessment)
     }
 
+    /// Counts the workflows whose nodes, and so their artifacts, can't be seen.
+    pub fn unseen(&self) -> u64 {
+        Reason::UNSEEN.iter().filter_map(|reason| self.summary.reasons.get(reason.code())).sum()
+    }
+
     /// Returns the assessments that were held back.
     pub fn finish(&mut self) -> Vec<Assessment> {
         let unseen = self.summary.reasons.get(Reason::NodesUnseen.code()).copied().unwrap_or_default();
         if unseen > 0 {
             self.gaps.push(Gap {
                 what: format!("the nodes of {unseen} workflow{}", if unseen == 1 { "" } else { "s" }),
-                why: "the records hold none, as those of an archive's list do".to_owned(),
+                why: "the records do not hold them: they were cut off, or are an archive's list".to_owned(),
                 effect: "the artifacts are unknown".to_owned(),
             });
         }

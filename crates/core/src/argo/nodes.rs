@@ -29,6 +29,8 @@ pub enum NodesError {
     Offloaded(String),
     #[error("the record holds no nodes, though {0}: an archive's list leaves them out, or it was cut")]
     Absent(&'static str),
+    #[error("the record was cut off: {0}")]
+    Cut(&'static str),
     #[error("status.compressedNodes is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
     #[error("status.compressedNodes unpacks to more than {} MiB", MAX_UNPACKED >> 20)]
@@ -43,8 +45,8 @@ impl Workflow {
     /// Unpacks `status.compressedNodes` into `status.nodes`; does nothing where nodes are plain.
     ///
     /// # Errors
-    /// The nodes are offloaded or left out, or the compressed form is damaged or larger than [`MAX_UNPACKED`], or it would take
-    /// more than [`MAX_WEIGHT`] of memory.
+    /// The nodes are offloaded, left out or cut off, or the compressed form is damaged or larger than
+    /// [`MAX_UNPACKED`], or it would take more than [`MAX_WEIGHT`] of memory.
     pub fn hydrate(&mut self) -> Result<(), NodesError> {
         let status = &mut self.status;
         if !status.compressed_nodes.is_empty() {
@@ -55,12 +57,11 @@ impl Workflow {
     }
 
     /// Returns why the nodes can't be seen although the run had some: they are offloaded, or the record holds none in
-    /// any form. Rows of an archive's list hold none (persist/sqldb/workflow_archive.go@v4.1.2), nor do records that
-    /// were cut.
+    /// any form, or not all of them. Rows of an archive's list hold none (persist/sqldb/workflow_archive.go@v4.1.2).
     pub fn lacks_nodes(&self) -> Option<NodesError> {
         let (meta, status) = (&self.metadata, &self.status);
         if !status.nodes.is_empty() || !status.compressed_nodes.is_empty() {
-            return None;
+            return self.cut().map(NodesError::Cut);
         }
         if self.is_offloaded() {
             return Some(NodesError::Offloaded(status.offload_node_status_version.clone()));
@@ -79,9 +80,21 @@ impl Workflow {
             "Failed" | "Error" if recouped || !status.task_results_completion_status.is_empty() => {
                 "its status tells of their pods"
             }
-            _ => return None,
+            _ => return self.cut().map(NodesError::Cut),
         };
         Some(NodesError::Absent(sign))
+    }
+
+    /// Returns what shows that the end of the record is missing, as of a YAML file that was cut off: such a file often
+    /// still is YAML. Tools sort the fields, so the nodes stand before the phase, and a node ends with its type.
+    fn cut(&self) -> Option<&'static str> {
+        let Self { metadata, status, .. } = self;
+        // The controller writes both at once (markWorkflowPhase, workflow/controller/operator.go@v4.1.2).
+        if status.phase.is_empty() && !metadata.label(names::PHASE).is_empty() {
+            return Some("a label tells its phase, and its status tells none");
+        }
+        // Argo writes no node without a type.
+        status.nodes.values().any(|node| node.kind.is_empty()).then_some("one of its nodes has no type")
     }
 }
 
@@ -195,6 +208,35 @@ mod tests {
         let mut workflow = Workflow::default();
         workflow.status.offload_node_status_version = "fnv:1".into();
         assert!(matches!(workflow.hydrate(), Err(NodesError::Offloaded(_))));
+    }
+
+    #[test]
+    fn a_record_without_its_end_is_unread_and_a_run_without_its_first_node_is_not() {
+        let sign = |labelled: &str, phase: &str, nodes: &str| {
+            let mut workflow = Workflow::default();
+            workflow.metadata.labels.insert(names::PHASE.to_owned(), labelled.to_owned());
+            workflow.status.phase = phase.to_owned();
+            workflow.status.nodes = serde_json::from_str(nodes).unwrap();
+            match workflow.hydrate() {
+                Ok(()) => "",
+                Err(NodesError::Cut(sign)) => sign,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let whole = r#"{"n": {"type": "Pod"}}"#;
+        for labelled in ["Running", "Failed", "Succeeded"] {
+            assert_eq!(sign(labelled, "", whole), "a label tells its phase, and its status tells none");
+        }
+        assert_eq!(sign("Running", "", "{}"), "a label tells its phase, and its status tells none");
+        let cut = r#"{"m": {"type": "DAG"}, "n": {"id": "n"}}"#;
+        assert_eq!(sign("Running", "Running", cut), "one of its nodes has no type");
+        assert_eq!(sign("", "", cut), "one of its nodes has no type");
+        // One that waits for its controller has no label; a resubmitted one brings nodes.
+        for (labelled, phase, nodes) in
+            [("", "", "{}"), ("", "", whole), ("Running", "Running", "{}"), ("Running", "Running", whole)]
+        {
+            assert_eq!(sign(labelled, phase, nodes), "", "{labelled} {phase} {nodes}");
+        }
     }
 
     #[test]

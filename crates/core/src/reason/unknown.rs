@@ -31,11 +31,18 @@ pub(crate) static NODES_UNREADABLE: Entry = Entry {
 
 pub(crate) static NODES_UNSEEN: Entry = Entry {
     code: "nodes-unseen",
-    title: "The record holds no nodes, though the run had some",
+    title: "The record does not hold the nodes that the run had",
     why: "A run that succeeded has at least one node. A record of it without any was made by something that leaves them \
           out, as the list of the workflow archive does (`argo archive list -o json`, and archived rows of `argo list`), \
-          or it was cut. Its artifacts can't be seen, so it is not clean but unread.",
-    evidence: &["no status.nodes, status.compressedNodes or status.offloadNodeStatusVersion", "status.phase"],
+          or it was cut. A YAML file that was cut off in the middle often still is YAML: the phase is in the label and \
+          missing from the status, or a node has no type. The artifacts can't all be seen, so the workflow is not clean \
+          but unread.",
+    evidence: &[
+        "no status.nodes, status.compressedNodes or status.offloadNodeStatusVersion",
+        "status.phase",
+        "the label workflows.argoproj.io/phase",
+        "status.nodes[*].type",
+    ],
     remedy: "Read the workflow whole: from the cluster, with `argo get -o json`, or `argo archive get UID -o json` for an \
              archived one. `--argo-server` reads the archive whole too.",
     upstream: &["persist/sqldb/workflow_archive.go@v4.1.2"],
