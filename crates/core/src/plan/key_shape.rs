@@ -283,6 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_format_argos_default_follows_the_prefix() {
+        for (prefix, key) in [
+            ("", "train/train-7/a.tgz"),
+            ("argo", "argo/train/train-7/a.tgz"),
+            ("argo/logs/", "argo/logs/train/train-7/a.tgz"),
+        ] {
+            let format = KeyFormat::default_below(prefix);
+            assert!(format.tells_workflow(), "{prefix}");
+            assert_eq!(format.matches(key).and_then(|named| named.name), Some("train"), "{prefix}");
+            assert_eq!(format.matches(&format!("other/{key}")), None, "{prefix}");
+        }
+    }
+
+    #[test]
     fn every_variable_matches_its_own_alphabet() {
         let format = "argo//{{workflow.namespace}}/{{ workflow.name }}/{{workflow.creationTimestamp.Y}}-\
                       {{workflow.creationTimestamp.m}}/{{workflow.parameters.x}}/{{pod.name}}/";

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// Hashes are sorted and freed of duplicates whenever so many were added.
-const COMPACT: usize = 1 << 20;
+const COMPACT: usize = 1_000_000;
 
 /// The shortest part of a key that is looked for in place of the whole, if it holds characters that end a path.
 const SHORTEST: usize = 4;

@@ -312,5 +312,11 @@ mod tests {
         allowed.add("gs://c".parse().unwrap(), "team");
         assert_eq!(allowed.constants().collect::<Vec<_>>(), [("b", "argo/"), ("c", "team")]);
         assert_eq!(allowed.key_formats(), [("gs://b".parse().unwrap(), FORMAT.to_owned())]);
+        allowed.add("gs://c".parse().unwrap(), "");
+        for (bucket, prefixes) in
+            [("gs://b", &["argo/"][..]), ("gs://c", &["team", ""]), ("gs://d", &[]), ("s3://c", &[])]
+        {
+            assert_eq!(allowed.prefixes(&bucket.parse().unwrap()).collect::<Vec<_>>(), prefixes, "{bucket}");
+        }
     }
 }

@@ -115,3 +115,22 @@ pub(super) fn runs(key: &str, wide: bool) -> impl Iterator<Item = &str> {
 pub(super) fn is_all_plain(path: &str) -> bool {
     path.bytes().all(|byte| is_plain(byte, false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_looked_for_by_its_parts_between_characters_that_end_a_path() {
+        for (key, plain, wide) in [
+            ("w/p-1/model.tgz", &["w/p-1/model.tgz"][..], &["w/p-1/model.tgz"][..]),
+            ("my model (1).tgz", &["my", "model", "1", "tgz"], &["my", "model", "1", "tgz"]),
+            ("train/\u{fc}/\u{65e5}\u{672c} x", &["train", "x"], &["train/\u{fc}/\u{65e5}\u{672c}", "x"]),
+            ("\u{e9}", &[], &["\u{e9}"]),
+            ("--/..!", &[], &[]),
+        ] {
+            assert_eq!(runs(key, false).collect::<Vec<_>>(), plain, "{key}");
+            assert_eq!(runs(key, true).collect::<Vec<_>>(), wide, "{key}");
+        }
+    }
+}

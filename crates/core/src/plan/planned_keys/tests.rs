@@ -139,6 +139,8 @@ fn a_name_that_is_a_plain_word_counts_as_a_folder_and_not_as_a_word() {
         "gs://b/train/",
         "train/",
         "train/*",
+        "ls train/ /tmp",
+        "cp train/mo* /tmp",
         "b/train",
         "--run=train",
         "run: train\nx",
@@ -202,6 +204,53 @@ fn a_folder_that_tells_no_workflow_counts_with_its_bucket_only() {
         assert!(!names_within(planned, text, &within), "{text}");
     }
     assert!(names(planned, "gs://b/artifacts/"), "nothing says that all keys are there");
+}
+
+/// A folder that tells no workflow counts with its bucket, and a bucket may be a part of an address's host.
+#[test]
+fn a_bucket_in_a_host_counts_within_its_address_only() {
+    let planned = PlannedKey { key: "artifacts/ml/v1/model.tgz", ..KEY };
+    for text in [
+        "https://b.s3.amazonaws.com/artifacts/ml/",
+        "https://b.minio.local:9000/artifacts/ml/",
+        "curl -u x https://user:pw@b.minio.local/artifacts/ml/",
+        "https://user:pw@b.minio.local:9000/artifacts/ml/",
+        "abfss://b@account.dfs.core.windows.net/artifacts/ml/",
+        "x:https://b.s3.amazonaws.com/artifacts/ml",
+    ] {
+        assert!(names(planned, text), "{text}");
+    }
+    for text in [
+        "b.example.com/artifacts/ml/",
+        "note:b.example.com/artifacts/ml/",
+        "note:/b.example.com/artifacts/ml/",
+        "b@host.example.com/artifacts/ml/",
+        "pip install b@https://host.example.com/artifacts/ml/",
+        "b.example.com:https://host.example.com/artifacts/ml/",
+        "https://host.example.com/b.example.com:9000/artifacts/ml/",
+        // Blanks, quotes and commas end an address.
+        "https://host.example.com b.example.com/artifacts/ml/",
+        "https://host.example.com\nb.example.com/artifacts/ml/",
+        "https://host.example.com,b.example.com/artifacts/ml/",
+        "'https://host.example.com'b.example.com/artifacts/ml/",
+        "\"https://host.example.com\"b.example.com/artifacts/ml/",
+        "`https://host.example.com`b.example.com/artifacts/ml/",
+        "abfss://b@account.dfs.core.windows.net, https://host.example.com/artifacts/ml/",
+        "https://b.minio.local:9000, https://host.example.com/artifacts/ml/",
+    ] {
+        assert!(!names(planned, text), "{text}");
+    }
+}
+
+#[test]
+fn of_a_folder_with_odd_characters_the_part_that_tells_the_workflow_is_looked_for() {
+    let planned = PlannedKey { key: "train-x7k2p copy/out/model.tgz", ..KEY };
+    for text in ["ls 'gs://b/train-x7k2p copy'", "ls \"train-x7k2p copy/out\"", "train-x7k2p copy/*"] {
+        assert!(names(planned, text), "{text}");
+    }
+    for text in ["copy", "copy/out", "copy/", "--mode=copy"] {
+        assert!(!names(planned, text), "{text}");
+    }
 }
 
 #[test]

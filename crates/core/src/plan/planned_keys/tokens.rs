@@ -25,23 +25,25 @@ const LABELS: usize = 8;
 /// Calls `take` with every path in the text, and with what it may be.
 pub(super) fn paths(text: &str, how: How, take: &mut impl FnMut(Kind, PathHash)) {
     let bytes = text.as_bytes();
-    let (mut at, mut address, mut container) = (0, false, None);
+    let (mut at, mut address, mut host, mut container) = (0, false, None, None);
     let mut segments: Vec<&[u8]> = Vec::new();
     while let Some(byte) = bytes.get(at) {
         if is_plain(*byte, how.wide) {
             let start = at;
             at += bytes[at..].iter().take_while(|byte| is_plain(**byte, how.wide)).count();
             cut(&bytes[start..at], &mut segments);
-            let token = Token { bytes, start, end: at, address, container, segments: &segments, how };
+            let token = Token { bytes, start, end: at, address, host, container, segments: &segments, how };
             token.read(take);
             continue;
         }
         match byte {
             b':' if bytes[at + 1..].starts_with(b"//") => address = true,
-            // abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/BLOB
-            b'@' if address => container = segments.last().copied(),
-            b'"' | b'\'' | b'`' | b',' => (address, container) = (false, None),
-            _ if byte.is_ascii_whitespace() => (address, container) = (false, None),
+            // https://HOST:PORT/KEY
+            b':' if address && segments.len() == 1 => host = segments.last().copied(),
+            // abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/BLOB, https://USER:PASSWORD@HOST/KEY
+            b'@' if address => (host, container) = (None, segments.last().copied()),
+            b'"' | b'\'' | b'`' | b',' => (address, host, container) = (false, None, None),
+            _ if byte.is_ascii_whitespace() => (address, host, container) = (false, None, None),
             _ => {}
         }
         at += 1;
@@ -69,13 +71,15 @@ struct Token<'t> {
     end: usize,
     /// True if a scheme precedes it.
     address: bool,
+    /// The address's host, if what follows is its port.
+    host: Option<&'t [u8]>,
     /// What stands before an `@`.
     container: Option<&'t [u8]>,
     segments: &'t [&'t [u8]],
     how: How,
 }
 
-impl Token<'_> {
+impl<'t> Token<'t> {
     fn read(&self, take: &mut impl FnMut(Kind, PathHash)) {
         if self.how.identifier && self.is_alone() {
             return;
@@ -114,9 +118,12 @@ impl Token<'_> {
 
     /// Takes the path of an address whose bucket is a part of its host, or stands before it.
     fn host(&self, take: &mut impl FnMut(Kind, PathHash)) {
-        let Some((host, path)) = self.segments.split_first() else { return };
-        let dots = host.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| &host[..at]);
-        for bucket in dots.take(LABELS).chain(self.container) {
+        let Some((first, path)) = self.segments.split_first() else { return };
+        let dots = |host: &'t [u8]| {
+            host.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| &host[..at]).take(LABELS)
+        };
+        let hosts = std::iter::once(*first).chain(self.host);
+        for bucket in hosts.flat_map(dots).chain(self.container) {
             let segments = std::iter::once(bucket).chain(path.iter().copied());
             grow(segments, |at, hash| self.placed(at, at > 0, hash, take));
         }
