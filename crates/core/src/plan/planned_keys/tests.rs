@@ -242,6 +242,16 @@ fn a_bucket_in_a_host_counts_within_its_address_only() {
     }
 }
 
+/// Of a folder whose name begins with a character that ends a path, the bucket is all that can be looked for.
+#[test]
+fn a_folder_that_begins_oddly_counts_with_its_bucket() {
+    let planned = PlannedKey { key: "~tmp/run/model.tgz", ..KEY };
+    for text in ["gs://b/~tmp/", "gs://b/~tmp/*", "gs://b/~tmp/run/", "https://b.minio.local/~tmp/"] {
+        assert!(names(planned, text), "{text}");
+    }
+    assert!(!names(planned, "gs://other/~tmp/"));
+}
+
 #[test]
 fn of_a_folder_with_odd_characters_the_part_that_tells_the_workflow_is_looked_for() {
     let planned = PlannedKey { key: "train-x7k2p copy/out/model.tgz", ..KEY };

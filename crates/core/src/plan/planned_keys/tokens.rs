@@ -91,7 +91,7 @@ impl<'t> Token<'t> {
                 if self.ends(at) {
                     take(Kind::Folder, hash);
                 }
-                self.placed(at, number > 0, hash, take);
+                self.placed(at, hash, take);
                 if at == 0 && self.ends(at) && self.is_value() {
                     take(Kind::Word, hash);
                 }
@@ -107,11 +107,11 @@ impl<'t> Token<'t> {
     }
 
     /// Takes a path that may begin with a bucket.
-    fn placed(&self, at: usize, below: bool, hash: PathHash, take: &mut impl FnMut(Kind, PathHash)) {
-        if below && self.ends(at) {
+    fn placed(&self, at: usize, hash: PathHash, take: &mut impl FnMut(Kind, PathHash)) {
+        if self.ends(at) {
             take(Kind::Place, hash);
         }
-        if below && self.is_partial() && at + 1 == self.segments.len() {
+        if self.is_partial() && at + 1 == self.segments.len() {
             take(Kind::Head, hash);
         }
     }
@@ -125,7 +125,7 @@ impl<'t> Token<'t> {
         let hosts = std::iter::once(*first).chain(self.host);
         for bucket in hosts.flat_map(dots).chain(self.container) {
             let segments = std::iter::once(bucket).chain(path.iter().copied());
-            grow(segments, |at, hash| self.placed(at, at > 0, hash, take));
+            grow(segments, |at, hash| self.placed(at, hash, take));
         }
     }
 
