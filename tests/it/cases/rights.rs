@@ -70,6 +70,24 @@ fn roles_among_the_files_are_evaluated() {
 }
 
 /// Collections that are still to come, of a fixture of files: the pod of one that has failed is not needed.
+/// Roles among the files are no answer of an API server, and are those of the time at which they were written.
+#[test]
+fn what_roles_among_the_files_allow_is_told_as_theirs() {
+    let case = Case::new("24-roles-in-files");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(root.join("tests/fixtures/gc-rbac/hit-message.yaml"), case.path("refused.yaml")).unwrap();
+    let ran = case.run("doctor -A -f refused.yaml --yaml").ends_with(0);
+    let about = |files: &str| case.run(&format!("inspect -A -o json {files}")).ends_with(0).out;
+    let alone = about("-f refused.yaml");
+    assert!(alone.contains("gc-rbac") && !alone.contains("access review"), "{alone}");
+    case.write("granted.yaml", &ran.out);
+    let allowed = about("-f refused.yaml -f granted.yaml");
+    let evidence = "\"roles among the files, of service account ";
+    assert!(allowed.contains("gc-rbac") && allowed.contains(evidence), "{allowed}");
+    assert!(allowed.contains("\"they allow it\"") && !allowed.contains("access review"), "{allowed}");
+    assert!(!case.run("doctor -A -f refused.yaml -f granted.yaml").out.contains("access review"));
+}
+
 #[test]
 fn what_will_fail_is_told_before_it_does() {
     let case = Case::new("24-roles-in-files");

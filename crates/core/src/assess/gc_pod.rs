@@ -38,11 +38,9 @@ impl<'a> Case<'a> {
         let refusal = standing.as_ref().and_then(|standing| standing.refusal(&account));
         if is_refused_its_tasks(pod) {
             let judgement = Judgement::failing(Reason::GcRbac).because(name, describe(pod));
-            return match (standing, refusal) {
-                (Some(standing), None) if !standing.is_unknown() => {
-                    judgement.because(format!("access review of service account {account}"), "allowed now")
-                }
-                _ => judgement,
+            return match standing.and_then(|standing| standing.permission(&account)) {
+                Some(granted) => judgement.because(granted.field, granted.value),
+                None => judgement,
             };
         }
         match refusal {

@@ -4,7 +4,6 @@
 use crate::doctor::cause::Cause;
 use crate::doctor::symptom::{Symptom, symptom};
 use crate::model::account::{Account, Standing};
-use crate::model::assessment::Evidence;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,7 +102,7 @@ pub(crate) fn refine(symptom: &mut Symptom, account: &Account, standing: &Standi
         symptom.subject = account.to_string();
         return None;
     }
-    standing.is_unknown().then(|| unchecked(account, standing, &symptom.name))
+    unchecked(account, standing, &symptom.name)
 }
 
 /// Predicts the failure of collections that are still to come.
@@ -121,14 +120,12 @@ pub(crate) fn predicted(account: &Account, reliance: &Reliance, standing: &Stand
     if let Some(denied) = standing.refusal(account) {
         return Some(about(Cause::Rights, denied));
     }
-    standing.is_unknown().then(|| unchecked(account, standing, first))
+    unchecked(account, standing, first)
 }
 
-fn unchecked(account: &Account, standing: &Standing, workflow: &str) -> Symptom {
-    let field = format!("access review of service account {account}");
-    Symptom {
-        evidence: vec![Evidence::new(field, format!("not checked: {}", standing.why))],
-        account: Some(account.name.clone()),
-        ..symptom(Cause::RightsUnchecked, &account.namespace, workflow)
-    }
+fn unchecked(account: &Account, standing: &Standing, workflow: &str) -> Option<Symptom> {
+    let evidence = vec![standing.doubt(account)?];
+    let account_name = Some(account.name.clone());
+    let found = symptom(Cause::RightsUnchecked, &account.namespace, workflow);
+    Some(Symptom { evidence, account: account_name, ..found })
 }

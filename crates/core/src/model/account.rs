@@ -101,14 +101,19 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Returns the evidence that an account may not do these things.
-    fn refusal(self, account: &Account, lacks: &[Action]) -> Evidence {
+    /// Returns evidence of this origin about an account.
+    fn evidence(self, account: &Account, says: impl Into<String>) -> Evidence {
         let source = match self {
             Self::Review => "access review of",
             Self::Files => "roles among the files, of",
         };
+        Evidence::new(format!("{source} service account {account}"), says)
+    }
+
+    /// Returns the evidence that an account may not do these things.
+    fn refusal(self, account: &Account, lacks: &[Action]) -> Evidence {
         let lacks: Vec<String> = lacks.iter().map(Action::to_string).collect();
-        Evidence::new(format!("{source} service account {account}"), format!("may not {}", lacks.join(", ")))
+        self.evidence(account, format!("may not {}", lacks.join(", ")))
     }
 }
 
@@ -147,6 +152,22 @@ impl Standing {
     pub fn refusal(&self, account: &Account) -> Option<Evidence> {
         let lacks = self.lacks();
         (!lacks.is_empty()).then(|| self.origin.refusal(account, &lacks))
+    }
+
+    /// Returns the evidence that the account has all permissions; none if it is not known to.
+    pub fn permission(&self, account: &Account) -> Option<Evidence> {
+        let answers = [self.list, self.watch, self.patch_status];
+        let says = match self.origin {
+            Origin::Review => "allowed now",
+            Origin::Files => "they allow it",
+        };
+        answers.iter().all(|answer| *answer == Answer::Yes).then(|| self.origin.evidence(account, says))
+    }
+
+    /// Returns the evidence that some of the permissions are unknown; none if all are known.
+    pub fn doubt(&self, account: &Account) -> Option<Evidence> {
+        let says = || format!("not checked: {}", self.why);
+        self.is_unknown().then(|| self.origin.evidence(account, says()))
     }
 
     /// Returns the evidence that the account does not exist; none if it is not known to be missing.
