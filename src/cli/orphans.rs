@@ -17,6 +17,7 @@ use crate::output::escape::escape;
 use crate::output::orphans as show;
 use crate::output::orphans::OrphansFormat;
 use crate::output::text::plural;
+use crate::purge::explain::ORPHAN_AGE;
 use crate::purge::keep::Since;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
@@ -70,7 +71,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     from: FileFlags,
     /// Only objects written longer ago than this, such as 12h, 7d or 2w.
-    #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = "7d", value_name = "DURATION")]
+    #[arg(long, alias = "older-than", value_parser = duration::parse, default_value = ORPHAN_AGE, value_name = "DURATION")]
     older: Duration,
     /// Says that nobody uses the prefixes but this cluster and those of --also: no other cluster, no other tool, neither
     /// to write nor to read.

@@ -4,6 +4,8 @@
 use crate::cluster::gathering::Texts;
 use crate::cluster::unread::Unread;
 use crate::disk_queue::DiskQueue;
+use crate::duration;
+use crate::duration::signed;
 use crate::error::{Error, storage_error};
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::resolve::resolve;
@@ -33,13 +35,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// The number of objects below a place that are looked at.
 const MOST_OBJECTS: usize = 10_000;
 
 /// How old an object must be before `orphans` judges it, unless its user says otherwise.
-const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const ORPHAN_AGE: &str = "7d";
 
 /// The answer about a place.
 #[derive(Debug, Serialize)]
@@ -179,6 +182,7 @@ pub fn explain_saved(plan: &Plan, asked: &Asked) -> Result<Explanation, Error> {
     };
     let mut more = 0;
     let mut is_absent = false;
+    let (mut told, hasher) = (HashSet::new(), RandomState::new());
     let here = |uri: &str| matches!(asked.relation(uri, false), Some(Relation::Same | Relation::Below));
     for workflow in plan.workflows()? {
         let workflow = workflow?;
@@ -198,6 +202,10 @@ pub fn explain_saved(plan: &Plan, asked: &Asked) -> Result<Explanation, Error> {
             fate: kept_by(kept),
         });
         for object in deleted.chain(kept).filter(|object| here(&object.location)) {
+            // Each artifact that names an object keeps it, and the first says why.
+            if object.generation.is_empty() && !told.insert(hasher.hash_one(&object.location)) {
+                continue;
+            }
             match place.objects.len() < MOST_OBJECTS {
                 true => place.objects.push(object),
                 false => more += 1,
@@ -425,7 +433,8 @@ impl Everything<'_> {
         shapes.extend(configured.map(|(_, format)| KeyFormat::parse(&format)));
         let Self { names: workflows, guarded, .. } = *self;
         let known = Known { references: self.needs.references, workflows, guarded, shapes: &shapes };
-        let mut search = Search::new(known, bucket, "", self.rules.now, ORPHAN_AGE);
+        let age = duration::parse(ORPHAN_AGE).map_or(SignedDuration::MAX, signed);
+        let mut search = Search::new(known, bucket, "", self.rules.now, age);
         search.judge(facts);
         search.finish().word()
     }

@@ -275,8 +275,14 @@ fn nobodys_object_is_told_as_orphans_sees_it() {
     for key in ["gone/gone-123/a.tgz", "train/train-9/b.tgz", "backups/db"] {
         folder.put_at(BUCKET, key, old);
     }
+    // As old as `orphans` wants it without --older.
+    let week = 7 * 24;
+    folder.put_at(BUCKET, "gone/gone-125/a.tgz", SignedDuration::from_hours(week + 1));
+    folder.put_at(BUCKET, "gone/gone-126/a.tgz", SignedDuration::from_hours(week - 1));
     folder.put("gone/gone-124/a.tgz");
     for (key, word) in [
+        ("gone/gone-125/a.tgz", "workflow-gone"),
+        ("gone/gone-126/a.tgz", "young"),
         ("gone/gone-123/a.tgz", "workflow-gone"),
         ("gone/gone-124/a.tgz", "young"),
         ("train/train-9/b.tgz", "unrecorded"),
@@ -421,6 +427,28 @@ fn a_saved_plan_answers_alone() {
     // Flags that read something have no effect beside it.
     ask("gs://ml-artifacts/latest.tgz", &["-A"]).ends_with(2);
     ask("inline-only", &[]).ends_with(2);
+}
+
+#[test]
+fn a_place_that_two_artifacts_name_is_told_once() {
+    let mut folder = shared();
+    folder.add(workflow("ml", "tune", &["latest.tgz"]));
+    let mut wf = workflow("ml", "dir", &["dir"]);
+    pod(&mut wf)["outputs"]["artifacts"][0]["archive"] = json!({ "none": {} });
+    folder.add(wf);
+    folder.add(workflow("ml", "one", &["dir/1"]));
+    folder.put("dir/1");
+    let objects = |answer: &Value| only_place(answer)["objects"].as_array().unwrap().len();
+    // By the plan as by what is there, and however the location is written.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    folder.purge(&["-n", "ml", "--all", "--plan-out", path]).ends_with(0);
+    for key in ["latest.tgz", "dir/1", "latest.tgz/", "dir/1/", "dir//1"] {
+        assert_eq!(objects(&explained(&folder, key, &["-n", "ml"])), 1, "{key}");
+        let location = format!("gs://{BUCKET}/{key}");
+        let saved = Ran::of(plugin(["explain", "--plan", path, &location, "-o", "json"]));
+        assert_eq!(objects(&saved.ends_with(0).json()), 1, "{key}");
+    }
 }
 
 #[test]
