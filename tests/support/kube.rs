@@ -103,7 +103,7 @@ impl ApiServer {
                     std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
                     match kinds {
                         None => drop(server.apply(CRDS)),
-                        Some(folder) => server.apply_folder(folder),
+                        Some(folder) => server.bring_kinds(folder),
                     }
                     server.apply(CONTROLLERS_ROLE);
                     server.let_manage("argo");
@@ -187,14 +187,17 @@ impl ApiServer {
         self.run(async |client| Writer::new(client, self.etcd.clone()).apply(objects.0).await)
     }
 
-    /// Brings Argo's kinds, a file for each, into the server.
-    fn apply_folder(&self, folder: &Path) {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("argoproj.io_")) {
-                self.apply(&fs::read_to_string(path).expect("YAML"));
-            }
-        }
+    /// Brings Argo's kinds, a file for each, into the server, and waits until it serves them.
+    fn bring_kinds(&self, folder: &Path) {
+        let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let is_kind = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("argoproj.io_"))
+        };
+        let mut command = self.kubectl(["create", "--validate=false"]);
+        files.filter(is_kind).for_each(|path| drop(command.arg("-f").arg(path)));
+        super::stdout(command);
+        let words = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=120s"];
+        super::stdout(self.kubectl(words));
     }
 
     /// Lets the service accounts of a namespace manage all workflows, as Argo's controller may, and waits until the server
