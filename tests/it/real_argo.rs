@@ -1,0 +1,3 @@
+//! A real workflow-controller: what is said of a run is what becomes of it.
+
+mod chain;
