@@ -191,9 +191,21 @@ mod tests {
         }
         let many = sum(20, 9, &[]).1;
         assert!(many.starts_with("20 of 20 shards failed (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …): "), "{many}");
-        for wrong in ["", "{}", "{{steps.shards.outputs.parameters}}", "[[]]"] {
+        for wrong in ["", "{}", "{{steps.shards.outputs.parameters}}", "[1]"] {
             assert!(Sum::of(1, 9, wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// Argo's template of a pod holds it as a parameter and within an argument, and has to fit into a variable of 128 KiB.
+    #[test]
+    fn what_the_most_shards_say_fits_into_a_container() {
+        let of = 250;
+        let error = Error::refused("\"".repeat(10) + &"ü".repeat(500));
+        let line = line(Some((of, of)), &Err(error));
+        let told: Vec<Value> = (1..=of).map(|number| told(number, "Succeeded", &line)).collect();
+        let told = json!(told).to_string();
+        let template = json!({ "inputs": told, "args": [told] }).to_string();
+        assert!(template.len() < 128 << 10, "{}", template.len());
     }
 
     #[test]

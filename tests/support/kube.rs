@@ -197,7 +197,11 @@ impl ApiServer {
         files.filter(is_kind).for_each(|path| drop(command.arg("-f").arg(path)));
         super::stdout(command);
         let words = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=120s"];
-        super::stdout(self.kubectl(words));
+        // A kind without any conditions yet, as it is at first, is an error to kubectl.
+        let start = Instant::now();
+        while !self.kubectl(words).output().expect("kubectl runs").status.success() {
+            assert!(start.elapsed() < Duration::from_secs(120), "the kinds are not there");
+        }
     }
 
     /// Lets the service accounts of a namespace manage all workflows, as Argo's controller may, and waits until the server

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) const MAX_OBJECTS: u64 = 10_000;
 
 /// Into more shards no plan is cut: what all of them say has to fit into one argument of a container, 128 KiB.
-pub(crate) const MAX_SHARDS: i64 = 500;
+pub(crate) const MAX_SHARDS: i64 = 250;
 
 /// Deletes the objects of artifacts that Argo left behind
 ///
@@ -26,6 +26,7 @@ pub(crate) const MAX_SHARDS: i64 = 500;
 /// object that was overwritten since it was shown. --dry-run only shows the plan.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("summary", |arg| arg.conflicts_with_all(["dry_run", "plan_out"])))]
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
 #[command(after_help = "Examples:

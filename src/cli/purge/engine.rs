@@ -156,12 +156,15 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
     let (Some((bucket, key)), Some(image)) = (&arguments.plan_location, &arguments.image) else {
         return check(arguments);
     };
+    let shards = arguments.shards.unwrap_or(SHARDS);
+    let numbers: Vec<String> = (1..=shards).map(|number| number.to_string()).collect();
     let text = fill(include_str!("engine/argo.yaml"), "@POD_SECURITY@", POD_SECURITY);
     // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
     let text = fill(&text, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
         .replace("@TOKEN@", &argo_token(arguments.argo_token_secret.as_deref()))
         .replace("@HASH@", plan.hash.get(..8).unwrap_or_default())
-        .replace("@SHARDS@", &arguments.shards.unwrap_or(SHARDS).to_string())
+        .replace("@SHARDS@", &shards.to_string())
+        .replace("@ITEMS@", &numbers.join(", "))
         .replace("@OBJECTS@", &plan.tail.totals.objects.to_string())
         .replace("@BUCKET@", &quoted(bucket.name()))
         .replace("@IMAGE@", &quoted(image))

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SummaryFlag {
     /// Also writes to FILE, in one line, how the run ended; /dev/termination-log makes it a pod's message.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "plan_out"], help_heading = "Deleting")]
+    #[arg(long, value_name = "FILE", help_heading = "Deleting")]
     summary: Option<PathBuf>,
 }
 
@@ -30,10 +30,10 @@ impl SummaryFlag {
 }
 
 impl Summary {
-    /// Writes the line. What was done is done, so a failure is only told.
+    /// Writes the line without a line's end, which no message has. What was done is done, so a failure is only told.
     pub fn write(self, line: &str, streams: &mut Streams) {
         let Some((path, mut file)) = self.0 else { return };
-        if let Err(error) = writeln!(file, "{line}") {
+        if let Err(error) = file.write_all(line.as_bytes()) {
             streams.say(escape(&format!("Warning: --summary {}: {error}", path.display())));
         }
     }

@@ -69,6 +69,20 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// Where a container says itself how it ended.
+const MESSAGE: &str = "/dev/termination-log";
+
+/// What the kubelet tells of how a container ended: its own words, or, if it failed without, the last line it wrote.
+pub fn message(files: &Files, ended: &Ended) -> String {
+    let own = files.read(MESSAGE).and_then(|files| files.into_iter().next());
+    let own = own.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let last = ended.err.lines().chain(ended.out.lines()).next_back().unwrap_or_default();
+    match own.is_empty() && ended.code != 0 {
+        true => last.to_owned(),
+        false => own,
+    }
+}
+
 /// How a container ended.
 pub struct Ended {
     /// 137 if it was killed.
@@ -88,6 +102,7 @@ pub fn run(container: &Value, files: &Files, env: &[(String, String)], limit: Du
             fs::create_dir_all(files.path(path)).expect("a folder");
         }
     }
+    files.write(MESSAGE, b"");
     let mut command = Command::new("unshare");
     command.args([
         "--user",
@@ -136,7 +151,8 @@ fn reader(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<String> 
     })
 }
 
-/// The user's command and its arguments: the controller puts Argo's own before them.
+/// The user's command and its arguments: the controller puts Argo's own before them. Without a command it is the image's
+/// entry point, and only the plugin's image has one here.
 pub fn words(container: &Value) -> Vec<String> {
     let list = |name: &str| -> Vec<String> {
         let words = container[name].as_array().into_iter().flatten();
@@ -144,6 +160,7 @@ pub fn words(container: &Value) -> Vec<String> {
     };
     let command = list("command");
     let own = match command.iter().position(|word| word == "--") {
+        None if command.is_empty() => vec!["/kubectl-argo_gc".to_owned()],
         Some(at) if command.iter().any(|word| word == "emissary") => command[at + 1..].to_vec(),
         _ => command,
     };

@@ -65,12 +65,8 @@ impl Execution<'_> {
         errors.extend(self.report(&json!({}), "true").await.err());
         let mut containers: Vec<(String, i64, String)> = Vec::new();
         for (name, ended) in produced.ended {
-            let last = ended.err.lines().chain(ended.out.lines()).next_back().unwrap_or_default();
-            containers.push((
-                name,
-                ended.code,
-                if ended.code == 0 { String::new() } else { last.to_owned() },
-            ));
+            let message = container::message(&files, &ended);
+            containers.push((name, ended.code, message));
         }
         let wait = errors.into_iter().next();
         containers.push(("wait".to_owned(), i64::from(wait.is_some()), wait.unwrap_or_default()));

@@ -220,8 +220,8 @@ async fn plain(cluster: &Cluster, account: &Api, namespace: &str, pod: &Value, l
     let (files, container) = (Files::new(), &pod["spec"]["containers"][0]);
     let env = cluster.mount_account(account, namespace, pod, container, &files).await;
     let ended = tokio::task::block_in_place(|| container::run(container, &files, &env, limit));
-    let last = ended.err.lines().next_back().unwrap_or_default().to_owned();
-    PodEnd { containers: vec![(text(&container["name"]), ended.code, last)], init: None, evicted: false }
+    let message = container::message(&files, &ended);
+    PodEnd { containers: vec![(text(&container["name"]), ended.code, message)], init: None, evicted: false }
 }
 
 /// The template that the executor reads: from its variable, or from the ConfigMap that holds what is too long.
