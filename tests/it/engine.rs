@@ -205,7 +205,7 @@ fn a_summary_tells_what_is_left_of_the_plan_on_apiserver_and_fake_gcs() {
     let (live, plan, keys) = planned("engine-summary");
     let file = live.file("summary");
     let summary = || std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, "6 of 6 objects are gone, the last time\n").unwrap();
+    std::fs::write(&file, "6 of 6 objects are gone, the last time").unwrap();
     // Refused before anything is done.
     let late = ["--plan", &plan, "--summary", &file, "--yes", "--plan-max-age", "0s"];
     live.purge(&late).ends_with(5);
@@ -225,8 +225,12 @@ fn a_summary_tells_what_is_left_of_the_plan_on_apiserver_and_fake_gcs() {
     assert_eq!(summary(), "4 of 5 objects are gone");
     // Nothing is begun whose end can't be told.
     let nowhere = live.file("nowhere/summary");
-    let ran = live.purge(&["--plan", &plan, "--summary", &nowhere, "--yes"]).ends_with(1);
-    assert!(ran.err.contains("--summary"), "{}", ran.err);
+    let saved = std::fs::read_to_string(&plan).unwrap();
+    for (wrong, why) in [(&nowhere, "No such file"), (&plan, "the file holds something else")] {
+        let ran = live.purge(&["--plan", &plan, "--summary", wrong, "--yes"]).ends_with(1);
+        assert!(ran.err.contains("error: --summary ") && ran.err.contains(why), "{}", ran.err);
+    }
+    assert_eq!(std::fs::read_to_string(&plan).unwrap(), saved);
     for shows in [&["--dry-run"][..], &["--engine", "gcs-batch"]] {
         live.purge(&[&["--plan", &plan, "--summary", &file], shows].concat()).ends_with(2);
     }

@@ -4,9 +4,10 @@ use crate::cli::streams::Streams;
 use crate::error::Error;
 use crate::output::escape::escape;
 use clap::Args;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SummaryFlag {
@@ -20,12 +21,29 @@ pub(crate) struct Summary(Option<(PathBuf, File)>);
 
 impl SummaryFlag {
     /// Empties the file before anything else is done: what it says is about this run, or it says nothing.
+    ///
+    /// # Errors
+    /// The file can't be written, or holds more than an earlier summary.
     pub fn open(&self) -> Result<Summary, Error> {
         let Some(path) = &self.summary else { return Ok(Summary(None)) };
-        match File::create(path) {
-            Ok(file) => Ok(Summary(Some((path.clone(), file)))),
-            Err(error) => Err(Error::new(format!("--summary {}: {error}", path.display()))),
+        let wrong = |why: &dyn Display| Error::new(format!("--summary {}: {why}", path.display()));
+        // A plan or a journal that is named by mistake is not lost.
+        if holds_more(path) {
+            return Err(wrong(&"the file holds something else, and is not written over"));
         }
+        let file = File::create(path).map_err(|error| wrong(&error))?;
+        Ok(Summary(Some((path.clone(), file))))
+    }
+}
+
+/// Whether a file holds more than one line.
+fn holds_more(path: &Path) -> bool {
+    /// No summary is as long.
+    const LONG: u64 = 1024;
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_file() && file.len() > LONG => true,
+        Ok(file) if file.is_file() => std::fs::read(path).is_ok_and(|bytes| bytes.contains(&b'\n')),
+        _ => false,
     }
 }
 
