@@ -1,3 +1,4 @@
 //! A real workflow-controller: what is said of a run is what becomes of it.
 
 mod chain;
+mod soak;

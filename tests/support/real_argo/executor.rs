@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::gcs::Gcs;
 use super::api::{Api, code, words};
 use super::container::{self, Ended, Files};
-use super::places::{clean, complete, key, relocated, storage};
-use super::runner::Cluster;
+use super::places::{Place, clean, complete, key, relocated, storage};
+use super::runner::{Cluster, Written};
 
 /// A template without a process: the runner writes what its outputs ask for, as its arguments say.
 ///
@@ -290,7 +290,13 @@ impl Execution<'_> {
         }
         for (below, bytes) in content {
             let name = if below.is_empty() { place.key.clone() } else { format!("{}/{below}", place.key) };
-            self.cluster.write(&place.bucket, &clean(&name), &bytes);
+            let written = Written {
+                place: Place { bucket: place.bucket.clone(), key: clean(&name) },
+                artifact: clean(&place.key),
+                namespace: self.namespace.to_owned(),
+                workflow: text(&self.pod["metadata"]["labels"]["workflows.argoproj.io/workflow"]),
+            };
+            self.cluster.write(written, &bytes);
         }
         Ok(())
     }
