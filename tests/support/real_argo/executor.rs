@@ -63,6 +63,7 @@ impl Execution<'_> {
         let outputs = self.save(&files, &produced, &mut errors);
         errors.extend(self.report(&json!({ "outputs": outputs }), "false").await.err());
         errors.extend(self.report(&json!({}), "true").await.err());
+        self.clear_if_alone().await;
         let mut containers: Vec<(String, i64, String)> = Vec::new();
         for (name, ended) in produced.ended {
             let last = ended.err.lines().chain(ended.out.lines()).next_back().unwrap_or_default();
@@ -299,6 +300,18 @@ impl Execution<'_> {
             self.cluster.write(written, &bytes);
         }
         Ok(())
+    }
+
+    /// Kubernetes' garbage collector takes away what is created for an owner that is gone already.
+    async fn clear_if_alone(&self) {
+        let metadata = &self.pod["metadata"];
+        let root = format!("/apis/argoproj.io/v1alpha1/namespaces/{}", self.namespace);
+        let workflow = text(&metadata["labels"]["workflows.argoproj.io/workflow"]);
+        let owner = self.cluster.admin.get(&format!("{root}/workflows/{workflow}")).await;
+        if owner.is_err_and(|error| code(&error) == 404) {
+            let node = text(&metadata["annotations"]["workflows.argoproj.io/node-id"]);
+            let _ = self.cluster.admin.delete(&format!("{root}/workflowtaskresults/{node}")).await;
+        }
     }
 
     /// Creates or patches the node's WorkflowTaskResult.

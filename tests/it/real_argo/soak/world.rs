@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::support::real_argo::{BUCKET, RealArgo};
 
 /// Where objects that name keys can be.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "/apis/argoproj.io/v1alpha1/workflows",
     "/apis/argoproj.io/v1alpha1/workflowtemplates",
     "/apis/argoproj.io/v1alpha1/clusterworkflowtemplates",
     "/apis/argoproj.io/v1alpha1/cronworkflows",
+    "/apis/argoproj.io/v1alpha1/workflowtaskresults",
     "/api/v1/configmaps",
 ];
 
