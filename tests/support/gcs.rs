@@ -199,6 +199,11 @@ impl Gcs {
         self.inner.state().log.clone()
     }
 
+    /// The time in which [`Entry::at`] is told.
+    pub fn now(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
     /// The requests to delete an object, in the order in which they came.
     pub fn deletes(&self) -> Vec<Entry> {
         self.log().into_iter().filter(|entry| entry.method == "DELETE" && entry.key.is_some()).collect()

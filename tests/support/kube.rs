@@ -11,7 +11,7 @@ use std::{fs, thread};
 
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
-use http::Request;
+use http::{Method, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -243,6 +243,14 @@ impl ApiServer {
     /// GET a path of the API as the administrator: `/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/w`.
     pub fn get(&self, path: &str) -> Result<Value, ::kube::Error> {
         let request = Request::get(path).body(Vec::new()).expect("a path");
+        self.run(async |client| client.request(request).await)
+    }
+
+    /// Any other request, as the administrator.
+    pub fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ::kube::Error> {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+        let request = request.body(body).expect("a request");
         self.run(async |client| client.request(request).await)
     }
 

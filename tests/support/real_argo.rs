@@ -83,6 +83,16 @@ impl RealArgo {
         self.server.apply(manifest)
     }
 
+    /// Takes an object of the API away, if it is there.
+    pub fn remove(&self, path: &str) {
+        let _ = self.server.send(http::Method::DELETE, path, None);
+    }
+
+    /// Replaces an object of the API by a changed one.
+    pub fn replace(&self, path: &str, object: &Value) -> Result<Value, kube::Error> {
+        self.server.send(http::Method::PUT, path, Some(object))
+    }
+
     pub fn workflow(&self, namespace: &str, name: &str) -> Option<Value> {
         self.server.get(&path(namespace, name)).ok()
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::gcs::Gcs;
 use super::api::{Api, words};
 use super::places::relocated;
+use super::runner::Cluster;
 
 const GROUP: &str = "/apis/argoproj.io/v1alpha1/namespaces";
 
@@ -18,7 +18,7 @@ const UNSUPPORTED: &str = "delete not supported for this artifact storage, pleas
 ///
 /// # Errors
 /// The message of the container that failed: one artifact's failure is only recorded.
-pub async fn collect(account: &Api, gcs: &Gcs, namespace: &str, pod: &Value) -> Result<(), String> {
+pub async fn collect(cluster: &Cluster, account: &Api, namespace: &str, pod: &Value) -> Result<(), String> {
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     let mut variables = containers.flat_map(|container| container["env"].as_array().into_iter().flatten());
     let hash = variables.find(|variable| variable["name"] == "ARGO_ARTIFACT_POD_NAME");
@@ -34,7 +34,7 @@ pub async fn collect(account: &Api, gcs: &Gcs, namespace: &str, pod: &Value) -> 
             for (name, artifact) in spec["artifacts"].as_object().into_iter().flatten() {
                 of_node.insert(
                     name.clone(),
-                    match delete(gcs, artifact, &spec["archiveLocation"])? {
+                    match delete(cluster, artifact, &spec["archiveLocation"])? {
                         None => json!({ "name": name, "success": true }),
                         Some(error) => json!({ "name": name, "success": false, "error": error }),
                     },
@@ -53,9 +53,12 @@ pub async fn collect(account: &Api, gcs: &Gcs, namespace: &str, pod: &Value) -> 
 ///
 /// # Errors
 /// When no driver could be made.
-fn delete(gcs: &Gcs, artifact: &Value, archive: &Value) -> Result<Option<String>, String> {
+fn delete(cluster: &Cluster, artifact: &Value, archive: &Value) -> Result<Option<String>, String> {
     match relocated(artifact, archive) {
-        Ok(place) if gcs.has_bucket(&place.bucket) && gcs.remove(&place.bucket, &place.key) => Ok(None),
+        Ok(place) if cluster.gcs.has_bucket(&place.bucket) && cluster.gcs.remove(&place.bucket, &place.key) => {
+            cluster.note_collected(place);
+            Ok(None)
+        }
         Ok(place) => Ok(Some(format!("delete {}: storage: object doesn't exist", place.key))),
         Err("none") => Err("You need to configure artifact storage. More information on how to do this can be found \
                             in the docs: https://argo-workflows.readthedocs.io/en/latest/configure-artifact-repository/"

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::gcs::Gcs;
 use super::api::{Api, code, words};
 use super::container::{self, Ended, Files};
-use super::places::{clean, complete, key, relocated, storage};
-use super::runner::Cluster;
+use super::places::{Place, clean, complete, key, relocated, storage};
+use super::runner::{Cluster, Written};
 
 /// A template without a process: the runner writes what its outputs ask for, as its arguments say.
 ///
@@ -63,6 +63,7 @@ impl Execution<'_> {
         let outputs = self.save(&files, &produced, &mut errors);
         errors.extend(self.report(&json!({ "outputs": outputs }), "false").await.err());
         errors.extend(self.report(&json!({}), "true").await.err());
+        self.clear_if_alone().await;
         let mut containers: Vec<(String, i64, String)> = Vec::new();
         for (name, ended) in produced.ended {
             let message = container::message(&files, &ended);
@@ -286,9 +287,27 @@ impl Execution<'_> {
         }
         for (below, bytes) in content {
             let name = if below.is_empty() { place.key.clone() } else { format!("{}/{below}", place.key) };
-            self.cluster.write(&place.bucket, &clean(&name), &bytes);
+            let written = Written {
+                place: Place { bucket: place.bucket.clone(), key: clean(&name) },
+                artifact: clean(&place.key),
+                namespace: self.namespace.to_owned(),
+                workflow: text(&self.pod["metadata"]["labels"]["workflows.argoproj.io/workflow"]),
+            };
+            self.cluster.write(written, &bytes);
         }
         Ok(())
+    }
+
+    /// Kubernetes' garbage collector takes away what is created for an owner that is gone already.
+    async fn clear_if_alone(&self) {
+        let metadata = &self.pod["metadata"];
+        let root = format!("/apis/argoproj.io/v1alpha1/namespaces/{}", self.namespace);
+        let workflow = text(&metadata["labels"]["workflows.argoproj.io/workflow"]);
+        let owner = self.cluster.admin.get(&format!("{root}/workflows/{workflow}")).await;
+        if owner.is_err_and(|error| code(&error) == 404) {
+            let node = text(&metadata["annotations"]["workflows.argoproj.io/node-id"]);
+            let _ = self.cluster.admin.delete(&format!("{root}/workflowtaskresults/{node}")).await;
+        }
     }
 
     /// Creates or patches the node's WorkflowTaskResult.

@@ -16,6 +16,7 @@ use super::api::{Api, words};
 use super::collector;
 use super::container::{self, Files};
 use super::executor::{Execution, PodEnd};
+use super::places::Place;
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +42,30 @@ pub struct Cluster {
     pub server: (String, String, String),
     /// By namespace, what becomes of its pods; without an entry they run.
     fates: Mutex<HashMap<String, Judge>>,
-    written: Mutex<BTreeSet<(String, String)>>,
+    written: Mutex<Vec<Written>>,
+    collected: Mutex<BTreeSet<Place>>,
+}
+
+/// An object that a pod wrote.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub place: Place,
+    /// The key of the artifact, which is a directory if it isn't the object's.
+    pub artifact: String,
+    pub namespace: String,
+    pub workflow: String,
 }
 
 impl Cluster {
     pub fn new(admin: Api, gcs: Gcs, server: (String, String, String)) -> Self {
-        Self { admin, gcs, server, fates: Mutex::default(), written: Mutex::default() }
+        Self {
+            admin,
+            gcs,
+            server,
+            fates: Mutex::default(),
+            written: Mutex::default(),
+            collected: Mutex::default(),
+        }
     }
 
     /// Decides the fate of a namespace's pods from now on; those that were held are looked at again.
@@ -62,15 +81,24 @@ impl Cluster {
     }
 
     /// Writes an object as a pod does.
-    pub fn write(&self, bucket: &str, key: &str, bytes: &[u8]) {
-        self.gcs.put(bucket, key, bytes);
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert((bucket.to_owned(), key.to_owned()));
+    pub fn write(&self, written: Written, bytes: &[u8]) {
+        self.gcs.put(&written.place.bucket, &written.place.key, bytes);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(written);
     }
 
-    /// Every bucket and key that a pod has written so far.
-    pub fn written(&self) -> BTreeSet<(String, String)> {
+    /// Every object that a pod has written so far, each time it was.
+    pub fn written(&self) -> Vec<Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a GC pod has deleted.
+    pub fn note_collected(&self, place: Place) {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+    }
+
+    /// Every place from which a GC pod has deleted an object.
+    pub fn collected(&self) -> BTreeSet<Place> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the kubelet gives a container that the executor's template doesn't say: the variables to reach the cluster and
@@ -190,7 +218,7 @@ async fn run_pod(cluster: Arc<Cluster>, pod: Value, fate: Fate) {
             return;
         }
         if metadata["labels"]["workflows.argoproj.io/component"] == "artifact-gc" {
-            let message = collector::collect(&account, &cluster.gcs, &namespace, &pod).await.err();
+            let message = collector::collect(&cluster, &account, &namespace, &pod).await.err();
             let code = i64::from(message.is_some());
             let main = ("main".to_owned(), code, message.unwrap_or_default());
             PodEnd { containers: vec![main], init: None, evicted: false }
