@@ -21,6 +21,7 @@ pub mod purge;
 pub mod records;
 pub mod references;
 pub mod select;
+pub mod shards;
 pub mod shared_flags;
 pub mod storage;
 pub mod streams;

@@ -27,6 +27,8 @@ pub mod protections;
 pub mod purge;
 pub mod reasons_page;
 pub mod rows;
+pub mod shards;
+pub mod summary;
 pub mod table;
 pub mod text;
 pub mod totals;

@@ -37,6 +37,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Manifest(arguments) => arguments.run(streams, |line| parse(line).map(drop)),
         Verb::Completion(arguments) => arguments.run(streams),
         Verb::Man(arguments) => arguments.run(command()),
+        Verb::Shards(arguments) => arguments.run(streams),
     };
     let result = result.and_then(|code| {
         streams.out.flush()?;

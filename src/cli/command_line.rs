@@ -2,7 +2,8 @@
 
 use crate::cli::purge::heeded;
 use crate::cli::{
-    completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, references, undo,
+    completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, references, shards,
+    undo,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
     Completion(completion::Arguments),
     #[command(hide = true)]
     Man(man::Arguments),
+    #[command(hide = true)]
+    Shards(shards::Arguments),
 }
 
 /// Returns the clap command, with which help and manual pages are made.
@@ -85,7 +88,7 @@ mod tests {
 
     /// What each flag with a number takes, and what it refuses, by the flag's long name. Both ends are here, because a number
     /// beyond what the code expects would end in a panic, or in a limit that is none.
-    const NUMBERS: [(&str, &[&str], &[&str]); 16] = [
+    const NUMBERS: [(&str, &[&str], &[&str]); 17] = [
         ("v", &["0", "255"], &["256", "-1", ""]),
         ("chunk-size", &["0", "4294967295"], &["4294967296", "-1", "1.5", ""]),
         ("request-timeout", &["0", "30", "5m", "36600d"], &["36601d", "-1", "NaN", ""]),
@@ -98,8 +101,9 @@ mod tests {
         ("max-bytes", &["0", "8388607TiB"], &["9999999999999T", "8388609TiB", "-1", "NaN", "inf", ""]),
         ("concurrency", &["1", "1024"], &["0", "1025", "-1", ""]),
         ("qps", &["1", "1000000"], &["0", "1000001", "1000000001", "4294967296", "NaN", ""]),
-        ("shards", &["1", "1000"], &["0", "1001", "4294967296", ""]),
-        ("shard", &["1/1", "1000/1000"], &["0/1", "2/1", "1/1001", "1/4294967296", "1/0", ""]),
+        ("shards", &["1", "250"], &["0", "251", "4294967296", ""]),
+        ("shard", &["1/1", "250/250"], &["0/1", "2/1", "1/251", "1/4294967296", "1/0", ""]),
+        ("objects", &["0", "18446744073709551615"], &["18446744073709551616", "-1", ""]),
         ("lifecycle", &["1", "36500"], &["0", "36501", "4294967296", ""]),
         ("price", &["0", "0.02", "1e9"], &["-1", "NaN", "inf", ""]),
     ];

@@ -107,7 +107,25 @@ impl KubeFlags {
     }
 }
 
+impl KubeFlags {
+    /// The flags by which a run elsewhere reads the cluster in the same way. Who reads it, and where it is, differs there.
+    pub fn carried(&self) -> Vec<String> {
+        let timeout = self.request_timeout.map(|time| format!("--request-timeout={}s", time.as_secs()));
+        [format!("--chunk-size={}", self.chunk_size)].into_iter().chain(timeout).collect()
+    }
+}
+
 impl ArgoFlags {
+    /// The flags that name the same Argo server; none if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::beside`].
+    pub fn carried(&self) -> Result<Vec<String>, Error> {
+        let Some(address) = self.argo_server()? else { return Ok(Vec::new()) };
+        let insecure = address.is_insecure().then(|| "--argo-insecure-skip-verify".to_owned());
+        Ok([format!("--argo-server={}", address.url())].into_iter().chain(insecure).collect())
+    }
+
     /// Returns the access to the cluster and to its Argo server.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! `manifest` prints objects that run the plugin in the cluster on a schedule.
 
 use crate::cli::streams::Streams;
-use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
+use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, argo_token, fill, items, quoted};
 use crate::cli::values;
-use crate::cli::values::{AcceptedParser, image};
+use crate::cli::values::{AcceptedParser, image, secret};
 use crate::cluster::unread::Accepted;
 use crate::error::{Error, exit};
 use crate::files::policy;
@@ -24,6 +24,9 @@ const CRON_WORKFLOW: &str = include_str!("manifest/cronworkflow.yaml");
 const CONTAINER: &str = include_str!("manifest/container.yaml");
 
 const VOLUMES: &str = include_str!("manifest/volumes.yaml");
+
+/// What a purge did becomes the message of its pod, and with it of Argo's node.
+const SUMMARY: &str = "--summary=/dev/termination-log";
 
 /// The policy if none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
@@ -81,6 +84,10 @@ pub(crate) struct Arguments {
     /// PersistentVolumeClaim for the journals, which `undo` needs [default: none, and they are deleted with the pod].
     #[arg(long, value_parser = label, value_name = "NAME", help_heading = "Purge")]
     journal_claim: Option<String>,
+    /// With --argo-server after --: the Secret from whose field `token` it takes ARGO_TOKEN [default: it uses its account's
+    /// own token].
+    #[arg(long, value_parser = secret, value_name = "NAME", help_heading = "Purge")]
+    argo_token_secret: Option<String>,
     /// Further flags of purge, after --.
     #[arg(last = true, allow_hyphen_values = true, value_name = "FLAG")]
     more: Vec<String>,
@@ -152,6 +159,12 @@ impl Arguments {
             return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))
                 .hint("what comes after -- are flags of kubectl argo-gc purge"));
         }
+        let names_server = |word: &String| word == "--argo-server" || word.starts_with("--argo-server=");
+        if self.argo_token_secret.is_some() && !self.more.iter().any(names_server) {
+            return Err(Error::usage(
+                "--argo-token-secret goes with --argo-server only, which comes after --",
+            ));
+        }
         let text = self.manifest(&policy);
         streams.out.write_all(text.as_bytes())?;
         Ok(exit::DONE)
@@ -170,10 +183,13 @@ impl Arguments {
             None => "emptyDir: {}".to_owned(),
             Some(claim) => format!("persistentVolumeClaim:\n    claimName: {}", quoted(claim)),
         };
-        let args: Vec<String> = self.args().iter().map(|arg| format!("  - {}", quoted(arg))).collect();
-        let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
-            .replace("@IMAGE@", &quoted(&self.image))
-            .replace("@ARGS@", &args.join("\n"));
+        let token = match argo_token(self.argo_token_secret.as_deref()) {
+            none if none.is_empty() => none,
+            token => format!("- {token}"),
+        };
+        let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY);
+        let container = fill(&container, "@TOKEN@", &token).replace("@IMAGE@", &quoted(&self.image));
+        let container = fill(&container, "@ARGS@", &items(&self.args()));
         let volumes = VOLUMES.replace("@STATE@", &state);
         // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
         let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
@@ -190,7 +206,7 @@ impl Arguments {
     fn args(&self) -> Vec<String> {
         let mut args: Vec<String> = match self.mode {
             Mode::Report => vec!["purge".into(), "-A".into(), "--dry-run".into()],
-            Mode::Purge => vec!["purge".into(), "-A".into(), "--yes".into()],
+            Mode::Purge => vec!["purge".into(), "-A".into(), "--yes".into(), SUMMARY.into()],
         };
         args.push("--policy=/etc/argo-gc/policy.yaml".into());
         args.push(format!("--max-objects={}", self.max_objects));

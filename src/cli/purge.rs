@@ -8,21 +8,31 @@ pub mod from_cluster;
 pub mod from_files;
 pub mod heeded;
 pub mod plan_flags;
+pub mod summary_flag;
 
-use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::arguments::{Arguments, Shard};
 use crate::cli::streams::Streams;
 use crate::error::Error;
+use crate::output::summary::{Ended, line};
 use jiff::Timestamp;
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        let summary = self.summary.open()?;
+        let ended = self.purge(streams, now).await;
+        let shard = self.shard.map(|Shard { number, of }| (number, of));
+        summary.write(&line(shard, &ended), streams);
+        ended.map(|ended| ended.code)
+    }
+
+    async fn purge(&self, streams: &mut Streams, now: Timestamp) -> Result<Ended, Error> {
         if let Some(journal) = &self.resume {
-            return apply::resume(&self, journal, streams, now).await;
+            return apply::resume(self, journal, streams, now).await;
         }
         // clap does not enforce `requires` if the required flag conflicts with one that is given.
-        engine::check(&self)?;
+        engine::check(self)?;
         if let Some(plan) = &self.plan {
-            return apply::saved(&self, plan, streams, now).await;
+            return apply::saved(self, plan, streams, now).await;
         }
         if !self.selects_anything() {
             return Err(Error::usage("nothing is selected").hint(
@@ -31,8 +41,8 @@ impl Arguments {
         }
         let retention = self.what.retention(streams)?;
         match self.what.from.files.is_empty() {
-            true => from_cluster::run(&self, retention, streams, now).await,
-            false => from_files::run(&self, retention, streams, now).await,
+            true => from_cluster::run(self, retention, streams, now).await,
+            false => from_files::run(self, retention, streams, now).await,
         }
     }
 }

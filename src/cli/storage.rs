@@ -66,6 +66,19 @@ impl StorageFlags {
             .map_err(Error::setting_up)
     }
 
+    /// The flags with which the same storage is reached from elsewhere, but for credentials.
+    pub fn carried(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        if let Some(endpoint) = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) {
+            flags.push(format!("--gcs-endpoint={endpoint}"));
+        }
+        flags
+            .extend(self.endpoint_override.iter().map(|over| format!("--endpoint-override={}", over.flag())));
+        flags.push(format!("--concurrency={}", self.concurrency));
+        flags.extend(self.qps.map(|qps| format!("--qps={qps}")));
+        flags
+    }
+
     pub fn concurrency(&self) -> usize {
         self.concurrency.into()
     }

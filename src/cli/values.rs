@@ -43,6 +43,16 @@ pub(crate) fn phase(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses the name of a Secret, a DNS subdomain.
+pub(crate) fn secret(text: &str) -> Result<String, String> {
+    let ordinary = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    match text.chars().all(ordinary) && text.starts_with(ends) && text.ends_with(ends) && text.len() <= 253 {
+        true => Ok(text.to_owned()),
+        false => Err("the name of a Secret has lower-case letters, digits, - and .".to_owned()),
+    }
+}
+
 pub(crate) fn image(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
         true => Err("it is no name of an image".to_owned()),

@@ -41,6 +41,7 @@ mod other_clusters;
 mod package;
 mod plans;
 mod purge;
+mod real_argo;
 mod repairs;
 mod report;
 mod retention;

@@ -33,6 +33,10 @@ fn manifest(arguments: &[&str]) -> String {
     Ran::of(plugin(["manifest"].iter().chain(arguments).copied().chain(["--image", IMAGE]))).ends_with(0).out
 }
 
+fn manifest_of(words: &[&str], more: &[&str]) -> String {
+    Ran::of(plugin(words.iter().chain(more))).ends_with(0).out
+}
+
 fn objects(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
@@ -58,6 +62,7 @@ fn the_container_may_do_little_and_the_account_what_docs_say() {
         assert_eq!(container["image"], IMAGE);
         assert_eq!(pod["serviceAccountName"], "argo-gc");
         assert!(container["resources"]["limits"]["memory"].is_string());
+        assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError");
         let args: Vec<&str> =
             container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
         // Every mount is there, and nothing else.
@@ -135,6 +140,7 @@ fn what_is_asked_for_is_in_it() {
             "purge",
             "-A",
             "--yes",
+            "--summary=/dev/termination-log",
             "--policy=/etc/argo-gc/policy.yaml",
             "--max-objects=7",
             "--status=Succeeded,Failed,Error",
@@ -147,11 +153,17 @@ fn what_is_asked_for_is_in_it() {
     assert_eq!(of_kind(&made, "CronWorkflow")["spec"]["schedules"], json!(["@daily"]));
     assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], "j");
     let flags = ["--only", "logs", "--endpoint-override", "minio:9000=http://minio.minio:9000"];
-    let made = Ran::of(plugin(["manifest", "cronjob", "--image", IMAGE, "--"].iter().chain(&flags)))
-        .ends_with(0)
-        .out;
+    let made = manifest_of(&["manifest", "cronjob", "--image", IMAGE, "--"], &flags);
     let args = self::pod(&objects(&made)).1["args"].clone();
     assert_eq!(args.as_array().unwrap()[args.as_array().unwrap().len() - 4..], flags);
+    // The token is in a Secret, never here.
+    let server = ["--argo-token-secret", "argo-token", "--", "--argo-server", "argo.argo:2746"];
+    for kind in KINDS {
+        let made = objects(&manifest_of(&["manifest", kind, "--image", IMAGE], &server));
+        let env = self::pod(&made).1["env"].clone();
+        let secret = json!({ "secretKeyRef": { "name": "argo-token", "key": "token" } });
+        assert_eq!(env[1], json!({ "name": "ARGO_TOKEN", "valueFrom": secret }), "{env}");
+    }
     let wrong = file("wrong", "apiVersion: argo-gc/v1\nkind: RetentionPolicy\nkeepLst: 1\n");
     let mut transcript = Transcript::new(folder.path());
     for (arguments, code) in [
@@ -164,6 +176,8 @@ fn what_is_asked_for_is_in_it() {
         (&["--", "--plan", "plan.json"], 2),
         (&["--", "--dry-run=none"], 2),
         (&["--repository", "b/p"], 2),
+        (&["--argo-token-secret", "argo-token"], 2),
+        (&["--argo-token-secret", "a: b", "--", "--argo-server", "argo:2746"], 2),
     ] {
         let line = ["manifest", "cronjob", "--image", IMAGE].iter().chain(arguments);
         let ran = Ran::of(plugin(line)).ends_with(code);
@@ -306,6 +320,7 @@ fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings_on_apiserver_and_fak
         assert!(!ran.err.contains("forbidden") && !ran.err.contains("cannot"), "{ran:#?}");
         assert_eq!(gcs.deletes().len(), if mode == "purge" { 4 } else { 0 });
         assert_eq!(pod.journals(), usize::from(mode == "purge"));
+        assert_eq!(pod.message(), if mode == "purge" { "4 of 4 objects are gone" } else { "" });
     }
     assert_eq!(gcs.keys(BUCKET), [key(3)]);
     assert!(gcs.unpinned().is_empty());

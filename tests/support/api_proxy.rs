@@ -1,8 +1,8 @@
-//! A reverse proxy before the real API server that breaks its watches when a test says so.
+//! A reverse proxy before the real API server that breaks watches and requests when a test says so.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use axum::Router;
@@ -25,6 +25,9 @@ struct Weather {
     /// Nothing more comes of them, and nobody is told.
     silent: AtomicBool,
     changed: Notify,
+    /// Every so manieth other request is answered 503; 0 is none.
+    failing: AtomicU64,
+    count: AtomicU64,
 }
 
 /// A running proxy; it ends when it is dropped.
@@ -74,6 +77,11 @@ impl ApiProxy {
         self.weather.changed.notify_waiters();
     }
 
+    /// Answers every nth request that isn't a watch with 503 from now on.
+    pub fn fail_every(&self, n: u64) {
+        self.weather.failing.store(n, Ordering::SeqCst);
+    }
+
     /// Lets nothing more of any watch through, as a connection does whose other end is gone.
     pub fn silence_watches(&self) {
         self.weather.silent.store(true, Ordering::SeqCst);
@@ -90,6 +98,10 @@ async fn pass(
     }
     if watches && weather.cut.load(Ordering::SeqCst) {
         return Response::builder().status(503).body(Body::from("cut")).expect("a response");
+    }
+    let failing = weather.failing.load(Ordering::SeqCst);
+    if !watches && failing > 0 && weather.count.fetch_add(1, Ordering::SeqCst) % failing == failing - 1 {
+        return Response::builder().status(503).body(Body::from("failed")).expect("a response");
     }
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("a body");

@@ -118,6 +118,22 @@ impl Gcs {
         state::number(&object, "generation")
     }
 
+    /// Takes the live object away as someone else does, whom the log does not show; false if there is none.
+    pub fn remove(&self, bucket: &str, key: &str) -> bool {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.run(async move |inner| inner.take_away(&bucket, &key).await)
+    }
+
+    /// Whether [`Gcs::bucket`] made it.
+    pub fn has_bucket(&self, name: &str) -> bool {
+        self.inner.state().attributes.contains_key(name)
+    }
+
+    /// The same store, for another thread.
+    pub fn handle(&self) -> Self {
+        Self { inner: self.inner.clone(), _running: None }
+    }
+
     /// The live object's metadata.
     pub fn get(&self, bucket: &str, key: &str) -> Option<Value> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
@@ -181,6 +197,11 @@ impl Gcs {
     /// Every request so far, in the order in which they came.
     pub fn log(&self) -> Vec<Entry> {
         self.inner.state().log.clone()
+    }
+
+    /// The time in which [`Entry::at`] is told.
+    pub fn now(&self) -> Duration {
+        self.inner.started.elapsed()
     }
 
     /// The requests to delete an object, in the order in which they came.

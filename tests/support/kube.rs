@@ -11,12 +11,13 @@ use std::{fs, thread};
 
 use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
-use http::Request;
+use http::{Method, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::etcd::Etcd;
-use super::objects::{Objects, Writer};
+pub use super::objects::Objects;
+use super::objects::Writer;
 use super::server::{Server, free_port};
 
 /// May do everything.
@@ -69,15 +70,21 @@ impl ApiServer {
     /// # Panics
     /// When it can't be started, or the programs are missing.
     pub fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(false, None)
     }
 
     /// As [`ApiServer::start`], with an audit log of what [`ALICE`] and [`BOB`] ask for.
     pub fn audited() -> Self {
-        Self::start_with(true)
+        Self::start_with(true, None)
     }
 
-    fn start_with(audit: bool) -> Self {
+    /// Starts a server with the kinds of that folder in place of the tests' own, and with service accounts as real
+    /// clusters have them: a pod whose account is missing is refused.
+    pub fn start_with_kinds(folder: &Path) -> Self {
+        Self::start_with(false, Some(folder))
+    }
+
+    fn start_with(audit: bool, kinds: Option<&Path>) -> Self {
         let [etcd, apiserver, kubectl] =
             ["ARGO_GC_TEST_ETCD", "ARGO_GC_TEST_APISERVER", "ARGO_GC_TEST_KUBECTL"].map(super::program);
         // A port is free only until someone else takes it, so one failure says little.
@@ -85,7 +92,8 @@ impl ApiServer {
         for _ in 0..3 {
             // The servers' keepers remove it too.
             let directory = TempDir::with_prefix("argo-gc-kube-").expect("a temporary directory");
-            match start_servers(&etcd, &apiserver, directory.path(), audit) {
+            let extras = Extras { audit, accounts: kinds.is_some() };
+            match start_servers(&etcd, &apiserver, directory.path(), &extras) {
                 Ok((apiserver, etcd, store)) => {
                     let server = Self { _apiserver: apiserver, _etcd: etcd, kubectl, etcd: store, directory };
                     fs::create_dir(server.plugins()).expect("a directory");
@@ -93,7 +101,10 @@ impl ApiServer {
                     std::os::unix::fs::symlink(PLUGIN, link).expect("a link to the plugin");
                     let link = server.plugins().join("kubectl_complete-argo_gc");
                     std::os::unix::fs::symlink(SHIM, link).expect("a link to kubectl's helper");
-                    server.apply(CRDS);
+                    match kinds {
+                        None => drop(server.apply(CRDS)),
+                        Some(folder) => server.bring_kinds(folder),
+                    }
                     server.apply(CONTROLLERS_ROLE);
                     server.let_manage("argo");
                     return server;
@@ -176,6 +187,23 @@ impl ApiServer {
         self.run(async |client| Writer::new(client, self.etcd.clone()).apply(objects.0).await)
     }
 
+    /// Brings Argo's kinds, a file for each, into the server, and waits until it serves them.
+    fn bring_kinds(&self, folder: &Path) {
+        let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let is_kind = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("argoproj.io_"))
+        };
+        let mut command = self.kubectl(["create", "--validate=false"]);
+        files.filter(is_kind).for_each(|path| drop(command.arg("-f").arg(path)));
+        super::stdout(command);
+        let words = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=120s"];
+        // A kind without any conditions yet, as it is at first, is an error to kubectl.
+        let start = Instant::now();
+        while !self.kubectl(words).output().expect("kubectl runs").status.success() {
+            assert!(start.elapsed() < Duration::from_secs(120), "the kinds are not there");
+        }
+    }
+
     /// Lets the service accounts of a namespace manage all workflows, as Argo's controller may, and waits until the server
     /// knows: its authorizer hears of roles through a watch.
     pub fn let_manage(&self, namespace: &str) {
@@ -218,6 +246,14 @@ impl ApiServer {
         self.run(async |client| client.request(request).await)
     }
 
+    /// Any other request, as the administrator.
+    pub fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ::kube::Error> {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let body = body.map(Value::to_string).unwrap_or_default().into_bytes();
+        let request = request.body(body).expect("a request");
+        self.run(async |client| client.request(request).await)
+    }
+
     /// The requests of an [`ApiServer::audited`] so far, as `audit.k8s.io/v1` Events.
     pub fn audit(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.directory.path().join("audit.log")).unwrap_or_default();
@@ -239,7 +275,7 @@ fn blocking<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-async fn client(kubeconfig: &Path) -> Result<Client, Box<dyn std::error::Error>> {
+pub async fn client(kubeconfig: &Path) -> Result<Client, Box<dyn std::error::Error>> {
     let options = KubeConfigOptions::default();
     let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &options).await?;
     config.proxy_url = None;
@@ -251,12 +287,20 @@ fn kubeconfig_path(directory: &Path, user: &str) -> PathBuf {
     directory.join(format!("{user}.kubeconfig"))
 }
 
+/// What a server has beyond the others.
+struct Extras {
+    /// A log of what [`ALICE`] and [`BOB`] ask for.
+    audit: bool,
+    /// Pods are refused whose service account is missing.
+    accounts: bool,
+}
+
 /// The servers as controller-runtime's envtest starts them.
 fn start_servers(
     etcd: &Path,
     apiserver: &Path,
     directory: &Path,
-    audit: bool,
+    extras: &Extras,
 ) -> Result<(Server, Server, Etcd), String> {
     let within = |name: &str| directory.join(name).display().to_string();
     let (client_port, peer_port, port) = (free_port(), free_port(), free_port());
@@ -289,12 +333,14 @@ fn start_servers(
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         format!("--token-auth-file={}", within("tokens.csv")),
         "--authorization-mode=RBAC".to_owned(),
-        // It would want a service account, which a controller makes, for each pod.
-        "--disable-admission-plugins=ServiceAccount".to_owned(),
         // It would want of etcd what older ones lack, and tell of changes up to 25 s late.
         "--feature-gates=WatchList=false".to_owned(),
     ];
-    if audit {
+    if !extras.accounts {
+        // It would want a service account, which a controller makes, for each pod.
+        arguments.push("--disable-admission-plugins=ServiceAccount".to_owned());
+    }
+    if extras.audit {
         fs::write(within("audit.yaml"), AUDIT_POLICY).expect("the policy");
         arguments.push(format!("--audit-policy-file={}", within("audit.yaml")));
         arguments.push(format!("--audit-log-path={}", within("audit.log")));

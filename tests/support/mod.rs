@@ -24,6 +24,7 @@ mod objects;
 pub mod page;
 pub mod pod;
 pub mod purge;
+pub mod real_argo;
 pub mod rooms;
 mod server;
 pub mod session;

@@ -49,6 +49,7 @@ cp "$given/token" "$given/ca.crt" "$given/namespace" "$account/"
 mkdir -p "$root/etc/ssl/certs"; cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 cp "$plugin" "$root/kubectl-argo_gc"
 : > "$root/dev/null"; mount --bind /dev/null "$root/dev/null"
+: > "$root/dev/termination-log"; mount --bind "$given/termination-log" "$root/dev/termination-log"
 mount -o remount,ro "$root"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs tmpfs "$root/var/lib/argo-gc"
@@ -89,6 +90,7 @@ impl Pod {
             ("token", token.trim()),
             ("namespace", namespace),
             ("policy.yaml", config["data"]["policy.yaml"].as_str().unwrap()),
+            ("termination-log", ""),
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
@@ -116,6 +118,11 @@ impl Pod {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.env.iter().cloned()).env("STORAGE_EMULATOR_HOST", gcs.url());
         Ran::of(command)
+    }
+
+    /// What it says of itself as it ends.
+    pub fn message(&self) -> String {
+        fs::read_to_string(self.folder.path().join("termination-log")).unwrap()
     }
 
     /// Journals that were left.

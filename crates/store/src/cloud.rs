@@ -29,6 +29,14 @@ pub struct Override {
     url: String,
 }
 
+impl Override {
+    /// As it is typed: `HOST=URL`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        format!("{}={}", self.host, self.url)
+    }
+}
+
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.host, self.url)

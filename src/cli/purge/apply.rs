@@ -13,9 +13,10 @@ use crate::cluster::client::Cluster;
 use crate::cluster::controllers::{ControllerQuery, unreviewed};
 use crate::cluster::identity::ClusterIdentity;
 use crate::duration::signed;
-use crate::error::{Error, Hint, exit};
+use crate::error::{Error, Hint};
 use crate::output::escape::escape;
 use crate::output::purge::{changed_settings, not_asked_for};
+use crate::output::summary::Ended;
 use crate::output::text::plural;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
@@ -86,7 +87,8 @@ pub(crate) async fn run(
     target: &Target<'_>,
     streams: &mut Streams,
     now: Timestamp,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
+    let shown = Ended::shown(plan.tail.totals.objects);
     let only_shown = arguments.plan_out.is_some()
         || arguments.dry_run != DryRun::None
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
@@ -94,10 +96,10 @@ pub(crate) async fn run(
     tell_absent(arguments, &plan, target, streams);
     if let Some(path) = &arguments.plan_out {
         save(&plan, path, streams)?;
-        return Ok(exit::DONE);
+        return Ok(shown);
     }
     if is_idle(arguments, &plan, target) {
-        return Ok(exit::DONE);
+        return Ok(shown);
     }
     check_caps(arguments, &plan)?;
     if arguments.dry_run != DryRun::None {
@@ -105,14 +107,14 @@ pub(crate) async fn run(
     }
     if target.cluster.is_none() && arguments.storage.store_root.is_none() {
         streams.say("Files are no cluster: from them real buckets are only planned for.");
-        return Ok(exit::DONE);
+        return Ok(shown);
     }
     if arguments.dry_run != DryRun::Client {
         preflight(arguments, &plan, target).await?;
     }
     if arguments.dry_run != DryRun::None {
         streams.say("This was a dry run; nothing was deleted.");
-        return Ok(exit::DONE);
+        return Ok(shown);
     }
     watch(&plan, target, streams).await?;
     confirm(arguments, &plan, target, streams).await?;
@@ -145,7 +147,7 @@ pub(crate) async fn saved(
     path: &Path,
     streams: &mut Streams,
     now: Timestamp,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let file = std::fs::File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?;
@@ -171,17 +173,13 @@ pub(crate) async fn saved(
     };
     let now_allowed = as_of_now(arguments, &plan, &target, streams).await?;
     if arguments.engine != Engine::Local {
-        return engine::hand_over(arguments, &now_allowed, streams);
+        engine::hand_over(arguments, (&plan, &now_allowed), streams)?;
+        return Ok(Ended::shown(now_allowed.tail.totals.objects));
     }
     let (planned, plan) = (shard(plan)?, shard(now_allowed)?);
-    let stays = planned.tail.totals.objects > plan.tail.totals.objects;
-    let code = run(arguments, plan, &target, streams, now).await?;
-    Ok(if stays && arguments.dry_run == DryRun::None { partial(code) } else { code })
-}
-
-/// The exit code of a run whose plan had objects that are still there.
-fn partial(code: u8) -> u8 {
-    if code == exit::DONE { exit::PARTIAL } else { code }
+    let stay = planned.tail.totals.objects.saturating_sub(plan.tail.totals.objects);
+    let ended = run(arguments, plan, &target, streams, now).await?;
+    Ok(if arguments.dry_run == DryRun::None { ended.leaving(stay) } else { ended })
 }
 
 /// Finishes an interrupted run. Its plan is carried out without the objects that the journal records as settled.
@@ -190,7 +188,7 @@ pub(crate) async fn resume(
     path: &Path,
     streams: &mut Streams,
     now: Timestamp,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
     let record = JournalReplay::read(path)?;
     if record.plan.head.cluster.is_none() && arguments.storage.store_root.is_none() {
         return Err(Error::refused(
@@ -221,12 +219,16 @@ pub(crate) async fn resume(
     if left > 0 {
         streams.say(format!("Warning: {left} of them were left alone, and are still there."));
     }
-    let ended = |code| if left > 0 { partial(code) } else { code };
+    // What is settled already is of the plan, too.
+    let ended = |rest: Ended| {
+        let ended = rest.leaving(left);
+        Ended { planned, ..ended }
+    };
     let target =
         Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     let idle = is_idle(arguments, &plan, &target);
     if idle && (record.ended || arguments.dry_run != DryRun::None) {
-        return Ok(ended(exit::DONE));
+        return Ok(ended(Ended::shown(0)));
     }
     if idle {
         // Nothing more is deleted, so there is nothing to confirm. What was deleted is still to be looked for, and the
@@ -235,20 +237,20 @@ pub(crate) async fn resume(
         return carry_out(arguments, plan, &target, (&journal, Some(&record)), streams).await.map(ended);
     }
     let rest = as_of_now(arguments, &plan, &target, streams).await?;
-    let stays = plan.tail.totals.objects > rest.tail.totals.objects;
-    let ended = |code| if stays { partial(code) } else { ended(code) };
+    let stay = plan.tail.totals.objects.saturating_sub(rest.tail.totals.objects);
     print(arguments, &rest, arguments.dry_run != DryRun::None, streams, now)?;
     tell_absent(arguments, &rest, &target, streams);
     if arguments.dry_run != DryRun::None {
         tell_buckets(&plan, streams);
-        return Ok(exit::DONE);
+        return Ok(Ended::shown(planned));
     }
     check_caps(arguments, &rest)?;
     preflight(arguments, &rest, &target).await?;
     watch(&rest, &target, streams).await?;
     confirm(arguments, &rest, &target, streams).await?;
     let journal = Journal::go_on(path, &who(&rest, &target).await)?;
-    carry_out(arguments, rest, &target, (&journal, Some(&record)), streams).await.map(ended)
+    let rest = carry_out(arguments, rest, &target, (&journal, Some(&record)), streams).await?;
+    Ok(ended(rest.leaving(stay)))
 }
 
 /// The plan as far as it may be carried out now: a saved plan, and that of an interrupted run, may be hours old.

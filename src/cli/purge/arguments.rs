@@ -2,6 +2,7 @@
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
+use crate::cli::purge::summary_flag::SummaryFlag;
 use crate::cli::storage::{StateFlags, StorageFlags};
 use crate::cli::values::{bytes, repository};
 use crate::duration;
@@ -14,6 +15,9 @@ use std::time::Duration;
 /// More objects than this are a mistake until the user says otherwise.
 pub(crate) const MAX_OBJECTS: u64 = 10_000;
 
+/// Into more shards no plan is cut: what all of them say has to fit into one argument of a container, 128 KiB.
+pub(crate) const MAX_SHARDS: i64 = 250;
+
 /// Deletes the objects of artifacts that Argo left behind
 ///
 /// Shows which objects of which workflows are deleted, which are kept and why, asks, deletes exactly those, verifies
@@ -22,6 +26,7 @@ pub(crate) const MAX_OBJECTS: u64 = 10_000;
 /// object that was overwritten since it was shown. --dry-run only shows the plan.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("summary", |arg| arg.conflicts_with_all(["dry_run", "plan_out"])))]
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
 #[command(after_help = "Examples:
@@ -92,11 +97,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Plan")]
     pub plan_location: Option<(Bucket, String)>,
     /// With --engine argo: into how many shards the plan is cut [default: 8].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N", help_heading = "Plan")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MAX_SHARDS), value_name = "N", help_heading = "Plan")]
     pub shards: Option<u32>,
     /// Required with --engine argo: an image of this plugin (docs/in-cluster.md shows how to make it).
     #[arg(long, value_parser = crate::cli::values::image, value_name = "IMAGE", help_heading = "Plan")]
     pub image: Option<String>,
+    /// With --engine argo and --argo-server: the Secret from whose field `token` its pods take ARGO_TOKEN [default: they
+    /// use their account's own token].
+    #[arg(long, value_parser = crate::cli::values::secret, value_name = "NAME", help_heading = "Plan")]
+    pub argo_token_secret: Option<String>,
     /// Finishes the interrupted run that wrote this journal.
     #[arg(long, value_name = "JOURNAL", conflicts_with = "plan", help_heading = "Plan")]
     pub resume: Option<PathBuf>,
@@ -113,6 +122,8 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub state: StateFlags,
+    #[command(flatten)]
+    pub summary: SummaryFlag,
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]
@@ -156,7 +167,7 @@ fn shard(text: &str) -> Result<Shard, String> {
     let (number, of) = text.split_once('/').ok_or_else(wrong)?;
     let (number, of) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
     // As many as --shards makes.
-    match number >= 1 && number <= of && of <= 1000 {
+    match number >= 1 && number <= of && i64::from(of) <= MAX_SHARDS {
         true => Ok(Shard { number, of }),
         false => Err(wrong()),
     }

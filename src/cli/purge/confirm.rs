@@ -9,6 +9,7 @@ use crate::output::escape::escape;
 use crate::output::orphans::KEPT_ON_PURPOSE;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
+use crate::output::summary::Ended;
 use crate::output::text::plural;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
@@ -255,7 +256,7 @@ pub(crate) async fn carry_out(
     target: &Target<'_>,
     (journal, earlier): (&Journal, Option<&JournalReplay>),
     streams: &mut Streams,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
     // Whatever happens to this process, its user knows where to look.
     streams.say(format!("Journal: {}", journal.path().display()));
     let stop = Arc::clone(&streams.stop);
@@ -317,11 +318,15 @@ pub(crate) async fn carry_out(
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
     tell_left_undone(&tally, streams);
-    if stop.is_asked() {
-        streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
-        return Ok(exit::INTERRUPTED);
-    }
-    Ok(if tally.left == 0 && tally.unreleased == 0 { exit::DONE } else { exit::PARTIAL })
+    let code = match stop.is_asked() {
+        true => {
+            streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
+            exit::INTERRUPTED
+        }
+        false if tally.left == 0 && tally.unreleased == 0 => exit::DONE,
+        false => exit::PARTIAL,
+    };
+    Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
 }
 
 /// Says what could not be done about workflows whose objects are gone.

@@ -2,8 +2,9 @@
 
 use crate::cli::purge::arguments::{Arguments, Engine};
 use crate::cli::streams::Streams;
-use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, fill, quoted};
-use crate::error::{Error, exit};
+use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, argo_token, fill, items, quoted};
+use crate::cluster::argo_server::address::has_own_token;
+use crate::error::Error;
 use crate::output::escape::escape;
 use crate::output::text::plural;
 use crate::purge::batch;
@@ -27,6 +28,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
         ("--plan-location", arguments.plan_location.is_some(), Engine::Argo),
         ("--shards", arguments.shards.is_some(), Engine::Argo),
         ("--image", arguments.image.is_some(), Engine::Argo),
+        ("--argo-token-secret", arguments.argo_token_secret.is_some(), Engine::Argo),
         ("--engine-out", arguments.engine_out.is_some(), Engine::GcsBatch),
     ];
     if let Some((flag, _, engine)) =
@@ -50,27 +52,75 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
         }
         Some(_) => {}
     }
-    match arguments.image {
-        Some(_) => Ok(()),
-        None => Err(Error::usage(
+    if arguments.image.is_none() {
+        return Err(Error::usage(
             "--engine argo requires --image, an image of this plugin that the cluster can pull",
         )
-        .hint("docs/in-cluster.md shows how to make it: docker build -t IMAGE . && docker push IMAGE")),
+        .hint("docs/in-cluster.md shows how to make it: docker build -t IMAGE . && docker push IMAGE"));
+    }
+    if let Some(why) = beyond_pods(arguments) {
+        return Err(Error::usage(why));
+    }
+    check_token(arguments)
+}
+
+/// What the pods have no part in, although it says what may be deleted.
+fn beyond_pods(arguments: &Arguments) -> Option<&'static str> {
+    if !arguments.what.also.also.is_empty() {
+        return Some("--also can't be used with --engine argo: its pods don't have the file");
+    }
+    arguments
+        .storage
+        .store_root
+        .is_some()
+        .then_some("--store-root can't be used with --engine argo: its pods don't have the directory")
+}
+
+/// Who has a token of its own here needs it there, too: its value is in no manifest.
+fn check_token(arguments: &Arguments) -> Result<(), Error> {
+    let names_server = !arguments.argo.carried()?.is_empty();
+    match (&arguments.argo_token_secret, names_server) {
+        (Some(_), false) => Err(Error::usage("--argo-token-secret goes with --argo-server only")),
+        (None, true) if has_own_token() => Err(Error::usage(
+            "the pods of --engine argo don't have ARGO_TOKEN: name a Secret that holds it, with --argo-token-secret",
+        )
+        .hint("kubectl create secret generic NAME --from-literal=token=\"$ARGO_TOKEN\"; or unset ARGO_TOKEN, and the pods use their account's own token")),
+        _ => Ok(()),
     }
 }
 
-/// Writes the files or the manifest that the engine needs. Nothing is deleted here.
-pub(crate) fn hand_over(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<u8, Error> {
-    if arguments.engine == Engine::Argo && !plan.head.also.is_empty() {
+/// Writes the files or the manifest that the engine needs. Nothing is deleted here. A plan is given as it was saved, and as
+/// far as it may be carried out now.
+pub(crate) fn hand_over(
+    arguments: &Arguments,
+    (saved, now_allowed): (&Plan, &Plan),
+    streams: &mut Streams,
+) -> Result<(), Error> {
+    if arguments.engine == Engine::Argo && !saved.head.also.is_empty() {
         return Err(Error::refused("the engine's pods can't look at the references of other clusters again")
             .hint("carry it out here, with --also, or make a plan without --also"));
     }
     match arguments.engine {
-        Engine::Argo => argo(arguments, plan, streams)?,
-        _ => gcs_batch(arguments, plan, streams)?,
+        // The pods read the saved plan, and look again what of it they may carry out.
+        Engine::Argo => argo(arguments, saved, streams)?,
+        _ => gcs_batch(arguments, now_allowed, streams)?,
     }
     streams.out.flush()?;
-    Ok(exit::DONE)
+    Ok(())
+}
+
+/// The flags of this run that its pods need as well: each of them reads the cluster and the storage again.
+fn carried(arguments: &Arguments) -> Result<Vec<String>, Error> {
+    let mut flags = arguments.argo.carried()?;
+    flags.extend(arguments.what.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
+    let controllers = &arguments.what.controllers.controller_namespace;
+    flags.extend(controllers.as_ref().map(|name| format!("--controller-namespace={name}")));
+    let version = arguments.what.controller.argo_version;
+    flags.extend(version.map(|version| format!("--argo-version={version}")));
+    flags.push(format!("--plan-max-age={}s", arguments.plan_max_age.as_secs()));
+    flags.extend(arguments.kube.carried());
+    flags.extend(arguments.storage.carried());
+    Ok(flags)
 }
 
 fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
@@ -106,15 +156,20 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
     let (Some((bucket, key)), Some(image)) = (&arguments.plan_location, &arguments.image) else {
         return check(arguments);
     };
+    let shards = arguments.shards.unwrap_or(SHARDS);
+    let numbers: Vec<String> = (1..=shards).map(|number| number.to_string()).collect();
     let text = fill(include_str!("engine/argo.yaml"), "@POD_SECURITY@", POD_SECURITY);
     // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
     let text = fill(&text, "@CONTAINER_SECURITY@", CONTAINER_SECURITY)
+        .replace("@TOKEN@", &argo_token(arguments.argo_token_secret.as_deref()))
         .replace("@HASH@", plan.hash.get(..8).unwrap_or_default())
-        .replace("@SHARDS@", &arguments.shards.unwrap_or(SHARDS).to_string())
+        .replace("@SHARDS@", &shards.to_string())
+        .replace("@ITEMS@", &numbers.join(", "))
         .replace("@OBJECTS@", &plan.tail.totals.objects.to_string())
         .replace("@BUCKET@", &quoted(bucket.name()))
         .replace("@IMAGE@", &quoted(image))
         .replace("@KEY@", &quoted(key));
+    let text = fill(&text, "@CARRIED@", &items(&carried(arguments)?));
     write!(streams.out, "{text}")?;
     let path = arguments.plan.as_deref().unwrap_or(Path::new("plan.json"));
     streams.say(escape(&format!(
@@ -124,4 +179,98 @@ fn argo(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(),
         bucket.uri(key)
     )));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use crate::cli::command_line::{Verb, parse};
+    use crate::cli::purge::heeded::handed_over;
+
+    /// These are about the reading before the hand-over, or about what is shown of it.
+    const HERE: [&str; 12] = [
+        "verbosity",
+        "kubeconfig",
+        "context",
+        "cluster",
+        "user",
+        "as_user",
+        "as_groups",
+        "as_uid",
+        "credentials",
+        "plan",
+        "output",
+        "yes",
+    ];
+
+    /// These make the manifest, or another engine's files.
+    const MANIFEST: [&str; 6] =
+        ["engine", "engine_out", "plan_location", "shards", "image", "argo_token_secret"];
+
+    /// No pod can heed these, so they are refused; and an age of a file that isn't there says nothing.
+    const REFUSED: [&str; 3] = ["also", "also_max_age", "store_root"];
+
+    /// These a pod needs as well; with what is typed here, and what the pod gets.
+    const CARRIED: [(&[&str], &str, &str); 11] = [
+        (
+            &["argo_server", "argo_base_href", "argo_secure"],
+            "--argo-server=argo:2746 --argo-base-href=/argo --argo-secure=false",
+            "--argo-server=http://argo:2746/argo",
+        ),
+        (&["argo_insecure_skip_verify"], "--argo-insecure-skip-verify", "--argo-insecure-skip-verify"),
+        (&["accept_unread"], "--accept-unread=sensors", "--accept-unread=sensors"),
+        (&["controller_namespace"], "--controller-namespace=argo", "--controller-namespace=argo"),
+        (&["argo_version"], "--argo-version=3.6.1", "--argo-version=v3.6.1"),
+        (&["plan_max_age"], "--plan-max-age=2d", "--plan-max-age=172800s"),
+        (&["chunk_size"], "--chunk-size=7", "--chunk-size=7"),
+        (&["request_timeout"], "--request-timeout=5m", "--request-timeout=300s"),
+        (&["gcs_endpoint"], "--gcs-endpoint=http://gcs:4443", "--gcs-endpoint=http://gcs:4443"),
+        (
+            &["endpoint_override"],
+            "--endpoint-override=minio:9000=http://minio.minio:9000/",
+            "--endpoint-override=minio:9000=http://minio.minio:9000",
+        ),
+        (&["concurrency", "qps"], "--concurrency=3 --qps=5", "--concurrency=3 --qps=5"),
+    ];
+
+    fn arguments(flags: &str) -> Arguments {
+        let words =
+            "kubectl-argo_gc purge --plan p --engine argo --image i --plan-location gs://b/k".split(' ');
+        let words = words.chain(flags.split(' ').filter(|word| !word.is_empty()));
+        match parse(words).unwrap().verb {
+            Verb::Purge(arguments) => *arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pods_get_every_flag_that_says_what_may_be_deleted_or_how_it_is_reached() {
+        let typed: Vec<&str> = CARRIED.iter().map(|(_, typed, _)| *typed).collect();
+        let wanted: Vec<&str> = CARRIED.iter().flat_map(|(.., wanted)| wanted.split(' ')).collect();
+        assert_eq!(carried(&arguments(&typed.join(" "))).unwrap(), wanted);
+        // Every one of them is understood there.
+        let words = ["kubectl-argo_gc", "purge", "--plan", "p"].into_iter().chain(wanted);
+        assert!(parse(words).is_ok());
+        for id in handed_over() {
+            let carried = CARRIED.iter().any(|(ids, ..)| ids.contains(&id));
+            let listed = [carried, HERE.contains(&id), MANIFEST.contains(&id), REFUSED.contains(&id)];
+            let count = listed.into_iter().filter(|is_listed| *is_listed).count();
+            assert_eq!(count, 1, "decide whether the pods of --engine argo need `{id}`, and list it here");
+        }
+    }
+
+    #[test]
+    fn what_no_pod_can_heed_is_refused() {
+        for (flags, words) in [
+            ("--also other.json", "error: --also can't be used with --engine argo"),
+            ("--store-root d", "error: --store-root can't be used with --engine argo"),
+            ("--argo-token-secret argo", "error: --argo-token-secret goes with --argo-server only"),
+        ] {
+            let error = check(&arguments(flags)).unwrap_err();
+            assert!(error.message().starts_with(words), "{error}");
+        }
+        assert!(check(&arguments("--argo-server=argo:2746 --argo-token-secret argo")).is_ok());
+    }
 }

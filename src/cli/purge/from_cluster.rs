@@ -12,6 +12,7 @@ use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
 use crate::error::Error;
+use crate::output::summary::Ended;
 use crate::purge::guard::Guard;
 use crate::scan::archive;
 use crate::scan::cluster::{check_clock, everything, labelled};
@@ -30,7 +31,7 @@ pub(crate) async fn run(
     retention: Option<Arc<Retention>>,
     streams: &mut Streams,
     now: Timestamp,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
     let store = arguments.storage.open()?;
     let planning = arguments.planning();

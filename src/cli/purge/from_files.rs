@@ -7,6 +7,7 @@ use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
 use crate::cli::warnings::tell_controllers;
 use crate::error::Error;
+use crate::output::summary::Ended;
 use crate::scan::files::{LoadRequest, Loaded, load};
 use crate::scan::gather::Scan;
 use crate::scan::other_cluster::OtherClusters;
@@ -21,7 +22,7 @@ pub(crate) async fn run(
     retention: Option<Arc<Retention>>,
     streams: &mut Streams,
     now: Timestamp,
-) -> Result<u8, Error> {
+) -> Result<Ended, Error> {
     let store = arguments.storage.open()?;
     let others = arguments.what.also.read(None, now)?;
     let also = others.clusters.clone();

@@ -34,7 +34,7 @@ const STORAGE: &[&str] =
     &["store_root", "credentials", "gcs_endpoint", "endpoint_override", "concurrency", "qps"];
 
 /// These say how a plan is shown, confirmed and carried out.
-const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record", "accept_absent"];
+const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record", "accept_absent", "summary"];
 
 /// These limit what is deleted of a plan that was made before.
 const LIMITS: &[&str] = &["max_objects", "max_bytes"];
@@ -43,7 +43,8 @@ const LIMITS: &[&str] = &["max_objects", "max_bytes"];
 const SAVED: &[&str] = &["shard", "journal"];
 
 /// These hand a saved plan over to another engine. [`super::engine::check`] decides which engine takes which flag.
-const ENGINE: &[&str] = &["plan_max_age", "engine", "engine_out", "plan_location", "shards", "image"];
+const ENGINE: &[&str] =
+    &["plan_max_age", "engine", "engine_out", "plan_location", "shards", "image", "argo_token_secret"];
 
 /// A flag that takes its objects from elsewhere, so that choosing flags have no effect beside it.
 struct Mode {
@@ -74,6 +75,12 @@ impl Mode {
     fn takes(&self, id: &str) -> bool {
         id == self.id || self.heeds.iter().any(|ids| ids.contains(&id))
     }
+}
+
+/// What is taken when a saved plan is handed over to an engine.
+#[cfg(test)]
+pub(crate) fn handed_over() -> Vec<&'static str> {
+    HAND_OVER.heeds.iter().flat_map(|ids| ids.iter().copied()).collect()
 }
 
 /// The mode that a command line asks for; none if the purge chooses for itself.

@@ -42,6 +42,18 @@ pub struct AddressError {
 }
 
 impl ArgoAddress {
+    /// The address as a URL, whose scheme says whether TLS is used, and whose path is the base.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.uri.to_string()
+    }
+
+    /// Whether any certificate is accepted.
+    #[must_use]
+    pub fn is_insecure(&self) -> bool {
+        self.insecure
+    }
+
     /// Parses an address as the argo CLI does.
     ///
     /// # Errors
@@ -77,6 +89,11 @@ impl ArgoAddress {
             _ => Err(wrong("it names no host")),
         }
     }
+}
+
+/// Whether the environment has a token for the Argo server besides the user's own.
+pub fn has_own_token() -> bool {
+    std::env::var_os(TOKEN).is_some_and(|token| !token.is_empty())
 }
 
 /// The credentials: `ARGO_TOKEN`, with or without `Bearer` or `Basic`, else the token of the kubeconfig's user.

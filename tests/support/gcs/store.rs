@@ -265,6 +265,15 @@ impl Inner {
         self.write(bucket, key, conditions, Upload::like(key, object, bytes)).await
     }
 
+    /// Takes the live object away as the bucket's rules allow, and tells whether there was one.
+    pub async fn take_away(&self, bucket: &str, key: &str) -> Result<bool, Refusal> {
+        let _alone = self.lock(bucket, key).await;
+        let Some(current) = self.live(bucket, key).await? else { return Ok(false) };
+        self.check_removable(&current, false)?;
+        self.keep(&current, None, false).await?;
+        self.delete_live(bucket, key).await.map(|()| true)
+    }
+
     /// Takes the live object away.
     pub async fn delete_live(&self, bucket: &str, key: &str) -> Result<(), Refusal> {
         let answer = self.send(self.client.request(Method::DELETE, self.object_url(bucket, key))).await?;
