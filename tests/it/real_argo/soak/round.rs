@@ -98,7 +98,8 @@ impl Soak {
         let trouble = match self.random.within(0..100) {
             0..45 => Trouble::None,
             45..75 => Trouble::Killed(Duration::from_millis(self.random.within(100..2500))),
-            75..88 => Trouble::Storage,
+            75..83 => Trouble::Storage,
+            83..88 => Trouble::Lies,
             88..94 => Trouble::Api(None),
             _ => Trouble::Api(Some(Duration::from_millis(self.random.within(100..1500)))),
         };
@@ -263,7 +264,12 @@ impl Soak {
                 && self.model.must_go(object, (namespace, name), before, failed_too)
                 && self.model.must_go(object, (namespace, name), after, failed_too)
             {
-                panic!("seed {seed}: {key} of {namespace}/{name} is still there\n{}", done.words);
+                let location = format!("gs://{BUCKET}/{key}");
+                let why = self.argo.argo_gc(&["explain", &location, "-A", "--grace", GRACE]);
+                panic!(
+                    "seed {seed}: {key} of {namespace}/{name} is still there at {}: {}\n{}",
+                    after.at, why.out, done.words
+                );
             }
         }
     }
