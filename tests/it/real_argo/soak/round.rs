@@ -155,7 +155,8 @@ impl Soak {
             if self.random.in_hundred(8) {
                 self.tally.deleted += 1;
                 let [namespace, name] = named(&workflow);
-                self.argo.delete(&namespace, &name);
+                // TTL may have been faster.
+                self.argo.remove(&path(&namespace, &name));
             }
         }
     }
