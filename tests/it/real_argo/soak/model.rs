@@ -104,7 +104,10 @@ impl Model {
                 && object["metadata"]["deletionTimestamp"].is_null()
                 && self.gives_up(object, failed_too, world.at - SignedDuration::from_secs(1))
         };
-        let holds = holders.contains(own["metadata"]["uid"].as_str().unwrap_or_default());
+        // What hangs for an artifact is collected once that artifact is recorded as deleted.
+        let is_freed =
+            self.form(own).is_some_and(Form::hangs) && own.to_string().contains("\"deleted\":true");
+        let holds = !is_freed && holders.contains(own["metadata"]["uid"].as_str().unwrap_or_default());
         holds && holders.iter().all(is_over)
     }
 }

@@ -263,7 +263,12 @@ impl Soak {
                 && self.model.must_go(object, (namespace, name), before, failed_too)
                 && self.model.must_go(object, (namespace, name), after, failed_too)
             {
-                panic!("seed {seed}: {key} of {namespace}/{name} is still there\n{}", done.words);
+                let location = format!("gs://{BUCKET}/{key}");
+                let why = self.argo.argo_gc(&["explain", &location, "-A", "--grace", GRACE]);
+                panic!(
+                    "seed {seed}: {key} of {namespace}/{name} is still there at {}: {}\n{}",
+                    after.at, why.out, done.words
+                );
             }
         }
     }
