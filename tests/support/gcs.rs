@@ -246,6 +246,11 @@ impl Gcs {
         self.inner.state().faults.stall = Some((n, time));
     }
 
+    /// Every nth DELETE is answered as if it were executed, and isn't.
+    pub fn lie_every(&self, n: u64) {
+        self.inner.state().faults.lie = Some(n);
+    }
+
     /// Every request waits first.
     pub fn latency(&self, time: Duration) {
         self.inner.state().faults.latency = time;

@@ -155,6 +155,8 @@ pub struct Faults {
     /// Without a status the connection is cut.
     pub after: Option<(u64, Option<u16>)>,
     pub stall: Option<(u64, Duration)>,
+    /// Answered as if it were done.
+    pub lie: Option<u64>,
     pub latency: Duration,
 }
 
@@ -163,6 +165,7 @@ pub struct Due {
     pub before: Option<u16>,
     pub after: Option<Option<u16>>,
     pub stall: Option<Duration>,
+    pub lie: bool,
 }
 
 impl Faults {
@@ -174,6 +177,7 @@ impl Faults {
             before: self.before.filter(|(n, _)| is_due(*n)).map(|(_, status)| status),
             after: self.after.filter(|(n, _)| is_due(*n)).map(|(_, status)| status),
             stall: self.stall.filter(|(n, _)| is_due(*n)).map(|(_, time)| time),
+            lie: self.lie.is_some_and(is_due),
         }
     }
 }

@@ -104,11 +104,12 @@ impl Model {
                 && object["metadata"]["deletionTimestamp"].is_null()
                 && self.gives_up(object, failed_too, world.at - SignedDuration::from_secs(1))
         };
-        // What hangs for an artifact is collected once that artifact is recorded as deleted.
-        let is_freed =
-            self.form(own).is_some_and(Form::hangs) && own.to_string().contains("\"deleted\":true");
-        let holds = !is_freed && holders.contains(own["metadata"]["uid"].as_str().unwrap_or_default());
-        holds && holders.iter().all(is_over)
+        // What hangs for an artifact is collected once that artifact is recorded as deleted. And who wrote a shared key
+        // that was deleted since still holds what the next one writes there: its spec names it.
+        let has_lost = |uid: &&str| world.objects[*uid].object.to_string().contains("\"deleted\":true");
+        let is_held = holders.iter().any(has_lost);
+        let uid = own["metadata"]["uid"].as_str().unwrap_or_default();
+        holders.contains(uid) && !is_held && holders.iter().all(is_over)
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Trouble {
     Killed(Duration),
     /// The storage refuses, loses or delays requests until the run has ended; then it is resumed.
     Storage,
+    /// The storage says of some objects that they are deleted, and keeps them.
+    Lies,
     /// The API server fails now and then, and may end all watches after that time.
     Api(Option<Duration>),
 }
@@ -96,6 +98,10 @@ fn run(argo: &'static RealArgo, arguments: &[&str], trouble: Trouble) -> Option<
             argo.gcs.cut_after_every(4);
             Some(Ran::of(command))
         }
+        Trouble::Lies => {
+            argo.gcs.lie_every(2);
+            Some(Ran::of(command))
+        }
         Trouble::Api(cut) => {
             let (proxy, folder) = (ApiProxy::before(&argo.server), TempDir::new().expect("a directory"));
             proxy.fail_every(7);
@@ -129,6 +135,7 @@ fn told(journal: &Path) -> [BTreeSet<String>; 3] {
         match line["line"].as_str() {
             Some("intent") => drop(intended.insert(key)),
             Some("result") if line["outcome"] == "deleted" => drop(settled.insert(key)),
+            Some("result") => drop(settled.remove(&key)),
             _ => {}
         }
     }

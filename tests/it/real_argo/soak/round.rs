@@ -98,7 +98,8 @@ impl Soak {
         let trouble = match self.random.within(0..100) {
             0..45 => Trouble::None,
             45..75 => Trouble::Killed(Duration::from_millis(self.random.within(100..2500))),
-            75..88 => Trouble::Storage,
+            75..83 => Trouble::Storage,
+            83..88 => Trouble::Lies,
             88..94 => Trouble::Api(None),
             _ => Trouble::Api(Some(Duration::from_millis(self.random.within(100..1500)))),
         };
