@@ -66,6 +66,11 @@ impl StorageFlags {
             .map_err(Error::setting_up)
     }
 
+    /// Whether variables of this process say where AWS is, which is part of the storage's name.
+    pub fn follows_variables() -> bool {
+        AwsChain::named_endpoint().is_some()
+    }
+
     /// The flags with which the same storage is reached from elsewhere, but for credentials.
     pub fn carried(&self) -> Vec<String> {
         let mut flags = Vec::new();

@@ -296,4 +296,10 @@ fn a_flag_of_another_engine_is_refused_before_anything_is_read() {
         let ran = Ran::of(plugin(arguments)).ends_with(2);
         assert!(ran.err.contains(says), "{flags:?}: {}", ran.err);
     }
+    // What no flag says can't be handed on.
+    let words = ["purge", "--plan", "p", "--engine", "argo", "--image", "i", "--plan-location", "gs://b/k"];
+    let mut command = plugin(words);
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let ran = Ran::of(command).ends_with(2);
+    assert!(ran.err.contains("AWS_ENDPOINT_URL can't be used with --engine argo"), "{}", ran.err);
 }

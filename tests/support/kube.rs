@@ -194,7 +194,9 @@ impl ApiServer {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("argoproj.io_"))
         };
         let mut command = self.kubectl(["create", "--validate=false"]);
-        files.filter(is_kind).for_each(|path| drop(command.arg("-f").arg(path)));
+        for path in files.filter(is_kind) {
+            command.arg("-f").arg(path);
+        }
         super::stdout(command);
         let words = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=120s"];
         // A kind without any conditions yet, as it is at first, is an error to kubectl.

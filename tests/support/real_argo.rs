@@ -2,7 +2,6 @@
 //! tests' own that runs the pods as Argo's executor does, on a GCS of the tests' own.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +54,7 @@ impl RealArgo {
 
     /// Starts one of the test's own.
     pub fn start(settings: &Settings<'_>) -> Self {
-        let crds = PathBuf::from(super::program("ARGO_GC_TEST_ARGO_CRDS"));
+        let crds = super::program("ARGO_GC_TEST_ARGO_CRDS");
         let server = ApiServer::start_with_kinds(&crds);
         let gcs = Gcs::start();
         gcs.bucket(BUCKET);

@@ -1,6 +1,7 @@
 //! `--engine` hands a saved plan over to another system, for more objects than one machine should delete.
 
 use crate::cli::purge::arguments::{Arguments, Engine};
+use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, argo_token, fill, items, quoted};
 use crate::cluster::argo_server::address::has_own_token;
@@ -69,11 +70,13 @@ fn beyond_pods(arguments: &Arguments) -> Option<&'static str> {
     if !arguments.what.also.also.is_empty() {
         return Some("--also can't be used with --engine argo: its pods don't have the file");
     }
-    arguments
-        .storage
-        .store_root
-        .is_some()
-        .then_some("--store-root can't be used with --engine argo: its pods don't have the directory")
+    if arguments.storage.store_root.is_some() {
+        return Some("--store-root can't be used with --engine argo: its pods don't have the directory");
+    }
+    StorageFlags::follows_variables().then_some(
+        "AWS_ENDPOINT_URL can't be used with --engine argo: its pods don't have it, and refuse a plan of another \
+         storage; make the plan with --endpoint-override s3.amazonaws.com=URL",
+    )
 }
 
 /// Who has a token of its own here needs it there, too: its value is in no manifest.

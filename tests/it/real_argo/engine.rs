@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::argo::{ArgoServer, Knows};
+use crate::support::kube::ADMIN;
 use crate::support::plugin;
 use crate::support::purge::{Ran, deletes};
 use crate::support::real_argo::controller::Settings;
@@ -324,6 +326,64 @@ fn a_shard_that_is_refused_stopped_or_leaves_something_fails_its_workflow_on_arg
     );
     assert!(message(&over, "purge").contains(" (exit code 4): shard "), "{}", message(&over, "purge"));
     assert_eq!(world.left("ml"), BTreeSet::from([held]));
+    world.was_careful(&[&handed]);
+}
+
+/// What only an Argo server can read is read by the pods, too, with a token that is in no manifest.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn shards_ask_the_argo_server_with_the_token_of_a_secret_on_argo_and_unshare() {
+    let world = World::start();
+    world.runs("kept", 2);
+    // Another controller of the cluster keeps an archive.
+    let labels = json!({ "app": "workflow-controller" });
+    let image = "quay.io/argoproj/workflow-controller:v4.0.5";
+    let template = json!({ "metadata": { "labels": labels }, "spec": {
+        "serviceAccountName": "argo", "containers": [{ "name": "workflow-controller", "image": image }],
+    }});
+    let meta = |name: &str| json!({ "name": name, "namespace": "archiving" });
+    world.argo.create(json!([
+        { "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("argo") },
+        { "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("workflow-controller-configmap"),
+          "data": { "persistence": "archive: true\npostgresql: { host: postgres }\n" } },
+        { "apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("workflow-controller"),
+          "spec": { "selector": { "matchLabels": labels }, "template": template } },
+        { "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "argo-token", "namespace": RUNS },
+          "stringData": { "token": "s3cret" } },
+    ]));
+    world.argo.server.let_manage("archiving");
+    let live = ["run-0", "run-1"].map(|name| world.argo.workflow("kept", name).unwrap()).to_vec();
+    let argo = ArgoServer::start(Knows { token: Some("s3cret".into()), live, ..Knows::default() });
+    let plan = world.folder.path().join("plan.json").display().to_string();
+    let run = |words: &[&str]| {
+        let mut command = world.argo.server.kubectl_as(ADMIN, ["argo-gc", "purge"]);
+        command.args(words).env("STORAGE_EMULATOR_HOST", world.argo.gcs.url());
+        command.env("ARGO_SERVER", argo.url()).env("ARGO_TOKEN", "s3cret");
+        Ran::of(command)
+    };
+    let make = ["-n", "kept", "--all", "--grace", "0s", "--plan-out", &plan];
+    world.argo.argo_gc(&[&["purge"], &make[..]].concat()).ends_with(5);
+    run(&make).ends_with(0);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let keys = deletes(&serde_json::from_str(&text).unwrap()).into_iter().collect();
+    world.argo.gcs.put("plans", "kept", text);
+    let words = ["--plan", &plan, "--engine", "argo", "--plan-location", "gs://plans/kept", "--shards", "2"];
+    let words = [&words[..], &["--image", IMAGE, "--argo-token-secret", "argo-token"]].concat();
+    let manifest = run(&words).ends_with(0).out;
+    assert!(!manifest.contains("s3cret"), "{manifest}");
+    let (handed, asked) = (Handed { plan: plan.clone(), keys, manifest }, argo.requests().len());
+    // The server knows the new workflow as well as the cluster does.
+    world.argo.cluster.decide(RUNS, |_| Fate::Hold);
+    let name = world.submit(&handed);
+    let new = world.argo.workflow(RUNS, &name).unwrap();
+    argo.change(|knows| knows.live.push(new));
+    world.argo.cluster.decide(RUNS, |_| Fate::Run);
+    let over = world.over(RUNS, &name);
+    assert_eq!(over["status"]["phase"], "Succeeded", "{:#}", over["status"]);
+    assert_eq!(world.left("kept"), BTreeSet::new());
+    let by_pods = argo.requests().split_off(asked);
+    assert!(by_pods.iter().any(|seen| seen.path.ends_with("/archived-workflows")), "{}", by_pods.len());
+    assert!(by_pods.iter().all(|seen| seen.header("authorization") == ["Bearer s3cret"]));
     world.was_careful(&[&handed]);
 }
 

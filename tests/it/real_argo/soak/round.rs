@@ -108,7 +108,7 @@ impl Soak {
         } else {
             self.purge_orphans(trouble);
         }
-        if self.tally.rounds % 3 == 0 {
+        if self.tally.rounds.is_multiple_of(3) {
             self.release();
         }
         self.account();
