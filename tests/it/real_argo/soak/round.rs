@@ -20,7 +20,7 @@ use crate::support::real_argo::{BUCKET, RealArgo, path};
 const NAMESPACES: [&str; 2] = ["soak-a", "soak-b"];
 
 /// How long a deleted workflow may take to go, or to be stuck.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 
 #[derive(Default)]
 struct Tally {
