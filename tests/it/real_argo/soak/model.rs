@@ -14,7 +14,7 @@ pub const GRACE: &str = "2s";
 const REST: SignedDuration = SignedDuration::from_secs(2);
 
 /// What nobody can promise to see at once: a purge hears of a change through a watch.
-const HEARING: SignedDuration = SignedDuration::from_secs(2);
+const HEARING: SignedDuration = SignedDuration::from_secs(4);
 
 /// The workflows that the soak made, and when it changed them last.
 #[derive(Default)]

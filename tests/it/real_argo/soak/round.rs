@@ -20,7 +20,7 @@ use crate::support::real_argo::{BUCKET, RealArgo, path};
 const NAMESPACES: [&str; 2] = ["soak-a", "soak-b"];
 
 /// How long a deleted workflow may take to go, or to be stuck.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(25);
 
 #[derive(Default)]
 struct Tally {
@@ -428,10 +428,17 @@ impl Soak {
             }
             thread::sleep(Duration::from_millis(500));
         }
-        thread::sleep(Duration::from_secs(4));
+        for workflow in self.some(|workflow| workflow["metadata"]["deletionTimestamp"].is_null()) {
+            let [namespace, name] = named(&workflow);
+            if self.model.forms[&(namespace.clone(), name.clone())].hangs() {
+                self.tally.deleted += 1;
+                self.argo.remove(&path(&namespace, &name));
+            }
+        }
+        thread::sleep(PATIENCE.unsigned_abs() + Duration::from_secs(1));
+        self.release();
         self.purge_all(Trouble::None);
         self.purge_orphans(Trouble::None);
-        self.release();
         self.account();
     }
 }
