@@ -97,7 +97,11 @@ impl Soak {
         thread::sleep(Duration::from_millis(self.random.within(500..4000)));
         let trouble = match self.random.within(0..100) {
             0..45 => Trouble::None,
-            45..75 => Trouble::Killed(Duration::from_millis(self.random.within(100..2500))),
+            45..75 => {
+                // At any moment, and in the midst of its deletes.
+                let after = Duration::from_millis(self.random.within(0..1500));
+                Trouble::Killed(after, usize::try_from(self.random.within(0..6)).expect("few"))
+            }
             75..83 => Trouble::Storage,
             83..88 => Trouble::Lies,
             88..94 => Trouble::Api(None),
@@ -285,7 +289,7 @@ impl Soak {
         self.tally.objects += done.deletes.iter().filter(|entry| entry.executed).count();
         match trouble {
             Trouble::None => {}
-            Trouble::Killed(_) => self.tally.killed += 1,
+            Trouble::Killed(..) => self.tally.killed += 1,
             _ => self.tally.troubled += 1,
         }
     }
