@@ -19,4 +19,5 @@ pub mod refresh;
 pub mod resolve;
 pub mod standing;
 pub mod take_back;
+pub mod unanswered;
 pub mod undo;

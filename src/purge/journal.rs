@@ -342,6 +342,11 @@ impl JournalReplay {
         self.open.contains(&self.hash(&object.bucket, &object.key, &object.generation))
     }
 
+    /// Settles an object whose delete was sent and which is gone.
+    pub fn found_gone(&mut self, object: &PlannedObject) {
+        self.gone.insert(self.hash(&object.bucket, &object.key, &object.generation));
+    }
+
     /// What was deleted and isn't back, and what may have been.
     ///
     /// # Errors

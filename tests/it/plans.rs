@@ -186,6 +186,41 @@ fn danger_32_a_resumed_run_calls_no_delete_of_its_own_somebody_elses() {
     assert!(ran.out.contains("2 objects had been deleted before by this run"), "{}{}", ran.out, ran.err);
 }
 
+/// Found by the soak with seed 4242: the resumed run called it kept, and complete.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn danger_32_what_a_killed_run_deleted_is_not_kept_by_who_came_later_on_apiserver_and_fake_gcs() {
+    let live = Live::with("plans-late-reader", "late", &["late-1/a.tgz", "late-2/b.tgz", "late-3/c.tgz"]);
+    let journal = live.file("journal.jsonl");
+    live.purge(&["late", "--yes", "--journal", &journal]).ends_with(0);
+    // Killed after two deletes, of which one has no line that says so; the third was never sent.
+    live.put("late-3/c.tgz");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let lost = |line: &&str| {
+        let told = |what: &str| line.contains(&format!("\"line\":\"{what}\""));
+        told("end")
+            || told("workflow")
+            || told("result") && line.contains("late-2/")
+            || !told("begin") && line.contains("\"line\"") && line.contains("late-3/")
+    };
+    let killed = text.lines().filter(|line| !lost(line));
+    std::fs::write(&journal, killed.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    // Now somebody reads all three.
+    let mut reader = live.workflow("late-reader", &[]);
+    let inputs: Vec<Value> = ["late-1/a.tgz", "late-2/b.tgz", "late-3/c.tgz"]
+        .iter()
+        .map(|key| json!({ "name": "in", "gcs": { "key": key } }))
+        .collect();
+    pod(&mut reader)["inputs"] = json!({ "artifacts": inputs });
+    live.server.apply(reader);
+    let ran = live.purge(&["--resume", &journal, "--yes", "-o", "json"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    let totals = &ran.json()["totals"];
+    assert_eq!((&totals["deletedBefore"], &totals["deleted"]), (&json!(2), &json!(0)), "{ran:#?}");
+    assert!(ran.err.contains("2 of 3 objects are settled already"), "{}", ran.err);
+    assert!(ran.err.contains("1 object of the plan will be kept"), "{}", ran.err);
+}
+
 #[test]
 #[ignore = "tests/run brings what it needs"]
 fn danger_40_the_places_of_a_saved_plan_are_looked_at_again_on_apiserver_and_fake_gcs() {

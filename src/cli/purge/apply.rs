@@ -24,7 +24,7 @@ use crate::purge::keep::{Since, kept_object};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
-use crate::purge::{refresh, resolve};
+use crate::purge::{refresh, resolve, unanswered};
 use crate::scan::gather::{Gathered, Scan};
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
@@ -189,7 +189,7 @@ pub(crate) async fn resume(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<Ended, Error> {
-    let record = JournalReplay::read(path)?;
+    let mut record = JournalReplay::read(path)?;
     if record.plan.head.cluster.is_none() && arguments.storage.store_root.is_none() {
         return Err(Error::refused(
             "the journal's plan was made from files, and from them no real bucket is purged",
@@ -199,6 +199,7 @@ pub(crate) async fn resume(
     let (cluster, context) = connect(arguments, &record.plan, streams, now).await?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
+    unanswered::settle(&mut record, &store).await?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
     let plan = record.plan.map(|PlannedWorkflow { delete, keep, gone, .. }| {
