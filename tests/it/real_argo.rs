@@ -3,3 +3,4 @@
 mod chain;
 mod engine;
 mod soak;
+mod suite;

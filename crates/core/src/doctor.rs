@@ -145,9 +145,14 @@ impl Doctor {
         let untold = |artifact: &ArtifactReport| {
             artifact.reason == Some(Reason::ParamArchiveLocation) && artifact.location.is_none()
         };
+        let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+        for symptom in &mut found {
+            if symptom.subject == Reason::UnsupportedDriver.code() {
+                symptom.object = Some(at.to_string());
+            }
+        }
         if assessment.artifacts.iter().any(untold) {
             let of_param = |symptom: &&mut Symptom| symptom.reasons.contains(&Reason::ParamArchiveLocation);
-            let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
             for symptom in found.iter_mut().filter(of_param) {
                 UNTOLD.clone_into(&mut symptom.subject);
                 symptom.object = Some(at.to_string());

@@ -18,9 +18,16 @@ pub fn storage(location: &Value) -> Option<&'static str> {
     STORAGES.into_iter().find(|name| location[*name].is_object())
 }
 
-/// The key that an artifact names itself.
+/// The key that an artifact names itself, or what is one in its kind of storage.
 pub fn key(artifact: &Value) -> Option<&str> {
-    artifact[storage(artifact)?]["key"].as_str().filter(|key| !key.is_empty())
+    let storage = storage(artifact)?;
+    let field = match storage {
+        "azure" => "blob",
+        "hdfs" => "path",
+        "http" | "artifactory" => "url",
+        _ => "key",
+    };
+    artifact[storage][field].as_str().filter(|key| !key.is_empty())
 }
 
 /// Gives an output artifact the key that the executor makes of the archive location and a file name.

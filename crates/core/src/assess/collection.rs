@@ -89,8 +89,12 @@ impl<'a> Case<'a> {
         if result.success {
             return Some(Judgement::collected().because(field, "success"));
         }
-        let reason =
-            if is_missing(&result.error) { self.why_missing(record, all) } else { Reason::DeleteError };
+        let reason = match &record.resolved {
+            // A driver without a delete says so, and nothing about the object.
+            Ok(resolved) if self.is_unsupported(resolved.location.engine) => Reason::UnsupportedDriver,
+            _ if is_missing(&result.error) => self.why_missing(record, all),
+            _ => Reason::DeleteError,
+        };
         // Whatever storage answered, it was asked for the wrong bucket.
         let judgement = match record.raw_text {
             Some(text) => Judgement::failing(Reason::ParamArchiveLocation).because("archiveLocation", text),

@@ -69,6 +69,7 @@ pub(crate) fn of(
         Cause::OtherFinalizer => other_finalizer(subject, members),
         Cause::PodLost => refused(members, context),
         Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
+        Cause::DeleteFails if subject == Reason::UnsupportedDriver.code() => vec![elsewhere(members)],
         Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
             vec![Repair::say(
                 "See that the bucket is yours. If it is none of the controllers' repositories, what is in it is kept \
@@ -77,7 +78,8 @@ pub(crate) fn of(
         }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
-    if !heals(cause) && subject != UNTOLD {
+    // A purge can ask none of the storages that Argo has no delete for, and keeps the finalizer of what it can't ask.
+    if !heals(cause) && subject != UNTOLD && subject != Reason::UnsupportedDriver.code() {
         repairs.extend(purge(members, command));
     }
     repairs
@@ -393,6 +395,13 @@ fn remove_finalizers(finalizer: &str, members: &GroupMembers) -> Vec<String> {
 fn by_hand(members: &GroupMembers) -> Repair {
     let what = "Nothing shows the value of the variable. Find the bucket from the run's manifest, and delete the keys of the \
                 artifacts there by hand; then take the finalizer off:";
+    Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
+}
+
+/// Returns the step for storage that neither Argo nor a purge can delete from.
+fn elsewhere(members: &GroupMembers) -> Repair {
+    let what = "Give such artifacts the strategy Never, and delete their objects with the storage's own means. Once nothing \
+                else of these workflows is left to collect, take the finalizer off:";
     Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
 }
 

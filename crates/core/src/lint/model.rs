@@ -19,6 +19,8 @@ pub(crate) struct Spec {
     pub archive_logs: Option<bool>,
     pub repository: Option<RepositoryRef>,
     pub template_ref: Option<TemplateRef>,
+    /// The parameters of `arguments` that have a value.
+    pub parameters: Vec<(String, String)>,
     pub hooks: Vec<Hook>,
     pub templates: Vec<Body>,
     /// The artifacts that `templateDefaults` declares, with their paths.
@@ -104,6 +106,7 @@ impl Spec {
             archive_logs: typed(&spec["archiveLogs"], &path.key("archiveLogs"))?,
             repository: typed(&spec["artifactRepositoryRef"], &path.key("artifactRepositoryRef"))?,
             template_ref: typed(&spec["workflowTemplateRef"], &path.key("workflowTemplateRef"))?,
+            parameters: parameters(&spec["arguments"]["parameters"]),
             hooks: hooks(spec, path)?,
             defaults: artifacts(&spec["templateDefaults"], &defaults)?,
             templates,
@@ -115,6 +118,16 @@ impl Spec {
     pub fn gc_path(&self) -> FieldPath {
         self.path.key("artifactGC")
     }
+}
+
+fn parameters(list: &Value) -> Vec<(String, String)> {
+    let value = |parameter: &Value| match &parameter["value"] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|parameter| Some((parameter["name"].as_str()?.to_owned(), value(parameter)?))).collect()
 }
 
 impl Body {

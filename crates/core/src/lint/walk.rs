@@ -249,6 +249,24 @@ impl<'m> Walk<'_, 'm> {
         }
     }
 
+    /// Returns the reference with the values of the workflow's own parameters, as Argo's validation sees it: it puts them
+    /// into each template before it looks at what that refers to (`validateTemplate`, workflow/validate/validate.go@v4.0.5).
+    fn as_validated(&self, reference: &TemplateRef) -> TemplateRef {
+        let mut known = reference.clone();
+        for at in self.library.roots_of(self.root) {
+            for (name, value) in &self.library.manifests[at].spec.parameters {
+                for variable in [
+                    format!("{{{{workflow.parameters.{name}}}}}"),
+                    format!("{{{{ workflow.parameters.{name} }}}}"),
+                ] {
+                    known.name = known.name.replace(&variable, value);
+                    known.template = known.template.replace(&variable, value);
+                }
+            }
+        }
+        known
+    }
+
     fn follow(
         &mut self,
         reference: &TemplateRef,
@@ -258,6 +276,7 @@ impl<'m> Walk<'_, 'm> {
         hook: bool,
     ) {
         let path = path.key("templateRef");
+        let reference = &self.as_validated(reference);
         let target = format!("{}/{}", reference.name, reference.template);
         let dynamic = target.contains("{{");
         let found = self.library.find(reference, self.root).filter(|_| !dynamic);

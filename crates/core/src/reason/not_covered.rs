@@ -271,8 +271,8 @@ pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
     code: "dynamic-templateref",
     title: "A templateRef with a variable hides the artifacts",
     why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
-          validation stored. Validation cannot resolve a `templateRef` that holds `{{...}}`, so its template is not \
-          stored in time. The controller finds no artifact to collect, writes `notSpecified: true` and does not \
+          validation stored. Validation cannot resolve a `templateRef` with a variable whose value only the run tells, such \
+          as `{{item}}`, so its template is not stored in time; a workflow's own parameter it can. The controller finds no artifact to collect, writes `notSpecified: true` and does not \
           look again.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
