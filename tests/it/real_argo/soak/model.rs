@@ -37,8 +37,10 @@ impl Model {
         let is_over = phase == "Succeeded" || failed_too && matches!(phase, "Failed" | "Error");
         let finished =
             workflow["status"]["finishedAt"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-        let form = self.form(workflow);
-        is_over && form.is_some_and(Form::leaks) && finished.is_some_and(|time| time + REST <= at)
+        // What Argo has tried to collect in vain is a purge's as well.
+        let failed = workflow["status"]["conditions"].to_string().contains("ArtifactGCError");
+        let gone = |form: Form| form.leaks() || form.hangs() && failed;
+        is_over && self.form(workflow).is_some_and(gone) && finished.is_some_and(|time| time + REST <= at)
     }
 
     /// Why an object should not have been deleted at that time, if so.
