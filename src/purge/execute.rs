@@ -18,7 +18,7 @@ use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::sharing::{Sharer, Sharing};
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Depth, Outcome, Place, Reach};
+use argo_gc_store::types::{Depth, Outcome};
 use futures::stream;
 use futures::stream::{FuturesOrdered, StreamExt};
 use jiff::Timestamp;
@@ -443,12 +443,8 @@ impl Executor<'_> {
         let is_ours =
             |fate: &ObjectOutcome| matches!(fate, ObjectOutcome::Deleted | ObjectOutcome::DeletedBefore);
         let deleted = deleted.filter(|(_, settled)| is_ours(&settled.fate));
-        let (numbers, spots): (Vec<usize>, Vec<Spot>) = deleted
-            .map(|(at, Settled { object, .. })| {
-                let place = Place { key: &object.key, reach: Reach::Key };
-                (at, Spot { bucket: Cow::Borrowed(&object.bucket), place })
-            })
-            .unzip();
+        let (numbers, spots): (Vec<usize>, Vec<Spot>) =
+            deleted.map(|(at, settled)| (at, Spot::planned(&settled.object))).unzip();
         let left = lookup::objects(self.store, &spots, Depth::Listed).await;
         drop(spots);
         for (at, left) in numbers.into_iter().zip(left) {

@@ -6,8 +6,7 @@ use crate::scan::lookup;
 use crate::scan::lookup::Spot;
 use argo_gc_core::plan::planned::PlannedObject;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Depth, Place, Reach};
-use std::borrow::Cow;
+use argo_gc_store::types::Depth;
 
 /// Settles those objects of an interrupted run that its last deletes took, before anything else is decided about them: what
 /// is gone can't be kept any more. Where the storage doesn't say, the object stays unsettled.
@@ -20,10 +19,7 @@ pub async fn settle(record: &mut JournalReplay, store: &Store) -> Result<(), Err
         let is_open = |object: &PlannedObject| record.was_sent(object) && record.settled(object).is_none();
         sent.extend(workflow?.delete.into_iter().filter(is_open));
     }
-    let mut spots = Vec::new();
-    for PlannedObject { bucket, key, .. } in &sent {
-        spots.push(Spot { bucket: Cow::Borrowed(bucket), place: Place { key, reach: Reach::Key } });
-    }
+    let spots: Vec<Spot> = sent.iter().map(Spot::planned).collect();
     let found = lookup::objects(store, &spots, Depth::Listed).await;
     drop(spots);
     for (object, found) in sent.iter().zip(found) {

@@ -4,6 +4,7 @@ use argo_gc_core::model::assessment::ArtifactReport;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::location::Location;
 use argo_gc_core::model::object::ObjectFacts;
+use argo_gc_core::plan::planned::PlannedObject;
 use argo_gc_core::plan::select::uncertainty;
 use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Place, Reach, StoreError};
@@ -52,6 +53,12 @@ pub(crate) fn reach(unarchived: bool) -> Reach {
 }
 
 impl<'a> Spot<'a> {
+    /// The place of a planned object alone, and nothing below its key.
+    pub fn planned(object: &'a PlannedObject) -> Self {
+        let place = Place { key: &object.key, reach: Reach::Key };
+        Self { bucket: Cow::Borrowed(&object.bucket), place }
+    }
+
     /// The place of an artifact. It has none in another engine's storage, and at an uncertain location nothing that
     /// is found, or not found, would prove anything.
     pub fn of(artifact: &'a ArtifactReport) -> Option<Self> {

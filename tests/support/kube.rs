@@ -235,17 +235,24 @@ impl ApiServer {
     /// The answer of an access review.
     fn allows(&self, review: &Value) -> bool {
         let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let request = Request::post(path).header("content-type", "application/json");
-        let request = request.body(review.to_string().into_bytes()).expect("a review");
-        let answer: Value =
-            self.run(async |client| client.request(request).await).expect("the server reviews");
+        let answer = self.send(Method::POST, path, Some(review)).expect("the server reviews");
         answer["status"]["allowed"] == true
+    }
+
+    /// Where the server listens, host and port, and the file with its certificate.
+    pub fn address(&self) -> (String, String, PathBuf) {
+        let text = fs::read_to_string(self.kubeconfig()).expect("a kubeconfig");
+        let config: Value = serde_json::from_str(&text).expect("JSON");
+        let cluster = &config["clusters"][0]["cluster"];
+        let address = cluster["server"].as_str().and_then(|url| url.strip_prefix("https://"));
+        let (host, port) = address.and_then(|address| address.split_once(':')).expect("a host and a port");
+        let certificate = cluster["certificate-authority"].as_str().expect("a file");
+        (host.to_owned(), port.to_owned(), certificate.into())
     }
 
     /// GET a path of the API as the administrator: `/apis/argoproj.io/v1alpha1/namespaces/ml/workflows/w`.
     pub fn get(&self, path: &str) -> Result<Value, ::kube::Error> {
-        let request = Request::get(path).body(Vec::new()).expect("a path");
-        self.run(async |client| client.request(request).await)
+        self.send(Method::GET, path, None)
     }
 
     /// Any other request, as the administrator.

@@ -270,7 +270,8 @@ fn root(version: &str) -> String {
     format!("{prefix}/{version}")
 }
 
-fn code(error: &Error) -> u16 {
+/// The status code of a refused request; 0 if there was none.
+pub fn code(error: &Error) -> u16 {
     match error {
         Error::Api(status) => status.code,
         _ => 0,

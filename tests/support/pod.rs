@@ -80,12 +80,8 @@ impl Pod {
             (&config["metadata"]["name"], &json!("/etc/argo-gc"))
         );
         let token = Ran::of(server.kubectl(["create", "token", account, "-n", namespace])).ends_with(0).out;
-        let kubeconfig: Value =
-            serde_json::from_str(&fs::read_to_string(server.kubeconfig()).unwrap()).unwrap();
-        let cluster = &kubeconfig["clusters"][0]["cluster"];
-        let url = cluster["server"].as_str().unwrap();
-        let (host, port) = url.strip_prefix("https://").unwrap().split_once(':').unwrap();
-        fs::copy(cluster["certificate-authority"].as_str().unwrap(), folder.path().join("ca.crt")).unwrap();
+        let (host, port, certificate) = server.address();
+        fs::copy(certificate, folder.path().join("ca.crt")).unwrap();
         for (name, text) in [
             ("token", token.trim()),
             ("namespace", namespace),
@@ -104,8 +100,8 @@ impl Pod {
             .iter()
             .map(|variable| (text(&variable["name"]), text(&variable["value"])))
             .collect();
-        env.push(("KUBERNETES_SERVICE_HOST".to_owned(), host.to_owned()));
-        env.push(("KUBERNETES_SERVICE_PORT".to_owned(), port.to_owned()));
+        env.push(("KUBERNETES_SERVICE_HOST".to_owned(), host));
+        env.push(("KUBERNETES_SERVICE_PORT".to_owned(), port));
         Self { folder, args, env }
     }
 

@@ -163,15 +163,8 @@ pub fn path(namespace: &str, name: &str) -> String {
 
 /// Starts what stands for the kubelet and for Kubernetes' garbage collector, in a thread that ends with the process.
 fn start_node(server: &ApiServer, gcs: Gcs) -> Arc<Cluster> {
-    let kubeconfig: Value =
-        serde_json::from_str(&fs::read_to_string(server.kubeconfig()).expect("a kubeconfig")).expect("JSON");
-    let cluster = &kubeconfig["clusters"][0]["cluster"];
-    let address =
-        cluster["server"].as_str().and_then(|url| url.strip_prefix("https://")).expect("an address");
-    let (host, port) = address.split_once(':').expect("a port");
-    let certificate =
-        fs::read_to_string(cluster["certificate-authority"].as_str().expect("a file")).expect("PEM");
-    let address = (host.to_owned(), port.to_owned(), certificate);
+    let (host, port, certificate) = server.address();
+    let address = (host, port, fs::read_to_string(certificate).expect("PEM"));
     let kubeconfig = server.kubeconfig();
     let (started, cluster) = mpsc::channel();
     thread::spawn(move || {
@@ -190,4 +183,9 @@ fn start_node(server: &ApiServer, gcs: Gcs) -> Arc<Cluster> {
         });
     });
     cluster.recv().expect("the node starts")
+}
+
+/// A text field; empty without one.
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }

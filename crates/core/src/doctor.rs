@@ -25,7 +25,7 @@ use crate::doctor::account::{AccountFacts, Reliance};
 use crate::doctor::cause::Cause;
 use crate::doctor::group::Group;
 use crate::doctor::purges::PurgeCommand;
-use crate::doctor::repair::UNTOLD;
+use crate::doctor::repair::{UNTOLD, needs_patch};
 use crate::doctor::symptom::{Symptom, symptom};
 use crate::model::account::{Account, Standing};
 use crate::model::assessment::{ArtifactReport, Assessment, Evidence};
@@ -145,18 +145,14 @@ impl Doctor {
         let untold = |artifact: &ArtifactReport| {
             artifact.reason == Some(Reason::ParamArchiveLocation) && artifact.location.is_none()
         };
-        let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
-        for symptom in &mut found {
-            if symptom.subject == Reason::UnsupportedDriver.code() {
-                symptom.object = Some(at.to_string());
-            }
-        }
         if assessment.artifacts.iter().any(untold) {
             let of_param = |symptom: &&mut Symptom| symptom.reasons.contains(&Reason::ParamArchiveLocation);
-            for symptom in found.iter_mut().filter(of_param) {
-                UNTOLD.clone_into(&mut symptom.subject);
-                symptom.object = Some(at.to_string());
-            }
+            found.iter_mut().filter(of_param).for_each(|symptom| UNTOLD.clone_into(&mut symptom.subject));
+        }
+        // The place of the finalizer in its list, which a patch has to name.
+        let at = self.finalizers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+        for symptom in found.iter_mut().filter(|symptom| needs_patch(&symptom.subject)) {
+            symptom.object = Some(at.to_string());
         }
         if assessment.finalizer == Finalizer::Absent && found.is_empty() {
             found.extend(of.tasks.iter().filter_map(|task| left_over(task, name, context)));

@@ -30,8 +30,7 @@ fn a_named_template_is_collected_and_an_inline_one_is_not_on_argo() {
         assert_eq!(over["status"]["phase"], "Succeeded", "{over:#?}");
         assert_eq!(argo.keys(&format!("{namespace}/{name}/")).len(), 1, "{:?}", argo.gcs.keys(BUCKET));
     }
-    let shown = argo.argo_gc(&["inspect", "-n", namespace, "-o", "json"]).ends_with(0);
-    println!("{}", shown.out);
+    argo.argo_gc(&["inspect", "-n", namespace, "-o", "json"]).ends_with(0);
     for name in ["named", "inline"] {
         argo.gone(namespace, name);
     }

@@ -8,6 +8,8 @@ use http::{Method, Request};
 use kube::core::WatchEvent;
 use serde_json::{Value, json};
 
+pub use super::super::objects::code;
+
 /// A client that acts as the administrator, or as a service account.
 #[derive(Clone)]
 pub struct Api {
@@ -81,13 +83,5 @@ pub fn words(error: &Error) -> String {
     match error {
         Error::Api(status) => status.message.clone(),
         other => other.to_string(),
-    }
-}
-
-/// The status code of a refused request; 0 if there was none.
-pub fn code(error: &Error) -> u16 {
-    match error {
-        Error::Api(status) => status.code,
-        _ => 0,
     }
 }

@@ -11,6 +11,7 @@ use super::api::{Api, code, words};
 use super::container::{self, Ended, Files};
 use super::places::{Place, clean, complete, key, relocated, storage};
 use super::runner::{Cluster, Written};
+use super::text;
 
 /// A template without a process: the runner writes what its outputs ask for, as its arguments say.
 ///
@@ -152,7 +153,7 @@ impl Execution<'_> {
     }
 
     async fn process(&self, container: &Value, files: &Files) -> Ended {
-        let env = self.cluster.mount_account(&self.account, self.namespace, self.pod, container, files).await;
+        let env = self.cluster.mount(self.namespace, self.pod, container, files).await;
         // What the tests' thread waits for must not keep the others of the runner from running.
         tokio::task::block_in_place(|| container::run(container, files, &env, self.limit))
     }
@@ -351,8 +352,4 @@ impl Execution<'_> {
 /// One object for what is packed; the runner unpacks nothing either.
 fn packed(found: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     vec![(String::new(), found.into_iter().flat_map(|(_, bytes)| bytes).collect())]
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

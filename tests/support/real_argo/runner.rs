@@ -17,6 +17,7 @@ use super::collector;
 use super::container::{self, Files};
 use super::executor::{Execution, PodEnd};
 use super::places::Place;
+use super::text;
 
 /// What becomes of a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,9 +104,8 @@ impl Cluster {
 
     /// What the kubelet gives a container that the executor's template doesn't say: the variables to reach the cluster and
     /// the storage, those from Secrets, the account's token, and the files of ConfigMaps.
-    pub async fn mount_account(
+    pub async fn mount(
         &self,
-        account: &Api,
         namespace: &str,
         pod: &Value,
         container: &Value,
@@ -140,7 +140,6 @@ impl Cluster {
             }
         }
         if container::words(container).first().is_some_and(|word| word.ends_with("argo_gc")) {
-            let _ = account;
             let folder = "/var/run/secrets/kubernetes.io/serviceaccount";
             let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
             let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
@@ -226,7 +225,7 @@ async fn run_pod(cluster: Arc<Cluster>, pod: Value, fate: Fate) {
             let pod = &pod;
             Execution { cluster: &cluster, account, namespace: &namespace, pod, template, limit }.run().await
         } else {
-            plain(&cluster, &account, &namespace, &pod, limit).await
+            plain(&cluster, &namespace, &pod, limit).await
         }
     };
     let late = fate == Fate::Run && deadline.is_some_and(|limit| has_passed(began, limit));
@@ -244,9 +243,9 @@ fn has_passed(began: Timestamp, limit: Duration) -> bool {
 }
 
 /// A pod that no workflow made: a Job's.
-async fn plain(cluster: &Cluster, account: &Api, namespace: &str, pod: &Value, limit: Duration) -> PodEnd {
+async fn plain(cluster: &Cluster, namespace: &str, pod: &Value, limit: Duration) -> PodEnd {
     let (files, container) = (Files::new(), &pod["spec"]["containers"][0]);
-    let env = cluster.mount_account(account, namespace, pod, container, &files).await;
+    let env = cluster.mount(namespace, pod, container, &files).await;
     let ended = tokio::task::block_in_place(|| container::run(container, &files, &env, limit));
     let message = container::message(&files, &ended);
     PodEnd { containers: vec![(text(&container["name"]), ended.code, message)], init: None, evicted: false }
@@ -329,8 +328,4 @@ fn status_of(name: &str, state: &Value, ready: bool) -> Value {
 
 fn second(time: Timestamp) -> String {
     time.round(jiff::Unit::Second).expect("a time").to_string()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

@@ -14,6 +14,12 @@ use std::collections::BTreeMap;
 /// The subject of artifacts whose bucket was made of a variable that nothing shows.
 pub(crate) const UNTOLD: &str = "param-archive-location, bucket unknown";
 
+/// Returns true if no purge releases the finalizers of these artifacts, so that a patch has to. It keeps the finalizer of
+/// what it can't ask for: it doesn't know the bucket, or asks none of the storages that Argo has no delete for.
+pub(crate) fn needs_patch(subject: &str) -> bool {
+    subject == UNTOLD || subject == Reason::UnsupportedDriver.code()
+}
+
 /// Returns true if the pod or the controller continues by itself after the repair, so that nothing needs to be purged.
 fn heals(cause: Cause) -> bool {
     matches!(
@@ -78,8 +84,7 @@ pub(crate) fn of(
         }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
-    // A purge can ask none of the storages that Argo has no delete for, and keeps the finalizer of what it can't ask.
-    if !heals(cause) && subject != UNTOLD && subject != Reason::UnsupportedDriver.code() {
+    if !heals(cause) && !needs_patch(subject) {
         repairs.extend(purge(members, command));
     }
     repairs
