@@ -73,12 +73,16 @@ impl Stage {
         let before = self.argo.cluster.written().len();
         self.argo.create(manifests);
         self.completed(suite);
+        self.quiet(suite);
         let all = self.workflows(suite);
         for (name, workflow) in &all {
             self.remove(workflow["metadata"]["namespace"].as_str().expect("a namespace"), name);
         }
         self.settles(suite, |workflows| workflows.is_empty());
-        let left: Vec<String> = self.workflows(suite).into_keys().collect();
+        // One that hangs is told with what its status says.
+        let left = self.workflows(suite).into_iter();
+        let left: Vec<String> =
+            left.map(|(name, workflow)| format!("{name}: {}", workflow["status"])).collect();
         self.expect(suite, "hang", left, Vec::new());
         let written: Vec<_> = self
             .argo
@@ -118,7 +122,7 @@ impl Stage {
                 .collect::<Vec<_>>(),
         );
         self.completed("leaks");
-        self.quiet();
+        self.quiet("cases");
         let folder = tempfile::tempdir().expect("a folder");
         let journal = folder.path().join("journal").display().to_string();
         let repository = format!("gs://{OTHERS}");

@@ -142,7 +142,7 @@ impl Stage {
                 self.patch(&case.namespace, &case.name, patch);
             }
         }
-        self.quiet();
+        self.quiet("cases");
     }
 
     fn patch(&self, namespace: &str, name: &str, patch: &Value) {
@@ -225,7 +225,7 @@ impl Stage {
         let hang: BTreeSet<String> =
             self.cases.iter().filter(|case| case.hangs()).map(|case| case.name.clone()).collect();
         self.settles("cases", |workflows| workflows.keys().all(|name| hang.contains(name)));
-        self.quiet();
+        self.quiet("cases");
         let left: BTreeSet<String> = self.workflows("cases").into_keys().collect();
         let known: Vec<(String, String, bool, bool)> = self
             .places
@@ -298,12 +298,15 @@ impl Stage {
         }
     }
 
-    /// Waits until no workflow has changed for three seconds, and no GC pod that may run is at work.
-    pub fn quiet(&self) {
+    /// Waits until no workflow of a part has changed for three seconds, and no GC pod that may run is at work.
+    ///
+    /// A workflow that is deleted while its collection at completion is under way may hang: v4.0.5 can lose what the pod
+    /// told, and looks for a pod that is gone with its task.
+    pub fn quiet(&self, suite: &str) {
         let (start, mut since, mut last) = (Instant::now(), Instant::now(), Value::Null);
         while start.elapsed() < LIMIT && since.elapsed() < Duration::from_secs(3) {
             let versions: Vec<Value> = self
-                .workflows("cases")
+                .workflows(suite)
                 .values()
                 .map(|workflow| workflow["metadata"]["resourceVersion"].clone())
                 .collect();
