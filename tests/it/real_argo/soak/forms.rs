@@ -78,9 +78,12 @@ impl Form {
         )
     }
 
-    /// Whether its finalizer may stay for ever: Argo can delete an object that several wrote only once.
+    /// Whether its finalizer may stay for ever.
+    ///
+    /// Argo can delete an object that several wrote only once. And one that is deleted while its collection at completion
+    /// is under way may lose what the GC pod told, with v4.0.5.
     pub fn hangs(self) -> bool {
-        matches!(self, Self::Mixed | Self::TemplateRef | Self::NamedShared)
+        matches!(self, Self::Mixed | Self::TemplateRef | Self::NamedShared | Self::NamedAtOnce)
     }
 }
 
