@@ -11,6 +11,7 @@ pub mod explain;
 pub mod fix;
 pub(crate) mod hints;
 pub mod inspect;
+pub mod inventory;
 pub mod kube_flags;
 pub mod lint;
 pub mod man;

@@ -69,7 +69,7 @@ pub(crate) fn until_error<T, E>(
     })
 }
 
-fn failed(error: io::Error) -> Error {
+pub(crate) fn failed(error: io::Error) -> Error {
     Error::new(format!("a temporary file: {error}"))
 }
 

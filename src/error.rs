@@ -1,5 +1,7 @@
 //! Errors as kubectl words them: what happened, where, what to do.
 
+mod inventory;
+
 use argo_gc_core::model::bucket::host;
 use argo_gc_store::types::StoreError;
 use kube::client::AuthError;

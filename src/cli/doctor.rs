@@ -139,6 +139,7 @@ impl Arguments {
             selection: request.selection.clone(),
             needs: Box::new(|_| true),
             store: None,
+            sets_aside: true,
             endangered: None,
             // Each account is reviewed below.
             accounts: None,
@@ -162,7 +163,7 @@ impl Arguments {
             server: Some(cluster.host().to_owned()),
             namespace: request.namespace.clone(),
             filtered: self.is_filtered(),
-            files: Vec::new(),
+            ..Scope::default()
         };
         let whole = !self.is_filtered() && !examination.malformed;
         let place = match request.namespace {

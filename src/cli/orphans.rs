@@ -1,5 +1,6 @@
 //! `orphans` finds objects in a bucket that no record refers to.
 
+use crate::cli::inventory::{InventoryFlags, report};
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
 use crate::cli::records::{Read, Sources};
@@ -7,9 +8,8 @@ use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
 use crate::cli::values::{key_format, repository};
-use crate::cli::warnings::warn_of_readers;
+use crate::cli::warnings::{warn_of_gaps, warn_of_readers};
 use crate::cluster::unread::Unread;
-use crate::disk_queue::DiskQueue;
 use crate::duration;
 use crate::duration::signed;
 use crate::error::{Error, exit};
@@ -21,16 +21,18 @@ use crate::purge::explain::ORPHAN_AGE;
 use crate::purge::keep::Since;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
+use crate::scan::orphans::{Planned, by_inventory, by_listing};
 use crate::scan::records::Records;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::key_shape::KeyFormat;
-use argo_gc_core::plan::orphans::{Found, Known, Search};
-use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_core::plan::orphans::{Found, Known, Search, below};
 use argo_gc_core::plan::rules::Allowed;
+use argo_gc_store::inventory::Inventory;
+use argo_gc_store::inventory::types::Wanted;
+use argo_gc_store::store::Store;
 use clap::Args;
-use futures::StreamExt;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ use std::time::Duration;
   kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
   kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.uid}}/{{pod.name}}'
   kubectl argo-gc orphans --repository gs://shared --also other.json
+  kubectl argo-gc orphans --repository s3://huge --inventory s3://reports/huge/manifest.json
 
 To delete them:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
@@ -87,6 +90,8 @@ pub(crate) struct Arguments {
     output: OrphansFormat,
 
     #[command(flatten)]
+    inventory: InventoryFlags,
+    #[command(flatten)]
     controllers: ControllerFlags,
     #[command(flatten)]
     storage: StorageFlags,
@@ -100,6 +105,9 @@ impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         self.ensure_apart()?;
         let store = self.storage.open()?;
+        let inventory = self.inventory.open(&store, streams).await?;
+        let gaps = self.gaps(inventory.as_ref())?;
+        warn_of_gaps(&gaps, streams);
         let (kube, argo) = (&self.kube, &self.argo);
         let sources =
             Sources { from: &self.from, also: &self.also, controllers: &self.controllers, kube, argo };
@@ -107,31 +115,19 @@ impl Arguments {
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let planning = refusal.is_none() && self.plan_out.is_some();
-        let mut planned: DiskQueue<PlannedWorkflow> = DiskQueue::default();
-        let mut found: Vec<(String, Found)> = Vec::new();
-        for (bucket, prefix) in &self.repository {
-            let shapes = self.shapes(bucket, prefix, &records, streams);
-            let Records { references, names: workflows, guarded, .. } = &records;
-            let known = Known { references, workflows, guarded, shapes: &shapes };
-            let mut search = Search::new(known, bucket, prefix, records.as_of, signed(self.older));
-            let mut pages = store.pages(bucket, &search.prefix);
-            while let Some(page) = pages.next().await {
-                let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
-                for object in page? {
-                    let Some(orphan) = search.judge(object).filter(|_| planning) else { continue };
-                    let name = orphan.workflow;
-                    let group = groups.entry(name.clone()).or_insert_with(|| orphans(name));
-                    group.delete.push(orphan.object);
-                }
-                groups.values().try_for_each(|group| planned.push(group))?;
-            }
-            found.push((bucket.uri(&search.prefix), search.finish()));
-        }
+        let mut planned = planning.then(Planned::default);
+        let found = self.search(&records, (&store, inventory.as_ref()), &mut planned, streams).await?;
         if found.iter().any(|(_, found)| !found.orphans.is_empty()) {
             streams.say(show::KEPT_ON_PURPOSE);
         }
-        let listing =
-            show::Listing { now, found: &found, unread: &records.unread, offered: refusal.is_none() };
+        let listing = show::Listing {
+            now,
+            found: &found,
+            unread: &records.unread,
+            offered: refusal.is_none(),
+            inventory: inventory.as_ref().map(report),
+            gaps: &gaps,
+        };
         show::write(&mut streams.out, self.output, &listing)?;
         streams.out.flush()?;
         if let Some(refusal) = refusal {
@@ -141,7 +137,7 @@ impl Arguments {
                 None => Ok(exit::DONE),
             };
         }
-        let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
+        let (Some(path), Some(planned)) = (&self.plan_out, planned) else { return Ok(exit::DONE) };
         let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
         let mut draft = Draft::new(head.allowing(&self.repository))?;
         for group in planned.into_values()? {
@@ -159,6 +155,54 @@ impl Arguments {
         }
         save(&plan, path, streams)?;
         Ok(exit::DONE)
+    }
+
+    /// Looks through all places, by listings or by the inventory.
+    async fn search(
+        &self,
+        records: &Records,
+        (store, inventory): (&Store, Option<&Inventory>),
+        planned: &mut Option<Planned>,
+        streams: &mut Streams,
+    ) -> Result<Vec<(String, Found)>, Error> {
+        let shapes: Vec<Vec<KeyFormat>> = self
+            .repository
+            .iter()
+            .map(|(bucket, prefix)| self.shapes(bucket, prefix, records, streams))
+            .collect();
+        let Records { references, names: workflows, guarded, .. } = records;
+        // What was written after the inventory was begun may be in it or not.
+        let as_of = inventory.map_or(records.as_of, |inventory| records.as_of.min(inventory.as_of()));
+        let places = self.repository.iter().zip(&shapes);
+        let mut searches: Vec<Search<'_>> = places
+            .map(|((bucket, prefix), shapes)| {
+                let known = Known { references, workflows, guarded, shapes };
+                Search::new(known, bucket, prefix, as_of, signed(self.older))
+            })
+            .collect();
+        match inventory {
+            Some(inventory) => by_inventory(inventory, store, &mut searches, planned).await?,
+            None => {
+                for search in &mut searches {
+                    by_listing(store, search, planned).await?;
+                }
+            }
+        }
+        Ok(searches.into_iter().map(|search| (search.bucket.uri(&search.prefix), search.finish())).collect())
+    }
+
+    /// Says what an inventory leaves out of the places.
+    ///
+    /// # Errors
+    /// It is not of them.
+    fn gaps(&self, inventory: Option<&Inventory>) -> Result<Vec<Gap>, Error> {
+        let Some(inventory) = inventory else { return Ok(Vec::new()) };
+        let mut gaps = Vec::new();
+        for (bucket, prefix) in &self.repository {
+            let wanted = Wanted { bucket: bucket.clone(), prefix: below(prefix) };
+            gaps.extend(inventory.gaps(&wanted)?);
+        }
+        Ok(gaps)
     }
 
     /// Returns the key formats of a place, and tells of those by which no key can be judged.
@@ -214,8 +258,4 @@ impl Arguments {
                 .to_owned()
         })
     }
-}
-
-fn orphans(name: String) -> PlannedWorkflow {
-    PlannedWorkflow { name, orphans: true, ..PlannedWorkflow::default() }
 }

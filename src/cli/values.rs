@@ -6,6 +6,7 @@ use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::verdict::Verdict;
+use argo_gc_store::inventory::types::Address;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsStr;
@@ -122,6 +123,17 @@ pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
     match prefix.contains("{{") {
         true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
         false => Ok((bucket, prefix.to_owned())),
+    }
+}
+
+/// Parses the address of an inventory's manifest: an object, or a file.
+pub(crate) fn inventory(text: &str) -> Result<Address, String> {
+    if !text.contains("://") {
+        return Ok(Address::File(text.into()));
+    }
+    match repository(text)? {
+        (bucket, key) if key.is_empty() => Err(format!("name the inventory's manifest in {bucket}")),
+        (bucket, key) => Ok(Address::Object(bucket, key)),
     }
 }
 

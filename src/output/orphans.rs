@@ -7,6 +7,8 @@ use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::text::{plural, size};
 use argo_gc_core::model::API_VERSION;
+use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::scope::Report;
 use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -38,6 +40,10 @@ pub struct Listing<'a, U> {
     pub unread: &'a [U],
     /// Whether the orphans may be deleted.
     pub offered: bool,
+    /// The report of the storage's own that tells of the objects, if they were not listed.
+    pub inventory: Option<Report>,
+    /// What the report leaves out.
+    pub gaps: &'a [Gap],
 }
 
 /// Shows the orphans of each repository.
@@ -52,13 +58,17 @@ pub fn write<U: Serialize>(
     if format == OrphansFormat::Table {
         return Ok(table(out, listing.found, listing.now)?);
     }
-    let head = json!({
+    let mut head = json!({
         "apiVersion": API_VERSION,
         "kind": "Orphans",
         "generatedAt": listing.now,
         "unread": listing.unread,
         "offered": listing.offered,
     });
+    if let Some(report) = &listing.inventory {
+        head["inventory"] = serde_json::to_value(report).map_err(Error::new)?;
+        head["gaps"] = serde_json::to_value(listing.gaps).map_err(Error::new)?;
+    }
     let items = listing.found.iter().map(|(place, found)| {
         let mut item = serde_json::to_value(found).map_err(Error::new)?;
         item["repository"] = place.as_str().into();
@@ -88,6 +98,9 @@ fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::
         }
         if found.unclear > 0 {
             rest.push(format!("{} unclear", found.unclear));
+        }
+        if found.gone > 0 {
+            rest.push(format!("{} gone since", found.gone));
         }
         writeln!(
             out,

@@ -59,6 +59,8 @@ pub(crate) struct Assessor {
     pub needs: Box<dyn Fn(&ArtifactReport) -> bool + Send + Sync>,
     /// The storage that is asked for the artifacts, with `--check`.
     pub store: Option<Store>,
+    /// Whether artifacts that nobody needs are only counted. What storage shows later may make a problem of anything.
+    pub sets_aside: bool,
     /// By what artifacts are endangered, if that is asked.
     pub endangered: Option<Arc<Endangered>>,
     /// Tells of the service accounts of GC pods that are still to come, if the verdicts are to heed them.
@@ -101,7 +103,7 @@ impl Visitor for Assessor {
             endangered.mark(&mut assessment);
         }
         // What storage or an account shows may make a problem of anything.
-        if self.store.is_none() && self.accounts.is_none() {
+        if self.sets_aside && self.store.is_none() && self.accounts.is_none() {
             assessment.set_aside(|artifact| (self.needs)(artifact));
         }
         let workflow = self.keeps_workflows.then(|| without_contents(workflow));
@@ -148,8 +150,8 @@ impl Assessor {
         if let Some(store) = &self.store {
             page.gaps.extend(check(&mut found, store).await);
         }
-        for assessment in found {
-            assessment.set_aside(|artifact| (self.needs)(artifact));
+        if self.sets_aside {
+            found.into_iter().for_each(|assessment| assessment.set_aside(|artifact| (self.needs)(artifact)));
         }
         page
     }

@@ -12,10 +12,19 @@ use argo_gc_store::types::{Depth, Reach, StoreError};
 ///
 /// Workflows that were read together are best looked up together, because their objects are close to each other.
 pub(crate) async fn check(assessments: &mut [&mut Assessment], store: &Store) -> Vec<Gap> {
+    check_some(assessments, store, |_, _| true).await
+}
+
+/// As [`check`], for the artifacts that are chosen by the numbers of their assessment and their own.
+pub(crate) async fn check_some(
+    assessments: &mut [&mut Assessment],
+    store: &Store,
+    is_chosen: impl Fn(usize, usize) -> bool,
+) -> Vec<Gap> {
     let (mut artifacts, mut spots) = (Vec::new(), Vec::new());
     for (of, assessment) in assessments.iter().enumerate() {
         for (at, artifact) in assessment.artifacts.iter().enumerate() {
-            if let Some(spot) = spot(artifact) {
+            if let Some(spot) = spot(artifact).filter(|_| is_chosen(of, at)) {
                 artifacts.push((of, at));
                 spots.push(spot);
             }
@@ -60,7 +69,7 @@ pub(crate) async fn check(assessments: &mut [&mut Assessment], store: &Store) ->
 
 /// The place of an artifact. Argo's driver for Azure deletes a directory by its bare name, so that objects whose
 /// names begin with it count too.
-fn spot(artifact: &ArtifactReport) -> Option<Spot<'_>> {
+pub(crate) fn spot(artifact: &ArtifactReport) -> Option<Spot<'_>> {
     let mut spot = Spot::of(artifact)?;
     if artifact.notes.iter().any(|note| note.reason == Reason::AzurePrefix) {
         spot.place.reach = Reach::Beginning;

@@ -28,6 +28,7 @@ mod help;
 mod house;
 mod http;
 mod input;
+mod inventory;
 mod lint;
 mod lint_context;
 mod live;

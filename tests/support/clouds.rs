@@ -121,9 +121,14 @@ impl Emulator {
 
     /// Writes an object.
     pub async fn put(&self, bucket: &str, key: &str, bytes: &str) {
+        self.put_bytes(bucket, key, bytes.as_bytes().to_vec()).await;
+    }
+
+    /// Writes an object that is no text.
+    pub async fn put_bytes(&self, bucket: &str, key: &str, bytes: Vec<u8>) {
         let kind: &[(&str, &str)] = if self.is_azure { &[("x-ms-blob-type", "BlockBlob")] } else { &[] };
         let path = key.split('/').map(escaped).collect::<Vec<_>>().join("/");
-        self.send("PUT", &format!("/{bucket}/{path}"), kind, bytes.as_bytes().to_vec()).await;
+        self.send("PUT", &format!("/{bucket}/{path}"), kind, bytes).await;
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) {

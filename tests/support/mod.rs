@@ -19,6 +19,7 @@ mod etcd;
 pub mod faulty_storage;
 pub mod fixture;
 pub mod gcs;
+pub mod inventory;
 pub mod kube;
 mod objects;
 pub mod page;

@@ -1,6 +1,6 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
-use crate::http::{HttpClient, Request, Response, Tries};
+use crate::http::{HttpClient, Request, Response, Streamed, Tries};
 use crate::listing::{ListKind, Page, Range, Trail};
 use crate::outage::Outage;
 use crate::types::{BucketFacts, Gate, Restored, StoreError};
@@ -47,6 +47,9 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
 
     /// Asks for the facts of one object.
     fn head(&self, key: &str) -> Request;
+
+    /// Asks for the bytes of one object.
+    fn get(&self, key: &str) -> Request;
 
     /// Reads the answer to [`Self::head`].
     fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String>;
@@ -211,6 +214,15 @@ impl Connection {
             Err(why) => self.0.outage.failed(why, Instant::now()),
         }
         Some(answer)
+    }
+
+    /// Sends a signed request once, if the storage was not given up, and leaves the answer's body to be read. The error is a
+    /// lost connection.
+    pub async fn stream(&self, request: &Request, signed: reqwest::Request) -> Result<Streamed, String> {
+        match self.0.outage.lasts(Instant::now()) {
+            Some(why) => Err(why),
+            None => self.0.http.stream(request, signed).await,
+        }
     }
 
     /// Signs a request. It is tried once, because the providers of credentials have tried several times already.

@@ -228,6 +228,10 @@ impl Api for Azure {
         Request::new(Method::HEAD, self.object_url(key))
     }
 
+    fn get(&self, key: &str) -> Request {
+        Request::new(Method::GET, self.object_url(key))
+    }
+
     fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String> {
         let properties = Properties {
             last_modified: answer.header("last-modified").to_owned(),

@@ -245,6 +245,10 @@ impl Gcs {
 
     async fn authorized(&self, request: &Request) -> Result<reqwest::Request, String> {
         let mut signed = reqwest::Request::new(request.method.clone(), address(&request.full_url())?);
+        for (name, value) in &request.headers {
+            let value = http::HeaderValue::try_from(value).map_err(|_| format!("{value:?} is no header"))?;
+            signed.headers_mut().insert(*name, value);
+        }
         if let Some(token) = self.credentials.token().await? {
             let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
                 .map_err(|_| "the token is no header".to_owned())?;
@@ -344,6 +348,10 @@ impl Api for Gcs {
 
     fn head(&self, key: &str) -> Request {
         Request::new(Method::GET, self.object_url(key)).query("fields", FIELDS)
+    }
+
+    fn get(&self, key: &str) -> Request {
+        Request::new(Method::GET, self.object_url(key)).query("alt", "media")
     }
 
     fn read_head(&self, _key: &str, answer: &Response) -> Result<ObjectFacts, String> {

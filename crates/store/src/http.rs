@@ -7,6 +7,7 @@ use reqwest::{Client, Method};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Tries per request.
 const TRIES: u32 = 6;
@@ -16,6 +17,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A request that is not answered within this time has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The body of a streamed answer has to be there by then. Each of its pieces has [`TIMEOUT`].
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// The words for a server that stops in the middle of an answer.
+const SILENT: &str = "the server does not go on";
 
 /// No try begins later than this after the first one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -142,6 +149,38 @@ impl Response {
     }
 }
 
+/// An answer whose body is still to be read. It counts as a request in flight while it lasts.
+pub(crate) struct Streamed {
+    pub status: u16,
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Streamed {
+    /// The next piece of the body; none at its end. The error is a lost connection.
+    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let chunk =
+            tokio::time::timeout(TIMEOUT, self.response.chunk()).await.map_err(|_| SILENT.to_owned())?;
+        let chunk = chunk.map_err(|error| innermost(&error.without_url()))?;
+        Ok(chunk.map(|chunk| chunk.to_vec()))
+    }
+
+    /// Reads the body of an error.
+    pub async fn into_error(mut self) -> Result<Response, String> {
+        let (mut body, mut is_too_long) = (Vec::new(), false);
+        while let Some(chunk) = self.chunk().await? {
+            is_too_long = body.len() + chunk.len() > MOST_ERROR_BYTES;
+            if is_too_long {
+                body.clear();
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status: self.status, headers: self.headers, body, is_too_long, is_retry: false })
+    }
+}
+
 /// The HTTP client for all storage, with the limit on requests in flight.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpClient {
@@ -182,6 +221,24 @@ impl HttpClient {
             return None;
         }
         Some(self.send_now(request, signed).await)
+    }
+
+    /// Waits for its turn, sends a signed request and reads the head of the answer; its body is read piece by piece, and may
+    /// take as long as it takes. The error is the innermost cause, without the URL.
+    pub async fn stream(&self, request: &Request, mut signed: reqwest::Request) -> Result<Streamed, String> {
+        let Some(turn) = self.throttle.turn().await else { return Err("interrupted".to_owned()) };
+        *signed.timeout_mut() = Some(LONGEST);
+        let client = if is_here(signed.url()) { &self.direct } else { &self.client };
+        let sent =
+            tokio::time::timeout(TIMEOUT, client.execute(signed)).await.map_err(|_| SILENT.to_owned())?;
+        let response = sent.map_err(|error| innermost(&error.without_url()))?;
+        let status = response.status().as_u16();
+        tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
+        match status {
+            429 | 503 => self.throttle.slow_down(),
+            _ => self.throttle.went_well(),
+        }
+        Ok(Streamed { status, headers: response.headers().clone(), response, _turn: turn })
     }
 
     async fn send_now(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {

@@ -149,6 +149,23 @@ impl LocalBuckets {
         .boxed()
     }
 
+    /// The bytes of an object, piece by piece.
+    pub(crate) fn read(&self, bucket: &Bucket, key: &str) -> BoxStream<'static, Result<Vec<u8>, StoreError>> {
+        let (local, bucket, key) = (self.clone(), bucket.clone(), key.to_owned());
+        stream::once(async move {
+            let (store, at) = (local.open(&bucket)?, path(&key)?);
+            local.ensure_object_inside(&bucket, &key)?;
+            let what = bucket.uri(&key);
+            let found = store.get(&at).await.map_err(|error| failed(&what, &error))?;
+            Ok(found.into_stream().map(move |piece| match piece {
+                Ok(piece) => Ok(piece.to_vec()),
+                Err(error) => Err(failed(&what, &error)),
+            }))
+        })
+        .try_flatten()
+        .boxed()
+    }
+
     /// Deletes an object whose pin still matches. Neither kind of bucket has a conditional delete, so the pin is checked
     /// just before.
     pub(crate) async fn delete(&self, bucket: &Bucket, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {

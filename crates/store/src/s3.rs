@@ -260,6 +260,10 @@ impl Api for S3 {
         Request::new(Method::HEAD, self.object_url(key))
     }
 
+    fn get(&self, key: &str) -> Request {
+        Request::new(Method::GET, self.object_url(key))
+    }
+
     fn read_head(&self, key: &str, answer: &Response) -> Result<ObjectFacts, String> {
         let written =
             header_time(answer.header("last-modified")).map_err(|error| format!("last-modified: {error}"))?;

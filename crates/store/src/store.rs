@@ -2,6 +2,7 @@
 
 use crate::batch_lookup::{AT_A_TIME, gather, look};
 use crate::cloud::Cloud;
+use crate::download::download;
 use crate::listing::ListKind;
 use crate::local::LocalBuckets;
 use crate::types::{BucketFacts, Depth, Gate, Outcome, Place, Reach, Restored, StoreError};
@@ -128,6 +129,19 @@ impl Store {
                 stream::once(opened).try_flatten().boxed()
             }
             Self::Local(local) => local.pages(bucket, prefix),
+        }
+    }
+
+    /// The bytes of an object, piece by piece. The stream ends with the first error.
+    pub fn read(&self, bucket: &Bucket, key: &str) -> BoxStream<'static, Result<Vec<u8>, StoreError>> {
+        match self {
+            Self::Cloud(cloud) => {
+                let (cloud, bucket, key) = (cloud.clone(), bucket.clone(), key.to_owned());
+                let opened =
+                    async move { Ok(download(cloud.open(&bucket).await?.connection().clone(), key)) };
+                stream::once(opened).try_flatten().boxed()
+            }
+            Self::Local(local) => local.read(bucket, key),
         }
     }
 

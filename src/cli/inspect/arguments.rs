@@ -1,5 +1,6 @@
 //! The flags of `inspect`.
 
+use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
@@ -18,6 +19,7 @@ use crate::scan::selection::Selection;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
+use argo_gc_store::inventory::Inventory;
 use argo_gc_store::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -35,6 +37,7 @@ use std::path::PathBuf;
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("inventory", |arg| arg.requires("check")))]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
@@ -121,11 +124,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = dollars, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
     pub price: Option<f64>,
     #[command(flatten)]
+    pub inventory: InventoryFlags,
+    #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]
     pub kube: KubeFlags,
     #[command(flatten)]
     pub argo: ArgoFlags,
+}
+
+/// By what --check tells what is stored.
+pub(crate) struct Looks {
+    pub store: Store,
+    pub inventory: Option<Inventory>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -142,12 +153,17 @@ impl Arguments {
         self.endangered || self.fail_on.contains(&Verdict::Endangered) || self.verdict.iter().any(asked)
     }
 
-    /// Opens the storage for --check.
-    pub fn store(&self) -> Result<Option<Store>, Error> {
+    /// Opens the storage for --check, and the inventory.
+    pub async fn looks(&self, streams: &mut Streams) -> Result<Option<Looks>, Error> {
         if self.sort_by == Some(SortKey::Size) && !self.check {
             return Err(Error::usage("sizes are only known with --check"));
         }
-        self.check.then(|| self.storage.open()).transpose()
+        if !self.check {
+            return Ok(None);
+        }
+        let store = self.storage.open()?;
+        let inventory = self.inventory.open(&store, streams).await?;
+        Ok(Some(Looks { store, inventory }))
     }
 
     /// Reads the earlier inspection of --since.

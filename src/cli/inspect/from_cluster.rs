@@ -2,6 +2,7 @@
 
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::inspect::run::Run;
+use crate::cli::inventory::report as report_of;
 use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::{report, tell_controllers};
@@ -19,7 +20,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-    let store = arguments.store()?;
+    let looks = arguments.looks(streams).await?;
+    let inventory = looks.as_ref().and_then(|looks| looks.inventory.as_ref());
     let since = arguments.since(streams)?;
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
     let server = cluster.argo_server();
@@ -35,13 +37,19 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let (endangered, unread) = endangered.unzip();
     let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
-    let view = arguments.view(streams, now, origin(arguments, &cluster, request.namespace.clone()));
+    let origin = Scope {
+        inventory: inventory.map(report_of),
+        ..origin(arguments, &cluster, request.namespace.clone())
+    };
+    let view = arguments.view(streams, now, origin);
     let shown = view.clone();
     let assessor = Arc::new(Assessor {
         context: Arc::new(context),
         selection: request.selection.clone(),
         needs: Box::new(move |artifact| shown.needs(artifact)),
-        store,
+        // By an inventory all are looked up together, once they were read.
+        store: looks.as_ref().filter(|_| inventory.is_none()).map(|looks| looks.store.clone()),
+        sets_aside: inventory.is_none(),
         endangered,
         accounts: Some(Accounts::new(&cluster)),
         keeps_workflows: false,
@@ -53,6 +61,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         &arguments.fail_on,
     );
     run.progress = Some(&progress);
+    run.held = inventory.map(|_| Vec::new());
     run.inspection.gaps = gaps;
     run.add_gaps(unread.unwrap_or_default());
     let live = live(bodies.into_stream(), &assessor, server, &mut run).await?;
@@ -65,6 +74,9 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
             missing: &missing,
         };
         archive.read(live, &mut run).await?;
+    }
+    if let Some(looks) = &looks {
+        run.look_up(looks).await?;
     }
     progress.clear();
     let empty = run.inspection.summary.workflows == 0 && run.malformed == 0;
@@ -88,6 +100,6 @@ fn origin(arguments: &Arguments, cluster: &Cluster, namespace: Option<String>) -
         server: Some(cluster.host().to_owned()),
         namespace,
         filtered: arguments.is_filtered(),
-        files: Vec::new(),
+        ..Scope::default()
     }
 }

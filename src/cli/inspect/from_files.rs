@@ -2,6 +2,7 @@
 
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::inspect::run::Run;
+use crate::cli::inventory::report as report_of;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::error::Error;
@@ -9,22 +10,17 @@ use crate::files;
 use crate::files::Input;
 use crate::output::escape::escape;
 use crate::scan::assess_files;
-use crate::scan::check::check;
 use crate::scan::endangered;
 use crate::scan::files::LoadRequest;
 use crate::scan::request::FilesRequest;
 use argo_gc_core::model::account::Account;
-use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-/// Workflows looked up in storage at a time.
-const TOGETHER: usize = 100;
-
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-    let store = arguments.store()?;
+    let looks = arguments.looks(streams).await?;
     let since = arguments.since(streams)?;
     let (endangered, unread) = match arguments.looks_for_endangered() {
         true => {
@@ -53,6 +49,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         namespace: arguments.kube.namespace.clone(),
         filtered: arguments.is_filtered(),
         files: arguments.from.files.iter().map(|path| path.display().to_string()).collect(),
+        inventory: looks.as_ref().and_then(|looks| looks.inventory.as_ref()).map(report_of),
         ..Scope::default()
     };
     let view = arguments.view(streams, now, origin);
@@ -60,16 +57,11 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let mut run =
         Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
     run.add_gaps(unread);
-    run.held = store.is_some().then(Vec::new);
+    run.held = looks.is_some().then(Vec::new);
     run.of_files = true;
     let read = assess_files::read(&request, &mut **stdin, now, &mut run)?;
-    if let (Some(store), Some(held)) = (&store, run.held.take()) {
-        let mut held = held.into_iter().peekable();
-        while held.peek().is_some() {
-            let mut some: Vec<Assessment> = held.by_ref().take(TOGETHER).collect();
-            run.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store).await);
-            some.into_iter().try_for_each(|assessment| run.take(assessment))?;
-        }
+    if let Some(looks) = &looks {
+        run.look_up(looks).await?;
     }
     let unsettled = std::mem::take(&mut run.unsettled);
     let (inspection, code) = run.finish()?;

@@ -1,11 +1,14 @@
 //! An inspection in progress: counts assessments and prints them.
 
+use crate::cli::inspect::arguments::Looks;
 use crate::cli::progress::Progress;
 use crate::error::{Error, exit};
 use crate::output::printer::Printer;
 use crate::output::view::View;
 use crate::output::writer::FormatWriter;
 use crate::scan::assess::{Assessed, Sink};
+use crate::scan::check::check;
+use crate::scan::check_report::check_by_report;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::account::Account;
 use argo_gc_core::model::assessment::Assessment;
@@ -14,6 +17,9 @@ use argo_gc_core::model::gap::Gap;
 use argo_gc_core::verdict::Verdict;
 use std::collections::BTreeSet;
 use std::io::Write;
+
+/// Workflows looked up in storage at a time.
+const TOGETHER: usize = 100;
 
 /// An inspection in progress, with its output.
 pub(crate) struct Run<'s> {
@@ -69,6 +75,23 @@ impl<'s> Run<'s> {
         let findings = assessment.findings.iter().map(|finding| finding.verdict);
         self.found |= assessment.verdicts().chain(findings).any(|verdict| self.fail_on.contains(&verdict));
         Ok(self.printer.assessment(assessment)?)
+    }
+
+    /// Looks up in storage what was held, and prints it.
+    pub async fn look_up(&mut self, looks: &Looks) -> Result<(), Error> {
+        let Some(mut held) = self.held.take() else { return Ok(()) };
+        let Looks { store, inventory } = looks;
+        if let Some(inventory) = inventory {
+            self.add_gaps(check_by_report(&mut held, inventory, store).await?);
+            return held.into_iter().try_for_each(|assessment| self.take(assessment));
+        }
+        let mut held = held.into_iter().peekable();
+        while held.peek().is_some() {
+            let mut some: Vec<Assessment> = held.by_ref().take(TOGETHER).collect();
+            self.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store).await);
+            some.into_iter().try_for_each(|assessment| self.take(assessment))?;
+        }
+        Ok(())
     }
 
     /// Adds gaps, each only once.

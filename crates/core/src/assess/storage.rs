@@ -20,6 +20,42 @@ fn is_part(object: &str, key: &str) -> bool {
     }
 }
 
+/// The sums of what was found at an artifact's location so far.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    stored: Stored,
+    /// Objects that were written before the run had finished.
+    own: u64,
+    /// Objects whose keys begin with the artifact's and don't belong to it, and one of them.
+    beside: u64,
+    first: String,
+    /// The object of the very key is among them.
+    exact: bool,
+}
+
+impl Found {
+    /// Adds an object. `key` is the artifact's, and `finished` when its run was.
+    pub fn add(&mut self, object: &ObjectFacts, key: &str, finished: Option<Timestamp>) {
+        let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
+        self.exact |= object.key == key;
+        if !is_part(&object.key, key) {
+            // Argo's driver for Azure treats it as a part of the directory.
+            if object.key.starts_with(key) {
+                self.beside += 1;
+                if self.first.is_empty() {
+                    self.first.clone_from(&object.key);
+                }
+            }
+            return;
+        }
+        self.own += u64::from(!object.created.is_some_and(later));
+        self.stored.objects += 1;
+        self.stored.bytes += object.size;
+        self.stored.newest = self.stored.newest.max(object.created);
+        *self.stored.classes.entry(class(object)).or_default() += object.size;
+    }
+}
+
 impl ArtifactReport {
     /// Adds the deleted and overwritten copies that the bucket keeps at the location and below.
     pub fn confirm_copies<'o>(&mut self, objects: impl IntoIterator<Item = &'o ObjectFacts>) {
@@ -45,29 +81,29 @@ impl ArtifactReport {
         objects: impl IntoIterator<Item = &'o ObjectFacts>,
         finished: Option<Timestamp>,
     ) {
-        let mut stored = Stored::default();
-        let mut own = 0_u64;
-        let later = |created: Timestamp| finished.is_some_and(|end| created.duration_since(end) > LATE);
-        let engine = self.location.as_ref().map(|location| location.engine);
+        let mut found = Found::default();
         let key = self.location.as_ref().map(|location| location.key.as_str()).unwrap_or_default();
-        let (mut beside, mut first) = (0_u64, "");
-        let mut exact = false;
-        for object in objects {
-            exact |= object.key == key;
-            if !is_part(&object.key, key) {
-                // Argo's driver for Azure treats it as a part of the directory.
-                if object.key.starts_with(key) {
-                    beside += 1;
-                    first = if first.is_empty() { &object.key } else { first };
-                }
-                continue;
+        objects.into_iter().for_each(|object| found.add(object, key, finished));
+        self.settle(found);
+    }
+
+    /// Returns whether a report of what was stored, at a time after the run's end, changes nothing of the verdict. Else the
+    /// storage itself has to be asked: what is missing in a report may have been written since, and what is in it may be
+    /// gone.
+    pub fn takes_report(&self, found: &Found) -> bool {
+        match self.verdict {
+            Verdict::Collected => false,
+            Verdict::Covered if self.location.as_ref().is_some_and(|at| at.engine == StorageEngine::Gcs) => {
+                found.exact
             }
-            own += u64::from(!object.created.is_some_and(later));
-            stored.objects += 1;
-            stored.bytes += object.size;
-            stored.newest = stored.newest.max(object.created);
-            *stored.classes.entry(class(object)).or_default() += object.size;
+            _ => found.stored.objects > 0,
         }
+    }
+
+    /// As [`Self::confirm`], for objects that were met one by one.
+    pub fn settle(&mut self, found: Found) {
+        let Found { stored, own, beside, first, exact } = found;
+        let engine = self.location.as_ref().map(|location| location.engine);
         if let Some(note) = self.notes.iter_mut().find(|note| note.reason == Reason::AzurePrefix) {
             note.detail = match beside {
                 0 => "nothing beside it begins with its name now".to_owned(),

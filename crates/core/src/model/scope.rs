@@ -1,5 +1,6 @@
 //! Which cluster, namespace and files a document covers.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The cluster or files that an inspection covers.
@@ -19,6 +20,18 @@ pub struct Scope {
     pub filtered: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// The report of the storage's own that tells of objects, if they were not looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Report>,
+}
+
+/// A report of what was stored at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The address of its manifest.
+    pub name: String,
+    pub as_of: Timestamp,
 }
 
 impl Scope {

@@ -35,6 +35,12 @@ pub fn referrer<'r>(
     references.holder_within(bucket, key, folder, &Released::default())
 }
 
+/// The beginning of the keys below a prefix, which is a folder whether it ends in `/` or not.
+pub fn below(prefix: &str) -> String {
+    let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+    format!("{prefix}{slash}")
+}
+
 /// The probable cause of an orphan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,6 +117,9 @@ pub struct Found {
     pub young: u64,
     /// The number of objects whose key or age can't be judged.
     pub unclear: u64,
+    /// The number of objects that a report of the storage's own lists, and that were gone when they were looked at.
+    #[serde(skip_serializing_if = "is_none")]
+    pub gone: u64,
     pub foreign: Foreign,
 }
 
@@ -130,6 +139,10 @@ impl Found {
             None => counts.iter().find(|(_, count)| *count > 0).map_or("foreign", |(word, _)| word),
         }
     }
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The records by which objects are judged.
@@ -158,12 +171,21 @@ enum Shape<'k> {
     Upload(&'k str),
 }
 
-/// Judges listed objects one by one and keeps only sums in memory.
+/// What the key and the age of an orphan tell.
+struct Told {
+    cause: Cause,
+    namespace: Option<String>,
+    name: String,
+    created: Timestamp,
+}
+
+/// Judges listed objects one by one, in any order, and keeps only sums in memory.
 pub struct Search<'a> {
     pub known: Known<'a>,
     pub bucket: Bucket,
     /// The prefix ends in `/`, or is empty.
     pub prefix: String,
+    /// What was written later may be recorded where nobody looked, or be unknown to a report.
     pub now: Timestamp,
     /// Objects younger than this are not orphans, because their record may not be written yet.
     pub margin: SignedDuration,
@@ -180,11 +202,10 @@ impl<'a> Search<'a> {
         now: Timestamp,
         margin: SignedDuration,
     ) -> Self {
-        let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Self {
             known,
             bucket: bucket.clone(),
-            prefix: format!("{prefix}{slash}"),
+            prefix: below(prefix),
             now,
             margin,
             groups: BTreeMap::new(),
@@ -195,6 +216,58 @@ impl<'a> Search<'a> {
 
     /// Judges an object, and returns it if it is an orphan that may be deleted.
     pub fn judge(&mut self, facts: ObjectFacts) -> Option<Orphan> {
+        let Told { cause, namespace, name, created } = self.told(&facts)?;
+        let key = (cause, namespace.clone(), name.clone());
+        let group = self.groups.entry(key).or_insert_with(|| Orphans {
+            name: name.clone(),
+            namespace,
+            bucket: self.bucket.clone(),
+            cause,
+            objects: 0,
+            bytes: 0,
+            newest: None,
+        });
+        group.objects += 1;
+        group.bytes += facts.size;
+        group.newest = group.newest.max(Some(created));
+        let deletable = facts.held.is_none();
+        deletable.then(|| {
+            let object = PlannedObject {
+                bucket: self.bucket.clone(),
+                key: facts.key.into(),
+                artifact_key: None,
+                generation: facts.generation.into(),
+                size: facts.size,
+                created: Some(created),
+                storage_class: facts.storage_class,
+                crc32c: facts.crc32c.into(),
+                artifact: "".into(),
+                node_id: "".into(),
+                reason: cause.as_str().into(),
+                shared_with: None,
+            };
+            Orphan { workflow: name, object }
+        })
+    }
+
+    /// Judges what a report lists that may be out of date. An orphan is not counted but returned, to be judged again as it
+    /// is now.
+    pub fn sift(&mut self, facts: ObjectFacts) -> Option<ObjectFacts> {
+        self.told(&facts).map(|_| facts)
+    }
+
+    /// Counts an orphan of a report that is gone.
+    pub fn count_gone(&mut self) {
+        self.found.gone += 1;
+    }
+
+    /// Counts an orphan of a report whose key the storage can't be asked for.
+    pub fn count_unclear(&mut self) {
+        self.found.unclear += 1;
+    }
+
+    /// Returns what the key tells if the object is an orphan; else the object is counted.
+    fn told(&mut self, facts: &ObjectFacts) -> Option<Told> {
         let Some(rest) = facts.key.strip_prefix(&self.prefix) else {
             self.found.unclear += 1;
             return None;
@@ -230,37 +303,7 @@ impl<'a> Search<'a> {
             self.found.young += 1;
             return None;
         }
-        let key = (cause, namespace.clone(), name.clone());
-        let group = self.groups.entry(key).or_insert_with(|| Orphans {
-            name: name.clone(),
-            namespace,
-            bucket: self.bucket.clone(),
-            cause,
-            objects: 0,
-            bytes: 0,
-            newest: None,
-        });
-        group.objects += 1;
-        group.bytes += facts.size;
-        group.newest = group.newest.max(Some(created));
-        let deletable = facts.held.is_none();
-        deletable.then(|| {
-            let object = PlannedObject {
-                bucket: self.bucket.clone(),
-                key: facts.key.into(),
-                artifact_key: None,
-                generation: facts.generation.into(),
-                size: facts.size,
-                created: Some(created),
-                storage_class: facts.storage_class,
-                crc32c: facts.crc32c.into(),
-                artifact: "".into(),
-                node_id: "".into(),
-                reason: cause.as_str().into(),
-                shared_with: None,
-            };
-            Orphan { workflow: name, object }
-        })
+        Some(Told { cause, namespace, name, created })
     }
 
     /// Returns what the shape of a key tells; none if the key has no shape of Argo's. `rest` is the key below the prefix.
@@ -473,6 +516,25 @@ mod tests {
         assert_eq!(Found { orphans: Vec::new(), ..found }.word(), "young");
         assert_eq!(Found { unrecorded: 1, unclear: 1, ..Found::default() }.word(), "unrecorded");
         assert_eq!(Found::default().word(), "foreign");
+    }
+
+    #[test]
+    fn an_orphan_of_a_report_counts_only_as_it_is_found_later() {
+        let (references, workflows, guarded) = (References::default(), HashSet::new(), Guarded::default());
+        let shapes = [KeyFormat::parse(DEFAULT)];
+        let known =
+            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
+        let mut search = Search::new(known, &bucket, "", now(), SignedDuration::ZERO);
+        let reported = ["gone/gone-1/a", "gone/gone-2/a", "gone/gone-3/a", "readme.txt"];
+        let sifted: Vec<_> = reported.iter().filter_map(|key| search.sift(object(key, 500))).collect();
+        assert_eq!(sifted.len(), 3);
+        // One is as it was, one was written again since, and one is gone.
+        assert!(search.judge(object("gone/gone-1/a", 500)).is_some());
+        assert!(search.judge(object("gone/gone-2/a", -1)).is_none());
+        search.count_gone();
+        let found = search.finish();
+        assert_eq!((found.orphans[0].objects, found.young, found.gone, found.foreign.objects), (1, 1, 1, 1));
     }
 
     #[test]
