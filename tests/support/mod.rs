@@ -16,6 +16,7 @@ pub mod archives;
 pub mod argo;
 pub mod clouds;
 mod etcd;
+pub mod amazon;
 pub mod faulty_storage;
 pub mod fixture;
 pub mod gcs;

@@ -27,6 +27,8 @@ const AWS: &str = "s3.amazonaws.com";
 pub struct Override {
     host: String,
     url: String,
+    /// The URL leads to Amazon's own servers, whatever its host.
+    is_amazon: bool,
 }
 
 impl Override {
@@ -34,6 +36,12 @@ impl Override {
     #[must_use]
     pub fn flag(&self) -> String {
         format!("{}={}", self.host, self.url)
+    }
+
+    /// Says that the URL leads to a server which does all that Amazon's own do. No flag says so: it is for tests.
+    #[must_use]
+    pub fn as_amazon(self) -> Self {
+        Self { is_amazon: true, ..self }
     }
 }
 
@@ -58,6 +66,7 @@ impl FromStr for Override {
             true => Ok(Self {
                 host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
+                is_amazon: false,
             }),
             false => Err(wrong()),
         }
@@ -118,8 +127,8 @@ impl Cloud {
 
     async fn find(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
         let inner = &self.0;
-        let over =
-            |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
+        let found = |host: &str| inner.overrides.iter().find(|over| over.host == host);
+        let over = |host: &str| found(host).map(|over| over.url.clone());
         let endpoint = host(bucket.endpoint());
         let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
@@ -127,7 +136,9 @@ impl Cloud {
                     "" => over(AWS).or(inner.credentials.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                Box::new(S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?)
+                let is_amazon = found(if endpoint.is_empty() { AWS } else { endpoint }).is_some_and(|over| over.is_amazon);
+                let s3 = S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?;
+                Box::new(if is_amazon { s3.as_amazon() } else { s3 })
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -161,9 +172,9 @@ mod tests {
     #[test]
     fn an_override_names_a_host_and_a_url() {
         let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
-        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into() }));
+        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into(), is_amazon: false }));
         let regional: Result<Override, String> = "s3.eu-west-1.amazonaws.com=http://h".parse();
-        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into() }));
+        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into(), is_amazon: false }));
         for text in [
             "minio:9000",
             "=http://h",
