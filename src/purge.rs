@@ -5,8 +5,10 @@
 //! and [`take_back`] says so in the workflows.
 
 pub mod batch;
+pub mod delete;
 pub mod execute;
 pub mod explain;
+pub mod group;
 pub mod guard;
 pub mod journal;
 pub mod journal_list;

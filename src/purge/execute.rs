@@ -4,31 +4,33 @@ use crate::cluster::client::Cluster;
 use crate::cluster::references::template_of;
 use crate::error::Error;
 use crate::interrupt::Stop;
-use crate::purge::guard::{Guard, PATIENCE};
+use crate::purge::delete::{Deleter, Wanted};
+use crate::purge::group::{Checked, Groups, Together, Work};
+use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Line};
-use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate, fate};
+use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate};
 use crate::purge::plan_file::Plan;
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
 use crate::scan::lookup::Spot;
 use argo_gc_core::argo::workflow::Workflow;
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::sharing::{Sharer, Sharing};
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Depth, Outcome};
-use futures::stream;
+use argo_gc_store::types::{Depth, Outcome, Reach};
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesOrdered, StreamExt};
+use futures::{FutureExt, stream};
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
 /// What a workflow counts for, by its objects. As many workflows of few objects as there may be requests are under way
 /// at a time, and an eighth of that of many.
@@ -36,12 +38,6 @@ const SHARE: (usize, usize) = (8, 64);
 
 /// Workflows that are read or written at a time: each may be large, and the API server is others', too.
 const READ: usize = 16;
-
-/// After so many objects their workflow is looked at again.
-const BATCH: usize = 500;
-
-/// How often a delete that was withheld is asked for again.
-const TRIES: usize = 10;
 
 /// What the plan says of all its workflows.
 struct Terms<'a> {
@@ -53,15 +49,6 @@ impl<'a> Terms<'a> {
     fn of(plan: &'a Plan) -> Self {
         Self { made: plan.head.created_at, sharing: &plan.tail.sharing }
     }
-}
-
-/// What is known of a workflow since its last re-check.
-#[derive(Default)]
-struct Checked {
-    /// The templates that it was made from.
-    templates: Vec<(String, String)>,
-    /// The workflows that keep what they share, by UID.
-    rerun: HashMap<String, String>,
 }
 
 /// What carries a plan out.
@@ -104,30 +91,34 @@ impl Executor<'_> {
             (self.progress)(*settled);
         };
         let count = &count;
+        let together = &self.together(plan).await;
         let (terms, turns) = (&Terms::of(plan), &Semaphore::new(READ));
-        let mut workflows = plan.workflows()?;
+        let mut groups = Groups::of(plan.workflows()?, together);
         let (mut running, mut room) = (FuturesOrdered::new(), SHARE.0 * self.concurrency.max(1));
         let mut tally = Tally::default();
         let mut failure = None;
         loop {
             while room > 0 && failure.is_none() {
-                let Some(plan) = workflows.next() else { break };
-                let share =
-                    plan.as_ref().map_or(0, |plan| plan.delete.len()).clamp(SHARE.0, SHARE.1).min(room);
+                let Some(group) = groups.next() else { break };
+                let objects = |group: &Vec<PlannedWorkflow>| group.iter().map(|plan| plan.delete.len()).sum();
+                let objects: usize = group.as_ref().map_or(0, objects);
+                let share = objects.clamp(SHARE.0, SHARE.1).min(room);
                 room -= share;
                 running.push_back(async move {
-                    let workflow = match plan {
-                        Ok(plan) => self.whole(plan, terms, turns, count).await,
+                    let group = match group {
+                        Ok(group) => self.whole(group, (terms, together), turns, count).await,
                         Err(error) => Err(error),
                     };
-                    (share, workflow)
+                    (share, group)
                 });
             }
-            let Some((share, workflow)) = running.next().await else { break };
+            let Some((share, group)) = running.next().await else { break };
             room += share;
-            let told = workflow.and_then(|workflow| {
-                tally.add(&workflow);
-                each(&workflow)
+            let told = group.and_then(|group| {
+                group.iter().try_for_each(|workflow| {
+                    tally.add(workflow);
+                    each(workflow)
+                })
             });
             // The others in flight are finished: their outcomes are to be told too.
             if let Err(error) = told {
@@ -142,23 +133,48 @@ impl Executor<'_> {
         }
     }
 
-    /// One workflow, from the first look to the last.
+    /// How many objects of each bucket of the plan are deleted together.
+    async fn together(&self, plan: &Plan) -> Together {
+        let mut together = Together::default();
+        for facts in &plan.tail.buckets {
+            together.0.insert(facts.bucket.clone(), self.store.together(&facts.bucket).await);
+        }
+        together
+    }
+
+    fn deleter(&self) -> Deleter<'_> {
+        let Self { store, guard, journal, stop, earlier, .. } = *self;
+        Deleter { store, guard, journal, stop, earlier }
+    }
+
+    /// The workflows of a group, from the first look to the last.
     async fn whole(
         &self,
-        mut plan: PlannedWorkflow,
-        terms: &Terms<'_>,
+        group: Vec<PlannedWorkflow>,
+        (terms, together): (&Terms<'_>, &Together),
         turns: &Semaphore,
         count: &(dyn Fn() + Sync),
-    ) -> Result<WorkflowTally, Error> {
-        let objects = std::mem::take(&mut plan.delete);
-        let gone = std::mem::take(&mut plan.gone);
-        let (mut objects, checked) = self.workflow(&plan, objects, (terms, turns), count).await?;
-        let before = |object| Settled { object, fate: ObjectOutcome::DeletedBefore, vacant: false };
-        objects.extend(gone.into_iter().map(before));
-        self.verify(&mut objects).await?;
-        let _turn = turns.acquire().await;
-        let settlement = self.settle(&plan, &objects, &checked).await?;
-        Ok(WorkflowTally { plan, objects, settlement })
+    ) -> Result<Vec<WorkflowTally>, Error> {
+        let mut works: Vec<Work> = group.into_iter().map(Work::new).collect();
+        loop {
+            let checks = works.iter_mut().map(|work| self.check(work, (terms, together), turns));
+            join_all(checks).await;
+            if works.iter().all(|work| work.batch.is_empty()) {
+                break;
+            }
+            self.batch(&mut works, (terms, together), count).await?;
+        }
+        for work in &mut works {
+            let before = |object| Settled::new(object, ObjectOutcome::DeletedBefore);
+            work.settled.extend(std::mem::take(&mut work.gone).into_iter().map(before));
+        }
+        self.verify(&mut works).await?;
+        let settled = works.into_iter().map(|Work { plan, settled, checked, .. }| async move {
+            let _turn = turns.acquire().await;
+            let settlement = self.settle(&plan, &settled, &checked).await?;
+            Ok(WorkflowTally { plan, objects: settled, settlement })
+        });
+        join_all(settled).await.into_iter().collect()
     }
 
     /// Settles a workflow of which something is gone, or whose finalizer is to go.
@@ -220,7 +236,7 @@ impl Executor<'_> {
     /// Why a finalizer that was to go is kept: the guard is asked once more, after the last delete.
     async fn keep_finalizer(&self, plan: &PlannedWorkflow, checked: &Checked) -> Option<String> {
         let guard = self.guard.filter(|_| plan.release_finalizer)?;
-        if let Err(fate) = self.wait(guard).await {
+        if let Err(fate) = self.deleter().wait(guard).await {
             return Some(match fate {
                 ObjectOutcome::Failed(why) => why,
                 _ => "the run was interrupted".to_owned(),
@@ -232,42 +248,25 @@ impl Executor<'_> {
         })
     }
 
-    async fn workflow(
-        &self,
-        plan: &PlannedWorkflow,
-        objects: Vec<PlannedObject>,
-        (terms, turns): (&Terms<'_>, &Semaphore),
-        count: &(dyn Fn() + Sync),
-    ) -> Result<(Vec<Settled>, Checked), Error> {
-        let all = |objects: Vec<PlannedObject>, fate: ObjectOutcome| {
-            objects.into_iter().map(move |object| Settled { object, fate: fate.clone(), vacant: false })
-        };
-        let mut settled = Vec::with_capacity(objects.len());
-        let mut rest = objects.into_iter();
-        let mut checked = Checked::default();
-        if rest.len() == 0 && plan.release_finalizer {
-            // Nothing is deleted, but what the finalizer's release rests on is the same.
-            let _ = self.recheck(plan, &mut checked).await;
-        }
-        loop {
-            let batch: Vec<PlannedObject> = rest.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                break;
+    /// Looks whether the next objects of a workflow may be deleted still. If not, they and the rest are settled.
+    async fn check(&self, work: &mut Work, (terms, together): (&Terms<'_>, &Together), turns: &Semaphore) {
+        let is_begun = !work.settled.is_empty();
+        work.batch = work.next_batch(together);
+        if work.batch.is_empty() {
+            if work.plan.release_finalizer && !is_begun {
+                // Nothing is deleted, but what the finalizer's release rests on is the same.
+                let _ = self.recheck(&work.plan, &mut work.checked).await;
             }
-            // Thousands of deletes take their time, and a retry may come between any two of them.
-            let turn = turns.acquire().await;
-            let obstacle = self.obstacle(plan, &batch, terms, &mut checked).await;
-            drop(turn);
-            match obstacle {
-                Ok(()) => settled.extend(self.batch(plan, batch, (terms, &checked), count).await?),
-                Err(fate) => {
-                    settled.extend(all(batch, fate.clone()));
-                    settled.extend(all(rest.collect(), fate));
-                    break;
-                }
-            }
+            return;
         }
-        Ok((settled, checked))
+        // Thousands of deletes take their time, and a retry may come between any two of them.
+        let turn = turns.acquire().await;
+        let obstacle = self.obstacle(&work.plan, &work.batch, terms, &mut work.checked).await;
+        drop(turn);
+        if let Err(fate) = obstacle {
+            let objects = std::mem::take(&mut work.batch).into_iter().chain(work.rest.by_ref());
+            work.settled.extend(objects.map(|object| Settled::new(object, fate.clone())));
+        }
     }
 
     /// What keeps a batch of a workflow's objects as a whole; else it is noted what keeps only some of them.
@@ -298,27 +297,54 @@ impl Executor<'_> {
         Ok(())
     }
 
+    /// Deletes the next objects of the workflows, those of a bucket together.
     async fn batch(
         &self,
-        plan: &PlannedWorkflow,
-        objects: Vec<PlannedObject>,
-        (terms, checked): (&Terms<'_>, &Checked),
+        works: &mut [Work],
+        (terms, together): (&Terms<'_>, &Together),
         count: &(dyn Fn() + Sync),
-    ) -> Result<Vec<Settled>, Error> {
-        let rerun = &checked.rerun;
-        let deletes = objects.into_iter().map(|object| async move {
-            let sharers =
-                if rerun.is_empty() { Vec::new() } else { terms.sharing.members(object.shared_with) };
-            let fate = match sharers.into_iter().find_map(|sharer| rerun.get(&sharer.uid)) {
-                Some(why) => ObjectOutcome::Kept(Protection::Changed, why.clone()),
-                None => self.object(plan, &object, checked).await?,
-            };
-            count();
-            Ok(Settled { object, fate, vacant: false })
-        });
-        let done: Vec<Result<Settled, Error>> =
-            stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
-        done.into_iter().collect()
+    ) -> Result<(), Error> {
+        let mut fates: Vec<Option<(ObjectOutcome, bool)>> = Vec::new();
+        let mut wanted: BTreeMap<&Bucket, Vec<(usize, Wanted<'_>)>> = BTreeMap::new();
+        for Work { plan, batch, checked: Checked { templates, rerun }, .. } in &*works {
+            for object in batch {
+                let kept = rerun_sharer(object, terms, rerun);
+                if kept.is_none() {
+                    let of_bucket = wanted.entry(&object.bucket).or_default();
+                    of_bucket.push((fates.len(), Wanted { plan, templates, object }));
+                } else {
+                    count();
+                }
+                fates.push(kept.map(|why| (ObjectOutcome::Kept(Protection::Changed, why), false)));
+            }
+        }
+        let deleter = &self.deleter();
+        let mut deletes: Vec<BoxFuture<'_, Result<_, Error>>> = Vec::new();
+        for (bucket, of_bucket) in &wanted {
+            for part in of_bucket.chunks(together.of(bucket)) {
+                deletes.push(
+                    async move {
+                        let (numbers, wanted): (Vec<usize>, Vec<Wanted>) = part.iter().copied().unzip();
+                        let done = deleter.delete(bucket, &wanted).await?;
+                        done.iter().for_each(|_| count());
+                        Ok(numbers.into_iter().zip(done).collect::<Vec<_>>())
+                    }
+                    .boxed(),
+                );
+            }
+        }
+        let done: Vec<_> = stream::iter(deletes).buffered(self.concurrency.max(1)).collect().await;
+        for part in done {
+            part?.into_iter().for_each(|(number, fate)| fates[number] = Some(fate));
+        }
+        let mut fates = fates.into_iter();
+        for work in works {
+            for object in std::mem::take(&mut work.batch) {
+                let (fate, listed) = fates.next().flatten().unwrap_or((ObjectOutcome::NotReached, false));
+                work.settled.push(Settled { listed, ..Settled::new(object, fate) });
+            }
+        }
+        Ok(())
     }
 
     /// Why the workflow is no longer the one that was planned for; none when it is.
@@ -358,97 +384,17 @@ impl Executor<'_> {
         Ok(rerun_since)
     }
 
-    /// Waits until the guard knows everything that happened until now.
-    async fn wait(&self, guard: &Guard) -> Result<(), ObjectOutcome> {
-        let began = Instant::now();
-        while !guard.is_current() {
-            if self.stop.is_asked() {
-                return Err(ObjectOutcome::NotReached);
-            }
-            if guard.is_lost() || began.elapsed() > PATIENCE {
-                guard.lose();
-                let why = guard.trouble();
-                return Err(ObjectOutcome::Failed(format!("it can't be told what needs it by now: {why}")));
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
-    }
-
-    /// What keeps an object by now.
-    async fn objection(
-        &self,
-        plan: &PlannedWorkflow,
-        object: &PlannedObject,
-        checked: &Checked,
-    ) -> Result<(), ObjectOutcome> {
-        if self.stop.is_asked() {
-            return Err(ObjectOutcome::NotReached);
-        }
-        let Some(guard) = self.guard else { return Ok(()) };
-        self.wait(guard).await?;
-        match guard.of_object(plan, &checked.templates, object) {
-            Some((protection, detail)) => Err(ObjectOutcome::Kept(protection, detail)),
-            None => Ok(()),
-        }
-    }
-
-    async fn object(
-        &self,
-        plan: &PlannedWorkflow,
-        object: &PlannedObject,
-        checked: &Checked,
-    ) -> Result<ObjectOutcome, Error> {
-        if let Err(fate) = self.objection(plan, object, checked).await {
-            return Ok(fate);
-        }
-        let PlannedObject { bucket, key, generation, .. } = object;
-        self.journal.intend(object)?;
-        // Between here and the request there may be a wait for its turn, or for another try.
-        let guard = self.guard;
-        let gate = || {
-            guard.is_none_or(|guard| {
-                guard.is_current() && guard.of_object(plan, &checked.templates, object).is_none()
-            })
-        };
-        let mut outcome = Outcome::Withheld;
-        let mut kept = None;
-        for _ in 0..TRIES {
-            outcome = self.store.delete_if(bucket, key, generation, &gate).await;
-            if outcome != Outcome::Withheld {
-                break;
-            }
-            kept = self.objection(plan, object, checked).await.err();
-            if kept.is_some() {
-                break;
-            }
-        }
-        if outcome == Outcome::Withheld {
-            // A run that goes on later asks again.
-            outcome = Outcome::Failed("it was withheld when its turn came".to_owned());
-        }
-        self.journal.settle(object, outcome.clone())?;
-        Ok(kept.unwrap_or_else(|| match fate(outcome) {
-            // The delete that nobody wrote the outcome of came through.
-            ObjectOutcome::Gone if self.earlier.is_some_and(|earlier| earlier.was_sent(object)) => {
-                ObjectOutcome::DeletedBefore
-            }
-            fate => fate,
-        }))
-    }
-
     /// Looks whether what was deleted is really gone.
-    async fn verify(&self, settled: &mut [Settled]) -> Result<(), Error> {
-        let deleted = settled.iter().enumerate();
+    async fn verify(&self, works: &mut [Work]) -> Result<(), Error> {
         let is_ours =
             |fate: &ObjectOutcome| matches!(fate, ObjectOutcome::Deleted | ObjectOutcome::DeletedBefore);
-        let deleted = deleted.filter(|(_, settled)| is_ours(&settled.fate));
-        let (numbers, spots): (Vec<usize>, Vec<Spot>) =
-            deleted.map(|(at, settled)| (at, Spot::planned(&settled.object))).unzip();
+        let settled = works.iter_mut().flat_map(|work| &mut work.settled);
+        let mut deleted: Vec<&mut Settled> = settled.filter(|settled| is_ours(&settled.fate)).collect();
+        let spots: Vec<Spot> = deleted.iter().map(|settled| spot(settled)).collect();
         let left = lookup::objects(self.store, &spots, Depth::Listed).await;
         drop(spots);
-        for (at, left) in numbers.into_iter().zip(left) {
-            let Settled { object, fate, vacant } = &mut settled[at];
+        for (settled, left) in deleted.iter_mut().zip(left) {
+            let Settled { object, fate, vacant, .. } = &mut **settled;
             match left {
                 Ok(left) if left.iter().any(|left| *left.generation == *object.generation) => {
                     *fate = ObjectOutcome::StillThere;
@@ -462,8 +408,30 @@ impl Executor<'_> {
                 ObjectOutcome::Failed(why) => why.clone(),
                 _ => continue,
             };
-            self.journal.settle(object, Outcome::Failed(why))?;
+            self.journal.settle(std::iter::once((&*object, Outcome::Failed(why))))?;
         }
         Ok(())
     }
+}
+
+/// Where to look whether an object is gone.
+fn spot(Settled { object, listed, .. }: &Settled) -> Spot<'_> {
+    let mut spot = Spot::planned(object);
+    if *listed {
+        spot.place.reach = Reach::Listed;
+    }
+    spot
+}
+
+/// Why an object is kept that is shared with a workflow which ran again.
+fn rerun_sharer(
+    object: &PlannedObject,
+    terms: &Terms<'_>,
+    rerun: &HashMap<String, String>,
+) -> Option<String> {
+    if rerun.is_empty() {
+        return None;
+    }
+    let sharers = terms.sharing.members(object.shared_with);
+    sharers.into_iter().find_map(|sharer| rerun.get(&sharer.uid)).cloned()
 }

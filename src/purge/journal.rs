@@ -10,6 +10,7 @@ use argo_gc_core::plan::planned::PlannedObject;
 use argo_gc_store::types::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -113,29 +114,32 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn intend(&self, object: &PlannedObject) -> Result<(), Error> {
-        self.write(&Line::Intent {
+    pub fn intend<'a>(&self, objects: impl Iterator<Item = &'a PlannedObject>) -> Result<(), Error> {
+        self.write_all(objects.map(|object| Line::Intent {
             time: Timestamp::now(),
             bucket: object.bucket.clone(),
             key: object.key.clone(),
             generation: object.generation.clone(),
             size: object.size,
             crc32c: object.crc32c.clone(),
-        })
+        }))
     }
 
     /// Writes down what became of an object.
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn settle(&self, object: &PlannedObject, outcome: Outcome) -> Result<(), Error> {
-        self.write(&Line::Result {
+    pub fn settle<'a>(
+        &self,
+        outcomes: impl Iterator<Item = (&'a PlannedObject, Outcome)>,
+    ) -> Result<(), Error> {
+        self.write_all(outcomes.map(|(object, outcome)| Line::Result {
             time: Timestamp::now(),
             bucket: object.bucket.clone(),
             key: object.key.clone(),
             generation: object.generation.clone(),
             outcome,
-        })
+        }))
     }
 
     /// Writes down that this part of the run ended by itself, and brings everything to the disk.
@@ -169,11 +173,19 @@ impl Journal {
     /// # Errors
     /// The disk is full, or the like: nothing more may be deleted.
     pub fn write(&self, line: &Line) -> Result<(), Error> {
+        self.write_all(std::iter::once(line))
+    }
+
+    /// Writes lines, all by one call.
+    fn write_all<L: Borrow<Line>>(&self, lines: impl Iterator<Item = L>) -> Result<(), Error> {
         let failed = |error: std::io::Error| {
             Error::new(format!("writing the journal {}: {error}", self.path.display()))
         };
-        let mut text = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line.borrow()).map_err(|error| failed(error.into()))?;
+            text.push(b'\n');
+        }
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text).map_err(failed)
     }
 

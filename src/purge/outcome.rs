@@ -13,6 +13,15 @@ pub struct Settled {
     pub fate: ObjectOutcome,
     /// It was looked for after its delete, and nothing lies at its key, no newer object either.
     pub vacant: bool,
+    /// A listing showed it just before its delete, so one that leaves it out shows that it is gone.
+    pub listed: bool,
+}
+
+impl Settled {
+    /// What nobody looked for yet.
+    pub fn new(object: PlannedObject, fate: ObjectOutcome) -> Self {
+        Self { object, fate, vacant: false, listed: false }
+    }
 }
 
 /// Why an object is gone, or still there.

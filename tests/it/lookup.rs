@@ -203,7 +203,7 @@ impl Server {
 fn belongs(keys: &BTreeSet<String>, (key, reach): &(String, Reach)) -> Vec<String> {
     let below = format!("{}/", key.trim_end_matches('/'));
     let is_its = |other: &&String| match reach {
-        Reach::Key => *other == key,
+        Reach::Key | Reach::Listed => *other == key,
         Reach::Directory => *other == key || other.starts_with(&below),
         Reach::Beginning => other.starts_with(key.as_str()),
     };

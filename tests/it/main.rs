@@ -7,6 +7,7 @@ mod support;
 mod argo;
 mod argo_purge;
 mod bounds;
+mod bulk;
 mod cases;
 mod check;
 mod cited;

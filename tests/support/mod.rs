@@ -11,6 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub mod amazon;
 pub mod api_proxy;
 pub mod archives;
 pub mod argo;

@@ -3,12 +3,13 @@
 use crate::http::{HttpClient, Request, Response, Streamed, Tries};
 use crate::listing::{ListKind, Page, Range, Trail};
 use crate::outage::Outage;
-use crate::types::{BucketFacts, Gate, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Pinned, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,27 @@ pub(crate) enum Answer {
     /// The server failed, perhaps after it had carried the request out.
     Failing,
     Refused,
+}
+
+/// What became of one object of a request that deletes many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyAnswer {
+    pub meaning: Answer,
+    pub message: String,
+}
+
+/// Deletes many objects by one request.
+///
+/// An engine has it only where the server heeds the pin of each object in such a request.
+pub(crate) trait Bulk: Send + Sync {
+    /// True if a request for many can name the object and its pin.
+    fn fits(&self, object: &Pinned<'_>) -> bool;
+
+    /// Asks for the delete of the objects, each if it still has its pin.
+    fn request(&self, objects: &[Pinned<'_>]) -> Request;
+
+    /// Reads the answer of each key. A key that the answer leaves out may be deleted, or not.
+    fn read(&self, answer: &Response) -> Result<HashMap<String, KeyAnswer>, String>;
 }
 
 /// The API of a storage engine, for one bucket.
@@ -118,14 +140,30 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
         true
     }
 
-    /// True if a listing has all facts of an object that [`Self::head`] has, its holds and retention included.
-    fn lists_all_facts(&self) -> bool {
-        false
+    /// True if a listing has all facts of an object that [`Self::head`] has, its holds and retention included; or if no
+    /// object of the bucket can have a hold.
+    fn lists_all_facts<'a>(&'a self, _connection: &'a Connection) -> BoxFuture<'a, bool> {
+        async { false }.boxed()
     }
 
-    /// True unless the host is known to heed the pins of deletes: each object is then asked for just before it is
-    /// deleted.
+    /// Objects that are looked at, deleted and verified together, where that saves requests.
+    fn together(&self) -> usize {
+        1
+    }
+
+    /// The deletes of many objects by one request, where the server has them and heeds each pin.
+    fn bulk(&self) -> Option<&dyn Bulk> {
+        None
+    }
+
+    /// True unless the host is known to heed the pins of deletes.
     fn may_ignore_pins(&self) -> bool;
+
+    /// True if each object is to be asked for just before its delete, because its pin may be ignored, or does not tell
+    /// everything.
+    fn looks_before(&self) -> bool {
+        self.may_ignore_pins()
+    }
 
     /// True if the API can answer whether the bucket keeps deleted objects, so that settings which could not be read
     /// are a lack of permissions.
@@ -236,6 +274,11 @@ impl Connection {
             }
         };
         signed.map_err(|why| StoreError::Credentials(format!("for {}: {why}", self.0.bucket)))
+    }
+
+    /// Sends fewer requests at a time, because the storage asks for that.
+    pub fn slow_down(&self) {
+        self.0.http.slow_down();
     }
 
     /// What an answer means.

@@ -22,6 +22,9 @@ const RUN: usize = 1000;
 /// A listing goes on while at least one in this many listed objects belongs to a place.
 const SPARSE: usize = 16;
 
+/// A key has one live object.
+const MOST_OF_A_KEY: usize = 1;
+
 type Found = Result<Vec<ObjectFacts>, StoreError>;
 
 /// Keys that belong to a place: one key, or all with a prefix. A directory has two spans.
@@ -32,6 +35,8 @@ struct Span {
     start: String,
     /// All keys that begin with `start` belong to it, rather than that key only.
     below: bool,
+    /// A listing has shown its object, so one that leaves it out now shows that it is gone.
+    is_listed: bool,
     objects: Vec<ObjectFacts>,
 }
 
@@ -69,14 +74,15 @@ pub(crate) async fn look(
     let mut spans = Vec::with_capacity(places.len());
     for (place, Place { key, reach }) in places.iter().enumerate() {
         let mut span = |start: &str, below| {
-            spans.push(Span { place, start: start.to_owned(), below, objects: Vec::new() });
+            let is_listed = *reach == Reach::Listed;
+            spans.push(Span { place, start: start.to_owned(), below, is_listed, objects: Vec::new() });
         };
         match reach {
             Reach::Beginning => span(key, true),
             _ if !connection.api().is_addressable(key) => {
                 found[place] = Err(StoreError::BadKey((*key).to_owned()))
             }
-            Reach::Key => span(key, false),
+            Reach::Key | Reach::Listed => span(key, false),
             Reach::Directory => {
                 if !key.ends_with('/') {
                     span(key, false);
@@ -85,23 +91,12 @@ pub(crate) async fn look(
             }
         }
     }
-    spans.sort_by(|a, b| a.start.cmp(&b.start));
-    let look = Look { connection, kind, most };
-    // If listings can only begin at the prefix, several of them would read the same pages.
-    let run = if connection.api().lists_from_any_key() { RUN } else { usize::MAX };
-    let mut runs = Vec::new();
-    while !spans.is_empty() {
-        let rest = spans.split_off(spans.len().min(run));
-        runs.push(look.through(std::mem::replace(&mut spans, rest)));
-    }
-    let mut runs = stream::iter(runs).buffer_unordered(AT_A_TIME);
-    while let Some(spans) = runs.next().await {
-        for (place, objects) in spans {
-            match (&mut found[place], objects) {
-                (Ok(found), Ok(objects)) => found.extend(objects),
-                (found @ Ok(_), Err(error)) => *found = Err(error),
-                (Err(_), _) => {}
-            }
+    let look = Look { connection, kind, most, only_listings: false };
+    for (place, objects) in look.all_of(spans).await {
+        match (&mut found[place], objects) {
+            (Ok(found), Ok(objects)) => found.extend(objects),
+            (found @ Ok(_), Err(error)) => *found = Err(error),
+            (Err(_), _) => {}
         }
     }
     for (found, Place { key, .. }) in found.iter_mut().zip(places) {
@@ -114,6 +109,20 @@ pub(crate) async fn look(
         }
     }
     found
+}
+
+/// Says of each key whether a listing shows its object. A key that none shows may have one all the same.
+pub(crate) async fn shown(connection: &Connection, keys: &[&str]) -> Vec<bool> {
+    let span = |(place, key): (usize, &&str)| {
+        let (start, objects) = ((*key).to_owned(), Vec::new());
+        Span { place, start, below: false, is_listed: false, objects }
+    };
+    let mut shown = vec![false; keys.len()];
+    let look = Look { connection, kind: ListKind::Live, most: MOST_OF_A_KEY, only_listings: true };
+    for (place, objects) in look.all_of(keys.iter().enumerate().map(span).collect()).await {
+        shown[place] = objects.is_ok_and(|objects| !objects.is_empty());
+    }
+    shown
 }
 
 /// The objects of a listing.
@@ -141,11 +150,26 @@ struct Look<'a> {
     kind: ListKind,
     /// Objects of a place.
     most: usize,
+    /// What listings don't tell stays open, rather than being asked for one by one.
+    only_listings: bool,
 }
 
 impl<'a> Look<'a> {
     fn lists_from_any_key(self) -> bool {
         self.connection.api().lists_from_any_key()
+    }
+
+    /// Finds the objects of all spans, several runs of them at a time.
+    async fn all_of(self, mut spans: Vec<Span>) -> Vec<(usize, Found)> {
+        spans.sort_by(|a, b| a.start.cmp(&b.start));
+        // If listings can only begin at the prefix, several of them would read the same pages.
+        let run = if self.lists_from_any_key() { RUN } else { usize::MAX };
+        let mut runs = Vec::new();
+        while !spans.is_empty() {
+            let rest = spans.split_off(spans.len().min(run));
+            runs.push(self.through(std::mem::replace(&mut spans, rest)));
+        }
+        stream::iter(runs).buffer_unordered(AT_A_TIME).flat_map(stream::iter).collect().await
     }
 
     /// Lists the live objects with a prefix.
@@ -189,6 +213,9 @@ impl<'a> Look<'a> {
 
     /// Asks for each span by itself.
     async fn each(self, spans: Vec<Span>) -> Vec<(usize, Found)> {
+        if self.only_listings {
+            return Vec::new();
+        }
         let looks = spans.into_iter().map(|span| async move {
             let objects = match (self.kind, span.below) {
                 (ListKind::Live, false) => {
@@ -326,7 +353,8 @@ impl<'a> Walk<'a> {
             // Deleted copies only add to the cost, so an incomplete listing of them is good enough. Of a directory some
             // objects may be listed here, and others where its server's own order puts them.
             let is_found = !span.objects.is_empty() && (page.is_sure || !span.below);
-            is_found || kind != ListKind::Live || page.is_sure && !span.may_be_renamed()
+            let is_proved = span.is_listed || page.is_sure && !span.may_be_renamed();
+            is_found || kind != ListKind::Live || is_proved
         });
         self.done.extend(found.into_iter().map(Span::done));
         missed.iter_mut().for_each(|span| span.objects.clear());

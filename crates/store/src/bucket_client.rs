@@ -2,6 +2,7 @@
 //! delete whose answer was lost.
 
 use crate::api::{Answer, Api, Connection};
+use crate::batch_lookup::shown;
 use crate::http::{HttpClient, Tries};
 use crate::listing::{ListKind, Range};
 use crate::parallel_list;
@@ -18,11 +19,17 @@ pub(crate) struct BucketClient {
     connection: Connection,
     /// The bucket's settings, once they were asked for.
     facts: Arc<OnceCell<BucketFacts>>,
+    /// Whether listings have all facts, once that was asked for.
+    lists_all_facts: Arc<OnceCell<bool>>,
 }
 
 impl BucketClient {
     pub fn new(bucket: Bucket, api: Box<dyn Api>, http: HttpClient) -> Self {
-        Self { connection: Connection::new(bucket, api, http), facts: Arc::default() }
+        Self {
+            connection: Connection::new(bucket, api, http),
+            facts: Arc::default(),
+            lists_all_facts: Arc::default(),
+        }
     }
 
     pub fn connection(&self) -> &Connection {
@@ -48,25 +55,39 @@ impl BucketClient {
         parallel_list::pages(self.connection.clone(), prefix.to_owned())
     }
 
-    /// True if a listing has all facts of an object that a request for the object has.
-    pub fn lists_all_facts(&self) -> bool {
-        self.api().lists_all_facts()
+    /// True if a listing has all facts of an object that a request for the object has. It is asked for once.
+    pub async fn lists_all_facts(&self) -> bool {
+        *self.lists_all_facts.get_or_init(|| self.asks_lists_all_facts()).await
     }
 
-    /// Deletes the object if it is still the pinned one. The gate is asked before each try.
-    pub async fn delete(&self, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {
+    /// As [`Self::lists_all_facts`], by what is so now.
+    pub async fn asks_lists_all_facts(&self) -> bool {
+        self.api().lists_all_facts(&self.connection).await
+    }
+
+    /// Objects that are looked at, deleted and verified together.
+    pub fn together(&self) -> usize {
+        self.api().together()
+    }
+
+    /// Says of each key whether a listing shows its object.
+    pub async fn shown(&self, keys: &[&str]) -> Vec<bool> {
+        shown(&self.connection, keys).await
+    }
+
+    /// Deletes the object if it is still the pinned one. The gate is asked before each try. `may_be_done` says that an
+    /// earlier request may have deleted the object, although its answer was lost or an error.
+    pub async fn delete(&self, key: &str, pin: &str, mut may_be_done: bool, gate: Gate<'_>) -> Outcome {
         if !self.api().is_addressable(key) {
             return Outcome::Failed(StoreError::BadKey(key.to_owned()).to_string());
         }
         let Some(request) = self.api().delete(key, pin) else {
             return Outcome::Failed("its generation is not known".to_owned());
         };
-        // An earlier try may have deleted the object, although its answer was lost or an error.
-        let mut may_be_done = false;
         let mut tries = Tries::new();
         loop {
-            if self.api().may_ignore_pins()
-                && let Some(outcome) = self.check_pin(key, pin, may_be_done).await
+            if self.api().looks_before()
+                && let Some(outcome) = objection(self.head(key).await, pin, may_be_done)
             {
                 return outcome;
             }
@@ -108,20 +129,6 @@ impl BucketClient {
             if !tries.again().await {
                 return Outcome::Failed(format!("every try failed: {failure}"));
             }
-        }
-    }
-
-    /// Asks for the object just before its delete. Returns why it must not be deleted; none if it is still the pinned
-    /// one.
-    async fn check_pin(&self, key: &str, pin: &str, may_be_done: bool) -> Option<Outcome> {
-        match self.head(key).await {
-            Ok(None) if may_be_done => Some(Outcome::Deleted),
-            Ok(None) => Some(Outcome::Gone),
-            Ok(Some(now)) if now.generation != pin => Some(Outcome::Changed),
-            Ok(Some(ObjectFacts { held: Some(hold), .. })) => Some(Outcome::Held(hold)),
-            Ok(Some(_)) => None,
-            Err(StoreError::Denied { message, .. }) => Some(Outcome::Denied(message)),
-            Err(error) => Some(Outcome::Failed(error.to_string())),
         }
     }
 
@@ -199,5 +206,22 @@ impl BucketClient {
             return Restored::Failed(StoreError::BadKey(key.to_owned()).to_string());
         }
         self.api().restore(&self.connection, key, pin).await
+    }
+}
+
+/// Says by a look at an object, just before its delete, why it must not be deleted; none if it is still the pinned one.
+pub(crate) fn objection(
+    found: Result<Option<ObjectFacts>, StoreError>,
+    pin: &str,
+    may_be_done: bool,
+) -> Option<Outcome> {
+    match found {
+        Ok(None) if may_be_done => Some(Outcome::Deleted),
+        Ok(None) => Some(Outcome::Gone),
+        Ok(Some(now)) if now.generation != pin => Some(Outcome::Changed),
+        Ok(Some(ObjectFacts { held: Some(hold), .. })) => Some(Outcome::Held(hold)),
+        Ok(Some(_)) => None,
+        Err(StoreError::Denied { message, .. }) => Some(Outcome::Denied(message)),
+        Err(error) => Some(Outcome::Failed(error.to_string())),
     }
 }

@@ -27,6 +27,8 @@ const AWS: &str = "s3.amazonaws.com";
 pub struct Override {
     host: String,
     url: String,
+    /// The URL leads to the cloud's own servers, whatever its host.
+    is_own: bool,
 }
 
 impl Override {
@@ -34,6 +36,12 @@ impl Override {
     #[must_use]
     pub fn flag(&self) -> String {
         format!("{}={}", self.host, self.url)
+    }
+
+    /// Says that the URL leads to a server which does all that the cloud's own do. No flag says so: it is for tests.
+    #[must_use]
+    pub fn at_own_server(self) -> Self {
+        Self { is_own: true, ..self }
     }
 }
 
@@ -58,6 +66,7 @@ impl FromStr for Override {
             true => Ok(Self {
                 host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
+                is_own: false,
             }),
             false => Err(wrong()),
         }
@@ -118,8 +127,9 @@ impl Cloud {
 
     async fn find(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
         let inner = &self.0;
-        let over =
-            |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
+        let found = |host: &str| inner.overrides.iter().find(|over| over.host == host);
+        let over = |host: &str| found(host).map(|over| over.url.clone());
+        let is_own = |host: &str| found(host).is_some_and(|over| over.is_own);
         let endpoint = host(bucket.endpoint());
         let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
@@ -127,7 +137,9 @@ impl Cloud {
                     "" => over(AWS).or(inner.credentials.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                Box::new(S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?)
+                let s3 = S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?;
+                let host = if endpoint.is_empty() { AWS } else { endpoint };
+                Box::new(if is_own(host) { s3.at_amazon() } else { s3 })
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -135,7 +147,8 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Box::new(Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?)
+                let azure = Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?;
+                Box::new(if is_own(endpoint) { azure.at_azure() } else { azure })
             }
             _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.credentials.google.clone())),
         };
@@ -161,9 +174,12 @@ mod tests {
     #[test]
     fn an_override_names_a_host_and_a_url() {
         let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
-        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into() }));
+        assert_eq!(
+            parsed,
+            Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into(), is_own: false })
+        );
         let regional: Result<Override, String> = "s3.eu-west-1.amazonaws.com=http://h".parse();
-        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into() }));
+        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into(), is_own: false }));
         for text in [
             "minio:9000",
             "=http://h",

@@ -442,8 +442,8 @@ impl Api for Gcs {
         !key.is_empty() && !is_dots(key)
     }
 
-    fn lists_all_facts(&self) -> bool {
-        true
+    fn lists_all_facts<'a>(&'a self, _connection: &'a Connection) -> BoxFuture<'a, bool> {
+        async { true }.boxed()
     }
 
     /// Google heeds them, and another endpoint is an emulator, without credentials and with nothing of value.

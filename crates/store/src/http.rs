@@ -68,11 +68,12 @@ pub(crate) struct Request {
     pub url: String,
     pub query: Vec<(&'static str, String)>,
     pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), query: Vec::new(), headers: Vec::new() }
+        Self { method, url: url.into(), query: Vec::new(), headers: Vec::new(), body: Vec::new() }
     }
 
     pub fn query(mut self, name: &'static str, value: &str) -> Self {
@@ -82,6 +83,11 @@ impl Request {
 
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -241,8 +247,13 @@ impl HttpClient {
         Ok(Streamed { status, headers: response.headers().clone(), response, _turn: turn })
     }
 
+    /// Sends fewer requests at a time, because the storage asks for that.
+    pub fn slow_down(&self) {
+        self.throttle.slow_down();
+    }
+
     async fn send_now(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {
-        if matches!(request.method, Method::POST | Method::PUT) {
+        if request.body.is_empty() && matches!(request.method, Method::POST | Method::PUT) {
             signed.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }
         let failed = |error: reqwest::Error| innermost(&error.without_url());

@@ -4,6 +4,7 @@ pub mod api;
 pub mod azure;
 pub mod batch_lookup;
 pub mod bucket_client;
+mod bulk_delete;
 pub mod cloud;
 mod download;
 pub mod gcs;

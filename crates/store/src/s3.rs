@@ -1,10 +1,11 @@
 //! The S3 API, of AWS and of S3-compatible servers. object_store signs the requests; its own listings leave out storage
 //! classes and keys that are no paths.
 
+mod bulk;
 pub mod credentials;
 mod listing;
 
-use crate::api::{Answer, Api, Connection};
+use crate::api::{Answer, Api, Bulk, Connection, KeyAnswer};
 use crate::http::{Request, Response, encoded};
 use crate::listing::{ListKind, Page, Range, Trail};
 use crate::parse::{header_time, time, xml};
@@ -13,7 +14,7 @@ use crate::s3::listing::{
     Trace, Version, VersionPage, class, pin, read_live, read_versions, split_token, tag, trace,
 };
 use crate::signing::{sendable, signable};
-use crate::types::{BucketFacts, Restored, StoreError, innermost};
+use crate::types::{BucketFacts, Pinned, Restored, StoreError, innermost};
 use argo_gc_core::model::bucket::{Bucket, host, is_amazon_s3};
 use argo_gc_core::model::object::ObjectFacts;
 use futures::FutureExt;
@@ -23,6 +24,7 @@ use object_store::ClientOptions;
 use object_store::aws::{AwsAuthorizer, resolve_bucket_region};
 use reqwest::Method;
 use serde::Deserialize;
+use std::collections::HashMap;
 use tokio::sync::OnceCell;
 
 /// The region where none is known; S3-compatible servers accept it.
@@ -43,6 +45,18 @@ pub(crate) struct S3 {
     credentials: AwsChain,
     /// Set once the bucket is known to exist.
     exists: OnceCell<()>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Versioning {
+    status: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ObjectLock {
+    object_lock_enabled: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -99,6 +113,11 @@ impl S3 {
         Ok(Self { url, region, is_amazon, credentials, exists: OnceCell::new() })
     }
 
+    /// The same bucket, at a server which is as good as Amazon's.
+    pub fn at_amazon(self) -> Self {
+        Self { is_amazon: true, ..self }
+    }
+
     fn object_url(&self, key: &str) -> String {
         format!("{}/{}", self.url, encoded(key, true))
     }
@@ -141,15 +160,14 @@ impl S3 {
         }
     }
 
+    /// Asks for a setting of the bucket.
+    async fn setting(&self, connection: &Connection, name: &'static str) -> Result<Response, StoreError> {
+        connection.send(Request::new(Method::GET, format!("{}/", self.url)).query(name, "")).await
+    }
+
     async fn settings(&self, connection: &Connection) -> Result<BucketFacts, StoreError> {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "PascalCase", default)]
-        struct Versioning {
-            status: String,
-        }
         let bucket = connection.bucket();
-        let request = Request::new(Method::GET, format!("{}/", self.url)).query("versioning", "");
-        let answer = connection.send(request).await?;
+        let answer = self.setting(connection, "versioning").await?;
         match connection.meaning(&answer) {
             Answer::Yes => {
                 let Versioning { status } =
@@ -159,6 +177,27 @@ impl S3 {
             Answer::NoBucket => Err(StoreError::NoBucket(bucket.clone())),
             // A purge does not need the permission s3:GetBucketVersioning.
             _ => Ok(BucketFacts::unread(bucket, connection.message(&answer))),
+        }
+    }
+
+    /// True if objects of the bucket can have holds and retentions; none if that can't be told. A bucket that was never
+    /// versioned has no object lock.
+    async fn has_object_lock(&self, connection: &Connection) -> Option<bool> {
+        let answer = self.setting(connection, "versioning").await.ok()?;
+        let is_answer = String::from_utf8_lossy(&answer.body).contains("<VersioningConfiguration");
+        if connection.meaning(&answer) == Answer::Yes && is_answer {
+            let Versioning { status } = xml(&answer.body).ok()?;
+            if status.is_empty() {
+                return Some(false);
+            }
+        }
+        let answer = self.setting(connection, "object-lock").await.ok()?;
+        match connection.meaning(&answer) {
+            Answer::Yes => {
+                let ObjectLock { object_lock_enabled } = xml(&answer.body).ok()?;
+                (object_lock_enabled == "Enabled").then_some(true)
+            }
+            _ => (error(&answer).code == "ObjectLockConfigurationNotFoundError").then_some(false),
         }
     }
 
@@ -382,10 +421,49 @@ impl Api for S3 {
         self.verify_absent(connection, key, answer).boxed()
     }
 
-    /// MinIO and others ignore if-match. Amazon heeds it, but an ETag does not tell what was written again with the same
-    /// content; the time of the object does.
+    /// MinIO and others ignore if-match.
     fn may_ignore_pins(&self) -> bool {
+        !self.is_amazon
+    }
+
+    /// An ETag does not tell what was written again with the same content; the time of the object does.
+    fn looks_before(&self) -> bool {
         true
+    }
+
+    /// A listing shows no holds. Amazon lets a held object be hidden by a delete marker, so there it must be certain that
+    /// nothing can be held. At other servers each object is asked for just before its delete, which shows its holds.
+    fn lists_all_facts<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, bool> {
+        async {
+            match self.has_object_lock(connection).await {
+                Some(has) => !has,
+                None => !self.is_amazon,
+            }
+        }
+        .boxed()
+    }
+
+    fn together(&self) -> usize {
+        bulk::MOST
+    }
+
+    /// MinIO and others ignore the ETags.
+    fn bulk(&self) -> Option<&dyn Bulk> {
+        self.is_amazon.then_some(self as &dyn Bulk)
+    }
+}
+
+impl Bulk for S3 {
+    fn fits(&self, object: &Pinned<'_>) -> bool {
+        self.is_addressable(object.key) && bulk::fits(object)
+    }
+
+    fn request(&self, objects: &[Pinned<'_>]) -> Request {
+        bulk::request(&self.url, objects)
+    }
+
+    fn read(&self, answer: &Response) -> Result<HashMap<String, KeyAnswer>, String> {
+        bulk::read(answer)
     }
 }
 

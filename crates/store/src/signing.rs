@@ -8,13 +8,16 @@ pub(crate) fn signable(request: &Request) -> Result<object_store::client::HttpRe
     for (name, value) in &request.headers {
         signable = signable.header(*name, value);
     }
-    signable.body(object_store::client::HttpRequestBody::empty()).map_err(|error| error.to_string())
+    signable.body(request.body.clone().into()).map_err(|error| error.to_string())
 }
 
 /// Converts a signed request to the type that is sent.
 pub(crate) fn sendable(signed: object_store::client::HttpRequest) -> Result<reqwest::Request, String> {
-    let (parts, _) = signed.into_parts();
+    let (parts, body) = signed.into_parts();
     let mut request = reqwest::Request::new(parts.method, address(&parts.uri.to_string())?);
     *request.headers_mut() = parts.headers;
+    if let Some(body) = body.as_bytes().filter(|body| !body.is_empty()) {
+        *request.body_mut() = Some(body.clone().into());
+    }
     Ok(request)
 }

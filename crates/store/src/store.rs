@@ -1,11 +1,14 @@
 //! The storage of a run: the clouds, or local directories in their place.
 
 use crate::batch_lookup::{AT_A_TIME, gather, look};
+use crate::bulk_delete;
 use crate::cloud::Cloud;
 use crate::download::download;
 use crate::listing::ListKind;
 use crate::local::LocalBuckets;
-use crate::types::{BucketFacts, Depth, Gate, Outcome, Place, Reach, Restored, StoreError};
+use crate::types::{
+    BucketFacts, Deletion, Depth, Gates, Outcome, Pinned, Place, Reach, Restored, StoreError,
+};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::{BoxStream, StreamExt};
@@ -76,7 +79,7 @@ impl Store {
             Self::Local(_) => None,
         };
         match client {
-            Some(client) if depth == Depth::Listed || client.lists_all_facts() => {
+            Some(client) if depth == Depth::Listed || client.lists_all_facts().await => {
                 look(client.connection(), ListKind::Live, places, most).await
             }
             _ => {
@@ -147,17 +150,39 @@ impl Store {
 
     /// Deletes the object only if it still has this pin.
     pub async fn delete(&self, bucket: &Bucket, key: &str, pin: &str) -> Outcome {
-        self.delete_if(bucket, key, pin, &|| true).await
+        let deleted = self.delete_together(bucket, &[Pinned { key, pin }], &|_| true).await.pop();
+        deleted.map_or(Outcome::Withheld, |deletion| deletion.outcome)
     }
 
-    /// Works like [`Self::delete`], and asks the gate right before each request is sent.
-    pub async fn delete_if(&self, bucket: &Bucket, key: &str, pin: &str, gate: Gate<'_>) -> Outcome {
+    /// Deletes each object only if it still has its pin, with as few requests as will do. Right before each request is
+    /// sent, the gates of its objects are asked. What became of the objects is in their order.
+    pub async fn delete_together(
+        &self,
+        bucket: &Bucket,
+        objects: &[Pinned<'_>],
+        gates: Gates<'_>,
+    ) -> Vec<Deletion> {
+        let all = |outcome: Outcome| Deletion { outcome, listed: false };
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(client) => client.delete(key, pin, gate).await,
-                Err(error) => Outcome::Failed(error.to_string()),
+                Ok(client) => bulk_delete::delete(&client, objects, gates).await,
+                Err(error) => objects.iter().map(|_| all(Outcome::Failed(error.to_string()))).collect(),
             },
-            Self::Local(local) => local.delete(bucket, key, pin, gate).await,
+            Self::Local(local) => {
+                let mut deleted = Vec::with_capacity(objects.len());
+                for (at, Pinned { key, pin }) in objects.iter().enumerate() {
+                    deleted.push(all(local.delete(bucket, key, pin, &|| gates(at)).await));
+                }
+                deleted
+            }
+        }
+    }
+
+    /// Objects of a bucket that [`Self::delete_together`] should get at once, if there are so many.
+    pub async fn together(&self, bucket: &Bucket) -> usize {
+        match self {
+            Self::Cloud(cloud) => cloud.open(bucket).await.map_or(1, |client| client.together()),
+            Self::Local(_) => 1,
         }
     }
 

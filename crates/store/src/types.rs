@@ -16,6 +16,8 @@ pub struct Place<'a> {
 pub enum Reach {
     /// The object with the key.
     Key,
+    /// The object with the key, which a listing has shown: one that leaves it out now shows that it is gone.
+    Listed,
     /// The object with the key, and all objects below `key/`.
     Directory,
     /// All objects whose keys begin with the key.
@@ -89,6 +91,24 @@ pub enum Outcome {
 
 /// Says, when the turn of a delete has come, whether it may still be sent.
 pub type Gate<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
+/// The gates of many deletes: each is asked for by the number of its object.
+pub type Gates<'a> = &'a (dyn Fn(usize) -> bool + Send + Sync);
+
+/// An object to delete, if it still has the pin.
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned<'a> {
+    pub key: &'a str,
+    pub pin: &'a str,
+}
+
+/// What became of one of many deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    pub outcome: Outcome,
+    /// A listing showed the object just before, so one that leaves it out shows that it is gone ([`Reach::Listed`]).
+    pub listed: bool,
+}
 
 impl Outcome {
     /// True if the planned generation no longer exists.
