@@ -271,7 +271,7 @@ impl Arguments {
         };
         match self.yaml {
             true => write_yaml(&mut streams.out, &diagnosis)?,
-            false => write(&mut streams.out, &diagnosis, self.output)?,
+            false => write(&mut streams.out, streams.width, &diagnosis, self.output)?,
         }
         streams.out.flush()?;
         tell_controllers(&context.controllers, streams);

@@ -132,7 +132,7 @@ impl Arguments {
         }
         let listing =
             show::Listing { now, found: &found, unread: &records.unread, offered: refusal.is_none() };
-        show::write(&mut streams.out, self.output, &listing)?;
+        show::write(&mut streams.out, streams.width, self.output, &listing)?;
         streams.out.flush()?;
         if let Some(refusal) = refusal {
             streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));

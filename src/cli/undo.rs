@@ -125,7 +125,7 @@ impl Arguments {
         if journals.is_empty() {
             streams.say(escape(&format!("No journals in {}.", Path::display(&folder))));
         }
-        show::journals(&mut streams.out, self.output, &journals)?;
+        show::journals(&mut streams.out, streams.width, self.output, &journals)?;
         Ok(exit::DONE)
     }
 }

@@ -33,6 +33,7 @@ mod lint_context;
 mod live;
 mod lookup;
 mod manifest;
+mod narrow;
 mod newcomer;
 mod odd_servers;
 mod orphan_shapes;
