@@ -198,7 +198,7 @@ mod tests {
         );
         assert_eq!(
             at(40),
-            "\nWORKFLOW     LOCATION                AGE\ntrain-x7k2p  gs://bucke…2p/model.tgz  3d\n"
+            "\nWORKFLOW     LOCATION                AGE\ntrain-x7k2p  gs://bucket…/model.tgz  3d\n"
         );
         assert_eq!(at(20), "\nWORKFLOW     AGE\ntrain-x7k2p  3d\n");
         assert_eq!(at(13), "\nWORKFLOW  AGE\ntrai…k2p  3d\n");

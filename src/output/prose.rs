@@ -88,7 +88,7 @@ mod tests {
     fn a_long_line_goes_on_below_its_text() {
         assert_eq!(broken("short\n", 10), "short\n");
         assert_eq!(broken("  one two three\n", 10), "  one two\n  three\n");
-        assert_eq!(broken("  because  it is not so\n", 18), "  because  it is\n         not so\n");
+        assert_eq!(broken("  because  it is not so\n", 18), "  because  it is\n           not so\n");
         for command in ["  kubectl argo-gc inspect", "  more   kubectl argo-gc inspect"] {
             assert_eq!(broken(&format!("{command}\n"), 10), format!("{command}\n"));
         }
