@@ -100,7 +100,12 @@ mod tests {
     fn what_is_written_in_parts_is_one_line() {
         let mut out = Vec::new();
         let mut prose = Prose::new(&mut out, Some(8));
-        assert!(write!(prose, "one {}", "two").and_then(|()| writeln!(prose, " three")).is_ok());
+        assert!(
+            write!(prose, "one t")
+                .and_then(|()| write!(prose, "wo"))
+                .and_then(|()| writeln!(prose, " three"))
+                .is_ok()
+        );
         assert!(write!(prose, "end").and_then(|()| prose.flush()).is_ok());
         assert_eq!(String::from_utf8_lossy(&out), "one two\nthree\nend");
     }
