@@ -40,6 +40,7 @@ mod orphan_shapes;
 mod orphans;
 mod other_clusters;
 mod package;
+mod pictures;
 mod plans;
 mod purge;
 mod real_argo;

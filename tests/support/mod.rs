@@ -28,6 +28,7 @@ pub mod real_argo;
 pub mod rooms;
 mod server;
 pub mod session;
+pub mod svg;
 pub use server::free_port;
 pub mod stub;
 
