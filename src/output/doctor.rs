@@ -233,12 +233,12 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
             line(out, "replicas", "0: it does not run")?;
         }
         if !controller.lacks.is_empty() {
-            line(out, "rights", &format!("lacks: {}", controller.lacks.join(", ")))?;
+            line(out, "permissions", &format!("lacks: {}", controller.lacks.join(", ")))?;
         }
         if controller.owns_gc_pods == Answer::No {
             line(
                 out,
-                "rights",
+                "permissions",
                 "lacks: update workflowartifactgctasks/finalizers; without it GC pods are refused where \
                  OwnerReferencesPermissionEnforcement is on, as on OpenShift",
             )?;

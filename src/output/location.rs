@@ -100,7 +100,7 @@ fn text(
         let names = escape(&names.join(", ")).into_owned();
         writeln!(
             out,
-            "\nWhether these read it can't be told, because they read keys made of parameters: {names}"
+            "\nWhether these read it is unknown, because they read keys made of parameters: {names}"
         )?;
     }
     if !namesakes.is_empty() {
@@ -189,7 +189,7 @@ fn unselected(why: Unselected) -> &'static str {
         Unselected::Name => "its name is none of those given",
         Unselected::Namespace => "it is in another namespace",
         Unselected::Phase => "its phase is not asked for (--status)",
-        Unselected::Age => "it has not ended, or not long enough ago (--older)",
+        Unselected::Age => "it has not ended, or not in the time asked for (--older, --newer)",
         Unselected::Prefix => "its name begins differently (--prefix)",
         Unselected::InstanceId => "it is another controller's (--instanceid)",
         Unselected::Labels => "its labels do not match (-l)",

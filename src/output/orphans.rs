@@ -16,7 +16,7 @@ use std::io;
 use std::io::Write;
 
 /// What no record can tell of a workflow that is gone.
-pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) can't be told \
+pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) is unknown \
                                    once it is gone.";
 
 /// The number of folders with foreign objects that are named.

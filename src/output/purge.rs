@@ -200,10 +200,10 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
     write!(out, "\nDeleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
     match (now, later) {
         (_, 0) => writeln!(out, ", verified")?,
-        (0, _) => writeln!(out, ", verified; billed until the bucket lets go of them")?,
+        (0, _) => writeln!(out, ", verified; billed until the bucket removes them for good")?,
         _ => writeln!(
             out,
-            ", verified; {} freed now, {} when the bucket lets go of them",
+            ", verified; {} freed now, {} when the bucket removes them for good",
             size(now),
             size(later)
         )?,
