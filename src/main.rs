@@ -56,7 +56,8 @@ fn main() -> ExitCode {
             let level = if level < 6 { "debug" } else { "trace" };
             let _ = filter.reload(EnvFilter::new(format!("off,argo_gc={level}")));
         }),
-        width: terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)),
+        width: width(stdout()),
+        err_width: width(stderr()),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
     };
@@ -74,6 +75,17 @@ fn main() -> ExitCode {
     // A read that hangs must not keep the process.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// The number of columns, if it is a terminal.
+#[cfg(unix)]
+fn width(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(windows)]
+fn width(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
 /// Waits for the interrupt that ends the process: the first, or the second where the first only asks.

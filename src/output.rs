@@ -4,6 +4,7 @@
 
 pub mod age;
 pub mod columns;
+pub mod csv;
 pub mod diff;
 pub mod doctor;
 pub mod document;
@@ -20,9 +21,11 @@ pub mod markdown;
 pub mod name;
 pub mod next;
 pub mod orphans;
+pub mod plan_table;
 pub mod prices;
 pub mod printer;
 pub mod prometheus;
+pub mod prose;
 pub mod protections;
 pub mod purge;
 pub mod reasons_page;
@@ -51,6 +54,8 @@ pub enum Format {
     Wide,
     Json,
     Yaml,
+    /// A line per artifact, for spreadsheets.
+    Csv,
     /// The workflows' names.
     Name,
     Markdown,
@@ -75,6 +80,7 @@ impl Format {
             Self::Wide => Box::new(table::Table::per_artifact()),
             Self::Json => Box::new(json::Json::default()),
             Self::Yaml => Box::new(yaml::Yaml::default()),
+            Self::Csv => Box::new(csv::Csv::default()),
             Self::Name => Box::new(name::Names),
             Self::Markdown => Box::new(markdown::Markdown::default()),
             Self::Tree => Box::new(tree::Tree::default()),

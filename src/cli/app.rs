@@ -36,6 +36,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         Verb::Explain(arguments) => arguments.run(streams, now).await,
         Verb::Manifest(arguments) => arguments.run(streams, |line| parse(line).map(drop)),
         Verb::Completion(arguments) => arguments.run(streams),
+        Verb::Version => version(streams),
         Verb::Man(arguments) => arguments.run(command()),
         Verb::Shards(arguments) => arguments.run(streams),
     };
@@ -54,6 +55,11 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
             error.exit_code()
         }
     }
+}
+
+fn version(streams: &mut Streams) -> Result<u8, Error> {
+    write!(streams.out, "{}", command().render_version())?;
+    Ok(exit::DONE)
 }
 
 /// Prints help and version on standard output, and usage errors on standard error.

@@ -4,6 +4,7 @@ use crate::cli::streams::Streams;
 use crate::error::{Error, exit};
 use crate::files::lint_report::ParsedReport;
 use crate::files::{inspection, lint_report};
+use crate::output::columns::Layout;
 use crate::output::diff::{DiffFormat, write};
 use crate::output::doubts::doubts;
 use crate::output::lint_diff;
@@ -90,9 +91,13 @@ impl Arguments {
         for doubt in doubts(&old, &new, [&names[0], &names[1]]) {
             streams.say(format!("Warning: {doubt}"));
         }
-        write(&mut streams.out, self.output, self.no_headers, &diff, &old, &new)?;
+        write(&mut streams.out, self.output, self.layout(streams.width), &diff, &old, &new)?;
         let found = self.fail_on.iter().any(|change| diff.has(change.kind()));
         Ok(if found { exit::FOUND } else { exit::DONE })
+    }
+
+    fn layout(&self, width: Option<usize>) -> Layout {
+        Layout { width, headers: !self.no_headers }
     }
 
     /// Compares two lint reports.
@@ -104,7 +109,8 @@ impl Arguments {
                 old.argo_version, new.argo_version
             ));
         }
-        lint_diff::write(&mut streams.out, self.output, self.no_headers, &diff, [&old.source, &new.source])?;
+        let layout = self.layout(streams.width);
+        lint_diff::write(&mut streams.out, self.output, layout, &diff, [&old.source, &new.source])?;
         let found = self
             .fail_on
             .iter()

@@ -5,7 +5,7 @@ use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::phase;
+use crate::cli::values::{phase, workflow_name};
 use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::cluster::accounts::MAX_ACCOUNTS;
 use crate::cluster::client::Cluster;
@@ -57,7 +57,7 @@ Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage;
 130 interrupted.")]
 pub(crate) struct Arguments {
     /// Workflows by name [default: all].
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = workflow_name)]
     names: Vec<String>,
     #[command(flatten)]
     scope: ScopeFlags,
@@ -272,7 +272,7 @@ impl Arguments {
         };
         match self.yaml {
             true => write_yaml(&mut streams.out, &diagnosis)?,
-            false => write(&mut streams.out, &diagnosis, self.output)?,
+            false => write(&mut streams.out, streams.width, &diagnosis, self.output)?,
         }
         streams.out.flush()?;
         tell_controllers(&context.controllers, streams);

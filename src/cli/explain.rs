@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         if self.list {
-            explain_list(&mut streams.out)?;
+            explain_list(&mut streams.out, streams.width)?;
             return Ok(exit::DONE);
         }
         if let Some(place) = self.words.iter().find(|word| word.contains("://")) {
@@ -73,7 +73,7 @@ impl Arguments {
         for (reason, words) in meanings {
             if let Some(reason) = reason {
                 apart(streams)?;
-                explain(&mut streams.out, reason)?;
+                explain(&mut streams.out, streams.width, reason)?;
             }
             for word in words {
                 apart(streams)?;

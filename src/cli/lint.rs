@@ -10,6 +10,7 @@ use crate::cli::warnings::warn_of_gaps;
 use crate::cli::words;
 use crate::error::{Error, exit};
 use crate::files::lint_report;
+use crate::output::columns::Layout;
 use crate::output::escape::escape;
 use crate::output::lint::{LintFormat, write};
 use crate::output::text::plural;
@@ -145,7 +146,8 @@ impl Arguments {
             findings,
             gaps: gaps.iter().chain(&notes).cloned().collect(),
         };
-        write(&mut *streams.out, self.output, !self.no_headers, &report)?;
+        let layout = Layout { width: streams.width, headers: !self.no_headers };
+        write(&mut *streams.out, self.output, layout, &report)?;
         streams.out.flush()?;
         warn_of_gaps(&gaps, streams);
         if let Some(text) = known {

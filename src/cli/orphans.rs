@@ -45,7 +45,7 @@ use std::time::Duration;
 /// Only keys with the shape of a key format are orphans: Argo's default below the prefix, the formats of the controllers'
 /// repositories, those of --key-format, and uploads of Argo's UI. The key must name its workflow, and no workflow of that
 /// name or UID may exist. Everything else is foreign: it is counted, and never offered. Whether a workflow kept its
-/// objects on purpose (strategy Never, a pin) can't be told once it is gone.
+/// objects on purpose (strategy Never, a pin) is unknown once it is gone.
 ///
 /// Argo's default key holds neither cluster nor namespace, so objects of another cluster look like orphans here.
 /// Nothing is offered for deletion unless every source of references was read and --exclusive says that no cluster but
@@ -128,7 +128,7 @@ impl Arguments {
             inventory: inventory.as_ref().map(report),
             gaps: &gaps,
         };
-        show::write(&mut streams.out, self.output, &listing)?;
+        show::write(&mut streams.out, streams.width, self.output, &listing)?;
         streams.out.flush()?;
         if let Some(refusal) = refusal {
             streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));

@@ -10,7 +10,7 @@ pub mod heeded;
 pub mod plan_flags;
 pub mod summary_flag;
 
-use crate::cli::purge::arguments::{Arguments, Shard};
+use crate::cli::purge::arguments::{Arguments, DryRun, Shard};
 use crate::cli::streams::Streams;
 use crate::error::Error;
 use crate::output::summary::{Ended, line};
@@ -40,9 +40,17 @@ impl Arguments {
             ));
         }
         let retention = self.what.retention(streams)?;
-        match self.what.from.files.is_empty() {
+        let ended = match self.what.from.files.is_empty() {
             true => from_cluster::run(self, retention, streams, now).await,
             false => from_files::run(self, retention, streams, now).await,
+        };
+        // kubectl's flag takes its value in this way only, so that a word after it is a name.
+        let stray = self.names.iter().find(|name| matches!(name.as_str(), "client" | "server" | "none"));
+        match (stray, self.dry_run) {
+            (Some(word), DryRun::Client) => ended.map_err(|error| {
+                error.hint(format!("\"{word}\" was taken for a workflow's name; write --dry-run={word}"))
+            }),
+            _ => ended,
         }
     }
 }

@@ -15,6 +15,9 @@ pub(crate) struct SelectFlags {
     #[arg(long, alias = "older-than", value_parser = duration::parse, value_name = "DURATION",
           help_heading = "Selection")]
     older: Option<Duration>,
+    /// Only workflows that finished within this time, such as 90m, 12h, 7d or 2w.
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION", help_heading = "Selection")]
+    newer: Option<Duration>,
     /// Only workflows of the controller with this instance ID.
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     instanceid: Option<String>,
@@ -31,7 +34,7 @@ pub(crate) struct ReasonFlags {
 impl SelectFlags {
     /// Whether any of the flags leaves workflows out.
     pub fn is_filter(&self) -> bool {
-        self.older.is_some() || self.instanceid.is_some()
+        self.older.is_some() || self.newer.is_some() || self.instanceid.is_some()
     }
 
     /// Makes a selection of these flags, and of names and phases.
@@ -42,6 +45,7 @@ impl SelectFlags {
             phases,
             // An age beyond the range of time selects nothing. It must not be taken for no limit.
             finished_before: self.older.map(|older| now.checked_sub(older).unwrap_or(Timestamp::MIN)),
+            finished_after: self.newer.and_then(|newer| now.checked_sub(newer).ok()),
             prefix: None,
             instance_id: self.instanceid.clone(),
         }
@@ -67,7 +71,8 @@ mod tests {
         }))
         .unwrap();
         let takes = |older: &str| {
-            let flags = SelectFlags { older: Some(duration::parse(older).unwrap()), instanceid: None };
+            let older = Some(duration::parse(older).unwrap());
+            let flags = SelectFlags { older, newer: None, instanceid: None };
             let now = "2026-11-20T12:00:00Z".parse().unwrap();
             flags.selection(Vec::new(), Vec::new(), now).takes(&workflow)
         };

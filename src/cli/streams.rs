@@ -1,6 +1,8 @@
 //! The streams of the process that the verbs use.
 
 use crate::interrupt::Stop;
+use crate::output::escape::escape;
+use crate::output::prose::Prose;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -12,8 +14,10 @@ pub struct Streams {
     pub out_is_terminal: bool,
     pub err_is_terminal: bool,
     pub in_is_terminal: bool,
-    /// The number of columns of the terminal.
+    /// The number of columns of the terminal that shows standard output; none if it goes elsewhere.
     pub width: Option<usize>,
+    /// The same for standard error.
+    pub err_width: Option<usize>,
     /// Whether `NO_COLOR` or `TERM=dumb` is set.
     pub no_color: bool,
     /// The process reports interrupts here.
@@ -26,8 +30,9 @@ impl Streams {
     /// Prints lines on standard error with control characters escaped. Errors are ignored, because there is nowhere to
     /// report them.
     pub(crate) fn say(&mut self, text: impl std::fmt::Display) {
+        let mut err = Prose::new(&mut self.err, self.err_width);
         for line in text.to_string().lines() {
-            let _ = writeln!(self.err, "{}", crate::output::escape::escape(line));
+            let _ = writeln!(err, "{}", escape(line));
         }
     }
 }

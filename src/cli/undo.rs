@@ -125,7 +125,7 @@ impl Arguments {
         if journals.is_empty() {
             streams.say(escape(&format!("No journals in {}.", Path::display(&folder))));
         }
-        show::journals(&mut streams.out, self.output, &journals)?;
+        show::journals(&mut streams.out, streams.width, self.output, &journals)?;
         Ok(exit::DONE)
     }
 }
@@ -165,7 +165,7 @@ async fn taken_back(
             Err(error) => error.brief().to_owned(),
         };
         left += 1;
-        streams.say(escape(&format!("Warning: {name}: what came back stays recorded as deleted: {why}")));
+        streams.say(escape(&format!("Warning: {name}: what came back is still recorded as deleted: {why}")));
     }
     if artifacts > 0 {
         writeln!(streams.out, "{} no longer recorded as deleted", are(artifacts))?;

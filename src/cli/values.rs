@@ -91,6 +91,28 @@ impl TypedValueParser for AcceptedParser {
     }
 }
 
+/// Parses the name of a workflow, as `kubectl -o name` and `argo -o name` write it too.
+pub(crate) fn workflow_name(text: &str) -> Result<String, String> {
+    let (kind, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let known = ["", "wf", "workflow", "workflows", "workflow.argoproj.io", "workflows.argoproj.io"];
+    match (known.contains(&kind), name.is_empty()) {
+        (_, true) => Err("it is empty".to_owned()),
+        (true, false) => Ok(name.to_owned()),
+        (false, false) => Err(format!("{kind:?} is no kind of workflow; -n sets the namespace")),
+    }
+}
+
+/// Parses the name of a bucket, with or without its scheme.
+pub(crate) fn bucket_name(text: &str) -> Result<String, String> {
+    if !text.contains("://") {
+        return not_blank(text);
+    }
+    match repository(text)? {
+        (bucket, prefix) if prefix.trim_matches('/').is_empty() => Ok(bucket.name().to_owned()),
+        _ => Err("a bucket is chosen as a whole, without a prefix".to_owned()),
+    }
+}
+
 /// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
 /// Parses the name of a namespace, which becomes part of a path.
 pub(crate) fn namespace(text: &str) -> Result<String, String> {

@@ -1,20 +1,39 @@
-//! The one table writer: columns three spaces apart, without borders.
+//! The one table writer: columns three spaces apart, without borders, and no wider than the terminal.
 
+use anstyle::Style;
 use std::io;
 use std::io::Write;
 use tabled::grid::util::string::get_text_width;
+
+/// The space between columns, and the least of it where the terminal is narrow.
+const GAP: usize = 3;
+const NARROW: usize = 2;
+
+/// The narrowest that an elastic column is worth to be shown, and the narrowest that any column is shortened to.
+const ELASTIC: usize = 12;
+const LEAST: usize = 4;
+
+/// How a table is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Columns of the terminal, if there is one.
+    pub width: Option<usize>,
+    /// Whether there is a headline, and names above the columns.
+    pub headers: bool,
+}
 
 /// The columns of a table: their names, and their widths once all rows were measured.
 pub(crate) struct Columns<'c> {
     names: &'c [&'c str],
     widths: Vec<usize>,
+    gap: usize,
     pub(crate) rows: u64,
 }
 
 impl<'c> Columns<'c> {
     /// A table whose rows come one by one. Without names it has no header, and takes its columns from the rows.
     pub(crate) fn new(names: &'c [&'c str]) -> Self {
-        Self { names, widths: names.iter().map(|name| get_text_width(name)).collect(), rows: 0 }
+        Self { names, widths: names.iter().map(|name| get_text_width(name)).collect(), gap: GAP, rows: 0 }
     }
 
     /// A table whose rows are known.
@@ -26,9 +45,51 @@ impl<'c> Columns<'c> {
 
     pub(crate) fn measure(&mut self, row: &[String]) {
         self.rows += 1;
-        // A row may have a remark behind the last column that has a name.
         self.widths.resize(self.widths.len().max(row.len()), 0);
         self.widths.iter_mut().zip(row).for_each(|(width, cell)| *width = get_text_width(cell).max(*width));
+    }
+
+    /// Makes every line fit the terminal, if there is one, after all rows were measured.
+    ///
+    /// The elastic columns, the least important first, get what the others leave. Where that is too little to be read,
+    /// the first of them is left out. If the others are too wide by themselves, their widest cells are shortened.
+    pub(crate) fn fit(mut self, width: Option<usize>, elastic: &[&str]) -> Self {
+        let Some(width) = width.filter(|width| *width < self.total()) else { return self };
+        self.gap = NARROW;
+        let elastic: Vec<usize> =
+            elastic.iter().filter_map(|name| self.names.iter().position(|column| column == name)).collect();
+        let full = self.widths.clone();
+        for left_out in 0..=elastic.len() {
+            self.widths.clone_from(&full);
+            for at in &elastic[..left_out] {
+                self.widths[*at] = 0;
+            }
+            for at in &elastic[left_out..] {
+                let over = self.total().saturating_sub(width);
+                let least = self.widths[*at].min(ELASTIC);
+                self.widths[*at] = self.widths[*at].saturating_sub(over).max(least);
+            }
+            if self.total() <= width {
+                return self;
+            }
+        }
+        self.shorten_widest(width);
+        self
+    }
+
+    fn shorten_widest(&mut self, width: usize) {
+        while self.total() > width {
+            match self.widths.iter_mut().max() {
+                Some(widest) if *widest > LEAST => *widest -= 1,
+                _ => return,
+            }
+        }
+    }
+
+    /// The width of the longest line. A column without width is not shown.
+    fn total(&self) -> usize {
+        let shown = self.widths.iter().filter(|width| **width > 0);
+        shown.map(|width| width + self.gap).sum::<usize>().saturating_sub(self.gap)
     }
 
     /// Writes the names, if there are any.
@@ -37,28 +98,65 @@ impl<'c> Columns<'c> {
     }
 
     pub(crate) fn row(&self, out: &mut dyn Write, row: &[impl AsRef<str>]) -> io::Result<()> {
-        writeln!(out, "{}", self.line(row))
+        self.painted(out, row, None)
     }
 
-    /// A row without the end of its line.
-    pub(crate) fn line(&self, row: &[impl AsRef<str>]) -> String {
-        let mut line = String::new();
-        for (at, cell) in row.iter().map(AsRef::as_ref).enumerate() {
-            line.push_str(cell);
-            let width = self.widths.get(at).copied().unwrap_or_default();
-            line.extend(std::iter::repeat_n(' ', width.saturating_sub(get_text_width(cell)) + 3));
+    /// Writes a row, with one of its cells in a style.
+    pub(crate) fn painted(
+        &self,
+        out: &mut dyn Write,
+        row: &[impl AsRef<str>],
+        paint: Option<(usize, Style)>,
+    ) -> io::Result<()> {
+        // The spaces that are due before the next cell that is not empty: no line ends with any.
+        let mut due = 0;
+        for ((at, cell), width) in row.iter().map(AsRef::as_ref).enumerate().zip(&self.widths) {
+            if *width == 0 {
+                continue;
+            }
+            let cell = shorten(cell, *width);
+            if !cell.is_empty() {
+                write!(out, "{:due$}", "")?;
+                due = 0;
+                match paint.filter(|(painted, _)| *painted == at) {
+                    Some((_, style)) => write!(out, "{style}{cell}{style:#}")?,
+                    None => write!(out, "{cell}")?,
+                }
+            }
+            due += width - get_text_width(&cell).min(*width) + self.gap;
         }
-        line.truncate(line.trim_end().len());
-        line
+        writeln!(out)
     }
 }
 
+/// Shortens a text in the middle to a number of columns.
+fn shorten(text: &str, room: usize) -> String {
+    let width = get_text_width(text);
+    if width <= room {
+        return text.to_owned();
+    }
+    // The whole text without a part in its middle. The parts that remain are no wider than what is left beside the dots.
+    let head_room = room / 2;
+    let tail_room = room.saturating_sub(head_room + 1);
+    let head = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    let head = head.take_while(|end| get_text_width(&text[..*end]) <= head_room).last().unwrap_or(0);
+    let tail = text.char_indices().rev().map(|(at, _)| at);
+    let tail = tail.take_while(|start| get_text_width(&text[*start..]) <= tail_room).last();
+    format!("{}…{}", &text[..head], &text[tail.unwrap_or(text.len())..])
+}
+
 /// Writes a table below an empty line; writes nothing if there are no rows.
-pub(crate) fn table(out: &mut dyn Write, names: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub(crate) fn table(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    names: &[&str],
+    elastic: &[&str],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let columns = Columns::of(names, rows);
+    let columns = Columns::of(names, rows).fit(width, elastic);
     writeln!(out)?;
     columns.header(out)?;
     rows.iter().try_for_each(|row| columns.row(out, row))
@@ -67,12 +165,13 @@ pub(crate) fn table(out: &mut dyn Write, names: &[&str], rows: &[Vec<String>]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn written(names: &[&str], rows: &[&[&str]]) -> String {
+    fn written(width: Option<usize>, names: &[&str], elastic: &[&str], rows: &[&[&str]]) -> String {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
         let mut out = Vec::new();
-        let written = table(&mut out, names, &rows);
+        let written = table(&mut out, width, names, elastic, &rows);
         assert!(written.is_ok());
         String::from_utf8_lossy(&out).into_owned()
     }
@@ -81,9 +180,47 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows: &[&[&str]] = &[&["train", "1"], &["größe-模型", "12", "a remark"], &["", "3"]];
         assert_eq!(
-            written(&["NAME", "OBJECTS"], rows),
+            written(None, &["NAME", "OBJECTS"], &[], rows),
             "\nNAME         OBJECTS\ntrain        1\ngröße-模型   12        a remark\n             3\n"
         );
-        assert_eq!(written(&["NAME"], &[]), "");
+        assert_eq!(written(None, &["NAME"], &[], &[]), "");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_shorter_places_then_none_then_shorter_names() {
+        let names = &["WORKFLOW", "LOCATION", "AGE"];
+        let rows: &[&[&str]] = &[&["train-x7k2p", "gs://bucket/train-x7k2p/model.tgz", "3d"]];
+        let at = |width| written(Some(width), names, &["LOCATION"], rows);
+        assert_eq!(
+            at(53),
+            "\nWORKFLOW      LOCATION                            AGE\n\
+             train-x7k2p   gs://bucket/train-x7k2p/model.tgz   3d\n"
+        );
+        assert_eq!(
+            at(40),
+            "\nWORKFLOW     LOCATION                AGE\ntrain-x7k2p  gs://bucket…/model.tgz  3d\n"
+        );
+        assert_eq!(at(20), "\nWORKFLOW     AGE\ntrain-x7k2p  3d\n");
+        assert_eq!(at(13), "\nWORKFLOW  AGE\ntrai…k2p  3d\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_terminal(
+            width in 40usize..120,
+            rows in proptest::collection::vec(proptest::collection::vec("[a-zä模]{0,40}", 5), 1..5),
+        ) {
+            let names = ["NAMESPACE", "WORKFLOW", "REASON", "LOCATION", "AGE"];
+            let mut out = Vec::new();
+            prop_assert!(table(&mut out, Some(width), &names, &["LOCATION"], &rows).is_ok());
+            for line in String::from_utf8_lossy(&out).lines() {
+                prop_assert!(get_text_width(line) <= width && line.trim_end() == line, "{}", line);
+            }
+        }
+
+        #[test]
+        fn shortening_keeps_to_the_room(text in ".{0,60}", room in 3usize..40) {
+            prop_assert!(get_text_width(&shorten(&text, room)) <= room);
+        }
     }
 }

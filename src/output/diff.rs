@@ -1,9 +1,10 @@
 //! Two inspections compared: for people a row per workflow and change, for programs one per finding.
 
 use crate::error::Error;
-use crate::output::columns::Columns;
+use crate::output::columns::{Columns, Layout};
 use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::prose::Prose;
 use crate::output::text::{plural, size};
 use argo_gc_core::diff::document::Head;
 use argo_gc_core::diff::{Change, ChangeKind, Diff, State, Sum};
@@ -29,13 +30,13 @@ pub enum DiffFormat {
 pub fn write(
     out: &mut dyn Write,
     format: DiffFormat,
-    no_headers: bool,
+    layout: Layout,
     diff: &Diff,
     old: &Head,
     new: &Head,
 ) -> Result<(), Error> {
     if format == DiffFormat::Table {
-        return Ok(table(out, no_headers, diff, old)?);
+        return Ok(table(&mut Prose::new(out, layout.width), layout, diff, old)?);
     }
     let sums: BTreeMap<&str, Sum> = ChangeKind::ALL.map(|kind| (kind.as_str(), diff.sum(kind))).into();
     let mut summary = json!(sums);
@@ -51,8 +52,8 @@ pub fn write(
 }
 
 /// A row per workflow and change. Without headers the columns are as wide as with them.
-fn table(out: &mut dyn Write, no_headers: bool, diff: &Diff, old: &Head) -> io::Result<()> {
-    if !no_headers {
+fn table(out: &mut dyn Write, layout: Layout, diff: &Diff, old: &Head) -> io::Result<()> {
+    if layout.headers {
         writeln!(out, "{}", headline(diff, old))?;
     }
     let groups = groups(&diff.changes);
@@ -75,8 +76,8 @@ fn table(out: &mut dyn Write, no_headers: bool, diff: &Diff, old: &Head) -> io::
         row
     };
     let rows: Vec<Vec<String>> = groups.iter().map(row).collect();
-    let columns = Columns::of(&names, &rows);
-    if !no_headers && !rows.is_empty() {
+    let columns = Columns::of(&names, &rows).fit(layout.width, &["LOCATION"]);
+    if layout.headers && !rows.is_empty() {
         writeln!(out)?;
         columns.header(out)?;
     }

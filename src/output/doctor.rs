@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::output::columns::table;
 use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::prose::Prose;
 use crate::output::text::{or_none, plural};
 use argo_gc_core::doctor::account::AccountFacts;
 use argo_gc_core::doctor::facts::{ControllerFacts, RepositoryFacts};
@@ -55,9 +56,14 @@ impl Diagnosis<'_> {
 ///
 /// # Errors
 /// Writing failed.
-pub fn write(out: &mut dyn Write, diagnosis: &Diagnosis<'_>, format: Format) -> Result<(), Error> {
+pub fn write(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    diagnosis: &Diagnosis<'_>,
+    format: Format,
+) -> Result<(), Error> {
     match format {
-        Format::Text => Ok(text(out, diagnosis)?),
+        Format::Text => Ok(text(&mut Prose::new(out, width), width, diagnosis)?),
         format => {
             let summary = &diagnosis.inspection.summary;
             let head = json!({
@@ -97,7 +103,7 @@ pub fn write_yaml(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<
     Ok(())
 }
 
-fn text(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
+fn text(out: &mut dyn Write, width: Option<usize>, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     controllers(out, diagnosis)?;
     repositories(out, &diagnosis.repositories)?;
     let known = |account: &&AccountFacts| {
@@ -116,7 +122,7 @@ fn text(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
         row
     });
     let columns = ["NAMESPACE", "SERVICE ACCOUNT", "EXISTS", "LIST", "WATCH", "PATCH STATUS", "WORKFLOWS"];
-    table(out, &columns, &accounts.collect::<Vec<_>>())?;
+    table(out, width, &columns, &[], &accounts.collect::<Vec<_>>())?;
     if diagnosis.inspection.summary.workflows == 0 && diagnosis.causes.is_empty() {
         return Ok(());
     }
@@ -227,12 +233,12 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
             line(out, "replicas", "0: it does not run")?;
         }
         if !controller.lacks.is_empty() {
-            line(out, "rights", &format!("lacks: {}", controller.lacks.join(", ")))?;
+            line(out, "permissions", &format!("lacks: {}", controller.lacks.join(", ")))?;
         }
         if controller.owns_gc_pods == Answer::No {
             line(
                 out,
-                "rights",
+                "permissions",
                 "lacks: update workflowartifactgctasks/finalizers; without it GC pods are refused where \
                  OwnerReferencesPermissionEnforcement is on, as on OpenShift",
             )?;

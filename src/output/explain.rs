@@ -1,6 +1,6 @@
 //! The catalogue's entries for reading.
 
-use crate::output::columns::Columns;
+use crate::output::prose::Prose;
 use crate::output::words::Word;
 use argo_gc_core::reason::Reason;
 use std::io;
@@ -17,7 +17,8 @@ storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finali
 ///
 /// # Errors
 /// Writing failed.
-pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
+pub fn explain(out: &mut impl Write, width: Option<usize>, reason: Reason) -> io::Result<()> {
+    let out = &mut Prose::new(out, width);
     let entry = reason.entry();
     writeln!(out, "{}: {}\n", reason.code(), entry.title)?;
     writeln!(out, "{}\n", entry.why)?;
@@ -41,10 +42,14 @@ pub fn explain(out: &mut impl Write, reason: Reason) -> io::Result<()> {
 ///
 /// # Errors
 /// Writing failed.
-pub fn explain_list(out: &mut impl Write) -> io::Result<()> {
+pub fn explain_list(out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
     let reasons = Reason::ALL.iter().map(|reason| [reason.code(), "reason", reason.entry().title]);
     let words = Word::all().into_iter().map(|word| [word.as_str(), word.kind(), word.meaning()]);
-    let rows: Vec<Vec<String>> = reasons.chain(words).map(|row| row.map(str::to_owned).to_vec()).collect();
-    let columns = Columns::of(&[], &rows);
-    rows.iter().try_for_each(|row| columns.row(out, row))
+    let rows: Vec<[&str; 3]> = reasons.chain(words).collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let (word_width, kind_width) = (widest(0), widest(1));
+    let mut out = Prose::new(out, width);
+    rows.iter().try_for_each(|[word, kind, meaning]| {
+        writeln!(out, "{word:word_width$}   {kind:kind_width$}   {meaning}")
+    })
 }

@@ -11,7 +11,7 @@ use crate::output::html::map::Map;
 use crate::output::html::markup::{Number, Prose, ROWS, Text, begin_table, bytes, end_table, notice, number};
 use crate::output::html::since::{Compared, Since};
 use crate::output::prices::dollars;
-use crate::output::rows::{self, Row};
+use crate::output::rows::{self, Row, finalizer};
 use crate::output::text::{plural, size};
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
@@ -240,7 +240,7 @@ fn findings(out: &mut dyn Write, view: &View, rows: &[Row], left_out: &LeftOut, 
         ("Reason", false),
     ];
     columns.extend(view.checked.then_some(("Size", true)));
-    columns.extend([("Location", false), ("Age", true), ("Remark", false)]);
+    columns.extend([("Location", false), ("Age", true), ("Finalizer", false)]);
     begin_table(out, "list", "A row for each workflow and reason", &columns)?;
     for row in rows {
         let verdict = row.verdict.as_str();
@@ -267,7 +267,7 @@ fn findings(out: &mut dyn Write, view: &View, rows: &[Row], left_out: &LeftOut, 
             )?,
             None => number(out, None, &"unknown")?,
         }
-        writeln!(out, "<td>{}</td></tr>", Text(&row.remark))?;
+        writeln!(out, "<td>{}</td></tr>", Text(finalizer(row, true)))?;
     }
     end_table(out)
 }

@@ -3,10 +3,11 @@
 pub mod sarif;
 
 use crate::error::Error;
-use crate::output::columns::Columns;
+use crate::output::columns::{Columns, Layout};
 use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::markdown::table as markdown_table;
+use crate::output::prose::Prose;
 use crate::output::text::{or_none, plural};
 use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::types::Severity;
@@ -33,11 +34,11 @@ pub enum LintFormat {
 ///
 /// # Errors
 /// Writing failed; a closed pipe comes back as it is.
-pub fn write(out: &mut dyn Write, format: LintFormat, headers: bool, report: &Report) -> Result<(), Error> {
+pub fn write(out: &mut dyn Write, format: LintFormat, layout: Layout, report: &Report) -> Result<(), Error> {
     match format {
-        LintFormat::Table => table(out, headers, report)?,
+        LintFormat::Table => table(&mut Prose::new(out, layout.width), layout, report)?,
         LintFormat::Json | LintFormat::Yaml => documents(out, format == LintFormat::Yaml, report)?,
-        LintFormat::Markdown => markdown(out, headers, report)?,
+        LintFormat::Markdown => markdown(out, layout.headers, report)?,
         LintFormat::Sarif => sarif::write(out, report)?,
         LintFormat::Github => {
             report.findings.iter().try_for_each(|finding| writeln!(out, "{}", annotation(finding)))?;
@@ -59,20 +60,17 @@ fn headline(report: &Report) -> String {
     )
 }
 
-fn table(out: &mut dyn Write, headers: bool, report: &Report) -> io::Result<()> {
+fn table(out: &mut dyn Write, layout: Layout, report: &Report) -> io::Result<()> {
     if report.findings.is_empty() {
         return Ok(());
     }
-    let names: &[&str] = match headers {
-        true => &["PLACE", "SEVERITY", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "WHY"],
-        false => &[],
-    };
-    if headers {
-        writeln!(out, "{}\n", headline(report))?;
-    }
+    let names = ["PLACE", "SEVERITY", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "WHY"];
     let rows = rows(report);
-    let columns = Columns::of(names, &rows);
-    columns.header(out)?;
+    let columns = Columns::of(&names, &rows).fit(layout.width, &["WHY", "ARTIFACT", "TEMPLATE", "OBJECT"]);
+    if layout.headers {
+        writeln!(out, "{}\n", headline(report))?;
+        columns.header(out)?;
+    }
     rows.iter().try_for_each(|row| columns.row(out, row))
 }
 

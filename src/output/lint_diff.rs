@@ -1,10 +1,11 @@
 //! Two lint reports compared.
 
 use crate::error::Error;
-use crate::output::columns::Columns;
+use crate::output::columns::{Columns, Layout};
 use crate::output::diff::DiffFormat;
 use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::prose::Prose;
 use crate::output::text::{or_none, plural};
 use argo_gc_core::diff::ChangeKind;
 use argo_gc_core::diff::lint::{LintChange, LintDiff};
@@ -23,12 +24,12 @@ use std::io::Write;
 pub fn write(
     out: &mut dyn Write,
     format: DiffFormat,
-    no_headers: bool,
+    layout: Layout,
     diff: &LintDiff,
     sources: [&Scope; 2],
 ) -> Result<(), Error> {
     if format == DiffFormat::Table {
-        return Ok(table(out, no_headers, diff)?);
+        return Ok(table(&mut Prose::new(out, layout.width), layout, diff)?);
     }
     let counts: BTreeMap<&str, usize> = ChangeKind::ALL.map(|kind| (kind.as_str(), count(diff, kind))).into();
     let mut summary = json!(counts);
@@ -47,15 +48,15 @@ fn count(diff: &LintDiff, kind: ChangeKind) -> usize {
     diff.changes.iter().filter(|change| change.change == kind).count()
 }
 
-fn table(out: &mut dyn Write, no_headers: bool, diff: &LintDiff) -> io::Result<()> {
-    if !no_headers {
+fn table(out: &mut dyn Write, layout: Layout, diff: &LintDiff) -> io::Result<()> {
+    if layout.headers {
         let parts = ChangeKind::ALL.map(|kind| format!("{} {}", count(diff, kind), kind.as_str()));
         writeln!(out, "{}; {} as before", parts.join(", "), plural(diff.same, "finding"))?;
     }
     let names = ["CHANGE", "WAS", "NOW", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "PLACE"];
     let rows: Vec<Vec<String>> = diff.changes.iter().map(row).collect();
-    let columns = Columns::of(&names, &rows);
-    if !no_headers && !rows.is_empty() {
+    let columns = Columns::of(&names, &rows).fit(layout.width, &["ARTIFACT", "TEMPLATE", "PLACE"]);
+    if layout.headers && !rows.is_empty() {
         writeln!(out)?;
         columns.header(out)?;
     }

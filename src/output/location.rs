@@ -5,6 +5,7 @@ use crate::output::age::age;
 use crate::output::columns::table;
 use crate::output::document;
 use crate::output::escape::{cell, escape};
+use crate::output::prose::Prose;
 use crate::output::protections::{clause, detail_of};
 use crate::output::text::{plural, size};
 use crate::output::words::Word;
@@ -38,12 +39,13 @@ pub enum ExplainFormat {
 /// Writing failed.
 pub fn write(
     out: &mut dyn Write,
+    width: Option<usize>,
     format: ExplainFormat,
     explanation: &Explanation,
     now: Timestamp,
 ) -> Result<(), Error> {
     if format == ExplainFormat::Table {
-        return Ok(text(out, explanation, now)?);
+        return Ok(text(&mut Prose::new(out, width), width, explanation, now)?);
     }
     let mut head = serde_json::to_value(explanation).map_err(Error::new)?;
     if let Some(head) = head.as_object_mut() {
@@ -66,7 +68,12 @@ pub fn write(
     document::write(out, format == ExplainFormat::Yaml, &head, "places", places.into_iter().map(Ok))
 }
 
-fn text(out: &mut dyn Write, explanation: &Explanation, now: Timestamp) -> io::Result<()> {
+fn text(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    explanation: &Explanation,
+    now: Timestamp,
+) -> io::Result<()> {
     let Explanation { location, plan, places, more, namesakes, refused, may_read, unread: _ } = explanation;
     if places.iter().any(|place| place.location != *location) {
         writeln!(out, "{} has {} below it", escape(location), plural(places.len() as u64, "artifact place"))?;
@@ -83,7 +90,7 @@ fn text(out: &mut dyn Write, explanation: &Explanation, now: Timestamp) -> io::R
         if at > 0 || !refused.is_empty() || place.location != *location {
             writeln!(out)?;
         }
-        one(out, place, &whose, now)?;
+        one(out, width, place, &whose, now)?;
     }
     if *more > 0 {
         writeln!(out, "\nAnd {} more there", plural(*more, "artifact"))?;
@@ -93,7 +100,7 @@ fn text(out: &mut dyn Write, explanation: &Explanation, now: Timestamp) -> io::R
         let names = escape(&names.join(", ")).into_owned();
         writeln!(
             out,
-            "\nWhether these read it can't be told, because they read keys made of parameters: {names}"
+            "\nWhether these read it is unknown, because they read keys made of parameters: {names}"
         )?;
     }
     if !namesakes.is_empty() {
@@ -104,7 +111,13 @@ fn text(out: &mut dyn Write, explanation: &Explanation, now: Timestamp) -> io::R
 }
 
 /// Writes about one place.
-fn one(out: &mut dyn Write, place: &PlaceReport, whose: &str, now: Timestamp) -> io::Result<()> {
+fn one(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    place: &PlaceReport,
+    whose: &str,
+    now: Timestamp,
+) -> io::Result<()> {
     writeln!(out, "{}", escape(&place.location))?;
     writeln!(out, "  {}", escape(&sentence(place, whose)))?;
     if !place.storage_problem.is_empty() {
@@ -113,13 +126,17 @@ fn one(out: &mut dyn Write, place: &PlaceReport, whose: &str, now: Timestamp) ->
     let artifacts: Vec<Vec<String>> = place.artifacts.iter().map(artifact).collect();
     table(
         out,
+        width,
         &["NAMESPACE", "WORKFLOW", "NODE", "ARTIFACT", "VERDICT", "REASON", "ARGO DELETES IT", "PURGE"],
+        &["NODE"],
         &artifacts,
     )?;
     let referrers: Vec<Vec<String>> = place.referrers.iter().map(referrer).collect();
-    table(out, &["REFERRED TO BY", "NAMESPACE", "NAME", "AS", "PROTECTS", "WHY"], &referrers)?;
+    let columns = ["REFERRED TO BY", "NAMESPACE", "NAME", "AS", "PROTECTS", "WHY"];
+    table(out, width, &columns, &["WHY"], &referrers)?;
     let objects: Vec<Vec<String>> = place.objects.iter().take(ROWS).map(|one| object(one, now)).collect();
-    table(out, &["OBJECT", "SIZE", "GENERATION", "AGE", "PURGE"], &objects)?;
+    let columns = ["OBJECT", "SIZE", "GENERATION", "AGE", "PURGE"];
+    table(out, width, &columns, &["GENERATION", "OBJECT"], &objects)?;
     let left = place.objects.len().saturating_sub(ROWS) as u64;
     if left > 0 {
         writeln!(out, "and {} more; -o json lists all", plural(left, "object"))?;
@@ -172,7 +189,7 @@ fn unselected(why: Unselected) -> &'static str {
         Unselected::Name => "its name is none of those given",
         Unselected::Namespace => "it is in another namespace",
         Unselected::Phase => "its phase is not asked for (--status)",
-        Unselected::Age => "it has not ended, or not long enough ago (--older)",
+        Unselected::Age => "it has not ended, or not in the time asked for (--older, --newer)",
         Unselected::Prefix => "its name begins differently (--prefix)",
         Unselected::InstanceId => "it is another controller's (--instanceid)",
         Unselected::Labels => "its labels do not match (-l)",

@@ -28,8 +28,7 @@ impl FormatWriter for Markdown {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let (mut columns, cells) = rows::cells(view, false, &self.rows);
-        columns.push("");
+        let (columns, cells) = rows::cells(view, false, &self.rows);
         table(out, &columns, &cells)?;
         for reason in end.reasons {
             let entry = reason.entry();

@@ -8,20 +8,20 @@ use argo_gc_core::verdict::Verdict;
 use std::io;
 use std::io::Write;
 
-/// Writes one line with the commands that explain the first reason and look into the first row.
+/// Writes the commands that explain the first reason and look into the first row, a line each.
 pub(crate) fn write(out: &mut dyn Write, view: &View, rows: &[Row], reasons: &[Reason]) -> io::Result<()> {
     let Some(reason) = reasons.first().filter(|_| view.interactive) else { return Ok(()) };
-    write!(out, "\nNext: kubectl argo-gc explain {}", reason.code())?;
+    writeln!(out, "\nNext:\n  kubectl argo-gc explain {}", reason.code())?;
     if let Some(row) = rows.first() {
         let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
         let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
-        write!(out, " · kubectl argo-gc inspect{files} -n {namespace} {name}")?;
+        writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}")?;
         if files.is_empty() && row.verdict <= Verdict::Failing {
-            write!(out, " · kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
+            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name} --dry-run")?;
         }
         if let Some(failing) = rows.iter().find(|row| row.verdict == Verdict::Failing) {
-            write!(out, " · kubectl argo-gc doctor{files} -n {}", escape(&failing.namespace))?;
+            writeln!(out, "  kubectl argo-gc doctor{files} -n {}", escape(&failing.namespace))?;
         }
     }
-    writeln!(out)
+    Ok(())
 }

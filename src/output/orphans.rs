@@ -5,6 +5,7 @@ use crate::output::age::age;
 use crate::output::columns::table as rows_below;
 use crate::output::document;
 use crate::output::escape::escape;
+use crate::output::prose::Prose;
 use crate::output::text::{plural, size};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
@@ -17,7 +18,7 @@ use std::io;
 use std::io::Write;
 
 /// What no record can tell of a workflow that is gone.
-pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) can't be told \
+pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) is unknown \
                                    once it is gone.";
 
 /// The number of folders with foreign objects that are named.
@@ -52,11 +53,12 @@ pub struct Listing<'a, U> {
 /// Writing failed.
 pub fn write<U: Serialize>(
     out: &mut dyn Write,
+    width: Option<usize>,
     format: OrphansFormat,
     listing: &Listing<'_, U>,
 ) -> Result<(), Error> {
     if format == OrphansFormat::Table {
-        return Ok(table(out, listing.found, listing.now)?);
+        return Ok(table(&mut Prose::new(out, width), width, listing.found, listing.now)?);
     }
     let mut head = json!({
         "apiVersion": API_VERSION,
@@ -78,7 +80,12 @@ pub fn write<U: Serialize>(
 }
 
 /// For each repository a sentence, then a row for each workflow name.
-fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::Result<()> {
+fn table(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    found: &[(String, Found)],
+    now: Timestamp,
+) -> io::Result<()> {
     let mut rows = Vec::new();
     for (place, found) in found {
         let objects: u64 = found.orphans.iter().map(|orphans| orphans.objects).sum();
@@ -125,7 +132,8 @@ fn table(out: &mut dyn Write, found: &[(String, Found)], now: Timestamp) -> io::
             ]
         }));
     }
-    rows_below(out, &["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"], &rows)
+    let names = ["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"];
+    rows_below(out, width, &names, &["BUCKET"], &rows)
 }
 
 /// A sentence on what has no shape of Argo's keys.

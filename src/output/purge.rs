@@ -1,17 +1,16 @@
 //! The plan of a purge and its outcome, as tables and documents. Only this file knows the formats.
 
 use crate::error::Error;
-use crate::output::age::age;
-use crate::output::columns::Columns;
 use crate::output::document;
-use crate::output::escape::{cell, escape};
+use crate::output::escape::escape;
+use crate::output::plan_table;
 use crate::output::protections::{clause, detail};
 use crate::output::text::{plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::planned::{KeptObject, PlannedWorkflow};
+use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_core::plan::rules::Unwanted;
 use argo_gc_core::verdict::Verdict;
 use argo_gc_store::types::BucketFacts;
@@ -41,9 +40,15 @@ impl PurgeFormat {
 ///
 /// # Errors
 /// Writing failed, or the plan can't be read.
-pub fn plan(out: &mut dyn Write, plan: &Plan, format: PurgeFormat, now: Timestamp) -> Result<(), Error> {
+pub fn plan(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    plan: &Plan,
+    format: PurgeFormat,
+    now: Timestamp,
+) -> Result<(), Error> {
     if !format.is_document() {
-        return table(out, plan, format == PurgeFormat::Wide, now);
+        return plan_table::write(out, width, plan, format == PurgeFormat::Wide, now);
     }
     let mut head = serde_json::to_value(&plan.head).map_err(Error::new)?;
     let tail = serde_json::to_value(&plan.tail).map_err(Error::new)?;
@@ -57,78 +62,6 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, format: PurgeFormat, now: Timestam
         Ok(workflow)
     };
     document::write(out, format == PurgeFormat::Yaml, &head, "workflows", plan.workflows()?.map(worded))
-}
-
-/// The plan as tables: first what is deleted, a row per workflow or object; then what is kept, and why.
-fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result<(), Error> {
-    // Rows are made twice, to be measured and to be written. Keeping those of a large plan would need much memory.
-    let columns: &[&str] = match wide {
-        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION", "AGE"],
-        false => &["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION", "AGE"],
-    };
-    let mut deleted = Columns::new(columns);
-    let mut kept = Columns::new(match wide {
-        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", "LOCATION", "DETAIL"],
-        false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"],
-    });
-    let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let mut protections: BTreeMap<&str, u64> = BTreeMap::new();
-    for workflow in plan.workflows()? {
-        let workflow = workflow?;
-        for keep in &workflow.keep {
-            *protections.entry(keep.protection.code()).or_default() += 1;
-        }
-        rows(&workflow, wide, now).iter().for_each(|row| deleted.measure(row));
-        keeps(&workflow, wide).iter().for_each(|row| kept.measure(row));
-        for object in &workflow.delete {
-            if is_early(&object.storage_class, object.created, now) {
-                let fee = fees.entry(object.storage_class.to_string()).or_default();
-                *fee = (fee.0 + 1, fee.1 + object.size);
-            }
-        }
-    }
-    writeln!(out, "{}", headline(plan, &protections))?;
-    if deleted.rows > 0 {
-        writeln!(out)?;
-        deleted.header(out)?;
-        for workflow in plan.workflows()? {
-            rows(&workflow?, wide, now).iter().try_for_each(|row| deleted.row(out, row))?;
-        }
-    }
-    for (class, (objects, bytes)) in fees {
-        let days = minimum_days(&class).unwrap_or_default();
-        writeln!(
-            out,
-            "\n{} ({}) of class {class} are younger than {days} days: deleting them early is charged as if they stayed",
-            plural(objects, "object"),
-            size(bytes)
-        )?;
-    }
-    if kept.rows > 0 {
-        writeln!(out, "\nTo keep:")?;
-        writeln!(out)?;
-        kept.header(out)?;
-        for workflow in plan.workflows()? {
-            keeps(&workflow?, wide).iter().try_for_each(|row| kept.row(out, row))?;
-        }
-    }
-    Ok(())
-}
-
-/// What is deleted, or why nothing is.
-fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>) -> String {
-    let totals = &plan.tail.totals;
-    if totals.objects > 0 {
-        let (objects, workflows) = (plural(totals.objects, "object"), plural(totals.workflows, "workflow"));
-        return format!("To delete: {objects} ({}) of {workflows}", size(totals.bytes));
-    }
-    let mut kept: Vec<(&str, u64)> = protections.iter().map(|(code, count)| (*code, *count)).collect();
-    kept.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let counts: Vec<String> = kept.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
-    match counts.is_empty() {
-        true => "Nothing to delete".to_owned(),
-        false => format!("Nothing to delete: all that was found is kept ({})", counts.join(", ")),
-    }
 }
 
 /// Says in one sentence why artifacts of the selected workflows are not in the plan; none if all were asked for.
@@ -176,91 +109,6 @@ pub fn place(plan: &Plan) -> String {
         Some(cluster) => format!("cluster {}", cluster.context.as_deref().unwrap_or(&cluster.server)),
         None => "files".to_owned(),
     }
-}
-
-/// Returns the rows for what is deleted of a workflow: one, or one for each object.
-pub(crate) fn rows(workflow: &PlannedWorkflow, wide: bool, now: Timestamp) -> Vec<Vec<String>> {
-    match workflow.delete.is_empty() && !workflow.release_finalizer {
-        true => Vec::new(),
-        false if wide => objects(workflow, now),
-        false => vec![row(workflow, now)],
-    }
-}
-
-/// Returns the minimum storage duration of a class, in days (cloud.google.com/storage/docs/storage-classes).
-fn minimum_days(class: &str) -> Option<i64> {
-    match class {
-        "NEARLINE" => Some(30),
-        "COLDLINE" => Some(90),
-        "ARCHIVE" => Some(365),
-        _ => None,
-    }
-}
-
-/// Whether an object is younger than the minimum of its class.
-fn is_early(class: &str, created: Option<Timestamp>, now: Timestamp) -> bool {
-    let age = created.map(|created| now.duration_since(created).as_secs());
-    minimum_days(class).zip(age).is_some_and(|(days, age)| age < days * 86_400)
-}
-
-/// A row per protection, or one for each thing that is kept.
-fn keeps(workflow: &PlannedWorkflow, wide: bool) -> Vec<Vec<String>> {
-    if wide {
-        let row = |kept: &KeptObject| {
-            let (code, detail) = (kept.protection.code(), detail(kept));
-            [&workflow.namespace, &workflow.name, &kept.artifact, code, &kept.location, &detail]
-                .map(cell)
-                .to_vec()
-        };
-        return workflow.keep.iter().map(row).collect();
-    }
-    let mut kept: BTreeMap<&str, (u64, &KeptObject)> = BTreeMap::new();
-    for keep in &workflow.keep {
-        kept.entry(keep.protection.code()).or_insert((0, keep)).0 += 1;
-    }
-    let rows = kept.into_iter().map(|(code, (count, first))| {
-        let (count, detail) = (count.to_string(), detail(first));
-        [&workflow.namespace, &workflow.name, &count, code, &first.location, &detail].map(cell).to_vec()
-    });
-    rows.collect()
-}
-
-pub(crate) fn row(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<String> {
-    let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| &*object.reason).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
-    let mut cells = vec![
-        cell(&workflow.namespace),
-        cell(&workflow.name),
-        workflow.delete.len().to_string(),
-        size(workflow.bytes()),
-        cell(&reasons.join(",")),
-        escape(&crate::output::text::common_path(&places)).into_owned(),
-        age(workflow.finished_at, now),
-    ];
-    if workflow.release_finalizer {
-        // A kept object keeps the finalizer, unless the object turns out to be gone.
-        let unless = if workflow.keep.is_empty() { "" } else { ", if nothing of it is left" };
-        cells.push(format!("then releases the finalizer{unless}"));
-    }
-    cells
-}
-
-fn objects(workflow: &PlannedWorkflow, now: Timestamp) -> Vec<Vec<String>> {
-    let row = |object: &argo_gc_core::plan::planned::PlannedObject| {
-        vec![
-            cell(&workflow.namespace),
-            cell(&workflow.name),
-            cell(&object.artifact),
-            cell(&object.reason),
-            size(object.size),
-            escape(&object.bucket.uri(&object.key)).into_owned(),
-            cell(&object.generation),
-            age(object.created, now),
-        ]
-    };
-    workflow.delete.iter().map(row).collect()
 }
 
 /// Says in one sentence what a delete does to the bytes in a bucket, and whether it can be undone.
@@ -352,10 +200,10 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
     write!(out, "\nDeleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
     match (now, later) {
         (_, 0) => writeln!(out, ", verified")?,
-        (0, _) => writeln!(out, ", verified; billed until the bucket lets go of them")?,
+        (0, _) => writeln!(out, ", verified; billed until the bucket removes them for good")?,
         _ => writeln!(
             out,
-            ", verified; {} freed now, {} when the bucket lets go of them",
+            ", verified; {} freed now, {} when the bucket removes them for good",
             size(now),
             size(later)
         )?,
@@ -439,21 +287,4 @@ pub fn leftover(settled: &Settled) -> Option<String> {
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
     };
     Some(escape(&format!("{place}: {why}")).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::SignedDuration;
-
-    #[test]
-    fn danger_21_an_object_is_early_until_the_minimum_of_its_class() {
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 1000);
-        for (class, days) in [("NEARLINE", 30), ("COLDLINE", 90), ("ARCHIVE", 365)] {
-            let minimum = SignedDuration::from_hours(24 * days);
-            assert!(is_early(class, Some(now - minimum + SignedDuration::from_secs(1)), now), "{class}");
-            assert!(!is_early(class, Some(now - minimum), now), "{class}");
-        }
-        assert!(!is_early("STANDARD", Some(now), now) && !is_early("NEARLINE", None, now));
-    }
 }

@@ -19,7 +19,7 @@ pub fn page() -> String {
     }
     text += "\n## Removing the finalizer, and only that\n\n";
     let _ =
-        writeln!(text, "Where the finalizer stays on:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
+        writeln!(text, "If the finalizer remains:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
     for group in Group::ALL {
         let _ =
             writeln!(text, "## {}\n\n| code | what it says | verdicts |\n| --- | --- | --- |", group.title());

@@ -2,7 +2,7 @@
 
 use crate::output::age::age;
 use crate::output::escape::escape;
-use crate::output::text::{common_path, size};
+use crate::output::text::{common_path, or_none, size};
 use crate::output::view::{SortKey, View};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::verdict::{Finalizer, Verdict, When};
@@ -25,7 +25,8 @@ pub(crate) struct Row {
     /// Bytes in storage; none if storage was not asked.
     pub bytes: Option<u64>,
     pub since: Option<Timestamp>,
-    pub remark: String,
+    pub stuck: bool,
+    pub terminating: bool,
 }
 
 /// Makes a row for each verdict and reason of a workflow. Findings about the workflow itself are rows without artifacts.
@@ -90,7 +91,8 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
         location: "<none>".into(),
         bytes: None,
         since: assessment.finished_at.or(assessment.created_at),
-        remark: remark(assessment),
+        stuck: assessment.finalizer == Finalizer::Stuck,
+        terminating: assessment.deletion_timestamp.is_some(),
     }
 }
 
@@ -114,12 +116,13 @@ fn code(artifact: &ArtifactReport) -> &'static str {
     artifact.reason.map_or("<none>", |reason| reason.code())
 }
 
-fn remark(assessment: &Assessment) -> String {
-    match (assessment.finalizer, assessment.deletion_timestamp) {
-        (Finalizer::Stuck, Some(_)) => "terminating, finalizer stuck".into(),
-        (Finalizer::Stuck, None) => "finalizer stuck".into(),
-        (_, Some(_)) => "terminating".into(),
-        _ => String::new(),
+/// Whether the finalizer is stuck and, in full, whether the workflow is being deleted; empty if neither.
+pub(crate) fn finalizer(row: &Row, in_full: bool) -> &'static str {
+    match (row.stuck, row.terminating && in_full) {
+        (true, true) => "stuck, terminating",
+        (true, false) => "stuck",
+        (false, true) => "terminating",
+        (false, false) => "",
     }
 }
 
@@ -147,7 +150,7 @@ pub(crate) fn sort(rows: &mut [Row], key: Option<SortKey>) {
     }
 }
 
-/// The columns of a table and the cells of each row; behind the last column a row may have a remark.
+/// The columns of a table and the cells of each row. Finalizers have a column only if there is something to say of one.
 pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let mut columns = Vec::new();
     if view.all_namespaces {
@@ -162,9 +165,12 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
     if view.checked {
         columns.push("SIZE");
     }
-    columns.extend(["LOCATION", "AGE"]);
+    columns.push("LOCATION");
+    let has_finalizers = rows.iter().any(|row| !finalizer(row, per_artifact).is_empty());
+    columns.extend(has_finalizers.then_some("FINALIZER"));
+    columns.push("AGE");
     let cells = rows.iter().map(|row| {
-        let mut cells = Vec::with_capacity(columns.len() + 1);
+        let mut cells = Vec::with_capacity(columns.len());
         if view.all_namespaces {
             cells.push(escape(&row.namespace).into_owned());
         }
@@ -180,8 +186,9 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
         if view.checked {
             cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));
         }
-        cells.extend([escape(&row.location).into_owned(), age(row.since, view.now)]);
-        cells.push(row.remark.clone());
+        cells.push(escape(&row.location).into_owned());
+        cells.extend(has_finalizers.then(|| or_none(finalizer(row, per_artifact)).to_owned()));
+        cells.push(age(row.since, view.now));
         cells
     });
     let cells = cells.collect();

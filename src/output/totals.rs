@@ -57,7 +57,13 @@ impl Totals {
     }
 
     /// Writes the totals: most bytes first, then most artifacts.
-    pub fn write(self, out: &mut dyn Write, by: GroupBy, checked: bool) -> io::Result<()> {
+    pub fn write(
+        self,
+        out: &mut dyn Write,
+        width: Option<usize>,
+        by: GroupBy,
+        checked: bool,
+    ) -> io::Result<()> {
         let mut totals: Vec<(String, Total)> = self.groups.into_iter().collect();
         totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
         let mut columns = vec![by.header(), "WORKFLOWS", "ARTIFACTS"];
@@ -83,7 +89,7 @@ impl Totals {
                 row
             })
             .collect();
-        table(out, &columns, &rows)
+        table(out, width, &columns, &[], &rows)
     }
 }
 

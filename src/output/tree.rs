@@ -5,6 +5,7 @@ use crate::output::escape::escape;
 use crate::output::explain::RELEASE_COMMAND;
 use crate::output::headline::headline;
 use crate::output::next;
+use crate::output::prose::Prose;
 use crate::output::table::style;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
@@ -26,10 +27,11 @@ impl FormatWriter for Tree {
             writeln!(out)?;
         }
         self.written += 1;
-        workflow(out, view, shown)
+        workflow(&mut Prose::new(out, view.width), view, shown)
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
+        let out = &mut Prose::new(out, view.width);
         if self.written > 1 && !view.no_headers {
             writeln!(out, "\n{}", headline(end.inspection, &view.prices))?;
         }

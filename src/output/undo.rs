@@ -23,14 +23,19 @@ pub enum JournalsFormat {
 ///
 /// # Errors
 /// Writing failed.
-pub fn journals(out: &mut dyn Write, format: JournalsFormat, journals: &[JournalEntry]) -> Result<(), Error> {
+pub fn journals(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    format: JournalsFormat,
+    journals: &[JournalEntry],
+) -> Result<(), Error> {
     if format == JournalsFormat::Table {
         let rows: Vec<Vec<String>> = journals.iter().map(row).collect();
         if rows.is_empty() {
             return Ok(());
         }
         let names = ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "STATE", "JOURNAL"];
-        let columns = Columns::of(&names, &rows);
+        let columns = Columns::of(&names, &rows).fit(width, &["PLAN", "CLUSTER"]);
         columns.header(out)?;
         return Ok(rows.iter().try_for_each(|row| columns.row(out, row))?);
     }

@@ -63,9 +63,9 @@ pub struct View {
     pub compares: bool,
     pub prices: Prices,
     pub color: bool,
-    /// A person reads along: fit the width, and suggest the next commands.
+    /// A person reads along: suggest the next commands.
     pub interactive: bool,
-    /// Columns of the terminal.
+    /// Columns of the terminal, if there is one.
     pub width: Option<usize>,
     pub now: Timestamp,
     pub origin: Scope,

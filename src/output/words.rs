@@ -102,7 +102,7 @@ impl Word {
     fn remedy(self) -> String {
         match self {
             Self::Verdict(Verdict::Uncovered | Verdict::Failing) => {
-                "its reason says what mends it: kubectl argo-gc explain REASON".to_owned()
+                "its reason says how to fix it: kubectl argo-gc explain REASON".to_owned()
             }
             Self::Protection(protection) => remedy(protection).to_owned(),
             Self::Cause(_) => {

@@ -83,7 +83,7 @@ impl Guard {
         while !self.is_current() {
             if began.elapsed() > PATIENCE {
                 return Err(Error::refused(format!(
-                    "it can't be told what changes meanwhile: {}",
+                    "what changes meanwhile is unknown: {}",
                     self.trouble()
                 )));
             }

@@ -72,7 +72,7 @@ impl Index {
     fn add(&mut self, of: (usize, usize), place: usize, key: &str, reach: Reach) {
         let key = match reach {
             Reach::Directory => key.trim_end_matches('/'),
-            Reach::Key | Reach::Beginning => key,
+            Reach::Key | Reach::Listed | Reach::Beginning => key,
         };
         if reach == Reach::Beginning {
             self.beginnings.insert(key.len());

@@ -416,7 +416,10 @@ impl Scan {
             named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
         match missing.is_empty() {
             true => Ok(()),
-            false => Err(Error::new(format!("workflows \"{}\" not found", missing.join("\", \"")))),
+            false => {
+                let workflows = if missing.len() == 1 { "workflow" } else { "workflows" };
+                Err(Error::new(format!("{workflows} \"{}\" not found", missing.join("\", \""))))
+            }
         }
     }
 

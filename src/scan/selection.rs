@@ -15,6 +15,8 @@ pub(crate) struct Selection {
     pub phases: Vec<String>,
     /// By the end of the run; unfinished workflows are never old.
     pub finished_before: Option<Timestamp>,
+    /// By the end of the run; unfinished workflows are not new either.
+    pub finished_after: Option<Timestamp>,
     pub prefix: Option<String>,
     pub instance_id: Option<String>,
 }
@@ -30,11 +32,12 @@ impl Selection {
         let status = &workflow.status;
         let phase = |wanted: &String| wanted.eq_ignore_ascii_case(&status.phase);
         let old = |limit| workflow.ended().is_some_and(|end| end < limit);
+        let new = |limit| workflow.ended().is_some_and(|end| end >= limit);
         let conditions = [
             (Unselected::Namespace, self.namespace.as_ref().is_none_or(|name| *name == meta.namespace)),
             (Unselected::Name, self.names.is_empty() || self.names.contains(&meta.name)),
             (Unselected::Phase, self.phases.is_empty() || self.phases.iter().any(phase)),
-            (Unselected::Age, self.finished_before.is_none_or(old)),
+            (Unselected::Age, self.finished_before.is_none_or(old) && self.finished_after.is_none_or(new)),
             (
                 Unselected::Prefix,
                 self.prefix.as_ref().is_none_or(|prefix| meta.name.starts_with(prefix.as_str())),

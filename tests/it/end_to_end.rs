@@ -44,7 +44,7 @@ fn inspect_purge_release_inspect_undo_on_apiserver_and_fake_gcs() {
 
     let ran = argo_gc("purge -A --older 1d --release-finalizer --yes").ends_with(0);
     assert!(ran.out.contains("Deleted 3 objects"), "{}", ran.out);
-    assert!(ran.out.contains("billed until the bucket lets go of them"), "{}", ran.out);
+    assert!(ran.out.contains("billed until the bucket removes them for good"), "{}", ran.out);
     assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("kept, and billed, for 7 days"), "{}", ran.err);
     assert_eq!(gcs.keys(BUCKET), ["argo/train-x7k2p-notes.txt", "other/file"]);

@@ -1,5 +1,5 @@
-//! The README, done as a new user does it: every command of every block in its order, as it stands there, from a built
-//! archive, through the real kubectl, against real servers.
+//! The README and the pages that it leads to, done as a new user does it: every command of every block in its order, as it
+//! stands there, from a built archive, through the real kubectl, against real servers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,8 +27,8 @@ const TOOLS: &str = "bash cat chmod cp date dirname env grep gzip head install l
 const NOT_RUN: [&str; 4] = [
     "cargo run -- inspect -f examples/cluster",
     "kubectl krew install argo-gc",
-    "docker build -t registry.example.com/argo-gc:1 .",
     "tests/run",
+    "docker build -t registry.example.com/argo-gc:1 .",
 ];
 
 /// What only a cluster with nodes can answer; here it is answered by the pod that the applied CronJob makes.
@@ -38,8 +38,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The pages that a new user follows, in this order.
+const PAGES: [&str; 4] = ["README.md", "docs/tour.md", "docs/prevent.md", "docs/reports.md"];
+
 fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
+    PAGES.map(|page| fs::read_to_string(root().join(page)).unwrap()).concat()
 }
 
 /// A program of this machine.
@@ -270,7 +273,8 @@ fn the_readme_is_followed_from_an_archive_to_the_cronjob_on_apiserver_and_fake_g
     let pages = page.split("<!-- manual pages -->\n```sh\n").nth(1).unwrap().split("```").next().unwrap();
     shell.follow(pages, None).unwrap();
     assert!(shell.home().join(".local/share/man/man1/kubectl-argo-gc-purge.1").is_file());
-    assert!(run["Install"] == 1 && run["A tour in five minutes"] > 12, "{run:?}");
+    assert!(run["Install"] == 1 && run["A tour in five minutes"] > 8, "{run:?}");
+    assert!(run["A purge"] == 2 && run["A retention policy"] == 2 && run["On a schedule"] > 2, "{run:?}");
     assert!(!planned.is_empty() && gcs.unpinned().is_empty());
     // What the tour says is gone is gone, and nothing else.
     let gone: Vec<String> = gcs.deletes().into_iter().filter_map(|entry| entry.key).collect();

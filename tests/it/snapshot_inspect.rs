@@ -14,6 +14,12 @@ fn inspect_lists_workflows() {
     session.run("inspect -f examples/cluster -n etl --no-headers");
     session.run("inspect -f examples/cluster --verdict failing");
     session.run("inspect -f examples/cluster -n none");
+    session.run("inspect -f examples/cluster -n ml -o csv");
+    session.run("inspect -f examples/cluster -n ml -o jsonpath={.artifacts}");
+    session.run("inspect -f examples/cluster -n ml --older 10d --newer 30d");
+    session.run("inspect -f examples/cluster -n ml workflow.argoproj.io/eval-k5r3v wf/nosuch -o name");
+    session.run("inspect -f examples/cluster pod/eval-k5r3v");
+    session.run("version");
     session.run("inspect -f examples/cluster --fail-on uncovered -n ml");
     session.assert("inspect_choices");
 }

@@ -39,6 +39,9 @@ fn purge_refuses() {
     session.run(&format!("{ML} --yes --max-objects 3"));
     session.run(&format!("{ML} --yes --max-bytes 1KiB"));
     session.run(&format!("purge {EXAMPLE} -n ml no-such-workflow --accept-unread nodes --yes"));
+    session.run(&format!("purge {EXAMPLE} -n ml train-x7k2p --accept-unread nodes --dry-run client"));
+    session.run(&format!("{ML} --dry-run=true --bucket gs://ci-artifacts"));
+    session.run(&format!("{ML} --dry-run=true --bucket gs://ml-artifacts/prefix"));
     session.run(&format!("purge {EXAMPLE} -n ml train-h8w2s --accept-unread nodes --yes"));
     session.run(&format!(
         "purge {EXAMPLE} -n ml --older 7d --accept-unread nodes --policy nowhere.yaml --dry-run"

@@ -97,6 +97,7 @@ fn asked(live: &Live, user: &str, arguments: &[&str], before: impl FnOnce() + Se
         stop: Arc::default(),
         log: Box::new(|_| ()),
         width: None,
+        err_width: None,
         no_color: true,
     };
     let repository = format!("gs://{}", live.namespace);

@@ -30,6 +30,7 @@ pub mod real_argo;
 pub mod rooms;
 mod server;
 pub mod session;
+pub mod svg;
 pub use server::free_port;
 pub mod stub;
 
@@ -95,17 +96,36 @@ pub fn in_process<S: Into<OsString>>(
     input: &str,
     now: Timestamp,
 ) -> (u8, String, String) {
+    run_in_process(arguments, input, now, None)
+}
+
+/// As [`in_process`], with standard output on a terminal of so many columns.
+pub fn in_terminal<S: Into<OsString>>(
+    arguments: impl IntoIterator<Item = S>,
+    now: Timestamp,
+    columns: usize,
+) -> (u8, String, String) {
+    run_in_process(arguments, "", now, Some(columns))
+}
+
+fn run_in_process<S: Into<OsString>>(
+    arguments: impl IntoIterator<Item = S>,
+    input: &str,
+    now: Timestamp,
+    columns: Option<usize>,
+) -> (u8, String, String) {
     let (out, err) = (Written::default(), Written::default());
     let mut streams = Streams {
         out: Box::new(out.clone()),
         err: Box::new(err.clone()),
         input: Box::new(io::Cursor::new(input.to_owned())),
-        out_is_terminal: false,
+        out_is_terminal: columns.is_some(),
         err_is_terminal: false,
         in_is_terminal: false,
         stop: Default::default(),
         log: Box::new(|_| ()),
-        width: None,
+        width: columns,
+        err_width: columns,
         no_color: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

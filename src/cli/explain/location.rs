@@ -57,7 +57,7 @@ impl LocationFlags {
         for unread in &explanation.unread {
             streams.say(escape(&format!("Warning: not read, and may refer to it: {unread}")));
         }
-        show::write(&mut streams.out, self.output, &explanation, now)?;
+        show::write(&mut streams.out, streams.width, self.output, &explanation, now)?;
         streams.out.flush()?;
         Ok(exit::DONE)
     }

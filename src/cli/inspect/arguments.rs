@@ -6,7 +6,7 @@ use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts};
+use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts, workflow_name};
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
@@ -21,8 +21,11 @@ use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
 use argo_gc_store::inventory::Inventory;
 use argo_gc_store::store::Store;
-use clap::{Args, ValueEnum};
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command, ValueEnum};
 use jiff::Timestamp;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// Lists workflows and shows which artifacts lack garbage collection, and why
@@ -59,14 +62,14 @@ Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found 
 be read; 130 interrupted.")]
 pub(crate) struct Arguments {
     /// Workflows by name [default: all].
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = workflow_name)]
     pub names: Vec<String>,
     #[command(flatten)]
     pub scope: ScopeFlags,
     #[command(flatten)]
     pub from: FileFlags,
     /// Output format [default: table, tree for named workflows].
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = FormatParser, value_name = "FORMAT")]
     pub output: Option<Format>,
     /// Leaves out headers and headline.
     #[arg(long)]
@@ -137,6 +140,28 @@ pub(crate) struct Arguments {
 pub(crate) struct Looks {
     pub store: Store,
     pub inventory: Option<Inventory>,
+}
+
+/// Parses a format, and says what there is instead of kubectl's templates.
+#[derive(Debug, Clone)]
+struct FormatParser;
+
+impl TypedValueParser for FormatParser {
+    type Value = Format;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Format, clap::Error> {
+        let text = value.to_string_lossy();
+        let kind = text.split('=').next().unwrap_or_default();
+        if ["jsonpath", "jsonpath-as-json", "go-template", "custom-columns"].contains(&kind) {
+            let words = format!("-o {kind} is not supported: take -o csv, or pipe -o json into jq\n");
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, words).with_cmd(command));
+        }
+        EnumValueParser::<Format>::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Format::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -59,11 +59,13 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     run.add_gaps(unread);
     run.held = looks.is_some().then(Vec::new);
     run.of_files = true;
+    run.missing = arguments.names.iter().cloned().collect();
     let read = assess_files::read(&request, &mut **stdin, now, &mut run)?;
     if let Some(looks) = &looks {
         run.look_up(looks).await?;
     }
     let unsettled = std::mem::take(&mut run.unsettled);
+    let missing = std::mem::take(&mut run.missing);
     let (inspection, code) = run.finish()?;
     for (kind, count) in read.others {
         streams
@@ -73,6 +75,12 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     warn_of_repeated(read.repeated, streams);
     tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
+    if !missing.is_empty() {
+        let workflows = if missing.len() == 1 { "workflow" } else { "workflows" };
+        let names: Vec<String> = missing.into_iter().map(|name| format!("\"{name}\"")).collect();
+        let files = files_named(&request.inputs);
+        return Err(Error::new(format!("{workflows} {} not found in {files}", names.join(", "))));
+    }
     Ok(code)
 }
 

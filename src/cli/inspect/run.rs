@@ -35,6 +35,8 @@ pub(crate) struct Run<'s> {
     pub of_files: bool,
     /// The accounts of coming collections whose rights these roles don't settle.
     pub unsettled: BTreeSet<Account>,
+    /// Names that the user gave and that no workflow had yet.
+    pub missing: BTreeSet<String>,
     /// Shown while workflows are read.
     pub progress: Option<&'s Progress>,
 }
@@ -56,11 +58,13 @@ impl<'s> Run<'s> {
             held: None,
             of_files: false,
             unsettled: BTreeSet::new(),
+            missing: BTreeSet::new(),
             progress: None,
         }
     }
 
     pub fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
+        self.missing.remove(&assessment.name);
         if let Some(held) = &mut self.held {
             held.push(assessment);
             return Ok(());

@@ -4,7 +4,7 @@ use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::summary_flag::SummaryFlag;
 use crate::cli::storage::{StateFlags, StorageFlags};
-use crate::cli::values::{bytes, repository};
+use crate::cli::values::{bytes, repository, workflow_name};
 use crate::duration;
 use crate::output::purge::PurgeFormat;
 use argo_gc_core::model::bucket::Bucket;
@@ -48,7 +48,7 @@ Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still th
 interrupted, after what was in flight.")]
 pub(crate) struct Arguments {
     /// Workflows by name, failed ones too.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = workflow_name)]
     pub names: Vec<String>,
     /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
@@ -135,8 +135,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DryRun {
     /// Carries the plan out.
+    #[value(alias = "false")]
     None,
     /// Only shows the plan; what --dry-run alone means.
+    #[value(alias = "true")]
     Client,
     /// Also checks the permissions to carry it out.
     Server,

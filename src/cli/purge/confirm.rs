@@ -57,8 +57,8 @@ pub(crate) fn print(
     now: Timestamp,
 ) -> Result<(), Error> {
     match only_shown || !arguments.output.is_document() {
-        true => show::plan(&mut streams.out, plan, arguments.output, now)?,
-        false => show::plan(&mut streams.err, plan, PurgeFormat::Table, now)?,
+        true => show::plan(&mut streams.out, streams.width, plan, arguments.output, now)?,
+        false => show::plan(&mut streams.err, streams.err_width, plan, PurgeFormat::Table, now)?,
     }
     streams.out.flush()?;
     Ok(())

@@ -127,7 +127,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.
-    const CHOOSING: [&str; 21] = [
+    const CHOOSING: [&str; 22] = [
         "names",
         "all_namespaces",
         "namespace",
@@ -139,6 +139,7 @@ mod tests {
         "status",
         "prefix",
         "older",
+        "newer",
         "instanceid",
         "reason",
         "verdict",

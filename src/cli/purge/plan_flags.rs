@@ -5,9 +5,9 @@ use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values;
-use crate::cli::values::{AcceptedParser, not_blank, phase, repository};
+use crate::cli::values::{AcceptedParser, bucket_name, not_blank, phase, repository};
 use crate::cluster::client::Cluster;
-use crate::cluster::unread::{Accepted, Unread};
+use crate::cluster::unread::{Accepted, Unread, UnreadSource};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
@@ -63,8 +63,8 @@ pub(crate) struct PlanFlags {
     /// Only archived logs, or only other artifacts.
     #[arg(long, value_enum, value_name = "CLASS", help_heading = "Selection")]
     pub only: Option<Only>,
-    /// Only objects in these buckets, by name alone, such as ml-artifacts.
-    #[arg(long, value_delimiter = ',', value_name = "NAME", help_heading = "Selection")]
+    /// Only objects in these buckets, such as ml-artifacts or gs://ml-artifacts.
+    #[arg(long, value_delimiter = ',', value_parser = bucket_name, value_name = "BUCKET", help_heading = "Selection")]
     pub bucket: Vec<String>,
     /// Retention policy that says what to keep (docs/policy.md), as YAML; - is standard input.
     #[arg(long, value_name = "FILE", help_heading = "Selection")]
@@ -139,9 +139,14 @@ impl PlanFlags {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        Err(Error::refused(format!("it is unknown what else refers to these artifacts: {first}{more}")).hint(
-            format!("get permission to read it, or take the risk with --accept-unread {}", exactly.join(",")),
-        ))
+        let of_argo = |unread: &&Unread| matches!(unread.source, UnreadSource::Nodes | UnreadSource::Archive);
+        let way = match missing.iter().all(of_argo) {
+            true => "read it through the Argo server (--argo-server HOST:PORT)",
+            false => "get permission to read it",
+        };
+        let accept = exactly.join(",");
+        Err(Error::refused(format!("it is unknown what else refers to these artifacts: {first}{more}"))
+            .hint(format!("{way}, or take the risk with --accept-unread {accept}")))
     }
 }
 

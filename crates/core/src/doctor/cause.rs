@@ -49,7 +49,7 @@ causes! {
         "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
     RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have their permissions could not be checked"
         "That nobody could say is no sign that they have them.",
-    ControllerRights "controller-rights" "The controller's service account lacks rights for artifact GC"
+    ControllerRights "controller-rights" "The controller's service account lacks permissions for artifact GC"
         "It makes tasks and GC pods as this account; up to v4.1.2 and v4.0.10 a failed attempt is not made again.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
         "The controller only logs that a webhook, policy or quota refused it; up to v4.1.2 and v4.0.10 it does not try again.",
@@ -86,8 +86,8 @@ causes! {
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
         "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
     StillRuns "still-runs" "The workflow is deleted, and its run goes on"
-        "From v3.5.2 on a deleted workflow runs to its end, and only then is collected and let go.",
-    NothingToCollect "nothing-to-collect" "The finalizer stays although there is nothing to collect"
+        "From v3.5.2 on a deleted workflow runs to its end, and only then is collected and removed.",
+    NothingToCollect "nothing-to-collect" "The finalizer remains although there is nothing to collect"
         "Up to v3.5.10 it is removed only after a GC pod succeeded, and there is none.",
     ForcedWithoutPod "forced-without-pod" "forceFinalizerRemoval waits for a GC pod that never was"
         "With the setting, nothing but the end of a GC pod takes the finalizer off.",

@@ -14,7 +14,7 @@ pub enum Unselected {
     Namespace,
     /// Its phase is none of those given.
     Phase,
-    /// It did not end long enough ago.
+    /// It did not end, or not in the time asked for.
     Age,
     /// Its name does not begin as asked for.
     Prefix,

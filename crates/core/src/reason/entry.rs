@@ -99,7 +99,7 @@ impl Link {
             Self::Template => "template",
             Self::Task => "task",
             Self::Pod => "pod",
-            Self::Rights => "rights",
+            Self::Rights => "permissions",
             Self::Driver => "driver",
             Self::Record => "record",
             Self::None => "none",

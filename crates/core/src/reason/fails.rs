@@ -89,7 +89,7 @@ pub(crate) static TASK_TOO_LARGE: Entry = Entry {
 pub(crate) static NO_ARTIFACT_STUCK: Entry = Entry {
     code: "no-artifact-stuck",
     link: Link::Record,
-    title: "Nothing is left to delete, but the finalizer stays",
+    title: "Nothing is left to delete, but the finalizer remains",
     why: "Before v3.5.11 the finalizer is removed only in the very pass in which a GC pod is seen to have succeeded. \
           With no artifact there is no GC pod, as after an early failure or an optional artifact that was not \
           written. The Workflow then hangs when it is deleted.",

@@ -44,7 +44,7 @@ pub(crate) static GC_RBAC: Entry = Entry {
         "argo-workflows#10036 (closed)",
         "manifests/quick-start/base/artifactgc-role.yaml@v4.1.2",
     ],
-    false_positives: "Rights are reviewed as they are now: without such a message the pod may have failed for another \
+    false_positives: "Permissions are reviewed as they are now: without such a message the pod may have failed for another \
                       reason, and with it they may have been granted since.",
     ..FAILS
 };

@@ -27,7 +27,7 @@ pub(crate) static FINALIZER_STRIPPED: Entry = Entry {
 
 pub(crate) static FORCE_EARLY: Entry = Entry {
     code: "force-early",
-    title: "forceFinalizerRemoval lets go after the first GC pod",
+    title: "forceFinalizerRemoval removes the finalizer after the first GC pod",
     why: "With `forceFinalizerRemoval: true` the finalizer goes as soon as one GC pod has been seen to end. With \
           artifacts under both strategies, or several service accounts, the others are then never deleted. On a \
           covered artifact this is a warning of what will happen.",
@@ -94,7 +94,7 @@ pub(crate) static VERSIONED_BUCKET: Entry = Entry {
     code: "versioned-bucket",
     link: Link::None,
     title: "A versioned bucket keeps what was deleted",
-    why: "No driver deletes by version. In a bucket with versioning or soft delete the data stays, and is billed, \
+    why: "No driver deletes by version. In a bucket with versioning or soft delete the data remains, and is billed, \
           until the bucket's own rules remove it.",
     evidence: &["the bucket's versioning and soft-delete settings"],
     remedy: "Give the bucket a lifecycle rule for noncurrent versions, or shorten its soft-delete window.",

@@ -121,7 +121,7 @@ pub(crate) static CONTROLLER_RIGHTS: Entry = Entry {
     code: "controller-rights",
     verdicts: &[Verdict::Failing, Verdict::Unknown],
     link: Link::Task,
-    title: "The controller's service account lacks rights for GC",
+    title: "The controller's service account lacks permissions for GC",
     why: "For each collection the controller makes a WorkflowArtifactGCTask and a pod, watches the task, and deletes it \
           afterwards, as its own service account. This one may not: the attempt fails before a pod starts, and up to \
           v4.1.2 and v4.0.10 it is recorded as processed and not made again. Where the admission plugin \
@@ -133,10 +133,10 @@ pub(crate) static CONTROLLER_RIGHTS: Entry = Entry {
         "access review of the controller's service account, or its roles among files: create, list, watch and delete \
          workflowartifactgctasks, create pods",
     ],
-    remedy: "Bind these rights to the controller's account. What was recorded as processed meanwhile is not tried again: \
+    remedy: "Bind these permissions to the controller's account. What was recorded as processed meanwhile is not tried again: \
              `kubectl argo-gc purge NAME --release-finalizer`.",
     remedy_yaml: Some(CONTROLLER_ROLE),
     upstream: &["argo-workflows#10405 (closed)", "argo-helm#3741", AGC],
-    false_positives: "Rights are reviewed as they are now, and in files only by the roles that are among them.",
+    false_positives: "Permissions are reviewed as they are now, and in files only by the roles that are among them.",
     ..FAILS
 };
