@@ -1,5 +1,5 @@
-"""What the benches share: a stub that is API server and GCS in one, and the timing of whole processes."""
-import asyncio, bisect, collections, contextlib, json, os, shutil, ssl, subprocess, sys, tempfile, time
+"""What the benches share: stubs of an API server, of GCS and of S3, and the timing of whole processes."""
+import asyncio, bisect, collections, contextlib, json, os, re, shutil, ssl, subprocess, sys, tempfile, time
 from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import urlopen
 
@@ -15,10 +15,10 @@ def key(workflow, n):
     return f"train-{workflow:08}/train-{workflow:08}-1/{n:06}.tgz"
 
 
-def workflow(count):
+def workflow(count, engine, repository):
     """A finished workflow whose inline step left so many artifacts; NNNNNNNN is its number."""
     name = "train-NNNNNNNN"
-    artifacts = [{"name": f"out-{n}", "path": "/out", "gcs": {"key": f"{name}/{name}-1/{n:06}.tgz"}}
+    artifacts = [{"name": f"out-{n}", "path": "/out", engine: {"key": f"{name}/{name}-1/{n:06}.tgz"}}
                  for n in range(count)]
     pod = {"id": f"{name}-1", "name": f"{name}[0].step", "displayName": "step", "type": "Pod", "phase": "Succeeded",
            "templateScope": f"local/{name}", "boundaryID": name, "startedAt": BEGAN, "finishedAt": ENDED,
@@ -31,14 +31,15 @@ def workflow(count):
             "spec": {"entrypoint": "main", "templates": [{"name": "main", "steps": [[{"name": "step", "inline": {}}]]}]},
             "status": {"phase": "Succeeded", "startedAt": BEGAN, "finishedAt": ENDED,
                        "artifactGCStatus": {"notSpecified": True}, "nodes": {name: root, pod["id"]: pod},
-                       "artifactRepositoryRef": {"artifactRepository": {"gcs": {"bucket": BUCKET}}}}}
+                       "artifactRepositoryRef": {"artifactRepository": {engine: {"bucket": BUCKET, **repository}}}}}
 
 
 class Workflows(collections.abc.Sequence):
     """So many workflows with as many artifacts each, written when they are asked for."""
 
-    def __init__(self, count, artifacts):
-        self.count, self.pattern = count, json.dumps(workflow(artifacts), separators=(",", ":")).encode()
+    def __init__(self, count, artifacts, engine="gcs", **repository):
+        pattern = workflow(artifacts, engine, repository)
+        self.count, self.pattern = count, json.dumps(pattern, separators=(",", ":")).encode()
 
     def __len__(self):
         return self.count
@@ -66,6 +67,7 @@ class Keys(collections.abc.Sequence):
 
 class Stub:
     """As much of an API server, and of the GCS JSON API, as the plugin and its rivals ask for."""
+    KIND = "application/json"
     DISCOVERY = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
         "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
@@ -94,18 +96,17 @@ class Stub:
         self.first.setdefault(kind, now - self.latency)
         self.last[kind] = now
 
-    def answer(self, method, target):
-        """Status and parts of a body."""
+    def is_storage(self, target):
+        return target.startswith("/storage")
+
+    def answer(self, method, target, body):
+        """Status and parts of a body, and further headers."""
         if target.startswith("/storage/v1/b/"):
             return self.storage(method, target)
         address = urlsplit(target)
         path, query = address.path, parse_qs(address.query)
-        if path == "/stats":
-            return 200, [json.dumps({"requests": self.requests, "deleted": len(self.deleted), "secure": self.secure,
-                                     "first": self.first, "last": self.last}).encode()]
-        if path == "/reset":
-            self.reset(float(query["latency"][0]))
-            return 200, [b"{}"]
+        if path in ("/stats", "/reset"):
+            return self.told(path, query)
         if path in self.DISCOVERY:
             return 200, [json.dumps(self.DISCOVERY[path]).encode()]
         if method == "PATCH":
@@ -125,6 +126,14 @@ class Stub:
         if path.count("/") > 3 and not path.startswith("/apis"):
             return 200, [b'{"metadata":{"name":"kube-system","uid":"u"}}']
         return 200, [b'{"apiVersion":"v1","items":[],"kind":"List","metadata":{"resourceVersion":"1"}}\n']
+
+    def told(self, path, query):
+        """What the bench itself asks."""
+        if path == "/reset":
+            self.reset(float(query["latency"][0]))
+            return 200, [b"{}"]
+        return 200, [json.dumps({"requests": self.requests, "deleted": len(self.deleted), "secure": self.secure,
+                                 "first": self.first, "last": self.last}).encode()]
 
     def storage(self, method, target):
         path, _, query = target[14:].partition("?")
@@ -176,10 +185,87 @@ class Stub:
         return f'{{"kind":"storage#objects",{token}"prefixes":{json.dumps(folders)},"items":[{items}]}}'
 
 
+class S3(Stub):
+    """As much of Amazon S3 as the plugin and its rivals ask for; it heeds ETags."""
+    KIND = "application/xml\r\nx-amz-request-id: 1"
+    TAG = "d41d8cd98f00b204e9800998ecf8427e"
+    OBJECT = re.compile(rb"<Object>(.*?)</Object>", re.S)
+    KEY, ASKED_TAG = re.compile(rb"<Key>([^<]*)</Key>"), re.compile(rb"<ETag>([^<]*)</ETag>")
+
+    def __init__(self, keys):
+        super().__init__((), keys)
+
+    def is_storage(self, target):
+        return not target.startswith(("/stats", "/reset"))
+
+    def answer(self, method, target, body):
+        address = urlsplit(target)
+        path, query = address.path, parse_qs(address.query, keep_blank_values=True)
+        if not self.is_storage(target):
+            return self.told(path, query)
+        name = unquote(path.removeprefix(f"/{BUCKET}").lstrip("/"))
+        if method == "POST" and "delete" in query:
+            self.count("delete")
+            return 200, [b"<DeleteResult>", *self.delete(body), b"</DeleteResult>"]
+        if method == "DELETE":
+            self.count("delete")
+            self.deleted.add(name)
+            return 204, []
+        if method == "HEAD" and name:
+            self.count("head")
+            if name in self.deleted:
+                return 404, []
+            return 200, [], f'ETag: "{self.TAG}"\r\nLast-Modified: Sun, 01 Nov 2026 02:30:00 GMT\r\nContent-Length: 1048576\r\n'
+        if method == "GET" and not query.keys() & {"versioning", "object-lock", "location", "versions"}:
+            self.count("list")
+            return 200, [self.listing(query).encode()]
+        self.count("setting")
+        if "versioning" in query:
+            return 200, [b"<VersioningConfiguration></VersioningConfiguration>"]
+        if "location" in query:
+            return 200, [b"<LocationConstraint></LocationConstraint>"]
+        if "object-lock" in query:
+            return 404, [b"<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>"]
+        return (200, []) if method == "HEAD" else (501, [b"<Error><Code>NotImplemented</Code></Error>"])
+
+    def delete(self, body):
+        """What is answered of each key."""
+        is_quiet = b"<Quiet>true" in body
+        for found in self.OBJECT.findall(body):
+            name = self.KEY.search(found)[1]
+            tag = self.ASKED_TAG.search(found)
+            if tag and self.TAG.encode() not in tag[1]:
+                yield b"<Error><Key>%s</Key><Code>PreconditionFailed</Code></Error>" % name
+            else:
+                self.deleted.add(name.decode())
+                if not is_quiet:
+                    yield b"<Deleted><Key>%s</Key></Deleted>" % name
+
+    def listing(self, query):
+        asked = lambda name, default="": query.get(name, [default])[0]
+        prefix, most = asked("prefix"), min(int(asked("max-keys", "1000")), 1000)
+        after = max(asked("start-after"), asked("continuation-token"), asked("marker"))
+        at = max(bisect.bisect_left(self.keys, prefix), bisect.bisect_right(self.keys, after))
+        names = []
+        while at < len(self.keys) and len(names) < most and self.keys[at].startswith(prefix):
+            if self.keys[at] not in self.deleted:
+                names.append(self.keys[at])
+            at += 1
+        more = at < len(self.keys) and self.keys[at].startswith(prefix)
+        token = f"<NextContinuationToken>{names[-1]}</NextContinuationToken><NextMarker>{names[-1]}</NextMarker>" if more else ""
+        rest = (f"</Key><LastModified>2026-11-01T02:30:00.000Z</LastModified><ETag>&quot;{self.TAG}&quot;</ETag>"
+                "<Size>1048576</Size><StorageClass>STANDARD</StorageClass></Contents>")
+        contents = "".join(f"<Contents><Key>{name}{rest}" for name in names)
+        return (f"<ListBucketResult><Name>{BUCKET}</Name><Prefix>{prefix}</Prefix><KeyCount>{len(names)}</KeyCount>"
+                f"<MaxKeys>{most}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>")
+
+
 class Connection(asyncio.Protocol):
     """Answers one request after the other, those to storage late by the stub's latency."""
     stub = None
-    REASONS = {200: "OK", 204: "No Content", 404: "Not Found"}
+    # What a proxy would lead to any host comes here, over TLS.
+    certificate = None
+    REASONS = {200: "OK", 204: "No Content", 404: "Not Found", 501: "Not Implemented"}
 
     def connection_made(self, transport):
         self.transport, self.buffer = transport, b""
@@ -192,23 +278,34 @@ class Connection(asyncio.Protocol):
             length = int(head[length + 15:].split("\r", 1)[0]) if length >= 0 else 0
             if len(self.buffer) < end + 4 + length:
                 return
+            body = self.buffer[end + 4:end + 4 + length]
             self.buffer = self.buffer[end + 4 + length:]
             method, target, _ = head.split(" ", 2)
-            if self.stub.latency and target.startswith("/storage"):
-                asyncio.get_running_loop().call_later(self.stub.latency, self.answer, method, target)
+            if method == "CONNECT":
+                self.transport.pause_reading()
+                self.transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                self.task = asyncio.ensure_future(self.secure())
+            elif self.stub.latency and self.stub.is_storage(target):
+                asyncio.get_running_loop().call_later(self.stub.latency, self.answer, method, target, body)
             else:
-                self.answer(method, target)
+                self.answer(method, target, body)
 
-    def answer(self, method, target):
+    async def secure(self):
+        """Goes on over TLS, as the host that was asked for."""
+        loop = asyncio.get_running_loop()
+        self.transport = await loop.start_tls(self.transport, self, self.certificate, server_side=True)
+
+    def answer(self, method, target, body):
         if self.transport.is_closing():
             return
         if "watch=1" in target:
             return self.watch(target)
-        status, parts = self.stub.answer(method, target)
+        status, parts, *headers = self.stub.answer(method, target, body)
+        parts, more = list(parts), "".join(headers)
         if method == "PATCH":
             self.changed(parts[0])
-        length = "" if status == 204 else f"Content-Length: {sum(map(len, parts))}\r\n"
-        head = f"HTTP/1.1 {status} {self.REASONS[status]}\r\nContent-Type: application/json\r\n{length}\r\n"
+        length = "" if status == 204 or headers else f"Content-Length: {sum(map(len, parts))}\r\n"
+        head = f"HTTP/1.1 {status} {self.REASONS[status]}\r\nContent-Type: {self.stub.KIND}\r\n{length}{more}\r\n"
         self.transport.writelines([head.encode(), *parts])
 
     def watch(self, target):
@@ -235,8 +332,9 @@ class Connection(asyncio.Protocol):
 
 
 @contextlib.contextmanager
-def serving(make):
-    """Serves the stub that `make` makes; gives its address.
+def serving(make, files=None):
+    """Serves the stub that `make` makes; gives its address. With `files`, a certificate and its key, it is also a proxy
+    that leads to itself, over TLS.
 
     A process of its own: its interpreter must not share a lock with the timing, nor its objects count as memory
     of the processes started here.
@@ -246,6 +344,9 @@ def serving(make):
     if child == 0:
         async def run():
             Connection.stub = make()
+            if files:
+                Connection.certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                Connection.certificate.load_cert_chain(*files)
             loop = asyncio.get_running_loop()
             if shutil.which("openssl"):
                 # gsutil speaks TLS only.

@@ -106,7 +106,8 @@ impl Deleter<'_> {
 
     /// Whether nothing keeps an object by now, and that is known.
     fn is_open(&self, Wanted { plan, templates, object }: &Wanted<'_>) -> bool {
-        self.guard.is_none_or(|guard| guard.is_current() && guard.of_object(plan, templates, object).is_none())
+        self.guard
+            .is_none_or(|guard| guard.is_current() && guard.of_object(plan, templates, object).is_none())
     }
 
     /// Waits until the guard knows everything that happened until now.

@@ -102,7 +102,9 @@ impl<I: Iterator<Item = Result<PlannedWorkflow, Error>>> Iterator for Groups<'_,
         let mut group = vec![first];
         while objects < room {
             match self.workflows.next() {
-                Some(Ok(next)) if self.together.room(&next) == room && objects + next.delete.len() <= room => {
+                Some(Ok(next))
+                    if self.together.room(&next) == room && objects + next.delete.len() <= room =>
+                {
                     objects += next.delete.len();
                     group.push(next);
                 }
@@ -152,21 +154,14 @@ mod tests {
         };
         let s3 = |objects| workflow("s3://b", objects);
         let gcs = |objects| workflow("gs://b", objects);
-        assert_eq!(sizes(vec![s3(4), s3(6), s3(5), s3(6), s3(30), s3(1)]), [
-            vec![4, 6],
-            vec![5],
-            vec![6],
-            vec![30],
-            vec![1]
-        ]);
-        assert_eq!(sizes(vec![gcs(1), gcs(1), s3(1), s3(0), s3(1), gcs(2)]), [
-            vec![1],
-            vec![1],
-            vec![1],
-            vec![0],
-            vec![1],
-            vec![2]
-        ]);
+        assert_eq!(
+            sizes(vec![s3(4), s3(6), s3(5), s3(6), s3(30), s3(1)]),
+            [vec![4, 6], vec![5], vec![6], vec![30], vec![1]]
+        );
+        assert_eq!(
+            sizes(vec![gcs(1), gcs(1), s3(1), s3(0), s3(1), gcs(2)]),
+            [vec![1], vec![1], vec![1], vec![0], vec![1], vec![2]]
+        );
         // What can't be read any more is told after what was read.
         assert_eq!(sizes(vec![s3(1), s3(1), Err(Error::new("torn")), s3(1)]), [vec![1, 1], vec![], vec![1]]);
     }

@@ -119,11 +119,10 @@ async fn on_amazon_what_was_written_again_with_the_same_bytes_is_seen_just_befor
     ten.amazon.put("a/2", "other", WRITTEN);
     ten.amazon.state().objects.remove("a/3");
     let outcomes = ten.delete().await;
-    assert_eq!([&outcomes["a/1"], &outcomes["a/2"], &outcomes["a/3"]], [
-        &Outcome::Changed,
-        &Outcome::Changed,
-        &Outcome::Gone
-    ]);
+    assert_eq!(
+        [&outcomes["a/1"], &outcomes["a/2"], &outcomes["a/3"]],
+        [&Outcome::Changed, &Outcome::Changed, &Outcome::Gone]
+    );
     ten.others_are_deleted(&outcomes, &["a/1", "a/2", "a/3"]);
     assert!(ten.amazon.has("a/1") && ten.amazon.has("a/2"));
     assert_eq!(ten.amazon.keys("bulk")[0].len(), 7);
@@ -177,8 +176,7 @@ async fn on_amazon_the_listing_after_shows_what_was_not_deleted() {
     let ten = Ten::start().await;
     ten.fault("a/0", Fault::Lie, 9);
     assert_eq!(ten.delete().await["a/0"], Outcome::Deleted);
-    let places: Vec<Place> =
-        ten.objects.iter().map(|(key, _)| Place { key, reach: Reach::Key }).collect();
+    let places: Vec<Place> = ten.objects.iter().map(|(key, _)| Place { key, reach: Reach::Key }).collect();
     let left = ten.store.objects_at(&ten.bucket, &places, Depth::Listed, MANY).await;
     let left: Vec<usize> = left.into_iter().map(|left| left.unwrap().len()).collect();
     assert_eq!(left, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -196,7 +194,8 @@ async fn on_amazon_a_lost_answer_is_settled_by_looking() {
             "bulk" => drop(counted.fetch_add(1, SeqCst)),
             "list" if counted.load(SeqCst) == 1 => {
                 let newer = objects.entry("a/4".to_owned());
-                let object = crate::support::amazon::Object { tag: "newer".into(), written: 0, is_held: false };
+                let object =
+                    crate::support::amazon::Object { tag: "newer".into(), written: 0, is_held: false };
                 newer.insert_entry(object);
             }
             _ => {}
@@ -278,7 +277,10 @@ async fn on_amazon_where_objects_may_be_held_each_is_asked_for() {
         let held = found.into_iter().flat_map(Result::unwrap).filter(|facts| facts.held.is_some()).count();
         assert_eq!((held, ten.amazon.asked("look")), if bulk { (0, 0) } else { (1, 10) }, "{what}");
         let outcomes = ten.delete().await;
-        assert_eq!((ten.amazon.asked("bulk"), ten.amazon.asked("delete")), if bulk { (1, 0) } else { (0, 9) });
+        assert_eq!(
+            (ten.amazon.asked("bulk"), ten.amazon.asked("delete")),
+            if bulk { (1, 0) } else { (0, 9) }
+        );
         match bulk {
             true => ten.others_are_deleted(&outcomes, &[]),
             false => {
@@ -345,4 +347,21 @@ async fn elsewhere_only_a_listing_that_showed_an_object_can_show_that_it_is_gone
     let looks = ten.amazon.asked("look");
     ten.store.objects_at(&ten.bucket, &keys, Depth::Listed, MANY).await;
     assert_eq!(ten.amazon.asked("look") - looks, 10, "not shown before, each is asked for");
+}
+
+/// A whole purge, through the command line: `benches/s3.py` counts its requests, and is Amazon's host by a proxy over TLS.
+/// It needs python3, as moto does, and openssl.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_whole_purge_takes_few_requests_on_moto() {
+    for each in ["20", "1"] {
+        let ran = std::process::Command::new("python3")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/s3.py"))
+            .args(["--objects", "1000", "--each", each, "--latency", "0", "--runs", "1", "--check"])
+            .args(["--plugin", env!("CARGO_BIN_EXE_kubectl-argo_gc")])
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(ran.status.success(), "{out}{err}");
+    }
 }

@@ -582,3 +582,105 @@ fn undo_lists_journals_and_names_what_is_lost() {
     let bucket: Bucket = "gs://ml-artifacts".parse().unwrap();
     assert!(!ran.err.contains(&bucket.uri("train/c.tgz")));
 }
+
+/// A blob of a listing of Azure's, with what else it has.
+fn blob(name: &str, more: &str) -> String {
+    format!(
+        "<Blob><Name>{name}</Name>{more}<Properties><Last-Modified>{DATE}</Last-Modified><Etag>0x1</Etag>\
+         <Content-Length>1</Content-Length>HOLDS</Properties></Blob>"
+    )
+}
+
+/// A container with ten blobs of which three are held. It refuses an `include` that it does not know.
+fn container(request: &Asked, takes: &str, versions: &'static str) -> Answer {
+    let include = request.get("include");
+    if request.get("comp") == "properties" {
+        return answer(200, &[], "<StorageServiceProperties/>");
+    }
+    if request.method == "HEAD" {
+        return there("\"0x1\"");
+    }
+    if request.get("comp") != "list" {
+        return answer(200, &[], "");
+    }
+    if !include.split(',').all(|one| one.is_empty() || takes.contains(one)) {
+        return answer(400, &[("x-ms-error-code", "UnsupportedQueryParameter")], "");
+    }
+    let is_live = include.is_empty() || include.contains("legalhold");
+    let more = if include == "versions" { versions } else { "" };
+    let holds = [
+        (1, "<LegalHold>true</LegalHold>"),
+        (2, "<ImmutabilityPolicyUntilDate>Fri, 01 Jan 2100 00:00:00 GMT</ImmutabilityPolicyUntilDate>"),
+        (3, "<LeaseState>leased</LeaseState>"),
+    ];
+    let blobs: String = (0..10)
+        .map(|at| {
+            let hold = holds.iter().find(|(of, _)| *of == at).map_or("", |(_, hold)| hold);
+            let shown = include.contains("legalhold") || at == 3;
+            blob(&format!("a/{at}"), more).replace("HOLDS", if shown { hold } else { "" })
+        })
+        .collect();
+    // Never asked for, and still shown: what was deleted is not live.
+    let deleted =
+        if is_live { blob("a/9x", "<Deleted>true</Deleted>").replace("HOLDS", "") } else { String::new() };
+    answer(
+        200,
+        &[],
+        format!("<EnumerationResults><Blobs>{blobs}{deleted}</Blobs><NextMarker/></EnumerationResults>"),
+    )
+}
+
+const HOLDS: &str = "immutabilitypolicy,legalhold,versions";
+
+/// Azure's listings tell holds, retentions and leases, so nothing is asked for blob by blob while planning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_azure_holds_are_read_from_the_listing() {
+    let faulty = FaultyStorage::start(|request| container(request, HOLDS, "")).await;
+    let names: Vec<String> = (0..10).map(|at| format!("a/{at}")).collect();
+    let places: Vec<Place> = names.iter().map(|key| Place { key, reach: Reach::Key }).collect();
+    let found = faulty.own_store().objects_at(&azure(), &places, Depth::Whole, MANY).await;
+    let held: Vec<String> =
+        found.into_iter().map(|found| found.unwrap()[0].held.clone().unwrap_or_default()).collect();
+    assert_eq!(held[..4], ["", "legal hold", "retained until Fri, 01 Jan 2100 00:00:00 GMT", "lease"]);
+    assert!(held[4..].iter().all(String::is_empty), "{held:?}");
+    let methods: Vec<String> =
+        faulty.asked.lock().unwrap().iter().map(|asked| asked.method.clone()).collect();
+    assert_eq!(methods, ["GET", "GET"], "whether listings tell it, and the listing");
+    assert_eq!(
+        faulty.own_store().list(&azure(), "a/").await.unwrap().len(),
+        10,
+        "a deleted blob is not live"
+    );
+}
+
+/// An account that refuses to tell holds in a listing is asked blob by blob, as each is the only place that has them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_azure_where_a_listing_does_not_tell_holds_each_blob_is_asked_for() {
+    let faulty = FaultyStorage::start(|request| container(request, "", "")).await;
+    let names: Vec<String> = (0..10).map(|at| format!("a/{at}")).collect();
+    let places: Vec<Place> = names.iter().map(|key| Place { key, reach: Reach::Key }).collect();
+    let store = faulty.own_store();
+    let found = store.objects_at(&azure(), &places, Depth::Whole, MANY).await;
+    assert!(found.iter().all(Result::is_ok), "{found:?}");
+    let looks = faulty.asked.lock().unwrap().iter().filter(|asked| asked.method == "HEAD").count();
+    assert_eq!(looks, 10);
+    // What such an account lists is listed without.
+    assert_eq!(store.list(&azure(), "a/").await.unwrap().len(), 10);
+}
+
+/// A blob that stays as a version is neither gone nor brought back by an undelete, and that is said before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_azure_a_container_whose_blobs_have_versions_is_told() {
+    const VERSION: &str =
+        "<VersionId>2026-11-02T00:00:00.0000000Z</VersionId><IsCurrentVersion>true</IsCurrentVersion>";
+    for (versions, takes, said) in [
+        (VERSION, HOLDS, "its blobs have versions"),
+        ("", HOLDS, "its blobs show no versions"),
+        (VERSION, "", "its blobs show no versions"),
+    ] {
+        let faulty = FaultyStorage::start(move |request| container(request, takes, versions)).await;
+        let facts = faulty.own_store().bucket(&azure()).await.unwrap();
+        assert!(facts.unread.as_deref().unwrap_or_default().contains(said), "{facts:?}");
+        assert!(!facts.has_undo(), "{facts:?}");
+    }
+}

@@ -96,7 +96,9 @@ impl Amazon {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let amazon = Self { state: Arc::default(), address: listener.local_addr().unwrap() };
         let app = Router::new()
-            .fallback(|Held(amazon): Held<Self>, request: Request<Body>| async move { amazon.serve(request).await })
+            .fallback(|Held(amazon): Held<Self>, request: Request<Body>| async move {
+                amazon.serve(request).await
+            })
             .with_state(amazon.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         amazon
@@ -135,7 +137,7 @@ impl Amazon {
         let credentials = CloudCredentials { google: Credentials::none(), aws: AwsChain::key(key), azure };
         let host = if is_amazon { "s3.amazonaws.com" } else { "minio" };
         let over: Override = format!("{host}=http://{}", self.address).parse().unwrap();
-        let over = if is_amazon { over.as_amazon() } else { over };
+        let over = if is_amazon { over.at_own_server() } else { over };
         let bucket = if is_amazon { "s3://b" } else { "s3://b@minio" };
         let cloud = Cloud::new(None, credentials, vec![over], Throttle::new(32, None)).unwrap();
         (Store::Cloud(cloud), bucket.parse().unwrap())
@@ -144,11 +146,11 @@ impl Amazon {
     async fn serve(&self, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
-        let query: HashMap<String, String> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let query: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let path = parts.uri.path().strip_prefix("/b/").unwrap_or_default();
         let plain = path.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-        let key = form_urlencoded::parse(plain.as_bytes()).next().map_or(String::new(), |(key, _)| key.into());
+        let key =
+            form_urlencoded::parse(plain.as_bytes()).next().map_or(String::new(), |(key, _)| key.into());
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
         let has = |name: &str| query.contains_key(name);
         let objects = named(&String::from_utf8_lossy(&body));
@@ -202,7 +204,8 @@ impl State {
             return answer(404, &[("x-amz-request-id", "1")], "");
         };
         let written = jiff::Timestamp::from_second(object.written).unwrap();
-        let written = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&written).unwrap();
+        let written =
+            jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&written).unwrap();
         let tag = format!("\"{}\"", object.tag);
         let mut headers = vec![("etag", &*tag), ("last-modified", &*written), ("content-length", "1")];
         if object.is_held {
@@ -274,7 +277,8 @@ impl State {
         let begin = asked("start-after").max(asked("continuation-token"));
         let begin = if begin < prefix { Bound::Included(prefix) } else { Bound::Excluded(begin) };
         let range = self.objects.range::<str, _>((begin, Bound::Unbounded));
-        let mut listed: Vec<_> = range.take_while(|(key, _)| key.starts_with(prefix)).take(most + 1).collect();
+        let mut listed: Vec<_> =
+            range.take_while(|(key, _)| key.starts_with(prefix)).take(most + 1).collect();
         let is_truncated = listed.len() > most;
         listed.truncate(most);
         let encoded = |key: &str| form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>();
@@ -314,7 +318,10 @@ fn lost() -> Answer {
 /// The objects that the body of a delete of many names, with their ETags.
 fn named(body: &str) -> Vec<(String, String)> {
     let plain = |text: &str| {
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'")
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&apos;", "'")
             .replace("&amp;", "&")
     };
     let part = |text: &str, name: &str| {

@@ -85,12 +85,21 @@ impl FaultyStorage {
 
     /// The three storages, all of this server.
     pub fn store(&self) -> Store {
+        self.store_by(|over| over)
+    }
+
+    /// As [`Self::store`], and taken for the clouds' own servers.
+    pub fn own_store(&self) -> Store {
+        self.store_by(Override::at_own_server)
+    }
+
+    fn store_by(&self, change: impl Fn(Override) -> Override) -> Store {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
         let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
         let credentials = CloudCredentials { google: Credentials::none(), aws: AwsChain::key(key), azure };
         let over: Vec<Override> = ["minio", "devstoreaccount1.blob.core.windows.net"]
-            .map(|host| format!("{host}={}", self.url()).parse().unwrap())
+            .map(|host| change(format!("{host}={}", self.url()).parse().unwrap()))
             .into();
         Store::Cloud(Cloud::new(Some(self.url()), credentials, over, Throttle::new(32, None)).unwrap())
     }

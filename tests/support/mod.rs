@@ -11,12 +11,12 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub mod amazon;
 pub mod api_proxy;
 pub mod archives;
 pub mod argo;
 pub mod clouds;
 mod etcd;
-pub mod amazon;
 pub mod faulty_storage;
 pub mod fixture;
 pub mod gcs;

@@ -16,6 +16,13 @@ use futures::{FutureExt, TryStreamExt};
 use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
 use reqwest::Method;
 use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+/// What a listing is asked for, so that it tells the holds of each blob.
+const HOLDS: &str = "immutabilitypolicy,legalhold";
+
+/// Blobs that are looked at for versions.
+const SOME: usize = 100;
 
 /// One container.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub(crate) struct Azure {
     is_azure: bool,
     credentials: AzureCredentialProvider,
     identity: String,
+    /// Whether listings take [`HOLDS`], once that was tried.
+    lists_holds: OnceCell<bool>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +61,8 @@ struct Blob {
     properties: Properties,
     #[serde(default)]
     deleted: bool,
+    #[serde(default)]
+    version_id: String,
 }
 
 impl Blob {
@@ -103,7 +114,13 @@ impl Azure {
         let (credentials, identity) = chain.find(&account, bucket)?;
         let url = format!("{endpoint}/{}", encoded(bucket.name(), false));
         let is_azure = endpoint.starts_with("https://") && is_azure(host(&endpoint));
-        Ok(Self { endpoint, url, account, is_azure, credentials, identity })
+        let lists_holds = OnceCell::new();
+        Ok(Self { endpoint, url, account, is_azure, credentials, identity, lists_holds })
+    }
+
+    /// The same container, at a server which is as good as Azure's.
+    pub fn at_azure(self) -> Self {
+        Self { is_azure: true, ..self }
     }
 
     fn object_url(&self, key: &str) -> String {
@@ -126,7 +143,39 @@ impl Azure {
         sendable(signed)
     }
 
-    /// Soft delete is a setting of the account; whether it keeps versions can't be read through this API.
+    /// Asks for a page of a listing that also tells what is named in `include`.
+    fn listing(&self, range: &Range, include: Option<&str>) -> Request {
+        let mut request = Request::new(Method::GET, self.url.clone())
+            .query("restype", "container")
+            .query("comp", "list")
+            .query("prefix", &range.prefix);
+        if let Some(include) = include {
+            request = request.query("include", include);
+        }
+        match range.most {
+            Some(most) => request.query("maxresults", &most.min(5000).to_string()),
+            None => request,
+        }
+    }
+
+    /// True if blobs of the container have versions. That the account keeps versions shows in nothing else here; and one
+    /// that kept them once may not do so any more. An answer that can't be read is a no.
+    async fn has_versions(&self, connection: &Connection) -> bool {
+        let Ok(answer) = connection.send(self.listing(&some(SOME), Some("versions"))).await else {
+            return false;
+        };
+        let page: Result<Listing, String> = xml(&answer.body);
+        let has_version = |page: Listing| page.blobs.blob.iter().any(|blob| !blob.version_id.is_empty());
+        connection.meaning(&answer) == Answer::Yes && page.is_ok_and(has_version)
+    }
+
+    /// Whether listings take [`HOLDS`]. Accounts with a hierarchy of folders may refuse it.
+    async fn tries_holds(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let answer = connection.send(self.listing(&some(1), Some(HOLDS))).await?;
+        Ok(connection.meaning(&answer) == Answer::Yes && self.read_list(&answer, ListKind::Live).is_ok())
+    }
+
+    /// Soft delete is a setting of the account. Whether the account keeps versions only its blobs show.
     async fn settings(&self, connection: &Connection) -> Result<BucketFacts, StoreError> {
         #[derive(Default, Deserialize)]
         #[serde(rename_all = "PascalCase", default)]
@@ -154,16 +203,20 @@ impl Azure {
         }
         let Service { delete_retention_policy: Retention { enabled, days } } =
             xml(&answer.body).map_err(|why| StoreError::unreadable(bucket.to_string(), &why))?;
-        match enabled {
-            true => Ok(BucketFacts {
-                soft_delete_seconds: days.saturating_mul(86_400),
-                ..BucketFacts::of(bucket)
-            }),
-            false => Ok(BucketFacts::unread(
-                bucket,
-                "the account has no soft delete, and whether it keeps versions isn't told".to_owned(),
-            )),
-        }
+        let has_versions = self.has_versions(connection).await;
+        let why = match (has_versions, enabled) {
+            // Soft delete keeps no blob that stays as a version.
+            (true, _) => {
+                "its blobs have versions: if the account still keeps them, a deleted blob stays as one, is billed, and has \
+                 to be made the current version again by hand"
+            }
+            (false, true) => {
+                let soft_delete_seconds = days.saturating_mul(86_400);
+                return Ok(BucketFacts { soft_delete_seconds, ..BucketFacts::of(bucket) });
+            }
+            (false, false) => "the account has no soft delete, and its blobs show no versions",
+        };
+        Ok(BucketFacts::unread(bucket, why.to_owned()))
     }
 
     /// Undeletes the blob with the pin. A request names a deleted blob by its name alone, so the container is asked first
@@ -245,18 +298,11 @@ impl Api for Azure {
     }
 
     fn list(&self, range: &Range, token: Option<&str>) -> Request {
-        let request = Request::new(Method::GET, self.url.clone())
-            .query("restype", "container")
-            .query("comp", "list")
-            .query("prefix", &range.prefix);
-        let request = match range.kind {
-            ListKind::Live => request,
-            ListKind::Noncurrent | ListKind::SoftDeleted => request.query("include", "deleted"),
+        let include = match range.kind {
+            ListKind::Live => self.lists_holds.get().filter(|lists| **lists).map(|_| HOLDS),
+            ListKind::Noncurrent | ListKind::SoftDeleted => Some("deleted"),
         };
-        let request = match range.most {
-            Some(most) => request.query("maxresults", &most.min(5000).to_string()),
-            None => request,
-        };
+        let request = self.listing(range, include);
         match token {
             Some(token) => request.query("marker", token),
             None => request,
@@ -267,7 +313,7 @@ impl Api for Azure {
         let Listing { blobs, next_marker } = xml(&answer.body)?;
         let first = blobs.blob.first();
         let first = first.map_or_else(String::new, |first| entry(&first.name.text, &first.properties.e_tag));
-        let is_asked_for = |blob: &Blob| kind == ListKind::Live || blob.deleted;
+        let is_asked_for = |blob: &Blob| blob.deleted == (kind != ListKind::Live);
         let objects: Result<Vec<ObjectFacts>, String> =
             blobs.blob.into_iter().filter(is_asked_for).map(Blob::facts).collect();
         let token = next_marker.filter(|token| !token.is_empty());
@@ -324,15 +370,30 @@ impl Api for Azure {
         !self.is_azure
     }
 
+    /// A listing tells holds, retentions and leases. Another server than Azure's may leave them out, and there each blob is
+    /// asked for just before its delete, which shows them.
+    fn lists_all_facts<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, bool> {
+        async {
+            let tried = self.lists_holds.get_or_try_init(|| self.tries_holds(connection)).await;
+            tried.is_ok_and(|lists| *lists) || !self.is_azure
+        }
+        .boxed()
+    }
+
     /// A marker is the server's own.
     fn lists_from_any_key(&self) -> bool {
         false
     }
 
-    /// Whether the account keeps versions can't be read through this API, whatever the permissions are.
+    /// Only blobs show whether the account keeps versions, whatever the permissions are.
     fn has_copy_settings(&self) -> bool {
         false
     }
+}
+
+/// So many blobs of a container.
+fn some(most: usize) -> Range {
+    Range { most: Some(most), ..Range::default() }
 }
 
 /// The account of an endpoint: the first label of the host, or for emulators the first part of the path.

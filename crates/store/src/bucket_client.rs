@@ -25,7 +25,11 @@ pub(crate) struct BucketClient {
 
 impl BucketClient {
     pub fn new(bucket: Bucket, api: Box<dyn Api>, http: HttpClient) -> Self {
-        Self { connection: Connection::new(bucket, api, http), facts: Arc::default(), lists_all_facts: Arc::default() }
+        Self {
+            connection: Connection::new(bucket, api, http),
+            facts: Arc::default(),
+            lists_all_facts: Arc::default(),
+        }
     }
 
     pub fn connection(&self) -> &Connection {

@@ -7,9 +7,9 @@ use crate::bucket_client::{BucketClient, objection};
 use crate::http::{Response, Tries};
 use crate::listing::ListKind;
 use crate::types::{Deletion, Gates, Outcome, Pinned, Place, Reach};
+use futures::FutureExt;
 use futures::future::{BoxFuture, join};
 use futures::stream::{self, StreamExt};
-use futures::FutureExt;
 use std::collections::{HashMap, HashSet};
 
 /// Up to this many objects are deleted one by one, all at once: a request for many would save nothing.
@@ -20,11 +20,7 @@ const GATES: usize = 10;
 
 /// Deletes each object if it is still the pinned one. The gate of each object is asked before each request that names
 /// it. The outcomes are in the order of the objects.
-pub(crate) async fn delete(
-    client: &BucketClient,
-    objects: &[Pinned<'_>],
-    gates: Gates<'_>,
-) -> Vec<Deletion> {
+pub(crate) async fn delete(client: &BucketClient, objects: &[Pinned<'_>], gates: Gates<'_>) -> Vec<Deletion> {
     let mut run = Run {
         client,
         objects,

@@ -27,8 +27,8 @@ const AWS: &str = "s3.amazonaws.com";
 pub struct Override {
     host: String,
     url: String,
-    /// The URL leads to Amazon's own servers, whatever its host.
-    is_amazon: bool,
+    /// The URL leads to the cloud's own servers, whatever its host.
+    is_own: bool,
 }
 
 impl Override {
@@ -38,10 +38,10 @@ impl Override {
         format!("{}={}", self.host, self.url)
     }
 
-    /// Says that the URL leads to a server which does all that Amazon's own do. No flag says so: it is for tests.
+    /// Says that the URL leads to a server which does all that the cloud's own do. No flag says so: it is for tests.
     #[must_use]
-    pub fn as_amazon(self) -> Self {
-        Self { is_amazon: true, ..self }
+    pub fn at_own_server(self) -> Self {
+        Self { is_own: true, ..self }
     }
 }
 
@@ -66,7 +66,7 @@ impl FromStr for Override {
             true => Ok(Self {
                 host: if is_aws(host) { AWS.to_owned() } else { host.to_owned() },
                 url: url.trim_end_matches('/').to_owned(),
-                is_amazon: false,
+                is_own: false,
             }),
             false => Err(wrong()),
         }
@@ -129,6 +129,7 @@ impl Cloud {
         let inner = &self.0;
         let found = |host: &str| inner.overrides.iter().find(|over| over.host == host);
         let over = |host: &str| found(host).map(|over| over.url.clone());
+        let is_own = |host: &str| found(host).is_some_and(|over| over.is_own);
         let endpoint = host(bucket.endpoint());
         let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
@@ -136,9 +137,9 @@ impl Cloud {
                     "" => over(AWS).or(inner.credentials.aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                let is_amazon = found(if endpoint.is_empty() { AWS } else { endpoint }).is_some_and(|over| over.is_amazon);
                 let s3 = S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?;
-                Box::new(if is_amazon { s3.as_amazon() } else { s3 })
+                let host = if endpoint.is_empty() { AWS } else { endpoint };
+                Box::new(if is_own(host) { s3.at_amazon() } else { s3 })
             }
             StorageEngine::Azure => {
                 let url = over(endpoint);
@@ -146,7 +147,8 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                Box::new(Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?)
+                let azure = Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?;
+                Box::new(if is_own(endpoint) { azure.at_azure() } else { azure })
             }
             _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.credentials.google.clone())),
         };
@@ -172,9 +174,12 @@ mod tests {
     #[test]
     fn an_override_names_a_host_and_a_url() {
         let parsed: Result<Override, String> = "https://minio:9000=http://localhost:9000/".parse();
-        assert_eq!(parsed, Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into(), is_amazon: false }));
+        assert_eq!(
+            parsed,
+            Ok(Override { host: "minio:9000".into(), url: "http://localhost:9000".into(), is_own: false })
+        );
         let regional: Result<Override, String> = "s3.eu-west-1.amazonaws.com=http://h".parse();
-        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into(), is_amazon: false }));
+        assert_eq!(regional, Ok(Override { host: AWS.into(), url: "http://h".into(), is_own: false }));
         for text in [
             "minio:9000",
             "=http://h",

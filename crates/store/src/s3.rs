@@ -114,7 +114,7 @@ impl S3 {
     }
 
     /// The same bucket, at a server which is as good as Amazon's.
-    pub fn as_amazon(self) -> Self {
+    pub fn at_amazon(self) -> Self {
         Self { is_amazon: true, ..self }
     }
 

@@ -46,7 +46,8 @@ struct Failure {
 /// drop spaces at the ends of a key or replace others.
 pub(crate) fn fits(Pinned { key, pin }: &Pinned<'_>) -> bool {
     let is_unsafe = |letter: char| {
-        letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        letter.is_control()
+            || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     !tag(pin).is_empty() && !key.contains(is_unsafe) && key.trim() == *key
 }
@@ -55,7 +56,8 @@ pub(crate) fn fits(Pinned { key, pin }: &Pinned<'_>) -> bool {
 pub(crate) fn request(url: &str, objects: &[Pinned<'_>]) -> Request {
     let mut body = "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">".to_owned();
     for Pinned { key, pin } in objects {
-        for part in ["<Object><Key>", &escape(*key), "</Key><ETag>\"", &escape(tag(pin)), "\"</ETag></Object>"]
+        for part in
+            ["<Object><Key>", &escape(*key), "</Key><ETag>\"", &escape(tag(pin)), "\"</ETag></Object>"]
         {
             body.push_str(part);
         }
@@ -131,7 +133,8 @@ mod tests {
 
     #[test]
     fn each_object_has_its_tag_and_the_body_its_sum() {
-        let request = request("http://h/b", &[Pinned { key: "a&b", pin: "e1@5" }, Pinned { key: "c", pin: "e2@6" }]);
+        let request =
+            request("http://h/b", &[Pinned { key: "a&b", pin: "e1@5" }, Pinned { key: "c", pin: "e2@6" }]);
         let body = String::from_utf8(request.body.clone()).unwrap();
         assert_eq!(
             body,
