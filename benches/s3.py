@@ -69,7 +69,7 @@ def ours(options, storage, latency, way, authority, beyond):
         deleted, requests = get(storage, "/stats")["deleted"], asked(storage, "delete", "list", "head", "setting")[0]
         if deleted != options.objects:
             sys.exit(f"{deleted} of {options.objects} are deleted: {run.output}")
-        rates.append(deleted / asked(storage, "delete")[1])
+        rates.append(deleted / max(asked(storage, "delete")[1], 0.001))
         walls.append(run)
     each = requests / options.objects
     if each > most:
@@ -96,7 +96,7 @@ def theirs(options, storage, latency, name, rival):
         deleted = get(storage, "/stats")["deleted"]
         if deleted < min(objects, options.objects):
             sys.exit(f"{name} deleted {deleted} objects: {run.stderr[-2000:]}")
-        rates.append(deleted / asked(storage, "delete")[1])
+        rates.append(deleted / max(asked(storage, "delete")[1], 0.001))
     print(f"  {name:17} {statistics.median(rates):8.0f} deletes/s", flush=True)
     return statistics.median(rates)
 
