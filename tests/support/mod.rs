@@ -29,6 +29,7 @@ pub mod rooms;
 mod server;
 pub mod session;
 pub use server::free_port;
+pub mod stores;
 pub mod stub;
 
 /// The program that `tests/run` names in an environment variable.

@@ -378,6 +378,10 @@ impl Api for S3 {
         self.verify_absent(connection, key, answer).boxed()
     }
 
+    fn lists_in_byte_order(&self) -> bool {
+        self.is_amazon
+    }
+
     /// MinIO and others ignore if-match. Amazon heeds it, but an ETag does not tell what was written again with the same
     /// content; the time of the object does.
     fn may_ignore_pins(&self) -> bool {
