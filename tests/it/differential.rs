@@ -47,7 +47,7 @@ fn names() -> Vec<String> {
         for (at, other) in ODD.into_iter().enumerate() {
             // A tree can hold what is only a file or only a folder.
             names.extend([format!("t/{odd}/{other}"), format!("f/{odd}{other}")]);
-            if at % 11 == 0 {
+            if at.is_multiple_of(11) {
                 names.extend([format!("{odd}/{other}"), format!("x/{odd}/{other}/{odd}")]);
             }
         }
@@ -147,7 +147,7 @@ async fn answers_are_those_of_a_plain_client(cases: Vec<Case>) {
 /// Writes about a thousand of the names, as far as the store takes them; what a plain client lists then.
 async fn fill(case: &Case) -> Sizes {
     let names = names();
-    let dense = |name: &String| number(name) % if name.starts_with("x/") { 2 } else { 7 } == 0;
+    let dense = |name: &String| number(name).is_multiple_of(if name.starts_with("x/") { 2 } else { 7 });
     let put = async |(at, name): (usize, &String)| {
         // What marks a folder must be empty on many a server.
         let length = if name.ends_with('/') { 0 } else { 1 + at % 50 };
@@ -189,7 +189,8 @@ async fn deletes_hit_what_they_name(case: &Case, there: Sizes) {
     let (bucket, store) = (&case.bucket, &case.store);
     // A replacement character stands for what XML can't hold: there is nothing of that name.
     let is_exact = |key: &&String| is_plain(key) && !key.ends_with('/') && !key.contains('\u{fffd}');
-    let chosen: Vec<&String> = there.keys().filter(|key| number(key) % 4 == 0).filter(is_exact).collect();
+    let chosen: Vec<&String> =
+        there.keys().filter(|key| number(key).is_multiple_of(4)).filter(is_exact).collect();
     let looks = futures::stream::iter(&chosen).map(|key| store.head(bucket, key)).buffered(AT_A_TIME);
     let pins: Vec<String> = looks.map(|found| found.unwrap().unwrap().generation).collect().await;
     // S3 and folders tell writes apart by the second and by size.
