@@ -65,7 +65,7 @@ fn places(names: &[String]) -> Vec<(String, Reach)> {
     };
     let mut places: Vec<String> = names.iter().flat_map(near).filter(|name| !name.is_empty()).collect();
     // Most are where objects are dense.
-    let is_sparse = |name: &str| !name.starts_with("x/") && number(name) % 16 > 0;
+    let is_sparse = |name: &str| !name.starts_with("x/") && !number(name).is_multiple_of(16);
     places.sort_by_key(|name| (is_sparse(name), number(name)));
     places.dedup();
     let reaches = [Reach::Key, Reach::Directory, Reach::Directory, Reach::Beginning];
