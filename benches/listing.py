@@ -57,7 +57,7 @@ def orphans(options, host, latency, objects):
             command += ["--exclusive", "--plan-out", os.path.join(directory, "plan.json")]
         run = Run(command, env=stub.environment(directory, host))
     found = json.loads(run.output[run.output.index("{"):run.output.rindex("}") + 1])["repositories"][0]
-    kinds = ["referenced", "guarded", "young", "unclear"]
+    kinds = ["referenced", "guarded", "unrecorded", "kubeflow", "young", "unclear"]
     listed = sum(found[kind] for kind in kinds) + sum(group["objects"] for group in found["orphans"])
     if listed != objects:
         sys.exit(f"orphans listed {listed} of {objects} objects")

@@ -1,6 +1,6 @@
 //! S3 and Azure through kubectl, with the real API server: the same plan, pins and journal as for GCS.
 
-use crate::support::clouds::{ACCOUNT, Emulator, KEY};
+use crate::support::clouds::{ACCOUNT, AWS_KEY, AWS_SECRET, Emulator, KEY};
 use crate::support::kube::ADMIN;
 use crate::support::purge::{Live, Ran, deletes, pod, protections, workflow};
 use serde_json::{Value, json};
@@ -71,8 +71,8 @@ impl Cloud {
         Ran::of({
             command
                 .env("XDG_STATE_HOME", self.live.directory.path())
-                .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-                .env("AWS_SECRET_ACCESS_KEY", "not-to-be-shown")
+                .env("AWS_ACCESS_KEY_ID", AWS_KEY)
+                .env("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
                 .env("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
                 .env("AZURE_STORAGE_ACCOUNT_KEY", KEY);
             command
@@ -133,7 +133,7 @@ fn what_is_shown_is_deleted_and_neighbours_stay(cloud: &Cloud) {
         "{}",
         ran.err
     );
-    assert!(!ran.err.contains("not-to-be-shown") && !ran.err.contains(KEY), "{}", ran.err);
+    assert!(!ran.err.contains(AWS_SECRET) && !ran.err.contains(KEY), "{}", ran.err);
     // The plan made anew takes it, and no neighbour.
     let ran = cloud.purge(&["cloud-train", "--yes"]).ends_with(0);
     assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);

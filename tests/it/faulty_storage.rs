@@ -186,7 +186,7 @@ async fn an_empty_page_is_not_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_that_lies_is_an_error_and_ends() {
     type Lie = fn(&Asked) -> Answer;
-    let lies: [(&str, Lie); 7] = [
+    let lies: [(&str, Lie); 6] = [
         ("more, and no way there", |_| listing(&[], "<IsTruncated>true</IsTruncated>")),
         ("the same token again", |_| {
             listing(&[], "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")
@@ -197,7 +197,6 @@ async fn a_listing_that_lies_is_an_error_and_ends() {
                 "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>",
             )
         }),
-        ("out of order", |_| listing(&["p/b", "p/a"], END)),
         ("twice", |_| listing(&["p/a", "p/a"], END)),
         ("no prefix", |_| listing(&["o"], END)),
         ("no prefix, and within a character", |_| listing(&["pé"], END)),
@@ -215,6 +214,31 @@ async fn a_listing_that_lies_is_an_error_and_ends() {
     let store = faulty.store();
     let listed = tokio::time::timeout(Duration::from_secs(120), store.list(&azure(), "p/")).await;
     assert!(listed.expect("it ends").is_err());
+}
+
+/// VersityGW and s3s list what is below `p/a/` before `p/a-b`, as they walk: nothing is missed, and nothing counts twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn danger_35_a_listing_in_a_servers_own_order_is_read_to_its_end_by_its_tokens() {
+    const PAGES: [&[&str]; 3] = [&["p/a", "p/a/x"], &["p/a/y", "p/a-b"], &["p/a.b/z", "p/b"]];
+    let faulty = FaultyStorage::start(|asked| {
+        // A leap would miss what stands behind in this order.
+        assert!(!asked.has("start-after"));
+        let at: usize = asked.get("continuation-token").parse().unwrap_or_default();
+        match at {
+            2 => listing(PAGES[2], END),
+            at => {
+                let token = format!("<NextContinuationToken>{}</NextContinuationToken>", at + 1);
+                listing(PAGES[at], &format!("<IsTruncated>true</IsTruncated>{token}"))
+            }
+        }
+    })
+    .await;
+    let listed = keys(faulty.store().list(&s3(), "p/").await).unwrap();
+    assert_eq!(listed, ["p/a", "p/a-b", "p/a.b/z", "p/a/x", "p/a/y", "p/b"]);
+    // In no order at all nothing may count twice either.
+    let faulty = FaultyStorage::start(|_| listing(&["p/b", "p/a", "p/c", "p/b"], END)).await;
+    let listed = keys(faulty.store().list(&s3(), "p/").await);
+    assert!(listed.unwrap_err().contains("it lists a key twice"));
 }
 
 /// Several listers of half the rest each find what one would, on a server that counts the key asked for in, or not.

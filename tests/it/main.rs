@@ -16,6 +16,7 @@ mod cluster;
 mod completion;
 mod dangers;
 mod dependencies;
+mod differential;
 mod doctor;
 mod end_to_end;
 mod endangered;

@@ -168,10 +168,11 @@ fn endless_directory(asked: &Asked) -> Answer {
         let body = json!({ "kind": "storage#objects", "items": items, "nextPageToken": "more" });
         return answer(200, &[], body.to_string());
     }
-    let after = asked.query.get("start-after").map_or(asked.get("prefix"), String::as_str);
-    let keys = keys_after(after, size);
+    let after = ["continuation-token", "start-after", "prefix"].map(|name| asked.get(name));
+    let keys = keys_after(after.into_iter().find(|after| !after.is_empty()).unwrap_or_default(), size);
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    listing(&keys, "<IsTruncated>true</IsTruncated><NextContinuationToken>more</NextContinuationToken>")
+    let token = format!("<NextContinuationToken>{}</NextContinuationToken>", keys[keys.len() - 1]);
+    listing(&keys, &format!("<IsTruncated>true</IsTruncated>{token}"))
 }
 
 fn keys_after(after: &str, size: u64) -> Vec<String> {

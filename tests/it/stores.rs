@@ -1,164 +1,55 @@
-//! One suite that every store passes: folders, memory, fake-gcs-server, moto (S3) and azurite.
+//! One suite that every store passes: folders, memory, fake-gcs-server, moto, MinIO, rclone and VersityGW (S3), and azurite.
 
-use crate::support::clouds::{ACCOUNT, Emulator, KEY};
+use crate::on_every_store;
+use crate::support::clouds::Kind;
 use crate::support::gcs::Gcs;
+use crate::support::stores::{Case, NAME, cloud, emulated};
 use argo_gc_core::argo::uses::Use;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::plan::orphans::{Known, Orphan, Search};
 use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
-use argo_gc_store::azure::credentials::AzureChain;
-use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
-use argo_gc_store::gcs::credentials::Credentials;
-use argo_gc_store::local::LocalBuckets;
-use argo_gc_store::s3::credentials::AwsChain;
-use argo_gc_store::store::{MANY, Store};
-use argo_gc_store::throttle::Throttle;
-use argo_gc_store::types::{Depth, Outcome, Place, Reach, StoreError};
+use argo_gc_store::store::MANY;
+use argo_gc_store::types::{Depth, Outcome, Place, Reach, Restored, StoreError};
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use object_store::ObjectStoreExt;
-use object_store::aws::AwsCredential;
-use object_store::azure::AzureAccessKey;
-use object_store::memory::InMemory;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
-
-const NAME: &str = "suite";
-
-/// A store with one bucket, and how objects come into it.
-struct Case {
-    store: Store,
-    bucket: Bucket,
-    writer: Writer,
-    /// Keys it can't hold.
-    without: &'static [&'static str],
-}
-
-enum Writer {
-    Folder(tempfile::TempDir),
-    Memory(Arc<InMemory>),
-    Gcs(Box<Gcs>),
-    Emulator(Emulator),
-}
-
-impl Case {
-    async fn put(&self, key: &str, bytes: &str) {
-        match &self.writer {
-            Writer::Folder(folder) => {
-                let path = folder.path().join(NAME).join(key);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, bytes).unwrap();
-            }
-            Writer::Memory(store) => {
-                let path = object_store::path::Path::parse(key).unwrap();
-                store.put(&path, bytes.to_owned().into()).await.unwrap();
-            }
-            Writer::Gcs(gcs) => {
-                gcs.put(NAME, key, bytes);
-            }
-            Writer::Emulator(server) => server.put(NAME, key, bytes).await,
-        }
-    }
-
-    fn missing(&self) -> Bucket {
-        self.bucket.to_string().replace(NAME, "missing").parse().unwrap()
-    }
-}
-
-fn cloud(gcs: Option<String>, over: Vec<Override>) -> Store {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = AwsCredential { key_id: "k".into(), secret_key: "s".into(), token: None };
-    let azure = AzureChain::key(ACCOUNT, AzureAccessKey::try_new(KEY).unwrap());
-    let credentials = CloudCredentials { google: Credentials::none(), aws: AwsChain::key(key), azure };
-    Store::Cloud(Cloud::new(gcs, credentials, over, Throttle::new(16, None)).unwrap())
-}
-
-async fn emulated(server: Emulator) -> Case {
-    server.make(NAME).await;
-    let store = cloud(None, vec![server.over().parse().unwrap()]);
-    Case { store, bucket: server.named(NAME), writer: Writer::Emulator(server), without: &[] }
-}
-
-/// The stores that need no server.
-fn local() -> Vec<Case> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join(NAME)).unwrap();
-    let memory = Arc::new(InMemory::new());
-    let bucket: Bucket = format!("gs://{NAME}").parse().unwrap();
-    // Neither can have what lies at a folder's own name.
-    vec![
-        Case {
-            store: Store::Local(LocalBuckets::directory(folder.path()).unwrap()),
-            bucket: bucket.clone(),
-            writer: Writer::Folder(folder),
-            without: &["w/dir"],
-        },
-        Case {
-            store: Store::Local(LocalBuckets::memory(HashMap::from([(
-                NAME.to_owned(),
-                Arc::clone(&memory),
-            )]))),
-            bucket: bucket.clone(),
-            writer: Writer::Memory(memory),
-            without: &[],
-        },
-    ]
-}
-
-fn fake_gcs() -> Vec<Case> {
-    let gcs = Gcs::start();
-    gcs.bucket(NAME);
-    let store = cloud(Some(gcs.url()), Vec::new());
-    let bucket = format!("gs://{NAME}").parse().unwrap();
-    vec![Case { store, bucket, writer: Writer::Gcs(gcs.into()), without: &[] }]
-}
-
-async fn moto() -> Vec<Case> {
-    vec![emulated(Emulator::s3()).await]
-}
-
-async fn azurite() -> Vec<Case> {
-    vec![emulated(Emulator::azure()).await]
-}
 
 fn keys(objects: &[argo_gc_core::model::object::ObjectFacts]) -> Vec<&str> {
     objects.iter().map(|object| object.key.as_str()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_named_and_nothing_else_is_shown_and_deleted_in_a_local_store() {
-    names_are_exact(local()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn what_is_named_and_nothing_else_is_shown_and_deleted_on_fake_gcs() {
-    names_are_exact(fake_gcs()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn what_is_named_and_nothing_else_is_shown_and_deleted_on_moto() {
-    names_are_exact(moto().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn what_is_named_and_nothing_else_is_shown_and_deleted_on_azurite() {
-    names_are_exact(azurite().await).await;
+on_every_store! {
+    names_are_exact:
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_in_a_local_store() by local;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_fake_gcs() by fake_gcs;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_moto() by moto;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_minio() by minio;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_rclone() by rclone;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_versitygw() by versitygw;
+    fn what_is_named_and_nothing_else_is_shown_and_deleted_on_azurite() by azurite;
 }
 
 async fn names_are_exact(cases: Vec<Case>) {
     for case in cases {
         let (store, bucket) = (&case.store, &case.bucket);
         let all = ["w/dir", "w/dir/1", "w/dir/2/3", "w/dir2", "w/dirty/1", "v/ü b+c&d=e#f?g%2Fh~'(1)"];
-        let there: Vec<&str> = all.into_iter().filter(|key| !case.without.contains(key)).collect();
-        for key in &there {
-            case.put(key, key).await;
+        let mut there = Vec::new();
+        for key in all.into_iter().rev() {
+            // In a tree of folders nothing can have the name of a folder.
+            match key {
+                "w/dir" if case.try_put(key, key).await.is_err() => {}
+                "w/dir" => there.push(key),
+                _ => {
+                    case.put(key, key).await;
+                    there.push(key);
+                }
+            }
         }
+
+        there.reverse();
 
         // A look shows size, pin and time; what is not there is no error, a missing bucket is one.
         for key in &there {
@@ -182,13 +73,14 @@ async fn names_are_exact(cases: Vec<Case>) {
         // A listing and a look tell the same; a directory ends at its slash.
         let listed = store.list(bucket, "").await.unwrap();
         let mut sorted = there.clone();
+        sorted.retain(|key| !case.hides(key, &there));
         sorted.sort_unstable();
         assert_eq!(keys(&listed), sorted, "{bucket}");
         for object in &listed {
             assert_eq!(store.head(bucket, &object.key).await.unwrap().as_ref(), Some(object), "{bucket}");
         }
         let of_directory: Vec<&str> =
-            there.iter().copied().filter(|key| *key == "w/dir" || key.starts_with("w/dir/")).collect();
+            sorted.iter().copied().filter(|key| *key == "w/dir" || key.starts_with("w/dir/")).collect();
         assert_eq!(keys(&store.objects(bucket, "w/dir", true).await.unwrap()), of_directory, "{bucket}");
         let alone = store.objects(bucket, "w/dir", false).await.unwrap();
         assert_eq!(alone.len(), usize::from(there.contains(&"w/dir")), "{bucket}");
@@ -271,27 +163,15 @@ async fn a_long_listing_has_every_object_once_on_fake_gcs() {
     assert!(asked <= 40, "{asked}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_objects_exactly_the_orphans_are_found_in_a_local_store() {
-    orphans_are_found(local()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn of_a_thousand_objects_exactly_the_orphans_are_found_on_fake_gcs() {
-    orphans_are_found(fake_gcs()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn of_a_thousand_objects_exactly_the_orphans_are_found_on_moto() {
-    orphans_are_found(moto().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn of_a_thousand_objects_exactly_the_orphans_are_found_on_azurite() {
-    orphans_are_found(azurite().await).await;
+on_every_store! {
+    orphans_are_found:
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_in_a_local_store() by local;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_fake_gcs() by fake_gcs;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_moto() by moto;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_minio() by minio;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_rclone() by rclone;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_versitygw() by versitygw;
+    fn of_a_thousand_objects_exactly_the_orphans_are_found_on_azurite() by azurite;
 }
 
 /// A thousand objects: 900 referenced, 60 orphans, 20 too young, 20 outside.
@@ -357,19 +237,27 @@ async fn a_host_that_only_workflows_name_is_sent_nothing() {
     assert!(error.to_string().contains("are for the account devstoreaccount1"), "{error}");
 }
 
-/// What S3 keeps of overwritten and deleted objects is found for many keys at once, over pages and between live ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "tests/run brings what it needs"]
 async fn copies_of_many_keys_are_those_of_each_on_moto() {
-    let server = Emulator::s3();
-    server.make(NAME).await;
-    server.version(NAME).await;
-    let case = Case {
-        store: cloud(None, vec![server.over().parse().unwrap()]),
-        bucket: server.named(NAME),
-        writer: Writer::Emulator(server),
-        without: &[],
-    };
+    copies_are_those_of_each(Kind::Moto).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn copies_of_many_keys_are_those_of_each_on_minio() {
+    copies_are_those_of_each(Kind::Minio).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn copies_of_many_keys_are_those_of_each_on_versitygw() {
+    copies_are_those_of_each(Kind::VersityGw).await;
+}
+
+/// What S3 keeps of overwritten and deleted objects is found for many keys at once, over pages and between live ones.
+async fn copies_are_those_of_each(kind: Kind) {
+    let case = emulated(kind, true).await;
     let (store, bucket) = (&case.store, &case.bucket);
     let key = |at: usize| format!("wf-{}/{at}.tgz", at / 10);
     // Key n was written n % 4 + 1 times, and each fifth one deleted at last.
@@ -390,4 +278,40 @@ async fn copies_of_many_keys_are_those_of_each_on_moto() {
         (0..40).filter(|at| at % 3 != 0).map(|at| at % 4 + usize::from(at % 5 == 0)).collect();
     assert_eq!(counts, expected);
     assert!(copies.iter().zip(&asked).all(|(copies, key)| copies.iter().all(|copy| copy.key == *key)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn what_is_deleted_comes_back_from_a_versioned_bucket_on_moto() {
+    what_is_deleted_comes_back(Kind::Moto).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn what_is_deleted_comes_back_from_a_versioned_bucket_on_minio() {
+    what_is_deleted_comes_back(Kind::Minio).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn what_is_deleted_comes_back_from_a_versioned_bucket_on_versitygw() {
+    what_is_deleted_comes_back(Kind::VersityGw).await;
+}
+
+async fn what_is_deleted_comes_back(kind: Kind) {
+    let case = emulated(kind, true).await;
+    let (store, bucket) = (&case.store, &case.bucket);
+    assert!(store.bucket(bucket).await.unwrap().versioning, "{bucket}");
+    case.put("j/below", "another").await;
+    case.put("k", "first").await;
+    case.put("k-next", "another").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    case.put("k-next", "newer").await;
+    let pin = store.head(bucket, "k-next").await.unwrap().unwrap().generation;
+    assert_eq!(store.delete(bucket, "k-next", &pin).await, Outcome::Deleted);
+    let listed = keys(&store.list(bucket, "").await.unwrap()).join(" ");
+    assert_eq!(store.restore(bucket, "k-next", &pin).await, Restored::Restored);
+    assert_eq!(case.plain_head("k-next").await, Ok(Some(5)));
+    assert_eq!(store.restore(bucket, "k-next", &pin).await, Restored::Taken);
+    assert_eq!(listed, "j/below k");
 }

@@ -154,6 +154,17 @@ impl Gcs {
         objects.iter().filter_map(|object| object["name"].as_str().map(str::to_owned)).collect()
     }
 
+    /// The live objects with a prefix and their sizes, in the API's order.
+    pub fn sizes(&self, bucket: &str, prefix: &str) -> Vec<(String, u64)> {
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        let objects = self.run(async move |inner| inner.all_live(&bucket, &prefix).await);
+        let size = |object: &Value| object["size"].as_str()?.parse().ok();
+        objects
+            .iter()
+            .filter_map(|object| Some((object["name"].as_str()?.to_owned(), size(object)?)))
+            .collect()
+    }
+
     /// Places a temporary hold on the live object.
     pub fn hold(&self, bucket: &str, key: &str) {
         self.rule(bucket, key, |rules| rules.hold = true);

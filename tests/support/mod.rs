@@ -32,6 +32,7 @@ mod server;
 pub mod session;
 pub mod svg;
 pub use server::free_port;
+pub mod stores;
 pub mod stub;
 
 /// The program that `tests/run` names in an environment variable.

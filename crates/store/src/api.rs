@@ -1,7 +1,7 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
 use crate::http::{HttpClient, Request, Response, Streamed, Tries};
-use crate::listing::{ListKind, Page, Range, Trail};
+use crate::listing::{ListKind, NO_WAY_ON, Page, Range, Trail};
 use crate::outage::Outage;
 use crate::types::{BucketFacts, Gate, Pinned, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
@@ -137,6 +137,12 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
 
     /// True if a listing can begin at any key, rather than only at the prefix or at a token of the server's.
     fn lists_from_any_key(&self) -> bool {
+        true
+    }
+
+    /// True if the server is known to list keys in byte order. Only then may a listing leap to a key and count on what
+    /// it passed.
+    fn lists_in_byte_order(&self) -> bool {
         true
     }
 
@@ -401,6 +407,9 @@ impl Connection {
             async move {
                 let Some(token) = token else { return Ok(None) };
                 let page = connection.page(&range, token.as_deref()).await?;
+                if page.more && page.token.is_none() {
+                    return Err(StoreError::unreadable(connection.bucket().uri(&range.prefix), NO_WAY_ON));
+                }
                 let next = connection.follow(&range, &mut trail, page.token, &page.first)?;
                 Ok(Some((page.objects, (next.map(Some), trail))))
             }

@@ -15,6 +15,7 @@ pub mod local;
 mod outage;
 pub mod parallel_list;
 mod parse;
+mod plain_list;
 pub mod s3;
 mod signing;
 pub mod store;

@@ -7,6 +7,9 @@ use std::hash::{BuildHasher, RandomState};
 /// A listing ends with an error after so many pages in a row that have nothing new.
 const EMPTY_PAGES: usize = 1000;
 
+/// What is wrong with a page that is not the last and has no token.
+pub(crate) const NO_WAY_ON: &str = "there is more, and nothing leads to it";
+
 /// Which objects of a bucket are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum ListKind {

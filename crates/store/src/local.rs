@@ -120,7 +120,7 @@ impl LocalBuckets {
         self.ensure_object_inside(bucket, key)?;
         match store.head(&path).await {
             Ok(meta) => Ok(Some(facts(meta))),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(failed(&bucket.uri(key), &error)),
         }
     }
@@ -134,14 +134,17 @@ impl LocalBuckets {
         stream::once(async move {
             let store = local.open(&bucket)?;
             // object_store lists whole folders only, so the folder is listed and then filtered by the prefix.
-            let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder.trim_end_matches('/'));
             local.ensure_folder_inside(&bucket, folder)?;
             let listed: Result<Vec<ObjectMeta>, _> = match folder {
                 "" => store.list(None).try_collect().await,
                 folder => store.list(Some(&path(folder)?)).try_collect().await,
             };
-            let mut objects: Vec<ObjectFacts> =
-                listed.map_err(|error| failed(bucket.name(), &error))?.into_iter().map(facts).collect();
+            let listed = match listed {
+                Err(error) if is_absent(&error) => Vec::new(),
+                listed => listed.map_err(|error| failed(bucket.name(), &error))?,
+            };
+            let mut objects: Vec<ObjectFacts> = listed.into_iter().map(facts).collect();
             objects.retain(|object| object.key.starts_with(&prefix));
             objects.iter().try_for_each(|object| local.ensure_object_inside(&bucket, &object.key))?;
             Ok(objects)
@@ -190,9 +193,19 @@ impl LocalBuckets {
     }
 }
 
-/// Converts a key to a path. Keys that a path would change (empty parts, `..`) are refused.
+/// Converts a key to a path. Keys that a path would change (empty parts, `..`, a slash at an end) are refused: they would
+/// be another object's.
 fn path(key: &str) -> Result<Path, StoreError> {
-    Path::parse(key).map_err(|_| StoreError::BadKey(key.to_owned()))
+    let path = Path::parse(key).ok().filter(|path| path.as_ref() == key);
+    path.ok_or_else(|| StoreError::BadKey(key.to_owned()))
+}
+
+/// True if there is nothing, and can't be anything: the name of a folder on the way is that of a file.
+fn is_absent(error: &object_store::Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let is_file = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotADirectory;
+    matches!(error, object_store::Error::NotFound { .. })
+        || causes.any(|cause| cause.downcast_ref().is_some_and(is_file))
 }
 
 fn facts(meta: ObjectMeta) -> ObjectFacts {

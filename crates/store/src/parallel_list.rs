@@ -2,7 +2,8 @@
 //! half of what the busy one has left.
 
 use crate::api::Connection;
-use crate::listing::{Page, Range, Trail};
+use crate::listing::{NO_WAY_ON, Page, Range, Trail};
+use crate::plain_list;
 use crate::types::StoreError;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream;
@@ -27,10 +28,14 @@ const DIGITS: usize = 6;
 type Found = Result<Vec<ObjectFacts>, StoreError>;
 
 /// Lists all live objects with a prefix, page by page, in no order. An engine whose listings can't begin at any key is
-/// listed by one lister only.
+/// listed by one lister only, and so is a server whose order is not known: it might list keys of another part before
+/// those of the first.
 pub(crate) fn pages(connection: Connection, prefix: String) -> BoxStream<'static, Found> {
     if !connection.api().lists_from_any_key() {
         return connection.in_order(Range::of(&prefix));
+    }
+    if !connection.api().lists_in_byte_order() {
+        return plain_list::pages(&connection, &prefix);
     }
     let (sender, receiver) = mpsc::channel(WAITING);
     let work = Arc::new(Work {
@@ -95,9 +100,9 @@ impl Work {
                     if goes_on {
                         trail = Trail::default();
                     }
-                    Ok((page.objects, page.more, page.is_sure, last, next))
+                    Ok((page.objects, page.more, last, next))
                 });
-                let (mut objects, more, is_sure, last, next) = match next {
+                let (mut objects, more, last, next) = match next {
                     Ok(page) => page,
                     Err(error) => {
                         let _ = sender.send(Err(error)).await;
@@ -114,10 +119,7 @@ impl Work {
                 if is_open {
                     token = next;
                     part.after = last.or(part.after);
-                    // A server with an order of its own might list keys of the other half before this one.
-                    if is_sure {
-                        self.share(&mut part, &objects);
-                    }
+                    self.share(&mut part, &objects);
                 }
                 // The reader is gone, so nobody needs the rest.
                 if !objects.is_empty() && sender.send(Ok(objects)).await.is_err() {
@@ -193,7 +195,7 @@ fn check(page: Page, after: Option<&str>) -> Result<Page, &'static str> {
         }
     }
     match page.more && page.token.is_none() && before == after {
-        true => Err("there is more, and nothing leads to it"),
+        true => Err(NO_WAY_ON),
         false => Ok(page),
     }
 }

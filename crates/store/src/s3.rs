@@ -421,6 +421,10 @@ impl Api for S3 {
         self.verify_absent(connection, key, answer).boxed()
     }
 
+    fn lists_in_byte_order(&self) -> bool {
+        self.is_amazon
+    }
+
     /// MinIO and others ignore if-match.
     fn may_ignore_pins(&self) -> bool {
         !self.is_amazon

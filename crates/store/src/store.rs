@@ -50,14 +50,14 @@ impl Store {
         if reach == Reach::Beginning {
             return self.list_up_to(bucket, key, most).await;
         }
-        let mut objects: Vec<ObjectFacts> = self.head(bucket, key).await?.into_iter().collect();
-        if reach == Reach::Directory {
-            let folder = format!("{}/", key.trim_end_matches('/'));
-            let below = self.list_up_to(bucket, &folder, most).await?;
-            // If the key ends with a slash, its own object is listed too.
-            objects.extend(below.into_iter().filter(|object| object.key != key));
+        if reach == Reach::Key {
+            return Ok(self.head(bucket, key).await?.into_iter().collect());
         }
-        Ok(objects)
+        let folder = format!("{}/", key.trim_end_matches('/'));
+        // If the key ends with a slash, its own object is listed too. rclone shows one for every folder it is asked for.
+        let own = if key.ends_with('/') { None } else { self.head(bucket, key).await? };
+        let below = self.list_up_to(bucket, &folder, most).await?;
+        Ok(own.into_iter().chain(below).collect())
     }
 
     /// The objects at each of many places of a bucket, in the order of the places.
