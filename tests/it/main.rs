@@ -6,6 +6,7 @@ mod support;
 
 mod argo;
 mod argo_purge;
+mod aws;
 mod bounds;
 mod cases;
 mod check;
@@ -24,6 +25,7 @@ mod faulty_storage;
 mod fix;
 mod fix_properties;
 mod gcs;
+mod google;
 mod help;
 mod house;
 mod http;

@@ -3,6 +3,7 @@
 
 pub mod credentials;
 mod listing;
+mod words;
 
 use crate::api::{Answer, Api, Connection};
 use crate::http::{Request, Response, encoded};
