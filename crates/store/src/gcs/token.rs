@@ -119,10 +119,10 @@ fn reason(error: &(dyn Error + 'static)) -> String {
         return format!("the program for the token ended with code {}", code.unwrap_or("unknown"));
     }
     // The parser's message could quote a token.
-    let is_unreadable = |error: &&(dyn Error + 'static)| {
+    let is_unreadable = |error: &(dyn Error + 'static)| {
         error.is::<serde_json::Error>() || error.downcast_ref().is_some_and(reqwest::Error::is_decode)
     };
-    if chain.iter().any(|error| is_unreadable(error)) {
+    if chain.iter().copied().any(is_unreadable) {
         return "what should hold the token is not understood".to_owned();
     }
     let status = chain.iter().find_map(|error| error.downcast_ref::<reqwest::Error>()?.status());
