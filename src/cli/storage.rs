@@ -2,10 +2,12 @@
 
 use crate::cli::directories::Folders;
 use crate::error::Error;
+use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_core::model::location::public_endpoint;
 use argo_gc_store::azure::credentials::AzureChain;
 use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
+use argo_gc_store::identity::Identity;
 use argo_gc_store::local::LocalBuckets;
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
@@ -32,6 +34,10 @@ pub(crate) struct StorageFlags {
     /// stands for the bucket's name.
     #[arg(long, value_name = "HOST=URL")]
     endpoint_override: Vec<Override>,
+    /// The account for one bucket, if several are needed: gs://BUCKET=FILE with Google credentials,
+    /// s3://BUCKET=profile:NAME of AWS's files, https://ACCOUNT.blob.core.windows.net/CONTAINER=FILE with an account key.
+    #[arg(long, value_name = "BUCKET=FILE")]
+    identity: Vec<Identity>,
     /// Requests to storage at a time, up to 1024.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
@@ -44,12 +50,23 @@ impl StorageFlags {
     /// Opens the storage. No request is sent yet.
     pub fn open(&self) -> Result<Store, Error> {
         if let Some(root) = &self.store_root {
+            if self.names_identities() {
+                return Err(Error::usage(
+                    "--identity can't be used with --store-root: directories have no accounts",
+                ));
+            }
             return LocalBuckets::directory(root).map(Store::Local).map_err(Error::new);
         }
         let throttle = Throttle::new(self.concurrency(), self.qps);
         let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
         if endpoint.is_some_and(|endpoint| endpoint.contains('@')) {
             return Err(Error::usage("invalid --gcs-endpoint: a user or password does not belong there"));
+        }
+        let is_google = |identity: &Identity| identity.bucket().engine() == StorageEngine::Gcs;
+        if endpoint.is_some() && self.identity.iter().any(is_google) {
+            return Err(Error::usage(
+                "--identity for GCS can't be used with --gcs-endpoint: an emulator gets no credentials",
+            ));
         }
         let credentials = match endpoint {
             Some(_) => Credentials::none(),
@@ -62,6 +79,7 @@ impl StorageFlags {
         let credentials =
             CloudCredentials { google: credentials, aws: AwsChain::default(), azure: AzureChain::default() };
         Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
+            .and_then(|cloud| cloud.with_identities(&self.identity))
             .map(Store::Cloud)
             .map_err(Error::setting_up)
     }
@@ -69,6 +87,11 @@ impl StorageFlags {
     /// Whether variables of this process say where AWS is, which is part of the storage's name.
     pub fn follows_variables() -> bool {
         AwsChain::named_endpoint().is_some()
+    }
+
+    /// Whether buckets have accounts of their own, which are files of this machine.
+    pub fn names_identities(&self) -> bool {
+        !self.identity.is_empty()
     }
 
     /// The flags with which the same storage is reached from elsewhere, but for credentials.

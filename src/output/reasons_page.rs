@@ -18,8 +18,7 @@ pub fn page() -> String {
         let _ = writeln!(text, "{}. **{}**: {}", at + 1, link.as_str(), link.holds());
     }
     text += "\n## Removing the finalizer, and only that\n\n";
-    let _ =
-        writeln!(text, "If the finalizer remains:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
+    let _ = writeln!(text, "If the finalizer remains:\n\n```sh\n{RELEASE_COMMAND}\n```\n\n{RELEASE_HINT}\n");
     for group in Group::ALL {
         let _ =
             writeln!(text, "## {}\n\n| code | what it says | verdicts |\n| --- | --- | --- |", group.title());

@@ -82,10 +82,7 @@ impl Guard {
         let began = Instant::now();
         while !self.is_current() {
             if began.elapsed() > PATIENCE {
-                return Err(Error::refused(format!(
-                    "what changes meanwhile is unknown: {}",
-                    self.trouble()
-                )));
+                return Err(Error::refused(format!("what changes meanwhile is unknown: {}", self.trouble())));
             }
             sleep(Duration::from_millis(20)).await;
         }

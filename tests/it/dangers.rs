@@ -621,11 +621,20 @@ fn danger_28_credentials_we_can_not_use_are_named_without_their_content() {
     for (content, words) in [
         (
             r#"{"type": "external_account", "x": "s3cret"}"#,
-            "credentials of type external_account are not supported",
+            "credentials of type external_account need the field audience",
         ),
         (
             r#"{"type": "impersonated_service_account", "x": "s3cret"}"#,
-            "impersonated_service_account are not supported",
+            "credentials of type impersonated_service_account need the field service_account_impersonation_url",
+        ),
+        (
+            r#"{"type": "external_account_authorized_user", "x": "s3cret"}"#,
+            "external_account_authorized_user, which a browser's login to a workforce pool makes, are not supported",
+        ),
+        (
+            r#"{"type": "external_account", "audience": "a", "subject_token_type": "t", "token_url": "u",
+                "credential_source": {"certificate": "s3cret"}}"#,
+            "its credential_source is neither a file, a URL, a program nor AWS",
         ),
         (r#"{"type": "other", "x": "s3cret"}"#, "credentials of type \"other\" are not known"),
         (r#"{"type": "service_account", "private_key": "s3cret", "client_email": "a@b"}"#, "credentials: "),

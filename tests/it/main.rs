@@ -6,6 +6,7 @@ mod support;
 
 mod argo;
 mod argo_purge;
+mod aws;
 mod bounds;
 mod bulk;
 mod cases;
@@ -26,6 +27,7 @@ mod faulty_storage;
 mod fix;
 mod fix_properties;
 mod gcs;
+mod google;
 mod help;
 mod house;
 mod http;

@@ -401,7 +401,7 @@ fn some(most: usize) -> Range {
 }
 
 /// The account of an endpoint: the first label of the host, or for emulators the first part of the path.
-fn account(endpoint: &str) -> String {
+pub(crate) fn account(endpoint: &str) -> String {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     // Each of Azure's own hosts belongs to one account, whatever path a workflow has after it.

@@ -7,6 +7,7 @@ use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
+use crate::identity::{Identity, Own};
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
@@ -95,6 +96,8 @@ struct Inner {
     gcs: Option<String>,
     credentials: CloudCredentials,
     overrides: Vec<Override>,
+    /// Accounts for single buckets, before those of `credentials`.
+    own: HashMap<Bucket, Own>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
 }
 
@@ -113,7 +116,28 @@ impl Cloud {
             what: "HTTP client".to_owned(),
             message: innermost(&error),
         })?;
-        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, open: Mutex::default() })))
+        let own = HashMap::new();
+        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, own, open: Mutex::default() })))
+    }
+
+    /// Asks some buckets as accounts of their own. Which hosts are asked stays as it is.
+    ///
+    /// # Errors
+    /// An account can't be read, or a bucket has two.
+    pub fn with_identities(mut self, identities: &[Identity]) -> Result<Self, StoreError> {
+        let mut own = HashMap::new();
+        for identity in identities {
+            if own.insert(identity.bucket().clone(), identity.load()?).is_some() {
+                return Err(StoreError::Credentials(format!(
+                    "two accounts are named for {}",
+                    identity.bucket()
+                )));
+            }
+        }
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.own = own;
+        }
+        Ok(self)
     }
 
     /// The client of a bucket, which is made once.
@@ -131,13 +155,15 @@ impl Cloud {
         let over = |host: &str| found(host).map(|over| over.url.clone());
         let is_own = |host: &str| found(host).is_some_and(|over| over.is_own);
         let endpoint = host(bucket.endpoint());
+        let own = inner.own.get(bucket);
         let api: Box<dyn Api> = match bucket.engine() {
             StorageEngine::S3 => {
+                let aws = if let Some(Own::Aws(aws)) = own { aws } else { &inner.credentials.aws };
                 let url = match endpoint {
-                    "" => over(AWS).or(inner.credentials.aws.endpoint().await),
+                    "" => over(AWS).or(aws.endpoint().await),
                     host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
                 };
-                let s3 = S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?;
+                let s3 = S3::open(bucket, url.as_deref(), aws.clone()).await?;
                 let host = if endpoint.is_empty() { AWS } else { endpoint };
                 Box::new(if is_own(host) { s3.at_amazon() } else { s3 })
             }
@@ -147,10 +173,15 @@ impl Cloud {
                 if url.is_none() && !is_azures {
                     return Err(StoreError::Untrusted(bucket.clone()));
                 }
-                let azure = Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?;
+                let azure = if let Some(Own::Azure(azure)) = own { azure } else { &inner.credentials.azure };
+                let azure = Azure::open(bucket, url.as_deref(), azure)?;
                 Box::new(if is_own(endpoint) { azure.at_azure() } else { azure })
             }
-            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.credentials.google.clone())),
+            _ => {
+                let google =
+                    if let Some(Own::Google(google)) = own { google } else { &inner.credentials.google };
+                Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), google.clone()))
+            }
         };
         Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
     }

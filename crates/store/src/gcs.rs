@@ -2,6 +2,7 @@
 //! here.
 
 pub mod credentials;
+mod token;
 
 use crate::api::{Answer, Api, Connection, is_dots};
 use crate::gcs::credentials::Credentials;

@@ -9,6 +9,7 @@ pub mod cloud;
 mod download;
 pub mod gcs;
 pub mod http;
+pub mod identity;
 pub mod inventory;
 mod listing;
 pub mod local;

@@ -4,6 +4,7 @@
 mod bulk;
 pub mod credentials;
 mod listing;
+mod words;
 
 use crate::api::{Answer, Api, Bulk, Connection, KeyAnswer};
 use crate::http::{Request, Response, encoded};

@@ -244,7 +244,10 @@ impl Gathered {
             let more =
                 if unknown.len() > 1 { format!(" and {} more", unknown.len() - 1) } else { String::new() };
             self.gaps.push(Gap {
-                what: format!("the permissions of service account {}/{}{more}", account.namespace, account.name),
+                what: format!(
+                    "the permissions of service account {}/{}{more}",
+                    account.namespace, account.name
+                ),
                 why: why.clone(),
                 effect: "whether GC pods may do their work is not known".to_owned(),
             });

@@ -117,7 +117,8 @@ fn repeated(engine: Option<StorageEngine>, version: Version, key: &str, again: A
             format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
         found.push(Place::note(Reason::SharedKey, detail));
     } else if again.nodes.surely_again() && !fails {
-        let detail = format!("several nodes of one run write {key:?}, and only the last one's content is kept");
+        let detail =
+            format!("several nodes of one run write {key:?}, and only the last one's content is kept");
         found.push(Place::note(Reason::SharedKey, detail));
     }
     found

@@ -1,15 +1,28 @@
-//! Finds credentials for Google, through object_store's providers.
+//! Finds credentials for Google, and names their owner. google-cloud-auth makes the tokens.
 
-use crate::types::{StoreError, innermost};
-use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder};
-use serde::Deserialize;
+use crate::gcs::token::{Maker, Tokens};
+use crate::types::StoreError;
+use google_cloud_auth::credentials::{external_account, impersonated, mds, service_account, user_account};
+use serde_json::Value;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What tokens are asked for: to read and delete objects, and to read a bucket's settings. A user's login and a
+/// machine's account have the scopes that they were made with.
+const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/devstorage.full_control"];
+
+/// How long a token may take.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The variable with which Google's tools let credentials name a program.
+const PROGRAMS: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 
 /// An account at Google, or none for an emulator.
 #[derive(Clone)]
 pub struct Credentials {
-    provider: Option<GcpCredentialProvider>,
+    tokens: Option<Arc<Tokens>>,
     identity: String,
 }
 
@@ -19,71 +32,59 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The fields that show the kind and the owner of a credentials file. No secret is among them.
-#[derive(Deserialize)]
-struct File {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    client_email: String,
-    #[serde(default)]
-    account: String,
-}
-
 impl Credentials {
     /// Sends no credentials, for emulators.
     pub fn none() -> Self {
-        Self { provider: None, identity: "an emulator without credentials".to_owned() }
+        Self { tokens: None, identity: "an emulator without credentials".to_owned() }
     }
 
-    /// Uses the account of a file, else that of the machine.
+    /// Uses the account of a file, else that of the machine. Nothing is sent yet.
     ///
     /// # Errors
-    /// The file can't be read, or its kind is not supported.
+    /// The file can't be read, lacks what its kind needs, or its kind is not supported.
     pub fn find(file: Option<&Path>) -> Result<Self, StoreError> {
-        match file {
-            Some(path) => Self::from_file(path),
-            None => {
-                Self::build(GoogleCloudStorageBuilder::new(), "the machine's own service account".to_owned())
-            }
-        }
-    }
-
-    fn from_file(path: &Path) -> Result<Self, StoreError> {
+        let Some(path) = file else {
+            let make = || mds::Builder::default().build_access_token_credentials();
+            return Ok(Self::new(Box::new(make), Vec::new(), "the machine's own service account".to_owned()));
+        };
         let error = |why: String| StoreError::Credentials(format!("{}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
         // The parser's message is not shown, because it could quote the secret.
-        let file: File =
+        let file: Value =
             serde_json::from_str(&text).map_err(|_| error("is not a credentials file".to_owned()))?;
-        let name = path.to_str().ok_or_else(|| error("its name is not Unicode".to_owned()))?;
-        let builder = GoogleCloudStorageBuilder::new();
-        match file.kind.as_str() {
-            "service_account" => Self::build(builder.with_service_account_path(name), file.client_email),
+        check(&file).map_err(error)?;
+        let identity = owner(&file, path);
+        let mut secrets = Vec::new();
+        collect_secrets(&file, &mut secrets);
+        let make: Maker = match kind(&file) {
+            "service_account" => Box::new(move || {
+                let scopes = service_account::AccessSpecifier::from_scopes(SCOPES);
+                service_account::Builder::new(file.clone())
+                    .with_access_specifier(scopes)
+                    .build_access_token_credentials()
+            }),
             "authorized_user" => {
-                let who = if file.account.is_empty() { "the gcloud user" } else { &file.account };
-                Self::build(builder.with_application_credentials(name), format!("{who} ({})", path.display()))
+                Box::new(move || user_account::Builder::new(file.clone()).build_access_token_credentials())
             }
-            "external_account" | "impersonated_service_account" | "external_account_authorized_user" => {
-                Err(error(format!(
-                    "credentials of type {} are not supported yet; use a service account's key, a user's login \
-                     (gcloud auth application-default login) or run where Workload Identity gives a token",
-                    file.kind
-                )))
-            }
-            other => Err(error(format!("credentials of type \"{other}\" are not known"))),
-        }
+            "external_account" => Box::new(move || {
+                let builder = external_account::Builder::new(file.clone()).with_scopes(SCOPES);
+                builder.build_access_token_credentials()
+            }),
+            _ => Box::new(move || {
+                let builder = impersonated::Builder::new(file.clone()).with_scopes(SCOPES);
+                builder.build_access_token_credentials()
+            }),
+        };
+        Ok(Self::new(make, secrets, identity))
     }
 
-    fn build(builder: GoogleCloudStorageBuilder, identity: String) -> Result<Self, StoreError> {
-        // Only the provider of the built store is used; the bucket never is.
-        let built = builder.with_bucket_name("unused").build();
-        let built = built.map_err(|error| StoreError::Credentials(innermost(&error)))?;
-        Ok(Self { provider: Some(built.credentials().clone()), identity })
+    fn new(make: Maker, secrets: Vec<String>, identity: String) -> Self {
+        Self { tokens: Some(Arc::new(Tokens::new(make, secrets, PATIENCE))), identity }
     }
 
     /// True if Google is asked rather than an emulator.
     pub fn is_real(&self) -> bool {
-        self.provider.is_some()
+        self.tokens.is_some()
     }
 
     /// The name of the account, so that people recognise it.
@@ -93,10 +94,122 @@ impl Credentials {
 
     /// A bearer token; none for an emulator.
     pub(crate) async fn token(&self) -> Result<Option<String>, String> {
-        let Some(provider) = &self.provider else { return Ok(None) };
-        let credential = provider.get_credential().await;
-        credential
-            .map(|credential| Some(credential.bearer.clone()))
-            .map_err(|error| format!("no token: {error}"))
+        let Some(tokens) = &self.tokens else { return Ok(None) };
+        match tokens.get().await {
+            Ok(token) => Ok(Some(token)),
+            Err(why) => Err(format!("no token for {}: {why}", self.identity)),
+        }
+    }
+}
+
+fn text<'f>(file: &'f Value, field: &str) -> &'f str {
+    file[field].as_str().unwrap_or_default()
+}
+
+fn kind(file: &Value) -> &str {
+    text(file, "type")
+}
+
+/// Whether a file has what its kind needs. The library would tell only when the first token is wanted.
+fn check(file: &Value) -> Result<(), String> {
+    let needed: &[&str] = match kind(file) {
+        "service_account" => &["client_email", "private_key"],
+        "authorized_user" => &["client_id", "client_secret", "refresh_token"],
+        "external_account" => &["audience", "subject_token_type", "token_url"],
+        "impersonated_service_account" => &["service_account_impersonation_url"],
+        "external_account_authorized_user" => {
+            return Err("credentials of type external_account_authorized_user, which a browser's login to a workforce \
+                        pool makes, are not supported; use a service account that this user may impersonate, or a \
+                        federation without a browser (external_account)"
+                .to_owned());
+        }
+        other => return Err(format!("credentials of type \"{other}\" are not known")),
+    };
+    if let Some(missing) = needed.iter().find(|field| text(file, field).is_empty()) {
+        return Err(format!("credentials of type {} need the field {missing}", kind(file)));
+    }
+    match kind(file) {
+        "service_account" if !text(file, "private_key").contains("PRIVATE KEY-----") => {
+            Err("its private_key is not a key in PEM".to_owned())
+        }
+        "external_account" => check_source(&file["credential_source"]),
+        "impersonated_service_account" if impersonated_email(file).is_none() => {
+            Err("its service_account_impersonation_url names no service account".to_owned())
+        }
+        "impersonated_service_account" => match kind(&file["source_credentials"]) {
+            "impersonated_service_account" => {
+                Err("one impersonation in another is not supported; name the accounts between in delegates"
+                    .to_owned())
+            }
+            _ => check(&file["source_credentials"]).map_err(|why| format!("in source_credentials: {why}")),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Whether the place where a federation's own token is to be had is of a known kind.
+fn check_source(source: &Value) -> Result<(), String> {
+    if source["executable"].is_object() && std::env::var(PROGRAMS).as_deref() != Ok("1") {
+        return Err(format!(
+            "a program gives its token; as with gcloud it is run only where {PROGRAMS} is set to 1"
+        ));
+    }
+    let known = ["file", "url", "executable", "environment_id"];
+    match known.iter().any(|field| !source[field].is_null()) {
+        true => Ok(()),
+        false => Err("its credential_source is neither a file, a URL, a program nor AWS".to_owned()),
+    }
+}
+
+/// The service account that a file impersonates.
+fn impersonated_email(file: &Value) -> Option<&str> {
+    let url = text(file, "service_account_impersonation_url");
+    let (_, email) = url.split_once("/serviceAccounts/")?;
+    let email = email.split([':', '/']).next()?;
+    (!email.is_empty()).then_some(email)
+}
+
+/// Names the owner of a file that [`check`] lets pass.
+fn owner(file: &Value, path: &Path) -> String {
+    match kind(file) {
+        "service_account" => text(file, "client_email").to_owned(),
+        "authorized_user" => {
+            let account = text(file, "account");
+            let who = if account.is_empty() { "the gcloud user" } else { account };
+            format!("{who} ({})", path.display())
+        }
+        "external_account" => {
+            let audience = text(file, "audience");
+            let pool = audience.strip_prefix("//iam.googleapis.com/").unwrap_or(audience);
+            match impersonated_email(file) {
+                Some(email) => format!("{email}, through {pool}"),
+                None => format!("the federated identity of {pool}"),
+            }
+        }
+        _ => {
+            let email = impersonated_email(file).unwrap_or_default();
+            format!("{email}, impersonated by {}", owner(&file["source_credentials"], path))
+        }
+    }
+}
+
+/// Adds the parts of a file that must not be shown.
+fn collect_secrets(file: &Value, secrets: &mut Vec<String>) {
+    for (name, value) in file.as_object().into_iter().flatten() {
+        match value {
+            Value::String(text) if ["client_secret", "refresh_token", "private_key"].contains(&&**name) => {
+                secrets.push(text.clone());
+            }
+            Value::Object(_) if name == "headers" => {
+                secrets.extend(
+                    value
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|(_, value)| value.as_str().map(str::to_owned)),
+                );
+            }
+            _ => collect_secrets(value, secrets),
+        }
     }
 }

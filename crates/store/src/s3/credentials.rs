@@ -1,6 +1,10 @@
 //! Finds credentials for AWS, through the SDK's chain: environment, profiles, SSO, web identity and the machine.
 
+use crate::s3::words;
 use aws_config::BehaviorVersion;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider, load};
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_http_client::Builder;
@@ -22,6 +26,8 @@ pub struct AwsChain(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     key: Option<Arc<AwsCredential>>,
+    /// A profile that is used instead of the chain.
+    profile: Option<String>,
     config: OnceCell<aws_config::SdkConfig>,
     held: Mutex<Option<Held>>,
 }
@@ -44,12 +50,23 @@ impl AwsChain {
         Self(Arc::new(Inner { key: Some(credential.into()), ..Inner::default() }))
     }
 
+    /// Uses a profile of AWS's files, and no key of the environment.
+    pub fn profile(name: &str) -> Self {
+        Self(Arc::new(Inner { profile: Some(name.to_owned()), ..Inner::default() }))
+    }
+
     async fn config(&self) -> &aws_config::SdkConfig {
-        let load = || async {
+        let make = || async {
             let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-            aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await
+            let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone());
+            let Some(name) = &self.0.profile else { return loader.load().await };
+            let region = ProfileFileRegionProvider::builder().profile_name(name).build();
+            let config = ProviderConfig::without_region().with_http_client(client);
+            let config = config.with_region(region.region().await);
+            let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name);
+            loader.profile_name(name).credentials_provider(provider.build()).load().await
         };
-        self.0.config.get_or_init(load).await
+        self.0.config.get_or_init(make).await
     }
 
     /// The region that the environment or the profile names.
@@ -73,7 +90,6 @@ impl AwsChain {
 
     /// The endpoint that the environment names. As in every SDK, the one for S3 overrides the one for all of AWS.
     pub fn named_endpoint() -> Option<String> {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let named = || set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
@@ -93,14 +109,13 @@ impl AwsChain {
         if let Some(held) = held.as_ref().filter(is_good) {
             return Ok(Arc::clone(&held.credential));
         }
+        self.check_profile().await?;
         let chain = self.config().await.credentials_provider().ok_or("there are no AWS credentials")?;
-        let found: Credentials = chain
-            .provide_credentials()
-            .await
-            .map_err(|error| {
-                let why = crate::types::innermost(&error);
-                format!("neither environment, profile, web identity nor machine has any (AWS_ACCESS_KEY_ID, AWS_PROFILE): {why}")
-            })?;
+        let found: Credentials = chain.provide_credentials().await.map_err(|error| {
+            let profile = self.0.profile.clone().or_else(|| set("AWS_PROFILE"));
+            let profile = profile.as_deref().unwrap_or("default");
+            words::why(&error, profile, set("AWS_WEB_IDENTITY_TOKEN_FILE").as_deref())
+        })?;
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
@@ -109,4 +124,33 @@ impl AwsChain {
         *held = Some(Held { credential: Arc::clone(&credential), end: found.expiry() });
         Ok(credential)
     }
+
+    /// Makes sure that a profile which is named is there, and those that it rests on. The chain would go on to the
+    /// machine's role, and delete as someone whom nobody named.
+    async fn check_profile(&self) -> Result<(), String> {
+        if self.0.profile.is_none() && set("AWS_ACCESS_KEY_ID").is_some() {
+            return Ok(());
+        }
+        let named = self.0.profile.clone().or_else(|| set("AWS_PROFILE"));
+        // The chain says what is wrong with a file, and with profiles that rest on each other.
+        let files = load(&Default::default(), &Default::default(), &Default::default(), None).await;
+        let Ok(files) = files else { return Ok(()) };
+        let mut next = named.as_deref().or_else(|| files.get_profile("default").map(|_| "default"));
+        for _ in 0..=files.profiles().count() {
+            let Some(name) = next else { break };
+            let profile = files.get_profile(name).ok_or_else(|| {
+                format!(
+                    "the profile {name} is neither in AWS's config file nor in its credentials file; `aws configure \
+                     list-profiles` shows those that are"
+                )
+            })?;
+            next = profile.get("source_profile");
+        }
+        Ok(())
+    }
+}
+
+/// A variable of the environment that is set.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
