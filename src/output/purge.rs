@@ -7,6 +7,7 @@ use crate::output::document;
 use crate::output::escape::{cell, escape};
 use crate::output::protections::{clause, detail};
 use crate::output::text::{plural, size, span};
+use crate::purge::bucket_login::BucketLogin;
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
@@ -111,6 +112,10 @@ fn table(out: &mut dyn Write, plan: &Plan, wide: bool, now: Timestamp) -> Result
         for workflow in plan.workflows()? {
             keeps(&workflow?, wide).iter().try_for_each(|row| kept.row(out, row))?;
         }
+    }
+    for (at, BucketLogin { bucket, login }) in plan.head.identities.iter().enumerate() {
+        let before = if at == 0 { "\n" } else { "" };
+        writeln!(out, "{before}{}", escape(&format!("{bucket} is opened with {login}")))?;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! `inspect --check`: looks in storage for the artifacts of many assessments.
 
 use crate::error::storage_error;
+use crate::scan::identities::WorkflowIdentities;
 use crate::scan::lookup::{InBucket, Question, Spot, by_bucket};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::login::Logins;
 use argo_gc_core::reason::Reason;
 use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Reach, StoreError};
@@ -11,7 +13,16 @@ use argo_gc_store::types::{Depth, Reach, StoreError};
 /// Confirms every artifact whose place is certain, and says which buckets could not be read.
 ///
 /// Workflows that were read together are best looked up together, because their objects are close to each other.
-pub(crate) async fn check(assessments: &mut [&mut Assessment], store: &Store) -> Vec<Gap> {
+pub(crate) async fn check(
+    assessments: &mut [&mut Assessment],
+    store: &Store,
+    identities: Option<&WorkflowIdentities>,
+) -> Vec<Gap> {
+    if let Some(identities) = identities {
+        let mut logins = Logins::default();
+        assessments.iter().for_each(|assessment| logins.assessed(assessment));
+        identities.tell(logins);
+    }
     let (mut artifacts, mut spots) = (Vec::new(), Vec::new());
     for (of, assessment) in assessments.iter().enumerate() {
         for (at, artifact) in assessment.artifacts.iter().enumerate() {

@@ -3,7 +3,7 @@
 pub mod credentials;
 
 use crate::api::{Answer, Api, Connection};
-use crate::azure::credentials::AzureChain;
+use crate::azure::credentials::{AzureChain, account};
 use crate::http::{Request, Response, encoded};
 use crate::listing::{ListKind, Page, Range, entry};
 use crate::parse::{header_time, xml};
@@ -332,17 +332,6 @@ impl Api for Azure {
     /// Whether the account keeps versions can't be read through this API, whatever the permissions are.
     fn has_copy_settings(&self) -> bool {
         false
-    }
-}
-
-/// The account of an endpoint: the first label of the host, or for emulators the first part of the path.
-fn account(endpoint: &str) -> String {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    // Each of Azure's own hosts belongs to one account, whatever path a workflow has after it.
-    match path.is_empty() || is_azure(host) {
-        true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
-        false => path.split('/').next().unwrap_or_default().to_owned(),
     }
 }
 

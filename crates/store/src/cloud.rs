@@ -7,6 +7,7 @@ use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
+use crate::identity::{Identities, Identity, Known};
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
@@ -72,7 +73,7 @@ impl FromStr for Override {
 pub struct Cloud(Arc<Inner>);
 
 /// The credentials for each cloud.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CloudCredentials {
     pub google: Credentials,
     pub aws: AwsChain,
@@ -86,6 +87,8 @@ struct Inner {
     gcs: Option<String>,
     credentials: CloudCredentials,
     overrides: Vec<Override>,
+    /// The accounts that stand beside buckets, in place of those of the environment.
+    identities: Arc<dyn Identities>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
 }
 
@@ -104,42 +107,87 @@ impl Cloud {
             what: "HTTP client".to_owned(),
             message: innermost(&error),
         })?;
-        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, open: Mutex::default() })))
+        let identities = Arc::new(Known::new());
+        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, identities, open: Mutex::default() })))
     }
 
-    /// The client of a bucket, which is made once.
+    /// Opens the buckets beside which an account stands with that account. A bucket that is open already stays as it is,
+    /// so this comes first.
+    #[must_use]
+    pub fn with_identities(self, identities: Arc<dyn Identities>) -> Self {
+        let Inner { http, gcs, credentials, overrides, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            http: http.clone(),
+            gcs: gcs.clone(),
+            credentials: credentials.clone(),
+            overrides: overrides.clone(),
+            identities,
+            open: Mutex::default(),
+        }))
+    }
+
+    /// The client of a bucket, which is made once. Whose account it has is asked each time: what was certain may have
+    /// become doubtful.
     pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+        // The host comes first: for one that is not asked no key is read.
+        let place = self.place(bucket).await?;
+        let identity = self.0.identities.of(bucket).await?;
         let cell = {
             let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(open.entry(bucket.clone()).or_default())
         };
-        cell.get_or_try_init(|| self.find(bucket)).await.cloned()
+        cell.get_or_try_init(|| self.connect(bucket, place, identity)).await.cloned()
     }
 
-    async fn find(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+    /// The URL at which the bucket is reached; none at its cloud.
+    async fn place(&self, bucket: &Bucket) -> Result<Option<String>, StoreError> {
         let inner = &self.0;
         let over =
             |host: &str| inner.overrides.iter().find(|over| over.host == host).map(|over| over.url.clone());
+        let untrusted = || StoreError::Untrusted(bucket.clone());
         let endpoint = host(bucket.endpoint());
-        let api: Box<dyn Api> = match bucket.engine() {
-            StorageEngine::S3 => {
-                let url = match endpoint {
-                    "" => over(AWS).or(inner.credentials.aws.endpoint().await),
-                    host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
-                };
-                Box::new(S3::open(bucket, url.as_deref(), inner.credentials.aws.clone()).await?)
-            }
+        Ok(match bucket.engine() {
+            // Whoever asks AWS, the environment's endpoint for it is where its buckets are.
+            StorageEngine::S3 if endpoint.is_empty() => over(AWS).or(inner.credentials.aws.endpoint().await),
+            StorageEngine::S3 => Some(over(endpoint).ok_or_else(untrusted)?),
             StorageEngine::Azure => {
                 let url = over(endpoint);
                 let is_azures = is_azure(endpoint) && bucket.endpoint().starts_with("https://");
                 if url.is_none() && !is_azures {
-                    return Err(StoreError::Untrusted(bucket.clone()));
+                    return Err(untrusted());
                 }
-                Box::new(Azure::open(bucket, url.as_deref(), &inner.credentials.azure)?)
+                url
             }
-            _ => Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), inner.credentials.google.clone())),
+            _ => inner.gcs.clone(),
+        })
+    }
+
+    async fn connect(
+        &self,
+        bucket: &Bucket,
+        url: Option<String>,
+        identity: Option<Identity>,
+    ) -> Result<BucketClient, StoreError> {
+        let CloudCredentials { google, aws, azure } = self.0.credentials.clone();
+        let url = url.as_deref();
+        let api: Box<dyn Api> = match (bucket.engine(), identity) {
+            (StorageEngine::S3, Some(Identity::Aws(own))) => {
+                let region = own.region().await.or(aws.region().await);
+                Box::new(S3::open(bucket, url, own, region).await?)
+            }
+            (StorageEngine::S3, None) => {
+                let region = aws.region().await;
+                Box::new(S3::open(bucket, url, aws, region).await?)
+            }
+            (StorageEngine::Azure, Some(Identity::Azure(own))) => Box::new(Azure::open(bucket, url, &own)?),
+            (StorageEngine::Azure, None) => Box::new(Azure::open(bucket, url, &azure)?),
+            (_, Some(Identity::Google(own))) => Box::new(Gcs::new(url, bucket.name(), own)),
+            (_, None) => Box::new(Gcs::new(url, bucket.name(), google)),
+            (_, Some(_)) => {
+                return Err(StoreError::Credentials(format!("those beside {bucket} are of another storage")));
+            }
         };
-        Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
+        Ok(BucketClient::new(bucket.clone(), api, self.0.http.clone()))
     }
 }
 

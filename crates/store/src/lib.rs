@@ -7,6 +7,7 @@ pub mod bucket_client;
 pub mod cloud;
 pub mod gcs;
 pub mod http;
+pub mod identity;
 mod listing;
 pub mod local;
 mod outage;

@@ -3,7 +3,7 @@
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
-use crate::cli::storage::StorageFlags;
+use crate::cli::storage::{Opened, SecretsFlag, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts};
 use crate::cluster::client::Cluster;
@@ -18,7 +18,6 @@ use crate::scan::selection::Selection;
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
-use argo_gc_store::store::Store;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -35,6 +34,7 @@ use std::path::PathBuf;
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("use_workflow_secrets", |arg| arg.requires("check")))]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
@@ -123,6 +123,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]
+    pub secrets: SecretsFlag,
+    #[command(flatten)]
     pub kube: KubeFlags,
     #[command(flatten)]
     pub argo: ArgoFlags,
@@ -143,11 +145,11 @@ impl Arguments {
     }
 
     /// Opens the storage for --check.
-    pub fn store(&self) -> Result<Option<Store>, Error> {
+    pub fn store(&self) -> Result<Option<Opened>, Error> {
         if self.sort_by == Some(SortKey::Size) && !self.check {
             return Err(Error::usage("sizes are only known with --check"));
         }
-        self.check.then(|| self.storage.open()).transpose()
+        self.check.then(|| self.storage.open_with(&self.secrets)).transpose()
     }
 
     /// Reads the earlier inspection of --since.

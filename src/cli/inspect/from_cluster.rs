@@ -19,9 +19,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-    let store = arguments.store()?;
+    let (store, identities) = arguments.store()?.map(|opened| (opened.store, opened.identities)).unzip();
+    let identities = identities.flatten();
     let since = arguments.since(streams)?;
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
+    identities.iter().for_each(|identities| identities.connect(&cluster));
     let server = cluster.argo_server();
     let request = arguments.request(&cluster, now);
     // With an archive a name that is not there may be in the archive.
@@ -42,6 +44,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         selection: request.selection.clone(),
         needs: Box::new(move |artifact| shown.needs(artifact)),
         store,
+        identities,
         endangered,
         accounts: Some(Accounts::new(&cluster)),
         keeps_workflows: false,

@@ -24,7 +24,12 @@ use std::io::Write;
 const TOGETHER: usize = 100;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-    let store = arguments.store()?;
+    if arguments.secrets.use_workflow_secrets {
+        return Err(Error::usage(
+            "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
+        ));
+    }
+    let store = arguments.store()?.map(|opened| opened.store);
     let since = arguments.since(streams)?;
     let (endangered, unread) = match arguments.looks_for_endangered() {
         true => {
@@ -67,7 +72,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         let mut held = held.into_iter().peekable();
         while held.peek().is_some() {
             let mut some: Vec<Assessment> = held.by_ref().take(TOGETHER).collect();
-            run.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store).await);
+            run.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store, None).await);
             some.into_iter().try_for_each(|assessment| run.take(assessment))?;
         }
     }

@@ -74,6 +74,20 @@ impl Credentials {
         }
     }
 
+    /// Uses the account of a key that is held in memory. `name` tells people where it is from.
+    ///
+    /// # Errors
+    /// It is no key of a service account. Nothing of it is in the message.
+    pub(crate) fn of_key(text: &str, name: &str) -> Result<Self, String> {
+        let file: File = serde_json::from_str(text).map_err(|_| "it is no key file of Google".to_owned())?;
+        if file.kind != "service_account" {
+            return Err("it is no key of a service account".to_owned());
+        }
+        let builder = GoogleCloudStorageBuilder::new().with_service_account_key(text);
+        Self::build(builder, format!("{} ({name})", file.client_email))
+            .map_err(|_| "its key can't be used".to_owned())
+    }
+
     fn build(builder: GoogleCloudStorageBuilder, identity: String) -> Result<Self, StoreError> {
         // Only the provider of the built store is used; the bucket never is.
         let built = builder.with_bucket_name("unused").build();
