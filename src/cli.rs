@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod fix;
 pub(crate) mod hints;
+pub(crate) mod identities;
 pub mod inspect;
 pub mod inventory;
 pub mod kube_flags;

@@ -20,6 +20,7 @@ pub mod references;
 pub mod referrers;
 pub mod related;
 pub mod reviews;
+pub mod secrets;
 pub mod unread;
 pub mod watch;
 pub mod write;

@@ -470,6 +470,11 @@ pub fn storage_error(error: &StoreError) -> String {
         StoreError::Untrusted(bucket) => {
             format!("{error}; --endpoint-override {}=URL allows it", host(bucket.endpoint()))
         }
+        StoreError::NoIdentity { .. } => {
+            format!(
+                "{error}; --identity BUCKET=FILE names an account by hand, and docs/rbac.md the right to read Secrets"
+            )
+        }
         _ => error.to_string(),
     }
 }

@@ -5,6 +5,7 @@
 //! and [`take_back`] says so in the workflows.
 
 pub mod batch;
+pub mod bucket_login;
 pub mod delete;
 pub mod execute;
 pub mod explain;

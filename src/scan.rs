@@ -15,6 +15,7 @@ pub mod endangered;
 pub mod examine;
 pub mod files;
 pub mod gather;
+pub mod identities;
 pub mod key_places;
 pub mod lookup;
 pub mod orphans;

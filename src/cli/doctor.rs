@@ -138,6 +138,7 @@ impl Arguments {
             context: Arc::clone(&context),
             selection: request.selection.clone(),
             needs: Box::new(|_| true),
+            identities: None,
             store: None,
             sets_aside: true,
             endangered: None,

@@ -1,13 +1,20 @@
 //! Flags for storage, its credentials, and the journal.
 
 use crate::cli::directories::Folders;
+use crate::cli::identities;
+use crate::cli::identities::NamedIdentity;
+use crate::cluster::client::Cluster;
 use crate::error::Error;
+use crate::purge::bucket_login::BucketLogin;
+use crate::purge::plan_file::Head;
+use crate::scan::identities::WorkflowIdentities;
+use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_core::model::location::public_endpoint;
 use argo_gc_store::azure::credentials::AzureChain;
 use argo_gc_store::cloud::{Cloud, CloudCredentials, Override};
 use argo_gc_store::gcs::credentials::Credentials;
-use argo_gc_store::identity::Identity;
+use argo_gc_store::identity::{Identities, Known};
 use argo_gc_store::local::LocalBuckets;
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
@@ -15,6 +22,7 @@ use argo_gc_store::throttle::Throttle;
 use clap::Args;
 use jiff::Timestamp;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Flags that say where the buckets are and how they are asked.
 #[derive(Debug, Clone, Args)]
@@ -34,10 +42,10 @@ pub(crate) struct StorageFlags {
     /// stands for the bucket's name.
     #[arg(long, value_name = "HOST=URL")]
     endpoint_override: Vec<Override>,
-    /// The account for one bucket, if several are needed: gs://BUCKET=FILE with Google credentials,
-    /// s3://BUCKET=profile:NAME of AWS's files, https://ACCOUNT.blob.core.windows.net/CONTAINER=FILE with an account key.
+    /// Opens one bucket with an account of its own: Google credentials for gs://, a file like ~/.aws/credentials or
+    /// profile:NAME for s3://, an account key or shared access signature for Azure. BUCKET is as tables show it.
     #[arg(long, value_name = "BUCKET=FILE")]
-    identity: Vec<Identity>,
+    identity: Vec<NamedIdentity>,
     /// Requests to storage at a time, up to 1024.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     concurrency: u16,
@@ -49,24 +57,37 @@ pub(crate) struct StorageFlags {
 impl StorageFlags {
     /// Opens the storage. No request is sent yet.
     pub fn open(&self) -> Result<Store, Error> {
+        self.open_as(|by_hand| Arc::new(by_hand) as Arc<dyn Identities>)
+    }
+
+    /// As [`Self::open`], for a verb that may read the Secrets of workflows.
+    pub fn open_with(&self, secrets: &SecretsFlag) -> Result<Opened, Error> {
+        if !secrets.use_workflow_secrets {
+            return Ok(Opened { store: self.open()?, identities: None });
+        }
+        if self.store_root.is_some() {
+            return Err(Error::usage(
+                "--use-workflow-secrets can't be used with --store-root: a directory asks for no account",
+            ));
+        }
+        let mut identities = None;
+        let store = self.open_as(|by_hand| {
+            let workflows = Arc::new(WorkflowIdentities::new(by_hand, self.emulator().is_some()));
+            identities = Some(Arc::clone(&workflows));
+            workflows
+        })?;
+        Ok(Opened { store, identities })
+    }
+
+    fn open_as(&self, with: impl FnOnce(Known) -> Arc<dyn Identities>) -> Result<Store, Error> {
+        self.check_identities()?;
         if let Some(root) = &self.store_root {
-            if self.names_identities() {
-                return Err(Error::usage(
-                    "--identity can't be used with --store-root: directories have no accounts",
-                ));
-            }
             return LocalBuckets::directory(root).map(Store::Local).map_err(Error::new);
         }
         let throttle = Throttle::new(self.concurrency(), self.qps);
-        let endpoint = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+        let endpoint = self.emulator();
         if endpoint.is_some_and(|endpoint| endpoint.contains('@')) {
             return Err(Error::usage("invalid --gcs-endpoint: a user or password does not belong there"));
-        }
-        let is_google = |identity: &Identity| identity.bucket().engine() == StorageEngine::Gcs;
-        if endpoint.is_some() && self.identity.iter().any(is_google) {
-            return Err(Error::usage(
-                "--identity for GCS can't be used with --gcs-endpoint: an emulator gets no credentials",
-            ));
         }
         let credentials = match endpoint {
             Some(_) => Credentials::none(),
@@ -78,10 +99,36 @@ impl StorageFlags {
         // Credentials of AWS and Azure are looked for when the first bucket of theirs is used.
         let credentials =
             CloudCredentials { google: credentials, aws: AwsChain::default(), azure: AzureChain::default() };
-        Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
-            .and_then(|cloud| cloud.with_identities(&self.identity))
-            .map(Store::Cloud)
-            .map_err(Error::setting_up)
+        let cloud =
+            Cloud::new(endpoint.map(str::to_owned), credentials, self.endpoint_override.clone(), throttle)
+                .map_err(Error::setting_up)?;
+        Ok(Store::Cloud(cloud.with_identities(with(identities::read(&self.identity)?))))
+    }
+
+    /// Refuses accounts that no request would use.
+    fn check_identities(&self) -> Result<(), Error> {
+        if self.has_identities() && self.store_root.is_some() {
+            return Err(Error::usage(
+                "--identity can't be used with --store-root: a directory asks for no account",
+            ));
+        }
+        let is_google = |named: &&NamedIdentity| named.bucket.engine() == StorageEngine::Gcs;
+        match self.identity.iter().find(is_google).filter(|_| self.emulator().is_some()) {
+            Some(named) => Err(Error::usage(format!(
+                "--identity {}=… can't be used with --gcs-endpoint: an emulator is asked without credentials",
+                named.bucket
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether buckets have accounts of their own.
+    pub fn has_identities(&self) -> bool {
+        !self.identity.is_empty()
+    }
+
+    fn emulator(&self) -> Option<&str> {
+        self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty())
     }
 
     /// Whether variables of this process say where AWS is, which is part of the storage's name.
@@ -89,15 +136,10 @@ impl StorageFlags {
         AwsChain::named_endpoint().is_some()
     }
 
-    /// Whether buckets have accounts of their own, which are files of this machine.
-    pub fn names_identities(&self) -> bool {
-        !self.identity.is_empty()
-    }
-
     /// The flags with which the same storage is reached from elsewhere, but for credentials.
     pub fn carried(&self) -> Vec<String> {
         let mut flags = Vec::new();
-        if let Some(endpoint) = self.gcs_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) {
+        if let Some(endpoint) = self.emulator() {
             flags.push(format!("--gcs-endpoint={endpoint}"));
         }
         flags
@@ -114,13 +156,12 @@ impl StorageFlags {
     /// Returns the text by which a saved plan knows this storage from another. It is shown and saved, so it has no
     /// password in it.
     pub fn name(&self) -> String {
-        match (&self.store_root, &self.gcs_endpoint) {
+        match (&self.store_root, self.emulator()) {
             (Some(root), _) => {
                 let root = root.canonicalize().unwrap_or_else(|_| root.clone());
                 format!("directory {}", root.display())
             }
             (None, endpoint) => {
-                let endpoint = endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
                 let gcs = endpoint
                     .map_or_else(|| "cloud".to_owned(), |url| format!("gcs at {}", public_endpoint(url)));
                 // Another endpoint for the same host may be another server: it may hold none of the objects, or a copy.
@@ -133,6 +174,51 @@ impl StorageFlags {
                 [vec![gcs], over].concat().join(", ")
             }
         }
+    }
+}
+
+/// The flag that lets workflows' Secrets be read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Storage")]
+pub(crate) struct SecretsFlag {
+    /// Opens buckets with the accounts that the workflows name beside them, as Argo does, and reads their Secrets for that.
+    /// Without it no Secret is ever read.
+    #[arg(long)]
+    pub use_workflow_secrets: bool,
+}
+
+/// The storage, and the accounts that workflows name for it, if these are to be used.
+pub(crate) struct Opened {
+    pub store: Store,
+    pub identities: Option<Arc<WorkflowIdentities>>,
+}
+
+impl Opened {
+    /// The storage of a plan that was made before, with the accounts that it was made with: their Secrets are read anew.
+    ///
+    /// # Errors
+    /// The plan was made with Secrets, and the user does not say that they may be read.
+    pub fn for_plan(
+        self,
+        head: &Head,
+        flags: &StorageFlags,
+        cluster: Option<&Cluster>,
+    ) -> Result<Store, Error> {
+        let Self { store, identities } = self;
+        let by_hand = |bucket: &Bucket| flags.identity.iter().any(|named| named.bucket == *bucket);
+        match (identities, head.identities.iter().find(|one| !by_hand(&one.bucket))) {
+            (Some(identities), _) => {
+                identities.tell(BucketLogin::logins(&head.identities));
+                cluster.into_iter().for_each(|cluster| identities.connect(cluster));
+            }
+            (None, Some(BucketLogin { bucket, login })) => {
+                return Err(Error::refused(format!("the plan was made with {login} for {bucket}")).hint(
+                    "--use-workflow-secrets reads it anew, --identity BUCKET=FILE names an account by hand",
+                ));
+            }
+            (None, None) => {}
+        }
+        Ok(store)
     }
 }
 

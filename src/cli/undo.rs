@@ -2,7 +2,7 @@
 
 use crate::cli::directories::Folders;
 use crate::cli::kube_flags::KubeFlags;
-use crate::cli::storage::StorageFlags;
+use crate::cli::storage::{SecretsFlag, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
@@ -58,6 +58,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     storage: StorageFlags,
     #[command(flatten)]
+    secrets: SecretsFlag,
+    #[command(flatten)]
     pub(crate) kube: KubeFlags,
 }
 
@@ -69,7 +71,9 @@ impl Arguments {
         }
         let record = JournalReplay::read(path)?;
         let cluster = self.connect(&record.plan, now).await?;
-        let store = self.storage.open()?;
+        let opened = self.storage.open_with(&self.secrets)?;
+        let secrets = self.secrets_of(&record.plan, cluster.as_ref().map(|(cluster, _)| cluster)).await?;
+        let store = opened.for_plan(&record.plan.head, &self.storage, secrets.as_ref())?;
         let journal = Journal::reopen(path)?;
         let err = &mut streams.err;
         let mut each = |object: &str, why: &_| Ok(writeln!(err, "Warning: {}", show::not_back(object, why))?);
@@ -109,6 +113,20 @@ impl Arguments {
         plan.check_place(Some(&identity), &storage).map_err(without)?;
         let (controllers, related, _) = cluster.related(None, ControllerQuery::default()).await;
         Ok(Some((cluster, Context { now, controllers, related })))
+    }
+
+    /// The cluster whose Secrets the plan was made with; none if they are not to be read. It is asked for that even where
+    /// no workflow is to be told.
+    async fn secrets_of(&self, plan: &Plan, cluster: Option<&Cluster>) -> Result<Option<Cluster>, Error> {
+        if !self.secrets.use_workflow_secrets || plan.head.identities.is_empty() {
+            return Ok(None);
+        }
+        if let Some(cluster) = cluster {
+            return Ok(Some(cluster.clone()));
+        }
+        let cluster = Cluster::connect(&self.kube.access()).await?;
+        plan.check_place(Some(&ClusterIdentity::of(&cluster).await), &self.storage.name())?;
+        Ok(Some(cluster))
     }
 
     /// Lists the journals.

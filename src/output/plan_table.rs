@@ -7,6 +7,7 @@ use crate::output::escape::{cell, escape};
 use crate::output::prose::Prose;
 use crate::output::protections::detail;
 use crate::output::text::{common_path, plural, size};
+use crate::purge::bucket_login::BucketLogin;
 use crate::purge::plan_file::Plan;
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use jiff::Timestamp;
@@ -86,6 +87,10 @@ pub(crate) fn write(
         for workflow in plan.workflows()? {
             view.kept(&workflow?).iter().try_for_each(|row| kept.row(out, row))?;
         }
+    }
+    for (at, BucketLogin { bucket, login }) in plan.head.identities.iter().enumerate() {
+        let before = if at == 0 { "\n" } else { "" };
+        writeln!(out, "{before}{}", escape(&format!("{bucket} is opened with {login}")))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::Unread;
 use crate::disk_queue::until_error;
 use crate::error::{Error, Hint};
+use crate::purge::bucket_login::BucketLogin;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
@@ -50,6 +51,9 @@ pub struct Head {
     /// Where the user allowed deletes besides the repositories of the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<Repository>,
+    /// The accounts that workflows named for their buckets, and that the plan was made with: names, and no secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<BucketLogin>,
 }
 
 /// A place where the user allowed deletes.
@@ -115,6 +119,7 @@ impl Head {
             also: Vec::new(),
             namespace: None,
             repositories: Vec::new(),
+            identities: Vec::new(),
         }
     }
 

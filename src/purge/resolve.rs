@@ -103,7 +103,12 @@ async fn decided(
         let selected = &mut batch[of];
         match objects {
             Ok(objects) => selected.decide(at, objects, needs, rules),
-            Err(error @ (StoreError::NoBucket(_) | StoreError::BadKey(_) | StoreError::Untrusted(_))) => {
+            Err(
+                error @ (StoreError::NoBucket(_)
+                | StoreError::BadKey(_)
+                | StoreError::Untrusted(_)
+                | StoreError::NoIdentity { .. }),
+            ) => {
                 let candidate = &selected.candidates[at];
                 selected.plan.keep.push(KeptObject {
                     location: candidate.uri(),

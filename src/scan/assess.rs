@@ -5,6 +5,7 @@ use crate::cluster::argo_server::{ArgoServer, KnownWorkflow};
 use crate::cluster::pages::Body;
 use crate::error::Error;
 use crate::scan::check::check;
+use crate::scan::identities::WorkflowIdentities;
 use crate::scan::pages::{DECODERS, parts};
 use crate::scan::selection::{Seen, Selection};
 use crate::scan::visitor::{Found, Visitor};
@@ -61,6 +62,8 @@ pub(crate) struct Assessor {
     pub store: Option<Store>,
     /// Whether artifacts that nobody needs are only counted. What storage shows later may make a problem of anything.
     pub sets_aside: bool,
+    /// The accounts that workflows name for their buckets, if these are to be used.
+    pub identities: Option<Arc<WorkflowIdentities>>,
     /// By what artifacts are endangered, if that is asked.
     pub endangered: Option<Arc<Endangered>>,
     /// Tells of the service accounts of GC pods that are still to come, if the verdicts are to heed them.
@@ -148,7 +151,7 @@ impl Assessor {
             page.gaps.extend(unreviewed(&standings));
         }
         if let Some(store) = &self.store {
-            page.gaps.extend(check(&mut found, store).await);
+            page.gaps.extend(check(&mut found, store, self.identities.as_deref()).await);
         }
         if self.sets_aside {
             found.into_iter().for_each(|assessment| assessment.set_aside(|artifact| (self.needs)(artifact)));

@@ -1,9 +1,11 @@
 //! `inspect --check`: looks in storage for the artifacts of many assessments.
 
 use crate::error::storage_error;
+use crate::scan::identities::WorkflowIdentities;
 use crate::scan::lookup::{InBucket, Question, Spot, by_bucket};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::gap::Gap;
+use argo_gc_core::model::login::Logins;
 use argo_gc_core::reason::Reason;
 use argo_gc_store::store::{MANY, Store};
 use argo_gc_store::types::{Depth, Reach, StoreError};
@@ -11,8 +13,25 @@ use argo_gc_store::types::{Depth, Reach, StoreError};
 /// Confirms every artifact whose place is certain, and says which buckets could not be read.
 ///
 /// Workflows that were read together are best looked up together, because their objects are close to each other.
-pub(crate) async fn check(assessments: &mut [&mut Assessment], store: &Store) -> Vec<Gap> {
+pub(crate) async fn check(
+    assessments: &mut [&mut Assessment],
+    store: &Store,
+    identities: Option<&WorkflowIdentities>,
+) -> Vec<Gap> {
+    tell_logins(assessments.iter().map(|assessment| &**assessment), identities);
     check_some(assessments, store, |_, _| true).await
+}
+
+/// Tells which accounts the workflows name for their buckets, before these are asked.
+pub(crate) fn tell_logins<'a>(
+    assessments: impl Iterator<Item = &'a Assessment>,
+    identities: Option<&WorkflowIdentities>,
+) {
+    if let Some(identities) = identities {
+        let mut logins = Logins::default();
+        assessments.for_each(|assessment| logins.assessed(assessment));
+        identities.tell(logins);
+    }
 }
 
 /// As [`check`], for the artifacts that are chosen by the numbers of their assessment and their own.

@@ -18,6 +18,7 @@ use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{names, nodes};
 use argo_gc_core::assess::assess;
 use argo_gc_core::endangered::EndangeredBuilder;
+use argo_gc_core::model::login::Logins;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
@@ -77,6 +78,8 @@ pub struct ScanPart {
     /// Hashes of the UIDs of live workflows.
     live: Vec<u64>,
     known: Known,
+    /// The accounts that the selected workflows name for their buckets.
+    logins: Logins,
 }
 
 /// A run that a retention policy counts.
@@ -201,6 +204,9 @@ impl ScanPart {
                 *self.unwanted.entry(why).or_default() += 1;
             }
         }
+        if terms.logins {
+            self.logins.assessed(&assessment);
+        }
         let mut selected = select(&assessment, &about, rules);
         selected.bound = bound;
         if selected.has_candidates()
@@ -291,6 +297,7 @@ pub struct Scan {
     /// Hashes of the UIDs of live workflows.
     live: HashSet<u64>,
     known: Known,
+    logins: Logins,
     told: DiskQueue<Told>,
 }
 
@@ -348,6 +355,7 @@ impl Scan {
         }
         self.live.extend(part.live);
         self.known.extend(part.known);
+        self.logins.absorb(part.logins);
         for mut selected in part.selected {
             let uid = &selected.plan.uid;
             if uid.is_empty() || self.seen.insert(uid.clone()) {
@@ -442,6 +450,7 @@ impl Scan {
             guarded: self.guarded,
             unwanted: self.unwanted,
             unread: self.unread,
+            logins: self.logins,
         }
     }
 }
@@ -467,4 +476,6 @@ pub struct Gathered {
     /// Artifacts of the selected workflows that are not asked for, by why.
     pub unwanted: BTreeMap<Unwanted, u64>,
     pub unread: Vec<Unread>,
+    /// The accounts that the selected workflows name for their buckets, if these were asked for.
+    pub logins: Logins,
 }

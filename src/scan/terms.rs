@@ -29,6 +29,8 @@ pub struct Terms {
     pub tells: bool,
     /// Whether only that is gathered by which artifacts are endangered.
     pub endangers: bool,
+    /// Whether the accounts are gathered that the selected workflows name for their buckets.
+    pub logins: bool,
     /// A place to find the artifacts of, whoever's they are.
     pub asked: Option<Asked>,
 }
@@ -45,6 +47,7 @@ impl Terms {
             selects: Box::new(|_| Some(Unselected::Nothing)),
             tells: false,
             endangers: false,
+            logins: false,
             asked: None,
         }
     }

@@ -188,14 +188,14 @@ fn a_bucket_is_asked_as_the_account_that_is_named_for_it_and_no_other_is() {
     assert!(Aws::gap(&ran).contains("the profile taem is neither in"), "{ran:#?}");
     assert_eq!(aws.key(), None);
     for (value, code, words) in [
-        ("s3://b=/file", 2, "name a profile of AWS's files"),
-        ("gs://b=/nonexistent/key.json", 1, "/nonexistent/key.json: No such file"),
-        ("https://ml.blob.core.windows.net/c=/nonexistent/key", 1, "/nonexistent/key: No such file"),
+        ("s3://b=/nonexistent/file", 2, "/nonexistent/file: No such file"),
+        ("gs://b=/nonexistent/key.json", 2, "/nonexistent/key.json: No such file"),
+        ("https://ml.blob.core.windows.net/c=/nonexistent/key", 2, "/nonexistent/key: No such file"),
     ] {
         let ran = aws.inspect_with(&[], &["--identity", value]).ends_with(code);
         assert!(ran.err.contains(words), "{}", ran.err);
     }
     let twice = ["--identity", "s3://b=profile:x", "--identity", "s3://b=profile:y"];
-    let ran = aws.inspect_with(&[], &twice).ends_with(1);
-    assert!(ran.err.contains("two accounts are named for s3://b"), "{}", ran.err);
+    let ran = aws.inspect_with(&[], &twice).ends_with(2);
+    assert!(ran.err.contains("it is the bucket's second; a bucket has one"), "{}", ran.err);
 }

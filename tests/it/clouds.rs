@@ -2,7 +2,7 @@
 
 use crate::support::clouds::{ACCOUNT, AWS_KEY, AWS_SECRET, Emulator, KEY};
 use crate::support::kube::ADMIN;
-use crate::support::purge::{Live, Ran, deletes, pod, protections, workflow};
+use crate::support::purge::{Live, Ran, deletes, minio_secret, pod, protections, workflow};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -215,4 +215,55 @@ fn danger_29_a_bucket_of_that_name_at_another_host_is_foreign_on_apiserver_and_f
     assert!(document.to_string().contains("--endpoint-override evil.example:9000=URL"), "{document}");
     let ran = cloud.run("inspect", &["-n", cloud.live.namespace, "--check"]).ends_with(0);
     assert!(ran.err.contains("is not asked for"), "{}", ran.err);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_purge_with_the_workflows_secret_names_it_and_reads_it_anew_on_apiserver_and_fake_gcs_and_moto() {
+    let cloud = Cloud::start("cloud-secrets", Emulator::s3());
+    cloud.runtime.block_on(cloud.emulator.version(cloud.live.namespace));
+    let keys = ["argo/secrets/secrets-1/a.tgz", "argo/secrets/secrets-1/b.tgz"];
+    let mut train = cloud.workflow("cloud-secrets", &keys);
+    let place = &mut train["status"]["artifactRepositoryRef"]["artifactRepository"]["s3"];
+    place["accessKeySecret"] = json!({ "name": "minio-cred", "key": "accesskey" });
+    place["secretKeySecret"] = json!({ "name": "minio-cred", "key": "secretkey" });
+    cloud.live.server.apply(train);
+    cloud.live.server.apply(minio_secret("cloud-secrets", "minio-cred", "AKFIRST"));
+    keys.iter().for_each(|key| cloud.put(key));
+    let named = "Secret cloud-secrets/minio-cred";
+    let flag = "--use-workflow-secrets";
+
+    let plan = cloud.live.file("secrets.json");
+    let ran = cloud.purge(&["cloud-secrets", flag, "--plan-out", &plan]).ends_with(0);
+    let opened = format!("{} is opened with {named}", cloud.repository());
+    assert!(ran.out.contains(&opened) && ran.err.contains(flag), "{ran:#?}");
+    let saved = std::fs::read_to_string(&plan).unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/purge-plan.v1.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&saved).unwrap();
+    jsonschema::validate(&schema, &document).unwrap();
+    assert_eq!(document["identities"].as_array().map(Vec::len), Some(1));
+    assert!(saved.contains("\"minio-cred\"") && !saved.contains("hunter2"), "{saved}");
+
+    // Without the flag neither the Secret nor anybody else's account takes its place.
+    let ran = cloud.run("purge", &["--plan", &plan, "--yes"]).ends_with(5);
+    assert!(ran.err.contains(&format!("the plan was made with {named}")), "{}", ran.err);
+    cloud.live.server.apply(minio_secret("cloud-secrets", "minio-cred", "AKSECOND"));
+    let ran = cloud.run("purge", &["--plan", &plan, "--yes", flag]).ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects"), "{ran:#?}");
+    assert!(ran.err.contains(&format!("deleting as access key AKSECOND ({named})")), "{}", ran.err);
+
+    let journal = ran.err.lines().find_map(|line| line.strip_prefix("Journal: ")).unwrap().to_owned();
+    let written = std::fs::read_to_string(&journal).unwrap();
+    assert!(written.contains("AKSECOND") && !written.contains("hunter2"), "{written}");
+    for (verb, arguments) in [("purge", vec!["--resume", &*journal]), ("undo", vec![&*journal])] {
+        let ran = cloud.run(verb, &arguments).ends_with(5);
+        assert!(ran.err.contains(&format!("the plan was made with {named}")), "{}", ran.err);
+        let ran = cloud.run(verb, &[&arguments[..], &[flag]].concat()).ends_with(0);
+        assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{ran:#?}");
+    }
+    // Its workflow is told by undo in any case; without a cluster for that, one is asked for the Secret.
+    cloud.purge(&["cloud-secrets", flag, "--yes"]).ends_with(0);
+    let ran = cloud.run("undo", &[&*journal, "--no-record", flag]);
+    assert!(!ran.err.contains("without a cluster"), "{ran:#?}");
 }

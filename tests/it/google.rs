@@ -5,6 +5,7 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_store::azure::credentials::AzureChain;
 use argo_gc_store::cloud::{Cloud, CloudCredentials};
 use argo_gc_store::gcs::credentials::Credentials;
+use argo_gc_store::identity::{Identity, Known};
 use argo_gc_store::s3::credentials::AwsChain;
 use argo_gc_store::store::Store;
 use argo_gc_store::throttle::Throttle;
@@ -434,8 +435,9 @@ fn an_account_that_is_named_for_a_bucket_is_used_for_no_other() {
         CloudCredentials { google: default, aws: AwsChain::default(), azure: AzureChain::default() };
     let cloud =
         Cloud::new(Some(google.url.clone()), credentials, Vec::new(), Throttle::new(4, None)).unwrap();
-    let identity = format!("gs://own={}", own.display()).parse().unwrap();
-    let store = Store::Cloud(cloud.with_identities(&[identity]).unwrap());
+    let bucket: Bucket = "gs://own".parse().unwrap();
+    let account = Identity::read(&bucket, &std::fs::read_to_string(&own).unwrap(), "own.json").unwrap();
+    let store = Store::Cloud(cloud.with_identities(Arc::new(Known::from([(bucket, account)]))));
     for (bucket, token) in [("own", "sts"), ("other", "user")] {
         let named: Bucket = format!("gs://{bucket}").parse().unwrap();
         google._runtime.block_on(store.head(&named, "k0")).unwrap();

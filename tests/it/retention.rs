@@ -301,6 +301,7 @@ fn goes(runs: &[Run], retention: Option<&Retention>, page: usize) -> BTreeSet<St
         named: Vec::new(),
         selects: Box::new(|_| None),
         endangers: false,
+        logins: false,
         asked: None,
         tells: false,
     };

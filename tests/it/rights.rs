@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::faulty_storage::{asked_as, empty};
 use crate::support::fixture::Fixture;
 use crate::support::gcs::{Gcs, soft_delete_for_a_week};
 use crate::support::kube::{ALICE, ApiServer, BOB, CONTROLLER};
 use crate::support::plugin;
-use crate::support::purge::{BUCKET, Ran, ago, within_the_run, workflow};
+use crate::support::purge::{BUCKET, Ran, ago, in_minio_with, minio_secret, within_the_run, workflow};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const KEY: &str = "argo/train-x7k2p/1/model.tgz";
@@ -266,6 +267,67 @@ fn a_right_that_is_taken_away_is_missed_aloud_on_apiserver_and_fake_gcs() {
     }
     let quiet = QUIET.map(|(resource, verb)| (resource.to_owned(), verb.to_owned()));
     assert_eq!(silent, quiet);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn secrets_are_read_only_with_the_flag_and_a_right_of_their_own_on_apiserver_and_fake_gcs() {
+    let world = World::start();
+    let [_, purge] = &world.server.apply(&document("rbac.yaml"))[..] else { panic!("two roles") };
+    world.bind(BOB, purge, None);
+    world.server.apply(minio_secret("ml", "minio-cred", "AKSECRET"));
+    world.server.apply(in_minio_with("ml", "models", "minio-cred"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let storage = runtime.block_on(empty());
+    let flags = format!("--endpoint-override minio:9000={} -o json", storage.url());
+    let argo_gc = |line: &str| {
+        let line = format!("argo-gc {line} {flags}");
+        let mut command: Command = world.server.kubectl_as(BOB, line.split_whitespace());
+        command.env("AWS_ACCESS_KEY_ID", "AKAMBIENT").env("AWS_SECRET_ACCESS_KEY", "hunter2-ambient");
+        command.env("STORAGE_EMULATOR_HOST", world.gcs.url()).env("XDG_STATE_HOME", world.state.path());
+        let ran = Ran::of(command);
+        assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{ran:#?}");
+        ran
+    };
+    let reads = [
+        "inspect -n ml models --check",
+        "purge -n ml models --repository s3://models@minio:9000 --dry-run=client",
+    ];
+    // Who asked storage, and how often.
+    let asked_as = |key: &str| {
+        let asked = std::mem::take(&mut *storage.asked.lock().unwrap());
+        let credential = format!("Credential={key}/");
+        asked_as(&asked, "models", |asked| asked.authorization.contains(&credential))
+    };
+    let secrets: Right = ("secrets".to_owned(), "get".to_owned());
+
+    for line in reads {
+        argo_gc(line).ends_with(0);
+        let (all, ambient) = asked_as("AKAMBIENT");
+        assert!(all > 0 && all == ambient, "{all} {ambient}");
+    }
+    assert!(!world.asked(BOB).0.contains(&secrets), "a Secret was read without the flag");
+
+    // The right to purge is not the right to Secrets; then nothing is asked, as nobody else either.
+    for line in reads {
+        let ran = argo_gc(&format!("{line} --use-workflow-secrets")).ends_with(0);
+        assert!(ran.out.contains("Secret ml/minio-cred") && ran.out.contains("docs/rbac.md"), "{ran:#?}");
+        assert_eq!(asked_as("AKAMBIENT"), (0, 0));
+    }
+    let (asked, refused) = world.asked(BOB);
+    assert!(asked.contains(&secrets) && !refused.is_empty());
+
+    let mut role = serde_saphyr::from_str::<Value>(&document("rbac-secrets.yaml")).unwrap();
+    role["metadata"]["namespace"] = "ml".into();
+    world.server.apply(role.clone());
+    assert_eq!(rights(&role), BTreeSet::from([secrets]));
+    world.bind(BOB, &role, Some("ml"));
+    for line in reads {
+        let ran = argo_gc(&format!("{line} --use-workflow-secrets")).ends_with(0);
+        assert!(!ran.out.contains("is not asked for"), "{ran:#?}");
+        let (all, own) = asked_as("AKSECRET");
+        assert!(all > 0 && all == own, "{all} {own}");
+    }
 }
 
 /// The first column of the table in docs/rbac.md whose header has this.

@@ -23,6 +23,8 @@ pub struct Asked {
     pub method: String,
     pub path: String,
     pub query: HashMap<String, String>,
+    /// The header by which it is authorized; empty if it has none.
+    pub authorization: String,
 }
 
 impl Asked {
@@ -66,6 +68,10 @@ impl FaultyStorage {
                     method: request.method().to_string(),
                     path: request.uri().path().to_owned(),
                     query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                    authorization: request
+                        .headers()
+                        .get("authorization")
+                        .map_or_else(String::new, |value| value.to_str().unwrap_or_default().to_owned()),
                 };
                 asked.lock().unwrap().push(request.clone());
                 says(&request)
@@ -138,3 +144,33 @@ pub fn listing(keys: &[&str], more: &str) -> Answer {
 }
 
 pub const END: &str = "<IsTruncated>false</IsTruncated>";
+
+/// A storage where nothing is; it says so as a bucket that exists.
+pub async fn empty() -> FaultyStorage {
+    FaultyStorage::start(|asked| {
+        let headers =
+            [("x-amz-request-id", "1"), ("x-ms-request-id", "1"), ("x-ms-error-code", "BlobNotFound")];
+        match asked.method.as_str() {
+            "HEAD" => answer(404, &headers, ""),
+            _ if asked.path.starts_with("/storage/v1") => {
+                answer(200, &[("content-type", "application/json")], r#"{"kind":"storage#objects"}"#)
+            }
+            _ if asked.query.contains_key("comp") => {
+                answer(200, &headers, "<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>")
+            }
+            _ => answer(
+                200,
+                &headers,
+                "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>",
+            ),
+        }
+    })
+    .await
+}
+
+/// Whose requests there were for a bucket.
+pub fn asked_as(asked: &[Asked], bucket: &str, who: impl Fn(&Asked) -> bool) -> (usize, usize) {
+    let of_bucket: Vec<&Asked> =
+        asked.iter().filter(|asked| asked.path.split('/').any(|part| part == bucket)).collect();
+    (of_bucket.len(), of_bucket.iter().filter(|asked| who(asked)).count())
+}

@@ -185,6 +185,35 @@ impl Folder {
     }
 }
 
+/// A workflow of one artifact `k` in a bucket of MinIO, whose workflow and bucket have one name.
+pub fn in_minio(namespace: &str, bucket: &str) -> Value {
+    let mut workflow = workflow(namespace, bucket, &["k"]);
+    let place = json!({ "endpoint": "minio:9000", "bucket": bucket });
+    workflow["status"]["artifactRepositoryRef"]["artifactRepository"] = json!({ "s3": place });
+    for artifact in pod(&mut workflow)["outputs"]["artifacts"].as_array_mut().expect("artifacts") {
+        artifact.as_object_mut().expect("an artifact").remove("gcs");
+        artifact["s3"] = json!({ "key": "k" });
+    }
+    workflow
+}
+
+/// The same, beside whose bucket a Secret stands.
+pub fn in_minio_with(namespace: &str, bucket: &str, secret: &str) -> Value {
+    let mut workflow = in_minio(namespace, bucket);
+    let place = &mut workflow["status"]["artifactRepositoryRef"]["artifactRepository"]["s3"];
+    place["accessKeySecret"] = json!({ "name": secret, "key": "accesskey" });
+    place["secretKeySecret"] = json!({ "name": secret, "key": "secretkey" });
+    workflow
+}
+
+/// Such a Secret.
+pub fn minio_secret(namespace: &str, name: &str, key: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": namespace, "name": name },
+        "stringData": { "accesskey": key, "secretkey": format!("hunter2-{key}") },
+    })
+}
+
 /// The API server that the tests of purge share. Purge reads all namespaces, so what other tests put into
 /// theirs would be in its way.
 fn server() -> &'static ApiServer {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod de;
 pub(crate) mod gc_role;
 pub mod list;
+pub mod login;
 pub mod meta;
 pub mod names;
 pub mod node;

@@ -8,6 +8,7 @@ pub mod controller;
 pub mod engine;
 pub mod gap;
 pub mod location;
+pub mod login;
 pub mod object;
 pub mod protection;
 pub mod roles;

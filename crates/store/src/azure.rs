@@ -3,7 +3,7 @@
 pub mod credentials;
 
 use crate::api::{Answer, Api, Connection};
-use crate::azure::credentials::AzureChain;
+use crate::azure::credentials::{AzureChain, account};
 use crate::http::{Request, Response, encoded};
 use crate::listing::{ListKind, Page, Range, entry};
 use crate::parse::{header_time, xml};
@@ -398,17 +398,6 @@ impl Api for Azure {
 /// So many blobs of a container.
 fn some(most: usize) -> Range {
     Range { most: Some(most), ..Range::default() }
-}
-
-/// The account of an endpoint: the first label of the host, or for emulators the first part of the path.
-pub(crate) fn account(endpoint: &str) -> String {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    // Each of Azure's own hosts belongs to one account, whatever path a workflow has after it.
-    match path.is_empty() || is_azure(host) {
-        true => host.split(['.', ':']).next().unwrap_or_default().to_owned(),
-        false => path.split('/').next().unwrap_or_default().to_owned(),
-    }
 }
 
 fn facts(key: String, properties: Properties) -> Result<ObjectFacts, String> {

@@ -7,7 +7,7 @@ use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
-use crate::identity::{Identity, Own};
+use crate::identity::{Identities, Identity, Known};
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
@@ -82,7 +82,7 @@ impl FromStr for Override {
 pub struct Cloud(Arc<Inner>);
 
 /// The credentials for each cloud.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CloudCredentials {
     pub google: Credentials,
     pub aws: AwsChain,
@@ -96,8 +96,8 @@ struct Inner {
     gcs: Option<String>,
     credentials: CloudCredentials,
     overrides: Vec<Override>,
-    /// Accounts for single buckets, before those of `credentials`.
-    own: HashMap<Bucket, Own>,
+    /// The accounts that stand beside buckets, in place of those of the environment.
+    identities: Arc<dyn Identities>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
 }
 
@@ -116,74 +116,107 @@ impl Cloud {
             what: "HTTP client".to_owned(),
             message: innermost(&error),
         })?;
-        let own = HashMap::new();
-        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, own, open: Mutex::default() })))
+        let identities = Arc::new(Known::new());
+        Ok(Self(Arc::new(Inner { http, gcs, credentials, overrides, identities, open: Mutex::default() })))
     }
 
-    /// Asks some buckets as accounts of their own. Which hosts are asked stays as it is.
-    ///
-    /// # Errors
-    /// An account can't be read, or a bucket has two.
-    pub fn with_identities(mut self, identities: &[Identity]) -> Result<Self, StoreError> {
-        let mut own = HashMap::new();
-        for identity in identities {
-            if own.insert(identity.bucket().clone(), identity.load()?).is_some() {
-                return Err(StoreError::Credentials(format!(
-                    "two accounts are named for {}",
-                    identity.bucket()
-                )));
-            }
-        }
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.own = own;
-        }
-        Ok(self)
+    /// Opens the buckets beside which an account stands with that account. A bucket that is open already stays as it is,
+    /// so this comes first.
+    #[must_use]
+    pub fn with_identities(self, identities: Arc<dyn Identities>) -> Self {
+        let Inner { http, gcs, credentials, overrides, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            http: http.clone(),
+            gcs: gcs.clone(),
+            credentials: credentials.clone(),
+            overrides: overrides.clone(),
+            identities,
+            open: Mutex::default(),
+        }))
     }
 
-    /// The client of a bucket, which is made once.
+    /// The client of a bucket, which is made once. Whose account it has is asked each time: what was certain may have
+    /// become doubtful.
     pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+        // The host comes first: for one that is not asked no key is read.
+        let place = self.place(bucket).await?;
+        let identity = self.0.identities.of(bucket).await?;
         let cell = {
             let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(open.entry(bucket.clone()).or_default())
         };
-        cell.get_or_try_init(|| self.find(bucket)).await.cloned()
+        cell.get_or_try_init(|| self.connect(bucket, place, identity)).await.cloned()
     }
 
-    async fn find(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
+    fn over(&self, host: &str) -> Option<&Override> {
+        self.0.overrides.iter().find(|over| over.host == host)
+    }
+
+    /// The URL at which the bucket is reached; none at its cloud.
+    async fn place(&self, bucket: &Bucket) -> Result<Option<String>, StoreError> {
         let inner = &self.0;
-        let found = |host: &str| inner.overrides.iter().find(|over| over.host == host);
-        let over = |host: &str| found(host).map(|over| over.url.clone());
-        let is_own = |host: &str| found(host).is_some_and(|over| over.is_own);
+        let over = |host: &str| self.over(host).map(|over| over.url.clone());
+        let untrusted = || StoreError::Untrusted(bucket.clone());
         let endpoint = host(bucket.endpoint());
-        let own = inner.own.get(bucket);
-        let api: Box<dyn Api> = match bucket.engine() {
-            StorageEngine::S3 => {
-                let aws = if let Some(Own::Aws(aws)) = own { aws } else { &inner.credentials.aws };
-                let url = match endpoint {
-                    "" => over(AWS).or(aws.endpoint().await),
-                    host => Some(over(host).ok_or_else(|| StoreError::Untrusted(bucket.clone()))?),
-                };
-                let s3 = S3::open(bucket, url.as_deref(), aws.clone()).await?;
-                let host = if endpoint.is_empty() { AWS } else { endpoint };
-                Box::new(if is_own(host) { s3.at_amazon() } else { s3 })
-            }
+        Ok(match bucket.engine() {
+            // Whoever asks AWS, the environment's endpoint for it is where its buckets are.
+            StorageEngine::S3 if endpoint.is_empty() => over(AWS).or(inner.credentials.aws.endpoint().await),
+            StorageEngine::S3 => Some(over(endpoint).ok_or_else(untrusted)?),
             StorageEngine::Azure => {
                 let url = over(endpoint);
                 let is_azures = is_azure(endpoint) && bucket.endpoint().starts_with("https://");
                 if url.is_none() && !is_azures {
-                    return Err(StoreError::Untrusted(bucket.clone()));
+                    return Err(untrusted());
                 }
-                let azure = if let Some(Own::Azure(azure)) = own { azure } else { &inner.credentials.azure };
-                let azure = Azure::open(bucket, url.as_deref(), azure)?;
-                Box::new(if is_own(endpoint) { azure.at_azure() } else { azure })
+                url
             }
-            _ => {
-                let google =
-                    if let Some(Own::Google(google)) = own { google } else { &inner.credentials.google };
-                Box::new(Gcs::new(inner.gcs.as_deref(), bucket.name(), google.clone()))
+            _ => inner.gcs.clone(),
+        })
+    }
+
+    async fn connect(
+        &self,
+        bucket: &Bucket,
+        url: Option<String>,
+        identity: Option<Identity>,
+    ) -> Result<BucketClient, StoreError> {
+        let CloudCredentials { google, aws, azure } = self.0.credentials.clone();
+        let endpoint = host(bucket.endpoint());
+        let is_own =
+            self.over(if endpoint.is_empty() { AWS } else { endpoint }).is_some_and(|over| over.is_own);
+        let amazon = |s3: S3| if is_own { s3.at_amazon() } else { s3 };
+        let microsoft = |azure: Azure| if is_own { azure.at_azure() } else { azure };
+        // A profile may name an endpoint of its own.
+        let url = match &identity {
+            Some(Identity::Aws(own)) if own.is_profile() && endpoint.is_empty() => {
+                match self.over(AWS).map(|over| over.url.clone()) {
+                    Some(url) => Some(url),
+                    None => own.endpoint().await,
+                }
+            }
+            _ => url,
+        };
+        let url = url.as_deref();
+        let api: Box<dyn Api> = match (bucket.engine(), identity) {
+            (StorageEngine::S3, Some(Identity::Aws(own))) => {
+                let region = own.region().await.or(aws.region().await);
+                Box::new(amazon(S3::open(bucket, url, own, region).await?))
+            }
+            (StorageEngine::S3, None) => {
+                let region = aws.region().await;
+                Box::new(amazon(S3::open(bucket, url, aws, region).await?))
+            }
+            (StorageEngine::Azure, Some(Identity::Azure(own))) => {
+                Box::new(microsoft(Azure::open(bucket, url, &own)?))
+            }
+            (StorageEngine::Azure, None) => Box::new(microsoft(Azure::open(bucket, url, &azure)?)),
+            (_, Some(Identity::Google(own))) => Box::new(Gcs::new(url, bucket.name(), own)),
+            (_, None) => Box::new(Gcs::new(url, bucket.name(), google)),
+            (_, Some(_)) => {
+                return Err(StoreError::Credentials(format!("those beside {bucket} are of another storage")));
             }
         };
-        Ok(BucketClient::new(bucket.clone(), api, inner.http.clone()))
+        Ok(BucketClient::new(bucket.clone(), api, self.0.http.clone()))
     }
 }
 

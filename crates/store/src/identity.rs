@@ -1,102 +1,82 @@
-//! Accounts that a user names for single buckets, where one account for each cloud does not do.
+//! Accounts that stand beside one bucket, in place of those of the environment.
 
-use crate::azure::account;
 use crate::azure::credentials::AzureChain;
 use crate::gcs::credentials::Credentials;
 use crate::s3::credentials::AwsChain;
+use crate::s3::key_file;
 use crate::types::StoreError;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
-use object_store::azure::AzureAccessKey;
-use std::path::Path;
-use std::str::FromStr;
+use futures::future::BoxFuture;
+use object_store::aws::AwsCredential;
+use std::collections::HashMap;
+use std::fmt;
 
-/// A bucket, and where the account for it is found: `gs://BUCKET=FILE`, `s3://BUCKET=profile:NAME` or
-/// `https://ACCOUNT.blob.core.windows.net/CONTAINER=FILE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    bucket: Bucket,
-    source: String,
-}
-
-/// The credentials for one bucket.
-#[derive(Debug)]
-pub(crate) enum Own {
+/// The account that a bucket is opened with.
+#[derive(Debug, Clone)]
+pub enum Identity {
     Google(Credentials),
     Aws(AwsChain),
     Azure(AzureChain),
 }
 
-impl Identity {
-    /// The bucket that the account is for. It is used for no other.
-    pub fn bucket(&self) -> &Bucket {
-        &self.bucket
-    }
-
-    /// Reads the file. Nothing is sent yet.
+/// Tells which account stands beside a bucket.
+pub trait Identities: fmt::Debug + Send + Sync {
+    /// None if the environment's account is to be used. It is asked each time the bucket is used, before anything is
+    /// sent, so the answer must be at hand once it was found.
     ///
     /// # Errors
-    /// The file can't be read, or does not hold what the bucket's storage needs.
-    pub(crate) fn load(&self) -> Result<Own, StoreError> {
-        let file = Path::new(&self.source);
-        let error = |why: &str| StoreError::Credentials(format!("{}: {why}", file.display()));
-        match self.bucket.engine() {
-            StorageEngine::S3 => Ok(Own::Aws(AwsChain::profile(profile(&self.source).unwrap_or_default()))),
-            StorageEngine::Azure => {
-                let key = std::fs::read_to_string(file).map_err(|cause| error(&cause.to_string()))?;
-                let key = AzureAccessKey::try_new(key.trim()).map_err(|_| error("is not an account key"))?;
-                Ok(Own::Azure(AzureChain::key(&account(self.bucket.endpoint()), key)))
-            }
-            _ => Credentials::find(Some(file)).map(Own::Google),
-        }
+    /// It is not certain which account is to be used, or its key can't be read: then nothing is sent to the bucket.
+    fn of<'a>(&'a self, bucket: &'a Bucket) -> BoxFuture<'a, Result<Option<Identity>, StoreError>>;
+}
+
+/// Accounts that are known beforehand; other buckets have none.
+pub type Known = HashMap<Bucket, Identity>;
+
+impl Identities for Known {
+    fn of<'a>(&'a self, bucket: &'a Bucket) -> BoxFuture<'a, Result<Option<Identity>, StoreError>> {
+        Box::pin(async move { Ok(self.get(bucket).cloned()) })
     }
 }
 
-/// The name of a profile in AWS's files.
-fn profile(source: &str) -> Option<&str> {
-    source.strip_prefix("profile:").filter(|name| !name.is_empty())
-}
-
-impl FromStr for Identity {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        // The text could hold a secret, and is not repeated.
-        let (bucket, source) = text
-            .split_once('=')
-            .ok_or("it is not of the form gs://BUCKET=FILE or s3://BUCKET=profile:NAME")?;
-        let bucket: Bucket = bucket.parse()?;
-        match (bucket.engine(), profile(source)) {
-            (_, _) if source.is_empty() => Err("the account is missing after the sign =".to_owned()),
-            (StorageEngine::S3, None) => {
-                Err("for S3 name a profile of AWS's files: s3://BUCKET=profile:NAME".to_owned())
+impl Identity {
+    /// Makes the account of a bucket from the values that stand for it in Argo: the text of a key file for Google, access
+    /// key, secret and perhaps a session token for S3, the account key or signature for Azure.
+    ///
+    /// # Errors
+    /// The values are none of these. Nothing of them is in the message.
+    pub fn of_values(bucket: &Bucket, values: &[String], name: &str) -> Result<Self, String> {
+        match (bucket.engine(), values) {
+            (StorageEngine::S3, [key_id, secret_key, rest @ ..]) => {
+                let trimmed = |value: &String| value.trim().to_owned();
+                let (key_id, secret_key) = (trimmed(key_id), trimmed(secret_key));
+                let credential = AwsCredential { key_id, secret_key, token: rest.first().map(trimmed) };
+                Ok(Self::Aws(AwsChain::named_key(credential, None, name)))
             }
-            (StorageEngine::Gcs | StorageEngine::Azure, Some(_)) => {
-                Err("only S3 has profiles; name a file".to_owned())
-            }
-            _ => Ok(Self { bucket, source: source.to_owned() }),
+            (StorageEngine::Gcs, [text]) => Credentials::of_key(text, name).map(Self::Google),
+            (StorageEngine::Azure, [text]) => AzureChain::secret(bucket, text, name).map(Self::Azure),
+            _ => Err("it is the key of another storage".to_owned()),
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Reads the account of a bucket from the text of a file: credentials of Google, a file like `~/.aws/credentials`, or
+    /// the account key or shared access signature of Azure. `name` tells people where it is from.
+    ///
+    /// # Errors
+    /// The text is none of these. Nothing of it is in the message.
+    pub fn read(bucket: &Bucket, text: &str, name: &str) -> Result<Self, String> {
+        match bucket.engine() {
+            StorageEngine::S3 => {
+                let key_file::KeyFile { credential, region } = key_file::read(text)?;
+                Ok(Self::Aws(AwsChain::named_key(credential, region, name)))
+            }
+            StorageEngine::Azure => AzureChain::secret(bucket, text, name).map(Self::Azure),
+            _ => Credentials::of_text(text, name).map(Self::Google),
+        }
+    }
 
-    #[test]
-    fn an_account_belongs_to_one_bucket() {
-        let parsed: Identity = "s3://b@minio:9000=profile:team".parse().unwrap();
-        assert_eq!(
-            (parsed.bucket().to_string().as_str(), parsed.source.as_str()),
-            ("s3://b@minio:9000", "profile:team")
-        );
-        for text in ["gs://b=/k.json", "https://ml.blob.core.windows.net/c=key"] {
-            assert!(text.parse::<Identity>().is_ok(), "{text}");
-        }
-        for text in
-            ["gs://b", "gs://b=", "s3://b=/file", "s3://b=profile:", "gs://b=profile:x", "b=f", "gs://b/p=f"]
-        {
-            assert!(text.parse::<Identity>().is_err(), "{text}");
-        }
+    /// The account of a profile in AWS's files.
+    pub fn profile(name: &str) -> Self {
+        Self::Aws(AwsChain::profile(name))
     }
 }

@@ -3,6 +3,7 @@
 
 mod bulk;
 pub mod credentials;
+pub(crate) mod key_file;
 mod listing;
 mod words;
 
@@ -68,11 +69,17 @@ struct ErrorBody {
 }
 
 impl S3 {
-    /// `url` replaces the endpoint of AWS; `{bucket}` in it is replaced by the bucket's name.
+    /// `url` replaces the endpoint of AWS; `{bucket}` in it is replaced by the bucket's name. `region` counts where AWS
+    /// does not tell the bucket's.
     ///
     /// # Errors
     /// The bucket does not exist, or its region can't be determined.
-    pub async fn open(bucket: &Bucket, url: Option<&str>, credentials: AwsChain) -> Result<Self, StoreError> {
+    pub async fn open(
+        bucket: &Bucket,
+        url: Option<&str>,
+        credentials: AwsChain,
+        region: Option<String>,
+    ) -> Result<Self, StoreError> {
         let name = bucket.name();
         // After a query a key would not be part of the path.
         if url.is_some_and(|url| url.contains(['?', '#', '@'])) {
@@ -81,7 +88,6 @@ impl S3 {
                 message: "the endpoint has more in it than a host and a path".to_owned(),
             });
         }
-        let chosen = credentials.region().await;
         let own = match url {
             Some(_) => None,
             None => match resolve_bucket_region(name, &ClientOptions::new()).await {
@@ -89,7 +95,7 @@ impl S3 {
                 Err(object_store::Error::NotFound { .. }) => {
                     return Err(StoreError::NoBucket(bucket.clone()));
                 }
-                Err(error) => match &chosen {
+                Err(error) => match &region {
                     // The bucket may be in another partition of AWS (China, GovCloud), which this request can't find.
                     Some(_) => None,
                     None => {
@@ -101,7 +107,7 @@ impl S3 {
                 },
             },
         };
-        let region = own.or(chosen).unwrap_or_else(|| REGION.to_owned());
+        let region = own.or(region).unwrap_or_else(|| REGION.to_owned());
         let is_amazon = url.is_none_or(is_amazon);
         let url = match url {
             Some(url) if url.contains("{bucket}") => url.replace("{bucket}", name),
@@ -285,7 +291,10 @@ impl Api for S3 {
     fn identity(&self) -> BoxFuture<'_, String> {
         async {
             match self.credentials.get().await {
-                Ok(credential) => format!("AWS access key {}", credential.key_id),
+                Ok(credential) => match self.credentials.name() {
+                    Some(name) => format!("access key {} ({name})", credential.key_id),
+                    None => format!("AWS access key {}", credential.key_id),
+                },
                 Err(why) => format!("nobody ({why})"),
             }
         }

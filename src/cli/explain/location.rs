@@ -74,6 +74,7 @@ impl LocationFlags {
             all_namespaces: self.what.scope.all_namespaces
                 || self.kube.namespace.is_none() && self.names.is_empty(),
             release_finalizer: false,
+            logins: false,
             asked: Some(asked.clone()),
         };
         let (explanation, unread) = if self.what.from.files.is_empty() {

@@ -4,7 +4,7 @@ use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
-use crate::cli::storage::StorageFlags;
+use crate::cli::storage::{Opened, SecretsFlag, StorageFlags};
 use crate::cli::streams::Streams;
 use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts, workflow_name};
 use crate::cluster::client::Cluster;
@@ -14,6 +14,7 @@ use crate::output::Format;
 use crate::output::html::since::Since;
 use crate::output::prices::Prices;
 use crate::output::view::{GroupBy, SortKey, View};
+use crate::scan::identities::WorkflowIdentities;
 use crate::scan::request::ClusterRequest;
 use crate::scan::selection::Selection;
 use argo_gc_core::diff::Comparison;
@@ -27,6 +28,7 @@ use clap::{Arg, Args, Command, ValueEnum};
 use jiff::Timestamp;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Lists workflows and shows which artifacts lack garbage collection, and why
 ///
@@ -41,6 +43,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(mut_arg("inventory", |arg| arg.requires("check")))]
+#[command(mut_arg("use_workflow_secrets", |arg| arg.requires("check")))]
 #[command(after_help = "Examples:
   kubectl argo-gc inspect                      the context's namespace
   kubectl argo-gc inspect -A                   the whole cluster
@@ -131,6 +134,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]
+    pub secrets: SecretsFlag,
+    #[command(flatten)]
     pub kube: KubeFlags,
     #[command(flatten)]
     pub argo: ArgoFlags,
@@ -140,6 +145,8 @@ pub(crate) struct Arguments {
 pub(crate) struct Looks {
     pub store: Store,
     pub inventory: Option<Inventory>,
+    /// The accounts that workflows name for their buckets, if these are to be used.
+    pub identities: Option<Arc<WorkflowIdentities>>,
 }
 
 /// Parses a format, and says what there is instead of kubectl's templates.
@@ -186,9 +193,9 @@ impl Arguments {
         if !self.check {
             return Ok(None);
         }
-        let store = self.storage.open()?;
+        let Opened { store, identities } = self.storage.open_with(&self.secrets)?;
         let inventory = self.inventory.open(&store, streams).await?;
-        Ok(Some(Looks { store, inventory }))
+        Ok(Some(Looks { store, inventory, identities }))
     }
 
     /// Reads the earlier inspection of --since.

@@ -22,8 +22,10 @@ use std::sync::Arc;
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
     let looks = arguments.looks(streams).await?;
     let inventory = looks.as_ref().and_then(|looks| looks.inventory.as_ref());
+    let identities = looks.as_ref().and_then(|looks| looks.identities.clone());
     let since = arguments.since(streams)?;
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
+    identities.iter().for_each(|identities| identities.connect(&cluster));
     let server = cluster.argo_server();
     let request = arguments.request(&cluster, now);
     // With an archive a name that is not there may be in the archive.
@@ -50,6 +52,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         // By an inventory all are looked up together, once they were read.
         store: looks.as_ref().filter(|_| inventory.is_none()).map(|looks| looks.store.clone()),
         sets_aside: inventory.is_none(),
+        identities,
         endangered,
         accounts: Some(Accounts::new(&cluster)),
         keeps_workflows: false,

@@ -20,6 +20,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    if arguments.secrets.use_workflow_secrets {
+        return Err(Error::usage(
+            "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
+        ));
+    }
     let looks = arguments.looks(streams).await?;
     let since = arguments.since(streams)?;
     let (endangered, unread) = match arguments.looks_for_endangered() {

@@ -7,7 +7,7 @@ use crate::output::printer::Printer;
 use crate::output::view::View;
 use crate::output::writer::FormatWriter;
 use crate::scan::assess::{Assessed, Sink};
-use crate::scan::check::check;
+use crate::scan::check::{check, tell_logins};
 use crate::scan::check_report::check_by_report;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::account::Account;
@@ -84,15 +84,17 @@ impl<'s> Run<'s> {
     /// Looks up in storage what was held, and prints it.
     pub async fn look_up(&mut self, looks: &Looks) -> Result<(), Error> {
         let Some(mut held) = self.held.take() else { return Ok(()) };
-        let Looks { store, inventory } = looks;
+        let Looks { store, inventory, identities } = looks;
+        let identities = identities.as_deref();
         if let Some(inventory) = inventory {
+            tell_logins(held.iter(), identities);
             self.add_gaps(check_by_report(&mut held, inventory, store).await?);
             return held.into_iter().try_for_each(|assessment| self.take(assessment));
         }
         let mut held = held.into_iter().peekable();
         while held.peek().is_some() {
             let mut some: Vec<Assessment> = held.by_ref().take(TOGETHER).collect();
-            self.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store).await);
+            self.add_gaps(check(&mut some.iter_mut().collect::<Vec<_>>(), store, identities).await);
             some.into_iter().try_for_each(|assessment| self.take(assessment))?;
         }
         Ok(())

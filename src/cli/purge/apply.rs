@@ -18,6 +18,7 @@ use crate::output::escape::escape;
 use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::summary::Ended;
 use crate::output::text::plural;
+use crate::purge::bucket_login::BucketLogin;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::keep::{Since, kept_object};
@@ -26,6 +27,7 @@ use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::{refresh, resolve, unanswered};
 use crate::scan::gather::{Gathered, Scan};
+use crate::scan::identities::WorkflowIdentities;
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
@@ -41,6 +43,8 @@ pub(crate) struct Planner<'a> {
     pub arguments: &'a Arguments,
     pub rules: &'a Rules,
     pub store: &'a Store,
+    /// The accounts that workflows name for their buckets, if these are to be used.
+    pub identities: Option<&'a WorkflowIdentities>,
     /// Files are of no cluster.
     pub cluster: Option<ClusterIdentity>,
     /// Other clusters whose references count.
@@ -50,10 +54,11 @@ pub(crate) struct Planner<'a> {
 impl Planner<'_> {
     /// Looks up the selected objects in storage and makes the plan.
     pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
-        let Self { arguments, rules, store, cluster, also } = self;
+        let Self { arguments, rules, store, identities, cluster, also } = self;
         let taken = scan.taken;
         scan.retain()?;
-        let Gathered { selected, keys, released, references, texts, unwanted, unread, .. } = scan.finish();
+        let Gathered { selected, keys, released, references, texts, unwanted, unread, logins, .. } =
+            scan.finish();
         let unread = arguments.what.check_unread(&unread)?;
         for accepted in &unread {
             streams.say(escape(&format!("Warning: accepted as unread: {accepted}")));
@@ -66,7 +71,11 @@ impl Planner<'_> {
         let namespace = arguments.kube.namespace.clone();
         let head =
             Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
-        let mut draft = Draft::new(head.allowing(&arguments.what.repository))?;
+        let head =
+            Head { identities: BucketLogin::all(&logins), ..head.allowing(&arguments.what.repository) };
+        // Before the first bucket is used, because nothing may turn up for it later.
+        identities.inspect(|identities| identities.tell(logins));
+        let mut draft = Draft::new(head)?;
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
@@ -137,7 +146,8 @@ pub(crate) fn save(plan: &Plan, path: &Path, streams: &mut Streams) -> Result<()
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let mut file = std::fs::File::create(path).map_err(failed)?;
     std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
-    streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}", path.display()));
+    let more = if plan.head.identities.is_empty() { "" } else { " --use-workflow-secrets" };
+    streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}{more}", path.display()));
     Ok(())
 }
 
@@ -151,7 +161,7 @@ pub(crate) async fn saved(
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let file = std::fs::File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?;
-    let store = arguments.storage.open()?;
+    let opened = arguments.storage.open_with(&arguments.secrets)?;
     let plan = Plan::open(file)?;
     if length.is_file() && length.len() > plan.length() {
         return Err(
@@ -160,6 +170,7 @@ pub(crate) async fn saved(
     }
     // A plan made from files names no cluster, so no cluster is asked.
     let (cluster, context) = connect(arguments, &plan, streams, now).await?;
+    let store = opened.for_plan(&plan.head, &arguments.storage, cluster.as_ref())?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     plan.check_age(signed(arguments.plan_max_age), now)?;
     plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
@@ -195,8 +206,9 @@ pub(crate) async fn resume(
             "the journal's plan was made from files, and from them no real bucket is purged",
         ));
     }
-    let store = arguments.storage.open()?;
+    let opened = arguments.storage.open_with(&arguments.secrets)?;
     let (cluster, context) = connect(arguments, &record.plan, streams, now).await?;
+    let store = opened.for_plan(&record.plan.head, &arguments.storage, cluster.as_ref())?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     unanswered::settle(&mut record, &store).await?;

@@ -3,7 +3,7 @@
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::summary_flag::SummaryFlag;
-use crate::cli::storage::{StateFlags, StorageFlags};
+use crate::cli::storage::{SecretsFlag, StateFlags, StorageFlags};
 use crate::cli::values::{bytes, repository, workflow_name};
 use crate::duration;
 use crate::output::purge::PurgeFormat;
@@ -127,6 +127,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]
+    pub secrets: SecretsFlag,
+    #[command(flatten)]
     pub kube: KubeFlags,
     #[command(flatten)]
     pub argo: ArgoFlags,
@@ -201,6 +203,7 @@ impl Arguments {
             kube: &self.kube,
             all_namespaces: self.what.scope.all_namespaces,
             release_finalizer: self.release_finalizer,
+            logins: self.secrets.use_workflow_secrets,
             asked: None,
         }
     }

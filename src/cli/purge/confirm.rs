@@ -364,8 +364,12 @@ fn resume_command(arguments: &Arguments, journal: &Journal) -> String {
     if let Some(max) = arguments.max_bytes {
         command += &format!(" --max-bytes {max}");
     }
-    for (given, flag) in [(arguments.no_record, "--no-record"), (arguments.accept_absent, "--accept-absent")]
-    {
+    let terms = [
+        (arguments.no_record, "--no-record"),
+        (arguments.accept_absent, "--accept-absent"),
+        (arguments.secrets.use_workflow_secrets, "--use-workflow-secrets"),
+    ];
+    for (given, flag) in terms {
         if given {
             command += &format!(" {flag}");
         }

@@ -73,10 +73,11 @@ fn beyond_pods(arguments: &Arguments) -> Option<&'static str> {
     if arguments.storage.store_root.is_some() {
         return Some("--store-root can't be used with --engine argo: its pods don't have the directory");
     }
-    if arguments.storage.names_identities() {
-        return Some(
-            "--identity can't be used with --engine argo: its pods don't have the files, and ask as their own account",
-        );
+    if arguments.storage.has_identities() {
+        return Some("--identity can't be used with --engine argo: its pods don't have the file");
+    }
+    if arguments.secrets.use_workflow_secrets {
+        return Some("--use-workflow-secrets can't be used with --engine argo: its pods read no Secrets");
     }
     StorageFlags::follows_variables().then_some(
         "AWS_ENDPOINT_URL can't be used with --engine argo: its pods don't have it, and refuse a plan of another \
@@ -218,7 +219,7 @@ mod tests {
         ["engine", "engine_out", "plan_location", "shards", "image", "argo_token_secret"];
 
     /// No pod can heed these, so they are refused; and an age of a file that isn't there says nothing.
-    const REFUSED: [&str; 4] = ["also", "also_max_age", "identity", "store_root"];
+    const REFUSED: [&str; 5] = ["also", "also_max_age", "store_root", "identity", "use_workflow_secrets"];
 
     /// These a pod needs as well; with what is typed here, and what the pod gets.
     const CARRIED: [(&[&str], &str, &str); 11] = [
@@ -274,7 +275,8 @@ mod tests {
         for (flags, words) in [
             ("--also other.json", "error: --also can't be used with --engine argo"),
             ("--store-root d", "error: --store-root can't be used with --engine argo"),
-            ("--identity gs://b=f", "error: --identity can't be used with --engine argo"),
+            ("--identity gs://b=key.json", "error: --identity can't be used with --engine argo"),
+            ("--use-workflow-secrets", "error: --use-workflow-secrets can't be used with --engine argo"),
             ("--argo-token-secret argo", "error: --argo-token-secret goes with --argo-server only"),
         ] {
             let error = check(&arguments(flags)).unwrap_err();

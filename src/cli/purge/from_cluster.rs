@@ -4,6 +4,7 @@ use crate::cli::purge::apply::Planner;
 use crate::cli::purge::arguments::Arguments;
 use crate::cli::purge::plan_flags::Planning;
 use crate::cli::purge::{apply, confirm};
+use crate::cli::storage::Opened;
 use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::client::Cluster;
@@ -33,7 +34,8 @@ pub(crate) async fn run(
     now: Timestamp,
 ) -> Result<Ended, Error> {
     let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
-    let store = arguments.storage.open()?;
+    let Opened { store, identities } = arguments.storage.open_with(&arguments.secrets)?;
+    identities.iter().for_each(|identities| identities.connect(&cluster));
     let planning = arguments.planning();
     let (identity, others) = begin(&planning, &cluster, streams, now).await?;
     let guard = match arguments.may_delete() {
@@ -46,7 +48,8 @@ pub(crate) async fn run(
     let also = others.clusters.clone();
     let (scan, terms) = read(&planning, &cluster, others, retention, streams, now).await?;
     let rules = &terms.rules;
-    let planner = Planner { arguments, rules, store: &store, cluster: Some(identity), also };
+    let identities = identities.as_deref();
+    let planner = Planner { arguments, rules, store: &store, identities, cluster: Some(identity), also };
     let plan = planner.make(scan, streams).await?;
     let target = confirm::Target {
         cluster: Some(&cluster),
@@ -114,6 +117,7 @@ pub(crate) async fn read(
         }),
         tells: false,
         endangers: false,
+        logins: planning.logins,
         asked: planning.asked.clone(),
     });
 

@@ -23,11 +23,17 @@ pub(crate) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<Ended, Error> {
+    if arguments.secrets.use_workflow_secrets {
+        return Err(Error::usage(
+            "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
+        ));
+    }
     let store = arguments.storage.open()?;
     let others = arguments.what.also.read(None, now)?;
     let also = others.clusters.clone();
     let (scan, terms) = read(&arguments.planning(), others, retention, streams, now)?;
-    let planner = Planner { arguments, rules: &terms.rules, store: &store, cluster: None, also };
+    let planner =
+        Planner { arguments, rules: &terms.rules, store: &store, identities: None, cluster: None, also };
     let plan = planner.make(scan, streams).await?;
     let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
     apply::run(arguments, plan, &target, streams, now).await
@@ -62,6 +68,7 @@ pub(crate) fn read(
         selects: Box::new(move |workflow| selection.refusal(workflow)),
         tells: false,
         endangers: false,
+        logins: false,
         asked: planning.asked.clone(),
     };
     let mut scan = Scan::under(&terms.rules, gathering, Vec::new());

@@ -30,8 +30,16 @@ const CLUSTER: &[&str] = &[
 ];
 
 /// These say how storage is reached.
-const STORAGE: &[&str] =
-    &["store_root", "credentials", "gcs_endpoint", "endpoint_override", "identity", "concurrency", "qps"];
+const STORAGE: &[&str] = &[
+    "store_root",
+    "credentials",
+    "gcs_endpoint",
+    "endpoint_override",
+    "identity",
+    "use_workflow_secrets",
+    "concurrency",
+    "qps",
+];
 
 /// These say how a plan is shown, confirmed and carried out.
 const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record", "accept_absent", "summary"];

@@ -157,6 +157,8 @@ pub(crate) struct Planning<'a> {
     pub kube: &'a KubeFlags,
     pub all_namespaces: bool,
     pub release_finalizer: bool,
+    /// Whether the accounts are gathered that the selected workflows name for their buckets.
+    pub logins: bool,
     /// A place to find the artifacts of, whether they are selected or not.
     pub asked: Option<Asked>,
 }

@@ -1,9 +1,11 @@
 //! An artifact: its GC block and the storage location inlined in it (`docs/argo-gc.md#spec-fields`, `#locations`).
 
 use crate::argo::de;
+use crate::argo::login::{Login, SecretKey};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The strategy: when Argo is asked to collect an artifact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -199,12 +201,6 @@ macro_rules! drivers {
 }
 
 drivers! {
-    /// Google Cloud Storage.
-    Gcs { bucket, key }
-    /// S3 and S3-compatible servers.
-    S3 { endpoint, bucket, key }
-    /// Azure Blob Storage.
-    Azure { endpoint, container, blob }
     /// Alibaba OSS.
     Oss { endpoint, bucket, key }
     /// Any URL.
@@ -215,6 +211,132 @@ drivers! {
     Raw { data }
     /// A driver plugin, v4.0 and later.
     Plugin { name, configuration, key }
+}
+
+/// Google Cloud Storage.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "GcsFields")]
+pub struct Gcs {
+    pub bucket: String,
+    pub key: String,
+    /// Shared, because each artifact that the location completes has it.
+    pub login: Option<Arc<Login>>,
+}
+
+/// S3 and S3-compatible servers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "S3Fields")]
+pub struct S3 {
+    pub endpoint: String,
+    pub bucket: String,
+    pub key: String,
+    pub login: Option<Arc<Login>>,
+}
+
+/// Azure Blob Storage.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "AzureFields")]
+pub struct Azure {
+    pub endpoint: String,
+    pub container: String,
+    pub blob: String,
+    pub login: Option<Arc<Login>>,
+}
+
+/// A key of a Secret; one without a name counts as absent, as in Argo.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Selector {
+    #[serde(deserialize_with = "de::or_default")]
+    name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    key: String,
+}
+
+impl Selector {
+    fn named(self) -> Option<SecretKey> {
+        let Self { name, key } = self;
+        (!name.is_empty()).then_some(SecretKey { name, key })
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GcsFields {
+    #[serde(deserialize_with = "de::or_default")]
+    bucket: String,
+    #[serde(deserialize_with = "de::or_default")]
+    key: String,
+    service_account_key_secret: Option<Selector>,
+}
+
+impl From<GcsFields> for Gcs {
+    fn from(fields: GcsFields) -> Self {
+        let GcsFields { bucket, key, service_account_key_secret } = fields;
+        let secret = service_account_key_secret.and_then(Selector::named);
+        let login = secret.map(|service_account_key| Arc::new(Login::Google { service_account_key }));
+        Self { bucket, key, login }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct S3Fields {
+    #[serde(deserialize_with = "de::or_default")]
+    endpoint: String,
+    #[serde(deserialize_with = "de::or_default")]
+    bucket: String,
+    #[serde(deserialize_with = "de::or_default")]
+    key: String,
+    access_key_secret: Option<Selector>,
+    secret_key_secret: Option<Selector>,
+    session_token_secret: Option<Selector>,
+    #[serde(rename = "roleARN", deserialize_with = "de::or_default")]
+    role: String,
+}
+
+impl From<S3Fields> for S3 {
+    fn from(fields: S3Fields) -> Self {
+        let S3Fields {
+            endpoint,
+            bucket,
+            key,
+            access_key_secret,
+            secret_key_secret,
+            session_token_secret,
+            role,
+        } = fields;
+        let named = |selector: Option<Selector>| selector.and_then(Selector::named);
+        // Argo tries static keys first, then the role, then the SDK's own chain.
+        let login = match (named(access_key_secret), named(secret_key_secret)) {
+            (Some(access_key), Some(secret_key)) => {
+                Some(Login::S3 { access_key, secret_key, session_token: named(session_token_secret) })
+            }
+            _ => (!role.is_empty()).then_some(Login::Role { role }),
+        };
+        Self { endpoint, bucket, key, login: login.map(Arc::new) }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AzureFields {
+    #[serde(deserialize_with = "de::or_default")]
+    endpoint: String,
+    #[serde(deserialize_with = "de::or_default")]
+    container: String,
+    #[serde(deserialize_with = "de::or_default")]
+    blob: String,
+    account_key_secret: Option<Selector>,
+}
+
+impl From<AzureFields> for Azure {
+    fn from(fields: AzureFields) -> Self {
+        let AzureFields { endpoint, container, blob, account_key_secret } = fields;
+        let secret = account_key_secret.and_then(Selector::named);
+        let login = secret.map(|account_key| Arc::new(Login::Azure { account_key }));
+        Self { endpoint, container, blob, login }
+    }
 }
 
 /// JFrog Artifactory.

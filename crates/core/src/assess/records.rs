@@ -157,6 +157,7 @@ impl<'a> Record<'a> {
             reason,
             when,
             location: self.location().cloned(),
+            login: self.resolved.as_ref().ok().and_then(|resolved| resolved.login.clone()),
             location_problem: self.resolved.as_ref().err().map(ToString::to_string).unwrap_or_default(),
             evidence,
             notes,

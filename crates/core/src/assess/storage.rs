@@ -181,6 +181,7 @@ mod tests {
                 endpoint: String::new(),
                 engine: StorageEngine::Gcs,
             }),
+            login: None,
             location_problem: String::new(),
             evidence: Vec::new(),
             notes: Vec::new(),

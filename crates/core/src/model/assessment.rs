@@ -1,6 +1,7 @@
 //! The result of an assessment: the verdict on each artifact and on its workflow, with reasons and evidence.
 
 use crate::argo::artifact::Strategy;
+use crate::argo::login::Login;
 use crate::model::location::Location;
 use crate::model::stored::Stored;
 use crate::model::strategy::StrategySource;
@@ -9,6 +10,7 @@ use crate::verdict::{Finalizer, Verdict, When};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The counts of artifacts that nobody asked to see.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +73,9 @@ pub struct ArtifactReport {
     pub reason: Option<Reason>,
     pub when: Option<When>,
     pub location: Option<Location>,
+    /// By which account Argo opens the location's bucket; none if by that of its pod.
+    #[serde(skip)]
+    pub login: Option<Arc<Login>>,
     /// The reason why there is no certain location; empty if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub location_problem: String,

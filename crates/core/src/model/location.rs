@@ -2,12 +2,14 @@
 //! are compared (`docs/argo-gc.md#relocation`).
 
 use crate::argo::artifact::ArtifactLocation;
+use crate::argo::login::Login;
 use crate::model::bucket::Bucket;
 use crate::model::engine::StorageEngine;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The certain location of one object or directory. Equal values mean equal locations; raw keys are never
@@ -126,6 +128,8 @@ pub struct Resolved {
     pub raw_key: String,
     /// True if the node's outputs name only a key, which the archive location or the repository completes.
     pub relocated: bool,
+    /// By which account Argo opens the bucket; none if by that of its pod.
+    pub login: Option<Arc<Login>>,
 }
 
 /// Applies Argo's relocation rule: a full location is used as it is; else a copy of `base` gets the artifact's
@@ -189,6 +193,7 @@ struct Place {
     endpoint: String,
     bucket: String,
     key: String,
+    login: Option<Arc<Login>>,
 }
 
 impl Place {
@@ -200,17 +205,21 @@ impl Place {
                 endpoint: endpoint.to_owned(),
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
+                login: None,
             })
+        };
+        let with = |login: &Option<Arc<Login>>, place: Option<Self>| {
+            place.map(|place| Self { login: login.clone(), ..place })
         };
         let ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin } = location;
         if let Some(a) = artifactory {
             place(StorageEngine::Artifactory, "", "", &a.url)
         } else if let Some(a) = azure {
-            place(StorageEngine::Azure, &a.endpoint, &a.container, &a.blob)
+            with(&a.login, place(StorageEngine::Azure, &a.endpoint, &a.container, &a.blob))
         } else if let Some(g) = git {
             place(StorageEngine::Git, "", "", &g.repo)
         } else if let Some(g) = gcs {
-            place(StorageEngine::Gcs, "", &g.bucket, &g.key)
+            with(&g.login, place(StorageEngine::Gcs, "", &g.bucket, &g.key))
         } else if let Some(h) = hdfs {
             place(StorageEngine::Hdfs, &h.addresses.join(","), "", &h.path)
         } else if let Some(h) = http {
@@ -220,7 +229,7 @@ impl Place {
         } else if raw.is_some() {
             place(StorageEngine::Raw, "", "", "")
         } else if let Some(s) = s3 {
-            place(StorageEngine::S3, &s.endpoint, &s.bucket, &s.key)
+            with(&s.login, place(StorageEngine::S3, &s.endpoint, &s.bucket, &s.key))
         } else if let Some(p) = plugin {
             place(StorageEngine::Plugin, &p.name, &p.configuration, &p.key)
         } else {
@@ -238,10 +247,10 @@ impl Place {
     }
 
     fn certain(self, relocated: bool) -> Result<Resolved, LocationError> {
-        let Self { engine, endpoint, bucket, key } = self;
+        let Self { engine, endpoint, bucket, key, login } = self;
         if engine == StorageEngine::Raw {
             let location = Location { engine, endpoint, bucket, key: String::new() };
-            return Ok(Resolved { location, raw_key: String::new(), relocated });
+            return Ok(Resolved { location, raw_key: String::new(), relocated, login });
         }
         let is_url = matches!(engine, StorageEngine::Http | StorageEngine::Artifactory | StorageEngine::Git);
         let shown_key = if is_url { public(&key) } else { Cow::Borrowed(&*key) };
@@ -263,6 +272,7 @@ impl Place {
             location: Location { engine, endpoint, bucket, key: cleaned },
             raw_key: key,
             relocated,
+            login,
         })
     }
 }

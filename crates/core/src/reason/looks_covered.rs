@@ -27,7 +27,7 @@ pub(crate) static FINALIZER_STRIPPED: Entry = Entry {
 
 pub(crate) static FORCE_EARLY: Entry = Entry {
     code: "force-early",
-    title: "forceFinalizerRemoval removes the finalizer after the first GC pod",
+    title: "forceFinalizerRemoval ends the wait after the first GC pod",
     why: "With `forceFinalizerRemoval: true` the finalizer goes as soon as one GC pod has been seen to end. With \
           artifacts under both strategies, or several service accounts, the others are then never deleted. On a \
           covered artifact this is a warning of what will happen.",

@@ -52,8 +52,35 @@ impl Credentials {
         // The parser's message is not shown, because it could quote the secret.
         let file: Value =
             serde_json::from_str(&text).map_err(|_| error("is not a credentials file".to_owned()))?;
-        check(&file).map_err(error)?;
         let identity = owner(&file, path);
+        Self::of_value(file, identity).map_err(error)
+    }
+
+    /// Uses the account of a credentials file's text. `name` tells people where it is from.
+    ///
+    /// # Errors
+    /// It lacks what its kind needs, or its kind is not supported. Nothing of it is in the message.
+    pub(crate) fn of_text(text: &str, name: &str) -> Result<Self, String> {
+        let file: Value = serde_json::from_str(text).map_err(|_| "it is no credentials file".to_owned())?;
+        let identity = owner(&file, Path::new(name));
+        Self::of_value(file, identity)
+    }
+
+    /// Uses a service account's key. Whoever writes it may not be trusted with more: other kinds name programs and hosts.
+    ///
+    /// # Errors
+    /// It is no key of a service account. Nothing of it is in the message.
+    pub(crate) fn of_key(text: &str, name: &str) -> Result<Self, String> {
+        let file: Value = serde_json::from_str(text).map_err(|_| "it is no key file of Google".to_owned())?;
+        if kind(&file) != "service_account" {
+            return Err("it is no key of a service account".to_owned());
+        }
+        let identity = format!("{} ({name})", self::text(&file, "client_email"));
+        Self::of_value(file, identity)
+    }
+
+    fn of_value(file: Value, identity: String) -> Result<Self, String> {
+        check(&file)?;
         let mut secrets = Vec::new();
         collect_secrets(&file, &mut secrets);
         let make: Maker = match kind(&file) {

@@ -28,6 +28,9 @@ struct Inner {
     key: Option<Arc<AwsCredential>>,
     /// A profile that is used instead of the chain.
     profile: Option<String>,
+    /// The region and the words that stand beside the key.
+    region: Option<String>,
+    name: Option<String>,
     config: OnceCell<aws_config::SdkConfig>,
     held: Mutex<Option<Held>>,
 }
@@ -55,6 +58,21 @@ impl AwsChain {
         Self(Arc::new(Inner { profile: Some(name.to_owned()), ..Inner::default() }))
     }
 
+    pub(crate) fn is_profile(&self) -> bool {
+        self.0.profile.is_some()
+    }
+
+    /// As [`Self::key`], in this region. `name` tells people where the key is from.
+    pub fn named_key(credential: AwsCredential, region: Option<String>, name: &str) -> Self {
+        let (key, name) = (Some(credential.into()), Some(name.to_owned()));
+        Self(Arc::new(Inner { key, region, name, ..Inner::default() }))
+    }
+
+    /// Where a key given by the caller is from, in words.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
     async fn config(&self) -> &aws_config::SdkConfig {
         let make = || async {
             let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -72,7 +90,7 @@ impl AwsChain {
     /// The region that the environment or the profile names.
     pub async fn region(&self) -> Option<String> {
         if self.0.key.is_some() {
-            return None;
+            return self.0.region.clone();
         }
         self.config().await.region().map(|region| region.as_ref().to_owned())
     }

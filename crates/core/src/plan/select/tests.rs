@@ -41,6 +41,7 @@ fn artifact() -> ArtifactReport {
         reason: Some(Reason::NoStrategy),
         when: None,
         location: Some(location("b", "train/out.tgz")),
+        login: None,
         location_problem: String::new(),
         evidence: Vec::new(),
         notes: Vec::new(),
