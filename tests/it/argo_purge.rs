@@ -171,7 +171,7 @@ fn archived_workflows_are_selected_and_kept() {
     place.run(Some(&argo), "purge argo-p-arch --yes").ends_with(0);
     assert!(place.folder.has("argo/argo-p-arch/1/a.tgz"));
     let ran = place.run(Some(&argo), "purge argo-p-nowhere --yes");
-    ran.assert(1, "error: workflows \"argo-p-nowhere\" not found");
+    ran.assert(1, "error: workflow \"argo-p-nowhere\" not found");
     // Retried since: what the archive says of it selects nothing.
     let mut again = old.clone();
     again["status"]["phase"] = json!("Running");
