@@ -104,7 +104,8 @@ fn what_is_wrong_with_a_profile_is_said_with_what_to_do() {
     let work = [("AWS_PROFILE", "work")];
     let web =
         [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/token"), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")];
-    let cases: [(&str, &[(&str, &str)], &str); 8] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 8] = [
         ("", &[], "`aws login` or `aws sso login` logs in"),
         (&login, &work, "the login of the profile work has ended; `aws login --profile work`"),
         (sso, &work, "the SSO session of the profile work has ended; `aws sso login --profile work`"),

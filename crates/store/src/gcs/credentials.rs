@@ -52,8 +52,7 @@ impl Credentials {
         // The parser's message is not shown, because it could quote the secret.
         let file: Value =
             serde_json::from_str(&text).map_err(|_| error("is not a credentials file".to_owned()))?;
-        let identity = owner(&file, path);
-        Self::of_value(file, identity).map_err(error)
+        Self::of_value(file, |file| owner(file, path)).map_err(error)
     }
 
     /// Uses the account of a credentials file's text. `name` tells people where it is from.
@@ -62,8 +61,7 @@ impl Credentials {
     /// It lacks what its kind needs, or its kind is not supported. Nothing of it is in the message.
     pub(crate) fn of_text(text: &str, name: &str) -> Result<Self, String> {
         let file: Value = serde_json::from_str(text).map_err(|_| "it is no credentials file".to_owned())?;
-        let identity = owner(&file, Path::new(name));
-        Self::of_value(file, identity)
+        Self::of_value(file, |file| owner(file, Path::new(name)))
     }
 
     /// Uses a service account's key. Whoever writes it may not be trusted with more: other kinds name programs and hosts.
@@ -75,12 +73,13 @@ impl Credentials {
         if kind(&file) != "service_account" {
             return Err("it is no key of a service account".to_owned());
         }
-        let identity = format!("{} ({name})", self::text(&file, "client_email"));
-        Self::of_value(file, identity)
+        Self::of_value(file, |file| format!("{} ({name})", self::text(file, "client_email")))
     }
 
-    fn of_value(file: Value, identity: String) -> Result<Self, String> {
+    /// Whose it is, is asked of a file that has what its kind needs.
+    fn of_value(file: Value, owner: impl FnOnce(&Value) -> String) -> Result<Self, String> {
         check(&file)?;
+        let identity = owner(&file);
         let mut secrets = Vec::new();
         collect_secrets(&file, &mut secrets);
         let make: Maker = match kind(&file) {
