@@ -53,6 +53,10 @@ pub(crate) enum Verb {
     Manifest(manifest::Arguments),
     Completion(completion::Arguments),
     /// Prints the version
+    #[command(after_help = "Examples:
+  kubectl argo-gc version
+
+Exit status: 0 done; 1 error.")]
     Version,
     #[command(hide = true)]
     Man(man::Arguments),

@@ -138,7 +138,7 @@ fn an_identity_that_no_request_would_use_is_refused() {
         ),
         (
             vec!["gs://own=google"],
-            "invalid --identity for gs://own: google: it is no key of a service account",
+            "invalid --identity for gs://own: google: credentials of type authorized_user need the field client_id",
         ),
         (vec!["https://ml.blob.core.windows.net/c=bad"], "bad: it is neither an account key nor"),
         (vec!["s3://own@minio:9000=none"], "invalid --identity for s3://own@minio:9000: none: No such file"),

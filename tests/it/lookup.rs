@@ -2,8 +2,9 @@
 
 use crate::support::faulty_storage::{Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_store::store::{MANY, Store};
-use argo_gc_store::types::{Depth, Place, Reach};
+use argo_gc_store::types::{Depth, Place, Reach, StoreError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -193,10 +194,19 @@ impl Server {
         let places: Vec<Place> = places.iter().map(|(key, reach)| Place { key, reach: *reach }).collect();
         let before = self.faulty.asked.lock().unwrap().len();
         let found = self.store.objects_at(bucket, &places, Depth::Listed, MANY).await;
-        let found = found.into_iter().map(|objects| objects.unwrap().into_iter().map(|o| o.key).collect());
-        let found = found.collect();
+        let names = |(objects, place): (Result<Vec<ObjectFacts>, StoreError>, &Place)| match objects {
+            Ok(objects) => objects.into_iter().map(|object| object.key).collect(),
+            // Such a server may keep it under a key without the empty names: that it lists nothing shows nothing.
+            Err(_) if has_empty_names(place.key) && *bucket == s3() => Vec::new(),
+            Err(error) => panic!("{}: {error}", place.key),
+        };
+        let found = found.into_iter().zip(&places).map(names).collect();
         (found, self.faulty.asked.lock().unwrap().len() - before)
     }
+}
+
+fn has_empty_names(key: &str) -> bool {
+    key.starts_with('/') || key.contains("//")
 }
 
 /// What belongs to a place, by its definition.

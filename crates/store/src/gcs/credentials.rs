@@ -61,7 +61,10 @@ impl Credentials {
     /// It lacks what its kind needs, or its kind is not supported. Nothing of it is in the message.
     pub(crate) fn of_text(text: &str, name: &str) -> Result<Self, String> {
         let file: Value = serde_json::from_str(text).map_err(|_| "it is no credentials file".to_owned())?;
-        Self::of_value(file, |file| owner(file, Path::new(name)))
+        Self::of_value(file, |file| match owner(file, Path::new(name)) {
+            owner if owner.contains(name) => owner,
+            owner => format!("{owner} ({name})"),
+        })
     }
 
     /// Uses a service account's key. Whoever writes it may not be trusted with more: other kinds name programs and hosts.
@@ -77,9 +80,19 @@ impl Credentials {
     }
 
     /// Whose it is, is asked of a file that has what its kind needs.
-    fn of_value(file: Value, owner: impl FnOnce(&Value) -> String) -> Result<Self, String> {
+    fn of_value(mut file: Value, owner: impl FnOnce(&Value) -> String) -> Result<Self, String> {
         check(&file)?;
         let identity = owner(&file);
+        if kind(&file) == "service_account" {
+            // The library wants them, and a token can be had without.
+            for field in ["project_id", "private_key_id"]
+                .into_iter()
+                .filter(|field| text(&file, field).is_empty())
+                .collect::<Vec<_>>()
+            {
+                file[field] = "".into();
+            }
+        }
         let mut secrets = Vec::new();
         collect_secrets(&file, &mut secrets);
         let make: Maker = match kind(&file) {
