@@ -438,7 +438,7 @@ fn danger_18_and_20_a_versioned_bucket_loses_its_live_version_and_undo_brings_it
     let journal = live.file("journal.jsonl");
     let ran = live.purge(&["train", "--yes", "--journal", &journal]).ends_with(0);
     assert!(ran.err.contains("versioning is on"), "{}", ran.err);
-    assert!(ran.out.contains("billed until the bucket lets go"), "{}", ran.out);
+    assert!(ran.out.contains("billed until the bucket removes them"), "{}", ran.out);
     assert!(live.gcs.keys(live.namespace).is_empty());
     let undone = Ran::of(live.command("undo", &[&journal])).ends_with(0);
     assert!(undone.out.contains("Brought back 1 of 1"), "{}", undone.out);
