@@ -95,10 +95,9 @@ impl TypedValueParser for AcceptedParser {
 pub(crate) fn workflow_name(text: &str) -> Result<String, String> {
     let (kind, name) = text.rsplit_once('/').unwrap_or(("", text));
     let known = ["", "wf", "workflow", "workflows", "workflow.argoproj.io", "workflows.argoproj.io"];
-    match (known.contains(&kind), name.is_empty()) {
-        (_, true) => Err("it is empty".to_owned()),
-        (true, false) => Ok(name.to_owned()),
-        (false, false) => Err(format!("{kind:?} is no kind of workflow; -n sets the namespace")),
+    match known.contains(&kind) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("{kind:?} is no kind of workflow; -n sets the namespace")),
     }
 }
 

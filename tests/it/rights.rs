@@ -34,7 +34,7 @@ const READS: [&str; 11] = [
     "purge -n ml --older 1d --dry-run=client",
 ];
 /// Verbs that ask the cluster for nothing.
-const OFFLINE: [&str; 5] = ["completion", "diff", "fix", "help", "manifest"];
+const OFFLINE: [&str; 6] = ["completion", "diff", "fix", "help", "manifest", "version"];
 /// Verbs that only change something; the role of a purge is enough for them.
 const WRITES: [&str; 1] = ["undo"];
 

@@ -2,7 +2,7 @@
 
 use crate::support::session::Session;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "inspect",
     "explain",
     "doctor",
@@ -15,6 +15,7 @@ const VERBS: [&str; 12] = [
     "diff",
     "manifest",
     "completion",
+    "version",
 ];
 
 #[test]
