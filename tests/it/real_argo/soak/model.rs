@@ -111,7 +111,9 @@ impl Model {
         let has_lost = |uid: &&str| world.objects[*uid].object.to_string().contains("\"deleted\":true");
         let is_held = holders.iter().any(has_lost);
         let uid = own["metadata"]["uid"].as_str().unwrap_or_default();
-        holders.contains(uid) && !is_held && holders.iter().all(is_over)
+        // A directory is kept as a whole if something names a part of it.
+        let parts = world.holders_below(object.1);
+        holders.contains(uid) && !is_held && holders.union(&parts).all(is_over)
     }
 }
 

@@ -52,6 +52,13 @@ impl World {
         self.objects.iter().filter(|(_, holder)| names(holder)).map(|(uid, _)| uid.as_str()).collect()
     }
 
+    /// The UIDs of all objects that name something in the directory.
+    pub fn holders_below(&self, directory: &str) -> BTreeSet<&str> {
+        let below = format!("{directory}/");
+        let holders = self.objects.iter().filter(|(_, holder)| holder.text.contains(&below));
+        holders.map(|(uid, _)| uid.as_str()).collect()
+    }
+
     /// The workflow of that name.
     pub fn workflow(&self, namespace: &str, name: &str) -> Option<&Value> {
         let is_it = |object: &&Value| {
