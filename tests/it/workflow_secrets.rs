@@ -87,6 +87,10 @@ fn a_secret_opens_the_bucket_it_stands_beside_and_no_other_workflows_on_apiserve
             assert_eq!(world.asked("of-a", "AKB").1 + world.asked("of-a", "AKAMBIENT").1, 0, "{line}");
             all(world.asked("of-b", "AKB"));
         }
+        // What was certain by the first page is not by the second.
+        let paged = world.run("inspect -A --check --chunk-size 1").ends_with(0);
+        assert!(paged.out.contains(&format!("different accounts for it ({words})")), "{paged:#?}");
+        assert_eq!(world.asked("of-a", "AKB").1 + world.asked("of-a", "AKAMBIENT").1, 0);
         let plan = world.run(READS[1]).json();
         assert_eq!(protections(&plan), ["no-certain-location"; 1], "{plan}");
         assert_eq!(world.asked("of-a", "AKA").0, 0);
