@@ -10,7 +10,7 @@ is named as often as it takes, so the same million keys come again and again. Th
 workflows that own 100,000 of the objects; the others are of workflows that are gone. Seconds and memory are those of the
 whole process.
 """
-import argparse, contextlib, gzip, hashlib, http.server, itertools, json, os, sys, tempfile
+import argparse, gzip, hashlib, http.server, itertools, json, os, sys, tempfile
 import stub
 from stub import BUCKET, Run, asked, reset
 
@@ -125,12 +125,9 @@ class Reports:
         return len(self.pattern) * self.parts[at], self.rows(first, self.parts[at])
 
 
-@contextlib.contextmanager
 def serving(shape, rows):
     """Serves the files from a process of its own, so that it does not share a lock with the stub."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
+    def serve(tell):
         reports = Reports(shape, rows)
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -150,15 +147,10 @@ def serving(shape, rows):
                 pass
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        os.write(write, str(server.server_address[1]).encode())
+        tell(server.server_address[1])
         server.serve_forever()
-        os._exit(0)
-    os.close(write)
-    try:
-        yield f"http://127.0.0.1:{os.read(read, 16).decode()}"
-    finally:
-        os.kill(child, 15)
-        os.waitpid(child, 0)
+
+    return stub.forked(serve)
 
 
 if __name__ == "__main__":

@@ -332,30 +332,15 @@ class Connection(asyncio.Protocol):
 
 
 @contextlib.contextmanager
-def serving(make, files=None):
-    """Serves the stub that `make` makes; gives its address. With `files`, a certificate and its key, it is also a proxy
-    that leads to itself, over TLS.
+def forked(serve):
+    """Runs `serve` in a process of its own, and gives its address. It is handed a function that it tells its port.
 
-    A process of its own: its interpreter must not share a lock with the timing, nor its objects count as memory
-    of the processes started here.
+    Its interpreter must not share a lock with the timing, nor its objects count as memory of the processes started here.
     """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        async def run():
-            Connection.stub = make()
-            if files:
-                Connection.certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                Connection.certificate.load_cert_chain(*files)
-            loop = asyncio.get_running_loop()
-            if shutil.which("openssl"):
-                # gsutil speaks TLS only.
-                secure = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=certificate())
-                Connection.stub.secure = secure.sockets[0].getsockname()[1]
-            server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
-            os.write(write, str(server.sockets[0].getsockname()[1]).encode())
-            await server.serve_forever()
-        asyncio.run(run())
+        serve(lambda port: os.write(write, str(port).encode()))
         os._exit(0)
     os.close(write)
     try:
@@ -363,6 +348,27 @@ def serving(make, files=None):
     finally:
         os.kill(child, 15)
         os.waitpid(child, 0)
+
+
+def serving(make, files=None):
+    """Serves the stub that `make` makes; gives its address. With `files`, a certificate and its key, it is also a proxy
+    that leads to itself, over TLS.
+    """
+    async def run(tell):
+        Connection.stub = make()
+        if files:
+            Connection.certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            Connection.certificate.load_cert_chain(*files)
+        loop = asyncio.get_running_loop()
+        if shutil.which("openssl"):
+            # gsutil speaks TLS only.
+            secure = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=certificate())
+            Connection.stub.secure = secure.sockets[0].getsockname()[1]
+        server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024)
+        tell(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    return forked(lambda tell: asyncio.run(run(tell)))
 
 
 def certificate():

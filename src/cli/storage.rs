@@ -187,6 +187,19 @@ pub(crate) struct SecretsFlag {
     pub use_workflow_secrets: bool,
 }
 
+impl SecretsFlag {
+    /// # Errors
+    /// The flag is given, and the workflows come from files.
+    pub fn refuse_with_files(&self) -> Result<(), Error> {
+        match self.use_workflow_secrets {
+            true => Err(Error::usage(
+                "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The storage, and the accounts that workflows name for it, if these are to be used.
 pub(crate) struct Opened {
     pub store: Store,

@@ -8,6 +8,7 @@ use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
 use crate::scan::key_places::buckets;
+use crate::scan::selection::not_found;
 use crate::scan::terms::{Terms, circumstances, pinned};
 use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::list::{Item, Malformed, object};
@@ -424,10 +425,7 @@ impl Scan {
             named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
         match missing.is_empty() {
             true => Ok(()),
-            false => {
-                let workflows = if missing.len() == 1 { "workflow" } else { "workflows" };
-                Err(Error::new(format!("{workflows} \"{}\" not found", missing.join("\", \""))))
-            }
+            false => Err(Error::new(not_found(&missing))),
         }
     }
 

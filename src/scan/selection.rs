@@ -51,6 +51,12 @@ impl Selection {
     }
 }
 
+/// Says that no workflow has these names.
+pub(crate) fn not_found(names: &[&str]) -> String {
+    let workflows = if names.len() == 1 { "workflow" } else { "workflows" };
+    format!("{workflows} \"{}\" not found", names.join("\", \""))
+}
+
 /// What was met so far, as hashes.
 #[derive(Default)]
 pub(crate) struct Seen {

@@ -13,6 +13,7 @@ use crate::scan::assess_files;
 use crate::scan::endangered;
 use crate::scan::files::LoadRequest;
 use crate::scan::request::FilesRequest;
+use crate::scan::selection::not_found;
 use argo_gc_core::model::account::Account;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
@@ -20,11 +21,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-    if arguments.secrets.use_workflow_secrets {
-        return Err(Error::usage(
-            "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
-        ));
-    }
+    arguments.secrets.refuse_with_files()?;
     let looks = arguments.looks(streams).await?;
     let since = arguments.since(streams)?;
     let (endangered, unread) = match arguments.looks_for_endangered() {
@@ -81,10 +78,8 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
     if !missing.is_empty() {
-        let workflows = if missing.len() == 1 { "workflow" } else { "workflows" };
-        let names: Vec<String> = missing.into_iter().map(|name| format!("\"{name}\"")).collect();
-        let files = files_named(&request.inputs);
-        return Err(Error::new(format!("{workflows} {} not found in {files}", names.join(", "))));
+        let names: Vec<&str> = missing.iter().map(String::as_str).collect();
+        return Err(Error::new(format!("{} in {}", not_found(&names), files_named(&request.inputs))));
     }
     Ok(code)
 }

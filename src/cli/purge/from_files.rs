@@ -23,11 +23,7 @@ pub(crate) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<Ended, Error> {
-    if arguments.secrets.use_workflow_secrets {
-        return Err(Error::usage(
-            "--use-workflow-secrets can't be used with -f: Secrets are read from the cluster",
-        ));
-    }
+    arguments.secrets.refuse_with_files()?;
     let store = arguments.storage.open()?;
     let others = arguments.what.also.read(None, now)?;
     let also = others.clusters.clone();
