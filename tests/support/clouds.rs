@@ -245,8 +245,22 @@ impl Emulator {
     /// Writes an object, if the server takes the key.
     pub async fn try_put(&self, bucket: &str, key: &str, bytes: impl Into<Vec<u8>>) -> Result<(), String> {
         let kind: &[(&str, &str)] = if self.is_azure() { &[("x-ms-blob-type", "BlockBlob")] } else { &[] };
-        let (status, answer) = self.ask("PUT", &path(bucket, key), kind, bytes.into()).await;
-        if status.is_success() { Ok(()) } else { Err(format!("{status} {answer}")) }
+        let bytes = bytes.into();
+        let mut refused = String::new();
+        // As every client of S3 does, it asks again after an error of the server: rclone answers 500 to one of two writes
+        // that make the same folder.
+        for wait in [0, 50, 200, 800] {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let (status, answer) = self.ask("PUT", &path(bucket, key), kind, bytes.clone()).await;
+            if status.is_success() {
+                return Ok(());
+            }
+            refused = format!("{status} {answer}");
+            if !status.is_server_error() {
+                break;
+            }
+        }
+        Err(refused)
     }
 
     /// The size of an object; none if there is none.
