@@ -12,12 +12,13 @@ use std::marker::PhantomData;
 pub struct DiskQueue<T> {
     /// None until a value is pushed.
     writer: Option<BufWriter<File>>,
+    length: u64,
     values: PhantomData<fn() -> T>,
 }
 
 impl<T> Default for DiskQueue<T> {
     fn default() -> Self {
-        Self { writer: None, values: PhantomData }
+        Self { writer: None, length: 0, values: PhantomData }
     }
 }
 
@@ -35,7 +36,13 @@ impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
             }
         };
         serde_json::to_writer(&mut *writer, value).map_err(|error| failed(error.into()))?;
+        self.length += 1;
         writer.write_all(b"\n").map_err(failed)
+    }
+
+    /// The number of values.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// Reads all values, in the order in which they were pushed.

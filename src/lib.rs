@@ -21,6 +21,7 @@ pub mod files;
 pub mod fix;
 pub mod interrupt;
 pub mod output;
+pub mod progress;
 pub mod purge;
 pub mod scan;
 pub mod syntax;

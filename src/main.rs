@@ -3,10 +3,11 @@
 use argo_gc::cli::app::run;
 use argo_gc::cli::complete;
 use argo_gc::cli::completion::VARIABLE;
+use argo_gc::cli::progress::Signs;
 use argo_gc::cli::streams::Streams;
 use argo_gc::error::exit;
 use argo_gc::interrupt::Stop;
-use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::io::{BufWriter, IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tracing::{Level, Metadata};
@@ -21,6 +22,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Nested templates are decoded by recursion; a main thread's usual share is plenty.
 const STACK: usize = 8 << 20;
+
+/// Bytes of standard output that are written together.
+const BUFFER: usize = 1 << 16;
 
 fn main() -> ExitCode {
     // One TLS provider for everything; a second call can't happen.
@@ -43,13 +47,22 @@ fn main() -> ExitCode {
         return ExitCode::from(exit::ERROR);
     };
     let stop = Arc::new(Stop::default());
+    let signs = Signs::default();
+    match stderr().is_terminal() {
+        true => drop(runtime.spawn(signs.clone().draw())),
+        false => drop(runtime.spawn(signs.clone().write_lines(stderr()))),
+    }
     let mut streams = Streams {
-        out: Box::new(std::io::BufWriter::with_capacity(1 << 16, stdout())),
-        err: Box::new(stderr()),
+        out: match stdout().is_terminal() {
+            true => Box::new(BufWriter::with_capacity(BUFFER, signs.beside(stdout()))),
+            false => Box::new(BufWriter::with_capacity(BUFFER, stdout())),
+        },
+        err: Box::new(signs.beside(stderr())),
         input: Box::new(stdin()),
         out_is_terminal: stdout().is_terminal(),
         err_is_terminal: stderr().is_terminal(),
         in_is_terminal: stdin().is_terminal(),
+        progress: signs.progress(),
         stop: Arc::clone(&stop),
         // Of our own words only: what the libraries log may hold headers.
         log: Box::new(move |level| {

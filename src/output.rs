@@ -24,6 +24,7 @@ pub mod orphans;
 pub mod plan_table;
 pub mod prices;
 pub mod printer;
+pub mod progress;
 pub mod prometheus;
 pub mod prose;
 pub mod protections;

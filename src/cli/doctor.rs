@@ -111,7 +111,7 @@ impl Arguments {
     }
 
     async fn on_cluster(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?;
+        let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
         let request = ClusterRequest {
             namespace: (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned()),
             names: self.names.clone(),

@@ -181,10 +181,12 @@ impl Arguments {
             })
             .collect();
         match inventory {
-            Some(inventory) => by_inventory(inventory, store, &mut searches, planned).await?,
+            Some(inventory) => {
+                by_inventory(inventory, store, &mut searches, planned, &streams.progress).await?
+            }
             None => {
                 for search in &mut searches {
-                    by_listing(store, search, planned).await?;
+                    by_listing(store, search, planned, &streams.progress).await?;
                 }
             }
         }

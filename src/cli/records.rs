@@ -50,7 +50,7 @@ impl Sources<'_> {
             let records = records::of_files(&request, others, &mut *streams.input, now)?;
             return Ok(Read { records, cluster: None });
         }
-        let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?;
+        let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?.telling(&streams.progress);
         let identity = ClusterIdentity::of(&cluster).await;
         check_clock(&cluster, CLOCKS, now)?;
         let others = self.also.read(Some(&identity), now)?;

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?;
+        let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
         let identity = ClusterIdentity::of(&cluster).await;
         check_clock(&cluster, CLOCKS, now)?;
         warn_of_argo_server(cluster.argo_server(), streams).await;

@@ -3,6 +3,7 @@
 use crate::interrupt::Stop;
 use crate::output::escape::escape;
 use crate::output::prose::Prose;
+use crate::progress::Progress;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Streams {
     pub err_width: Option<usize>,
     /// Whether `NO_COLOR` or `TERM=dumb` is set.
     pub no_color: bool,
+    /// Told how far the run is.
+    pub progress: Progress,
     /// The process reports interrupts here.
     pub stop: Arc<Stop>,
     /// Starts logging at the level of `-v`.

@@ -12,6 +12,7 @@ use crate::output::escape::escape;
 use crate::output::text::plural;
 use crate::output::undo as show;
 use crate::output::undo::JournalsFormat;
+use crate::progress::Doing;
 use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::journal_list;
 use crate::purge::plan_file::Plan;
@@ -77,7 +78,10 @@ impl Arguments {
         let journal = Journal::reopen(path)?;
         let err = &mut streams.err;
         let mut each = |object: &str, why: &_| Ok(writeln!(err, "Warning: {}", show::not_back(object, why))?);
-        let undone = undo(&record, &store, &journal, self.storage.concurrency(), &mut each).await?;
+        let undone = {
+            let stage = streams.progress.begin(Doing::BringingBack, None);
+            undo(&record, &store, &journal, (self.storage.concurrency(), &stage), &mut each).await?
+        };
         journal.sync()?;
         let Undone { objects, restored, taken, lost, failed, back } = undone;
         let out = &mut streams.out;

@@ -5,6 +5,7 @@ use crate::cluster::argo_server::ArgoServer;
 use crate::cluster::argo_server::address::ArgoAddress;
 use crate::cluster::client::Cluster;
 use crate::error::{Error, ErrorKind, Hint};
+use crate::progress::Progress;
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Cluster {
         let api = ApiClient::new(config, patience).map_err(|error| blame(plugin, error))?;
         let argo_server = access.argo_server.as_ref().map(|address| ArgoServer::new(address, &own, patience));
         let argo_server = argo_server.transpose()?.map(Arc::new);
-        Ok(Self { api, namespace, context, argo_server })
+        Ok(Self { api, namespace, context, argo_server, progress: Progress::default() })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::cluster::api_client::{Answer, ApiClient, Failure, Failures, Request};
 use crate::cluster::argo_server::ArgoServer;
 use crate::cluster::buffer::Buffer;
 use crate::error::Error;
+use crate::progress::Progress;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub struct Cluster {
     pub(crate) context: Option<String>,
     /// The server that can read offloaded nodes and the archive.
     pub(crate) argo_server: Option<Arc<ArgoServer>>,
+    /// Told how far the reading is.
+    pub(crate) progress: Progress,
 }
 
 /// Failures of a Kubernetes API server.
@@ -36,6 +39,12 @@ impl Cluster {
     /// The server's time at its first answer; none before, or if its answers have no date.
     pub fn first_answer(&self) -> Option<Timestamp> {
         self.api.first_answer()
+    }
+
+    /// The same cluster, which tells how far the reading of its workflows is.
+    #[must_use]
+    pub fn telling(self, progress: &Progress) -> Self {
+        Self { progress: progress.clone(), ..self }
     }
 
     /// The Argo server that was named, if any.

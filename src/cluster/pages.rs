@@ -2,9 +2,10 @@
 
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
-use crate::cluster::paging::{Course, continue_token, is_empty};
+use crate::cluster::paging::{Course, is_empty, list_meta};
 use crate::cluster::referrers::ARGO;
 use crate::error::{Error, ErrorKind, Hint};
+use crate::progress::Doing;
 use serde::de::IgnoredAny;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -83,6 +84,7 @@ impl Cluster {
             }
             return Ok(());
         }
+        let stage = self.progress.begin(Doing::ReadingWorkflows, None);
         let mut course = Course::default();
         let mut limit = scope.chunk_size;
         loop {
@@ -96,8 +98,13 @@ impl Cluster {
                 }
                 Err(error) => return Err(explain(error, scope)),
             };
-            let next = continue_token(&body).map_err(|error| self.alien("list of workflows", &error))?;
-            let more = course.goes_on(next, is_empty(&body))?;
+            let meta = list_meta(&body).map_err(|error| self.alien("list of workflows", &error))?;
+            // A page that is followed by others is full.
+            stage.add(u64::from(limit));
+            if let Some(remaining) = meta.remaining {
+                stage.remain(remaining);
+            }
+            let more = course.goes_on(meta.next(), is_empty(&body))?;
             if sender.send(Ok(Body::Page(body))).await.is_err() || !more {
                 return Ok(());
             }

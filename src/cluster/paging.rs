@@ -9,24 +9,33 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// How many pages without an object may follow each other. A server that searches by a label may send some.
 const MAX_EMPTY: u32 = 1000;
 
-/// The part of a list's metadata that paging needs.
-#[derive(Deserialize)]
-struct ListMeta {
+/// What the metadata of a list says of its pages.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListMeta {
     #[serde(rename = "continue")]
     token: Option<String>,
+    /// How many objects come after this page, if the server knows.
+    #[serde(rename = "remainingItemCount")]
+    pub remaining: Option<u64>,
 }
 
 impl ListMeta {
-    fn next(self) -> Option<String> {
+    /// The token of the next page; none if this is the last.
+    pub fn next(self) -> Option<String> {
         self.token.filter(|token| !token.is_empty())
     }
 }
 
 /// Returns the continue token of a list, without parsing its items if that is safe.
+pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
+    list_meta(body).map(ListMeta::next)
+}
+
+/// Returns a list's metadata, without parsing its items if that is safe.
 ///
 /// Custom resources are listed with sorted keys, so the list's own metadata is last: a `"metadata":` whose
 /// object is followed only by the list's closing brace can't be an item's, because a `]` follows the items.
-pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
+pub(crate) fn list_meta(body: &[u8]) -> Result<ListMeta, serde_json::Error> {
     const KEY: &[u8] = b"\"metadata\":";
     /// How much of the end is searched: tokens have a few hundred bytes.
     const TAIL: usize = 16 << 10;
@@ -38,7 +47,7 @@ pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::
         if let Some(Ok(meta)) = values.next() {
             let rest = &tail[at + KEY.len() + values.byte_offset()..];
             if rest.trim_ascii() == b"}" {
-                return Ok(meta.next());
+                return Ok(meta);
             }
         }
     }
@@ -48,7 +57,7 @@ pub(crate) fn continue_token(body: &[u8]) -> Result<Option<String>, serde_json::
         #[serde(rename = "items")]
         _items: IgnoredAny,
     }
-    serde_json::from_slice::<List>(body).map(|list| list.metadata.next())
+    serde_json::from_slice::<List>(body).map(|list| list.metadata)
 }
 
 /// The way of one listing from page to page. A server whose tokens go round would be read for ever.

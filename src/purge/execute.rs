@@ -4,6 +4,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::references::template_of;
 use crate::error::Error;
 use crate::interrupt::Stop;
+use crate::progress::Stage;
 use crate::purge::delete::{Deleter, Wanted};
 use crate::purge::group::{Checked, Groups, Together, Work};
 use crate::purge::guard::Guard;
@@ -29,7 +30,6 @@ use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// What a workflow counts for, by its objects. As many workflows of few objects as there may be requests are under way
@@ -69,8 +69,8 @@ pub struct Executor<'a> {
     pub accept_absent: bool,
     /// The journal of the run that goes on; none for a new run.
     pub earlier: Option<&'a JournalReplay>,
-    /// Hears how many objects are settled.
-    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// Told of each object that is settled.
+    pub stage: &'a Stage,
 }
 
 impl Executor<'_> {
@@ -84,13 +84,6 @@ impl Executor<'_> {
         plan: &Plan,
         each: &mut (dyn FnMut(&WorkflowTally) -> Result<(), Error> + Send),
     ) -> Result<Tally, Error> {
-        let settled = Mutex::new(0_u64);
-        let count = || {
-            let mut settled = settled.lock().unwrap_or_else(PoisonError::into_inner);
-            *settled += 1;
-            (self.progress)(*settled);
-        };
-        let count = &count;
         let together = &self.together(plan).await;
         let (terms, turns) = (&Terms::of(plan), &Semaphore::new(READ));
         let mut groups = Groups::of(plan.workflows()?, together);
@@ -106,7 +99,7 @@ impl Executor<'_> {
                 room -= share;
                 running.push_back(async move {
                     let group = match group {
-                        Ok(group) => self.whole(group, (terms, together), turns, count).await,
+                        Ok(group) => self.whole(group, (terms, together), turns).await,
                         Err(error) => Err(error),
                     };
                     (share, group)
@@ -153,7 +146,6 @@ impl Executor<'_> {
         group: Vec<PlannedWorkflow>,
         (terms, together): (&Terms<'_>, &Together),
         turns: &Semaphore,
-        count: &(dyn Fn() + Sync),
     ) -> Result<Vec<WorkflowTally>, Error> {
         let mut works: Vec<Work> = group.into_iter().map(Work::new).collect();
         loop {
@@ -162,7 +154,7 @@ impl Executor<'_> {
             if works.iter().all(|work| work.batch.is_empty()) {
                 break;
             }
-            self.batch(&mut works, (terms, together), count).await?;
+            self.batch(&mut works, (terms, together)).await?;
         }
         for work in &mut works {
             let before = |object| Settled::new(object, ObjectOutcome::DeletedBefore);
@@ -302,7 +294,6 @@ impl Executor<'_> {
         &self,
         works: &mut [Work],
         (terms, together): (&Terms<'_>, &Together),
-        count: &(dyn Fn() + Sync),
     ) -> Result<(), Error> {
         let mut fates: Vec<Option<(ObjectOutcome, bool)>> = Vec::new();
         let mut wanted: BTreeMap<&Bucket, Vec<(usize, Wanted<'_>)>> = BTreeMap::new();
@@ -313,7 +304,7 @@ impl Executor<'_> {
                     let of_bucket = wanted.entry(&object.bucket).or_default();
                     of_bucket.push((fates.len(), Wanted { plan, templates, object }));
                 } else {
-                    count();
+                    self.stage.add_one(object.size);
                 }
                 fates.push(kept.map(|why| (ObjectOutcome::Kept(Protection::Changed, why), false)));
             }
@@ -326,7 +317,7 @@ impl Executor<'_> {
                     async move {
                         let (numbers, wanted): (Vec<usize>, Vec<Wanted>) = part.iter().copied().unzip();
                         let done = deleter.delete(bucket, &wanted).await?;
-                        done.iter().for_each(|_| count());
+                        wanted.iter().for_each(|one| self.stage.add_one(one.object.size));
                         Ok(numbers.into_iter().zip(done).collect::<Vec<_>>())
                     }
                     .boxed(),

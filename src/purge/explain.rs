@@ -7,6 +7,7 @@ use crate::disk_queue::DiskQueue;
 use crate::duration;
 use crate::duration::signed;
 use crate::error::{Error, storage_error};
+use crate::progress::{Doing, Progress};
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::resolve::resolve;
 use crate::scan::gather::{Gathered, Scan};
@@ -115,7 +116,8 @@ pub async fn explain(
     let (named, mentions) = searched(texts, &places, rules)?;
     let needs = Needs { references: &references, released: &released, named: &named };
     let mut draft = Draft::new(Head::new(rules.now, None, String::new(), Vec::new()))?;
-    let failed = resolve(candidates, needs, rules, (store, MOST_OBJECTS), &mut draft).await.err();
+    let untold = Progress::default().begin(Doing::Looking, None);
+    let failed = resolve(candidates, needs, rules, (store, MOST_OBJECTS), (&mut draft, &untold)).await.err();
     let fates = Fates::of(&draft.seal(Vec::new())?)?;
     let known = Everything { needs, names: &names, guarded: &guarded, rules, fates, failed };
     let mut reports = Vec::new();

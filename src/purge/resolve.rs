@@ -2,6 +2,7 @@
 
 use crate::disk_queue::DiskQueue;
 use crate::error::{Error, Hint, storage_error};
+use crate::progress::Stage;
 use crate::purge::plan_file::Draft;
 use crate::scan::lookup;
 use crate::scan::lookup::{Spot, reach};
@@ -26,7 +27,7 @@ const TOGETHER: usize = 1000;
 const AT_A_TIME: usize = 8;
 
 /// Looks up every candidate, decides, and adds to the plan. The order of workflows stays; each object is planned
-/// once.
+/// once. The stage hears of every workflow.
 ///
 /// # Errors
 /// Storage can't be asked: a plan with holes would look whole. Or a directory has more than `most` objects.
@@ -35,7 +36,7 @@ pub async fn resolve(
     needs: Needs<'_>,
     rules: &Rules,
     (store, most): (&Store, usize),
-    draft: &mut Draft,
+    (draft, stage): (&mut Draft, &Stage),
 ) -> Result<(), Error> {
     let mut batches = stream::iter(Batches(selected.into_values()?))
         .map(|batch| async { decided(batch?, needs, rules, (store, most)).await })
@@ -45,7 +46,9 @@ pub async fn resolve(
     let hash = RandomState::new();
     let mut sharing = SharingBuilder::default();
     while let Some(plans) = batches.next().await {
-        for mut plan in plans? {
+        let plans = plans?;
+        stage.add(plans.len() as u64);
+        for mut plan in plans {
             let PlannedWorkflow { uid, delete, .. } = &mut plan;
             delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
             for object in delete {

@@ -1,6 +1,7 @@
 //! Undo: what a journal says was deleted is brought back, where the bucket still holds it.
 
 use crate::error::{Error, storage_error};
+use crate::progress::Stage;
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
 use crate::purge::take_back::Back;
 use argo_gc_store::store::Store;
@@ -23,7 +24,7 @@ pub struct Undone {
 }
 
 /// Brings back everything the journal says was deleted, or may have been, and that isn't back yet. `each` hears of every
-/// object that does not come back.
+/// object that does not come back, `stage` of each.
 ///
 /// # Errors
 /// The journal can't be read or written, or `each` fails.
@@ -31,7 +32,7 @@ pub async fn undo(
     record: &JournalReplay,
     store: &Store,
     journal: &Journal,
-    concurrency: usize,
+    (concurrency, stage): (usize, &Stage),
     each: &mut (dyn FnMut(&str, &Restored) -> Result<(), Error> + Send),
 ) -> Result<Undone, Error> {
     let mut undone = Undone::default();
@@ -67,6 +68,7 @@ pub async fn undo(
     while let Some(one) = running.next().await {
         let (bucket, key, generation, Some(restored)) = one? else { continue };
         undone.objects += 1;
+        stage.add(1);
         match &restored {
             Restored::Restored => {
                 undone.restored += 1;

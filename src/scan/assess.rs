@@ -48,8 +48,8 @@ pub(crate) trait Sink {
     /// Takes a ConfigMap of a file, whatever it is for.
     fn config_map(&mut self, _config: &ConfigMap) {}
 
-    /// Hears that a page is done.
-    fn page_done(&mut self) {}
+    /// Hears how many workflows a page had.
+    fn looked_at(&mut self, _workflows: u64) {}
 }
 
 /// Assesses workflows.
@@ -180,6 +180,7 @@ impl Live {
 
     fn take(&mut self, page: AssessedPage, context: &Context, sink: &mut dyn Sink) -> Result<(), Error> {
         sink.gaps(page.gaps);
+        let looked_at = page.items.len() as u64;
         for item in page.items {
             match item {
                 Ok(assessed) if self.seen.is_new(&assessed.assessment.uid) => {
@@ -203,7 +204,7 @@ impl Live {
                 self.passed_over.is_new(uid);
             }
         }
-        sink.page_done();
+        sink.looked_at(looked_at);
         Ok(())
     }
 }

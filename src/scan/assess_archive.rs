@@ -45,6 +45,7 @@ impl ArchiveAssessment<'_> {
         while let Some(page) = archive.next(&mut how).await {
             let failed = match page {
                 Ok(ArchivePage { names, read }) => {
+                    sink.looked_at(read.len() as u64);
                     found.extend(names);
                     self.page(read, sink).await?
                 }
@@ -54,7 +55,6 @@ impl ArchiveAssessment<'_> {
                 unread = Some(error.brief().to_owned());
                 break;
             }
-            sink.page_done();
         }
         let missing = std::mem::take(&mut *self.missing.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some((_, error)) = missing.into_iter().find(|(name, _)| !found.contains(name)) {

@@ -6,6 +6,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::pages::{Body, PageQuery};
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind, Hint};
+use crate::progress::{Doing, Stage};
 use crate::scan::archive::{ArchiveReader, Archived, RowUse, is_of_one_workflow, unread};
 use crate::scan::gather::Scan;
 use crate::scan::pages::parts;
@@ -56,7 +57,8 @@ pub(crate) async fn everything(
         other => other?,
     }
     if let Some(server) = cluster.argo_server() {
-        archive(server, request, terms, &mut scan).await?;
+        let stage = cluster.progress.begin(Doing::ReadingArchive, None);
+        archive(server, request, terms, &mut scan, &stage).await?;
     }
     Ok(scan)
 }
@@ -86,6 +88,7 @@ async fn archive(
     request: &ClusterRequest,
     terms: &Arc<Terms>,
     scan: &mut Scan,
+    stage: &Stage,
 ) -> Result<(), Error> {
     if let Err(error) = server.ensure_of(&scan.known()).await {
         scan.unread.push(unread(error.brief()));
@@ -105,6 +108,7 @@ async fn archive(
                 return Ok(());
             }
         };
+        stage.add(page.read.len() as u64);
         for Archived { meta, part } in page.read {
             match part {
                 Ok(part) => scan.absorb(part)?,

@@ -2,6 +2,7 @@
 
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
+use crate::progress::{Doing, Progress};
 use crate::scan::sorted_keys::{PlacedKey, SortedKeys};
 use argo_gc_core::plan::orphans::{Orphan, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
@@ -26,10 +27,14 @@ pub(crate) async fn by_listing(
     store: &Store,
     search: &mut Search<'_>,
     planned: &mut Option<Planned>,
+    progress: &Progress,
 ) -> Result<(), Error> {
+    let stage = progress.begin(Doing::Listing(search.bucket.uri(&search.prefix)), None);
     let mut pages = store.pages(&search.bucket, &search.prefix);
     while let Some(page) = pages.next().await {
-        let judged = page?.into_iter().filter_map(|object| search.judge(object)).collect();
+        let page = page?;
+        stage.add(page.len() as u64);
+        let judged = page.into_iter().filter_map(|object| search.judge(object)).collect();
         plan(judged, planned)?;
     }
     Ok(())
@@ -45,14 +50,18 @@ pub(crate) async fn by_inventory(
     store: &Store,
     searches: &mut [Search<'_>],
     planned: &mut Option<Planned>,
+    progress: &Progress,
 ) -> Result<(), Error> {
+    let reading = progress.begin(Doing::ReadingInventory, None);
     let wanted =
         |search: &Search<'_>| Wanted { bucket: search.bucket.clone(), prefix: search.prefix.clone() };
     let wanted: Vec<Wanted> = searches.iter().map(wanted).collect();
     let mut rows = inventory.rows(&wanted);
     let mut orphans = SortedKeys::default();
     while let Some(part) = rows.next().await {
-        for Listed { place, facts } in part? {
+        let part = part?;
+        reading.add(part.len() as u64);
+        for Listed { place, facts } in part {
             if planned.is_none() {
                 searches[place].judge(facts);
             } else if let Some(orphan) = searches[place].sift(facts) {

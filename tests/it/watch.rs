@@ -94,6 +94,7 @@ fn asked(live: &Live, user: &str, arguments: &[&str], before: impl FnOnce() + Se
         out_is_terminal: false,
         err_is_terminal: false,
         in_is_terminal: true,
+        progress: Default::default(),
         stop: Arc::default(),
         log: Box::new(|_| ()),
         width: None,

@@ -123,6 +123,7 @@ fn run_in_process<S: Into<OsString>>(
         out_is_terminal: columns.is_some(),
         err_is_terminal: false,
         in_is_terminal: false,
+        progress: Default::default(),
         stop: Default::default(),
         log: Box::new(|_| ()),
         width: columns,

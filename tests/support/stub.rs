@@ -30,6 +30,8 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
     end: End,
+    /// How long it lets wait.
+    delay: Duration,
 }
 
 /// How an answer ends.
@@ -49,7 +51,7 @@ enum End {
 impl Reply {
     pub fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body: body.into(), end: End::Whole }
+        Self { status, headers, body: body.into(), end: End::Whole, delay: Duration::ZERO }
     }
 
     pub fn json(status: u16, body: &Value) -> Self {
@@ -69,6 +71,18 @@ impl Reply {
     pub fn page(items: &[Value], token: &str) -> Self {
         let metadata = json!({ "continue": token, "resourceVersion": "7" });
         Self::json(200, &json!({ "apiVersion": "v1", "items": items, "kind": "List", "metadata": metadata }))
+    }
+
+    /// A page of a list that tells how many objects follow.
+    pub fn page_of_more(items: &[Value], token: &str, remaining: u64) -> Self {
+        let metadata = json!({ "continue": token, "remainingItemCount": remaining, "resourceVersion": "7" });
+        Self::json(200, &json!({ "apiVersion": "v1", "items": items, "kind": "List", "metadata": metadata }))
+    }
+
+    /// The same answer, after a while.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
     }
 
     pub fn stalled() -> Self {
@@ -96,6 +110,7 @@ impl Reply {
     }
 
     pub(super) async fn send(self) -> Response<Body> {
+        tokio::time::sleep(self.delay).await;
         if self.end == End::Stalled {
             std::future::pending::<()>().await;
         }

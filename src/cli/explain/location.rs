@@ -78,7 +78,7 @@ impl LocationFlags {
             asked: Some(asked.clone()),
         };
         let (explanation, unread) = if self.what.from.files.is_empty() {
-            let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?;
+            let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
             let (_, others) = from_cluster::begin(&planning, &cluster, streams, now).await?;
             let (scan, terms) =
                 from_cluster::read(&planning, &cluster, others, retention, streams, now).await?;

@@ -3,13 +3,13 @@
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::inspect::run::Run;
 use crate::cli::inventory::report as report_of;
-use crate::cli::progress::Progress;
 use crate::cli::streams::Streams;
 use crate::cli::warnings::{report, tell_controllers};
 use crate::cluster::accounts::Accounts;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
+use crate::progress::Doing;
 use crate::scan::assess::{Assessor, live};
 use crate::scan::assess_archive::ArchiveAssessment;
 use crate::scan::begin::{Begun, begin};
@@ -24,7 +24,8 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let inventory = looks.as_ref().and_then(|looks| looks.inventory.as_ref());
     let identities = looks.as_ref().and_then(|looks| looks.identities.clone());
     let since = arguments.since(streams)?;
-    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
+    let cluster =
+        Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?.telling(&streams.progress);
     identities.iter().for_each(|identities| identities.connect(&cluster));
     let server = cluster.argo_server();
     let request = arguments.request(&cluster, now);
@@ -38,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         false => None,
     };
     let (endangered, unread) = endangered.unzip();
-    let progress = Progress::new(streams.err_is_terminal && !streams.out_is_terminal);
+    let progress = streams.progress.clone();
     let origin = Scope {
         inventory: inventory.map(report_of),
         ..origin(arguments, &cluster, request.namespace.clone())
@@ -63,7 +64,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         arguments.format().writer(since),
         &arguments.fail_on,
     );
-    run.progress = Some(&progress);
+    run.looking = looks.as_ref().map(|_| progress.begin(Doing::Looking, None));
     run.held = inventory.map(|_| Vec::new());
     run.inspection.gaps = gaps;
     run.add_gaps(unread.unwrap_or_default());
@@ -81,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     if let Some(looks) = &looks {
         run.look_up(looks).await?;
     }
-    progress.clear();
+    run.looking = None;
     let empty = run.inspection.summary.workflows == 0 && run.malformed == 0;
     if let Some(namespace) = request.namespace.as_deref().filter(|_| empty) {
         cluster.ensure_namespace(namespace).await?;

@@ -1,11 +1,11 @@
 //! An inspection in progress: counts assessments and prints them.
 
 use crate::cli::inspect::arguments::Looks;
-use crate::cli::progress::Progress;
 use crate::error::{Error, exit};
 use crate::output::printer::Printer;
 use crate::output::view::View;
 use crate::output::writer::FormatWriter;
+use crate::progress::Stage;
 use crate::scan::assess::{Assessed, Sink};
 use crate::scan::check::{check, tell_logins};
 use crate::scan::check_report::check_by_report;
@@ -37,8 +37,8 @@ pub(crate) struct Run<'s> {
     pub unsettled: BTreeSet<Account>,
     /// Names that the user gave and that no workflow had yet.
     pub missing: BTreeSet<String>,
-    /// Shown while workflows are read.
-    pub progress: Option<&'s Progress>,
+    /// Told of workflows whose objects were looked for.
+    pub looking: Option<Stage>,
 }
 
 impl<'s> Run<'s> {
@@ -59,7 +59,7 @@ impl<'s> Run<'s> {
             of_files: false,
             unsettled: BTreeSet::new(),
             missing: BTreeSet::new(),
-            progress: None,
+            looking: None,
         }
     }
 
@@ -145,9 +145,9 @@ impl Sink for Run<'_> {
         self.add_gaps(gaps);
     }
 
-    fn page_done(&mut self) {
-        if let Some(progress) = self.progress {
-            progress.show(self.inspection.summary.workflows);
+    fn looked_at(&mut self, workflows: u64) {
+        if let Some(looking) = &self.looking {
+            looking.add(workflows);
         }
     }
 }

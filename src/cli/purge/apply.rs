@@ -18,6 +18,7 @@ use crate::output::escape::escape;
 use crate::output::purge::{changed_settings, not_asked_for};
 use crate::output::summary::Ended;
 use crate::output::text::plural;
+use crate::progress::Doing;
 use crate::purge::bucket_login::BucketLogin;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay};
@@ -79,7 +80,9 @@ impl Planner<'_> {
         let most = usize::try_from(arguments.max_objects).unwrap_or(usize::MAX);
         let named = texts.search(keys.finish())?;
         let needs = Needs { references: &references, released: &released, named: &named };
-        resolve::resolve(selected, needs, rules, (store, most), &mut draft).await?;
+        let stage = streams.progress.begin(Doing::Looking, Some(selected.length()));
+        resolve::resolve(selected, needs, rules, (store, most), (&mut draft, &stage)).await?;
+        drop(stage);
         let buckets = resolve::buckets(&draft, store).await?;
         let plan = draft.seal(buckets)?;
         if plan.tail.totals.objects == 0 {
@@ -365,7 +368,7 @@ async fn connect(
     // -n is refused here: what may be read in one namespace only was read in that of the plan.
     let namespace = only_namespace(plan)?;
     let access = Access { namespace: namespace.clone(), ..arguments.argo.beside(&arguments.kube)? };
-    let cluster = Cluster::connect(&access).await?;
+    let cluster = Cluster::connect(&access).await?.telling(&streams.progress);
     let query = ControllerQuery {
         namespace: namespace.as_deref(),
         named: arguments.what.controllers.controller_namespace.as_deref(),

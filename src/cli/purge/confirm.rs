@@ -11,6 +11,7 @@ use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
 use crate::output::summary::Ended;
 use crate::output::text::plural;
+use crate::progress::Doing;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
@@ -19,7 +20,6 @@ use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -264,12 +264,8 @@ pub(crate) async fn carry_out(
     // The question may have waited for long.
     target.guard.inspect(|guard| guard.renew());
     stop.guard();
-    let bar = match streams.err_is_terminal {
-        true => ProgressBar::with_draw_target(Some(plan.tail.totals.objects), ProgressDrawTarget::stderr())
-            .with_style(ProgressStyle::default_bar()),
-        false => ProgressBar::hidden(),
-    };
-    let progress = |settled: u64| bar.set_position(settled);
+    let stage = streams.progress.begin(Doing::Deleting, Some(plan.tail.totals.objects));
+    stage.weigh(plan.tail.totals.bytes);
     let executor = Executor {
         store: target.store,
         cluster: target.cluster,
@@ -281,7 +277,7 @@ pub(crate) async fn carry_out(
         record: !arguments.no_record,
         accept_absent: arguments.accept_absent,
         earlier,
-        progress: &progress,
+        stage: &stage,
     };
     let as_document = arguments.output.is_document();
     let mut items = DiskQueue::default();
@@ -289,22 +285,22 @@ pub(crate) async fn carry_out(
     let err = &mut streams.err;
     let mut each = |workflow: &WorkflowTally| {
         if let Some(warning) = target.guard.and_then(warn_of_unwatched) {
-            let _ = bar.suspend(|| writeln!(err, "{}", escape(&warning)));
+            let _ = writeln!(err, "{}", escape(&warning));
         }
         for note in &workflow.settlement.notes {
             let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
-            let _ = bar.suspend(|| writeln!(err, "{}", escape(&format!("Note: {name}: {note}"))));
+            let _ = writeln!(err, "{}", escape(&format!("Note: {name}: {note}")));
         }
         for line in workflow.objects.iter().filter_map(show::leftover) {
             told += 1;
             if told <= TOLD {
-                let _ = bar.suspend(|| writeln!(err, "Warning: {line}"));
+                let _ = writeln!(err, "Warning: {line}");
             }
         }
         if as_document { items.push(&show::result_item(workflow)) } else { Ok(()) }
     };
     let outcome = executor.run(&plan, &mut each).await;
-    bar.finish_and_clear();
+    drop(stage);
     let go_on = resume_command(arguments, journal);
     let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
     match stop.is_asked() {

@@ -33,7 +33,8 @@ pub(crate) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<Ended, Error> {
-    let cluster = Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?;
+    let cluster =
+        Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?.telling(&streams.progress);
     let Opened { store, identities } = arguments.storage.open_with(&arguments.secrets)?;
     identities.iter().for_each(|identities| identities.connect(&cluster));
     let planning = arguments.planning();
