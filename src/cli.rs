@@ -9,6 +9,7 @@ pub mod directories;
 pub mod doctor;
 pub mod explain;
 pub mod fix;
+pub(crate) mod follow_up;
 pub(crate) mod hints;
 pub(crate) mod identities;
 pub mod inspect;

@@ -1,5 +1,6 @@
 //! `doctor` shows why artifact GC is stuck or failing, and how to fix it.
 
+use crate::cli::follow_up::FollowUp;
 use crate::cli::hints::purge_command;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::SelectFlags;
@@ -249,7 +250,9 @@ impl Arguments {
     ) -> Result<u8, Error> {
         let Examination { doctor, mut inspection, malformed, .. } = examination;
         let Surroundings { context, repositories: others, standings, whole, origin, place } = beside;
-        let (causes, accounts) = doctor.finish(&standings, &context, whole, &purge_command);
+        let same = FollowUp::of(&self.kube, Some(&self.argo), None)?.flags();
+        let (causes, accounts) =
+            doctor.finish(&standings, &context, whole, &|step| purge_command(step) + &same);
         let (controllers, mut repositories) = facts::controllers(&context.controllers);
         repositories.extend(others);
         for controller in &context.controllers.seen {

@@ -108,6 +108,21 @@ impl KubeFlags {
 }
 
 impl KubeFlags {
+    /// The flags by which another command here reaches the same cluster as the same user, whatever its namespace.
+    pub fn same(&self) -> Vec<String> {
+        let kubeconfig = self.kubeconfig.as_ref().map(|path| path.display().to_string());
+        let flags = [
+            ("kubeconfig", kubeconfig.as_ref()),
+            ("context", self.context.as_ref()),
+            ("cluster", self.cluster.as_ref()),
+            ("user", self.user.as_ref()),
+            ("as", self.as_user.as_ref()),
+            ("as-uid", self.as_uid.as_ref()),
+        ];
+        let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)));
+        given.chain(self.as_groups.iter().map(|group| format!("--as-group={group}"))).collect()
+    }
+
     /// The flags by which a run elsewhere reads the cluster in the same way. Who reads it, and where it is, differs there.
     pub fn carried(&self) -> Vec<String> {
         let timeout = self.request_timeout.map(|time| format!("--request-timeout={}s", time.as_secs()));

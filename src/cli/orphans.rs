@@ -1,5 +1,6 @@
 //! `orphans` finds objects in a bucket that no record refers to.
 
+use crate::cli::follow_up::FollowUp;
 use crate::cli::inventory::{InventoryFlags, report};
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::apply::save;
@@ -153,7 +154,8 @@ impl Arguments {
             let objects = plural(kept as u64, "object");
             streams.say(format!("Note: {objects} will be kept, because something yet to run may read them."));
         }
-        save(&plan, path, streams)?;
+        let next = FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))?;
+        save(&plan, path, &next, streams)?;
         Ok(exit::DONE)
     }
 

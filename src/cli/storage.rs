@@ -136,6 +136,23 @@ impl StorageFlags {
         AwsChain::named_endpoint().is_some()
     }
 
+    /// The flags with which another command here reaches the same storage with the same accounts.
+    pub fn same(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        flags.extend(self.store_root.iter().map(|path| format!("--store-root={}", path.display())));
+        flags.extend(self.emulator().map(|endpoint| format!("--gcs-endpoint={endpoint}")));
+        let of_variable = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS");
+        let credentials =
+            self.credentials.iter().filter(|path| of_variable.as_deref() != Some(path.as_os_str()));
+        flags.extend(credentials.map(|path| format!("--credentials={}", path.display())));
+        flags
+            .extend(self.endpoint_override.iter().map(|over| format!("--endpoint-override={}", over.flag())));
+        let identity =
+            |named: &NamedIdentity| format!("--identity={}={}", named.bucket, named.file.display());
+        flags.extend(self.identity.iter().map(identity));
+        flags
+    }
+
     /// The flags with which the same storage is reached from elsewhere, but for credentials.
     pub fn carried(&self) -> Vec<String> {
         let mut flags = Vec::new();
@@ -246,6 +263,25 @@ pub(crate) struct StateFlags {
 }
 
 impl StateFlags {
+    /// Looks before a question is asked whether a journal can be written after it.
+    ///
+    /// # Errors
+    /// It can't.
+    pub fn ensure_room(&self) -> Result<(), Error> {
+        let folder = match (&self.journal, Folders::of_user().journals()) {
+            (Some(file), _) => file.parent().map_or_else(PathBuf::new, PathBuf::from),
+            (None, Some(folder)) => folder,
+            // That there is none is told where it is named.
+            (None, None) => return self.journal("", Timestamp::now()).map(drop),
+        };
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let made = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
+        made.map(drop).map_err(|error| {
+            Error::new(format!("no journal can be written in {}: {error}", folder.display()))
+                .hint("name a file elsewhere with --journal")
+        })
+    }
+
     /// Returns the path of the journal of a run that begins now.
     pub fn journal(&self, hash: &str, now: Timestamp) -> Result<PathBuf, Error> {
         if let Some(path) = &self.journal {

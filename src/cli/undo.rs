@@ -20,6 +20,7 @@ use crate::purge::take_back::{Back, TakenBack, take_back};
 use crate::purge::undo::{Undone, undo};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_store::types::Restored;
 use clap::Args;
 use futures::stream;
 use futures::stream::StreamExt;
@@ -76,8 +77,11 @@ impl Arguments {
         let secrets = self.secrets_of(&record.plan, cluster.as_ref().map(|(cluster, _)| cluster)).await?;
         let store = opened.for_plan(&record.plan.head, &self.storage, secrets.as_ref())?;
         let journal = Journal::reopen(path)?;
-        let err = &mut streams.err;
-        let mut each = |object: &str, why: &_| Ok(writeln!(err, "Warning: {}", show::not_back(object, why))?);
+        let (out, err) = (&mut streams.out, &mut streams.err);
+        let mut each = |object: &str, became: &Restored| match became {
+            Restored::Restored => Ok(writeln!(out, "Brought back {}", escape(object))?),
+            why => Ok(writeln!(err, "Warning: {}", show::not_back(object, why))?),
+        };
         let undone = {
             let stage = streams.progress.begin(Doing::BringingBack, None);
             undo(&record, &store, &journal, (self.storage.concurrency(), &stage), &mut each).await?

@@ -46,10 +46,12 @@ pub(crate) fn write(
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", "LOCATION", "DETAIL"],
         false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"],
     });
+    let mut orphans = false;
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut protections: BTreeMap<&str, u64> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
+        orphans |= workflow.orphans;
         for keep in &workflow.keep {
             *protections.entry(keep.protection.code()).or_default() += 1;
         }
@@ -63,7 +65,7 @@ pub(crate) fn write(
         }
     }
     let (deleted, kept) = (deleted.fit(width, &["LOCATION"]), kept.fit(width, &["LOCATION", "DETAIL"]));
-    writeln!(out, "{}", headline(plan, &protections))?;
+    writeln!(out, "{}", headline(plan, &protections, orphans))?;
     if deleted.rows > 0 {
         writeln!(out)?;
         deleted.header(out)?;
@@ -96,11 +98,18 @@ pub(crate) fn write(
 }
 
 /// What is deleted, or why nothing is.
-fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>) -> String {
+fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>, orphans: bool) -> String {
     let totals = &plan.tail.totals;
     if totals.objects > 0 {
         let (objects, workflows) = (plural(totals.objects, "object"), plural(totals.workflows, "workflow"));
-        return format!("To delete: {objects} ({}) of {workflows}", size(totals.bytes));
+        let size = size(totals.bytes);
+        return match orphans {
+            true => format!(
+                "To delete: {objects} ({size}) below {}, of {workflows} that no longer exist",
+                places(plan)
+            ),
+            false => format!("To delete: {objects} ({size}) of {workflows}"),
+        };
     }
     let mut kept: Vec<(&str, u64)> = protections.iter().map(|(code, count)| (*code, *count)).collect();
     kept.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -109,6 +118,12 @@ fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>) -> String {
         true => "Nothing to delete".to_owned(),
         false => format!("Nothing to delete: all that was found is kept ({})", counts.join(", ")),
     }
+}
+
+/// The locations that the user allowed, which are where orphans were looked for.
+pub(crate) fn places(plan: &Plan) -> String {
+    let places = plan.head.repositories.iter();
+    places.map(|place| place.bucket.uri(&place.prefix)).collect::<Vec<_>>().join(", ")
 }
 
 impl View {

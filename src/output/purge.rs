@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::plan_table;
+use crate::output::plan_table::places;
 use crate::output::protections::{clause, detail};
 use crate::output::text::{plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
@@ -88,7 +89,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
 }
 
 /// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
-pub fn question(plan: &Plan) -> String {
+pub fn question(plan: &Plan, orphans: bool) -> String {
     let (totals, place) = (&plan.tail.totals, place(plan));
     if totals.objects == 0 {
         let finalizers = plural(totals.finalizers, "finalizer");
@@ -100,7 +101,11 @@ pub fn question(plan: &Plan) -> String {
     };
     let buckets: Vec<String> = plan.tail.buckets.iter().map(bucket).collect();
     let objects = plural(totals.objects, "object");
-    format!("Delete {objects} ({}) of {place} from {}?", size(totals.bytes), buckets.join(", "))
+    let (size, buckets) = (size(totals.bytes), buckets.join(", "));
+    match orphans {
+        true => format!("Delete {objects} ({size}) below {} from {buckets}?", places(plan)),
+        false => format!("Delete {objects} ({size}) of {place} from {buckets}?"),
+    }
 }
 
 /// Where the workflows of a plan are.

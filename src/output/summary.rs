@@ -23,6 +23,12 @@ impl Ended {
         Self { code: exit::DONE, planned, left: planned }
     }
 
+    /// With finalizers that were to be released, and are not.
+    #[must_use]
+    pub fn unreleased(self) -> Self {
+        Self { code: if self.code == exit::DONE { exit::PARTIAL } else { self.code }, ..self }
+    }
+
     /// With objects of its plan that were left alone before it began.
     #[must_use]
     pub fn leaving(self, more: u64) -> Self {

@@ -54,6 +54,8 @@ pub struct View {
     pub reasons: Vec<Reason>,
     pub all_namespaces: bool,
     pub no_headers: bool,
+    /// Flags that the next commands need to reach the same cluster and storage, each after a space.
+    pub same: String,
     pub sort_by: Option<SortKey>,
     /// Totals instead of rows.
     pub group_by: Option<GroupBy>,

@@ -24,7 +24,7 @@ pub struct Undone {
 }
 
 /// Brings back everything the journal says was deleted, or may have been, and that isn't back yet. `each` hears of every
-/// object that does not come back, `stage` of each.
+/// object and what became of it.
 ///
 /// # Errors
 /// The journal can't be read or written, or `each` fails.
@@ -73,7 +73,9 @@ pub async fn undo(
             Restored::Restored => {
                 undone.restored += 1;
                 undone.back.add(&bucket, &key);
+                let place = bucket.uri(&key);
                 journal.write(&Line::Restored { bucket, key, generation })?;
+                each(&place, &restored)?;
                 continue;
             }
             Restored::Taken => undone.taken += 1,

@@ -30,7 +30,7 @@ use argo_gc_core::plan::retention::Run;
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
 use argo_gc_core::plan::rules::{Rules, Unwanted};
-use argo_gc_core::plan::select::{Circumstances, select, unwanted};
+use argo_gc_core::plan::select::{Circumstances, hangs, select, unwanted};
 use argo_gc_core::plan::told::Told;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -63,6 +63,8 @@ pub struct ScanPart {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
+    /// Of these, the ones whose finalizer hangs.
+    pub hanging: u64,
     /// Names and UIDs of all workflows.
     pub names: Vec<String>,
     /// Artifacts at the place that is asked about.
@@ -197,6 +199,7 @@ impl ScanPart {
             return;
         }
         self.taken += 1;
+        self.hanging += u64::from(hangs(&assessment));
         if terms.named.contains(&assessment.name) {
             self.found.insert(assessment.name.clone());
         }
@@ -283,6 +286,8 @@ pub struct Scan {
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
     pub taken: u64,
+    /// Of these, the ones whose finalizer hangs.
+    pub hanging: u64,
     /// Names and UIDs of all workflows.
     names: HashSet<String>,
     at_place: AtPlace,
@@ -341,6 +346,7 @@ impl Scan {
         part.texts.iter().try_for_each(|text| self.texts.push(text))?;
         self.unread.extend(part.unread);
         self.taken += part.taken;
+        self.hanging += part.hanging;
         self.names.extend(part.names);
         self.at_place.absorb(part.at_place);
         self.endangered.absorb(part.endangered);

@@ -1,5 +1,6 @@
 //! The flags of `inspect`.
 
+use crate::cli::follow_up::FollowUp;
 use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::select::{ReasonFlags, SelectFlags};
@@ -253,14 +254,17 @@ impl Arguments {
         self.output.unwrap_or(default)
     }
 
-    pub fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> View {
+    pub fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> Result<View, Error> {
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
         let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
             Verdicts::One(verdict) => Some(*verdict),
             Verdicts::All => None,
         });
         let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
-        View {
+        let of_cluster = self.from.files.is_empty();
+        let (argo, storage) = (of_cluster.then_some(&self.argo), self.check.then_some(&self.storage));
+        Ok(View {
+            same: FollowUp::of(&self.kube, argo, storage)?.flags(),
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
             reasons: self.reasons.reason.clone(),
@@ -280,6 +284,6 @@ impl Arguments {
             width: streams.width,
             now,
             origin,
-        }
+        })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         inventory: inventory.map(report_of),
         ..origin(arguments, &cluster, request.namespace.clone())
     };
-    let view = arguments.view(streams, now, origin);
+    let view = arguments.view(streams, now, origin)?;
     let shown = view.clone();
     let assessor = Arc::new(Assessor {
         context: Arc::new(context),

@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         inventory: looks.as_ref().and_then(|looks| looks.inventory.as_ref()).map(report_of),
         ..Scope::default()
     };
-    let view = arguments.view(streams, now, origin);
+    let view = arguments.view(streams, now, origin)?;
     let Streams { out, input: stdin, .. } = streams;
     let mut run =
         Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);

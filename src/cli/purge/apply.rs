@@ -1,6 +1,7 @@
 //! Makes a plan of the workflows that were read, and carries out a plan. Every purge takes this one path, whether its
 //! plan is new, saved or resumed.
 
+use crate::cli::follow_up::FollowUp;
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
 use crate::cli::purge::confirm::{
     Target, carry_out, check_caps, confirm, is_idle, preflight, print, tell_absent, tell_buckets, watch, who,
@@ -53,10 +54,11 @@ pub(crate) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Looks up the selected objects in storage and makes the plan.
-    pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<Plan, Error> {
+    /// Looks up the selected objects in storage and makes the plan. Also returns how many finalizers hang that it does not
+    /// release, although that was asked.
+    pub async fn make(self, mut scan: Scan, streams: &mut Streams) -> Result<(Plan, u64), Error> {
         let Self { arguments, rules, store, identities, cluster, also } = self;
-        let taken = scan.taken;
+        let (taken, hanging) = (scan.taken, scan.hanging);
         scan.retain()?;
         let Gathered { selected, keys, released, references, texts, unwanted, unread, logins, .. } =
             scan.finish();
@@ -88,7 +90,20 @@ impl Planner<'_> {
         if plan.tail.totals.objects == 0 {
             not_asked_for(&unwanted).iter().for_each(|why| streams.say(format!("Note: {why}.")));
         }
-        Ok(plan)
+        if !arguments.release_finalizer {
+            return Ok((plan, 0));
+        }
+        let kept = hanging.saturating_sub(plan.tail.totals.finalizers);
+        if hanging == 0 {
+            streams.say("Note: no finalizer is to be released: no selected workflow is stuck.");
+        } else if kept > 0 {
+            let (finalizers, workflow) = (
+                plural(kept, "stuck finalizer"),
+                if kept == 1 { "its workflow is" } else { "their workflows are" },
+            );
+            streams.say(format!("Warning: {finalizers} will not be released, because {workflow} kept."));
+        }
+        Ok((plan, kept))
     }
 }
 
@@ -107,7 +122,7 @@ pub(crate) async fn run(
     print(arguments, &plan, only_shown, streams, now)?;
     tell_absent(arguments, &plan, target, streams);
     if let Some(path) = &arguments.plan_out {
-        save(&plan, path, streams)?;
+        save(&plan, path, &arguments.follow_up()?, streams)?;
         return Ok(shown);
     }
     if is_idle(arguments, &plan, target) {
@@ -145,12 +160,14 @@ async fn guard(arguments: &Arguments, cluster: Option<&Cluster>) -> Result<Optio
 }
 
 /// Saves a plan, and says how to carry it out.
-pub(crate) fn save(plan: &Plan, path: &Path, streams: &mut Streams) -> Result<(), Error> {
+pub(crate) fn save(plan: &Plan, path: &Path, next: &FollowUp, streams: &mut Streams) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", path.display()));
     let mut file = std::fs::File::create(path).map_err(failed)?;
     std::io::copy(&mut plan.text()?, &mut file).map_err(failed)?;
-    let more = if plan.head.identities.is_empty() { "" } else { " --use-workflow-secrets" };
-    streams.say(format!("Saved; carry it out with: kubectl argo-gc purge --plan {}{more}", path.display()));
+    let path = path.display().to_string();
+    let secrets = (!plan.head.identities.is_empty()).then_some("--use-workflow-secrets");
+    let words = ["purge", "--plan", &path].into_iter().chain(secrets);
+    streams.say(format!("Saved; carry it out with: {}", next.command(words)));
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! The flags of `purge`.
 
+use crate::cli::follow_up::FollowUp;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::summary_flag::SummaryFlag;
 use crate::cli::storage::{SecretsFlag, StateFlags, StorageFlags};
 use crate::cli::values::{bytes, repository, workflow_name};
 use crate::duration;
+use crate::error::Error;
 use crate::output::purge::PurgeFormat;
 use argo_gc_core::model::bucket::Bucket;
 use clap::{Args, ValueEnum};
@@ -193,6 +195,11 @@ impl Arguments {
     /// Whether this run may delete something, rather than only show, save or hand over a plan.
     pub fn may_delete(&self) -> bool {
         self.dry_run == DryRun::None && self.plan_out.is_none() && self.engine == Engine::Local
+    }
+
+    /// The flags of commands that go on with this one's work.
+    pub fn follow_up(&self) -> Result<FollowUp, Error> {
+        FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))
     }
 
     /// Returns what to plan.

@@ -15,11 +15,12 @@ use crate::progress::Doing;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
-use crate::purge::outcome::{Tally, WorkflowTally};
+use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
+use argo_gc_store::types::BucketFacts;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -36,6 +37,9 @@ const MANY_BYTES: u64 = 100 << 30;
 
 /// How many objects that are still there are named.
 const TOLD: u64 = 20;
+
+/// How many objects are named that an interrupted run did not reach.
+const EXAMPLES: usize = 3;
 
 /// The cluster and the storage that a plan is carried out on.
 pub(crate) struct Target<'a> {
@@ -207,14 +211,17 @@ pub(crate) async fn confirm(
     target: &Target<'_>,
     streams: &mut Streams,
 ) -> Result<(), Error> {
+    arguments.state.ensure_room()?;
     tell_buckets(plan, streams);
     // A plan that only releases finalizers deletes nothing.
     let deleting = match identities(plan, target).await {
         identities if identities.is_empty() => String::new(),
         identities => format!("; deleting as {identities}"),
     };
-    streams.say(escape(&format!("Workflows of {}{deleting}.", show::place(plan))));
-    if plan.has_orphans()? {
+    let orphans = plan.has_orphans()?;
+    let what = if orphans { "Objects that nothing refers to in" } else { "Workflows of" };
+    streams.say(escape(&format!("{what} {}{deleting}.", show::place(plan))));
+    if orphans {
         streams.say(KEPT_ON_PURPOSE);
     }
     if arguments.yes {
@@ -233,7 +240,7 @@ pub(crate) async fn confirm(
         Some(name) => (format!("Type the name of the bucket ({name}) to delete"), name),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
-    streams.say(escape(&show::question(plan)));
+    streams.say(escape(&show::question(plan, orphans)));
     let _ = write!(streams.err, "{}: ", escape(&question));
     let _ = streams.err.flush();
     let asked = Instant::now();
@@ -281,7 +288,7 @@ pub(crate) async fn carry_out(
     };
     let as_document = arguments.output.is_document();
     let mut items = DiskQueue::default();
-    let mut told = 0_u64;
+    let (mut told, mut not_reached, mut examples) = (0_u64, 0_u64, Vec::new());
     let err = &mut streams.err;
     let mut each = |workflow: &WorkflowTally| {
         if let Some(warning) = target.guard.and_then(warn_of_unwatched) {
@@ -291,7 +298,11 @@ pub(crate) async fn carry_out(
             let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
             let _ = writeln!(err, "{}", escape(&format!("Note: {name}: {note}")));
         }
-        for line in workflow.objects.iter().filter_map(show::leftover) {
+        let (unreached, settled): (Vec<&Settled>, Vec<&Settled>) =
+            workflow.objects.iter().partition(|settled| settled.fate == ObjectOutcome::NotReached);
+        not_reached += unreached.len() as u64;
+        examples.extend(unreached.into_iter().filter_map(show::leftover).take(EXAMPLES - examples.len()));
+        for line in settled.into_iter().filter_map(show::leftover) {
             told += 1;
             if told <= TOLD {
                 let _ = writeln!(err, "Warning: {line}");
@@ -301,7 +312,7 @@ pub(crate) async fn carry_out(
     };
     let outcome = executor.run(&plan, &mut each).await;
     drop(stage);
-    let go_on = resume_command(arguments, journal);
+    let go_on = resume_command(arguments, journal)?;
     let tally = outcome.map_err(|error| error.hint(format!("go on with: {go_on}")))?;
     match stop.is_asked() {
         true => journal.sync()?,
@@ -314,15 +325,27 @@ pub(crate) async fn carry_out(
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
     tell_left_undone(&tally, streams);
+    if tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo) {
+        let undo = arguments.follow_up()?.command(["undo", &journal.path().display().to_string()]);
+        streams.say(format!("To bring it back, while the bucket keeps it: {undo}"));
+    }
     let code = match stop.is_asked() {
         true => {
-            streams.say(format!("Interrupted after {} objects; go on with: {go_on}", tally.reached));
+            let after = plural(tally.reached, "object");
+            streams.say(format!("Interrupted after {after}; {} not reached:", are(not_reached)));
+            examples.iter().for_each(|line| streams.say(format!("  {line}")));
+            streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
         false if tally.left == 0 && tally.unreleased == 0 => exit::DONE,
         false => exit::PARTIAL,
     };
     Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
+}
+
+/// `1 object was`, `2 objects were`.
+fn are(objects: u64) -> String {
+    format!("{} {}", plural(objects, "object"), if objects == 1 { "was" } else { "were" })
 }
 
 /// Says what could not be done about workflows whose objects are gone.
@@ -352,23 +375,17 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
 }
 
 /// The command that goes on with the run under the same terms.
-fn resume_command(arguments: &Arguments, journal: &Journal) -> String {
-    let mut command = format!("kubectl argo-gc purge --resume {}", journal.path().display());
+fn resume_command(arguments: &Arguments, journal: &Journal) -> Result<String, Error> {
+    let mut words = vec!["purge".to_owned(), "--resume".to_owned(), journal.path().display().to_string()];
     if arguments.max_objects != MAX_OBJECTS {
-        command += &format!(" --max-objects {}", arguments.max_objects);
+        words.push(format!("--max-objects={}", arguments.max_objects));
     }
-    if let Some(max) = arguments.max_bytes {
-        command += &format!(" --max-bytes {max}");
-    }
+    words.extend(arguments.max_bytes.map(|max| format!("--max-bytes={max}")));
     let terms = [
         (arguments.no_record, "--no-record"),
         (arguments.accept_absent, "--accept-absent"),
         (arguments.secrets.use_workflow_secrets, "--use-workflow-secrets"),
     ];
-    for (given, flag) in terms {
-        if given {
-            command += &format!(" {flag}");
-        }
-    }
-    command
+    words.extend(terms.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()));
+    Ok(arguments.follow_up()?.command(words.iter().map(String::as_str)))
 }

@@ -51,14 +51,15 @@ pub(crate) async fn run(
     let rules = &terms.rules;
     let identities = identities.as_deref();
     let planner = Planner { arguments, rules, store: &store, identities, cluster: Some(identity), also };
-    let plan = planner.make(scan, streams).await?;
+    let (plan, kept) = planner.make(scan, streams).await?;
     let target = confirm::Target {
         cluster: Some(&cluster),
         store: &store,
         context: &terms.context,
         guard: guard.as_ref(),
     };
-    apply::run(arguments, plan, &target, streams, now).await
+    let ended = apply::run(arguments, plan, &target, streams, now).await?;
+    Ok(if kept > 0 && arguments.may_delete() { ended.unreleased() } else { ended })
 }
 
 /// Checks what must be right before anything is read, and reads what other clusters need.

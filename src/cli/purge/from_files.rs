@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let (scan, terms) = read(&arguments.planning(), others, retention, streams, now)?;
     let planner =
         Planner { arguments, rules: &terms.rules, store: &store, identities: None, cluster: None, also };
-    let plan = planner.make(scan, streams).await?;
+    let (plan, _) = planner.make(scan, streams).await?;
     let target = confirm::Target { cluster: None, store: &store, context: &terms.context, guard: None };
     apply::run(arguments, plan, &target, streams, now).await
 }

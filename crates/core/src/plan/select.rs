@@ -70,8 +70,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
         }
         return selected;
     }
-    selected.plan.release_finalizer =
-        rules.release_finalizer && !assessment.archived && is_releasable(assessment);
+    selected.plan.release_finalizer = rules.release_finalizer && !assessment.archived && hangs(assessment);
     for artifact in &assessment.artifacts {
         if let (Verdict::Collected, Some(location)) = (artifact.verdict, &artifact.location) {
             selected.given_up.push(NamedKey::new(&location.bucket, &location.key));
@@ -175,15 +174,18 @@ pub(crate) fn kept_elsewhere(assessment: &Assessment, selected: &Selected) -> Ha
     kept
 }
 
-/// Returns true if nobody else will remove the finalizer: it is stuck, or everything was collected.
-fn is_releasable(assessment: &Assessment) -> bool {
+/// Returns true if the finalizer is stuck, or holds up a deletion although nothing is left to collect. One that holds up
+/// nothing is Argo's own to remove.
+pub fn hangs(assessment: &Assessment) -> bool {
     let open = |artifact: &ArtifactReport| {
         artifact.strategy.asks_for_collection() && artifact.verdict != Verdict::Collected
     };
     match assessment.finalizer {
         Finalizer::Absent => false,
         Finalizer::Stuck => true,
-        Finalizer::Present => !assessment.artifacts.iter().any(open),
+        Finalizer::Present => {
+            assessment.deletion_timestamp.is_some() && !assessment.artifacts.iter().any(open)
+        }
     }
 }
 

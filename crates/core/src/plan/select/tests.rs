@@ -198,20 +198,28 @@ fn a_workflow_without_a_phase_says_so() {
 }
 
 #[test]
-fn a_finalizer_is_released_if_it_is_stuck_or_all_was_collected() {
+fn a_finalizer_is_released_only_if_it_hangs() {
     let of =
         |verdict, strategy: &Strategy| ArtifactReport { verdict, strategy: strategy.clone(), ..artifact() };
     let deletion = Strategy::OnWorkflowDeletion;
-    for (finalizer, artifacts, right) in [
-        (Finalizer::Absent, vec![of(Verdict::Collected, &deletion)], false),
-        (Finalizer::Stuck, vec![of(Verdict::Failing, &deletion)], true),
-        (Finalizer::Present, vec![], true),
-        (Finalizer::Present, vec![of(Verdict::Collected, &deletion)], true),
-        (Finalizer::Present, vec![of(Verdict::Kept, &Strategy::Never)], true),
-        (Finalizer::Present, vec![of(Verdict::Collected, &deletion), of(Verdict::Covered, &deletion)], false),
+    for (finalizer, artifacts, while_deleted, while_live) in [
+        (Finalizer::Absent, vec![of(Verdict::Collected, &deletion)], false, false),
+        (Finalizer::Stuck, vec![of(Verdict::Failing, &deletion)], true, true),
+        (Finalizer::Present, vec![], true, false),
+        (Finalizer::Present, vec![of(Verdict::Collected, &deletion)], true, false),
+        (Finalizer::Present, vec![of(Verdict::Kept, &Strategy::Never)], true, false),
+        (
+            Finalizer::Present,
+            vec![of(Verdict::Collected, &deletion), of(Verdict::Covered, &deletion)],
+            false,
+            false,
+        ),
     ] {
-        let found = Assessment { finalizer, ..assessment(artifacts) };
-        assert_eq!(select(&found, &over(), &rules()).plan.release_finalizer, right, "{finalizer:?}");
+        for (deletion_timestamp, right) in [(Some(Timestamp::UNIX_EPOCH), while_deleted), (None, while_live)]
+        {
+            let found = Assessment { finalizer, deletion_timestamp, ..assessment(artifacts.clone()) };
+            assert_eq!(select(&found, &over(), &rules()).plan.release_finalizer, right, "{found:?}");
+        }
     }
 }
 
