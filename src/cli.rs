@@ -23,6 +23,7 @@ pub mod progress;
 pub mod purge;
 pub mod records;
 pub mod references;
+pub(crate) mod scope;
 pub mod select;
 pub mod shards;
 pub mod shared_flags;

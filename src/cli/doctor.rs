@@ -2,11 +2,12 @@
 
 use crate::cli::follow_up::FollowUp;
 use crate::cli::hints::purge_command;
-use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
+use crate::cli::scope::Where;
 use crate::cli::select::SelectFlags;
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::{phase, workflow_name};
+use crate::cli::values::{namespaces, phase, workflow_name};
 use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::cluster::accounts::MAX_ACCOUNTS;
 use crate::cluster::client::Cluster;
@@ -20,7 +21,7 @@ use crate::scan::assess_files::FilesRead;
 use crate::scan::begin::{Begun, begin};
 use crate::scan::examine::Examination;
 use crate::scan::request::{ClusterRequest, FilesRequest};
-use crate::scan::selection::Selection;
+use crate::scan::selection::{Name, Selection};
 use argo_gc_core::doctor::facts;
 use argo_gc_core::doctor::facts::RepositoryFacts;
 use argo_gc_core::model::account::{Account, Answer, Standing};
@@ -45,6 +46,7 @@ const ARGO_TOKEN: &str = "The token is ARGO_TOKEN, or else the kubeconfig user's
 /// YAML that fixes it. Never writes anything; access reviews ask the server and store nothing.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("namespace", |arg| arg.value_parser(namespaces).help(NAMESPACES)))]
 #[command(mut_arg("argo_server", |arg| arg.help(ARGO_SERVER).long_help(format!("{ARGO_SERVER}.\n\n{ARGO_TOKEN}"))))]
 #[command(after_help = "Examples:
   kubectl argo-gc doctor                       the context's namespace
@@ -59,7 +61,7 @@ Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage;
 pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME", value_parser = workflow_name)]
-    names: Vec<String>,
+    names: Vec<Name>,
     #[command(flatten)]
     scope: ScopeFlags,
     #[command(flatten)]
@@ -113,13 +115,17 @@ impl Arguments {
 
     async fn on_cluster(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
+        let place = Where::of(&self.kube, self.scope.all_namespaces, &self.names, Some(cluster.namespace()));
+        let names = place.places(&self.names)?;
+        let namespaces = if names.is_empty() { place.namespaces } else { Vec::new() };
+        let selection = self.select.selection(Vec::new(), self.status.clone(), now);
         let request = ClusterRequest {
-            namespace: (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned()),
-            names: self.names.clone(),
+            namespace: place.reads,
+            names,
             label_selector: self.selector.clone(),
             field_selector: None,
             chunk_size: self.kube.chunk_size,
-            selection: self.select.selection(Vec::new(), self.status.clone(), now),
+            selection: Selection { namespaces, ..selection },
             argo_version: self.controller.argo_version,
             controller_namespace: self.controllers.controller_namespace.clone(),
         };
@@ -180,7 +186,7 @@ impl Arguments {
         let selection = self.select.selection(self.names.clone(), self.status.clone(), now);
         let request = FilesRequest {
             inputs: files::inputs(&self.from.files, self.from.recursive)?,
-            selection: Selection { namespace: self.kube.namespace.clone(), ..selection },
+            selection: Selection { namespaces: self.kube.namespaces(), ..selection },
             argo_version: self.controller.argo_version,
             controller_namespace: self.controllers.controller_namespace.clone(),
             endangered: None,
@@ -213,7 +219,7 @@ impl Arguments {
         warn_of_repeated(repeated, streams);
         let origin = Scope {
             kind: "files".to_owned(),
-            namespace: self.kube.namespace.clone(),
+            namespace: self.kube.one_namespace().map(str::to_owned),
             filtered: self.is_filtered(),
             files: self.from.files.iter().map(|path| path.display().to_string()).collect(),
             ..Scope::default()

@@ -1,5 +1,6 @@
 //! Flags of kubectl and of argo.
 
+use crate::cli::values::one_namespace;
 use crate::cluster::access::Access;
 use crate::cluster::argo_server::address::{AddressError, ArgoAddress, TypedAddress};
 use crate::duration;
@@ -10,6 +11,9 @@ use std::time::Duration;
 
 /// The values of a workflow's `status.phase`.
 pub(crate) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
+
+/// The help of -n where several namespaces can be given.
+pub(crate) const NAMESPACES: &str = "Namespace to look in, or several, as ml,etl [default: the context's]";
 
 /// Flags that mean what they mean in kubectl.
 #[derive(Debug, Clone, Args)]
@@ -28,7 +32,7 @@ pub(crate) struct KubeFlags {
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Namespace to look in [default: the context's].
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_parser = one_namespace, value_name = "NAME")]
     pub namespace: Option<String>,
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]
@@ -97,7 +101,7 @@ impl KubeFlags {
             context: self.context.clone(),
             cluster: self.cluster.clone(),
             user: self.user.clone(),
-            namespace: self.namespace.clone(),
+            namespace: self.one_namespace().map(str::to_owned),
             as_user: self.as_user.clone(),
             as_groups: self.as_groups.clone(),
             as_uid: self.as_uid.clone(),
@@ -108,6 +112,17 @@ impl KubeFlags {
 }
 
 impl KubeFlags {
+    /// The namespaces of -n; none if it is not given.
+    pub fn namespaces(&self) -> Vec<String> {
+        let given = self.namespace.as_deref().unwrap_or_default();
+        given.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The namespace of -n, if it names just one.
+    pub fn one_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref().filter(|name| !name.contains(','))
+    }
+
     /// The flags by which another command here reaches the same cluster as the same user, whatever its namespace.
     pub fn same(&self) -> Vec<String> {
         let kubeconfig = self.kubeconfig.as_ref().map(|path| path.display().to_string());

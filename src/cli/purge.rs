@@ -45,7 +45,7 @@ impl Arguments {
             false => from_files::run(self, retention, streams, now).await,
         };
         // kubectl's flag takes its value in this way only, so that a word after it is a name.
-        let stray = self.names.iter().find(|name| matches!(name.as_str(), "client" | "server" | "none"));
+        let stray = self.names.iter().find(|name| matches!(name.name.as_str(), "client" | "server" | "none"));
         match (stray, self.dry_run) {
             (Some(word), DryRun::Client) => ended.map_err(|error| {
                 error.hint(format!("\"{word}\" was taken for a workflow's name; write --dry-run={word}"))

@@ -2,7 +2,7 @@
 
 use crate::cli::words;
 use crate::duration;
-use crate::scan::selection::Selection;
+use crate::scan::selection::{Name, Selection};
 use argo_gc_core::reason::Reason;
 use clap::Args;
 use jiff::Timestamp;
@@ -38,10 +38,10 @@ impl SelectFlags {
     }
 
     /// Makes a selection of these flags, and of names and phases.
-    pub fn selection(&self, names: Vec<String>, phases: Vec<String>, now: Timestamp) -> Selection {
+    pub fn selection(&self, names: Vec<Name>, phases: Vec<String>, now: Timestamp) -> Selection {
         Selection {
             names,
-            namespace: None,
+            namespaces: Vec::new(),
             phases,
             // An age beyond the range of time selects nothing. It must not be taken for no limit.
             finished_before: self.older.map(|older| now.checked_sub(older).unwrap_or(Timestamp::MIN)),

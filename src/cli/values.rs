@@ -2,6 +2,8 @@
 
 use crate::cli::kube_flags::PHASES;
 use crate::cluster::unread::{Accepted, UnreadSource};
+use crate::output::view::GroupBy;
+use crate::scan::selection::Name;
 use argo_gc_core::argo::version::Version;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::key_shape::KeyFormat;
@@ -91,13 +93,36 @@ impl TypedValueParser for AcceptedParser {
     }
 }
 
-/// Parses the name of a workflow, as `kubectl -o name` and `argo -o name` write it too.
-pub(crate) fn workflow_name(text: &str) -> Result<String, String> {
-    let (kind, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let known = ["", "wf", "workflow", "workflows", "workflow.argoproj.io", "workflows.argoproj.io"];
-    match known.contains(&kind) {
-        true => Ok(name.to_owned()),
-        false => Err(format!("{kind:?} is no kind of workflow; -n sets the namespace")),
+/// Parses the name of a workflow: NAME, NAMESPACE/NAME, or with its kind before it, as `kubectl -o name` writes it.
+pub(crate) fn workflow_name(text: &str) -> Result<Name, String> {
+    const KINDS: [&str; 5] = ["wf", "workflow", "workflows", "workflow.argoproj.io", "workflows.argoproj.io"];
+    let parts: Vec<&str> = text.split('/').collect();
+    let parts = match parts.as_slice() {
+        [kind, rest @ ..] if !rest.is_empty() && KINDS.contains(kind) => rest,
+        all => all,
+    };
+    match parts {
+        [name] if !name.is_empty() => Ok(Name { namespace: None, name: (*name).to_owned() }),
+        [space, name] if !name.is_empty() && namespace(space).is_ok() => {
+            Ok(Name { namespace: Some((*space).to_owned()), name: (*name).to_owned() })
+        }
+        _ => Err(format!("{text:?} is neither NAME nor NAMESPACE/NAME of a workflow")),
+    }
+}
+
+/// Refuses several namespaces, where just one can be meant.
+pub(crate) fn one_namespace(text: &str) -> Result<String, String> {
+    match text.contains(',') {
+        true => Err("name one namespace".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Parses one namespace, or several with commas between them. An empty one is the context's, as for kubectl.
+pub(crate) fn namespaces(text: &str) -> Result<String, String> {
+    match text.contains(',') && text.split(',').any(|name| namespace(name).is_err()) {
+        true => Err("several namespaces are separated by commas alone, as ml,etl".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -193,6 +218,41 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         return Err(format!("{text} is more than any bucket holds"));
     }
     Ok(size as u64)
+}
+
+/// Parses what totals are made by.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupByParser;
+
+impl TypedValueParser for GroupByParser {
+    type Value = GroupBy;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<GroupBy, clap::Error> {
+        let text = value.to_string_lossy();
+        if let Some((_, by)) = GroupBy::NAMED.into_iter().find(|(name, _)| *name == text) {
+            return Ok(by);
+        }
+        match text.strip_prefix("label=").filter(|key| !key.is_empty()) {
+            Some(key) => Ok(GroupBy::Label(key.to_owned())),
+            None => {
+                let names: Vec<&str> = GroupBy::NAMED.into_iter().map(|(name, _)| name).collect();
+                let arg = arg.map(ToString::to_string).unwrap_or_default();
+                let words =
+                    format!("invalid value '{text}' for '{arg}': use {} or label=KEY\n", names.join(", "));
+                Err(clap::Error::raw(ErrorKind::InvalidValue, words).with_cmd(command))
+            }
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = GroupBy::NAMED.into_iter().map(|(name, _)| name).chain(["label=KEY"]);
+        Some(Box::new(names.map(PossibleValue::new)))
+    }
 }
 
 /// Parses a price.

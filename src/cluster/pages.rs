@@ -1,5 +1,6 @@
 //! Reads pages of workflows; the next page is requested while the last one is decoded.
 
+use crate::cluster::api_client::check_segment;
 use crate::cluster::buffer::Buffer;
 use crate::cluster::client::Cluster;
 use crate::cluster::paging::{Course, is_empty, list_meta};
@@ -16,8 +17,8 @@ use tokio::task::JoinHandle;
 pub struct PageQuery {
     /// One namespace, or (none) all.
     pub namespace: Option<String>,
-    /// Reads these workflows by name instead of a list; needs a namespace.
-    pub names: Vec<String>,
+    /// Reads these workflows by namespace and name instead of a list.
+    pub names: Vec<(String, String)>,
     pub label_selector: Option<String>,
     pub field_selector: Option<String>,
     /// Objects a page; 0 for all at once.
@@ -26,8 +27,8 @@ pub struct PageQuery {
     pub missing: Option<Missing>,
 }
 
-/// Names of workflows that don't exist, with the server's errors.
-pub type Missing = Arc<Mutex<Vec<(String, Error)>>>;
+/// Namespaces and names of workflows that don't exist, with the server's errors.
+pub type Missing = Arc<Mutex<Vec<((String, String), Error)>>>;
 
 /// A response body.
 #[derive(Debug)]
@@ -60,17 +61,18 @@ impl Cluster {
             None => format!("{ARGO}/workflows"),
         };
         if !scope.names.is_empty() {
-            scope
-                .names
-                .iter()
-                .try_for_each(|name| crate::cluster::api_client::check_segment("resource name", name))?;
-            for name in &scope.names {
-                let body = match self.get(&format!("{base}/{name}")).await {
+            for (namespace, name) in &scope.names {
+                check_segment("namespace", namespace)?;
+                check_segment("resource name", name)?;
+            }
+            for place @ (namespace, name) in &scope.names {
+                let path = format!("{ARGO}/namespaces/{namespace}/workflows/{name}");
+                let body = match self.get(&path).await {
                     Ok(body) => body,
                     Err(error) => match (&scope.missing, explain(error, scope)) {
                         (Some(missing), error) if error.kind == ErrorKind::NotFound => {
                             let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
-                            missing.push((name.clone(), error));
+                            missing.push((place.clone(), error));
                             continue;
                         }
                         (_, error) => return Err(error),

@@ -21,7 +21,7 @@ impl FormatWriter for Json {
             begin(out, view)?;
         }
         self.has_workflows = true;
-        write!(out, "{separator}\n    {}", json(shown, "    ")?)
+        write!(out, "{separator}\n    {}", json(&view.prices.priced(shown, view.checked), "    ")?)
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {

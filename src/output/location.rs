@@ -212,6 +212,7 @@ fn unwanted(why: Unwanted) -> String {
         }
         Unwanted::Verdict(verdict) => format!("its verdict is {} (--verdict)", verdict.as_str()),
         Unwanted::Reason => "it has another reason (--reason)".to_owned(),
+        Unwanted::Name => "it has another name (--artifact)".to_owned(),
         Unwanted::Bucket => "it is in another bucket (--bucket)".to_owned(),
         Unwanted::Class => "it is of the other class (--only)".to_owned(),
         Unwanted::Policy => "the policy does not give it up (--policy)".to_owned(),

@@ -11,8 +11,10 @@ use std::io::Write;
 pub(crate) struct Names;
 
 impl FormatWriter for Names {
-    fn workflow(&mut self, out: &mut dyn Write, _: &View, shown: &Assessment) -> io::Result<()> {
-        writeln!(out, "workflow.argoproj.io/{}", escape(&shown.name))
+    fn workflow(&mut self, out: &mut dyn Write, view: &View, shown: &Assessment) -> io::Result<()> {
+        let namespace =
+            if view.all_namespaces { format!("{}/", escape(&shown.namespace)) } else { String::new() };
+        writeln!(out, "workflow.argoproj.io/{namespace}{}", escape(&shown.name))
     }
 
     fn finish(self: Box<Self>, _: &mut dyn Write, _: &View, _: &End<'_>) -> io::Result<()> {

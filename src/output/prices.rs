@@ -1,5 +1,9 @@
 //! The price of stored bytes: a table, and a flat price that overrides it.
 
+use argo_gc_core::inspection::SeenObjects;
+use argo_gc_core::model::assessment::Assessment;
+use argo_gc_core::model::stored::Stored;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// US dollars for a GiB and month, by storage class: list prices of us-central1
@@ -29,6 +33,33 @@ impl Prices {
     fn of(&self, class: &str) -> f64 {
         let listed = PRICES.iter().find(|(name, _)| *name == class).unwrap_or(&PRICES[0]);
         self.flat.unwrap_or(listed.1)
+    }
+}
+
+/// An assessment with what its objects cost.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Priced<'a> {
+    #[serde(flatten)]
+    assessment: &'a Assessment,
+    /// Dollars a month, deleted copies included; none if storage was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monthly_dollars: Option<f64>,
+}
+
+impl Prices {
+    /// The assessment with its price, if storage was asked.
+    pub(crate) fn priced<'a>(&self, assessment: &'a Assessment, checked: bool) -> Priced<'a> {
+        let month = || {
+            let mut seen = SeenObjects::default();
+            let stored = seen.first(assessment.artifacts.iter()).into_iter().filter_map(|(_, stored)| stored);
+            let copies =
+                |stored: &Stored| stored.copies.as_ref().map_or(0.0, |copies| self.month(&copies.classes));
+            let sum: f64 = stored.map(|stored| self.month(&stored.classes) + copies(stored)).sum();
+            // A hundredth of a cent is more than any price list says.
+            (sum * 1e4).round() / 1e4
+        };
+        Priced { assessment, monthly_dollars: checked.then(month) }
     }
 }
 

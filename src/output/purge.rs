@@ -79,6 +79,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
             Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
             Unwanted::Verdict(verdict) => format!("{count} {}", verdict.as_str()),
             Unwanted::Reason => format!("{count} with other reasons"),
+            Unwanted::Name => format!("{count} of other names"),
             Unwanted::Bucket => format!("{count} in other buckets"),
             Unwanted::Class => format!("{count} of the other class"),
             Unwanted::Policy => format!("{count} that the policy does not give up"),

@@ -25,6 +25,8 @@ pub(crate) struct Row {
     /// Bytes in storage; none if storage was not asked.
     pub bytes: Option<u64>,
     pub since: Option<Timestamp>,
+    /// The workflow's labels, as kubectl shows them.
+    pub labels: String,
     pub stuck: bool,
     pub terminating: bool,
 }
@@ -91,9 +93,15 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
         location: "<none>".into(),
         bytes: None,
         since: assessment.finished_at.or(assessment.created_at),
+        labels: labels(assessment),
         stuck: assessment.finalizer == Finalizer::Stuck,
         terminating: assessment.deletion_timestamp.is_some(),
     }
+}
+
+fn labels(assessment: &Assessment) -> String {
+    let labels: Vec<String> = assessment.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    or_none(&labels.join(",")).to_owned()
 }
 
 /// Returns the date at which a TTL lets Argo delete the artifact, else the event.
@@ -169,6 +177,7 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
     let has_finalizers = rows.iter().any(|row| !finalizer(row, per_artifact).is_empty());
     columns.extend(has_finalizers.then_some("FINALIZER"));
     columns.push("AGE");
+    columns.extend(view.labels.then_some("LABELS"));
     let cells = rows.iter().map(|row| {
         let mut cells = Vec::with_capacity(columns.len());
         if view.all_namespaces {
@@ -189,6 +198,7 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
         cells.push(escape(&row.location).into_owned());
         cells.extend(has_finalizers.then(|| or_none(finalizer(row, per_artifact)).to_owned()));
         cells.push(age(row.since, view.now));
+        cells.extend(view.labels.then(|| escape(&row.labels).into_owned()));
         cells
     });
     let cells = cells.collect();

@@ -34,7 +34,7 @@ impl Table {
             return Ok(());
         }
         let (names, cells) = cells(view, self.per_artifact, &self.rows);
-        let columns = Columns::of(&names, &cells).fit(width, &["LOCATION", "ARTIFACTS"]);
+        let columns = Columns::of(&names, &cells).fit(width, &["LOCATION", "LABELS", "ARTIFACTS"]);
         if !view.no_headers {
             columns.header(out)?;
         }
@@ -48,7 +48,7 @@ impl Table {
 
 impl FormatWriter for Table {
     fn workflow(&mut self, _: &mut dyn Write, view: &View, shown: &Assessment) -> io::Result<()> {
-        match view.group_by {
+        match &view.group_by {
             Some(by) => self.totals.add(by, shown, &view.prices),
             None if self.per_artifact => self.rows.extend(rows::artifacts(shown)),
             None => self.rows.extend(rows::groups(shown)),
@@ -67,7 +67,7 @@ impl FormatWriter for Table {
                 writeln!(out)?;
             }
         }
-        match view.group_by {
+        match &view.group_by {
             Some(by) => self.totals.write(out, view.width, by, view.checked)?,
             None => self.write(out, width, view)?,
         }

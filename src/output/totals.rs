@@ -1,4 +1,4 @@
-//! Totals by namespace, template, reason or bucket.
+//! Totals by a property of workflows or artifacts.
 
 use crate::output::columns::table;
 use crate::output::escape::escape;
@@ -34,7 +34,7 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Counts the shown artifacts of a workflow.
-    pub fn add(&mut self, by: GroupBy, assessment: &Assessment, prices: &Prices) {
+    pub fn add(&mut self, by: &GroupBy, assessment: &Assessment, prices: &Prices) {
         let mut met: Vec<String> = Vec::new();
         for (artifact, stored) in self.seen.first(assessment.artifacts.iter()) {
             let name = name(by, assessment, artifact);
@@ -61,7 +61,7 @@ impl Totals {
         self,
         out: &mut dyn Write,
         width: Option<usize>,
-        by: GroupBy,
+        by: &GroupBy,
         checked: bool,
     ) -> io::Result<()> {
         let mut totals: Vec<(String, Total)> = self.groups.into_iter().collect();
@@ -93,11 +93,19 @@ impl Totals {
     }
 }
 
-fn name(by: GroupBy, assessment: &Assessment, artifact: &ArtifactReport) -> String {
+fn name(by: &GroupBy, assessment: &Assessment, artifact: &ArtifactReport) -> String {
+    let workflow;
     let text = match by {
+        GroupBy::Workflow => {
+            workflow = format!("{}/{}", assessment.namespace, assessment.name);
+            &workflow
+        }
         GroupBy::Namespace => assessment.namespace.as_str(),
         GroupBy::Template if artifact.template.is_empty() => "<inline>",
         GroupBy::Template => &artifact.template,
+        GroupBy::WorkflowTemplate => &assessment.workflow_template,
+        GroupBy::CronWorkflow => &assessment.cron_workflow,
+        GroupBy::Label(key) => assessment.labels.get(key).map_or("", String::as_str),
         GroupBy::Reason => artifact.reason.map_or("", argo_gc_core::reason::Reason::code),
         GroupBy::Bucket => {
             artifact.location.as_ref().map_or("<unknown>", |location| location.bucket.as_str())

@@ -7,6 +7,7 @@ use crate::output::headline::headline;
 use crate::output::next;
 use crate::output::prose::Prose;
 use crate::output::table::style;
+use crate::output::text::{plural, size};
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
@@ -159,9 +160,10 @@ fn one(
     let verdict = artifact.verdict.as_str();
     writeln!(
         out,
-        "  {branch} {}   {color}{verdict}{color:#}{why}   {}",
+        "  {branch} {}   {color}{verdict}{color:#}{why}   {}{}",
         escape(&artifact.name),
-        escape(&place)
+        escape(&place),
+        stored(artifact)
     )?;
     let pad = format!("  {bar}   ");
     let strategy = artifact.strategy.as_str();
@@ -174,6 +176,14 @@ fn one(
     let own = artifact.evidence.iter().filter(|fact| common.is_some_and(|why| !why.common.contains(fact)));
     evidence(out, &format!("{pad}because  "), own)?;
     notes(out, &pad, &artifact.notes)
+}
+
+/// What is in storage; empty if that was not looked at.
+fn stored(artifact: &ArtifactReport) -> String {
+    match &artifact.stored {
+        None => String::new(),
+        Some(stored) => format!("   {}, {}", size(stored.bytes), plural(stored.objects, "object")),
+    }
 }
 
 fn evidence<'a>(

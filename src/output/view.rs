@@ -24,20 +24,40 @@ pub enum SortKey {
 }
 
 /// The property that artifacts are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupBy {
+    Workflow,
     Namespace,
     Template,
+    WorkflowTemplate,
+    CronWorkflow,
     Reason,
     Bucket,
+    /// A label of the workflows, by its key.
+    Label(String),
 }
 
 impl GroupBy {
-    pub(crate) fn header(self) -> &'static str {
+    /// The properties by their names; a label's is `label=KEY`.
+    pub const NAMED: [(&str, Self); 7] = [
+        ("workflow", Self::Workflow),
+        ("namespace", Self::Namespace),
+        ("template", Self::Template),
+        ("workflow-template", Self::WorkflowTemplate),
+        ("cron-workflow", Self::CronWorkflow),
+        ("reason", Self::Reason),
+        ("bucket", Self::Bucket),
+    ];
+
+    pub(crate) fn header(&self) -> &str {
         match self {
+            Self::Workflow => "WORKFLOW",
             Self::Namespace => "NAMESPACE",
             Self::Template => "TEMPLATE",
             Self::Reason => "REASON",
+            Self::WorkflowTemplate => "WORKFLOW TEMPLATE",
+            Self::CronWorkflow => "CRON WORKFLOW",
+            Self::Label(key) => key,
             Self::Bucket => "BUCKET",
         }
     }
@@ -52,7 +72,13 @@ pub struct View {
     pub verdicts: Option<Vec<Verdict>>,
     /// Shows only these reasons; empty for all.
     pub reasons: Vec<Reason>,
+    /// Shows only artifacts of these names; empty for all.
+    pub artifacts: Vec<String>,
+    /// Shows only artifacts with at least so many bytes in storage.
+    pub min_size: Option<u64>,
     pub all_namespaces: bool,
+    /// Shows the labels of workflows in tables.
+    pub labels: bool,
     pub no_headers: bool,
     /// Flags that the next commands need to reach the same cluster and storage, each after a space.
     pub same: String,
@@ -81,7 +107,12 @@ impl View {
 
     /// Whether an artifact is among what the user wants to see.
     pub fn shows(&self, artifact: &ArtifactReport) -> bool {
-        self.shows_verdict(artifact.verdict) && self.shows_reason(artifact.reason)
+        self.shows_verdict(artifact.verdict)
+            && self.shows_reason(artifact.reason)
+            && (self.artifacts.is_empty() || self.artifacts.contains(&artifact.name))
+            && self
+                .min_size
+                .is_none_or(|least| artifact.stored.as_ref().is_some_and(|stored| stored.bytes >= least))
     }
 
     pub(crate) fn shows_verdict(&self, verdict: Verdict) -> bool {
@@ -95,16 +126,23 @@ impl View {
         self.reasons.is_empty() || reason.is_some_and(|reason| self.reasons.contains(&reason))
     }
 
+    /// Whether artifacts are chosen by what only they have, so that findings about workflows are left out.
+    fn is_of_artifacts(&self) -> bool {
+        !self.artifacts.is_empty() || self.min_size.is_some()
+    }
+
     fn is_filtered(&self) -> bool {
-        !self.shows_all || self.verdicts.is_some() || !self.reasons.is_empty()
+        !self.shows_all || self.verdicts.is_some() || !self.reasons.is_empty() || self.is_of_artifacts()
     }
 
     /// Removes from an assessment what is not to be shown; returns none if nothing remains.
     pub(crate) fn cut(&self, mut assessment: Assessment) -> Option<Assessment> {
         assessment.artifacts.retain(|artifact| self.shows(artifact));
-        assessment
-            .findings
-            .retain(|finding| self.shows_verdict(finding.verdict) && self.shows_reason(Some(finding.reason)));
+        assessment.findings.retain(|finding| {
+            !self.is_of_artifacts()
+                && self.shows_verdict(finding.verdict)
+                && self.shows_reason(Some(finding.reason))
+        });
         let empty = assessment.artifacts.is_empty() && assessment.findings.is_empty();
         (!empty || !self.is_filtered()).then_some(assessment)
     }

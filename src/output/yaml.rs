@@ -20,7 +20,7 @@ impl FormatWriter for Yaml {
             begin(out, view, "")?;
         }
         self.has_workflows = true;
-        writeln!(out, "- {}", yaml(shown, "  ")?)
+        writeln!(out, "- {}", yaml(&view.prices.priced(shown, view.checked), "  ")?)
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {

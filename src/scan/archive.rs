@@ -35,8 +35,8 @@ pub(crate) enum RowUse {
 
 /// A page of the archive.
 pub(crate) struct ArchivePage<P> {
-    /// The names of all its workflows, read or not.
-    pub names: Vec<String>,
+    /// The namespaces and names of all its workflows, read or not.
+    pub names: Vec<(String, String)>,
     /// What was made of each workflow that was read, up to the first failure of the server.
     pub read: Vec<Archived<P>>,
 }
@@ -89,7 +89,8 @@ impl<'a, V: Visitor> ArchiveReader<'a, V> {
             Err(error) => return Some(Err(error)),
         };
         self.count += page.len() as u64;
-        let names = page.iter().map(|row| row.metadata.name.clone()).collect();
+        let name = |row: &Row| (row.metadata.namespace.clone(), row.metadata.name.clone());
+        let names = page.iter().map(name).collect();
         let rows: Vec<(Row, RowUse)> = page
             .into_iter()
             .map(|row| {

@@ -74,9 +74,12 @@ impl ArchiveAssessment<'_> {
     /// Whether the selection may take the row's workflow. Conditions that need the whole workflow are checked later.
     fn wants(&self, row: &Row) -> bool {
         let ClusterRequest { namespace, names, field_selector, .. } = self.request;
+        let named = |(namespace, name): &(String, String)| {
+            *namespace == row.metadata.namespace && *name == row.metadata.name
+        };
         let shown = Selection { instance_id: None, ..self.assessor.selection.clone() };
         shown.takes(row)
-            && (names.is_empty() || names.contains(&row.metadata.name))
+            && (names.is_empty() || names.iter().any(named))
             && namespace.as_ref().is_none_or(|namespace| *namespace == row.metadata.namespace)
             && field_selector.as_deref().is_none_or(|fields| selects(fields, &row.metadata))
     }
@@ -116,7 +119,7 @@ fn gap(why: String) -> Gap {
 }
 
 /// Whether a field selector takes a workflow. As in Kubernetes, only the name and the namespace can be selected.
-fn selects(fields: &str, meta: &Meta) -> bool {
+pub(crate) fn selects(fields: &str, meta: &Meta) -> bool {
     fields.split(',').map(str::trim).filter(|term| !term.is_empty()).all(|term| {
         let (field, value, wanted) = match (term.split_once("!="), term.split_once('=')) {
             (Some((field, value)), _) => (field, value, false),

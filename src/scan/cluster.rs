@@ -8,6 +8,7 @@ use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind, Hint};
 use crate::progress::{Doing, Stage};
 use crate::scan::archive::{ArchiveReader, Archived, RowUse, is_of_one_workflow, unread};
+use crate::scan::assess_archive::selects;
 use crate::scan::gather::Scan;
 use crate::scan::pages::parts;
 use crate::scan::request::ClusterRequest;
@@ -127,7 +128,7 @@ async fn archive(
     Ok(())
 }
 
-/// UIDs that a label selector takes. Labels may have changed since a workflow was archived.
+/// UIDs that a label or field selector takes. Labels may have changed since a workflow was archived.
 pub(crate) struct Labelled {
     pub(crate) live: HashSet<String>,
     pub(crate) archived: HashSet<String>,
@@ -140,9 +141,9 @@ impl Labelled {
     }
 }
 
-/// Asks the servers which workflows a label selector takes: only they know how to read one.
+/// Asks the servers which workflows the label and field selectors take: only they know how to read one.
 pub(crate) async fn labelled(cluster: &Cluster, request: &ClusterRequest) -> Result<Option<Labelled>, Error> {
-    if request.label_selector.is_none() {
+    if !request.is_narrowed() {
         return Ok(None);
     }
     #[derive(Deserialize)]
@@ -169,7 +170,10 @@ pub(crate) async fn labelled(cluster: &Cluster, request: &ClusterRequest) -> Res
         });
         // An archive that can't be read is told of when all of it is; nothing of it is ever deleted.
         while let Some(Ok(page)) = rows.recv().await {
-            archived.extend(page.into_iter().map(|row| row.metadata.uid));
+            let selected = page.into_iter().filter(|row| {
+                request.field_selector.as_deref().is_none_or(|fields| selects(fields, &row.metadata))
+            });
+            archived.extend(selected.map(|row| row.metadata.uid));
         }
     }
     Ok(Some(Labelled { live, archived }))

@@ -8,7 +8,7 @@ use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
 use crate::scan::key_places::buckets;
-use crate::scan::selection::not_found;
+use crate::scan::selection::{Name, not_found};
 use crate::scan::terms::{Terms, circumstances, pinned};
 use crate::scan::visitor::{Found, Visitor};
 use argo_gc_core::argo::list::{Item, Malformed, object};
@@ -73,7 +73,7 @@ pub struct ScanPart {
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     pub guarded: Guarded,
     /// Names the user gave that are there.
-    pub found: BTreeSet<String>,
+    pub(crate) found: BTreeSet<Name>,
     /// Artifacts of workflows the selection takes that are not asked for.
     unwanted: BTreeMap<Unwanted, u64>,
     /// Finished runs that a retention policy counts.
@@ -200,9 +200,8 @@ impl ScanPart {
         }
         self.taken += 1;
         self.hanging += u64::from(hangs(&assessment));
-        if terms.named.contains(&assessment.name) {
-            self.found.insert(assessment.name.clone());
-        }
+        let named = terms.named.iter().filter(|name| name.is(&assessment.namespace, &assessment.name));
+        self.found.extend(named.cloned());
         for artifact in &assessment.artifacts {
             if let Some(why) = unwanted(artifact, &about, rules) {
                 *self.unwanted.entry(why).or_default() += 1;
@@ -294,7 +293,7 @@ pub struct Scan {
     endangered: EndangeredBuilder,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
     guarded: Guarded,
-    found: BTreeSet<String>,
+    found: BTreeSet<Name>,
     unwanted: BTreeMap<Unwanted, u64>,
     /// UIDs of the selected.
     seen: HashSet<String>,
@@ -426,9 +425,8 @@ impl Scan {
     ///
     /// # Errors
     /// At least one isn't.
-    pub fn ensure_found(&self, named: &[String]) -> Result<(), Error> {
-        let missing: Vec<&str> =
-            named.iter().filter(|name| !self.found.contains(*name)).map(String::as_str).collect();
+    pub(crate) fn ensure_found(&self, named: &[Name]) -> Result<(), Error> {
+        let missing: Vec<&Name> = named.iter().filter(|name| !self.found.contains(*name)).collect();
         match missing.is_empty() {
             true => Ok(()),
             false => Err(Error::new(not_found(&missing))),

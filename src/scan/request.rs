@@ -14,8 +14,8 @@ use std::sync::Arc;
 pub(crate) struct ClusterRequest {
     /// One namespace, or (none) all.
     pub namespace: Option<String>,
-    /// Reads these workflows by name instead of a list; needs a namespace.
-    pub names: Vec<String>,
+    /// Reads these workflows by namespace and name instead of a list.
+    pub names: Vec<(String, String)>,
     pub label_selector: Option<String>,
     pub field_selector: Option<String>,
     /// Objects a page; 0 for all at once.
@@ -43,9 +43,9 @@ impl ClusterRequest {
 
     /// The rows of the archive: one list, or one for each name.
     pub fn rows(&self) -> Vec<Rows> {
-        let rows = |name: Option<&String>| Rows {
-            namespace: self.namespace.clone(),
-            name: name.cloned(),
+        let rows = |name: Option<&(String, String)>| Rows {
+            namespace: name.map(|(namespace, _)| namespace.clone()).or_else(|| self.namespace.clone()),
+            name: name.map(|(_, name)| name.clone()),
             prefix: self.selection.prefix.clone(),
             label_selector: self.label_selector.clone(),
             chunk_size: self.chunk_size,

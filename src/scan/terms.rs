@@ -2,6 +2,7 @@
 
 use crate::cluster::references::template_of;
 use crate::cluster::referrers::Pins;
+use crate::scan::selection::Name;
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::assess::waiting::PENDING;
@@ -23,7 +24,7 @@ pub struct Terms {
     pub rules: Rules,
     pub pins: Pins,
     /// Names the user gave.
-    pub named: Vec<String>,
+    pub named: Vec<Name>,
     pub selects: Selects,
     /// Whether what everything refers to is gathered in plain words too.
     pub tells: bool,
@@ -77,7 +78,7 @@ pub(crate) fn circumstances(
         completed_label: meta.labels.get(names::COMPLETED).map(|value| value == "true"),
         started_at: workflow.began(),
         pinned,
-        named: terms.named.contains(&meta.name),
+        named: terms.named.iter().any(|name| name.is(&meta.namespace, &meta.name)),
         kubeflow: kubeflow::has_label(meta),
         gc_pod_at_work: pods.iter().any(|pod| {
             let done = pod.main_ended().and_then(|end| end.finished_at);

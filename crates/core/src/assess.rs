@@ -78,6 +78,14 @@ impl<'a> Case<'a> {
             finalizer: if self.workflow.has_gc_finalizer() { Finalizer::Present } else { Finalizer::Absent },
             archived: self.workflow.is_archived_record(),
             cron_workflow: meta.label(names::CRON_WORKFLOW).to_owned(),
+            workflow_template: self
+                .workflow
+                .spec
+                .workflow_template_ref
+                .as_ref()
+                .map(|template| template.name.clone())
+                .unwrap_or_default(),
+            labels: meta.labels.clone(),
             strategy,
             strategy_source,
             artifacts: Vec::new(),

@@ -6,7 +6,7 @@ use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::{from_cluster, from_files};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
-use crate::cli::values::repository;
+use crate::cli::values::{repository, workflow_name};
 use crate::cluster::client::Cluster;
 use crate::cluster::unread::Unread;
 use crate::error::{Error, exit};
@@ -15,6 +15,7 @@ use crate::output::location as show;
 use crate::output::location::ExplainFormat;
 use crate::purge::explain::{Explanation, explain, explain_saved};
 use crate::purge::plan_file::Plan;
+use crate::scan::selection::Name;
 use argo_gc_core::plan::located::Asked;
 use clap::Args;
 use jiff::Timestamp;
@@ -24,8 +25,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(crate) struct LocationFlags {
     /// As if the purge named this workflow; may be given several times.
-    #[arg(long = "workflow", value_name = "NAME", help_heading = "Selection")]
-    pub names: Vec<String>,
+    #[arg(long = "workflow", value_parser = workflow_name, value_name = "NAME", help_heading = "Selection")]
+    pub names: Vec<Name>,
     #[command(flatten)]
     pub what: PlanFlags,
     /// What a saved plan says of the location, and nothing else: no cluster and no storage is asked.

@@ -2,12 +2,15 @@
 
 use crate::cli::follow_up::FollowUp;
 use crate::cli::inventory::InventoryFlags;
-use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
+use crate::cli::scope::Where;
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{Opened, SecretsFlag, StorageFlags};
 use crate::cli::streams::Streams;
-use crate::cli::values::{Verdicts, dollars, phase, verdict, verdicts, workflow_name};
+use crate::cli::values::{
+    GroupByParser, Verdicts, bytes, dollars, namespaces, not_blank, phase, verdict, verdicts, workflow_name,
+};
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
@@ -17,7 +20,7 @@ use crate::output::prices::Prices;
 use crate::output::view::{GroupBy, SortKey, View};
 use crate::scan::identities::WorkflowIdentities;
 use crate::scan::request::ClusterRequest;
-use crate::scan::selection::Selection;
+use crate::scan::selection::{Name, Selection};
 use argo_gc_core::diff::Comparison;
 use argo_gc_core::model::scope::Scope;
 use argo_gc_core::verdict::Verdict;
@@ -43,6 +46,7 @@ use std::sync::Arc;
 /// everything. Use --verdict to choose.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("namespace", |arg| arg.value_parser(namespaces).help(NAMESPACES)))]
 #[command(mut_arg("inventory", |arg| arg.requires("check")))]
 #[command(mut_arg("use_workflow_secrets", |arg| arg.requires("check")))]
 #[command(after_help = "Examples:
@@ -67,7 +71,7 @@ be read; 130 interrupted.")]
 pub(crate) struct Arguments {
     /// Workflows by name [default: all].
     #[arg(value_name = "NAME", value_parser = workflow_name)]
-    pub names: Vec<String>,
+    pub names: Vec<Name>,
     #[command(flatten)]
     pub scope: ScopeFlags,
     #[command(flatten)]
@@ -125,8 +129,17 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = "Storage")]
     pub check: bool,
     /// Shows a table of totals by this, instead of workflows.
-    #[arg(long, value_enum, value_name = "KEY")]
+    #[arg(long, value_parser = GroupByParser, value_name = "KEY")]
     pub group_by: Option<GroupBy>,
+    /// Only artifacts of these names, such as model,main-logs.
+    #[arg(long, value_delimiter = ',', value_parser = not_blank, value_name = "NAME", help_heading = "Selection")]
+    pub artifact: Vec<String>,
+    /// Only artifacts with at least so many bytes in storage, such as 1GiB.
+    #[arg(long, value_parser = bytes, value_name = "SIZE", requires = "check", help_heading = "Selection")]
+    pub min_size: Option<u64>,
+    /// Shows the labels of workflows as the last column of tables.
+    #[arg(long)]
+    pub show_labels: bool,
     /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices, of S3 and Azure too].
     #[arg(long, value_parser = dollars, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
     pub price: Option<f64>,
@@ -216,24 +229,27 @@ impl Arguments {
     }
 
     /// Returns which workflows of a cluster to read. A cluster is asked by name, so names are not selected again.
-    pub fn request(&self, cluster: &Cluster, now: Timestamp) -> ClusterRequest {
+    pub fn request(&self, cluster: &Cluster, now: Timestamp) -> Result<ClusterRequest, Error> {
         let selection = self.select.selection(Vec::new(), self.status.clone(), now);
-        ClusterRequest {
-            namespace: (!self.scope.all_namespaces).then(|| cluster.namespace().to_owned()),
-            names: self.names.clone(),
+        let place = Where::of(&self.kube, self.scope.all_namespaces, &self.names, Some(cluster.namespace()));
+        let names = place.places(&self.names)?;
+        let namespaces = if names.is_empty() { place.namespaces } else { Vec::new() };
+        Ok(ClusterRequest {
+            namespace: place.reads,
+            names,
             label_selector: self.selector.clone(),
             field_selector: self.field_selector.clone(),
             chunk_size: self.kube.chunk_size,
-            selection: Selection { prefix: self.prefix.clone(), ..selection },
+            selection: Selection { namespaces, prefix: self.prefix.clone(), ..selection },
             argo_version: self.controller.argo_version,
             controller_namespace: self.controllers.controller_namespace.clone(),
-        }
+        })
     }
 
     /// Returns the selection to apply to the workflows of files.
     pub fn selection(&self, now: Timestamp) -> Selection {
         Selection {
-            namespace: self.kube.namespace.clone(),
+            namespaces: self.kube.namespaces(),
             prefix: self.prefix.clone(),
             ..self.select.selection(self.names.clone(), self.status.clone(), now)
         }
@@ -268,10 +284,13 @@ impl Arguments {
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
             reasons: self.reasons.reason.clone(),
+            artifacts: self.artifact.clone(),
+            min_size: self.min_size,
+            labels: self.show_labels,
             all_namespaces: origin.namespace.is_none(),
             no_headers: self.no_headers,
             sort_by: self.sort_by,
-            group_by: self.group_by,
+            group_by: self.group_by.clone(),
             checked: self.check,
             compares: self.since.is_some(),
             prices: Prices::new(self.price),

@@ -28,7 +28,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?.telling(&streams.progress);
     identities.iter().for_each(|identities| identities.connect(&cluster));
     let server = cluster.argo_server();
-    let request = arguments.request(&cluster, now);
+    let request = arguments.request(&cluster, now)?;
     // With an archive a name that is not there may be in the archive.
     let missing = Missing::default();
     let collected = server.map(|_| Arc::clone(&missing));

@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     };
     let origin = Scope {
         kind: "files".to_owned(),
-        namespace: arguments.kube.namespace.clone(),
+        namespace: arguments.kube.one_namespace().map(str::to_owned),
         filtered: arguments.is_filtered(),
         files: arguments.from.files.iter().map(|path| path.display().to_string()).collect(),
         inventory: looks.as_ref().and_then(|looks| looks.inventory.as_ref()).map(report_of),
@@ -78,7 +78,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     tell_controllers(&read.context.controllers, streams);
     report(streams, &inspection, &files_named(&request.inputs));
     if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(String::as_str).collect();
+        let names: Vec<_> = missing.iter().collect();
         return Err(Error::new(format!("{} in {}", not_found(&names), files_named(&request.inputs))));
     }
     Ok(code)

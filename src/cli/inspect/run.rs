@@ -9,6 +9,7 @@ use crate::progress::Stage;
 use crate::scan::assess::{Assessed, Sink};
 use crate::scan::check::{check, tell_logins};
 use crate::scan::check_report::check_by_report;
+use crate::scan::selection::Name;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::account::Account;
 use argo_gc_core::model::assessment::Assessment;
@@ -36,7 +37,7 @@ pub(crate) struct Run<'s> {
     /// The accounts of coming collections whose rights these roles don't settle.
     pub unsettled: BTreeSet<Account>,
     /// Names that the user gave and that no workflow had yet.
-    pub missing: BTreeSet<String>,
+    pub missing: BTreeSet<Name>,
     /// Told of workflows whose objects were looked for.
     pub looking: Option<Stage>,
 }
@@ -64,7 +65,7 @@ impl<'s> Run<'s> {
     }
 
     pub fn take(&mut self, assessment: Assessment) -> Result<(), Error> {
-        self.missing.remove(&assessment.name);
+        self.missing.retain(|name| !name.is(&assessment.namespace, &assessment.name));
         if let Some(held) = &mut self.held {
             held.push(assessment);
             return Ok(());

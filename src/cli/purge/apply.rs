@@ -71,7 +71,7 @@ impl Planner<'_> {
         if taken == 0 {
             streams.say("No workflows selected.");
         }
-        let namespace = arguments.kube.namespace.clone();
+        let namespace = arguments.kube.one_namespace().map(str::to_owned);
         let head =
             Head { also, namespace, ..Head::new(rules.now, cluster, arguments.storage.name(), unread) };
         let head =

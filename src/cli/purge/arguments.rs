@@ -1,14 +1,15 @@
 //! The flags of `purge`.
 
 use crate::cli::follow_up::FollowUp;
-use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
+use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::summary_flag::SummaryFlag;
 use crate::cli::storage::{SecretsFlag, StateFlags, StorageFlags};
-use crate::cli::values::{bytes, repository, workflow_name};
+use crate::cli::values::{bytes, namespaces, repository, workflow_name};
 use crate::duration;
 use crate::error::Error;
 use crate::output::purge::PurgeFormat;
+use crate::scan::selection::Name;
 use argo_gc_core::model::bucket::Bucket;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub(crate) const MAX_SHARDS: i64 = 250;
 /// object that was overwritten since it was shown. --dry-run only shows the plan.
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
+#[command(mut_arg("namespace", |arg| arg.value_parser(namespaces).help(NAMESPACES)))]
 #[command(mut_arg("summary", |arg| arg.conflicts_with_all(["dry_run", "plan_out"])))]
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
@@ -49,9 +51,9 @@ pub(crate) const MAX_SHARDS: i64 = 250;
 Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed; 130 \
 interrupted, after what was in flight.")]
 pub(crate) struct Arguments {
-    /// Workflows by name, failed ones too.
+    /// Workflows by name or NAMESPACE/NAME, failed ones too.
     #[arg(value_name = "NAME", value_parser = workflow_name)]
-    pub names: Vec<String>,
+    pub names: Vec<Name>,
     /// Selects all workflows of the namespace. Without it give names or a flag that selects.
     #[arg(long, help_heading = "Selection")]
     pub all: bool,
@@ -186,6 +188,7 @@ impl Arguments {
             || self.what.scope.all_namespaces
             || !self.names.is_empty()
             || self.what.selector.is_some()
+            || self.what.field_selector.is_some()
             || !self.what.status.is_empty()
             || !self.what.reasons.reason.is_empty()
             || self.what.prefix.is_some()

@@ -100,7 +100,7 @@ pub(crate) async fn read(
     controllers.version = request.argo_version;
     warnings::warn_of_gaps(&gaps, streams);
     warnings::tell_controllers(&controllers, streams);
-    let allowed = cluster.repositories(&controllers, planning.kube.namespace.as_deref()).await;
+    let allowed = cluster.repositories(&controllers, planning.kube.one_namespace()).await;
     let mut unread = pins.unread.clone();
     unread.extend(archive::unread_without(cluster.argo_server(), &controllers));
     if !related.is_read(RelatedKind::GcPods, namespace.unwrap_or_default()) {

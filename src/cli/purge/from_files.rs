@@ -49,13 +49,13 @@ pub(crate) fn read(
         recursive: what.from.recursive,
         version: what.controller.argo_version,
         controller_namespace: what.controllers.controller_namespace.as_deref(),
-        namespace: planning.kube.namespace.as_deref(),
+        namespace: planning.kube.one_namespace(),
     };
     let Loaded { context, mut gathering, pins, workflows, allowed, .. } =
         load(&request, &mut *streams.input, now)?;
     gathering.references.absorb(others.references);
     tell_controllers(&context.controllers, streams);
-    let selection = planning.selection(planning.kube.namespace.clone(), now);
+    let selection = planning.selection(planning.kube.namespaces(), now);
     let terms = Terms {
         context: Arc::new(context),
         rules: Rules { retention, elsewhere: others.guarded, ..planning.rules(allowed, now) },

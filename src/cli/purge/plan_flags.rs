@@ -1,6 +1,7 @@
 //! The flags that say what a purge deletes, from where, and how carefully. `explain` takes them too.
 
 use crate::cli::kube_flags::KubeFlags;
+use crate::cli::scope::Where;
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::streams::Streams;
@@ -13,7 +14,7 @@ use crate::duration::signed;
 use crate::error::Error;
 use crate::files::policy;
 use crate::scan::request::ClusterRequest;
-use crate::scan::selection::Selection;
+use crate::scan::selection::{Name, Selection};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::located::Asked;
@@ -46,6 +47,9 @@ pub(crate) struct PlanFlags {
     #[arg(short = 'l', long, value_parser = not_blank, value_name = "LABELS", conflicts_with = "files",
           help_heading = "Selection")]
     pub selector: Option<String>,
+    /// Only workflows with these fields; the API server knows metadata.name and metadata.namespace.
+    #[arg(long, value_parser = not_blank, value_name = "FIELDS", conflicts_with = "files", help_heading = "Selection")]
+    pub field_selector: Option<String>,
     /// Only workflows in these phases, such as Failed,Error; without it failed ones are kept unless named.
     #[arg(long, value_delimiter = ',', value_parser = phase, value_name = "PHASE", help_heading = "Selection")]
     pub status: Vec<String>,
@@ -63,6 +67,9 @@ pub(crate) struct PlanFlags {
     /// Only archived logs, or only other artifacts.
     #[arg(long, value_enum, value_name = "CLASS", help_heading = "Selection")]
     pub only: Option<Only>,
+    /// Only artifacts of these names, such as model,main-logs.
+    #[arg(long, value_delimiter = ',', value_parser = not_blank, value_name = "NAME", help_heading = "Selection")]
+    pub artifact: Vec<String>,
     /// Only objects in these buckets, such as ml-artifacts or gs://ml-artifacts.
     #[arg(long, value_delimiter = ',', value_parser = bucket_name, value_name = "BUCKET", help_heading = "Selection")]
     pub bucket: Vec<String>,
@@ -153,7 +160,7 @@ impl PlanFlags {
 /// A purge as far as its plan: the flags, the workflows that are named, and where to look.
 pub(crate) struct Planning<'a> {
     pub what: &'a PlanFlags,
-    pub names: &'a [String],
+    pub names: &'a [Name],
     pub kube: &'a KubeFlags,
     pub all_namespaces: bool,
     pub release_finalizer: bool,
@@ -166,21 +173,22 @@ pub(crate) struct Planning<'a> {
 impl Planning<'_> {
     /// Returns which workflows of a cluster to read and which of them to select.
     pub fn request(&self, cluster: &Cluster, now: Timestamp) -> ClusterRequest {
-        let namespace = (!self.all_namespaces).then(|| cluster.namespace().to_owned());
+        let place = Where::of(self.kube, self.all_namespaces, self.names, Some(cluster.namespace()));
         ClusterRequest {
-            namespace: namespace.clone(),
+            namespace: place.reads,
             label_selector: self.what.selector.clone(),
+            field_selector: self.what.field_selector.clone(),
             chunk_size: self.kube.chunk_size,
-            selection: self.selection(namespace, now),
+            selection: self.selection(place.namespaces, now),
             argo_version: self.what.controller.argo_version,
             controller_namespace: self.what.controllers.controller_namespace.clone(),
             ..ClusterRequest::default()
         }
     }
 
-    pub fn selection(&self, namespace: Option<String>, now: Timestamp) -> Selection {
+    pub fn selection(&self, namespaces: Vec<String>, now: Timestamp) -> Selection {
         let selection = self.what.select.selection(self.names.to_vec(), self.what.status.clone(), now);
-        Selection { namespace, prefix: self.what.prefix.clone(), ..selection }
+        Selection { namespaces, prefix: self.what.prefix.clone(), ..selection }
     }
 
     pub fn rules(&self, mut allowed: Allowed, now: Timestamp) -> Rules {
@@ -200,6 +208,7 @@ impl Planning<'_> {
                 Only::Logs => Class::Logs,
                 Only::Artifacts => Class::Artifacts,
             }),
+            artifacts: self.what.artifact.clone(),
             release_finalizer: self.release_finalizer,
             archived: self.what.archived,
             buckets: self.what.bucket.clone(),

@@ -125,6 +125,11 @@ pub struct Assessment {
     /// The CronWorkflow that created it; empty if none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cron_workflow: String,
+    /// The WorkflowTemplate or ClusterWorkflowTemplate it was made from as a whole; empty if none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub workflow_template: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// The object that sets the workflow-level strategy.
     pub strategy: Strategy,
     pub strategy_source: StrategySource,

@@ -31,6 +31,8 @@ pub struct Rules {
     /// Only artifacts with these reasons are deleted; empty for all.
     pub reasons: Vec<Reason>,
     pub only: Option<Class>,
+    /// Only artifacts of these names are deleted; empty for all.
+    pub artifacts: Vec<String>,
     /// True if finalizers that nothing else will remove are to be released.
     pub release_finalizer: bool,
     /// True if workflows that are in the archive only are purged too.
@@ -53,6 +55,8 @@ pub enum Unwanted {
     Doubtful,
     /// Its reason is not among those asked for.
     Reason,
+    /// It has none of the names asked for.
+    Name,
     /// It is in none of the buckets asked for.
     Bucket,
     /// Only logs were asked for, or only other artifacts.
@@ -67,6 +71,7 @@ impl Serialize for Unwanted {
             Self::Verdict(_) => "verdict",
             Self::Doubtful => "doubtful",
             Self::Reason => "reason",
+            Self::Name => "name",
             Self::Bucket => "bucket",
             Self::Class => "class",
             Self::Policy => "policy",
@@ -198,6 +203,7 @@ impl Rules {
             verdicts: Vec::new(),
             reasons: Vec::new(),
             only: None,
+            artifacts: Vec::new(),
             release_finalizer: false,
             archived: false,
             buckets: Vec::new(),
@@ -213,6 +219,8 @@ impl Rules {
         let bucket = artifact.location.as_ref().map(|location| &location.bucket);
         if self.only.is_some_and(|only| only != class) {
             Some(Unwanted::Class)
+        } else if !self.artifacts.is_empty() && !self.artifacts.contains(&artifact.name) {
+            Some(Unwanted::Name)
         } else if !self.buckets.is_empty() && bucket.is_some_and(|bucket| !self.buckets.contains(bucket)) {
             Some(Unwanted::Bucket)
         } else if artifact.verdict == Verdict::Collected && self.reasons.contains(&Reason::DeletedButPresent)

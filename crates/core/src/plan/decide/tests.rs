@@ -68,6 +68,7 @@ fn rules() -> Rules {
         verdicts: vec![Verdict::Uncovered, Verdict::Failing],
         reasons: Vec::new(),
         only: None,
+        artifacts: Vec::new(),
         release_finalizer: false,
         archived: false,
         buckets: Vec::new(),

@@ -9,6 +9,7 @@ use crate::plan::explanation::Conclusion;
 use crate::plan::located::{Asked, AtPlace, MOST_LOCATED, Relation, locate};
 use crate::plan::rules::Allowed;
 use crate::verdict::Class;
+use std::collections::BTreeMap;
 
 fn hour(hours: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
@@ -64,6 +65,8 @@ fn assessment(artifacts: Vec<ArtifactReport>) -> Assessment {
         finalizer: Finalizer::Absent,
         archived: false,
         cron_workflow: String::new(),
+        workflow_template: String::new(),
+        labels: BTreeMap::new(),
         strategy: Strategy::Unset,
         strategy_source: StrategySource::Default,
         artifacts,
