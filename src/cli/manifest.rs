@@ -25,6 +25,15 @@ const CONTAINER: &str = include_str!("manifest/container.yaml");
 
 const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 
+/// What only a purge and its dry run need.
+const CONFIG_MAP: &str = include_str!("manifest/configmap.yaml");
+
+const STATE_VARIABLE: &str = include_str!("manifest/state_variable.yaml");
+
+const PURGE_MOUNTS: &str = include_str!("manifest/purge_mounts.yaml");
+
+const PURGE_VOLUMES: &str = include_str!("manifest/purge_volumes.yaml");
+
 /// What a purge did becomes the message of its pod, and with it of Argo's node.
 const SUMMARY: &str = "--summary=/dev/termination-log";
 
@@ -42,6 +51,7 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
   kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
   kubectl argo-gc manifest cronjob --image IMAGE --policy policy.yaml --repository gs://ml-artifacts
   kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs --older 30d
+  kubectl argo-gc manifest cronjob --image IMAGE --mode inspect --namespaces ml,etl -- --check
 
 docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
 
@@ -50,9 +60,12 @@ pub(crate) struct Arguments {
     /// What runs it.
     #[arg(value_enum, value_name = "KIND")]
     kind: Kind,
-    /// Whether it only reports.
+    /// What it does.
     #[arg(long, value_enum, default_value = "report", value_name = "MODE")]
     mode: Mode,
+    /// Only workflows of these namespaces, such as ml,etl [default: of all].
+    #[arg(long, value_delimiter = ',', value_parser = values::namespace, value_name = "NAMES")]
+    namespaces: Vec<String>,
     /// The image of this plugin, which the Dockerfile makes.
     #[arg(long, value_parser = image, value_name = "IMAGE")]
     image: String,
@@ -88,7 +101,7 @@ pub(crate) struct Arguments {
     /// own token].
     #[arg(long, value_parser = secret, value_name = "NAME", help_heading = "Purge")]
     argo_token_secret: Option<String>,
-    /// Further flags of purge, after --.
+    /// Further flags of purge, or of inspect, after --.
     #[arg(last = true, allow_hyphen_values = true, value_name = "FLAG")]
     more: Vec<String>,
 }
@@ -104,6 +117,8 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
+    /// Shows everything that leaks, however young it is; with permissions to read only.
+    Inspect,
     /// A purge's dry run, with permissions to read only.
     Report,
     /// A purge.
@@ -151,13 +166,14 @@ impl Arguments {
             Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
         };
+        self.ensure_of_mode()?;
         // A wrong command line is refused now rather than when the job runs.
         let line = ["kubectl argo-gc".to_owned()].into_iter().chain(self.args());
         if let Err(error) = check(line.collect()) {
             let words = error.render().to_string();
             let words = words.lines().next().unwrap_or_default();
             return Err(Error::usage(words.strip_prefix("error: ").unwrap_or(words))
-                .hint("what comes after -- are flags of kubectl argo-gc purge"));
+                .hint(format!("what comes after -- are flags of kubectl argo-gc {}", self.verb())));
         }
         let names_server = |word: &String| word == "--argo-server" || word.starts_with("--argo-server=");
         if self.argo_token_secret.is_some() && !self.more.iter().any(names_server) {
@@ -172,7 +188,7 @@ impl Arguments {
 
     fn manifest(&self, policy: &str) -> String {
         let rights = match self.mode {
-            Mode::Report => "inspect",
+            Mode::Inspect | Mode::Report => "inspect",
             Mode::Purge => "purge",
         };
         let workload = match self.kind {
@@ -188,11 +204,21 @@ impl Arguments {
             token => format!("- {token}"),
         };
         let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY);
-        let container = fill(&container, "@TOKEN@", &token).replace("@IMAGE@", &quoted(&self.image));
+        let container = container.replace("@IMAGE@", &quoted(&self.image));
         let container = fill(&container, "@ARGS@", &items(&self.args()));
-        let volumes = VOLUMES.replace("@STATE@", &state);
+        let of_purge = |text: &'static str| if self.mode == Mode::Inspect { "" } else { text };
+        let container = fill(&container, "@PURGE_MOUNTS@", of_purge(PURGE_MOUNTS));
+        let variables = format!("{}{token}", of_purge(STATE_VARIABLE));
+        let env = if variables.is_empty() {
+            String::new()
+        } else {
+            fill("env:\n  @VARIABLES@\n", "@VARIABLES@", &variables)
+        };
+        let container = fill(&container, "@ENV@", &env);
+        let volumes = fill(VOLUMES, "@PURGE_VOLUMES@", of_purge(PURGE_VOLUMES)).replace("@STATE@", &state);
+        let config_map = of_purge(CONFIG_MAP);
         // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
-        let text = fill(&format!("{ACCOUNT}{workload}"), "@POD_SECURITY@", POD_SECURITY);
+        let text = fill(&format!("{ACCOUNT}{config_map}{workload}"), "@POD_SECURITY@", POD_SECURITY);
         let text = fill(&text, "@VOLUMES@", &volumes)
             .replace("@ROLE@", &role(rights, "@NAME@"))
             .replace("@RIGHTS@", rights)
@@ -202,12 +228,44 @@ impl Arguments {
         fill(&text, "@CONTAINER@", &container).replacen("@POLICY@", &block(policy), 1)
     }
 
+    fn verb(&self) -> &'static str {
+        if self.mode == Mode::Inspect { "inspect" } else { "purge" }
+    }
+
+    /// Refuses what only a purge heeds.
+    fn ensure_of_mode(&self) -> Result<(), Error> {
+        let given = [
+            ("--policy", self.policy.is_some()),
+            ("--failed", self.failed),
+            ("--repository", !self.repository.is_empty()),
+            ("--accept-unread", !self.accept_unread.is_empty()),
+            ("--journal-claim", self.journal_claim.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given && self.mode == Mode::Inspect) {
+            Some((flag, _)) => {
+                Err(Error::usage(format!("{flag} can't be used with --mode inspect, which plans no delete")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Returns the arguments of the command that runs in the cluster.
     fn args(&self) -> Vec<String> {
-        let mut args: Vec<String> = match self.mode {
-            Mode::Report => vec!["purge".into(), "-A".into(), "--dry-run".into()],
-            Mode::Purge => vec!["purge".into(), "-A".into(), "--yes".into(), SUMMARY.into()],
-        };
+        let mut args: Vec<String> = vec![self.verb().into()];
+        let namespaces = format!("--namespace={}", self.namespaces.join(","));
+        match (self.namespaces.is_empty(), self.mode) {
+            (true, _) => args.push("-A".into()),
+            (false, Mode::Inspect) => args.push(namespaces),
+            (false, _) => args.extend([namespaces, "--all".into()]),
+        }
+        match self.mode {
+            Mode::Inspect => {
+                args.extend(self.more.iter().cloned());
+                return args;
+            }
+            Mode::Report => args.push("--dry-run".into()),
+            Mode::Purge => args.extend(["--yes".into(), SUMMARY.into()]),
+        }
         args.push("--policy=/etc/argo-gc/policy.yaml".into());
         args.push(format!("--max-objects={}", self.max_objects));
         if self.failed {

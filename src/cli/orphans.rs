@@ -55,6 +55,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
   kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
+  kubectl argo-gc orphans --repository gs://ml-artifacts/argo -o wide      every object by its key
   kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.uid}}/{{pod.name}}'
   kubectl argo-gc orphans --repository gs://shared --also other.json
   kubectl argo-gc orphans --repository s3://huge --inventory s3://reports/huge/manifest.json
@@ -116,7 +117,8 @@ impl Arguments {
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
         let planning = refusal.is_none() && self.plan_out.is_some();
-        let mut planned = planning.then(Planned::default);
+        let keys_too = self.output == OrphansFormat::Wide;
+        let mut planned = (planning || keys_too).then(Planned::default);
         let found = self.search(&records, (&store, inventory.as_ref()), &mut planned, streams).await?;
         if found.iter().any(|(_, found)| !found.orphans.is_empty()) {
             streams.say(show::KEPT_ON_PURPOSE);
@@ -130,6 +132,26 @@ impl Arguments {
             gaps: &gaps,
         };
         show::write(&mut streams.out, streams.width, self.output, &listing)?;
+        let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
+        let mut draft = Draft::new(head.allowing(&self.repository))?;
+        if keys_too && found.iter().any(|(_, found)| !found.orphans.is_empty()) {
+            writeln!(streams.out, "\n{:>8}  {:>6}  OBJECT", "SIZE", "AGE")?;
+        }
+        for group in planned
+            .into_iter()
+            .map(Planned::into_values)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+        {
+            let group = group?;
+            if keys_too {
+                show::objects(&mut streams.out, &group, now)?;
+            }
+            if planning {
+                draft.add(&group)?;
+            }
+        }
         streams.out.flush()?;
         if let Some(refusal) = refusal {
             streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));
@@ -138,12 +160,7 @@ impl Arguments {
                 None => Ok(exit::DONE),
             };
         }
-        let (Some(path), Some(planned)) = (&self.plan_out, planned) else { return Ok(exit::DONE) };
-        let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
-        let mut draft = Draft::new(head.allowing(&self.repository))?;
-        for group in planned.into_values()? {
-            draft.add(&group?)?;
-        }
+        let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
         let buckets = resolve::buckets(&draft, &store).await?;
         let plan = draft.seal(buckets)?;
         let mut allowed = Allowed::default();

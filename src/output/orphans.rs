@@ -11,6 +11,7 @@ use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Report;
 use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found};
+use argo_gc_core::plan::planned::PlannedWorkflow;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -27,7 +28,10 @@ const FOLDERS: usize = 5;
 /// An output format of `orphans`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OrphansFormat {
+    /// A row per workflow that is gone.
     Table,
+    /// The table, then a line per object.
+    Wide,
     Json,
     Yaml,
 }
@@ -57,7 +61,7 @@ pub fn write<U: Serialize>(
     format: OrphansFormat,
     listing: &Listing<'_, U>,
 ) -> Result<(), Error> {
-    if format == OrphansFormat::Table {
+    if matches!(format, OrphansFormat::Table | OrphansFormat::Wide) {
         return Ok(table(&mut Prose::new(out, width), width, listing.found, listing.now)?);
     }
     let mut head = json!({
@@ -77,6 +81,17 @@ pub fn write<U: Serialize>(
         Ok(item)
     });
     document::write(out, format == OrphansFormat::Yaml, &head, "repositories", items)
+}
+
+/// A line for each object of a workflow that is gone.
+///
+/// # Errors
+/// Writing failed.
+pub fn objects(out: &mut dyn Write, workflow: &PlannedWorkflow, now: Timestamp) -> io::Result<()> {
+    workflow.delete.iter().try_for_each(|object| {
+        let (size, age) = (size(object.size), age(object.created, now));
+        writeln!(out, "{size:>8}  {age:>6}  {}", escape(&object.bucket.uri(&object.key)))
+    })
 }
 
 /// For each repository a sentence, then a row for each workflow name.

@@ -196,7 +196,7 @@ fn a_pipe_named_as_a_file_is_read_once() {
     for path in ["-", "/dev/stdin"] {
         let ran = Files::new().inspect_with(workflow("a").to_string(), &format!("-o name -f {path}"));
         ran.assert(0, "");
-        assert_eq!(ran.out, "workflow.argoproj.io/a\n", "{path}");
+        assert_eq!(ran.out, "workflow.argoproj.io/ml/a\n", "{path}");
     }
 }
 

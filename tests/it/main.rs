@@ -55,6 +55,7 @@ mod report;
 mod retention;
 mod rights;
 mod rooms;
+mod selection;
 mod signs;
 mod snapshot_help;
 mod snapshot_inspect;

@@ -19,7 +19,7 @@ use crate::support::session::Transcript;
 
 const IMAGE: &str = "registry.example.com/argo-gc:1";
 const KINDS: [&str; 2] = ["cronjob", "cronworkflow"];
-const MODES: [&str; 2] = ["report", "purge"];
+const MODES: [&str; 3] = ["inspect", "report", "purge"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -73,7 +73,7 @@ fn the_container_may_do_little_and_the_account_what_docs_say() {
         assert_eq!(args.contains(&"--yes"), mode == "purge");
         assert_eq!(args.contains(&"--dry-run"), mode == "report");
 
-        let role = if mode == "report" { "argo-gc-inspect" } else { "argo-gc-purge" };
+        let role = if mode == "purge" { "argo-gc-purge" } else { "argo-gc-inspect" };
         let documented = roles.iter().find(|document| document["metadata"]["name"] == role).unwrap();
         assert_eq!(of_kind(&objects, "ClusterRole"), documented, "{kind} {mode}");
         let binding = of_kind(&objects, "ClusterRoleBinding");
@@ -329,6 +329,53 @@ fn a_pod_of_it_reports_and_purges_with_the_rights_it_brings_on_apiserver_and_fak
     // What is left is nobody's to take, and a second run says so.
     let events = server.get("/api/v1/namespaces/ml/events").unwrap();
     assert_eq!(events["items"].as_array().unwrap().len(), 4);
+}
+
+/// What `inspect` shows is not held up by a grace or a policy, and has no use for what only a purge needs.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_pod_that_inspects_shows_young_leaks_of_its_namespaces_on_apiserver_and_fake_gcs_and_unshare() {
+    let (server, gcs) = (ApiServer::start(), Gcs::start());
+    gcs.bucket(BUCKET);
+    server.apply(CONTROLLER);
+    for (namespace, name) in [("ml", "young"), ("etl", "other"), ("web", "nobodys")] {
+        server.apply(workflow(namespace, name, &[&format!("{name}/out.tgz")]));
+        gcs.put(BUCKET, &format!("{name}/out.tgz"), "out");
+    }
+    let line = ["cronjob", "--mode", "inspect", "--namespaces", "ml,etl"];
+    let text = manifest(&line.iter().chain(&["--", "--check"]).copied().collect::<Vec<_>>());
+    Ran::with_input(server.kubectl(["apply", "-f", "-"]), text.as_str()).ends_with(0);
+    let made = objects(&text);
+    assert!(!made.iter().any(|object| object["kind"] == "ConfigMap"), "{text}");
+    let (_, container) = pod(&made);
+    assert_eq!(container["args"], json!(["inspect", "--namespace=ml,etl", "--check"]));
+    assert!(container["env"].is_null(), "{container}");
+    let pod = Pod::of(&server, &made);
+    let start = std::time::Instant::now();
+    let ran = loop {
+        // The authorizer hears of roles through a watch.
+        let ran = pod.run(&gcs);
+        if ran.code == Some(0) {
+            break ran;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{ran:#?}");
+    };
+    assert!(
+        ran.out.contains("young") && ran.out.contains("other") && !ran.out.contains("nobodys"),
+        "{ran:#?}"
+    );
+    assert!(ran.out.contains("3B"), "{ran:#?}");
+    for flag in [&["--failed"][..], &["--journal-claim", "j"], &["--repository", "gs://b"]] {
+        let line = ["manifest", "cronjob", "--image", IMAGE, "--mode", "inspect"];
+        let ran = Ran::of(plugin(line.iter().chain(flag))).ends_with(2);
+        assert!(ran.err.contains("can't be used with --mode inspect"), "{ran:#?}");
+    }
+    let made = objects(&manifest(&["cronjob", "--namespaces", "ml,etl"]));
+    let args = self::pod(&made).1["args"].clone();
+    assert_eq!(
+        args.as_array().unwrap()[..4],
+        [json!("purge"), json!("--namespace=ml,etl"), json!("--all"), json!("--dry-run")]
+    );
 }
 
 /// Where a pod is told to end, it ends as by Ctrl-C.

@@ -164,6 +164,15 @@ fn danger_33_a_controller_of_one_namespace_counts_there_only_on_apiserver_and_fa
     assert!(world.has("payroll", SECRET) && !world.has(BUCKET, OWN));
     // Whoever names the namespace means its repositories.
     assert_eq!(world.plan("-n evil --older 1d --accept-unread archive").0, [SECRET]);
+    // A workflow's name chooses the workflow, and several namespaces choose workflows; neither names repositories.
+    for chosen in ["evil/thief", "workflow.argoproj.io/evil/thief", "-n ml,evil --all"] {
+        let (deletes, protections) = world.plan(&format!("{chosen} --accept-unread archive"));
+        assert!(deletes.is_empty(), "{chosen}: {deletes:?}");
+        assert!(
+            protections.iter().any(|protection| protection == "foreign-location"),
+            "{chosen}: {protections:?}"
+        );
+    }
 }
 
 #[test]

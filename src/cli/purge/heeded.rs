@@ -135,7 +135,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.
-    const CHOOSING: [&str; 22] = [
+    const CHOOSING: [&str; 24] = [
         "names",
         "all_namespaces",
         "namespace",
@@ -144,6 +144,8 @@ mod tests {
         "all",
         "archived",
         "selector",
+        "field_selector",
+        "artifact",
         "status",
         "prefix",
         "older",
