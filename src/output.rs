@@ -39,6 +39,7 @@ pub mod totals;
 pub mod tree;
 pub mod undo;
 pub mod view;
+pub mod watch;
 pub mod words;
 pub mod writer;
 pub mod yaml;

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod from_cluster;
 pub mod from_files;
 pub mod run;
+pub mod watch;
 
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::streams::Streams;
@@ -12,6 +13,9 @@ use jiff::Timestamp;
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+        if self.watch {
+            match watch::run(&self, streams, now).await? {}
+        }
         if self.from.files.is_empty() {
             from_cluster::run(&self, streams, now).await
         } else {

@@ -1,6 +1,5 @@
 //! Flags of kubectl and of argo.
 
-use crate::cli::values::one_namespace;
 use crate::cluster::access::Access;
 use crate::cluster::argo_server::address::{AddressError, ArgoAddress, TypedAddress};
 use crate::duration;
@@ -82,6 +81,14 @@ pub(crate) struct ArgoFlags {
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = if_true,
           value_name = "BOOL", hide_short_help = true)]
     argo_insecure_skip_verify: bool,
+}
+
+/// Refuses several namespaces, where just one can be meant.
+fn one_namespace(text: &str) -> Result<String, String> {
+    match text.contains(',') {
+        true => Err("name one namespace".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// Parses ARGO_SECURE as the argo CLI does.

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod from_cluster;
 pub mod from_files;
 pub mod heeded;
+pub(crate) mod left;
 pub mod plan_flags;
 pub mod summary_flag;
 

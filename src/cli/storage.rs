@@ -21,7 +21,7 @@ use argo_gc_store::store::Store;
 use argo_gc_store::throttle::Throttle;
 use clap::Args;
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Flags that say where the buckets are and how they are asked.
@@ -274,9 +274,15 @@ impl StateFlags {
             // That there is none is told where it is named.
             (None, None) => return self.journal("", Timestamp::now()).map(drop),
         };
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-        let made = std::fs::create_dir_all(&folder).and_then(|()| tempfile::tempfile_in(&folder));
-        made.map(drop).map_err(|error| {
+        // Folders are made only once something is deleted.
+        let mut there = folder.as_path();
+        while !there.exists()
+            && let Some(above) = there.parent()
+        {
+            there = above;
+        }
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        tempfile::tempfile_in(there).map(drop).map_err(|error| {
             Error::new(format!("no journal can be written in {}: {error}", folder.display()))
                 .hint("name a file elsewhere with --journal")
         })

@@ -2,6 +2,7 @@
 
 use crate::cli::kube_flags::PHASES;
 use crate::cluster::unread::{Accepted, UnreadSource};
+use crate::duration;
 use crate::output::view::GroupBy;
 use crate::scan::selection::Name;
 use argo_gc_core::argo::version::Version;
@@ -12,6 +13,7 @@ use argo_gc_store::inventory::types::Address;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsStr;
+use std::time::Duration;
 
 /// The value of `--verdict` that means every verdict.
 pub(crate) const ALL: &str = "all";
@@ -107,14 +109,6 @@ pub(crate) fn workflow_name(text: &str) -> Result<Name, String> {
             Ok(Name { namespace: Some((*space).to_owned()), name: (*name).to_owned() })
         }
         _ => Err(format!("{text:?} is neither NAME nor NAMESPACE/NAME of a workflow")),
-    }
-}
-
-/// Refuses several namespaces, where just one can be meant.
-pub(crate) fn one_namespace(text: &str) -> Result<String, String> {
-    match text.contains(',') {
-        true => Err("name one namespace".to_owned()),
-        false => Ok(text.to_owned()),
     }
 }
 
@@ -252,6 +246,14 @@ impl TypedValueParser for GroupByParser {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let names = GroupBy::NAMED.into_iter().map(|(name, _)| name).chain(["label=KEY"]);
         Some(Box::new(names.map(PossibleValue::new)))
+    }
+}
+
+/// Parses how long to wait from one reading of a cluster to the next.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        short if short < Duration::from_secs(1) => Err("a second at the least".to_owned()),
+        interval => Ok(interval),
     }
 }
 

@@ -14,11 +14,11 @@ pub(crate) fn write(out: &mut dyn Write, view: &View, rows: &[Row], reasons: &[R
     writeln!(out, "\nNext:\n  kubectl argo-gc explain {}", reason.code())?;
     if let Some(row) = rows.first() {
         let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
-        let same = escape(&view.same);
+        let (same, storage) = (escape(&view.same), escape(&view.same_storage));
         let (namespace, name) = (escape(&row.namespace), escape(&row.workflow));
         writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}{same}")?;
         if files.is_empty() && row.verdict <= Verdict::Failing {
-            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name} --dry-run{same}")?;
+            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name} --dry-run{same}{storage}")?;
         }
         if let Some(failing) = rows.iter().find(|row| row.verdict == Verdict::Failing) {
             writeln!(out, "  kubectl argo-gc doctor{files} -n {}{same}", escape(&failing.namespace))?;

@@ -80,8 +80,10 @@ pub struct View {
     /// Shows the labels of workflows in tables.
     pub labels: bool,
     pub no_headers: bool,
-    /// Flags that the next commands need to reach the same cluster and storage, each after a space.
+    /// Flags that the next commands need to reach the same cluster, each after a space.
     pub same: String,
+    /// The same for storage.
+    pub same_storage: String,
     pub sort_by: Option<SortKey>,
     /// Totals instead of rows.
     pub group_by: Option<GroupBy>,

@@ -93,7 +93,7 @@ fn what_stands_before_the_cut_in_json_is_shown() {
         "{ran:#?}"
     );
     assert_eq!(ran.err.lines().count(), 1);
-    assert_eq!(ran.out, "workflow.argoproj.io/a\nworkflow.argoproj.io/c\n");
+    assert_eq!(ran.out, "workflow.argoproj.io/ml/a\nworkflow.argoproj.io/ml/c\n");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_stands_before_the_cut_in_yaml_is_shown() {
     let ran = files.inspect("-o name -f cut.yaml -f whole.json");
     ran.assert(4, "Warning: cannot read the rest of the input (cut.yaml: document 2, line 7 column 9: unclosed quote); it was left out\n");
     assert_eq!(ran.err.lines().count(), 1, "{ran:#?}");
-    assert_eq!(ran.out, "workflow.argoproj.io/a\nworkflow.argoproj.io/c\n");
+    assert_eq!(ran.out, "workflow.argoproj.io/ml/a\nworkflow.argoproj.io/ml/c\n");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn what_is_no_workflow_is_told_and_the_rest_is_read() {
         let ran = files.inspect("-o name -f odd.yaml -f whole.json");
         ran.assert(code, &message);
         assert_eq!(ran.err.lines().count(), usize::from(!message.is_empty()), "{ran:#?}");
-        assert_eq!(ran.out, "workflow.argoproj.io/a\n");
+        assert_eq!(ran.out, "workflow.argoproj.io/ml/a\n");
         assert_harmless(&ran.err);
         let alone = files.inspect("-f odd.yaml");
         alone.assert(code, &message);
@@ -186,7 +186,7 @@ fn an_entry_that_cannot_be_read_costs_itself_alone() {
     std::os::unix::fs::symlink("nowhere", files.0.path().join("b.json")).unwrap();
     let ran = files.inspect("-o name -f .");
     ran.assert(4, "Warning: cannot read ./b.json (No such file or directory");
-    assert_eq!(ran.out, "workflow.argoproj.io/a\nworkflow.argoproj.io/c\n");
+    assert_eq!(ran.out, "workflow.argoproj.io/ml/a\nworkflow.argoproj.io/ml/c\n");
 }
 
 // Pipes and repetitions.
@@ -295,8 +295,8 @@ fn nesting_beyond_reason_is_told_and_the_rest_is_read() {
         let files = Files::of(name, text).with("whole.json", workflow("b").to_string());
         let ran = files.inspect(&format!("-o name -f {name} -f whole.json"));
         ran.assert(4, "Warning: cannot read ");
-        assert!(ran.out.ends_with("workflow.argoproj.io/b\n"), "{ran:#?}");
-        assert!(name != "deep.json" || ran.out.starts_with("workflow.argoproj.io/a\n"), "{ran:#?}");
+        assert!(ran.out.ends_with("workflow.argoproj.io/ml/b\n"), "{ran:#?}");
+        assert!(name != "deep.json" || ran.out.starts_with("workflow.argoproj.io/ml/a\n"), "{ran:#?}");
         assert!(ran.err.len() < 1000, "{ran:#?}");
     }
 }
@@ -332,7 +332,7 @@ fn aliases_that_multiply_are_bounded() {
         ran.assert(4, "Warning: cannot read the rest of the input (bomb.yaml: document 1, line ");
         assert!(ran.err.contains(": nested or repeated beyond reason)"), "{ran:#?}");
         assert_eq!(ran.err.lines().count(), 1, "{ran:#?}");
-        assert_eq!(ran.out, "workflow.argoproj.io/a\n");
+        assert_eq!(ran.out, "workflow.argoproj.io/ml/a\n");
     }
 }
 

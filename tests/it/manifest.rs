@@ -202,7 +202,9 @@ fn a_real_server_takes_it_strictly_on_apiserver() {
     };
     for kind in KINDS {
         for mode in MODES {
-            let text = manifest(&[kind, "--mode", mode, "-n", namespace, "--journal-claim", "journals"]);
+            let line = [kind, "--mode", mode, "-n", namespace];
+            let claim: &[&str] = if mode == "inspect" { &[] } else { &["--journal-claim", "journals"] };
+            let text = manifest(&line.iter().chain(claim).copied().collect::<Vec<_>>());
             let ran = apply(&text).ends_with(0);
             assert!(ran.err.is_empty() && ran.out.contains(&format!("{kind}.")), "{ran:#?}");
             // The pod itself, as a controller would make it of either.
@@ -343,7 +345,8 @@ fn a_pod_that_inspects_shows_young_leaks_of_its_namespaces_on_apiserver_and_fake
         gcs.put(BUCKET, &format!("{name}/out.tgz"), "out");
     }
     let line = ["cronjob", "--mode", "inspect", "--namespaces", "ml,etl"];
-    let text = manifest(&line.iter().chain(&["--", "--check"]).copied().collect::<Vec<_>>());
+    let more = ["--image", IMAGE, "--", "--check"];
+    let text = manifest_of(&["manifest"], &line.iter().chain(&more).copied().collect::<Vec<_>>());
     Ran::with_input(server.kubectl(["apply", "-f", "-"]), text.as_str()).ends_with(0);
     let made = objects(&text);
     assert!(!made.iter().any(|object| object["kind"] == "ConfigMap"), "{text}");

@@ -2,9 +2,14 @@
 
 use crate::support::kube::ApiServer;
 use crate::support::purge::{BUCKET, Folder, deletes, workflow as finished};
-use crate::support::{Ran, plugin};
+use crate::support::stub::{Reply, Stub};
+use crate::support::{Ran, plugin, workflow as plain};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/cluster");
 
@@ -164,4 +169,40 @@ fn what_is_listed_by_name_is_read_and_planned_by_name_on_apiserver() {
     assert!(ran.err.contains("workflow \"ml/nosuch\" not found"), "{ran:#?}");
     let ran = run("inspect", &["-n", "ml,etl", "a"]).ends_with(2);
     assert!(ran.err.contains("write NAMESPACE/a"), "{ran:#?}");
+}
+
+/// What is new, worse or gone is shown once; an inspection that fails is made again.
+#[test]
+fn a_watch_shows_what_changed_and_goes_on() {
+    let mut covered = plain("first");
+    covered["spec"]["artifactGC"] = json!({ "strategy": "Never" });
+    let pages = [
+        Reply::page(&[plain("first")], ""),
+        Reply::page(&[plain("first"), plain("second")], ""),
+        Reply::status(500, "InternalError", "etcd is gone").header("retry-after", "0"),
+        Reply::page(&[plain("first"), plain("second")], ""),
+        Reply::page(&[covered, plain("second")], ""),
+    ];
+    let stub = Stub::listing(pages);
+    let mut command = stub.command(&stub.config(&json!({})), "-w --interval 1s");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let mut shown = Vec::new();
+    while !shown.iter().any(|line: &String| line.contains("ml ") && line.contains(" gone ")) {
+        shown.push(receiver.recv_timeout(Duration::from_secs(120)).expect("it goes on"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let rows: Vec<String> =
+        shown.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let rows: Vec<&String> =
+        rows.iter().filter(|row| row.contains("first") || row.contains("second")).collect();
+    assert_eq!(rows.len(), 3, "{shown:#?}");
+    assert!(rows[0].starts_with("first 1 uncovered no-strategy"), "{shown:#?}");
+    assert!(rows[1].starts_with("ml second new 1 <none> uncovered (no-strategy)"), "{shown:#?}");
+    assert!(rows[2].starts_with("ml first gone 1 uncovered (no-strategy) <none>"), "{shown:#?}");
+    let ran = stub.inspect("-w -o json").ends_with(2);
+    assert!(ran.err.contains("cannot be used with"), "{ran:#?}");
 }

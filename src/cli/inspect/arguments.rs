@@ -1,6 +1,6 @@
 //! The flags of `inspect`.
 
-use crate::cli::follow_up::FollowUp;
+use crate::cli::follow_up::{FollowUp, quoted};
 use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
 use crate::cli::scope::Where;
@@ -8,6 +8,7 @@ use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cli::storage::{Opened, SecretsFlag, StorageFlags};
 use crate::cli::streams::Streams;
+use crate::cli::values::interval;
 use crate::cli::values::{
     GroupByParser, Verdicts, bytes, dollars, namespaces, not_blank, phase, verdict, verdicts, workflow_name,
 };
@@ -33,6 +34,7 @@ use jiff::Timestamp;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Lists workflows and shows which artifacts lack garbage collection, and why
 ///
@@ -137,6 +139,12 @@ pub(crate) struct Arguments {
     /// Only artifacts with at least so many bytes in storage, such as 1GiB.
     #[arg(long, value_parser = bytes, value_name = "SIZE", requires = "check", help_heading = "Selection")]
     pub min_size: Option<u64>,
+    /// Goes on to inspect, and shows what becomes new, changes or is gone, until it is interrupted.
+    #[arg(short = 'w', long, conflicts_with_all = ["files", "output", "fail_on", "since", "group_by", "inventory"])]
+    pub watch: bool,
+    /// How long to wait from one inspection to the next.
+    #[arg(long, value_parser = interval, default_value = "1m", value_name = "DURATION", requires = "watch")]
+    pub interval: Duration,
     /// Shows the labels of workflows as the last column of tables.
     #[arg(long)]
     pub show_labels: bool,
@@ -277,10 +285,11 @@ impl Arguments {
             Verdicts::All => None,
         });
         let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
-        let of_cluster = self.from.files.is_empty();
-        let (argo, storage) = (of_cluster.then_some(&self.argo), self.check.then_some(&self.storage));
+        let argo = self.from.files.is_empty().then_some(&self.argo);
+        let storage = self.storage.same().iter().map(|flag| format!(" {}", quoted(flag))).collect();
         Ok(View {
-            same: FollowUp::of(&self.kube, argo, storage)?.flags(),
+            same: FollowUp::of(&self.kube, argo, None)?.flags(),
+            same_storage: storage,
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
             reasons: self.reasons.reason.clone(),
@@ -292,7 +301,7 @@ impl Arguments {
             sort_by: self.sort_by,
             group_by: self.group_by.clone(),
             checked: self.check,
-            compares: self.since.is_some(),
+            compares: self.since.is_some() || self.watch,
             prices: Prices::new(self.price),
             color: match self.color {
                 Color::Always => true,

@@ -9,21 +9,53 @@ use crate::cluster::accounts::Accounts;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
+use crate::output::writer::FormatWriter;
 use crate::progress::Doing;
 use crate::scan::assess::{Assessor, live};
 use crate::scan::assess_archive::ArchiveAssessment;
 use crate::scan::begin::{Begun, begin};
 use crate::scan::endangered;
+use argo_gc_core::inspection::Inspection;
+use argo_gc_core::model::context::Controllers;
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::io::Write;
 use std::sync::Arc;
 
+/// An inspection that was made and written.
+pub(crate) struct Inspected {
+    pub inspection: Inspection,
+    controllers: Controllers,
+    /// Where its workflows are, in words.
+    place: String,
+    code: u8,
+}
+
+impl Inspected {
+    /// Says on standard error what could not be read.
+    pub fn report(&self, streams: &mut Streams) {
+        tell_controllers(&self.controllers, streams);
+        report(streams, &self.inspection, &self.place);
+    }
+}
+
 pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+    let since = arguments.since(streams)?;
+    let inspected = inspect(arguments, arguments.format().writer(since), streams, now).await?;
+    inspected.report(streams);
+    Ok(inspected.code)
+}
+
+/// Inspects once, and writes it in a format.
+pub(crate) async fn inspect(
+    arguments: &Arguments,
+    format: Box<dyn FormatWriter>,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<Inspected, Error> {
     let looks = arguments.looks(streams).await?;
     let inventory = looks.as_ref().and_then(|looks| looks.inventory.as_ref());
     let identities = looks.as_ref().and_then(|looks| looks.identities.clone());
-    let since = arguments.since(streams)?;
     let cluster =
         Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?.telling(&streams.progress);
     identities.iter().for_each(|identities| identities.connect(&cluster));
@@ -58,12 +90,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         accounts: Some(Accounts::new(&cluster)),
         keeps_workflows: false,
     });
-    let mut run = Run::new(
-        &mut *streams.out as &mut dyn Write,
-        view,
-        arguments.format().writer(since),
-        &arguments.fail_on,
-    );
+    let mut run = Run::new(&mut *streams.out as &mut dyn Write, view, format, &arguments.fail_on);
     run.looking = looks.as_ref().map(|_| progress.begin(Doing::Looking, None));
     run.held = inventory.map(|_| Vec::new());
     run.inspection.gaps = gaps;
@@ -88,13 +115,12 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
         cluster.ensure_namespace(namespace).await?;
     }
     let (inspection, code) = run.finish()?;
-    tell_controllers(&assessor.context.controllers, streams);
+    let controllers = assessor.context.controllers.clone();
     let place = match request.namespace {
         Some(name) => format!("{name} namespace"),
         None => "the cluster".to_owned(),
     };
-    report(streams, &inspection, &place);
-    Ok(code)
+    Ok(Inspected { inspection, controllers, place, code })
 }
 
 fn origin(arguments: &Arguments, cluster: &Cluster, namespace: Option<String>) -> Scope {

@@ -1,6 +1,7 @@
 //! Shows a plan, checks its limits, asks, and carries it out.
 
-use crate::cli::purge::arguments::{Arguments, MAX_OBJECTS};
+use crate::cli::purge::arguments::Arguments;
+use crate::cli::purge::left::{Left, resume_command};
 use crate::cli::streams::Streams;
 use crate::cluster::client::Cluster;
 use crate::disk_queue::DiskQueue;
@@ -15,7 +16,7 @@ use crate::progress::Doing;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
-use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
+use crate::purge::outcome::WorkflowTally;
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
@@ -34,12 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const MANY_OBJECTS: u64 = 1_000;
 
 const MANY_BYTES: u64 = 100 << 30;
-
-/// How many objects that are still there are named.
-const TOLD: u64 = 20;
-
-/// How many objects are named that an interrupted run did not reach.
-const EXAMPLES: usize = 3;
 
 /// The cluster and the storage that a plan is carried out on.
 pub(crate) struct Target<'a> {
@@ -288,7 +283,7 @@ pub(crate) async fn carry_out(
     };
     let as_document = arguments.output.is_document();
     let mut items = DiskQueue::default();
-    let (mut told, mut not_reached, mut examples) = (0_u64, 0_u64, Vec::new());
+    let mut left = Left::default();
     let err = &mut streams.err;
     let mut each = |workflow: &WorkflowTally| {
         if let Some(warning) = target.guard.and_then(warn_of_unwatched) {
@@ -298,16 +293,7 @@ pub(crate) async fn carry_out(
             let name = format!("{}/{}", workflow.plan.namespace, workflow.plan.name);
             let _ = writeln!(err, "{}", escape(&format!("Note: {name}: {note}")));
         }
-        let (unreached, settled): (Vec<&Settled>, Vec<&Settled>) =
-            workflow.objects.iter().partition(|settled| settled.fate == ObjectOutcome::NotReached);
-        not_reached += unreached.len() as u64;
-        examples.extend(unreached.into_iter().filter_map(show::leftover).take(EXAMPLES - examples.len()));
-        for line in settled.into_iter().filter_map(show::leftover) {
-            told += 1;
-            if told <= TOLD {
-                let _ = writeln!(err, "Warning: {line}");
-            }
-        }
+        left.take(workflow, &mut **err);
         if as_document { items.push(&show::result_item(workflow)) } else { Ok(()) }
     };
     let outcome = executor.run(&plan, &mut each).await;
@@ -318,22 +304,17 @@ pub(crate) async fn carry_out(
         true => journal.sync()?,
         false => journal.end()?,
     }
-    if told > TOLD {
-        streams.say(format!("Warning: and {} more", told - TOLD));
-    }
     let path = journal.path().display().to_string();
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
-    tell_left_undone(&tally, streams);
+    left.tell(&tally, streams);
     if tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo) {
         let undo = arguments.follow_up()?.command(["undo", &journal.path().display().to_string()]);
         streams.say(format!("To bring it back, while the bucket keeps it: {undo}"));
     }
     let code = match stop.is_asked() {
         true => {
-            let after = plural(tally.reached, "object");
-            streams.say(format!("Interrupted after {after}; {} not reached:", are(not_reached)));
-            examples.iter().for_each(|line| streams.say(format!("  {line}")));
+            left.tell_interrupted(&tally, streams);
             streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
@@ -341,51 +322,4 @@ pub(crate) async fn carry_out(
         false => exit::PARTIAL,
     };
     Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
-}
-
-/// `1 object was`, `2 objects were`.
-fn are(objects: u64) -> String {
-    format!("{} {}", plural(objects, "object"), if objects == 1 { "was" } else { "were" })
-}
-
-/// Says what could not be done about workflows whose objects are gone.
-fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
-    if tally.stranded > 0 {
-        let they = if tally.stranded == 1 { "it" } else { "them" };
-        streams.say(format!(
-            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
-             finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
-             wait for.",
-            plural(tally.stranded, "workflow")
-        ));
-    }
-    if tally.unreleased > 0 {
-        let (finalizers, is) = match tally.unreleased {
-            1 => ("1 finalizer".to_owned(), "was to be released is"),
-            many => (format!("{many} finalizers"), "were to be released are"),
-        };
-        streams.say(format!("Warning: {finalizers} that {is} still there."));
-    }
-    if tally.unproved > 0 {
-        streams.say(format!(
-            "Note: finalizers wait for {} without any object; if they are gone for good, --accept-absent releases them.",
-            plural(tally.unproved, "artifact")
-        ));
-    }
-}
-
-/// The command that goes on with the run under the same terms.
-fn resume_command(arguments: &Arguments, journal: &Journal) -> Result<String, Error> {
-    let mut words = vec!["purge".to_owned(), "--resume".to_owned(), journal.path().display().to_string()];
-    if arguments.max_objects != MAX_OBJECTS {
-        words.push(format!("--max-objects={}", arguments.max_objects));
-    }
-    words.extend(arguments.max_bytes.map(|max| format!("--max-bytes={max}")));
-    let terms = [
-        (arguments.no_record, "--no-record"),
-        (arguments.accept_absent, "--accept-absent"),
-        (arguments.secrets.use_workflow_secrets, "--use-workflow-secrets"),
-    ];
-    words.extend(terms.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()));
-    Ok(arguments.follow_up()?.command(words.iter().map(String::as_str)))
 }
