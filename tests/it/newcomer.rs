@@ -159,7 +159,9 @@ impl Shell {
         let lines =
             text.lines().map(|line| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default());
         // What a progress bar leaves until it is wiped out.
-        let lines = lines.filter(|line| !line.starts_with(['█', '░'])).map(|line| format!("{line}\n"));
+        let lines = lines.map(|line| line.trim_start_matches("\u{1b}[2K"));
+        let lines = lines.filter(|line| !line.starts_with("[█") && !line.starts_with("[░"));
+        let lines = lines.map(|line| format!("{line}\n"));
         Ran { code, out: lines.collect(), err: String::new() }
     }
 
