@@ -9,9 +9,9 @@ use std::fmt::Write;
 pub fn page() -> String {
     let mut text = String::from(
         "# Reasons\n\n\
-         Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of these codes; \
-         hazards and suspicions stand beside a verdict as notes. A code is never reused for another meaning. This \
-         page is generated from the catalogue that `kubectl argo-gc explain CODE` prints.\n\n\
+         Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of \
+         these codes; hazards and suspicions are notes beside a verdict. A code is never reused for another \
+         meaning. This page is generated from the catalogue that `kubectl argo-gc explain CODE` prints.\n\n\
          ## The chain\n\nArgo deletes an artifact only if all of this holds, in order:\n\n",
     );
     for (at, link) in Link::CHAIN.iter().enumerate() {

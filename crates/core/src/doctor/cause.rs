@@ -63,7 +63,7 @@ causes! {
         "The pod waits without limit, and so does the controller.",
     PodOutOfMemory "pod-out-of-memory" "The GC pod ran out of memory"
         "It has 64Mi, whatever the number of artifacts.",
-    PodHung "pod-hung" "The GC pod has been at work for too long"
+    PodHung "pod-hung" "The GC pod has been running for too long"
         "The controller waits for its end without limit, and starts no other.",
     Sidecar "sidecar" "A sidecar keeps the finished GC pod running"
         "The controller waits for the pod to end, which it does only when all its containers have.",
