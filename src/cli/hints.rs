@@ -42,7 +42,7 @@ fn words(hint: &Hint) -> &str {
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
         Hint::OtherCluster => "choose it with --context",
         Hint::UndoWithoutCluster => {
-            "--no-record brings the objects back without the cluster; they stay recorded as deleted"
+            "--no-record restores the objects without the cluster; they remain recorded as deleted"
         }
         Hint::MoreObjects => "select less, or allow more with --max-objects",
         Hint::NewPlan => "make a new one with --plan-out",

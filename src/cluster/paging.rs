@@ -97,7 +97,7 @@ impl Course {
         let mut hasher = DefaultHasher::new();
         next.hash(&mut hasher);
         if !self.followed.insert(hasher.finish()) {
-            return Err(Error::new("the server's list goes round: it refers to a page that it sent before"));
+            return Err(Error::new("the server's list repeats: it refers to a page that it sent before"));
         }
         if self.empty > MAX_EMPTY {
             return Err(Error::new(format!(

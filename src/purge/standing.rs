@@ -143,7 +143,7 @@ impl Standing {
         self.pins.pinned_templates.extend(pins.pinned_templates.iter().cloned());
         self.references.add(gathering);
         if self.references.len() > MAX_USES {
-            self.block("more than can be kept in mind");
+            self.block("more than can be remembered");
         }
     }
 

@@ -141,7 +141,7 @@ fn warn_of_unwatched(guard: &Guard) -> Option<String> {
     let first = unwatched.first()?;
     let kinds: Vec<&str> = unwatched.iter().map(|kind| kind.resource).collect();
     Some(format!(
-        "Warning: cannot watch {} ({}); read again every 15 seconds at least instead, while deletes go on",
+        "Warning: cannot watch {} ({}); a list is read again at least every 15 seconds instead, while deletes run",
         kinds.join(", "),
         first.why
     ))
@@ -353,9 +353,9 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     if tally.stranded > 0 {
         let they = if tally.stranded == 1 { "it" } else { "them" };
         streams.say(format!(
-            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
-             finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
-             wait for.",
+            "Note: {} can't record that artifacts are gone, and Argo's own collection may fail on what it no \
+             longer finds. To get rid of {they}: `argo delete --force NAME`, which removes the finalizer \
+             that the deletion would wait for.",
             plural(tally.stranded, "workflow")
         ));
     }

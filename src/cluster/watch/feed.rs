@@ -265,7 +265,7 @@ impl Feed {
                 }
                 Ok(None) => return End::Ended,
                 Ok(Some(Err(_))) => return End::Broken("the connection broke".to_owned()),
-                Err(_) => return End::Broken("nothing comes any more".to_owned()),
+                Err(_) => return End::Broken("no more data arrives".to_owned()),
             };
             let Ok(data) = frame.into_data() else { continue };
             bytes.extend_from_slice(&data);

@@ -106,9 +106,9 @@ impl ArtifactReport {
         let engine = self.location.as_ref().map(|location| location.engine);
         if let Some(note) = self.notes.iter_mut().find(|note| note.reason == Reason::AzurePrefix) {
             note.detail = match beside {
-                0 => "nothing beside it begins with its name now".to_owned(),
-                1 => format!("{first} would go with it"),
-                _ => format!("{beside} objects beside it would go with it, {first} for one"),
+                0 => "no other object begins with its name now".to_owned(),
+                1 => format!("{first} would be deleted with it"),
+                _ => format!("{beside} other objects would be deleted with it, such as {first}"),
             };
         }
         let present = stored.objects > 0;
@@ -270,11 +270,11 @@ mod tests {
     #[test]
     fn what_argos_driver_would_delete_with_a_directory_of_azure_is_named() {
         for (beside, want) in [
-            (vec![], "nothing beside it begins with its name now"),
-            (vec![object("a/bc", 1)], "a/bc would go with it"),
+            (vec![], "no other object begins with its name now"),
+            (vec![object("a/bc", 1)], "a/bc would be deleted with it"),
             (
                 vec![object("a/b.x", 1), object("a/bc", 1)],
-                "2 objects beside it would go with it, a/b.x for one",
+                "2 other objects would be deleted with it, such as a/b.x",
             ),
         ] {
             let mut artifact = artifact(Verdict::Covered);

@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
         if !self.tries_again() {
             return judgement;
         }
-        let told = format!("{}, which records no attempt that fails, and repeats it", self.version_text());
+        let told = format!("{}, which does not record a failed attempt, and repeats it", self.version_text());
         let judgement = judgement.because("controller version", told);
         match self.task_of(record).filter(|_| self.is_live() && self.pod_of(record).is_none()) {
             Some(task) => {

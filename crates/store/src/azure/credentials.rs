@@ -102,7 +102,7 @@ impl AzureChain {
                 Some(other) => return Err(foreign(&other)),
                 None => {
                     return Err(StoreError::Credentials(format!(
-                        "whose key or signature is at hand is not said, so {bucket} is not shown it; \
+                        "it is unknown whose the key or signature at hand is, so it is not sent to {bucket}; \
                          AZURE_STORAGE_ACCOUNT_NAME names the account"
                     )));
                 }

@@ -30,7 +30,7 @@ pub(crate) async fn read_manifest(source: &Source) -> Result<Manifest, Inventory
     if has_checksum {
         let told = source.checksum().await?;
         if told != hexadecimal(Md5::new_with_prefix(&text)) {
-            return Err(unusable("its manifest does not have the checksum that is beside it".to_owned()));
+            return Err(unusable("its manifest does not have the checksum in the file beside it".to_owned()));
         }
     }
     check_files(&manifest.files).map_err(unusable)?;
