@@ -338,8 +338,7 @@ impl Error {
         let why = why.to_string();
         match why.contains(NO_CERTIFICATES) {
             true => Self::new("this machine has no CA certificates, so no server could be trusted")
-                .hint("install them (usually the package ca-certificates), or name a PEM file of them in \
-                       SSL_CERT_FILE"),
+                .hint("install them (mostly the package ca-certificates), or name a PEM file of them in SSL_CERT_FILE"),
             false => Self::new(why),
         }
     }

@@ -131,7 +131,10 @@ pub fn bucket(facts: &BucketFacts) -> String {
     let name = escape(&bucket.to_string()).into_owned();
     let mut text = match (unread, soft_delete_seconds, versioning) {
         (Some(why), ..) => {
-            format!("{name}: its settings can't be read ({}), so deletes can perhaps not be undone", escape(why))
+            format!(
+                "{name}: its settings can't be read ({}), so deletes can perhaps not be undone",
+                escape(why)
+            )
         }
         (None, 0, false) => {
             format!("{name}: no soft delete and no versioning, so what is deleted can't be brought back")

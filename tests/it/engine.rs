@@ -285,10 +285,7 @@ fn a_flag_of_another_engine_is_refused_before_anything_is_read() {
     for (flags, says) in [
         (&["--image", "i:1"][..], "--image requires --engine argo"),
         (&["--shards", "3"], "--shards requires --engine argo"),
-        (
-            &["--plan-location", "gs://b/k", "--engine", "gcs-batch"],
-            "--plan-location requires --engine argo",
-        ),
+        (&["--plan-location", "gs://b/k", "--engine", "gcs-batch"], "--plan-location requires --engine argo"),
         (&["--engine-out", "d", "--engine", "argo"], "--engine-out requires --engine gcs-batch"),
         (&["--argo-token-secret", "t"], "--argo-token-secret requires --engine argo"),
     ] {

@@ -112,7 +112,7 @@ causes! {
     OtherFinalizer "other-finalizer" "Another finalizer holds the workflow"
         "Artifact GC is not involved: whoever added the finalizer has to remove it.",
     ParallelismHeld "parallelism-held" "Completed workflows take up parallelism"
-        "A workflow whose finalizer is stuck keeps its slot, and new ones have to wait.",
+        "A workflow with a stuck finalizer keeps its slot, and new ones have to wait.",
 }
 
 impl Cause {

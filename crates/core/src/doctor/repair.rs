@@ -99,9 +99,7 @@ fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
         }
         Cause::UnknownStrategy => "Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.",
         Cause::TaskResults => "Upgrade the controller to v3.5.6 or newer.",
-        Cause::ForcedWithoutPod => {
-            "Leave forceFinalizerRemoval out if a run may end without any artifact."
-        }
+        Cause::ForcedWithoutPod => "Leave forceFinalizerRemoval out if a run may end without any artifact.",
         Cause::NothingToCollect => "Upgrade the controller to v3.5.11, v3.6.0 or newer.",
         Cause::InlineTemplates => "Move the inline templates to named ones.",
         Cause::BatchAbort => "Upgrade the controller to v3.5.12, v3.6.0 or newer.",
@@ -138,7 +136,9 @@ fn switched_off(context: &Context) -> Vec<Repair> {
         })
         .collect();
     let what = match commands.is_empty() {
-        true => "Make sure that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more.",
+        true => {
+            "Make sure that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more."
+        }
         false => "Remove the switch from the controller's environment:",
     };
     vec![Repair::say(what).run(commands)]
@@ -294,8 +294,7 @@ fn ended(members: &GroupMembers) -> Repair {
             format!("kubectl get workflowartifactgctasks.argoproj.io -n {namespace} {pod}-0 -o yaml"),
         ]
     });
-    Repair::say("Read the log of its pod and the status of its task, as long as they exist:")
-        .run(commands)
+    Repair::say("Read the log of its pod and the status of its task, as long as they exist:").run(commands)
 }
 
 fn secret(subject: &str) -> Repair {

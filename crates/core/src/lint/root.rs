@@ -365,8 +365,10 @@ impl<'m> Root<'m> {
         if self.finalizer {
             return None;
         }
-        let detail = format!("{target} is only known at run time, and nothing else makes the controller add \
-                              the finalizer");
+        let detail = format!(
+            "{target} is only known at run time, and nothing else makes the controller add \
+             the finalizer"
+        );
         let asked = self.gc.strategy.asks_for_collection() && !self.called_only;
         let severity = if asked { self.overlooks() } else { Severity::Unknown };
         Some(prediction(severity, Reason::DynamicTemplateref, detail))

@@ -109,9 +109,7 @@ impl Link {
     /// Returns the condition that must hold at the link.
     pub fn holds(self) -> &'static str {
         match self {
-            Self::Strategy => {
-                "the artifact or the Workflow sets a strategy other than `Never` for it"
-            }
+            Self::Strategy => "the artifact or the Workflow sets a strategy other than `Never` for it",
             Self::Finalizer => {
                 "the controller put the finalizer `workflows.argoproj.io/artifact-gc` on the Workflow"
             }
