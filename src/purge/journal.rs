@@ -277,7 +277,7 @@ impl JournalReplay {
                         ObjectOutcome::Deleted | ObjectOutcome::Gone => {
                             gone.insert(hash);
                         }
-                        // A missing right may be given, and what failed may go well: both are tried again.
+                        // A missing permission may be granted, and what failed may go well: both are tried again.
                         ObjectOutcome::Kept(Protection::Denied, _) => {}
                         fate @ ObjectOutcome::Kept(..) => {
                             kept.insert(hash, fate);

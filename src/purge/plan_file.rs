@@ -26,7 +26,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
-/// What stands between the tail and the hash.
+/// What is between the tail and the hash.
 const HASH: &str = ",\"hash\":\"";
 
 /// What is known before the first workflow.
@@ -278,7 +278,7 @@ impl Plan {
         }
     }
 
-    /// Opens the plan at the beginning of a file; a journal goes on after it.
+    /// Opens the plan at the beginning of a file; a journal continues after it.
     ///
     /// # Errors
     /// It is no plan, or was edited.
@@ -348,7 +348,7 @@ impl Plan {
         })))
     }
 
-    /// Bytes of the document; a journal goes on after them.
+    /// Bytes of the document; a journal continues after them.
     pub fn length(&self) -> u64 {
         self.length
     }

@@ -369,7 +369,7 @@ impl Api for Azure {
         self.undelete(connection, key, pin).boxed()
     }
 
-    /// Azure heeds them; an emulator or a relative at another host may not.
+    /// Azure checks them; an emulator or a compatible server at another host may not.
     fn may_ignore_pins(&self) -> bool {
         !self.is_azure
     }

@@ -219,7 +219,7 @@ mod tests {
     const MANIFEST: [&str; 6] =
         ["engine", "engine_out", "plan_location", "shards", "image", "argo_token_secret"];
 
-    /// No pod can heed these, so they are refused; and an age of a file that isn't there says nothing.
+    /// No pod can apply these, so they are refused; and an age of a file that isn't there says nothing.
     const REFUSED: [&str; 5] = ["also", "also_max_age", "store_root", "identity", "use_workflow_secrets"];
 
     /// These a pod needs as well; with what is typed here, and what the pod gets.

@@ -91,7 +91,7 @@ impl ArgoAddress {
     }
 }
 
-/// Whether the environment has a token for the Argo server besides the user's own.
+/// Whether the environment has a token for the Argo server other than the user's own.
 pub fn has_own_token() -> bool {
     std::env::var_os(TOKEN).is_some_and(|token| !token.is_empty())
 }

@@ -100,7 +100,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Returns the time since which the run is over: its end, or that of its last node if it has none or one that lies
+    /// Returns the time since which the run is over: its end, or that of its last node if it has none or one that is
     /// ahead, else the creation.
     pub(crate) fn over_since(&self) -> Option<Timestamp> {
         let has_passed = |time: &Timestamp| time.duration_since(self.context.now) < CLOCKS;

@@ -200,7 +200,7 @@ fn role(Account { namespace, name }: &Account) -> Option<String> {
     })
 }
 
-/// The rights of a controller's account, in all namespaces or in the one that it manages.
+/// The permissions of a controller's account, in all namespaces or in the one that it manages.
 fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
     let mut seen = context.controllers.seen.iter();
     let controller = seen.find(|controller| controller.account().to_string() == subject)?;
@@ -226,7 +226,7 @@ fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
     )
 }
 
-/// Steps for a task without its pod: what refused the pod, and the right that owner checks ask for.
+/// Steps for a task without its pod: what refused the pod, and the permission that owner checks need.
 fn refused(members: &GroupMembers, context: &Context) -> Vec<Repair> {
     let mut repairs = vec![controller_log(context)];
     let namespace = members.workflows.keys().next().map_or("", |name| name.namespace.as_str());

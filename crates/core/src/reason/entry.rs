@@ -25,9 +25,9 @@ pub struct Entry {
     pub evidence: &'static [&'static str],
     /// The remedy for future runs and for the objects left behind.
     pub remedy: &'static str,
-    /// YAML that goes with the remedy.
+    /// YAML for the remedy.
     pub remedy_yaml: Option<&'static str>,
-    /// True if the finalizer stays on the workflow, and the remedy ends with its release.
+    /// True if the finalizer remains on the workflow, and the remedy ends with its release.
     pub release: bool,
     /// Issues, pull requests (`argo-workflows#14922 (open)`) and files at a tag (`path@v4.1.2`).
     pub upstream: &'static [&'static str],

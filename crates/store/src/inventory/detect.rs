@@ -37,7 +37,7 @@ pub(crate) async fn read_manifest(source: &Source) -> Result<Manifest, Inventory
     Ok(manifest)
 }
 
-/// A name may lead nowhere else, and no file may count twice, whether it lies in its folder or beside the manifest.
+/// A name may lead nowhere else, and no file may count twice, whether it is in its folder or beside the manifest.
 fn check_files(files: &[DataFile]) -> Result<(), String> {
     let mut met = HashSet::new();
     for DataFile { name, .. } in files {
