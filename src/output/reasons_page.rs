@@ -55,7 +55,7 @@ fn section(text: &mut String, entry: &Entry) {
     if entry.link != Link::None {
         let _ = writeln!(text, "- The chain breaks at: {}", entry.link.as_str());
     }
-    let _ = writeln!(text, "- Told from: {}", told_from(entry.told_from));
+    let _ = writeln!(text, "- Detected from: {}", told_from(entry.told_from));
     let _ = writeln!(text, "- Evidence: {}", entry.evidence.join("; "));
     let _ = writeln!(text, "- Remedy: {}", entry.remedy);
     let _ = writeln!(text, "- Upstream: {}", entry.upstream.join(", "));
