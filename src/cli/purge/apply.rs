@@ -250,7 +250,8 @@ pub(crate) async fn resume(
     let settled = planned - plan.tail.totals.objects;
     streams.say(format!("{settled} of {planned} objects are settled already."));
     if left > 0 {
-        streams.say(format!("Warning: {left} of them were left alone, and are still there."));
+        let were = if left == 1 { "was left alone, and is" } else { "were left alone, and are" };
+        streams.say(format!("Warning: {left} of them {were} still there."));
     }
     // What is settled already is of the plan, too.
     let ended = |rest: Ended| {

@@ -73,8 +73,9 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
     let totals = &plan.tail.totals;
     if totals.objects > arguments.max_objects {
         return Err(Error::refused(format!(
-            "the plan has {} objects, more than --max-objects {}",
-            totals.objects, arguments.max_objects
+            "the plan has {}, more than --max-objects {}",
+            plural(totals.objects, "object"),
+            arguments.max_objects
         ))
         .hint("select less, or allow more"));
     }
