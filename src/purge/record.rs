@@ -157,7 +157,10 @@ impl Absences {
             let first = artifacts.first()?;
             Some(format!("{} of its artifacts {why}, such as {first}", artifacts.len()))
         };
-        let unproved = "are not in storage, and nothing records that they were deleted";
+        let unproved = match self.unproved.len() {
+            1 => "is not in storage, and nothing records that it was deleted",
+            _ => "are not in storage, and nothing records that they were deleted",
+        };
         count(&self.present, "could not be verified as gone").or_else(|| count(&self.unproved, unproved))
     }
 }
