@@ -25,7 +25,7 @@ fn words(hint: &Hint) -> &str {
         Hint::LargerPages => {
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests"
         }
-        Hint::LongerTimeout => "give it more with --request-timeout",
+        Hint::LongerTimeout => "allow more time with --request-timeout",
         Hint::SmallerPages => "ask for fewer objects at a time with --chunk-size",
         Hint::ArgoServerAddress => {
             "is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this"
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn hints_come_in_their_order() {
         let error = Error::new("x").hint(Hint::LongerTimeout).hint("a text");
-        assert_eq!(shown(&error), "error: x\nhint: give it more with --request-timeout\nhint: a text");
+        assert_eq!(shown(&error), "error: x\nhint: allow more time with --request-timeout\nhint: a text");
         assert_eq!(error.to_string(), "error: x\nhint: a text");
     }
 }

@@ -73,7 +73,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
         .map(|(why, count)| match why {
             Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
             Unwanted::Doubtful => {
-                format!("{count} recorded as deleted, in doubt (--reason deleted-but-present looks)")
+                format!("{count} recorded as deleted, in doubt (--reason deleted-but-present checks)")
             }
             Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
             Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),

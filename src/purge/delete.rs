@@ -123,7 +123,7 @@ impl Deleter<'_> {
             if guard.is_lost() || began.elapsed() > PATIENCE {
                 guard.lose();
                 let why = guard.trouble();
-                return Err(ObjectOutcome::Failed(format!("what needs it by now is unknown: {why}")));
+                return Err(ObjectOutcome::Failed(format!("what needs it now is unknown: {why}")));
             }
             sleep(Duration::from_millis(20)).await;
         }

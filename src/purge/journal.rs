@@ -296,7 +296,7 @@ impl JournalReplay {
         }
         if !begun {
             return Err(Error::refused(format!(
-                "{} is a saved plan, and no journal of a run",
+                "{} is a saved plan, not a journal of a run",
                 path.display()
             ))
             .hint(Hint::IsPlan));

@@ -246,7 +246,7 @@ impl Plan {
         let made = self.head.created_at;
         let age = now.duration_since(made);
         if age < -CLOCKS {
-            return Err(Error::refused(format!("the plan is dated {made}, which is yet to come")));
+            return Err(Error::refused(format!("the plan is dated {made}, which is in the future")));
         }
         if age > max_age {
             return Err(Error::refused(format!("the plan was made at {made}, which is too long ago"))
@@ -322,7 +322,7 @@ impl Plan {
             let hash = hash.trim_end_matches("\"}").to_owned();
             if hexadecimal(hasher) != hash {
                 return Err(Error::refused(
-                    "the plan is not as it was made: its checksum shows that it was edited or damaged",
+                    "the plan was changed since it was made: its checksum shows that it was edited or damaged",
                 )
                 .hint(Hint::NewPlan));
             }

@@ -263,6 +263,6 @@ pub async fn announce(
         ..argo_gc_core::argo::meta::Meta::default()
     };
     if let Err(error) = cluster.event(&meta, &message, now).await {
-        tracing::debug!(%error, "no event was left");
+        tracing::debug!(%error, "no Event was recorded");
     }
 }

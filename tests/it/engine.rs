@@ -226,7 +226,7 @@ fn a_summary_tells_what_is_left_of_the_plan_on_apiserver_and_fake_gcs() {
     // Nothing is begun whose end can't be told.
     let nowhere = live.file("nowhere/summary");
     let saved = std::fs::read_to_string(&plan).unwrap();
-    for (wrong, why) in [(&nowhere, "No such file"), (&plan, "the file holds something else")] {
+    for (wrong, why) in [(&nowhere, "No such file"), (&plan, "the file contains something else")] {
         let ran = live.purge(&["--plan", &plan, "--summary", wrong, "--yes"]).ends_with(1);
         assert!(ran.err.contains("error: --summary ") && ran.err.contains(why), "{}", ran.err);
     }

@@ -122,7 +122,7 @@ fn danger_40_a_plan_is_no_journal_and_a_journal_is_no_plan() {
         Ran::of(command)
     };
     let ran = run(&["purge", "--resume", &plan, "--yes"]).ends_with(5);
-    assert!(ran.err.contains("is a saved plan, and no journal of a run"), "{}", ran.err);
+    assert!(ran.err.contains("is a saved plan, not a journal of a run"), "{}", ran.err);
     assert!(ran.err.contains("hint: a saved plan is carried out with"), "{}", ran.err);
     run(&["undo", &plan]).ends_with(5);
     assert!(folder.has("train/a.tgz"));

@@ -231,7 +231,7 @@ impl Azure {
             Ok(Some(kept)) if kept.generation == pin => kept,
             Ok(Some(_)) => {
                 return Restored::Failed(
-                    "a newer blob of this name was deleted since, and only that would come back".to_owned(),
+                    "a newer blob of this name was deleted since, and only that would be restored".to_owned(),
                 );
             }
             Ok(None) => {

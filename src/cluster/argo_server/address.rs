@@ -76,7 +76,7 @@ impl ArgoAddress {
             None => (rest, base_href),
         };
         if authority.contains('@') {
-            return Err(wrong("a user or password does not belong there; the token goes into ARGO_TOKEN"));
+            return Err(wrong("a user or password does not belong there; set the token in ARGO_TOKEN"));
         }
         if path.contains(['?', '#']) {
             return Err(wrong("it may have a path, but no query"));

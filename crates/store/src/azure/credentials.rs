@@ -80,7 +80,7 @@ impl AzureChain {
         // A key or signature belongs to one account and must not be sent to another.
         let foreign = |other: &str| {
             StoreError::Credentials(format!(
-                "those at hand are for the account {other}, and {bucket} is not its"
+                "those at hand are for the account {other}, and {bucket} belongs to another account"
             ))
         };
         if let Some(AccountKey { account: owner, provider, name }) = &self.key {
