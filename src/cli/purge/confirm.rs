@@ -354,9 +354,9 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     if tally.stranded > 0 {
         let they = if tally.stranded == 1 { "it" } else { "them" };
         streams.say(format!(
-            "Note: {} can't record that artifacts are gone, and Argo's own collection may fail on what it no \
-             longer finds. To get rid of {they}: `argo delete --force NAME`, which removes the finalizer \
-             that the deletion would wait for.",
+            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
+             finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
+             wait for.",
             plural(tally.stranded, "workflow")
         ));
     }
