@@ -375,7 +375,7 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     }
 }
 
-/// The command that continues the run under the same terms.
+/// The command that goes on with the run under the same terms.
 fn resume_command(arguments: &Arguments, journal: &Journal) -> Result<String, Error> {
     let mut words = vec!["purge".to_owned(), "--resume".to_owned(), journal.path().display().to_string()];
     if arguments.max_objects != MAX_OBJECTS {
