@@ -207,7 +207,7 @@ impl Arguments {
         let why = match (context.related.roles.are_none(), unknown) {
             (true, _) => Some("files hold none".to_owned()),
             (false, Some(account)) => {
-                Some(format!("the roles among the files don't settle those of {account}"))
+                Some(format!("the roles among the files don't determine those of {account}"))
             }
             (false, None) => None,
         };

@@ -55,7 +55,7 @@ impl Arguments {
         }
         if let Some(place) = self.words.iter().find(|word| word.contains("://")) {
             if self.words.len() > 1 {
-                return Err(Error::usage("one location at a time is explained, and no words beside it"));
+                return Err(Error::usage("explain takes one location at a time, without other words"));
             }
             return self.location.run(place, streams, now).await;
         }

@@ -25,7 +25,7 @@ fn words(hint: &Hint) -> &str {
         Hint::LargerPages => {
             "the list expired twice while it was read; a larger --chunk-size reads it in fewer requests"
         }
-        Hint::LongerTimeout => "give it more with --request-timeout",
+        Hint::LongerTimeout => "allow more time with --request-timeout",
         Hint::SmallerPages => "ask for fewer objects at a time with --chunk-size",
         Hint::ArgoServerAddress => {
             "is --argo-server (ARGO_SERVER) right? log-in pages and other sites answer like this"
@@ -42,7 +42,7 @@ fn words(hint: &Hint) -> &str {
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
         Hint::OtherCluster => "choose it with --context",
         Hint::UndoWithoutCluster => {
-            "--no-record brings the objects back without the cluster; they stay recorded as deleted"
+            "--no-record restores the objects without the cluster; they remain recorded as deleted"
         }
         Hint::MoreObjects => "select less, or allow more with --max-objects",
         Hint::NewPlan => "make a new one with --plan-out",
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn hints_come_in_their_order() {
         let error = Error::new("x").hint(Hint::LongerTimeout).hint("a text");
-        assert_eq!(shown(&error), "error: x\nhint: give it more with --request-timeout\nhint: a text");
+        assert_eq!(shown(&error), "error: x\nhint: allow more time with --request-timeout\nhint: a text");
         assert_eq!(error.to_string(), "error: x\nhint: a text");
     }
 }

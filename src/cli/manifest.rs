@@ -177,9 +177,7 @@ impl Arguments {
         }
         let names_server = |word: &String| word == "--argo-server" || word.starts_with("--argo-server=");
         if self.argo_token_secret.is_some() && !self.more.iter().any(names_server) {
-            return Err(Error::usage(
-                "--argo-token-secret goes with --argo-server only, which comes after --",
-            ));
+            return Err(Error::usage("--argo-token-secret requires --argo-server, after --"));
         }
         let text = self.manifest(&policy);
         streams.out.write_all(text.as_bytes())?;

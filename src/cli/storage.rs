@@ -67,7 +67,7 @@ impl StorageFlags {
         }
         if self.store_root.is_some() {
             return Err(Error::usage(
-                "--use-workflow-secrets can't be used with --store-root: a directory asks for no account",
+                "--use-workflow-secrets can't be used with --store-root: a directory needs no account",
             ));
         }
         let mut identities = None;
@@ -109,7 +109,7 @@ impl StorageFlags {
     fn check_identities(&self) -> Result<(), Error> {
         if self.has_identities() && self.store_root.is_some() {
             return Err(Error::usage(
-                "--identity can't be used with --store-root: a directory asks for no account",
+                "--identity can't be used with --store-root: a directory needs no account",
             ));
         }
         let is_google = |named: &&NamedIdentity| named.bucket.engine() == StorageEngine::Gcs;
@@ -243,7 +243,7 @@ impl Opened {
             }
             (None, Some(BucketLogin { bucket, login })) => {
                 return Err(Error::refused(format!("the plan was made with {login} for {bucket}")).hint(
-                    "--use-workflow-secrets reads it anew, --identity BUCKET=FILE names an account by hand",
+                    "--use-workflow-secrets reads it again, --identity BUCKET=FILE names an account by hand",
                 ));
             }
             (None, None) => {}

@@ -89,12 +89,14 @@ impl Arguments {
         journal.sync()?;
         let Undone { objects, restored, taken, lost, failed, back } = undone;
         let out = &mut streams.out;
-        writeln!(out, "Brought back {restored} of {objects} objects")?;
+        writeln!(out, "Brought back {restored} of {}", plural(objects, "object"))?;
         if taken > 0 {
-            writeln!(out, "{taken} were left alone: a newer object has their name")?;
+            let (were, their) = if taken == 1 { ("was", "its") } else { ("were", "their") };
+            writeln!(out, "{taken} {were} left alone: a newer object has {their} name")?;
         }
         if lost > 0 {
-            writeln!(out, "{lost} did not come back: the bucket shows no copy of them")?;
+            let them = if lost == 1 { "it" } else { "them" };
+            writeln!(out, "{lost} did not come back: the bucket shows no copy of {them}")?;
         }
         if failed > 0 {
             writeln!(out, "{failed} could not be brought back")?;

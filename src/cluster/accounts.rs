@@ -26,7 +26,7 @@ const POD_EVENTS: Listing = Listing {
     group: "/api/v1",
     namespaced: true,
     query: &[("fieldSelector", "type=Warning")],
-    effect: "that a GC pod was refused, not scheduled or lacked a secret may not be told",
+    effect: "it may be unknown that a GC pod was refused, not scheduled or lacked a secret",
 };
 
 pub(crate) const REPOSITORIES: Listing = Listing {
@@ -35,7 +35,7 @@ pub(crate) const REPOSITORIES: Listing = Listing {
     group: "/api/v1",
     namespaced: true,
     query: &[("fieldSelector", "metadata.name=artifact-repositories")],
-    effect: "repositories of namespaces of their own are not known",
+    effect: "repositories that namespaces configure themselves are not known",
 };
 
 /// The service accounts that were examined, each once.
@@ -97,7 +97,7 @@ impl Cluster {
             .map(|account| async move { (account.clone(), self.standing(account).await) })
             .buffer_unordered(AT_A_TIME);
         standings.extend(found.collect::<Vec<_>>().await);
-        let why = format!("only the first {MAX_ACCOUNTS} service accounts are looked at");
+        let why = format!("only the first {MAX_ACCOUNTS} service accounts are checked");
         for account in accounts.iter().skip(most) {
             standings.insert(account.clone(), Standing { why: why.clone(), ..Standing::default() });
         }

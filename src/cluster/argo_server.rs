@@ -244,7 +244,8 @@ impl Failures for ArgoFailures<'_> {
         let (hint, may_pass) = match error.kind {
             ErrorKind::Credentials => (Hint::from(OWN_TOKEN_HINT), false),
             ErrorKind::UntrustedCertificate => (
-                "if its certificate is self-signed and you trust the way there, set ARGO_INSECURE_SKIP_VERIFY=true"
+                "if its certificate is self-signed and you trust the connection, set \
+                 ARGO_INSECURE_SKIP_VERIFY=true"
                     .into(),
                 false,
             ),

@@ -220,8 +220,8 @@ impl Cluster {
     }
 }
 
-/// Whether a controller needs this right where it was asked for. What it watches, it watches in all namespaces; what it makes
-/// in each it may also be granted in each.
+/// Whether a controller needs this permission where it was asked for. What it watches, it watches in all namespaces; what it
+/// makes in each it may also be granted in each.
 fn is_of_all(action: Action, within: &str) -> bool {
     !within.is_empty() || matches!(action.verb, "list" | "watch")
 }

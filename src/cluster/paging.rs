@@ -60,7 +60,7 @@ pub(crate) fn list_meta(body: &[u8]) -> Result<ListMeta, serde_json::Error> {
     serde_json::from_slice::<List>(body).map(|list| list.metadata)
 }
 
-/// The way of one listing from page to page. A server whose tokens go round would be read for ever.
+/// The way of one listing from page to page. A server whose tokens repeat would be read for ever.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     /// The token of the next page; none at the beginning.
@@ -90,14 +90,14 @@ impl Course {
     /// Goes on to the next page; false if there is none.
     ///
     /// # Errors
-    /// The listing goes round.
+    /// The listing repeats.
     pub fn goes_on(&mut self, next: Option<String>, page_is_empty: bool) -> Result<bool, Error> {
         self.empty = if page_is_empty { self.empty + 1 } else { 0 };
         let Some(next) = next else { return Ok(false) };
         let mut hasher = DefaultHasher::new();
         next.hash(&mut hasher);
         if !self.followed.insert(hasher.finish()) {
-            return Err(Error::new("the server's list goes round: it refers to a page that it sent before"));
+            return Err(Error::new("the server's list repeats: it refers to a page that it sent before"));
         }
         if self.empty > MAX_EMPTY {
             return Err(Error::new(format!(

@@ -32,7 +32,7 @@ pub struct Unwatched {
 }
 
 impl Cluster {
-    /// Begins to watch: whatever changes from now on is heard of. A kind that may not be listed in all namespaces is
+    /// Begins to watch: whatever changes from now on is noticed. A kind that may not be listed in all namespaces is
     /// watched in `namespace`; one that may not be listed at all is not, and is told as unread by those who list it.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Cluster {
 }
 
 impl Watch {
-    /// Whether every kind was heard of lately.
+    /// Whether every kind gave a sign lately.
     pub(crate) fn is_current(&self) -> bool {
         let now = Instant::now();
         self.feeds.iter().all(|feed| feed.is_current(now))

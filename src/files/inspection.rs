@@ -37,7 +37,7 @@ pub fn read(
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, input));
     let head = Document { each }.deserialize(&mut json).and_then(|head| json.end().map(|()| head));
     head.map_err(|error| {
-        let what = if error.is_io() { "cannot be read" } else { "is not a whole Inspection document" };
+        let what = if error.is_io() { "cannot be read" } else { "is not a complete Inspection document" };
         let error = Error::new(format!("{name} {what}: {error}"));
         error.hint(Hint::MakeInspection)
     })

@@ -51,7 +51,7 @@ pub fn read(path: &Path, stdin: &mut dyn Read) -> Result<ParsedReport, Error> {
     };
     read.map_err(|error| Error::new(format!("cannot read {name}: {error}")))?;
     let no_report = |why: String| {
-        Error::new(format!("{name} is not a whole lint report: {why}")).hint(Hint::MakeLintReport)
+        Error::new(format!("{name} is not a complete lint report: {why}")).hint(Hint::MakeLintReport)
     };
     let report: ParsedReport = serde_json::from_str(&text).map_err(|error| no_report(error.to_string()))?;
     if report.kind != KIND || report.api_version != API_VERSION {

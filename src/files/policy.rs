@@ -242,7 +242,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let all = Vec::deserialize(deserializer)?;
         match all.is_empty() {
-            true => Err(de::Error::custom("the list is empty; leave the field out where it says nothing")),
+            true => Err(de::Error::custom("the list is empty; leave the field out instead")),
             false => Ok(Self(all)),
         }
     }

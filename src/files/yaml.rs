@@ -86,8 +86,11 @@ fn describe(error: &serde_saphyr::Error, document: &str, start: usize) -> String
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let place = error.location().map(|place| (place.line(), place.column()));
     let own = place.map(|(line, column)| format!("line {line} column {column}: ")).unwrap_or_default();
-    let message =
-        if beyond { "nested or repeated beyond reason" } else { text.strip_prefix(&own).unwrap_or(text) };
+    let message = if beyond {
+        "nested or repeated more than is reasonable"
+    } else {
+        text.strip_prefix(&own).unwrap_or(text)
+    };
     match place {
         Some((line, column)) => format!("line {} column {column}: {message}", line + start as u64 - 1),
         None => format!("line {start}: {message}"),

@@ -18,7 +18,7 @@ use argo_gc_core::lint::{is_block_read, lint as predict, repeated_keys};
 use argo_gc_core::reason::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is to be fixed besides inline templates.
+/// What is to be fixed other than inline templates.
 #[derive(Debug, Clone, Copy)]
 pub struct Wishes<'w> {
     pub strategy: Option<&'w Strategy>,
@@ -26,7 +26,7 @@ pub struct Wishes<'w> {
     pub unique_keys: bool,
 }
 
-/// What the findings depend on besides the sources.
+/// What the findings depend on other than the sources.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'s> {
     pub settings: &'s Settings,

@@ -24,20 +24,20 @@ pub fn defaults(strategy: &Strategy, account: &str, version: Version) -> Result<
     let mut text = format!(
         "\
 # Defaults for the workflow controller, for Argo {version}. Merge this into its ConfigMap; a workflowDefaults that is
-# already there is one text, which a patch would replace: put the lines below `spec:` into that.
+# already there is one text, which a patch would replace: add the lines below `spec:` to it.
 #
-# Reaches: workflows that set no strategy of their own, from their first reconcile after this was read; those of
-# cron workflows and workflow templates too, where these set none. Artifacts with a strategy of their own keep it.
+# Reaches: workflows that set no strategy of their own, from their first reconcile after this was read; also those
+# of cron workflows and workflow templates that set none. Artifacts with a strategy of their own keep it.
 #
 # Does not reach:
-# - workflows that have been looked at before: one with artifactGCStatus.notSpecified is never looked at again;
-# - inline templates: their artifacts stay, and where named templates have artifacts as well the workflow's whole
-#   collection now fails and its finalizer stays. Run `kubectl argo-gc fix` on the manifests first;
+# - workflows that were processed before: one with artifactGCStatus.notSpecified is never checked again;
+# - inline templates: their artifacts are kept, and if named templates have artifacts as well the workflow's whole
+#   collection now fails and its finalizer remains. Run `kubectl argo-gc fix` on the manifests first;
 "
     );
     if version >= COUNTS_ARTIFACTS {
         text += "\
-# - workflows that store nothing but archived logs, or whose artifacts lie only behind a templateRef with variables
+# - workflows that store nothing but archived logs, or whose artifacts are only behind a templateRef with variables
 #   or in a hook: the controller sees nothing to collect (`kubectl argo-gc lint` finds them).
 ";
     }
@@ -45,16 +45,16 @@ pub fn defaults(strategy: &Strategy, account: &str, version: Version) -> Result<
         text += &format!(
             "\
 #
-# Warning: under {version} every workflow gets the finalizer, even one without any artifact, and none of these is ever
-# rid of it: they can't be deleted. Upgrade to v3.5.11, v3.6.0 or newer first.
+# Warning: under {version} every workflow gets the finalizer, even one without any artifact, and from these it is
+# never removed: they can't be deleted. Upgrade to v3.5.11, v3.6.0 or newer first.
 "
         );
     } else if version < REMOVES_IDLE {
         text += &format!(
             "\
 #
-# Warning: under {version} a workflow that ended before it wrote any of its artifacts can't be deleted, for nothing
-# removes its finalizer. Upgrade to v3.5.11, v3.6.0 or newer first.
+# Warning: under {version} a workflow that ended before it wrote any of its artifacts can't be deleted, because
+# nothing removes its finalizer. Upgrade to v3.5.11, v3.6.0 or newer first.
 "
         );
     }

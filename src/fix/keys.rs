@@ -11,10 +11,10 @@ use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What tells runs apart.
+/// What distinguishes runs.
 const RUN: &str = "{{workflow.uid}}/";
 
-/// What tells the nodes and attempts of a run apart.
+/// What distinguishes the nodes and attempts of a run.
 const POD: &str = "{{pod.name}}/";
 
 /// Kinds of locations whose key is an object's name in a bucket.

@@ -78,8 +78,8 @@ impl Pass {
             let tag = taken(document, &place.step)?;
             let name = document.at(&place.step).get("name").and_then(Node::text).unwrap_or_default();
             let why = format!(
-                "the inline template of {name:?} has to stay and uses {{{{{tag}}}}}, which Argo refuses in the first \
-                 inline template of a manifest; so all are lifted, or none"
+                "the inline template of {name:?} has to stay and uses {{{{{tag}}}}}, which Argo refuses in \
+                 the first inline template of a manifest; so all are moved, or none"
             );
             Some((place.document, why))
         })
@@ -204,7 +204,7 @@ fn lift_one(source: &Source, place: &Place) -> Result<String, String> {
     let mut nested = Vec::new();
     inner(body, &FieldPath::default(), &mut nested);
     if !nested.is_empty() {
-        return Err("it holds an inline template that can't be lifted".to_owned());
+        return Err("it contains an inline template that can't be moved".to_owned());
     }
     let levels = levels(value, &place.step, &kind.spec_path()).ok_or(LAYOUT)?;
     let plan = plan(document.at(&place.step.key("inline")), body, step, &levels)?;

@@ -10,8 +10,8 @@ use std::io::Write;
 pub(crate) const RELEASE_COMMAND: &str = "kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer";
 
 /// A note to print with [`RELEASE_COMMAND`].
-pub(crate) const RELEASE_HINT: &str = "It shows what goes and asks first. Objects in \
-storage that it can't ask (not GCS, S3 or Azure) it leaves alone, and the finalizer with them.";
+pub(crate) const RELEASE_HINT: &str = "It shows what it will delete and asks first. Objects in storage that \
+it can't query (not GCS, S3 or Azure) are left alone, and so is the finalizer.";
 
 /// Writes a reason's entry of the catalogue.
 ///

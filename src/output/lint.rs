@@ -49,8 +49,11 @@ pub fn write(out: &mut dyn Write, format: LintFormat, layout: Layout, report: &R
 
 /// `3 findings in 5 manifests for v4.1.2: 2 uncovered, 1 note`.
 fn headline(report: &Report) -> String {
-    let counts: Vec<String> =
-        report.counts().iter().map(|(severity, count)| format!("{count} {}", severity.as_str())).collect();
+    let count = |(severity, count): (Severity, usize)| match severity {
+        Severity::Note => plural(count as u64, severity.as_str()),
+        _ => format!("{count} {}", severity.as_str()),
+    };
+    let counts: Vec<String> = report.counts().into_iter().map(count).collect();
     format!(
         "{} in {} for Argo {}: {}",
         plural(report.findings.len() as u64, "finding"),

@@ -188,8 +188,8 @@ fn unselected(why: Unselected) -> &'static str {
     match why {
         Unselected::Name => "its name is none of those given",
         Unselected::Namespace => "it is in another namespace",
-        Unselected::Phase => "its phase is not asked for (--status)",
-        Unselected::Age => "it has not ended, or not in the time asked for (--older, --newer)",
+        Unselected::Phase => "its phase is not selected (--status)",
+        Unselected::Age => "it has not ended, or not in the selected time (--older, --newer)",
         Unselected::Prefix => "its name begins differently (--prefix)",
         Unselected::InstanceId => "it is another controller's (--instanceid)",
         Unselected::Labels => "its labels do not match (-l)",
@@ -205,7 +205,7 @@ fn unwanted(why: Unwanted) -> String {
         }
         Unwanted::Verdict(Verdict::Covered) => "Argo will delete it".to_owned(),
         Unwanted::Verdict(Verdict::Kept) => {
-            "it is kept on purpose, by the strategy Never (--verdict kept asks for it)".to_owned()
+            "it is kept on purpose, by the strategy Never (--verdict kept selects it)".to_owned()
         }
         Unwanted::Verdict(Verdict::Unknown) => {
             "its verdict is unknown, and what can't be seen is never deleted".to_owned()
@@ -215,7 +215,7 @@ fn unwanted(why: Unwanted) -> String {
         Unwanted::Name => "it has another name (--artifact)".to_owned(),
         Unwanted::Bucket => "it is in another bucket (--bucket)".to_owned(),
         Unwanted::Class => "it is of the other class (--only)".to_owned(),
-        Unwanted::Policy => "the policy does not give it up (--policy)".to_owned(),
+        Unwanted::Policy => "the policy keeps it (--policy)".to_owned(),
     }
 }
 
@@ -228,7 +228,7 @@ fn artifact(located: &Located) -> Vec<String> {
             let colon = if detail.is_empty() { "" } else { ": " };
             format!("{}{colon}{}", protection.code(), escape(&detail))
         }
-        Choice::NotAskedFor { why } => format!("not asked for: {}", unwanted(*why)),
+        Choice::NotAskedFor { why } => format!("not selected: {}", unwanted(*why)),
         Choice::NotSelected { why } => format!("not selected: {}", unselected(*why)),
     };
     let archived = if located.archived { " (archived)" } else { "" };
@@ -264,10 +264,10 @@ fn referrer(found: &ReferrerReport) -> Vec<String> {
         Role::Text => "text",
     };
     let why = match (protects, role) {
-        (false, _) => "the purge takes its own share too, so it gives this up".to_owned(),
-        (true, Role::Output) => "it records it as its own, and is not to lose it".to_owned(),
+        (false, _) => "the purge deletes it for this workflow too".to_owned(),
+        (true, Role::Output) => "it records it as its own, and must not lose it".to_owned(),
         (true, Role::Input) => "it reads it, or may".to_owned(),
-        (true, Role::Address) => "its address stands in it".to_owned(),
+        (true, Role::Address) => "it contains its address".to_owned(),
         (true, Role::Text) => detail.clone(),
     };
     let cluster = if cluster.is_empty() { String::new() } else { format!(" (cluster {cluster})") };
@@ -291,8 +291,8 @@ fn object(object: &ObjectReport, now: Timestamp) -> Vec<String> {
             };
             let shared = match &shared_with[..] {
                 [] => String::new(),
-                [other] => format!("; {other} gives it up too"),
-                others => format!("; {} give it up too", others.join(", ")),
+                [other] => format!("; it is deleted for {other} too"),
+                others => format!("; it is deleted for {} too", others.join(", ")),
             };
             format!("deleted: {reason}{owner}{shared}")
         }

@@ -132,7 +132,7 @@ impl FormatWriter for Metrics {
             ),
             (
                 "argo_gc_workflows_hanging",
-                "Workflows that were deleted and don't go, for nothing will remove their finalizer.",
+                "Workflows that were deleted and still exist, because nothing will remove their finalizer.",
                 |sums| sums.hanging,
             ),
             (

@@ -1,4 +1,4 @@
-//! Sentences on a terminal: lines that are too long go on below, as far to the right as their text begins.
+//! Sentences on a terminal: lines that are too long continue below, as far to the right as their text begins.
 
 use std::io;
 use std::io::Write;

@@ -11,7 +11,8 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::FailedRun => "the workflow failed; it may be retried and then needs its artifacts",
         Protection::Pinned => "argo-gc/keep is set on the workflow, its template or its namespace",
         Protection::Kubeflow => {
-            "it is of Kubeflow Pipelines, whose cache may hand the object to another run; the cache can't be read here"
+            "it belongs to Kubeflow Pipelines, whose cache may hand the object to another run; the cache \
+             can't be read here"
         }
         Protection::Retained => "the retention policy keeps the workflow",
         Protection::Archived => "only an archive record of the workflow exists",
@@ -58,8 +59,8 @@ pub(crate) fn remedy(protection: Protection) -> &'static str {
         }
         Protection::MemoHit | Protection::ResubmitMemoized => "purge the workflow that wrote it",
         Protection::Referenced => {
-            "purge what refers to it together with it, or first; where a text names it, wait until that workflow is \
-             over, or change the template, cron workflow or sensor"
+            "purge what refers to it together with it, or first; if a text names it, wait until that \
+             workflow is finished, or change the template, cron workflow or sensor"
         }
         Protection::NewerThanRun | Protection::OlderThanRun => {
             "if only clocks differ, set a larger `--margin`"

@@ -73,7 +73,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
         .map(|(why, count)| match why {
             Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
             Unwanted::Doubtful => {
-                format!("{count} recorded as deleted, in doubt (--reason deleted-but-present looks)")
+                format!("{count} recorded as deleted, in doubt (--reason deleted-but-present checks)")
             }
             Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
             Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
@@ -82,11 +82,11 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
             Unwanted::Name => format!("{count} of other names"),
             Unwanted::Bucket => format!("{count} in other buckets"),
             Unwanted::Class => format!("{count} of the other class"),
-            Unwanted::Policy => format!("{count} that the policy does not give up"),
+            Unwanted::Policy => format!("{count} that the policy keeps"),
         })
         .collect();
     let is = if all == 1 { "is" } else { "are" };
-    (all > 0).then(|| format!("{} {is} not asked for: {}", plural(all, "artifact"), parts.join(", ")))
+    (all > 0).then(|| format!("{} {is} not selected: {}", plural(all, "artifact"), parts.join(", ")))
 }
 
 /// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
@@ -131,7 +131,10 @@ pub fn bucket(facts: &BucketFacts) -> String {
     let name = escape(&bucket.to_string()).into_owned();
     let mut text = match (unread, soft_delete_seconds, versioning) {
         (Some(why), ..) => {
-            format!("{name}: its settings can't be read ({}), so there may be no way back", escape(why))
+            format!(
+                "{name}: its settings can't be read ({}), so deletes can perhaps not be undone",
+                escape(why)
+            )
         }
         (None, 0, false) => {
             format!("{name}: no soft delete and no versioning, so what is deleted can't be brought back")
@@ -146,7 +149,7 @@ pub fn bucket(facts: &BucketFacts) -> String {
         }
     };
     if *looked_at {
-        text += "; its server is not known to heed pins, so each object is looked at just before its delete";
+        text += "; its server is not known to check pins, so each object is queried just before its delete";
     }
     if *retention_seconds > 0 {
         text += &format!("; objects are retained for {} after they were written", span(*retention_seconds));

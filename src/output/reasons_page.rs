@@ -9,9 +9,9 @@ use std::fmt::Write;
 pub fn page() -> String {
     let mut text = String::from(
         "# Reasons\n\n\
-         Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of these codes; \
-         hazards and suspicions stand beside a verdict as notes. A code is never reused for another meaning. This \
-         page is generated from the catalogue that `kubectl argo-gc explain CODE` prints.\n\n\
+         Every verdict of `kubectl argo-gc inspect` other than `covered` and `collected` carries one of \
+         these codes; hazards and suspicions are notes beside a verdict. A code is never reused for another \
+         meaning. This page is generated from the catalogue that `kubectl argo-gc explain CODE` prints.\n\n\
          ## The chain\n\nArgo deletes an artifact only if all of this holds, in order:\n\n",
     );
     for (at, link) in Link::CHAIN.iter().enumerate() {
@@ -55,7 +55,7 @@ fn section(text: &mut String, entry: &Entry) {
     if entry.link != Link::None {
         let _ = writeln!(text, "- The chain breaks at: {}", entry.link.as_str());
     }
-    let _ = writeln!(text, "- Told from: {}", told_from(entry.told_from));
+    let _ = writeln!(text, "- Detected from: {}", told_from(entry.told_from));
     let _ = writeln!(text, "- Evidence: {}", entry.evidence.join("; "));
     let _ = writeln!(text, "- Remedy: {}", entry.remedy);
     let _ = writeln!(text, "- Upstream: {}", entry.upstream.join(", "));

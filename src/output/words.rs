@@ -29,11 +29,12 @@ const COUNTED: [(&str, &str); 7] = [
         "a workflow that exists has the name in the key, and does not record the object: an attempt was preempted or retried",
     ),
     ("kubeflow", "the key has a shape of Kubeflow Pipelines, whose cache may hand the object to another run"),
-    ("young", "the object was written too lately to judge: its record may not be written yet"),
+    ("young", "the object was written too recently to judge: its record may not be written yet"),
     ("unclear", "the object's key or time can't be judged"),
     (
         "foreign",
-        "the key has not the shape of Argo's keys: the object is somebody else's, and never offered for deletion",
+        "the key does not have the shape of Argo's keys: the object is somebody else's, and never offered \
+         for deletion",
     ),
 ];
 
@@ -84,7 +85,8 @@ impl Word {
                 Verdict::Kept => "a user explicitly set the strategy Never",
                 Verdict::Covered => "Argo will delete the artifact",
                 Verdict::Collected => {
-                    "Argo recorded the artifact as deleted, or storage holds nothing of what nobody would delete"
+                    "Argo recorded the artifact as deleted, or storage holds nothing of an artifact that \
+                     nobody would delete"
                 }
             },
             Self::Protection(protection) => clause(protection),

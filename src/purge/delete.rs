@@ -31,7 +31,7 @@ pub struct Deleter<'a> {
     pub guard: Option<&'a Guard>,
     pub journal: &'a Journal,
     pub stop: &'a Stop,
-    /// The journal of the run that goes on; none for a new run.
+    /// The journal of the run that continues; none for a new run.
     pub earlier: Option<&'a JournalReplay>,
 }
 
@@ -79,7 +79,7 @@ impl Deleter<'_> {
         }
         for at in &sent {
             if deletions[*at].outcome == Outcome::Withheld {
-                // A run that goes on later asks again.
+                // A run that continues later asks again.
                 let why = "it was withheld when its turn came";
                 deletions[*at].outcome = Outcome::Failed(why.to_owned());
             }
@@ -123,7 +123,7 @@ impl Deleter<'_> {
             if guard.is_lost() || began.elapsed() > PATIENCE {
                 guard.lose();
                 let why = guard.trouble();
-                return Err(ObjectOutcome::Failed(format!("what needs it by now is unknown: {why}")));
+                return Err(ObjectOutcome::Failed(format!("what needs it now is unknown: {why}")));
             }
             sleep(Duration::from_millis(20)).await;
         }

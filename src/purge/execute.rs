@@ -67,7 +67,7 @@ pub struct Executor<'a> {
     pub record: bool,
     /// What the plan found absent counts as deleted, although no record says so.
     pub accept_absent: bool,
-    /// The journal of the run that goes on; none for a new run.
+    /// The journal of the run that continues; none for a new run.
     pub earlier: Option<&'a JournalReplay>,
     /// Told of each object that is settled.
     pub stage: &'a Stage,
@@ -75,10 +75,10 @@ pub struct Executor<'a> {
 
 impl Executor<'_> {
     /// Deletes what the plan says, as far as everything is still as it was, verifies it, and settles each
-    /// workflow; `each` hears of every one.
+    /// workflow; `each` sees every one.
     ///
     /// # Errors
-    /// The journal can't be written, or the plan not be read. What was deleted until then stands in the journal.
+    /// The journal can't be written, or the plan not be read. What was deleted until then is in the journal.
     pub async fn run(
         &self,
         plan: &Plan,
@@ -393,7 +393,7 @@ impl Executor<'_> {
                 Ok(left) => *vacant = left.is_empty(),
                 Err(error) => *fate = ObjectOutcome::Failed(format!("deleted, but not verified: {error}")),
             }
-            // A run that goes on later must not take the storage's word for it.
+            // A run that continues later must not take the storage's word for it.
             let why = match fate {
                 ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
                 ObjectOutcome::Failed(why) => why.clone(),

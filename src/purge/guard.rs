@@ -89,7 +89,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether everything was heard of that happened until just now. Nothing may be deleted while it is not so.
+    /// Whether everything that happened until just now was noticed. Nothing may be deleted while it is not so.
     pub fn is_current(&self) -> bool {
         self.watch.is_current()
     }
@@ -190,7 +190,7 @@ impl Shared {
         matches!(*self.state.read().unwrap_or_else(PoisonError::into_inner), State::Waiting(_))
     }
 
-    /// Changes what stands; before there is a plan there is nothing to change.
+    /// Changes what forbids deletes; before there is a plan there is nothing to change.
     fn stand(&self, change: impl FnOnce(&mut Standing)) {
         if let State::Standing(standing) = &mut *self.write() {
             change(standing);

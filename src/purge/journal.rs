@@ -277,7 +277,7 @@ impl JournalReplay {
                         ObjectOutcome::Deleted | ObjectOutcome::Gone => {
                             gone.insert(hash);
                         }
-                        // A missing right may be given, and what failed may go well: both are tried again.
+                        // A missing permission may be granted, and what failed may go well: both are tried again.
                         ObjectOutcome::Kept(Protection::Denied, _) => {}
                         fate @ ObjectOutcome::Kept(..) => {
                             kept.insert(hash, fate);
@@ -296,7 +296,7 @@ impl JournalReplay {
         }
         if !begun {
             return Err(Error::refused(format!(
-                "{} is a saved plan, and no journal of a run",
+                "{} is a saved plan, not a journal of a run",
                 path.display()
             ))
             .hint(Hint::IsPlan));

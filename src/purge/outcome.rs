@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Settled {
     pub object: PlannedObject,
     pub fate: ObjectOutcome,
-    /// It was looked for after its delete, and nothing lies at its key, no newer object either.
+    /// It was looked for after its delete, and nothing is at its key, no newer object either.
     pub vacant: bool,
     /// A listing showed it just before its delete, so one that leaves it out shows that it is gone.
     pub listed: bool,
@@ -36,7 +36,7 @@ pub enum ObjectOutcome {
     Failed(String),
     /// The user stopped the run first.
     NotReached,
-    /// It was deleted, and is there all the same.
+    /// It was deleted, and still exists.
     StillThere,
 }
 

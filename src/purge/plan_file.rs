@@ -26,7 +26,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
-/// What stands between the tail and the hash.
+/// What is between the tail and the hash.
 const HASH: &str = ",\"hash\":\"";
 
 /// What is known before the first workflow.
@@ -246,7 +246,7 @@ impl Plan {
         let made = self.head.created_at;
         let age = now.duration_since(made);
         if age < -CLOCKS {
-            return Err(Error::refused(format!("the plan is dated {made}, which is yet to come")));
+            return Err(Error::refused(format!("the plan is dated {made}, which is in the future")));
         }
         if age > max_age {
             return Err(Error::refused(format!("the plan was made at {made}, which is too long ago"))
@@ -278,7 +278,7 @@ impl Plan {
         }
     }
 
-    /// Opens the plan at the beginning of a file; a journal goes on after it.
+    /// Opens the plan at the beginning of a file; a journal continues after it.
     ///
     /// # Errors
     /// It is no plan, or was edited.
@@ -322,7 +322,7 @@ impl Plan {
             let hash = hash.trim_end_matches("\"}").to_owned();
             if hexadecimal(hasher) != hash {
                 return Err(Error::refused(
-                    "the plan is not as it was made: its checksum shows that it was edited or damaged",
+                    "the plan was changed since it was made: its checksum shows that it was edited or damaged",
                 )
                 .hint(Hint::NewPlan));
             }
@@ -348,7 +348,7 @@ impl Plan {
         })))
     }
 
-    /// Bytes of the document; a journal goes on after them.
+    /// Bytes of the document; a journal continues after them.
     pub fn length(&self) -> u64 {
         self.length
     }

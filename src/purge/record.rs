@@ -59,7 +59,7 @@ impl Proof<'_> {
 /// Marks what is verifiably gone, releases the finalizer if all is, and leaves an Event.
 ///
 /// # Errors
-/// The cluster can't be read or refuses; the objects are deleted all the same.
+/// The cluster can't be read or refuses; the objects are deleted anyway.
 pub async fn settle(
     plan: &PlannedWorkflow,
     proof: &Proof<'_>,
@@ -76,7 +76,7 @@ pub async fn settle(
         };
         let raw: Value = serde_json::from_slice(&text).map_err(Error::new)?;
         let mut workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
-        // A run that goes on needs its finalizer, and its record is the controller's to write.
+        // A run that continues needs its finalizer, and its record is the controller's to write.
         if let Some(why) = difference(plan, &workflow) {
             settlement.notes.push(format!("it was left as it is: {why}"));
             return Ok(settlement);
@@ -144,7 +144,7 @@ async fn hydrate(workflow: &mut Workflow, cluster: &Cluster) -> Option<String> {
 #[derive(Default)]
 struct Absences {
     gone: HashSet<Location>,
-    /// Artifacts Argo was asked to collect that are there, or of which it can't be told.
+    /// Artifacts Argo was asked to collect that exist, or of which it is unknown.
     present: Vec<String>,
     /// Artifacts Argo was asked to collect that are absent without any record of their deletion.
     unproved: Vec<String>,
@@ -157,7 +157,10 @@ impl Absences {
             let first = artifacts.first()?;
             Some(format!("{} of its artifacts {why}, such as {first}", artifacts.len()))
         };
-        let unproved = "are not in storage, and nothing records that they were deleted";
+        let unproved = match self.unproved.len() {
+            1 => "is not in storage, and nothing records that it was deleted",
+            _ => "are not in storage, and nothing records that they were deleted",
+        };
         count(&self.present, "could not be verified as gone").or_else(|| count(&self.unproved, unproved))
     }
 }
@@ -173,7 +176,7 @@ async fn absences(assessment: &Assessment, proof: &Proof<'_>, store: &Store) -> 
         let asked = artifact.strategy.asks_for_collection();
         let collected = artifact.verdict == Verdict::Collected;
         let Some(location) = &artifact.location else {
-            // Never saved, so there is nothing to be gone; anything else can't be told.
+            // Never saved, so there is nothing to be gone; anything else is unknown.
             if asked && !collected && artifact.reason != Some(argo_gc_core::reason::Reason::UnsavedInOutputs)
             {
                 absences.present.push(format!("{} (no certain location)", artifact.name));
@@ -260,6 +263,6 @@ pub async fn announce(
         ..argo_gc_core::argo::meta::Meta::default()
     };
     if let Err(error) = cluster.event(&meta, &message, now).await {
-        tracing::debug!(%error, "no event was left");
+        tracing::debug!(%error, "no Event was recorded");
     }
 }

@@ -27,7 +27,7 @@ const TOGETHER: usize = 1000;
 const AT_A_TIME: usize = 8;
 
 /// Looks up every candidate, decides, and adds to the plan. The order of workflows stays; each object is planned
-/// once. The stage hears of every workflow.
+/// once. The stage sees every workflow.
 ///
 /// # Errors
 /// Storage can't be asked: a plan with holes would look whole. Or a directory has more than `most` objects.

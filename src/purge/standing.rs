@@ -1,4 +1,4 @@
-//! What stands against the deletes of a plan, because it appeared or changed since the plan was made.
+//! What forbids deletes of a plan, because it appeared or changed since the plan was made.
 
 use crate::cluster::gathering::ReferrerText;
 use crate::cluster::referrers::Pins;
@@ -56,7 +56,7 @@ impl Terms {
     }
 }
 
-/// A workflow of the plan, or one that shares objects, as it was heard of last.
+/// A workflow of the plan, or one that shares objects, as it was seen last.
 struct Seen {
     workflow: Workflow,
     deleted: bool,
@@ -78,7 +78,7 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Nothing stands against a new plan.
+    /// Nothing forbids the deletes of a new plan.
     ///
     /// # Errors
     /// The plan can't be read.
@@ -117,7 +117,7 @@ impl Standing {
         let altered = rerun(&workflow, self.terms.made).is_some();
         let known = self.workflows.get(&workflow.metadata.uid);
         let version = &workflow.metadata.resource_version;
-        // What waited for the plan is heard of after what came meanwhile.
+        // What waited for the plan is processed after what came meanwhile.
         if known.is_none_or(|known| !is_newer(&known.workflow.metadata.resource_version, version)) {
             self.workflows
                 .insert(workflow.metadata.uid.clone(), Seen { workflow: essence(workflow), deleted });
@@ -143,7 +143,7 @@ impl Standing {
         self.pins.pinned_templates.extend(pins.pinned_templates.iter().cloned());
         self.references.add(gathering);
         if self.references.len() > MAX_USES {
-            self.block("more than can be kept in mind");
+            self.block("more than can be remembered");
         }
     }
 

@@ -23,7 +23,7 @@ pub struct Undone {
     pub back: Back,
 }
 
-/// Brings back everything the journal says was deleted, or may have been, and that isn't back yet. `each` hears of every
+/// Brings back everything the journal says was deleted, or may have been, and that isn't back yet. `each` sees every
 /// object and what became of it.
 ///
 /// # Errors

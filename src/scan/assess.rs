@@ -66,7 +66,7 @@ pub(crate) struct Assessor {
     pub identities: Option<Arc<WorkflowIdentities>>,
     /// By what artifacts are endangered, if that is asked.
     pub endangered: Option<Arc<Endangered>>,
-    /// Tells of the service accounts of GC pods that are still to come, if the verdicts are to heed them.
+    /// Tells of the service accounts of GC pods that are still to come, if the verdicts are to consider them.
     pub accounts: Option<Accounts>,
     /// Whether [`Assessed::workflow`] is needed.
     pub keeps_workflows: bool,

@@ -66,7 +66,7 @@ pub(crate) async fn check_some(
             gaps.push(Gap {
                 what: bucket.to_string(),
                 why: storage_error(&error),
-                effect: "what of its artifacts is there, and how large they are, is not known".to_owned(),
+                effect: "whether its artifacts exist, and how large they are, is unknown".to_owned(),
             });
         }
         match copies {

@@ -139,7 +139,7 @@ pub(crate) async fn check_by_report(
     for place in index.places.iter().enumerate().filter(|(place, _)| buckets.contains(place)) {
         gaps.push(Gap {
             what: format!("deleted copies in {}", place.1.bucket),
-            why: "the inventory tells of live objects".to_owned(),
+            why: "the inventory lists only live objects".to_owned(),
             effect: "what is billed for them is not known, except where an artifact was looked up".to_owned(),
         });
     }

@@ -111,7 +111,7 @@ pub(crate) fn read(
             .hint(Hint::OldReferences));
         }
         if age < -CLOCKS {
-            return Err(refused(format!("it is dated {}, which is yet to come", head.generated_at)));
+            return Err(refused(format!("it is dated {}, which is in the future", head.generated_at)));
         }
         if own.is_some_and(|own| own.is(&head.cluster)) {
             return Err(refused("these references are of this very cluster, not of another".to_owned())
@@ -142,7 +142,7 @@ fn open(path: &Path) -> Result<Head, Error> {
         // What kind of document it is helps more than where it differs.
         Err(error) => Err(wrong(match serde_json::from_reader::<_, Other>(file()?) {
             Ok(Other { kind }) if kind != KIND => format!("this is a document of kind {kind}, not {KIND}"),
-            _ => format!("this is no whole document of references: {error}"),
+            _ => format!("this is no complete document of references: {error}"),
         })),
     }
 }

@@ -1,4 +1,4 @@
-//! Decides which of the workflows read are wanted.
+//! Decides which of the workflows read are selected.
 
 use argo_gc_core::argo::names;
 use argo_gc_core::argo::workflow::Workflow;

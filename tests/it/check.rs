@@ -226,7 +226,7 @@ fn copies_that_a_bucket_keeps_of_deleted_objects_are_counted_on_apiserver_and_fa
             let copies = &artifact(&document, name)["stored"]["copies"];
             assert_eq!((&copies["objects"], &copies["bytes"]), (&json!(1), &json!(12)), "{document}");
             let notes = artifact(&document, name)["notes"].to_string();
-            assert!(notes.contains("versioned-bucket") && notes.contains("1 copies, 12 bytes"), "{notes}");
+            assert!(notes.contains("versioned-bucket") && notes.contains("1 copy, 12 bytes"), "{notes}");
         }
         let table = live.inspect(&["-n", namespace, "--check", "--group-by", "bucket"]).ends_with(0).out;
         assert!(table.contains("COPIES"), "{table}");

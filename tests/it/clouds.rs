@@ -150,7 +150,7 @@ fn s3_goes_by_the_same_plan_on_apiserver_and_fake_gcs_and_moto() {
     cloud.put("argo/again/1/a.tgz");
     let ran = cloud.purge(&["cloud-again"]).ends_with(5);
     assert!(ran.err.contains("deleting as AWS access key AKIAEXAMPLE"), "{}", ran.err);
-    assert!(ran.err.contains("looked at just before its delete"), "{}", ran.err);
+    assert!(ran.err.contains("queried just before its delete"), "{}", ran.err);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn azure_goes_by_the_same_plan_on_apiserver_and_fake_gcs_and_azurite() {
     let ran = cloud.purge(&["cloud-again"]).ends_with(5);
     assert!(ran.err.contains("deleting as the account key of devstoreaccount1"), "{}", ran.err);
     // Not at Azure's own host, whose word it would be that pins are heeded.
-    assert!(ran.err.contains("looked at just before its delete"), "{}", ran.err);
+    assert!(ran.err.contains("queried just before its delete"), "{}", ran.err);
     assert!(ran.err.contains("the account has no soft delete"), "{}", ran.err);
 }
 

@@ -581,7 +581,7 @@ fn from_files_a_real_bucket_is_only_planned_for_on_fake_gcs() {
     command.arg(&file).env("STORAGE_EMULATOR_HOST", gcs.url());
     let ran = crate::support::purge::Ran::of(command).ends_with(0);
     assert!(ran.out.contains("To delete: 1 object"), "{}", ran.out);
-    assert!(ran.err.contains("only planned"), "{}", ran.err);
+    assert!(ran.err.contains("only a plan"), "{}", ran.err);
     assert!(gcs.deletes().is_empty());
 }
 

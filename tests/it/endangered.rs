@@ -222,7 +222,8 @@ spec:
 fn lint_tells_a_literal_key_that_another_manifest_keeps() {
     let take = |key: &str| manifest("train", DELETION, key, "");
     let both = format!("{}---\n{}", take("latest.tgz"), manifest("serve", "Never", "latest.tgz", ""));
-    let words = "12 note model Workflow/serve keeps \"latest.tgz\" (Never, template main), and this collection takes it";
+    let words = "12 note model Workflow/serve keeps \"latest.tgz\" (Never, template main), and this \
+                 collection deletes it";
     assert_eq!(linted(&both), [words]);
     // Without a strategy an object stays too, unless the strategy may come from elsewhere.
     let unset = manifest("serve", "''", "latest.tgz", "");

@@ -226,7 +226,7 @@ fn a_summary_tells_what_is_left_of_the_plan_on_apiserver_and_fake_gcs() {
     // Nothing is begun whose end can't be told.
     let nowhere = live.file("nowhere/summary");
     let saved = std::fs::read_to_string(&plan).unwrap();
-    for (wrong, why) in [(&nowhere, "No such file"), (&plan, "the file holds something else")] {
+    for (wrong, why) in [(&nowhere, "No such file"), (&plan, "the file contains something else")] {
         let ran = live.purge(&["--plan", &plan, "--summary", wrong, "--yes"]).ends_with(1);
         assert!(ran.err.contains("error: --summary ") && ran.err.contains(why), "{}", ran.err);
     }
@@ -283,14 +283,11 @@ fn the_pods_are_told_of_the_argo_server_and_never_the_token_on_apiserver_and_fak
 #[test]
 fn a_flag_of_another_engine_is_refused_before_anything_is_read() {
     for (flags, says) in [
-        (&["--image", "i:1"][..], "--image goes with --engine argo only"),
-        (&["--shards", "3"], "--shards goes with --engine argo only"),
-        (
-            &["--plan-location", "gs://b/k", "--engine", "gcs-batch"],
-            "--plan-location goes with --engine argo only",
-        ),
-        (&["--engine-out", "d", "--engine", "argo"], "--engine-out goes with --engine gcs-batch only"),
-        (&["--argo-token-secret", "t"], "--argo-token-secret goes with --engine argo only"),
+        (&["--image", "i:1"][..], "--image requires --engine argo"),
+        (&["--shards", "3"], "--shards requires --engine argo"),
+        (&["--plan-location", "gs://b/k", "--engine", "gcs-batch"], "--plan-location requires --engine argo"),
+        (&["--engine-out", "d", "--engine", "argo"], "--engine-out requires --engine gcs-batch"),
+        (&["--argo-token-secret", "t"], "--argo-token-secret requires --engine argo"),
     ] {
         let arguments = ["purge", "--plan", "no-such-plan.json"].into_iter().chain(flags.iter().copied());
         let ran = Ran::of(plugin(arguments)).ends_with(2);

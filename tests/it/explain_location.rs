@@ -417,7 +417,7 @@ fn a_saved_plan_answers_alone() {
         "The plan of 20",
         "deletes it: 1 object",
         "inline-only, artifact out-0 of ml/train",
-        "other/build gives it up too",
+        "it is deleted for other/build too",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }

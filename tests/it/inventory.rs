@@ -230,13 +230,13 @@ fn a_damaged_inventory_is_no_answer() {
         let cut = files.data[1].1[..files.data[1].1.len() - 9].to_vec();
         with_file(files, 1, cut);
     });
-    assert_refused(Shape::S3, "does not have the checksum that its manifest tells", |files| {
+    assert_refused(Shape::S3, "does not have the checksum that its manifest says", |files| {
         files.manifest["files"][2]["MD5checksum"] = json!("0".repeat(32));
     });
-    assert_refused(Shape::S3, "does not have the size that its manifest tells", |files| {
+    assert_refused(Shape::S3, "does not have the size that its manifest says", |files| {
         files.manifest["files"][2]["size"] = json!(1);
     });
-    assert_refused(Shape::Azure, "does not have the size that its manifest tells", |files| {
+    assert_refused(Shape::Azure, "does not have the size that its manifest says", |files| {
         let line = files.data[0].1.iter().rposition(|byte| *byte == b'"' || *byte == b'H').unwrap();
         files.data[0].1.truncate(line + 3);
     });
@@ -260,7 +260,7 @@ fn a_damaged_inventory_is_no_answer() {
             std::fs::write(path, format!("{text} ")).unwrap();
         };
         let (code, said) = refused(&made, |_| {}, change);
-        assert!(code == 1 && said.contains("does not have the checksum that is beside it"), "{said}");
+        assert!(code == 1 && said.contains("does not have the checksum in the file beside it"), "{said}");
     }
     assert_refused(Shape::Azure, "its run is \"Pending\"", |files| {
         files.manifest["status"] = json!("Pending")
@@ -269,11 +269,11 @@ fn a_damaged_inventory_is_no_answer() {
         files.manifest["shard_count"] = json!(4)
     });
     for shape in [Shape::Gcs, Shape::GcsWithHeader] {
-        assert_refused(shape, "tells of 15 rows, and there are 13", |files| {
+        assert_refused(shape, "says 15 rows, and there are 13", |files| {
             files.manifest["records_processed"] = json!(15);
         });
     }
-    assert_refused(Shape::Azure, "tells of 12 rows, and there are 13", |files| {
+    assert_refused(Shape::Azure, "says 12 rows, and there are 13", |files| {
         files.manifest["summary"]["objectCount"] = json!(12);
     });
     assert_refused(Shape::S3, "this is no manifest", |files| files.manifest = json!({ "kind": "List" }));
@@ -294,7 +294,7 @@ fn a_damaged_inventory_is_no_answer() {
     assert_refused(Shape::S3, "no column LastModifiedDate", |files| {
         files.manifest["fileSchema"] = json!("Bucket, Key, Size");
     });
-    assert_refused(Shape::S3, "no column that tells which are the latest", |files| {
+    assert_refused(Shape::S3, "no column that shows which are the latest", |files| {
         files.manifest["fileSchema"] = json!("Bucket, Key, VersionId, Size, LastModifiedDate");
     });
     assert_refused(Shape::Gcs, "no column timeDeleted", |files| {

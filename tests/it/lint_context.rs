@@ -351,9 +351,11 @@ fn a_baseline_leaves_what_was_there() {
     std::fs::write(path("other.json"), "{\"kind\": \"Inspection\"}").unwrap();
     let ran = run(&["lint", "-f", &file, "--baseline", &path("other.json")]);
     assert!(
-        ran.code == Some(1) && ran.err.contains("is not a whole lint report") && ran.err.contains("hint: "),
+        ran.code == Some(1)
+            && ran.err.contains("is not a complete lint report")
+            && ran.err.contains("hint: "),
         "{ran:#?}"
     );
     let ran = run(&["diff", &path("old.json"), &path("other.json")]);
-    assert!(ran.code == Some(1) && ran.err.contains("is not a whole lint report"), "{ran:#?}");
+    assert!(ran.code == Some(1) && ran.err.contains("is not a complete lint report"), "{ran:#?}");
 }

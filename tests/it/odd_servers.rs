@@ -507,7 +507,7 @@ fn what_undo_brings_back_is_not_recorded_as_deleted_and_can_be_purged_again_on_a
     let mut elsewhere = live.command("undo", &[&journal, "--context", "nowhere"]);
     elsewhere.env("KUBECONFIG", "/nonexistent");
     let ran = Ran::of(elsewhere).ends_with(1);
-    assert!(ran.err.contains("--no-record brings the objects back"), "{}", ran.err);
+    assert!(ran.err.contains("--no-record restores the objects"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
 
     let ran = Ran::of(live.command("undo", &[&journal])).ends_with(4);

@@ -151,9 +151,9 @@ fn danger_38_a_document_that_is_old_to_come_or_none_is_refused() {
     whole["generatedAt"] = json!(ago(SignedDuration::from_hours(25)));
     fails(&whole.to_string(), 5, "which is too long ago");
     whole["generatedAt"] = json!(ago(SignedDuration::from_hours(-2)));
-    fails(&whole.to_string(), 5, "which is yet to come");
+    fails(&whole.to_string(), 5, "which is in the future");
     let text = references(json!({ "name": "x" })).to_string();
-    fails(&text[..text.len() - 2], 1, "this is no whole document of references");
+    fails(&text[..text.len() - 2], 1, "this is no complete document of references");
     fails(
         &text.replace("References", "Inspection"),
         1,

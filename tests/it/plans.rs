@@ -122,7 +122,7 @@ fn danger_40_a_plan_is_no_journal_and_a_journal_is_no_plan() {
         Ran::of(command)
     };
     let ran = run(&["purge", "--resume", &plan, "--yes"]).ends_with(5);
-    assert!(ran.err.contains("is a saved plan, and no journal of a run"), "{}", ran.err);
+    assert!(ran.err.contains("is a saved plan, not a journal of a run"), "{}", ran.err);
     assert!(ran.err.contains("hint: a saved plan is carried out with"), "{}", ran.err);
     run(&["undo", &plan]).ends_with(5);
     assert!(folder.has("train/a.tgz"));
@@ -292,7 +292,7 @@ fn danger_40_bucket_settings_of_yesterday_are_told_on_apiserver_and_fake_gcs() {
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(5);
     let told = "gs://plans-settings: its soft delete was 7 days when the plan was made, and is off now";
     assert!(ran.err.contains(told), "{}", ran.err);
-    assert!(ran.err.contains("there is no way back from gs://plans-settings any more"), "{}", ran.err);
+    assert!(ran.err.contains("deletes from gs://plans-settings can't be undone any more"), "{}", ran.err);
     assert!(live.gcs.deletes().is_empty());
     // Less of a change is told, and no obstacle.
     std::fs::write(&plan, rehashed(&text, "\"retentionSeconds\":0", "\"retentionSeconds\":60")).unwrap();
@@ -393,9 +393,9 @@ fn nothing_to_delete_says_why() {
         folder.purge(&arguments).ends_with(0)
     };
     let ran = note(&["--bucket", "nobodys"]);
-    assert!(ran.err.contains("Note: 3 artifacts are not asked for: 3 in other buckets."), "{}", ran.err);
+    assert!(ran.err.contains("Note: 3 artifacts are not selected: 3 in other buckets."), "{}", ran.err);
     let ran = note(&["--reason", "logs-only"]);
-    let told = "Note: 3 artifacts are not asked for: 2 deleted by Argo, 1 with other reasons.";
+    let told = "Note: 3 artifacts are not selected: 2 deleted by Argo, 1 with other reasons.";
     assert!(ran.err.contains(told), "{}", ran.err);
     let ran = note(&["--grace", "9000h"]);
     assert!(

@@ -383,7 +383,7 @@ fn danger_32_resume_does_not_call_done_what_was_left_alone_on_apiserver_and_fake
     let journal = live.file("journal.jsonl");
     live.purge(&["train", "--yes", "--journal", &journal]).ends_with(4);
     let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(4);
-    assert!(ran.err.contains("1 of them were left alone, and are still there"), "{}", ran.err);
+    assert!(ran.err.contains("1 of them was left alone, and is still there"), "{}", ran.err);
     live.purge(&["-l", "", "--yes"]).ends_with(2);
 }
 
@@ -467,7 +467,7 @@ fn danger_20_undo_leaves_a_newer_object_alone_and_says_what_is_lost_on_apiserver
     live.gcs.put(live.namespace, "train/a.tgz", "newer");
     let undone = Ran::of(live.command("undo", &[&journal])).ends_with(4);
     assert!(undone.out.contains("Brought back 1 of 2"), "{}", undone.out);
-    assert!(undone.out.contains("1 were left alone: a newer object"), "{}", undone.out);
+    assert!(undone.out.contains("1 was left alone: a newer object"), "{}", undone.out);
     assert_eq!(live.gcs.bytes(live.namespace, "train/a.tgz").unwrap(), b"newer");
 
     let live = Live::with("purge-undo-lost", "train", &["train/a.tgz"]);

@@ -183,7 +183,7 @@ fn diff_refuses_what_is_no_whole_inspection() {
     let old = std::fs::read_to_string(desk.0.path().join("old.json")).unwrap();
     for at in (0..old.trim_end().len()).step_by(61) {
         let ran = desk.run_with(&old[..at], "diff - new.json");
-        ran.assert(1, "error: standard input is not a whole Inspection document: ");
+        ran.assert(1, "error: standard input is not a complete Inspection document: ");
         assert!(ran.out.is_empty() && ran.err.contains("\nhint: "), "{ran:#?}");
     }
     desk.objects("list.json", &[workflow("a")]);

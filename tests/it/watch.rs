@@ -315,7 +315,7 @@ fn danger_37_what_may_not_be_watched_is_read_again_on_apiserver_and_fake_gcs() {
     let ran = ran.ends_with(4);
     let warning = "Warning: cannot watch workflows, configmaps, ";
     assert_eq!(ran.err.matches(warning).count(), 1, "{}", ran.err);
-    assert!(ran.err.contains("(forbidden); read again every 15 seconds"), "{}", ran.err);
+    assert!(ran.err.contains("(forbidden); a list is read again at least every 15 seconds"), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), ["train/01.tgz", "train/04.tgz"], "{}", ran.err);
 }
 

@@ -145,7 +145,7 @@ impl<'a> Case<'a> {
                                 | Reason::ControllerTooOld
                         )
                     );
-            // Somebody may still mend what is in the way of what is to come.
+            // Somebody may still fix what prevents what is to come.
             stuck && !artifact.is_to_come()
         });
         let stuck =

@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(pair((DELETION, gcs("k")), ("", gcs("k"))), [Endangered, Endangered]);
         assert_eq!(pair((DELETION, gcs("k")), (DELETION, gcs("k"))), [Covered, Covered]);
         assert_eq!(pair((DELETION, gcs("k")), ("Never", gcs("k2"))), [Covered, Kept]);
-        // Below the key of one object lies another, which its deletion does not take.
+        // Below the key of one object is another, which its deletion does not delete.
         assert_eq!(
             pair((DELETION, gcs("d")), ("Never", gcs("d/x"))).map(|verdict| verdict == Endangered),
             [false; 2]

@@ -231,7 +231,7 @@ impl Azure {
             Ok(Some(kept)) if kept.generation == pin => kept,
             Ok(Some(_)) => {
                 return Restored::Failed(
-                    "a newer blob of this name was deleted since, and only that would come back".to_owned(),
+                    "a newer blob of this name was deleted since, and only that would be restored".to_owned(),
                 );
             }
             Ok(None) => {
@@ -369,7 +369,7 @@ impl Api for Azure {
         self.undelete(connection, key, pin).boxed()
     }
 
-    /// Azure heeds them; an emulator or a relative at another host may not.
+    /// Azure checks them; an emulator or a compatible server at another host may not.
     fn may_ignore_pins(&self) -> bool {
         !self.is_azure
     }

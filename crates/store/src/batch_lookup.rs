@@ -19,7 +19,7 @@ const FEW: usize = 3;
 /// Places per listing; several listings run at the same time.
 const RUN: usize = 1000;
 
-/// A listing goes on while at least one in this many listed objects belongs to a place.
+/// A listing continues while at least one in this many listed objects belongs to a place.
 const SPARSE: usize = 16;
 
 /// A key has one live object.
@@ -111,7 +111,7 @@ pub(crate) async fn look(
     found
 }
 
-/// Says of each key whether a listing shows its object. A key that none shows may have one all the same.
+/// Says of each key whether a listing shows its object. A key that none shows may have one anyway.
 pub(crate) async fn shown(connection: &Connection, keys: &[&str]) -> Vec<bool> {
     let span = |(place, key): (usize, &&str)| {
         let (start, objects) = ((*key).to_owned(), Vec::new());
@@ -370,7 +370,7 @@ impl<'a> Walk<'a> {
         self.begin(self.look.range(&self.spans));
     }
 
-    /// Goes on to the next page, or to the next span if that lies further ahead. False if there is no way on.
+    /// Goes on to the next page, or to the next span if that is further ahead. False if there is no way on.
     fn advance(&mut self, last: Option<String>, token: Option<String>, first: &str) -> bool {
         let is_ahead = last.is_some_and(|last| self.spans[0].start > last) && self.look.lists_from_any_key();
         // The page size stays, because the keys ahead are expected to be as dense as those that were listed.

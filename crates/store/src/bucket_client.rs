@@ -146,7 +146,7 @@ impl BucketClient {
             Ok(None) if may_be_done => Outcome::Deleted,
             Ok(None) => Outcome::Gone,
             Ok(Some(now)) if now.generation != pin => Outcome::Changed,
-            Ok(Some(_)) => Outcome::Failed("the storage says that it isn't there, and shows it".to_owned()),
+            Ok(Some(_)) => Outcome::Failed("the storage says that it isn't there, but shows it".to_owned()),
             Err(error) => Outcome::Failed(error.to_string()),
         }
     }

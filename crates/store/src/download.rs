@@ -1,4 +1,5 @@
-//! Reads the bytes of an object piece by piece. A lost connection is made anew, and the reading goes on where it ended.
+//! Reads the bytes of an object piece by piece. A lost connection is made anew, and the reading continues where
+//! it ended.
 
 use crate::api::{Answer, Connection};
 use crate::http::{Streamed, Tries};

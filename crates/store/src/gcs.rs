@@ -447,7 +447,7 @@ impl Api for Gcs {
         async { true }.boxed()
     }
 
-    /// Google heeds them, and another endpoint is an emulator, without credentials and with nothing of value.
+    /// Google checks them, and another endpoint is an emulator, without credentials and with nothing of value.
     fn may_ignore_pins(&self) -> bool {
         false
     }

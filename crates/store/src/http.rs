@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The words for a server that stops in the middle of an answer.
-const SILENT: &str = "the server does not go on";
+const SILENT: &str = "the server stopped sending";
 
 /// No try begins later than this after the first one.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -114,7 +114,7 @@ impl Inventory {
             let counted = counted.load(Ordering::Relaxed);
             match told {
                 Some(told) if told != counted => {
-                    let why = format!("its manifest tells of {told} rows, and there are {counted}");
+                    let why = format!("its manifest says {told} rows, and there are {counted}");
                     Err(InventoryError::Unusable { name, why })
                 }
                 _ => Ok(Vec::new()),

@@ -80,7 +80,7 @@ impl Trail {
             && (first.is_empty() || self.met.insert(self.random.hash_one((1, first))));
         match is_new && self.empty <= EMPTY_PAGES {
             true => Ok(Some(token)),
-            false => Err("the listing does not go on"),
+            false => Err("the listing does not continue"),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Once {
     /// Takes the next key.
     ///
     /// # Errors
-    /// It came before, or that can't be told.
+    /// It came before, or that is unknown.
     fn meet(&mut self, key: &str) -> Result<(), &'static str> {
         if let Some(last) = &self.last {
             self.is_in_byte_order &= last.as_str() < key;

@@ -245,8 +245,8 @@ impl S3 {
             Trace::Nowhere => return Restored::Lost,
             Trace::Buried(id) => {
                 return Restored::Failed(format!(
-                    "it is kept as version {id}, which is not what would come back if its delete marker went; copy \
-                     that version back yourself"
+                    "it is kept as version {id}, which is not the one that removing its delete marker would \
+                     restore; copy that version back yourself"
                 ));
             }
             Trace::Behind(marker) => marker,

@@ -221,7 +221,7 @@ impl Store {
         Ok(Some(copies))
     }
 
-    /// The permissions that a purge needs and this identity lacks, as far as that can be told before the first delete.
+    /// The permissions that a purge needs and this identity lacks, as far as that is known before the first delete.
     /// `key` is one that is to be deleted.
     ///
     /// # Errors

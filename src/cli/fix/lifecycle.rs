@@ -48,7 +48,7 @@ impl Arguments {
             bucket.uri(&prefix)
         )));
         match needed {
-            0 => streams.say("Nothing of it is referred to, pinned or held, as far as the records tell."),
+            0 => streams.say("Nothing of it is referred to, pinned or held, as far as the records show."),
             1 => streams.say("Warning: 1 of them is still needed:"),
             _ => streams.say(format!("Warning: {needed} of them are still needed:")),
         }
@@ -64,7 +64,7 @@ impl Arguments {
         let text = serde_json::to_string_pretty(&document).map_err(Error::new)?;
         writeln!(streams.out, "{text}")?;
         streams.out.flush()?;
-        streams.say(escape(&format!("Set it, in place of the rules there are, with: {command}")));
+        streams.say(escape(&format!("Set it, replacing the existing rules, with: {command}")));
         Ok(exit::DONE)
     }
 }

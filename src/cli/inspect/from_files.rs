@@ -92,8 +92,8 @@ fn tell_unsettled(unsettled: &BTreeSet<Account>, streams: &mut Streams) {
         accounts => format!(" and {} more", accounts - 1),
     };
     streams.say(escape(&format!(
-        "Note: whether GC pods may do their work was not evaluated for service account {first}{more}: no role among the \
-         files settles it"
+        "Note: whether GC pods may do their work was not evaluated for service account {first}{more}: no \
+         role among the files determines it"
     )));
 }
 

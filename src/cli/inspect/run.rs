@@ -34,7 +34,7 @@ pub(crate) struct Run<'s> {
     pub held: Option<Vec<Assessment>>,
     /// Whether accounts are judged by the roles among the files; else the server was asked.
     pub of_files: bool,
-    /// The accounts of coming collections whose rights these roles don't settle.
+    /// The accounts of coming collections whose permissions these roles don't settle.
     pub unsettled: BTreeSet<Account>,
     /// Names that the user gave and that no workflow had yet.
     pub missing: BTreeSet<Name>,

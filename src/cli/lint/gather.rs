@@ -139,7 +139,7 @@ impl Gathered {
             let files: Vec<&str> = files.map(|(at, _)| self.sources[*at].name.as_str()).collect();
             let folder = if top.as_os_str().is_empty() { ".".to_owned() } else { top.display().to_string() };
             let why = format!("the kustomization in {folder} changes what is said there");
-            let effect = format!("lint what it makes: kustomize build {folder} | kubectl argo-gc lint -f -");
+            let effect = format!("lint its output: kustomize build {folder} | kubectl argo-gc lint -f -");
             self.notes.push(left_out(files.join(", "), &why, &effect));
         }
     }
@@ -185,7 +185,7 @@ impl Gathered {
             self.gaps.push(Gap {
                 what: "the controller's version".to_owned(),
                 why: "no single release is running, or its Deployment can't be read".to_owned(),
-                effect: format!("{NEWEST} is taken; --argo-version names another"),
+                effect: format!("{NEWEST} is assumed; --argo-version names another"),
             });
         }
         Ok(version)

@@ -133,7 +133,7 @@ pub(crate) async fn run(
         tell_buckets(&plan, streams);
     }
     if target.cluster.is_none() && arguments.storage.store_root.is_none() {
-        streams.say("Files are no cluster: from them real buckets are only planned for.");
+        streams.say("With -f only a plan is made for real buckets.");
         return Ok(shown);
     }
     if arguments.dry_run != DryRun::Client {
@@ -223,7 +223,7 @@ pub(crate) async fn resume(
     let mut record = JournalReplay::read(path)?;
     if record.plan.head.cluster.is_none() && arguments.storage.store_root.is_none() {
         return Err(Error::refused(
-            "the journal's plan was made from files, and from them no real bucket is purged",
+            "the journal's plan was made from files, with which no real bucket is purged",
         ));
     }
     let opened = arguments.storage.open_with(&arguments.secrets)?;
@@ -250,7 +250,8 @@ pub(crate) async fn resume(
     let settled = planned - plan.tail.totals.objects;
     streams.say(format!("{settled} of {planned} objects are settled already."));
     if left > 0 {
-        streams.say(format!("Warning: {left} of them were left alone, and are still there."));
+        let were = if left == 1 { "was left alone, and is" } else { "were left alone, and are" };
+        streams.say(format!("Warning: {left} of them {were} still there."));
     }
     // What is settled already is of the plan, too.
     let ended = |rest: Ended| {
@@ -317,7 +318,7 @@ async fn as_of_now(
         if then.has_undo() && !now.has_undo() && arguments.yes && arguments.dry_run == DryRun::None {
             let bucket = &now.bucket;
             return Err(Error::refused(format!(
-                "there is no way back from {bucket} any more, as there was when the plan was made"
+                "deletes from {bucket} can't be undone any more, as they could when the plan was made"
             ))
             .hint("leave --yes out to be asked, or make a new plan"));
         }

@@ -68,8 +68,9 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
     let totals = &plan.tail.totals;
     if totals.objects > arguments.max_objects {
         return Err(Error::refused(format!(
-            "the plan has {} objects, more than --max-objects {}",
-            totals.objects, arguments.max_objects
+            "the plan has {}, more than --max-objects {}",
+            plural(totals.objects, "object"),
+            arguments.max_objects
         ))
         .hint("select less, or allow more"));
     }
@@ -136,7 +137,7 @@ fn warn_of_unwatched(guard: &Guard) -> Option<String> {
     let first = unwatched.first()?;
     let kinds: Vec<&str> = unwatched.iter().map(|kind| kind.resource).collect();
     Some(format!(
-        "Warning: cannot watch {} ({}); read again every 15 seconds at least instead, while deletes go on",
+        "Warning: cannot watch {} ({}); a list is read again at least every 15 seconds instead, while deletes run",
         kinds.join(", "),
         first.why
     ))

@@ -36,7 +36,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Error> {
         theirs.into_iter().find(|(_, is_given, engine)| *is_given && arguments.engine != *engine)
     {
         let name = engine.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        return Err(Error::usage(format!("{flag} goes with --engine {name} only")));
+        return Err(Error::usage(format!("{flag} requires --engine {name}")));
     }
     if arguments.engine != Engine::Argo {
         return Ok(());
@@ -89,7 +89,7 @@ fn beyond_pods(arguments: &Arguments) -> Option<&'static str> {
 fn check_token(arguments: &Arguments) -> Result<(), Error> {
     let names_server = !arguments.argo.carried()?.is_empty();
     match (&arguments.argo_token_secret, names_server) {
-        (Some(_), false) => Err(Error::usage("--argo-token-secret goes with --argo-server only")),
+        (Some(_), false) => Err(Error::usage("--argo-token-secret requires --argo-server")),
         (None, true) if has_own_token() => Err(Error::usage(
             "the pods of --engine argo don't have ARGO_TOKEN: name a Secret that holds it, with --argo-token-secret",
         )
@@ -106,7 +106,7 @@ pub(crate) fn hand_over(
     streams: &mut Streams,
 ) -> Result<(), Error> {
     if arguments.engine == Engine::Argo && !saved.head.also.is_empty() {
-        return Err(Error::refused("the engine's pods can't look at the references of other clusters again")
+        return Err(Error::refused("the engine's pods can't read the references of other clusters again")
             .hint("carry it out here, with --also, or make a plan without --also"));
     }
     match arguments.engine {
@@ -152,9 +152,10 @@ fn gcs_batch(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Resul
         )?;
     }
     streams.say(
-        "Nothing was deleted. Google's job heeds the generations, and nothing else that a purge looks at: not whether a \
-         workflow runs again, nor who refers to an object by then. It writes no journal, marks nothing as deleted and \
-         releases no finalizer; a purge with --accept-absent after it does both (docs/batch.md).",
+        "Nothing was deleted. Google's job checks the generations, and nothing else that a purge checks: \
+         neither whether a workflow runs again nor who refers to an object by then. It writes no journal, \
+         marks nothing as deleted and releases no finalizer; a purge with --accept-absent after it does both \
+         (docs/batch.md).",
     );
     Ok(())
 }
@@ -218,7 +219,7 @@ mod tests {
     const MANIFEST: [&str; 6] =
         ["engine", "engine_out", "plan_location", "shards", "image", "argo_token_secret"];
 
-    /// No pod can heed these, so they are refused; and an age of a file that isn't there says nothing.
+    /// No pod can apply these, so they are refused; and an age of a file that isn't there says nothing.
     const REFUSED: [&str; 5] = ["also", "also_max_age", "store_root", "identity", "use_workflow_secrets"];
 
     /// These a pod needs as well; with what is typed here, and what the pod gets.
@@ -277,7 +278,7 @@ mod tests {
             ("--store-root d", "error: --store-root can't be used with --engine argo"),
             ("--identity gs://b=key.json", "error: --identity can't be used with --engine argo"),
             ("--use-workflow-secrets", "error: --use-workflow-secrets can't be used with --engine argo"),
-            ("--argo-token-secret argo", "error: --argo-token-secret goes with --argo-server only"),
+            ("--argo-token-secret argo", "error: --argo-token-secret requires --argo-server"),
         ] {
             let error = check(&arguments(flags)).unwrap_err();
             assert!(error.message().starts_with(words), "{error}");

@@ -70,7 +70,7 @@ const PLAN: Mode = Mode {
 const RESUME: Mode = Mode {
     id: "resume",
     heeds: &[CLUSTER, STORAGE, CARRYING_OUT, LIMITS],
-    why: "an interrupted run is finished as it was begun",
+    why: "an interrupted run is finished with the flags that it began with",
 };
 
 const HAND_OVER: Mode = Mode {

@@ -29,7 +29,7 @@ impl SummaryFlag {
         let wrong = |why: &dyn Display| Error::new(format!("--summary {}: {why}", path.display()));
         // A plan or a journal that is named by mistake is not lost.
         if holds_more(path) {
-            return Err(wrong(&"the file holds something else, and is not written over"));
+            return Err(wrong(&"the file contains something else, and is not overwritten"));
         }
         let file = File::create(path).map_err(|error| wrong(&error))?;
         Ok(Summary(Some((path.clone(), file))))

@@ -76,7 +76,7 @@ impl ArgoAddress {
             None => (rest, base_href),
         };
         if authority.contains('@') {
-            return Err(wrong("a user or password does not belong there; the token goes into ARGO_TOKEN"));
+            return Err(wrong("a user or password does not belong there; set the token in ARGO_TOKEN"));
         }
         if path.contains(['?', '#']) {
             return Err(wrong("it may have a path, but no query"));
@@ -91,7 +91,7 @@ impl ArgoAddress {
     }
 }
 
-/// Whether the environment has a token for the Argo server besides the user's own.
+/// Whether the environment has a token for the Argo server other than the user's own.
 pub fn has_own_token() -> bool {
     std::env::var_os(TOKEN).is_some_and(|token| !token.is_empty())
 }

@@ -97,7 +97,7 @@ impl ArgoServer {
         let mut whole = self.whole(&format!("{ARCHIVE}/{uid}")).await?;
         let meta = &mut whole.workflow.metadata;
         if (&meta.uid, &meta.namespace, &meta.name) != (uid, namespace, name) {
-            return Err(Error::new(format!("the Argo server answered with another than uid {uid}")));
+            return Err(Error::new(format!("the Argo server answered with a workflow other than uid {uid}")));
         }
         // Before v3.5 the record has the label of the live workflow (GetWorkflow, workflow_archive.go).
         meta.labels.insert(names::ARCHIVING.to_owned(), "Persisted".to_owned());

@@ -70,7 +70,7 @@ pub(super) struct Feed {
     pub hearing: Hearing,
 }
 
-/// What a feed has heard.
+/// What a feed has received.
 #[derive(Default)]
 pub(super) struct Hearing {
     validity: Mutex<Validity>,
@@ -81,7 +81,7 @@ pub(super) struct Hearing {
     trouble: Mutex<String>,
 }
 
-/// Whether what was heard of a kind counts.
+/// Whether what was received of a kind counts.
 #[derive(Default)]
 struct Validity {
     /// Until when it counts; none if it is out of date.
@@ -204,7 +204,7 @@ impl Feed {
         }
     }
 
-    /// Makes what was heard out of date.
+    /// Makes what was received out of date.
     pub fn expire(&self) {
         let mut validity = lock(&self.hearing.validity);
         validity.until = None;
@@ -265,7 +265,7 @@ impl Feed {
                 }
                 Ok(None) => return End::Ended,
                 Ok(Some(Err(_))) => return End::Broken("the connection broke".to_owned()),
-                Err(_) => return End::Broken("nothing comes any more".to_owned()),
+                Err(_) => return End::Broken("no more data arrives".to_owned()),
             };
             let Ok(data) = frame.into_data() else { continue };
             bytes.extend_from_slice(&data);

@@ -73,12 +73,12 @@ impl Workflow {
         // A run that fails before its first node has none.
         let sign = match phase {
             "Succeeded" => "its run succeeded",
-            "Failed" | "Error" if bare => "its run is over, and it holds no templates either",
+            "Failed" | "Error" if bare => "its run is finished, and it has no templates either",
             "Failed" | "Error" if status.progress.split_once('/').is_some_and(|(_, all)| all != "0") => {
                 "its progress counts some"
             }
             "Failed" | "Error" if recouped || !status.task_results_completion_status.is_empty() => {
-                "its status tells of their pods"
+                "its status mentions their pods"
             }
             _ => return self.cut().map(NodesError::Cut),
         };
@@ -91,7 +91,7 @@ impl Workflow {
         let Self { metadata, status, .. } = self;
         // The controller writes both at once (markWorkflowPhase, workflow/controller/operator.go@v4.1.2).
         if status.phase.is_empty() && !metadata.label(names::PHASE).is_empty() {
-            return Some("a label tells its phase, and its status tells none");
+            return Some("a label has its phase, and its status has none");
         }
         // Argo writes no node without a type.
         status.nodes.values().any(|node| node.kind.is_empty()).then_some("one of its nodes has no type")
@@ -225,9 +225,9 @@ mod tests {
         };
         let whole = r#"{"n": {"type": "Pod"}}"#;
         for labelled in ["Running", "Failed", "Succeeded"] {
-            assert_eq!(sign(labelled, "", whole), "a label tells its phase, and its status tells none");
+            assert_eq!(sign(labelled, "", whole), "a label has its phase, and its status has none");
         }
-        assert_eq!(sign("Running", "", "{}"), "a label tells its phase, and its status tells none");
+        assert_eq!(sign("Running", "", "{}"), "a label has its phase, and its status has none");
         let cut = r#"{"m": {"type": "DAG"}, "n": {"id": "n"}}"#;
         assert_eq!(sign("Running", "Running", cut), "one of its nodes has no type");
         assert_eq!(sign("", "", cut), "one of its nodes has no type");

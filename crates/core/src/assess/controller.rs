@@ -101,7 +101,7 @@ impl<'a> Case<'a> {
     }
 
     /// Returns the verdict if each controller that may manage the workflow does not run, has artifact GC switched off, or
-    /// lacks rights.
+    /// lacks permissions.
     fn all_hindered(&self, managers: &Managers<'a>) -> Option<Judgement> {
         let hindrances: Option<Vec<_>> =
             managers.seen.iter().map(|controller| self.hindrance(controller)).collect();

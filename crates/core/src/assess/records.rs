@@ -23,7 +23,7 @@ pub(crate) struct Record<'a> {
     pub resolved: Result<Resolved, LocationError>,
     /// The location that completes one with only a key.
     pub base: Option<&'a ArtifactLocation>,
-    /// The text of that location with a variable, which GC takes as it stands.
+    /// The text of that location with a variable, which GC uses as it is.
     pub raw_text: Option<&'a str>,
     /// The number of its location within [`Records`]; equal locations have equal numbers.
     pub place: usize,

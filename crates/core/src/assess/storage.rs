@@ -20,6 +20,11 @@ fn is_part(object: &str, key: &str) -> bool {
     }
 }
 
+/// `1 copy`, `2 copies`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The sums of what was found at an artifact's location so far.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -67,7 +72,7 @@ impl ArtifactReport {
             *copies.classes.entry(class(object)).or_default() += object.size;
         }
         if copies.objects > 0 {
-            let detail = format!("{} copies, {} bytes", copies.objects, copies.bytes);
+            let detail = format!("{}, {} bytes", counted(copies.objects, "copy", "copies"), copies.bytes);
             self.notes.push(Note { reason: Reason::VersionedBucket, detail });
         }
         self.stored.get_or_insert_default().copies = Some(copies);
@@ -106,22 +111,23 @@ impl ArtifactReport {
         let engine = self.location.as_ref().map(|location| location.engine);
         if let Some(note) = self.notes.iter_mut().find(|note| note.reason == Reason::AzurePrefix) {
             note.detail = match beside {
-                0 => "nothing beside it begins with its name now".to_owned(),
-                1 => format!("{first} would go with it"),
-                _ => format!("{beside} objects beside it would go with it, {first} for one"),
+                0 => "no other object begins with its name now".to_owned(),
+                1 => format!("{first} would be deleted with it"),
+                _ => format!("{beside} other objects would be deleted with it, such as {first}"),
             };
         }
         let present = stored.objects > 0;
+        let objects = counted(stored.objects, "object", "objects");
         match self.verdict {
             // Argo has recorded the artifact as deleted, so nobody will delete the objects that still exist.
             Verdict::Collected if own > 0 => {
                 self.verdict = Verdict::Uncovered;
                 self.reason = Some(Reason::DeletedButPresent);
-                let found = format!("{} objects, {} bytes", stored.objects, stored.bytes);
+                let found = format!("{objects}, {} bytes", stored.bytes);
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected if present => {
-                let found = format!("{} objects, written after this run", stored.objects);
+                let found = format!("{objects}, written after this run");
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
@@ -129,7 +135,7 @@ impl ArtifactReport {
             Verdict::Covered if present && !exact && engine == Some(StorageEngine::Gcs) => {
                 self.verdict = Verdict::Failing;
                 self.reason = Some(Reason::GcsDirectory);
-                let found = format!("{} objects below the key, none of that name", stored.objects);
+                let found = format!("{objects} below the key, none of that name");
                 self.evidence.push(Evidence::new("storage", found));
                 self.notes.retain(|note| note.reason != Reason::GcsDirectory);
             }
@@ -270,11 +276,11 @@ mod tests {
     #[test]
     fn what_argos_driver_would_delete_with_a_directory_of_azure_is_named() {
         for (beside, want) in [
-            (vec![], "nothing beside it begins with its name now"),
-            (vec![object("a/bc", 1)], "a/bc would go with it"),
+            (vec![], "no other object begins with its name now"),
+            (vec![object("a/bc", 1)], "a/bc would be deleted with it"),
             (
                 vec![object("a/b.x", 1), object("a/bc", 1)],
-                "2 objects beside it would go with it, a/b.x for one",
+                "2 other objects would be deleted with it, such as a/b.x",
             ),
         ] {
             let mut artifact = artifact(Verdict::Covered);

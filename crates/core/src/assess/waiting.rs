@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
         if !self.tries_again() {
             return judgement;
         }
-        let told = format!("{}, which records no attempt that fails, and repeats it", self.version_text());
+        let told = format!("{}, which does not record a failed attempt, and repeats it", self.version_text());
         let judgement = judgement.because("controller version", told);
         match self.task_of(record).filter(|_| self.is_live() && self.pod_of(record).is_none()) {
             Some(task) => {
@@ -100,7 +100,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Returns the time since which the run is over: its end, or that of its last node if it has none or one that lies
+    /// Returns the time since which the run is over: its end, or that of its last node if it has none or one that is
     /// ahead, else the creation.
     pub(crate) fn over_since(&self) -> Option<Timestamp> {
         let has_passed = |time: &Timestamp| time.duration_since(self.context.now) < CLOCKS;

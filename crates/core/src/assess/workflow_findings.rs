@@ -15,7 +15,7 @@ use std::collections::HashSet;
 const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)];
 
 impl<'a> Case<'a> {
-    /// Returns findings about a finalizer that stays although no artifact is left to collect.
+    /// Returns findings about a finalizer that remains although no artifact is left to collect.
     pub(crate) fn hangs(&self, judged: &[(&Record<'a>, Judgement)]) -> Vec<Finding> {
         // What still runs may write artifacts yet.
         let over = self.workflow.is_terminal();
@@ -39,7 +39,7 @@ impl<'a> Case<'a> {
         finding.into_iter().collect()
     }
 
-    /// Returns a finding if the finalizer stays although every artifact is recorded as deleted, or none was written;
+    /// Returns a finding if the finalizer remains although every artifact is recorded as deleted, or none was written;
     /// none while the controller may still remove it.
     fn nothing_left(&self) -> Option<Finding> {
         let deleted = self.workflow.metadata.deletion_timestamp;
@@ -73,7 +73,8 @@ impl<'a> Case<'a> {
     }
 
     /// Returns true if `forceFinalizerRemoval` waits for a GC pod although there is none and was none: with it the
-    /// finalizer goes once a pod was recouped, and for nothing else (workflow/controller/artifact_gc.go@v4.1.2:588).
+    /// finalizer is removed once a pod was recouped, and for nothing else
+    /// (workflow/controller/artifact_gc.go@v4.1.2:588).
     fn waits_for_no_pod(&self) -> bool {
         self.policy.force() && !self.known_before(&[Version(3, 5, 0)]) && self.had_no_pod()
     }

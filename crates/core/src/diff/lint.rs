@@ -1,4 +1,4 @@
-//! Compares the findings of two lint reports. A finding is the same one wherever it stands in a file: edits move lines.
+//! Compares the findings of two lint reports. A finding is the same one wherever it is in a file: edits move lines.
 
 use crate::diff::ChangeKind;
 use crate::lint::types::Severity;
@@ -23,7 +23,7 @@ pub struct LintFinding {
     pub field: String,
 }
 
-/// What tells a finding from others.
+/// What distinguishes a finding from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {

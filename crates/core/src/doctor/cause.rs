@@ -34,9 +34,9 @@ macro_rules! causes {
 
 causes! {
     NoController "no-controller" "No controller runs that would collect"
-        "Only the controller starts GC pods and takes finalizers off.",
+        "Only the controller starts GC pods and removes finalizers.",
     FeatureOff "feature-off" "Artifact GC is or was switched off in the controller"
-        "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and finalizers that are there stay.",
+        "With ARGO_ARTIFACT_GC_ENABLED=false nothing is collected, and existing finalizers are not removed.",
     Unmanaged "unmanaged" "No controller manages these workflows"
         "A controller looks only at workflows of its instance ID and namespace.",
     NeverTakenUp "never-taken-up" "No controller has taken these workflows up for collection"
@@ -44,16 +44,18 @@ causes! {
     ControllerVersion "controller-version" "The controller's version can't collect these artifacts"
         "A defect of that release; a newer one has fixed it.",
     AccountMissing "service-account-missing" "The GC pods' service account does not exist"
-        "A pod is refused whose service account is missing; up to v4.1.2 and v4.0.10 the controller does not try again.",
+        "A pod whose service account is missing is refused; up to v4.1.2 and v4.0.10 the controller does not \
+         try again.",
     Rights "service-account-rights" "The GC pods' service account lacks permissions"
         "A GC pod lists and watches workflowartifactgctasks and patches their status as this account.",
     RightsUnchecked "rights-unchecked" "Whether the GC pods' service accounts have their permissions could not be checked"
-        "That nobody could say is no sign that they have them.",
+        "That this could not be checked is no sign that they have them.",
     ControllerRights "controller-rights" "The controller's service account lacks permissions for artifact GC"
-        "It makes tasks and GC pods as this account; up to v4.1.2 and v4.0.10 a failed attempt is not made again.",
+        "It creates tasks and GC pods as this account; up to v4.1.2 and v4.0.10 a failed attempt is not \
+         repeated.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
         "The controller only logs that a webhook, policy or quota refused it; up to v4.1.2 and v4.0.10 it does not try again.",
-    PodUnschedulable "pod-unschedulable" "No node takes the GC pod"
+    PodUnschedulable "pod-unschedulable" "The GC pod can't be scheduled"
         "The pod waits without limit, and so does the controller.",
     PodImage "pod-image" "The GC pod's image can't be pulled"
         "The pod waits without limit, and so does the controller.",
@@ -63,54 +65,54 @@ causes! {
         "The pod waits without limit, and so does the controller.",
     PodOutOfMemory "pod-out-of-memory" "The GC pod ran out of memory"
         "It has 64Mi, whatever the number of artifacts.",
-    PodHung "pod-hung" "The GC pod has been at work for too long"
+    PodHung "pod-hung" "The GC pod has been running for too long"
         "The controller waits for its end without limit, and starts no other.",
     Sidecar "sidecar" "A sidecar keeps the finished GC pod running"
         "The controller waits for the pod to end, which it does only when all its containers have.",
     PodFailed "pod-failed" "The GC pod failed"
         "It ended before its work was done; the controller does not start another.",
-    PodEnded "pod-ended" "The GC pod has ended, and its artifacts are still on record"
+    PodEnded "pod-ended" "The GC pod has ended, and its artifacts are not marked deleted"
         "The pod failed, or its deletes did; its log and its task would say which.",
     InstanceIdLabel "instance-id-label" "The controller does not see its own GC pods"
         "They carry the instance ID under a label it does not look for.",
-    PodLost "pod-lost" "The GC pod was refused or is gone, and nobody took up its result"
+    PodLost "pod-lost" "The GC pod was refused or is gone, and its result was not recorded"
         "Its task is still there. A webhook, policy, quota or owner check refused the pod, or it was evicted or deleted.",
     WithoutPod "processed-without-pod" "Recorded as processed, without any GC pod"
         "The controller failed before it made a task or pod, and recorded the strategy as processed anyway.",
     InlineTemplates "inline-templates" "An inline template ends the collection for the whole workflow"
         "Its node names no template, and one such artifact aborts the strategy for all.",
     BatchAbort "batch-abort" "One artifact ends the GC pod before it records anything"
-        "What has no usable location aborts the run; what was deleted before it is not recorded.",
+        "An artifact without a usable location aborts the run; what was deleted before it is not recorded.",
     DeleteFails "delete-fails" "Argo's delete does not hit the object"
         "The GC pod ran, and storage did not do what the driver asked.",
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
-        "v3.5.2 to v3.5.5 skip GC for ever where a pod was killed before it reported.",
-    StillRuns "still-runs" "The workflow is deleted, and its run goes on"
+        "v3.5.2 to v3.5.5 never run GC if a pod was killed before it reported.",
+    StillRuns "still-runs" "The workflow is deleted, and still runs"
         "From v3.5.2 on a deleted workflow runs to its end, and only then is collected and removed.",
     NothingToCollect "nothing-to-collect" "The finalizer remains although there is nothing to collect"
         "Up to v3.5.10 it is removed only after a GC pod succeeded, and there is none.",
     ForcedWithoutPod "forced-without-pod" "forceFinalizerRemoval waits for a GC pod that never was"
-        "With the setting, nothing but the end of a GC pod takes the finalizer off.",
+        "With this setting, only the end of a GC pod removes the finalizer.",
     RetriedOrDeletedEarly "written-after-processing" "Artifacts were written after their strategy was processed"
-        "A strategy is processed once; what a retry or a late step writes is never looked for.",
+        "A strategy is processed once; what a retry or a late step writes is never collected.",
     Foreground "foreground-deletion" "Foreground deletion removed the GC pod"
-        "Tasks and pods are dependents of the workflow, which go before it.",
+        "Tasks and pods are dependents of the workflow, and are deleted before it.",
     CronNeighbour "cron-neighbour" "A failing workflow of the same CronWorkflow holds the others up"
-        "Reported and not understood: settle the first one.",
-    UnknownStrategy "unknown-strategy" "The strategy is no word of Argo's"
-        "The artifact asks for a collection that never comes.",
+        "Reported, but not understood: fix the first one.",
+    UnknownStrategy "unknown-strategy" "The strategy is not one that Argo knows"
+        "Argo never starts the collection that the artifact asks for.",
     NotRecorded "not-recorded" "Processed long ago, and never recorded as deleted"
-        "The controller has not taken up the end of the GC pod, or which step failed does not show.",
+        "The controller has not recorded the end of the GC pod, or it is unknown which step failed.",
     Overdue "overdue" "The controller has recorded nothing for over an hour"
         "It is down, busy, or does not see these workflows; after v4.1.2 and v4.0.10 it may also fail at each attempt.",
-    Unseen "not-enough-seen" "Not enough could be seen to tell"
+    Unseen "not-enough-seen" "Not enough could be read to find the cause"
         "Nodes are offloaded or not in the record, or GC's own objects could not be read.",
     TaskLeftOver "task-left-over" "A GC task is left over"
-        "Its workflow is gone or no longer waits for it; nothing will carry it out.",
+        "Its workflow is gone or no longer waits for it; nothing will execute it.",
     OtherFinalizer "other-finalizer" "Another finalizer holds the workflow"
-        "Artifact GC has no part in it: whoever put the finalizer there has to take it off.",
+        "Artifact GC is not involved: whoever added the finalizer has to remove it.",
     ParallelismHeld "parallelism-held" "Completed workflows take up parallelism"
-        "One whose finalizer is stuck keeps its slot, and new ones have to wait.",
+        "A workflow with a stuck finalizer keeps its slot, and new ones have to wait.",
 }
 
 impl Cause {

@@ -1,4 +1,5 @@
-//! Finds the controllers behind a symptom: whether one runs, and whether its account has the rights that artifact GC needs.
+//! Finds the controllers behind a symptom: whether one runs, and whether its account has the permissions that
+//! artifact GC needs.
 
 use crate::assess::controller::DEPLOYMENTS;
 use crate::doctor::cause::Cause;
@@ -34,7 +35,7 @@ fn running(symptom: &mut Symptom, managing: &[&Controller], context: &Context) {
     }
 }
 
-/// Says that the accounts of the controllers lack rights, if that is so of each: it may be why there is no pod.
+/// Says that the accounts of the controllers lack permissions, if that is so of each: it may be why there is no pod.
 fn rights(symptom: &mut Symptom, managing: &[&Controller], of: &OfWorkflow, context: &Context) {
     let results = of.tasks.iter().any(|task| !task.status.artifact_results_by_node.is_empty());
     // What has results had its pod, and what is too large is refused whoever makes it.

@@ -30,14 +30,14 @@ pub type PurgeCommand<'a> = &'a dyn Fn(&PurgeStep<'_>) -> String;
 /// finalizers.
 pub(super) fn purge(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
     let commands = purge_commands(members, true, command);
-    let what = "Delete what is left, see that it is gone, and release the finalizers:";
+    let what = "Delete what is left, verify that it is gone, and release the finalizers:";
     (!commands.is_empty()).then(|| Repair::say(what).run(commands))
 }
 
 /// Returns the step for workflows that completed without the finalizer, which no controller will look at again.
 pub(super) fn passed_over(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
     let commands = purge_commands(members, false, command);
-    let what = "Those that completed without the finalizer are not looked at again; delete what they left:";
+    let what = "Those that completed without the finalizer are not processed again; delete what they left:";
     (!commands.is_empty()).then(|| Repair::say(what).run(commands))
 }
 

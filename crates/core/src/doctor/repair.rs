@@ -57,7 +57,7 @@ pub(crate) fn of(
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
         Cause::ControllerRights => controller_rights(subject, context).into_iter().collect(),
         Cause::RightsUnchecked => vec![unchecked(members)],
-        Cause::PodUnschedulable => vec![describe("Make room for it, or let it go elsewhere", members)],
+        Cause::PodUnschedulable => vec![describe("Make room for it, or let it run elsewhere", members)],
         Cause::PodImage => vec![describe("Make the image available, or correct its name", members)],
         Cause::PodPending => vec![describe("See what it waits for", members)],
         Cause::SecretMissing => vec![secret(subject), describe("See which key of it is used", members)],
@@ -78,8 +78,8 @@ pub(crate) fn of(
         Cause::DeleteFails if subject == Reason::UnsupportedDriver.code() => vec![elsewhere(members)],
         Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
             vec![Repair::say(
-                "See that the bucket is yours. If it is none of the controllers' repositories, what is in it is kept \
-                 until you name it as one.",
+                "Make sure that the bucket is yours. If it is not a repository of a controller, its objects \
+                 are kept until you name it as one.",
             )]
         }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
@@ -99,16 +99,14 @@ fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
         }
         Cause::UnknownStrategy => "Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.",
         Cause::TaskResults => "Upgrade the controller to v3.5.6 or newer.",
-        Cause::ForcedWithoutPod => {
-            "Leave forceFinalizerRemoval out where a run may end without any artifact."
-        }
+        Cause::ForcedWithoutPod => "Leave forceFinalizerRemoval out if a run may end without any artifact.",
         Cause::NothingToCollect => "Upgrade the controller to v3.5.11, v3.6.0 or newer.",
-        Cause::InlineTemplates => "Lift the inline templates into named ones.",
+        Cause::InlineTemplates => "Move the inline templates to named ones.",
         Cause::BatchAbort => "Upgrade the controller to v3.5.12, v3.6.0 or newer.",
         Cause::Foreground => "Delete workflows with --cascade=background, the default.",
-        Cause::Unseen => "Inspect with leave to read pods and workflowartifactgctasks.",
+        Cause::Unseen => "Inspect with permission to read pods and workflowartifactgctasks.",
         Cause::ParallelismHeld => {
-            "Settle what holds them, as above: each finalizer that is removed frees a slot."
+            "Fix what holds them, as above: each finalizer that is removed frees a slot."
         }
         Cause::DeleteFails if subject == "azure-missing" => {
             "Upgrade the controller to v3.4.8, v3.5.0 or newer."
@@ -138,8 +136,10 @@ fn switched_off(context: &Context) -> Vec<Repair> {
         })
         .collect();
     let what = match commands.is_empty() {
-        true => "See that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more.",
-        false => "Take the switch out of the controller's environment:",
+        true => {
+            "Make sure that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more."
+        }
+        false => "Remove the switch from the controller's environment:",
     };
     vec![Repair::say(what).run(commands)]
 }
@@ -171,7 +171,8 @@ fn labels(members: &GroupMembers) -> Repair {
     let first = members.workflows.keys().find(|name| name.is_plain()).map(|Name { namespace, name }| {
         format!("kubectl get workflows.argoproj.io -n {namespace} {name} --show-labels")
     });
-    let what = "Compare their instance ID and namespace with the controllers', and see ARGO_ARTIFACT_GC_ENABLED there:";
+    let what = "Compare their instance ID and namespace with the controllers', and check \
+                ARGO_ARTIFACT_GC_ENABLED there:";
     Repair::say(what).run(first)
 }
 
@@ -199,7 +200,7 @@ fn role(Account { namespace, name }: &Account) -> Option<String> {
     })
 }
 
-/// The rights of a controller's account, in all namespaces or in the one that it manages.
+/// The permissions of a controller's account, in all namespaces or in the one that it manages.
 fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
     let mut seen = context.controllers.seen.iter();
     let controller = seen.find(|controller| controller.account().to_string() == subject)?;
@@ -225,7 +226,7 @@ fn controller_rights(subject: &str, context: &Context) -> Option<Repair> {
     )
 }
 
-/// Steps for a task without its pod: what refused the pod, and the right that owner checks ask for.
+/// Steps for a task without its pod: what refused the pod, and the permission that owner checks need.
 fn refused(members: &GroupMembers, context: &Context) -> Vec<Repair> {
     let mut repairs = vec![controller_log(context)];
     let namespace = members.workflows.keys().next().map_or("", |name| name.namespace.as_str());
@@ -235,7 +236,8 @@ fn refused(members: &GroupMembers, context: &Context) -> Vec<Repair> {
     });
     repairs.extend(lacks.and_then(|controller| {
         let grant = controller_rights(&controller.account().to_string(), context)?;
-        let what = "If it says \"cannot set blockOwnerDeletion\" there, grant the controller the right that is missing:";
+        let what = "If it says \"cannot set blockOwnerDeletion\" there, grant the controller the missing \
+                    permission:";
         Some(Repair { what: what.to_owned(), ..grant })
     }));
     repairs
@@ -270,7 +272,7 @@ fn hung(members: &GroupMembers) -> Repair {
             format!("kubectl delete pod -n {namespace} {pod}"),
         ]
     });
-    Repair::say("See what it does, and if that is nothing, delete it (by force if its node is gone):")
+    Repair::say("Check what it does; if it does nothing, delete it (by force if its node is gone):")
         .run(commands)
 }
 
@@ -292,8 +294,7 @@ fn ended(members: &GroupMembers) -> Repair {
             format!("kubectl get workflowartifactgctasks.argoproj.io -n {namespace} {pod}-0 -o yaml"),
         ]
     });
-    Repair::say("Read the log of its pod and the status of its task, as long as they are there:")
-        .run(commands)
+    Repair::say("Read the log of its pod and the status of its task, as long as they exist:").run(commands)
 }
 
 fn secret(subject: &str) -> Repair {
@@ -365,17 +366,17 @@ fn left_over(members: &GroupMembers) -> Vec<Repair> {
         };
         tasks.chunks(NAMES).map(delete).collect::<Vec<_>>()
     });
-    vec![Repair::say("See to what its spec names (inspect, orphans), then delete it:").run(commands)]
+    vec![Repair::say("Check what its spec names (inspect, orphans), then delete it:").run(commands)]
 }
 
 /// Returns the step that removes another finalizer.
 fn other_finalizer(finalizer: &str, members: &GroupMembers) -> Vec<Repair> {
     if matches!(finalizer, "foregroundDeletion" | "orphan") {
         return vec![Repair::say(
-            "Kubernetes itself takes it off, once all that the workflow owns is settled.",
+            "Kubernetes itself removes it, once it has handled everything that the workflow owns.",
         )];
     }
-    let what = "Ask who put it there. Only where nobody will take it off any more:";
+    let what = "Find out who added it. Only if nobody will remove it any more:";
     if !finalizer.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c)) {
         return vec![Repair::say(what)];
     }
@@ -398,15 +399,15 @@ fn remove_finalizers(finalizer: &str, members: &GroupMembers) -> Vec<String> {
 
 /// The step for artifacts in a bucket that nothing names any more.
 fn by_hand(members: &GroupMembers) -> Repair {
-    let what = "Nothing shows the value of the variable. Find the bucket from the run's manifest, and delete the keys of the \
-                artifacts there by hand; then take the finalizer off:";
+    let what = "Nothing shows the value of the variable. Find the bucket from the run's manifest, and delete \
+                the keys of the artifacts there by hand; then remove the finalizer:";
     Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
 }
 
 /// Returns the step for storage that neither Argo nor a purge can delete from.
 fn elsewhere(members: &GroupMembers) -> Repair {
-    let what = "Give such artifacts the strategy Never, and delete their objects with the storage's own means. Once nothing \
-                else of these workflows is left to collect, take the finalizer off:";
+    let what = "Give such artifacts the strategy Never, and delete their objects with the storage's own \
+                means. Once nothing else of these workflows is left to collect, remove the finalizer:";
     Repair::say(what).run(remove_finalizers(names::GC_FINALIZER, members))
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn storage(
         && let Some(location) = &body.archive_location
         && let Some(bucket) = location.bucket().filter(|bucket| bucket.contains("{{"))
     {
-        let detail = format!("GC takes the archiveLocation's bucket as it is written: {bucket}");
+        let detail = format!("GC uses the archiveLocation's bucket as it is written: {bucket}");
         found.push((&[], Place::failing(Reason::ParamArchiveLocation, detail)));
     }
     let key = own.key().unwrap_or_default();
@@ -75,7 +75,7 @@ pub(crate) fn storage(
     }
     if body.memoizes {
         let detail =
-            "a cache hands out the object of an earlier run, and the collection of either run takes it";
+            "a cache hands out the object of an earlier run, and the collection of either run deletes it";
         found.push((&[], Place::note(Reason::Endangered, detail)));
     }
     let key = written_key(local, body, artifact).unwrap_or_default();
@@ -114,7 +114,7 @@ fn repeated(engine: Option<StorageEngine>, version: Version, key: &str, again: A
     }
     if is_fixed(key) {
         let detail =
-            format!("every run writes {key:?}, and the collection of one takes what a later one wrote");
+            format!("every run writes {key:?}, and the collection of one deletes what a later one wrote");
         found.push(Place::note(Reason::SharedKey, detail));
     } else if again.nodes.surely_again() && !fails {
         let detail =
@@ -132,7 +132,8 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
     Some(match engine? {
         StorageEngine::Gcs => Place::note(
             Reason::GcsDirectory,
-            "a directory becomes objects below the key, and the GCS driver deletes none of them; a file is deleted well",
+            "a directory becomes objects below the key, and the GCS driver deletes none of them; a file is \
+             deleted correctly",
         ),
         StorageEngine::S3 if key.ends_with('/') && old => {
             Place::failing(Reason::S3Directory, format!("{version} deletes no directories from S3"))
@@ -140,11 +141,11 @@ fn unarchived(engine: Option<StorageEngine>, key: &str, version: Version) -> Opt
         StorageEngine::S3 if key.ends_with('/') => return None,
         StorageEngine::S3 => Place::note(
             Reason::S3Directory,
-            "a directory is deleted only by a key that ends in /; a file is deleted well",
+            "a directory is deleted only by a key that ends in /; a file is deleted correctly",
         ),
         StorageEngine::Azure => Place::note(
             Reason::AzurePrefix,
-            "deleting a directory takes along every blob whose name begins like it",
+            "deleting a directory also deletes every blob whose name begins like it",
         ),
         _ => return None,
     })

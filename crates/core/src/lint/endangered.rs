@@ -77,7 +77,7 @@ pub(crate) fn predict(manifests: &[Manifest], settings: &Settings) -> Vec<Predic
         };
         for taker in writers.iter().filter(takes) {
             let detail = format!(
-                "{} keeps {key:?} ({how}, template {}), and this collection takes it",
+                "{} keeps {key:?} ({how}, template {}), and this collection deletes it",
                 manifests[keeper.manifest], keeper.template
             );
             found.push(Prediction {

@@ -30,7 +30,8 @@ impl<'m> Root<'m> {
         let deletion = asked().any(|a| *self.strategy(a) == Strategy::OnWorkflowDeletion);
         if self.gc.force_finalizer_removal && completion && deletion && self.settings.version >= FORCE {
             let path = path.key("forceFinalizerRemoval");
-            let detail = "the finalizer goes with the pod of OnWorkflowCompletion, before OnWorkflowDeletion"
+            let detail = "the finalizer is removed after the pod of OnWorkflowCompletion, before \
+                          OnWorkflowDeletion"
                 .to_owned();
             found.push(about(*manifest, path, Severity::Uncovered, Reason::ForceEarly, detail));
         }

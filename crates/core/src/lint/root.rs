@@ -239,7 +239,7 @@ impl<'m> Root<'m> {
             && !body.artifacts.iter().any(|(_, a)| self.asks(a))
         {
             let strategy = &self.gc.strategy;
-            let detail = format!("its archived logs spoil {strategy} for the whole workflow");
+            let detail = format!("its archived logs stop {strategy} for the whole workflow");
             push(&body.path, "main-logs", Place::failing(Reason::InlinePoison, detail));
         }
     }
@@ -267,7 +267,7 @@ impl<'m> Root<'m> {
             return None;
         }
         if usage.body.makes == Makes::Other {
-            let detail = "it makes no pod, and only pods' artifacts are looked for".to_owned();
+            let detail = "it creates no pod, and only pods' artifacts are collected".to_owned();
             return Some(Place::uncovered(Reason::NonPodNode, detail));
         }
         if !self.finalizer {
@@ -287,7 +287,7 @@ impl<'m> Root<'m> {
             return Some(Place::failing(Reason::InlinePoison, detail));
         }
         let culprit = self.culprits.get(strategy)?;
-        let detail = format!("the inline template {:?} spoils {strategy} for the whole workflow", culprit);
+        let detail = format!("the inline template {:?} stops {strategy} for the whole workflow", culprit);
         Some(Place::failing(Reason::InlinePoison, detail))
     }
 
@@ -365,7 +365,10 @@ impl<'m> Root<'m> {
         if self.finalizer {
             return None;
         }
-        let detail = format!("{target} is only known at run time, and nothing else brings the finalizer");
+        let detail = format!(
+            "{target} is only known at run time, and nothing else makes the controller add \
+             the finalizer"
+        );
         let asked = self.gc.strategy.asks_for_collection() && !self.called_only;
         let severity = if asked { self.overlooks() } else { Severity::Unknown };
         Some(prediction(severity, Reason::DynamicTemplateref, detail))

@@ -1,4 +1,4 @@
-//! Service accounts, the rights that artifact GC needs of them, and what is known of these.
+//! Service accounts, the permissions that artifact GC needs of them, and what is known of these.
 
 use crate::model::assessment::Evidence;
 use serde::Serialize;
@@ -90,7 +90,7 @@ impl std::fmt::Display for Action {
     }
 }
 
-/// The origin of what is known of an account's rights.
+/// The origin of what is known of an account's permissions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Origin {
     /// The API server was asked.
@@ -182,8 +182,8 @@ impl Standing {
     }
 }
 
-/// What is known of the rights that a controller's account needs for artifact GC, in the namespace of the workflows or in
-/// all.
+/// What is known of the permissions that a controller's account needs for artifact GC, in the namespace of the
+/// workflows or in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ControllerRights {
     /// What it certainly may not do of [`Action::OF_CONTROLLER`].
@@ -194,7 +194,7 @@ pub struct ControllerRights {
 }
 
 impl ControllerRights {
-    /// Returns the evidence that the account lacks a right; none if it is not known to.
+    /// Returns the evidence that the account lacks a permission; none if it is not known to.
     pub fn refusal(&self, account: &Account) -> Option<Evidence> {
         (!self.lacks.is_empty()).then(|| self.origin.refusal(account, &self.lacks))
     }

@@ -90,7 +90,7 @@ pub struct ArtifactReport {
 }
 
 impl ArtifactReport {
-    /// Returns true if Argo's collection is still to come, and succeeds if somebody mends what is in its way.
+    /// Returns true if Argo's collection is still to come, and succeeds if somebody fixes what prevents it.
     pub fn is_to_come(&self) -> bool {
         self.when.is_some()
     }

@@ -1,4 +1,4 @@
-//! The facts besides the workflow itself: controllers, GC tasks and pods, events, templates, permissions.
+//! The facts other than the workflow itself: controllers, GC tasks and pods, events, templates, permissions.
 
 use crate::argo::config::ControllerConfig;
 use crate::argo::meta::Meta;
@@ -39,7 +39,7 @@ pub struct Controller {
     pub config: Option<ControllerConfig>,
     /// `spec.replicas` of its Deployment; none means one replica.
     pub replicas: Option<i32>,
-    /// What the API server says of its account's rights; none if it was not asked.
+    /// What the API server says of its account's permissions; none if it was not asked.
     pub rights: Option<ControllerRights>,
 }
 
@@ -212,7 +212,7 @@ impl Related {
         self.standings.get(account).cloned().or_else(|| self.roles.standing(account))
     }
 
-    /// Returns what is known of the rights of a controller's account in a namespace.
+    /// Returns what is known of the permissions of a controller's account in a namespace.
     pub fn controller_rights(&self, controller: &Controller, namespace: &str) -> ControllerRights {
         let by_files = || self.roles.controller_rights(&controller.account(), namespace);
         controller.rights.clone().unwrap_or_else(by_files)

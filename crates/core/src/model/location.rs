@@ -108,9 +108,7 @@ pub enum LocationError {
     NotSaved,
     #[error("only a key is recorded, and the workflow holds no repository to complete it from")]
     NoRepository,
-    #[error(
-        "only a key is recorded, and of the archive locations that may complete it none is certainly the one"
-    )]
+    #[error("only a key is recorded, and it is uncertain which archive location completes it")]
     NoTemplate,
     #[error("the key is empty")]
     EmptyKey,

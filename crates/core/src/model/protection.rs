@@ -43,11 +43,11 @@ protections! {
     /// The workflow was retried, recreated or deleted since the plan was made.
     Changed "changed-workflow",
     // One artifact.
-    /// Where it lies can't be told for certain.
+    /// Where it is stored is not certain.
     NoCertainLocation "no-certain-location",
     /// This tool does not delete from this storage.
     UnsupportedEngine "unsupported-engine",
-    /// It lies outside the repositories that the cluster is configured with or the user named.
+    /// It is outside the repositories that the cluster is configured with or the user named.
     ForeignLocation "foreign-location",
     /// By the key format of its repository the key is another namespace's or workflow's.
     ForeignKey "foreign-key",
@@ -62,7 +62,7 @@ protections! {
     NewerThanRun "newer-than-run",
     /// The object was written before the workflow's run began.
     OlderThanRun "older-than-run",
-    /// When the object was written can't be told, so it may not be this workflow's.
+    /// When the object was written is unknown, so it may not be this workflow's.
     AgeUnknown "age-unknown",
     /// A hold or retention forbids its deletion.
     Held "held",

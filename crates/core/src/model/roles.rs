@@ -84,7 +84,7 @@ impl Roles {
         known.then(|| Standing { origin: Origin::Files, why, ..Standing::new(exists, answers) })
     }
 
-    /// Returns what is known of the rights of a controller's account in a namespace.
+    /// Returns what is known of the permissions of a controller's account in a namespace.
     pub fn controller_rights(&self, account: &Account, within: &str) -> ControllerRights {
         let lacks = |action: &Action| self.may(account, *action, within) == Answer::No;
         ControllerRights {

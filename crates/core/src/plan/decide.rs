@@ -198,7 +198,7 @@ impl Selected {
         if let Some(hold) = &facts.held {
             return Some(Objection::new(Protection::Held, hold));
         }
-        // What lies in a directory may have the shape that the directory's own key is too short for.
+        // What is in a directory may have the shape that the directory's own key is too short for.
         if let Some(objection) = claimed(rules, (&self.plan).into(), &candidate.bucket, &facts.key) {
             return Some(objection);
         }

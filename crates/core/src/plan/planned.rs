@@ -65,7 +65,7 @@ pub struct PlannedWorkflow {
     pub keep: Vec<KeptObject>,
     /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
-    /// Objects that an earlier part of the same run deleted. It may not have looked whether they are gone.
+    /// Objects that an earlier part of the same run deleted. It may not have verified that they are gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<PlannedObject>,
     /// True if the workflow is in the archive only, so nothing can be recorded in it.

@@ -1,7 +1,7 @@
 //! The keys of a plan, as hashes, to find out which of them a text names.
 //!
 //! There is no end of ways to write an object's address, so texts are not searched for addresses. They are searched
-//! for the keys themselves, and for the folders above them that still tell a workflow. Whatever stands around a path
+//! for the keys themselves, and for the folders above them that still tell a workflow. Whatever is around a path
 //! in a text ends it; within a text, every path that begins and ends at a slash is looked up.
 
 mod decode;
@@ -66,7 +66,7 @@ pub type Hits = HashSet<u64>;
 /// The way in which a text names an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Naming {
-    /// The path that stands in the text: the key, a part of it or a folder.
+    /// The path in the text: the key, a part of it or a folder.
     Path(String),
     /// The end of the key, after a variable or a wildcard.
     Tail(String),

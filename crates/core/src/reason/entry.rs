@@ -25,9 +25,9 @@ pub struct Entry {
     pub evidence: &'static [&'static str],
     /// The remedy for future runs and for the objects left behind.
     pub remedy: &'static str,
-    /// YAML that goes with the remedy.
+    /// YAML for the remedy.
     pub remedy_yaml: Option<&'static str>,
-    /// True if the finalizer stays on the workflow, and the remedy ends with its release.
+    /// True if the finalizer remains on the workflow, and the remedy ends with its release.
     pub release: bool,
     /// Issues, pull requests (`argo-workflows#14922 (open)`) and files at a tag (`path@v4.1.2`).
     pub upstream: &'static [&'static str],
@@ -57,7 +57,7 @@ impl Group {
             Self::Fails => "Covered, but it fails",
             Self::LooksCovered => "Looks covered, is not",
             Self::Hazard => "Hazards of deleting",
-            Self::Unknown => "Not enough to go by",
+            Self::Unknown => "Not enough evidence",
         }
     }
 }
@@ -109,19 +109,17 @@ impl Link {
     /// Returns the condition that must hold at the link.
     pub fn holds(self) -> &'static str {
         match self {
-            Self::Strategy => {
-                "a strategy other than `Never` reaches the artifact, from itself or from the Workflow"
-            }
+            Self::Strategy => "the artifact or the Workflow sets a strategy other than `Never` for it",
             Self::Finalizer => {
                 "the controller put the finalizer `workflows.argoproj.io/artifact-gc` on the Workflow"
             }
             Self::Template => "the controller finds the template of the artifact's node by name",
             Self::Task => "the controller creates a WorkflowArtifactGCTask with the artifact in it",
-            Self::Pod => "a GC pod for the task starts, and lives until it is done",
+            Self::Pod => "a GC pod for the task starts, and runs until it is done",
             Self::Rights => "the pod's service account may read the task and patch its status",
             Self::Driver => "the storage driver's one delete call hits the object",
             Self::Record => {
-                "the controller sees the finished pod, marks the artifact `deleted` and drops the finalizer"
+                "the controller sees the finished pod, marks the artifact `deleted` and removes the finalizer"
             }
             Self::None => "nothing in particular",
         }

@@ -11,21 +11,22 @@ pub(crate) static INLINE_POISON: Entry = Entry {
     code: "inline-poison",
     link: Link::Template,
     title: "One inline template stops the whole strategy",
-    why: "For each artifact the controller looks up the node's template by name, and a node of an `inline` template \
-          has none. The first such node ends the attempt before any task or pod is made, the strategy is recorded \
-          as processed (after v4.1.2 and v4.0.10: is tried again, and fails again), and no artifact of it in this \
-          Workflow is deleted, inline or not. An inline pod with nothing but archived logs suffices. No release up to v4.1.2 collects artifacts of inline templates. The \
-          public claim that v3.5.5 fixed it is wrong: its GC code is byte-identical to v3.5.4, and #12628 (v3.5.6) \
-          changes how inline bodies are stored, not GC.",
+    why: "For each artifact the controller looks up the node's template by name, and a node of an `inline` \
+          template has none. The first such node ends the attempt before any task or pod is made, the \
+          strategy is recorded as processed (after v4.1.2 and v4.0.10: is tried again, and fails again), and \
+          no artifact with this strategy in the Workflow is deleted, inline or not. An inline pod with \
+          nothing but archived logs suffices. No release up to v4.1.2 collects artifacts of inline \
+          templates. The public claim that v3.5.5 fixed it is wrong: its GC code is byte-identical to \
+          v3.5.4, and #12628 (v3.5.6) changes how inline bodies are stored, not GC.",
     evidence: &[
         "status.nodes[*] of type Pod without templateName and templateRef, with undeleted artifacts or logs",
         "status.artifactGCStatus.strategiesProcessed",
         "metadata.finalizers",
     ],
-    remedy: "Lift every inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. Or, to save the others, give inline artifacts the strategy \
-             `Never` and store no logs there. For the leftovers, `kubectl argo-gc purge NAME \
-             --release-finalizer` deletes the objects, then the finalizer.",
+    remedy: "Move every inline body to a named template; values that the body took from the enclosing \
+             template become arguments. `kubectl argo-gc fix -f FILE` does that. Or, to save the others, \
+             give inline artifacts the strategy `Never` and store no logs there. For the leftovers, `kubectl \
+             argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -78,8 +79,8 @@ pub(crate) static TASK_TOO_LARGE: Entry = Entry {
         "status.nodes[*].outputs.artifacts, counted and measured",
         "status.artifactGCStatus.strategiesProcessed",
     ],
-    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or \
-             strategies, as each makes a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
+    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or strategies, \
+             because each gets a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
              --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The size is a lower bound, but the limit of the cluster may have been raised.",
@@ -110,12 +111,13 @@ pub(crate) static FORCE_NO_POD: Entry = Entry {
     code: "force-no-pod",
     link: Link::Record,
     title: "forceFinalizerRemoval waits for a GC pod that never was",
-    why: "With `forceFinalizerRemoval` the finalizer goes once a GC pod has been taken up, and for no other reason. This \
-          workflow never had one: its optional artifacts were not written, it failed before it saved any, or \
-          preparing a strategy failed. So the finalizer stays in spite of the setting, and because of it: without it \
-          the controller lets go of a workflow that has nothing left to collect. Where artifacts are left, this is a \
-          note beside their own reason. Seen with v4.1.2; whether the releases after v4.1.2 and v4.0.10 let go is not \
-          known, so there it is reported only after an hour.",
+    why: "With `forceFinalizerRemoval` the finalizer is removed once the end of a GC pod is recorded, and \
+          for no other reason. This workflow never had a GC pod: its optional artifacts were not written, it \
+          failed before it saved any, or preparing a strategy failed. So the finalizer remains because of \
+          the setting: without it the controller releases a workflow that has nothing left to collect. If \
+          artifacts are left, this is a note beside their own reason. Seen with v4.1.2; whether the releases \
+          after v4.1.2 and v4.0.10 remove the finalizer is unknown, so there it is reported only after an \
+          hour.",
     versions: "v3.5.0 to v4.1.2 (every release read since it exists)",
     evidence: &[
         "spec.artifactGC.forceFinalizerRemoval: true",
@@ -123,16 +125,16 @@ pub(crate) static FORCE_NO_POD: Entry = Entry {
         "no GC pod, and no artifact left to collect",
         "metadata.finalizers",
     ],
-    remedy: "Leave forceFinalizerRemoval out. Where no artifact is left there is nothing to delete: `kubectl argo-gc purge \
-             NAME --release-finalizer` removes only the finalizer; else mend what the artifacts' reason says, and the \
-             same command deletes the objects first.",
+    remedy: "Leave forceFinalizerRemoval out. If no artifact is left there is nothing to delete: `kubectl \
+             argo-gc purge NAME --release-finalizer` removes only the finalizer. Otherwise fix what the \
+             artifacts' reason says; the same command then deletes the objects first.",
     upstream: &[
         "argo-workflows#16599 (open)",
         "argo-workflows#16600 (open)",
         "argo-workflows#16894 (closed)",
         AGC,
     ],
-    false_positives: "From files, a GC pod that was not among them may yet be taken up.",
+    false_positives: "With files, there may be a GC pod that was not among them and is yet to be recorded.",
     ..FAILS
 };
 
@@ -161,8 +163,8 @@ pub(crate) static TASKRESULT_NEVER_COMPLETE: Entry = Entry {
 pub(crate) static LONG_NAMES: Entry = Entry {
     code: "long-names",
     title: "The GC pod's name is too long for a label",
-    why: "v3.4.0 puts the name of the GC pod into a label of the task, and labels end at 63 characters. The API \
-          server refuses the task, and the strategy is recorded as processed.",
+    why: "v3.4.0 puts the name of the GC pod into a label of the task, and labels have at most 63 \
+          characters. The API server refuses the task, and the strategy is recorded as processed.",
     versions: "v3.4.0; fixed in v3.4.1",
     evidence: &["metadata.name, with -artgc-wfcomp-<hash> or -artgc-wfdel-<hash> after it"],
     remedy: "Upgrade, or use shorter workflow names. For the leftovers, `kubectl argo-gc purge NAME \
@@ -207,11 +209,11 @@ pub(crate) static CRON_NEIGHBOUR: Entry = Entry {
         "metadata.deletionTimestamp",
         "a failing Workflow of the same CronWorkflow",
     ],
-    remedy: "Settle the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If \
-             this one does not go then, `kubectl argo-gc purge NAME --release-finalizer` deletes the \
+    remedy: "Fix the oldest failing sibling first and delete its leftover WorkflowArtifactGCTask. If this \
+             one is still not deleted then, `kubectl argo-gc purge NAME --release-finalizer` deletes the \
              objects, then the finalizer.",
     upstream: &["argo-workflows#12621 (open)"],
-    false_positives: "It rests on one report; the controller may simply be down, see `overdue`.",
+    false_positives: "This rests on one report; the controller may simply be down, see `overdue`.",
     ..FAILS
 };
 
@@ -219,9 +221,10 @@ pub(crate) static FOREGROUND: Entry = Entry {
     code: "foreground",
     link: Link::Pod,
     title: "Foreground deletion may have removed the GC pod",
-    why: "With `--cascade=foreground` Kubernetes deletes an object's dependents while it is still Terminating. The \
-          GC task belongs to the Workflow and the GC pod to the task, so both can go before the work is done. The \
-          strategy stays recorded as processed. Deduced from the ownership, not seen reported.",
+    why: "With `--cascade=foreground` Kubernetes deletes an object's dependents while it is still \
+          Terminating. The GC task belongs to the Workflow and the GC pod to the task, so both can be \
+          deleted before the work is done. The strategy stays recorded as processed. Deduced from the \
+          ownership, not seen reported.",
     evidence: &[
         "metadata.finalizers with foregroundDeletion",
         "status.artifactGCStatus.strategiesProcessed",
@@ -238,20 +241,20 @@ pub(crate) static NOT_RECOUPED: Entry = Entry {
     code: "not-recouped",
     link: Link::Record,
     title: "Processed long ago, yet never recorded as deleted",
-    why: "The strategy is recorded as processed, which no release up to v4.1.2 repeats, but the artifact is not \
-          recorded as deleted after more than an hour. Either the GC pod has ended, as shown, and the controller has not \
-          taken that up: it is down, or does not see the pod. Or neither pod nor task was given, which would show \
-          the step that failed.",
+    why: "The strategy is recorded as processed, which no release up to v4.1.2 repeats, but the artifact is \
+          not recorded as deleted after more than an hour. Either the GC pod has ended, as shown, and the \
+          controller has not recorded that: it is down, or does not see the pod. Or the pod and task, which \
+          would show the step that failed, were not given.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
         "status.artifactGCStatus.podsRecouped without the pod",
         "Pod <workflow>-artgc-* in phase Succeeded or Failed, and since when",
         "metadata.finalizers",
     ],
-    remedy: "See that a controller runs. Inspect the live cluster rather than a file, with leave to read pods, \
-             workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. For the \
-             leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
-             then the finalizer.",
+    remedy: "Make sure that a controller runs. Inspect the live cluster rather than a file, with permission \
+             to read pods, workflowartifactgctasks and events: `kubectl argo-gc inspect -n NAMESPACE NAME`. \
+             For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then \
+             the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
     false_positives: "The object itself may be gone: only the record is known to be missing.",
     ..FAILS
@@ -260,19 +263,21 @@ pub(crate) static NOT_RECOUPED: Entry = Entry {
 pub(crate) static RECOUPED_UNDELETED: Entry = Entry {
     code: "recouped-undeleted",
     link: Link::Pod,
-    title: "The GC pod has ended, and the artifact is still on record",
-    why: "The controller has taken up the end of the GC pod, as `podsRecouped` says, and the artifact is not recorded as \
-          deleted. So the pod failed, or its delete did. Which of them the pod's log or the leftover task would show, \
-          and from v3.4.4 on a condition or event; none of these was given. The controller's log says nothing about it.",
+    title: "The GC pod has ended, and the artifact is not marked deleted",
+    why: "The controller has recorded the end of the GC pod, as `podsRecouped` says, and the artifact is not \
+          recorded as deleted. So the pod failed, or its delete did. The pod's log or the leftover task \
+          would show which, and from v3.4.4 on a condition or event; none of these was given. The \
+          controller's log says nothing about it.",
     evidence: &[
         "status.artifactGCStatus.podsRecouped with the strategy's pod",
         "status.nodes[*].outputs.artifacts[*] without deleted",
         "metadata.finalizers",
     ],
-    remedy: "Read the pod's log and the task's status, as long as they are there: `kubectl get \
-             workflowartifactgctasks,pods -n NAMESPACE`. See first whether the pod's service account, which is `default` \
-             unless `artifactGC.serviceAccountName` names another, may read its tasks. For the leftovers, `kubectl \
-             argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
+    remedy: "Read the pod's log and the task's status, as long as they exist: `kubectl get \
+             workflowartifactgctasks,pods -n NAMESPACE`. Check first whether the pod's service account, \
+             which is `default` unless `artifactGC.serviceAccountName` names another, may read its tasks. \
+             For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then \
+             the finalizer.",
     upstream: &["argo-workflows#10036 (closed)", "argo-workflows#10019 (v3.4.4)", AGC],
     false_positives: "The object itself may be gone: only the record is known to be missing.",
     ..FAILS
@@ -281,11 +286,12 @@ pub(crate) static RECOUPED_UNDELETED: Entry = Entry {
 pub(crate) static OVERDUE: Entry = Entry {
     code: "overdue",
     title: "GC has been due for over an hour and has not begun",
-    why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the controller \
-          has not recorded it as processed; or its TTL passed as long ago, and the cluster still has it. A running controller \
-          looks at such a Workflow at least every 20 minutes. So it is down, does not watch this namespace, has another \
-          instance ID, or fails before it gets to GC. In the releases after v4.1.2 and v4.0.10 each attempt may have \
-          failed as well: they record none that does, and repeat it.",
+    why: "The Workflow has the finalizer and its strategy has been ready for more than an hour, but the \
+          controller has not recorded it as processed; or its TTL passed more than an hour ago, and the \
+          cluster still has it. A running controller looks at such a Workflow at least every 20 minutes. So \
+          it is down, does not watch this namespace, has another instance ID, or fails before it gets to GC. \
+          In the releases after v4.1.2 and v4.0.10 it is also possible that each attempt failed: they do not \
+          record a failed attempt, and repeat it.",
     evidence: &[
         "spec.ttlStrategy",
         "status.finishedAt",
@@ -293,10 +299,9 @@ pub(crate) static OVERDUE: Entry = Entry {
         "status.artifactGCStatus.strategiesProcessed",
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
     ],
-    remedy: "See that a controller runs, watches the namespace and has the Workflow's instance ID, and \
-             read its log for this Workflow; GC then continues by itself. If there will be no controller \
-             any more, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, \
-             then the finalizer.",
+    remedy: "Make sure that a controller runs, watches the namespace and has the Workflow's instance ID, and \
+             read its log for this Workflow; GC then continues by itself. If there will be no controller, \
+             `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[CONTROLLER, AGC],
     false_positives: "A controller that was just started works off its backlog first.",
     ..FAILS
@@ -305,9 +310,9 @@ pub(crate) static OVERDUE: Entry = Entry {
 pub(crate) static RETRY_AFTER_GC: Entry = Entry {
     code: "retry-after-gc",
     title: "The workflow was retried after GC had run",
-    why: "`argo retry` keeps `status.artifactGCStatus`, so `OnWorkflowCompletion` counts as processed already. \
-          What the second run writes is never collected, and the finalizer, added again, stays. Nodes taken over \
-          from the first run may point to objects that are gone. Seen with v4.1.2.",
+    why: "`argo retry` keeps `status.artifactGCStatus`, so `OnWorkflowCompletion` counts as processed \
+          already. What the second run writes is never collected, and the finalizer, added again, is never \
+          removed. Nodes taken over from the first run may point to objects that are gone. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.strategiesProcessed",
         "status.nodes[*].startedAt after artifacts of earlier nodes were deleted",

@@ -27,9 +27,10 @@ pub(crate) static GC_RBAC: Entry = Entry {
     code: "gc-rbac",
     link: Link::Rights,
     title: "The GC pod's service account lacks permissions",
-    why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's `default` \
-          service account unless `artifactGC.serviceAccountName` names another; the workflow's own does not count. \
-          This one may not, so the pod fails before it records anything, or will fail when it comes.",
+    why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's \
+          `default` service account unless `artifactGC.serviceAccountName` names another; the workflow's own \
+          does not count. This account may not, so the pod fails before it records anything, or will fail \
+          when it starts.",
     evidence: &[
         "Pod <workflow>-artgc-* whose message is that workflowartifactgctasks are forbidden",
         "access review for the service account, or its roles among files: list and watch workflowartifactgctasks, patch \
@@ -68,7 +69,7 @@ pub(crate) static SERVICE_ACCOUNT_MISSING: Entry = Entry {
         "artifact-gc # the one in artifactGC.serviceAccountName"
     )),
     upstream: &[AGC],
-    false_positives: "The account may be made before the pod is.",
+    false_positives: "The account may be created before the pod is.",
     ..FAILS
 };
 
@@ -103,9 +104,10 @@ spec:
 pub(crate) static GC_POD_LOST: Entry = Entry {
     code: "gc-pod-lost",
     link: Link::Pod,
-    title: "The GC pod vanished before its result was taken up",
-    why: "The task is there but its pod is not, and the Workflow has no record of it. A GC pod that is evicted, \
-          deleted or lost with its node before the controller sees it finished is neither counted nor made again.",
+    title: "The GC pod vanished before its result was recorded",
+    why: "The task exists but its pod does not, and the Workflow has no record of the pod. A GC pod that is \
+          evicted, deleted or lost with its node before the controller sees it finished is neither recorded \
+          nor created again.",
     evidence: &[
         "WorkflowArtifactGCTask, its status may hold results",
         "status.artifactGCStatus.strategiesProcessed",
@@ -114,7 +116,7 @@ pub(crate) static GC_POD_LOST: Entry = Entry {
     ],
     remedy: "For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes the objects from \
              GCS, then the finalizer. If it recurs, keep GC pods from being evicted, for example by \
-             `podMetadata` that your autoscaler heeds.",
+             `podMetadata` that your autoscaler respects.",
     remedy_yaml: Some(
         "\
 spec:
@@ -133,8 +135,8 @@ pub(crate) static GC_POD_PENDING: Entry = Entry {
     code: "gc-pod-pending",
     link: Link::Pod,
     title: "The GC pod has been Pending for over 10 minutes",
-    why: "The GC pod was made but does not start: no node fits it, its image cannot be pulled, or a secret that \
-          holds the storage credentials is missing. The controller waits for it without limit.",
+    why: "The GC pod was created but does not start: no node fits it, its image cannot be pulled, or a \
+          secret that holds the storage credentials is missing. The controller waits for it without limit.",
     evidence: &["status.phase: Pending of Pod <workflow>-artgc-*", "its conditions and Events"],
     remedy: "Look at the pod's events and fix the cause; GC then continues by itself. From v3.5.0 \
              `artifactGC.podSpecPatch` can set tolerations for future runs.",
@@ -157,11 +159,11 @@ spec:
 pub(crate) static GC_POD_HUNG: Entry = Entry {
     code: "gc-pod-hung",
     link: Link::Pod,
-    title: "The GC pod has been at work for too long",
-    why: "The GC pod deletes one artifact after the other, and the controller waits for its end without limit. This one has \
-          been Running for more than an hour and ten seconds for each artifact, or has been Unknown or Terminating for \
-          more than ten minutes: storage does not answer, or its node is gone. The pod reports only at its end, and is \
-          not started again.",
+    title: "The GC pod has been running for too long",
+    why: "The GC pod deletes one artifact after the other, and the controller waits for its end without \
+          limit. This one has been Running for more than an hour and ten seconds for each artifact, or has \
+          been Unknown or Terminating for more than ten minutes: storage does not answer, or the pod's node \
+          is gone. The pod reports only at its end, and is not started again.",
     evidence: &[
         "status.phase Running or Unknown, or metadata.deletionTimestamp, of Pod <workflow>-artgc-*",
         "the time since which it is so",
@@ -179,16 +181,16 @@ pub(crate) static GC_POD_HELD: Entry = Entry {
     code: "gc-pod-held",
     link: Link::Record,
     title: "A sidecar keeps the finished GC pod running",
-    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that was \
-          injected into it, goes on. The pod's phase stays Running, so the controller never takes up its result: \
-          the artifacts stay undeleted on record and the finalizer stays.",
+    why: "The pod's `main` container has ended, but another container, such as a service mesh's proxy that \
+          was injected into it, still runs. The pod's phase remains Running, so the controller never records \
+          its result: the artifacts are not marked as deleted and the finalizer remains.",
     evidence: &[
         "containerStatuses[main].state.terminated of Pod <workflow>-artgc-*",
         "another container of it without state.terminated",
     ],
-    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes of \
-             v3.7.15+, v4.0.6+ and v4.1.0+). A sidecar that is told to quit lets the present pod end, and GC goes \
-             on by itself; else `kubectl argo-gc purge NAME --release-finalizer`.",
+    remedy: "Keep the sidecar out of GC pods by `podMetadata` (users may not in the Strict and Secure modes \
+             of v3.7.15+, v4.0.6+ and v4.1.0+). If you stop the sidecar, the present pod ends, and GC \
+             continues by itself; otherwise use `kubectl argo-gc purge NAME --release-finalizer`.",
     remedy_yaml: Some(
         "\
 spec:
@@ -209,9 +211,9 @@ pub(crate) static INSTANCEID: Entry = Entry {
     link: Link::Record,
     title: "The controller cannot see its own GC pod",
     why: "A controller with an instance ID watches only pods with the label \
-          `workflows.argoproj.io/controller-instanceid`, but puts `ARGO_INSTANCE_ID` on its GC pods instead. The \
-          pod runs and deletes the objects, yet the controller never sees it finish. The artifacts stay undeleted \
-          on record and the finalizer stays.",
+          `workflows.argoproj.io/controller-instanceid`, but puts `ARGO_INSTANCE_ID` on its GC pods instead. \
+          The pod runs and deletes the objects, yet the controller never sees it finish. The artifacts are \
+          not marked as deleted and the finalizer remains.",
     evidence: &[
         "label ARGO_INSTANCE_ID of Pod <workflow>-artgc-*, without workflows.argoproj.io/controller-instanceid",
         "status.artifactGCStatus.podsRecouped without that pod",

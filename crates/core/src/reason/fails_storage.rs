@@ -17,9 +17,9 @@ pub(crate) static DELETE_ERROR: Entry = Entry {
         "status.conditions of type ArtifactGCError",
         "Event with reason ArtifactGCFailed",
     ],
-    remedy: "Read the error: mostly permissions on the bucket, a wrong secret or a retention policy. Fix that \
-             for future runs. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
-             the objects, then the finalizer.",
+    remedy: "Read the error: the usual causes are permissions on the bucket, a wrong secret or a retention \
+             policy. Fix that for future runs. For the leftovers, `kubectl argo-gc purge NAME \
+             --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &["argo-workflows#16897 (merged after v4.1.2)", DELETE, AGC],
     ..STORAGE
 };
@@ -37,7 +37,7 @@ pub(crate) static BATCH_ABORT: Entry = Entry {
     remedy: "Upgrade to v3.5.12, v3.6.0 or newer, where unsaved artifacts are no longer recorded. For the leftovers, \
              `kubectl argo-gc purge NAME --release-finalizer` deletes what is still there, then the finalizer.",
     upstream: &["argo-workflows#13161 (closed)", "argo-workflows#13583 (closed)", DELETE],
-    false_positives: "Some of the objects may be gone already: the pod takes them in no particular order.",
+    false_positives: "Some of the objects may be gone already: the pod deletes them in no particular order.",
     ..STORAGE
 };
 
@@ -82,10 +82,10 @@ outputs:
 
 pub(crate) static GCS_MISSING: Entry = Entry {
     code: "gcs-missing",
-    title: "GCS calls deleting a missing object a failure",
-    why: "The GCS driver takes a 404 for a failure. So an object that is already gone, by hand, by a lifecycle rule \
-          or through another node with the same key, leaves the artifact undeleted in the record, and the finalizer \
-          stays.",
+    title: "For GCS, deleting a missing object is a failure",
+    why: "The GCS driver treats a 404 as a failure. So if an object is already gone (deleted by hand, by a \
+          lifecycle rule or for another node with the same key), the artifact is not marked as deleted, and \
+          the finalizer remains.",
     evidence: &["WorkflowArtifactGCTask status: error that the object doesn't exist", "metadata.finalizers"],
     remedy: "Check that the object is gone, then remove only the finalizer.",
     upstream: &[GCS, DELETE],
@@ -96,9 +96,10 @@ pub(crate) static GCS_MISSING: Entry = Entry {
 pub(crate) static AZURE_MISSING: Entry = Entry {
     code: "azure-missing",
     title: "Azure: deleting a missing blob was a failure up to v3.4.7",
-    why: "The Azure driver takes the answer BlobNotFound for a failure. So a blob that is already gone, by hand, by a \
-          lifecycle rule or through another node with the same key, leaves the artifact undeleted in the record, and \
-          the finalizer stays. From v3.4.8 and v3.5.0 on a missing blob counts as deleted.",
+    why: "The Azure driver treats the answer BlobNotFound as a failure. So if a blob is already gone \
+          (deleted by hand, by a lifecycle rule or for another node with the same key), the artifact is not \
+          marked as deleted, and the finalizer remains. From v3.4.8 and v3.5.0 on a missing blob counts as \
+          deleted.",
     versions: "v3.4.0 to v3.4.7",
     evidence: &["WorkflowArtifactGCTask status: error BlobNotFound", "metadata.finalizers"],
     remedy: "Upgrade to v3.4.8, v3.5.0 or newer. There is nothing left to delete: check that the blob is gone, then remove \
@@ -111,9 +112,10 @@ pub(crate) static AZURE_MISSING: Entry = Entry {
 pub(crate) static GCS_DIRECTORY: Entry = Entry {
     code: "gcs-directory",
     title: "A directory saved to GCS can't be deleted by its key",
-    why: "With `archive: none` a directory becomes many objects below `key/`. The GCS driver deletes exactly one \
-          object named `key`, which does not exist: a 404, and a failure. Files saved with `archive: none` are \
-          deleted well; before the first attempt only the bucket tells the two apart, so this is then a note.",
+    why: "With `archive: none` a directory becomes many objects below `key/`. The GCS driver deletes exactly \
+          one object named `key`, which does not exist: a 404, and a failure. Files saved with `archive: \
+          none` are deleted correctly; before the first attempt only the bucket shows which of the two it \
+          is, so this is then a note.",
     evidence: &[
         "status.nodes[*].outputs.artifacts[*].archive.none with gcs",
         "WorkflowArtifactGCTask status: error that the object doesn't exist",
@@ -122,15 +124,15 @@ pub(crate) static GCS_DIRECTORY: Entry = Entry {
              with `--verdict kept`. For the leftovers, `kubectl argo-gc purge NAME --release-finalizer` deletes \
              the objects, then the finalizer.",
     upstream: &["argo-workflows#12857 (closed, s3 only)", GCS],
-    false_positives: "As a note: the artifact may be a single file, which is deleted well.",
+    false_positives: "As a note: the artifact may be a single file, which is deleted correctly.",
     ..STORAGE
 };
 
 pub(crate) static GCS_UNCLEAN_KEY: Entry = Entry {
     code: "gcs-unclean-key",
     title: "GCS: saved under a cleaned key, deleted by the raw one",
-    why: "When saving, the GCS driver cleans the key: `a//b`, `./a` and `a/` become `a/b`, `a` and `a`. When deleting \
-          it does not, and so asks for an object that does not exist.",
+    why: "When saving, the GCS driver cleans the key: `a//b`, `./a` and `a/` become `a/b`, `a` and `a`. When \
+          deleting it does not clean it, so it asks for an object that does not exist.",
     versions: "v3.4.4 to v4.1.2 for files; all releases for directories",
     evidence: &["a key with //, ./ or a slash at its end in status.nodes[*].outputs.artifacts[*].gcs.key"],
     remedy: "Write keys and `keyFormat` without doubled or trailing slashes; often a parameter in them is empty. For \
@@ -142,15 +144,16 @@ pub(crate) static GCS_UNCLEAN_KEY: Entry = Entry {
 pub(crate) static S3_DIRECTORY: Entry = Entry {
     code: "s3-directory",
     title: "A directory on S3 is deleted only by a key ending in /",
-    why: "With `archive: none` a directory becomes many objects below `key/`. The S3 driver lists them only when the \
-          key itself ends in `/`, and only since v3.5.9 and v3.6.0. Else it deletes one object named `key`: AWS and \
-          MinIO call that a success though nothing was there; other stores answer with an error.",
+    why: "With `archive: none` a directory becomes many objects below `key/`. The S3 driver lists them only \
+          when the key itself ends in `/`, and only since v3.5.9 and v3.6.0. Otherwise it deletes one object \
+          named `key`: AWS and MinIO report success although nothing was there; other stores answer with an \
+          error.",
     versions: "all without the slash; with it before v3.5.9 and v3.6.0, and all of v3.4",
     evidence: &["status.nodes[*].outputs.artifacts[*].archive.none with s3", "the key's last character"],
     remedy: "End the key of directory artifacts with `/` and run v3.5.9, v3.6.0 or newer, or let directories be \
              archived. For the leftovers, delete the objects below `key/` by hand, then remove only the finalizer.",
     upstream: &["argo-workflows#12857 (closed)", "argo-workflows#13091", "argo-workflows#14565 (open)", S3],
-    false_positives: "As a note: the artifact may be a single file, which is deleted well.",
+    false_positives: "As a note: the artifact may be a single file, which is deleted correctly.",
     ..STORAGE
 };
 
@@ -164,17 +167,17 @@ pub(crate) static PARAM_ARCHIVE_LOCATION: Entry = Entry {
         "spec.templates[*].archiveLocation with {{",
         "status.nodes[*].outputs.artifacts[*] with a key only",
     ],
-    remedy: "Write the full location, bucket included, into the artifact itself; there variables are resolved. For \
-             the leftovers, `kubectl argo-gc purge NAME --release-finalizer` where the node's inputs or the workflow's \
-             arguments tell the bucket; else find it from the run's manifest, delete by hand, then remove only the \
-             finalizer.",
+    remedy: "Write the full location, bucket included, into the artifact itself; there variables are \
+             resolved. For the leftovers, use `kubectl argo-gc purge NAME --release-finalizer` if the node's \
+             inputs or the workflow's arguments name the bucket; otherwise find it in the run's manifest, \
+             delete by hand, then remove only the finalizer.",
     upstream: &[AGC],
     ..STORAGE
 };
 
 pub(crate) static ARCHIVE_LOCATION_MIXUP: Entry = Entry {
     code: "archive-location-mixup",
-    title: "A same-named template with another bucket may be taken",
+    title: "A same-named template with another bucket may be used",
     why: "GC looks up a node's template by bare name: first in the Workflow, then in the stored spec, then among \
           `status.storedTemplates` in no particular order, whatever WorkflowTemplate the node came from. If such a \
           namesake has another `archiveLocation`, the key is looked for in the wrong place. Read from the source, \
@@ -186,7 +189,7 @@ pub(crate) static ARCHIVE_LOCATION_MIXUP: Entry = Entry {
     remedy: "Give the templates different names, or the artifacts full locations. For the leftovers, delete the \
              objects at the location shown, then remove only the finalizer.",
     upstream: &[TYPES, AGC],
-    false_positives: "Among stored templates the choice is random: GC may happen to take the right one.",
+    false_positives: "Among stored templates the choice is random: GC may happen to use the right one.",
     ..STORAGE
 };
 

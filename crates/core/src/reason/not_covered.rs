@@ -61,9 +61,10 @@ pub(crate) static NO_STRATEGY: Entry = Entry {
     code: "no-strategy",
     link: Link::Strategy,
     title: "Nothing sets a strategy for this artifact",
-    why: "Neither the artifact nor the Workflow's effective spec sets `artifactGC.strategy`, and Argo takes that \
-          as `Never`. The effective spec is `status.storedWorkflowTemplateSpec` if `spec.workflowTemplateRef` is \
-          set, else `spec`; a default from the controller's `workflowDefaults` would stand there too.",
+    why: "Neither the artifact nor the Workflow's effective spec sets `artifactGC.strategy`, and Argo takes \
+          that as `Never`. The effective spec is `status.storedWorkflowTemplateSpec` if \
+          `spec.workflowTemplateRef` is set, else `spec`; a default from the controller's `workflowDefaults` \
+          would be there too.",
     evidence: &[
         "spec.artifactGC.strategy",
         "status.storedWorkflowTemplateSpec.artifactGC.strategy",
@@ -82,8 +83,8 @@ pub(crate) static WF_NEVER: Entry = Entry {
     verdicts: &[Verdict::Kept],
     link: Link::Strategy,
     title: "The Workflow asks to keep its artifacts",
-    why: "The effective workflow-level strategy is `Never` and the artifact sets none of its own. Argo leaves the \
-          object for good.",
+    why: "The effective workflow-level strategy is `Never` and the artifact sets none of its own. Argo never \
+          deletes the object.",
     evidence: &["spec.artifactGC.strategy", "status.storedWorkflowTemplateSpec.artifactGC.strategy"],
     remedy: "Nothing, if that is intended. Otherwise set another strategy for future runs, on the \
              Workflow or on single artifacts, and let `kubectl argo-gc purge` delete what is left.",
@@ -97,8 +98,8 @@ pub(crate) static ARTIFACT_NEVER: Entry = Entry {
     verdicts: &[Verdict::Kept],
     link: Link::Strategy,
     title: "The artifact asks to be kept",
-    why: "The artifact's own strategy is `Never`, which overrides whatever the Workflow asks for. Argo leaves the \
-          object for good.",
+    why: "The artifact's own strategy is `Never`, which overrides the Workflow's. Argo never deletes the \
+          object.",
     evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
     remedy: "Nothing, if that is intended. Otherwise remove the artifact's own strategy for future runs \
              and let `kubectl argo-gc purge` delete what is left.",
@@ -110,8 +111,9 @@ pub(crate) static ARTIFACT_BLOCK_WITHOUT_STRATEGY: Entry = Entry {
     code: "artifact-block-without-strategy",
     link: Link::Strategy,
     title: "The artifact's artifactGC block sets no strategy",
-    why: "The artifact has an `artifactGC` block with only a service account or pod metadata. Such a block says who \
-          deletes, not whether: the strategy still comes from the Workflow, which has none, so it is `Never`.",
+    why: "The artifact has an `artifactGC` block with only a service account or pod metadata. Such a block \
+          sets who deletes, not whether: the strategy still comes from the Workflow, which has none, so it \
+          is `Never`.",
     evidence: &["status.nodes[*].outputs.artifacts[*].artifactGC", "spec.artifactGC.strategy"],
     remedy: "Add a strategy to the block or to the Workflow for future runs; `kubectl argo-gc purge` \
              deletes the leftover objects.",
@@ -142,9 +144,9 @@ pub(crate) static WFTMPL_LEVEL_IGNORED: Entry = Entry {
     link: Link::Strategy,
     title: "The strategy of a template reached by templateRef is ignored",
     why: "`spec.artifactGC` of a WorkflowTemplate counts only for a Workflow that names it in \
-          `workflowTemplateRef`. Where a step or task reaches into it by `templateRef`, Argo never reads it: only \
-          the Workflow's strategy and the artifact's own count. Argo's end-to-end test expects such an artifact to \
-          survive.",
+          `workflowTemplateRef`. If a step or task uses it by `templateRef`, Argo never reads it: only the \
+          Workflow's strategy and the artifact's own count. Argo's end-to-end test expects such an artifact \
+          to survive.",
     evidence: &[
         "status.nodes[*].templateRef",
         "spec.artifactGC of the WorkflowTemplate",
@@ -182,10 +184,11 @@ pub(crate) static UNKNOWN_STRATEGY: Entry = Entry {
     code: "unknown-strategy",
     link: Link::Strategy,
     title: "The strategy is not one that Argo knows",
-    why: "Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. The full CRDs, the default since v4.0, let \
-          the API server refuse any other text than these and `Never`; the minimal CRDs, the default up to v3.7, accept \
-          it. Such a text counts as \"not `Never`\", so the finalizer is added, but no such strategy ever becomes ready: \
-          nothing is deleted, and the Workflow hangs when it is deleted.",
+    why: "Argo acts on `OnWorkflowCompletion` and `OnWorkflowDeletion` only. With the full CRDs, the default \
+          since v4.0, the API server refuses any text other than these and `Never`; the minimal CRDs, the \
+          default up to v3.7, accept it. Such a text counts as \"not `Never`\", so the finalizer is added, \
+          but no such strategy ever becomes ready: nothing is deleted, and the Workflow hangs when it is \
+          deleted.",
     versions: "v3.4.0 to v4.1.2, with the minimal CRDs",
     evidence: &["spec.artifactGC.strategy", "status.nodes[*].outputs.artifacts[*].artifactGC.strategy"],
     remedy: "Correct the spelling for future runs. For the leftovers, `kubectl argo-gc purge NAME \
@@ -200,19 +203,20 @@ pub(crate) static INLINE_ONLY: Entry = Entry {
     code: "inline-only",
     title: "Only inline templates hold the artifacts",
     why: "Before it adds the finalizer, the controller looks for output artifacts in `spec.templates` and \
-          `status.storedTemplates`; it never descends into the `inline` bodies of steps or DAG tasks. It found none, \
-          wrote `notSpecified: true` and does not look again: no finalizer, no GC task, no message. No release up \
-          to v4.1.2 collects artifacts of inline templates. The public claim that v3.5.5 fixed it is wrong: its GC \
-          code is byte-identical to v3.5.4, and #12628 (v3.5.6) changes how inline bodies are stored, not GC.",
+          `status.storedTemplates`; it never looks into the `inline` bodies of steps or DAG tasks. It found \
+          none, wrote `notSpecified: true` and does not check again: no finalizer, no GC task, no message. \
+          No release up to v4.1.2 collects artifacts of inline templates. The public claim that v3.5.5 fixed \
+          it is wrong: its GC code is byte-identical to v3.5.4, and #12628 (v3.5.6) changes how inline \
+          bodies are stored, not GC.",
     versions: "v3.4.5 to v4.1.2 (every release read); v3.4.0 to v3.4.4 if only the artifact itself sets a strategy",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
         "status.nodes[*] of type Pod without templateName and templateRef",
     ],
-    remedy: "Lift the inline body into a named template; values that the body took from the enclosing \
-             template go in as arguments. `kubectl argo-gc fix -f FILE` does that. `kubectl argo-gc purge` deletes \
-             the objects of past runs.",
+    remedy: "Move the inline body to a named template; values that the body took from the enclosing template \
+             become arguments. `kubectl argo-gc fix -f FILE` does that. `kubectl argo-gc purge` deletes the \
+             objects of past runs.",
     remedy_yaml: Some(LIFTED_YAML),
     upstream: &[
         "argo-workflows#14922 (open)",
@@ -229,9 +233,9 @@ pub(crate) static INLINE_ONLY: Entry = Entry {
 pub(crate) static LOGS_ONLY: Entry = Entry {
     code: "logs-only",
     title: "The workflow stores only archived logs",
-    why: "Archived logs are artifacts that Argo would collect, but they do not count when the controller decides \
-          whether to add the finalizer: only declared output artifacts with a strategy do. There is none, so it \
-          wrote `notSpecified: true` and does not look again. The logs stay.",
+    why: "Archived logs are artifacts that Argo would collect, but they do not count when the controller \
+          decides whether to add the finalizer: only declared output artifacts with a strategy do. There is \
+          none, so it wrote `notSpecified: true` and does not check again. The logs are never deleted.",
     versions: "v3.4.5 to v4.1.2 (every release read)",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
@@ -251,9 +255,10 @@ pub(crate) static POSTPONED_FIRST: Entry = Entry {
     code: "postponed-first",
     title: "The workflow was first held back by a parallelism limit",
     why: "A Workflow held back by the controller's or namespace's parallelism is set to Pending before it is \
-          processed at all. Later its phase is no longer empty, so the full validation that stores the templates \
-          behind `templateRef` is skipped. The controller then sees top-level templates only, finds no artifact to \
-          collect, writes `notSpecified: true` and does not look again. Seen with v4.1.2.",
+          processed at all. Later its phase is no longer empty, so the full validation that stores the \
+          templates behind `templateRef` is skipped. The controller then sees top-level templates only, \
+          finds no artifact to collect, writes `notSpecified: true` and does not check again. Seen with \
+          v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "status.storedTemplates with output artifacts that have a strategy",
@@ -270,10 +275,11 @@ pub(crate) static POSTPONED_FIRST: Entry = Entry {
 pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
     code: "dynamic-templateref",
     title: "A templateRef with a variable hides the artifacts",
-    why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
-          validation stored. Validation cannot resolve a `templateRef` with a variable whose value only the run tells, such \
-          as `{{item}}`, so its template is not stored in time; a workflow's own parameter it can. The controller finds no artifact to collect, writes `notSpecified: true` and does not \
-          look again.",
+    why: "The controller decides on the finalizer before any node runs, from top-level templates and those \
+          that validation stored. Validation can resolve a workflow's own parameter, but not a variable in a \
+          `templateRef` whose value is known only during the run, such as `{{item}}`: that template is not \
+          stored in time. The controller finds no artifact to collect, writes `notSpecified: true` and does \
+          not check again.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "templateRef with {{...}} in spec.templates or status.storedTemplates",
@@ -290,10 +296,10 @@ pub(crate) static DYNAMIC_TEMPLATEREF: Entry = Entry {
 pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
     code: "hook-templateref",
     title: "Only a hook's templateRef leads to the artifacts",
-    why: "The controller decides on the finalizer before any node runs, from top-level templates and those that \
-          validation stored. Of `hooks` validation checks the expressions only and never resolves their \
-          `templateRef`. The controller finds no artifact to collect, writes `notSpecified: true` and does not look \
-          again; `spec.onExit` names a template and is not affected. Seen with v4.1.2.",
+    why: "The controller decides on the finalizer before any node runs, from top-level templates and those \
+          that validation stored. In `hooks` validation checks only the expressions and never resolves the \
+          `templateRef`. The controller finds no artifact to collect, writes `notSpecified: true` and does \
+          not check again; `spec.onExit` names a template and is not affected. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "status.nodes[*].name with .hooks.",
@@ -309,10 +315,10 @@ pub(crate) static HOOK_TEMPLATEREF: Entry = Entry {
 pub(crate) static NAME_COLLISION_UNWALKED: Entry = Entry {
     code: "name-collision-unwalked",
     title: "Validation walked only one of two same-named templates",
-    why: "The templates behind a `templateRef` are stored while validation walks them, and it remembered where it \
-          had been by bare template name. A template whose name had occurred before was stored, but not those it \
-          calls. Artifacts only in these were not seen, so the controller wrote `notSpecified: true` and does not \
-          look again.",
+    why: "The templates behind a `templateRef` are stored while validation walks them, and it remembered the \
+          visited ones by bare template name. A template whose name had occurred before was stored, but not \
+          the templates it calls. Artifacts only in these were not seen, so the controller wrote \
+          `notSpecified: true` and does not check again.",
     versions: "v3.4.0 to v3.4.18, v3.5.0 to v3.5.13, v3.6.0 to v3.6.2; fixed in v3.5.14, v3.6.3 and v3.7.0",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
@@ -329,8 +335,8 @@ pub(crate) static TEMPLATE_DEFAULTS: Entry = Entry {
     code: "template-defaults",
     title: "Only templateDefaults declares the artifacts",
     why: "`spec.templateDefaults` is merged into a template only when it runs. The controller decides on the \
-          finalizer from the templates as written, finds no artifact there, writes `notSpecified: true` and does \
-          not look again. For the same reason GC does not know an `archiveLocation` that comes from \
+          finalizer from the templates as written, finds no artifact there, writes `notSpecified: true` and \
+          does not check again. For the same reason GC does not know an `archiveLocation` that comes from \
           `templateDefaults`. Seen with v4.1.2.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
@@ -378,9 +384,10 @@ pub(crate) static NON_POD_NODE: Entry = Entry {
 pub(crate) static NOT_SPECIFIED: Entry = Entry {
     code: "not-specified",
     title: "The controller once saw nothing to collect",
-    why: "When the controller first processed the Workflow it found no output artifact with a strategy and wrote \
-          `notSpecified: true`. It never asks again, so a strategy or template that came later has no effect: \
-          there is no finalizer and nothing is collected. None of the more particular causes was found.",
+    why: "When the controller first processed the Workflow it found no output artifact with a strategy and \
+          wrote `notSpecified: true`. It never checks again, so a strategy or template that was added later \
+          has no effect: there is no finalizer and nothing is collected. None of the more specific causes \
+          was found.",
     evidence: &[
         "status.artifactGCStatus.notSpecified: true",
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
@@ -430,9 +437,9 @@ pub(crate) static UNRECORDED_OBJECT: Entry = Entry {
     code: "unrecorded-object",
     link: Link::Task,
     title: "The object was saved but never recorded in the workflow",
-    why: "GC knows only what stands in the outputs of the Workflow's nodes. A pod that is killed after its upload, \
-          or whose result is taken up too late, leaves an object that no node mentions; so does `argo retry`, which \
-          removes failed nodes, and before v3.5.2 `argo stop`. Where a WorkflowTaskResult is left over it lists \
+    why: "GC knows only the outputs of the Workflow's nodes. A pod that is killed after its upload, or whose \
+          result is processed too late, leaves an object that no node mentions; so does `argo retry`, which \
+          removes failed nodes, and before v3.5.2 `argo stop`. If a WorkflowTaskResult remains, it lists \
           what the node lacks.",
     versions: "v3.4.0 to v4.1.2 (every release read); most often before v3.5.2",
     evidence: &["WorkflowTaskResult.outputs.artifacts", "status.nodes[*].outputs.artifacts"],
@@ -448,6 +455,6 @@ gcs:
 ",
     ),
     upstream: &["argo-workflows#11879 (closed)", "argo-workflows#11947 (v3.5.2)", "argo-workflows#10674"],
-    false_positives: "Seen only where a WorkflowTaskResult is left over; other such objects only the bucket shows.",
+    false_positives: "Seen only if a WorkflowTaskResult remains; only the bucket shows other such objects.",
     ..NOT_COVERED
 };

@@ -10,19 +10,20 @@ pub(crate) static FEATURE_OFF: Entry = Entry {
     code: "feature-off",
     verdicts: &[Verdict::Uncovered, Verdict::Unknown],
     title: "Artifact GC is or was switched off in the controller",
-    why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about artifact GC: \
-          it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not process or remove \
-          one that is already there, so such a Workflow hangs when it is deleted. The evidence says whether the switch \
-          was seen in the controller, or the Workflow shows that it was off: each release read keeps account of task \
-          results only after it has written `status.artifactGCStatus`, so the one without the other means off.",
+    why: "With `ARGO_ARTIFACT_GC_ENABLED=false` in its environment the controller does nothing about \
+          artifact GC: it does not even create `status.artifactGCStatus`. It adds no finalizer, and does not \
+          process or remove one that is already there, so such a Workflow hangs when it is deleted. The \
+          evidence says whether the switch was seen in the controller, or the Workflow shows that it was \
+          off: each release read records task results only after it has written `status.artifactGCStatus`, \
+          so task results without it mean that GC was off.",
     evidence: &[
         "ARGO_ARTIFACT_GC_ENABLED in the environment of the workflow-controller Deployment",
         "status.artifactGCStatus is absent, and status.taskResultsCompletionStatus (v3.5.2 to v3.7.0) or \
          status.nodes[*].taskResultSynced (v3.7.1 and newer) is not",
     ],
-    remedy: "Where the variable is still there, remove it or set it to true; Workflows with the finalizer are then \
-             processed. Those that finished without it are not looked at again: \
-             `kubectl argo-gc purge` deletes their objects.",
+    remedy: "If the variable is still there, remove it or set it to true; Workflows with the finalizer are \
+             then processed. Those that finished without it are not processed again: `kubectl argo-gc purge` \
+             deletes their objects.",
     remedy_yaml: Some(
         "\
 # in the container workflow-controller of the controller's Deployment
@@ -39,19 +40,21 @@ pub(crate) static NEVER_TAKEN_UP: Entry = Entry {
     code: "never-taken-up",
     verdicts: &[Verdict::Uncovered, Verdict::Unknown],
     title: "No controller has taken the Workflow up for collection",
-    why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create at their first look unless artifact GC is \
-          switched off. So the release that ran the Workflow was older, or the switch was off; the Workflow does not \
-          show which, and a controller seen now need not be the one that ran it. A Workflow that has completed without the \
-          finalizer is never looked at again: its artifacts stay (`uncovered`). One that is yet to be looked at may still \
-          be taken up, and what becomes of it is unknown (`unknown`).",
+    why: "`status.artifactGCStatus` is absent, which v3.4.0 and newer create when they first process a \
+          Workflow, unless artifact GC is switched off. So the release that ran the Workflow was older, or \
+          the switch was off; the Workflow does not show which, and a controller seen now need not be the \
+          one that ran it. A Workflow that has completed without the finalizer is never processed again: \
+          nobody will delete its artifacts (`uncovered`). One that is yet to be processed may still be taken \
+          up, so its fate is unknown (`unknown`).",
     evidence: &[
         "status.artifactGCStatus is absent",
         "metadata.labels[workflows.argoproj.io/completed]",
         "metadata.finalizers without workflows.argoproj.io/artifact-gc",
         "the controllers seen, with their instance ID and ARGO_ARTIFACT_GC_ENABLED",
     ],
-    remedy: "See that a controller of v3.4.5 or newer serves the namespace and instance ID, with artifact GC on: what runs \
-             from then on is taken up. `kubectl argo-gc purge` deletes the objects of Workflows that finished before.",
+    remedy: "Make sure that a controller of v3.4.5 or newer serves the namespace and instance ID, with \
+             artifact GC on: it takes up what runs from then on. `kubectl argo-gc purge` deletes the objects \
+             of Workflows that finished before.",
     upstream: &["argo-workflows#9255 (v3.4.0)", AGC, CONTROLLER],
     ..NOT_COVERED
 };
@@ -72,12 +75,12 @@ pub(crate) static CONTROLLER_TOO_OLD: Entry = Entry {
 pub(crate) static UNMANAGED: Entry = Entry {
     code: "unmanaged",
     verdicts: &[Verdict::Uncovered, Verdict::Unknown],
-    title: "No controller looks after this workflow",
+    title: "No controller serves this workflow",
     why: "A controller with an instance ID processes only Workflows that carry it in the label \
-          `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label of \
-          this Workflow fits none of the controllers seen. If every controller of the cluster could be read, nobody \
-          will add the finalizer, collect anything or take a finalizer off, whoever ran it (`uncovered`). Else one that \
-          was not seen may look after it (`unknown`).",
+          `workflows.argoproj.io/controller-instanceid`; one without processes only those without. The label \
+          of this Workflow fits none of the controllers seen. If every controller of the cluster could be \
+          read, nobody will add the finalizer, collect anything or remove a finalizer, whoever ran it \
+          (`uncovered`). Otherwise a controller that was not seen may serve it (`unknown`).",
     evidence: &[
         "metadata.labels[workflows.argoproj.io/controller-instanceid]",
         "instanceID and namespace of each controller",
@@ -92,7 +95,7 @@ metadata:
 ",
     ),
     upstream: &[CONTROLLER],
-    false_positives: "A controller that no Deployment runs may look after it.",
+    false_positives: "A controller that no Deployment runs may serve it.",
     ..NOT_COVERED
 };
 
@@ -101,15 +104,15 @@ pub(crate) static NO_CONTROLLER: Entry = Entry {
     verdicts: &[Verdict::Failing, Verdict::Unknown],
     link: Link::Task,
     title: "No controller runs that would collect it",
-    why: "Only the controller makes tasks and GC pods and takes finalizers off. Each one that may manage the Workflow is \
-          scaled to 0, or every Deployment of the cluster was read and none runs a controller that may manage workflows. \
-          Until one runs nothing is collected, and the Workflow hangs when it is deleted. Where another controller may \
-          exist that could not be seen, it is `unknown`.",
+    why: "Only the controller creates tasks and GC pods and removes finalizers. Each one that may manage the \
+          Workflow is scaled to 0, or every Deployment of the cluster was read and none runs a controller \
+          that may manage workflows. Until one runs nothing is collected, and the Workflow hangs when it is \
+          deleted. Where another controller may exist that could not be seen, it is `unknown`.",
     evidence: &[
         "spec.replicas of the workflow-controller Deployment",
         "no Deployment of the cluster whose image or command is a workflow-controller",
     ],
-    remedy: "Start the controller (kubectl scale), or install one; it then goes on by itself. Without one \
+    remedy: "Start the controller (kubectl scale), or install one; GC then continues by itself. Without one \
              `kubectl argo-gc purge NAME --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[AGC, CONTROLLER],
     false_positives: "A controller that no Deployment runs: outside the cluster, or by a StatefulSet. `--argo-version` says \
@@ -122,13 +125,13 @@ pub(crate) static CONTROLLER_RIGHTS: Entry = Entry {
     verdicts: &[Verdict::Failing, Verdict::Unknown],
     link: Link::Task,
     title: "The controller's service account lacks permissions for GC",
-    why: "For each collection the controller makes a WorkflowArtifactGCTask and a pod, watches the task, and deletes it \
-          afterwards, as its own service account. This one may not: the attempt fails before a pod starts, and up to \
-          v4.1.2 and v4.0.10 it is recorded as processed and not made again. Where the admission plugin \
-          OwnerReferencesPermissionEnforcement is on, as on OpenShift, the account also needs `update` on \
-          `workflowartifactgctasks/finalizers`, which upstream's role lacks; else each GC pod is refused with \
-          \"cannot set blockOwnerDeletion\" and leaves a task without status. That plugin can't be seen from outside, so \
-          this right alone makes no verdict.",
+    why: "For each collection the controller creates a WorkflowArtifactGCTask and a pod, watches the task, \
+          and deletes it afterwards, with its own service account. This account may not: the attempt fails \
+          before a pod starts, and up to v4.1.2 and v4.0.10 it is recorded as processed and not repeated. \
+          Where the admission plugin OwnerReferencesPermissionEnforcement is on, as on OpenShift, the \
+          account also needs `update` on `workflowartifactgctasks/finalizers`, which upstream's role lacks; \
+          else each GC pod is refused with \"cannot set blockOwnerDeletion\" and leaves a task without \
+          status. That plugin can't be seen from outside, so this permission alone decides no verdict.",
     evidence: &[
         "access review of the controller's service account, or its roles among files: create, list, watch and delete \
          workflowartifactgctasks, create pods",

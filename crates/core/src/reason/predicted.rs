@@ -10,9 +10,10 @@ pub(crate) static DEFAULT_SERVICE_ACCOUNT: Entry = Entry {
     group: Group::Hazard,
     link: Link::Rights,
     title: "The GC pod will run as the default service account",
-    why: "`artifactGC.serviceAccountName` is set neither on the artifact nor on the workflow, and the workflow's own \
-          `serviceAccountName` does not count for GC pods. They run as the namespace's `default` account, which out of \
-          the box may not read `workflowartifactgctasks`. The GC pod then fails, and the finalizer stays.",
+    why: "`artifactGC.serviceAccountName` is set neither on the artifact nor on the workflow, and the \
+          workflow's own `serviceAccountName` does not count for GC pods. They run as the namespace's \
+          `default` account, which by default may not read `workflowartifactgctasks`. The GC pod then fails, \
+          and the finalizer stays.",
     evidence: &[
         "spec.artifactGC.serviceAccountName",
         "spec.templates[*].outputs.artifacts[*].artifactGC.serviceAccountName",
@@ -38,10 +39,11 @@ pub(crate) static TEMPLATE_UNSEEN: Entry = Entry {
     verdicts: &[Verdict::Unknown],
     link: Link::Template,
     title: "A template that is referred to was not given",
-    why: "A `templateRef` or `workflowTemplateRef` names a template that is in none of the files, so nothing can be \
-          said about its artifacts, nor about what they do to the others'.",
+    why: "A `templateRef` or `workflowTemplateRef` names a template that is in none of the files, so nothing \
+          can be said about its artifacts, nor about their effect on other artifacts.",
     evidence: &["spec.workflowTemplateRef", "templateRef of steps, tasks and hooks"],
-    remedy: "Give the file with the template too, or let `kubectl argo-gc lint --connected` read the cluster's.",
+    remedy: "Give the file with the template too, or let `kubectl argo-gc lint --connected` read it from the \
+             cluster.",
     upstream: &[VALIDATE],
     ..PREDICTED
 };

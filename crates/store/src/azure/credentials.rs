@@ -80,7 +80,7 @@ impl AzureChain {
         // A key or signature belongs to one account and must not be sent to another.
         let foreign = |other: &str| {
             StoreError::Credentials(format!(
-                "those at hand are for the account {other}, and {bucket} is not its"
+                "those at hand are for the account {other}, and {bucket} belongs to another account"
             ))
         };
         if let Some(AccountKey { account: owner, provider, name }) = &self.key {
@@ -102,7 +102,7 @@ impl AzureChain {
                 Some(other) => return Err(foreign(&other)),
                 None => {
                     return Err(StoreError::Credentials(format!(
-                        "whose key or signature is at hand is not said, so {bucket} is not shown it; \
+                        "it is unknown whose the key or signature at hand is, so it is not sent to {bucket}; \
                          AZURE_STORAGE_ACCOUNT_NAME names the account"
                     )));
                 }

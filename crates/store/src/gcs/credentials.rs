@@ -190,7 +190,7 @@ fn check(file: &Value) -> Result<(), String> {
 fn check_source(source: &Value) -> Result<(), String> {
     if source["executable"].is_object() && std::env::var(PROGRAMS).as_deref() != Ok("1") {
         return Err(format!(
-            "a program gives its token; as with gcloud it is run only where {PROGRAMS} is set to 1"
+            "a program provides its token; as with gcloud it is run only if {PROGRAMS} is set to 1"
         ));
     }
     let known = ["file", "url", "executable", "environment_id"];

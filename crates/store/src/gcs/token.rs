@@ -80,7 +80,7 @@ impl Tokens {
                     return Ok(token.token);
                 }
                 Ok(Err(error)) => error,
-                Err(_) => return Err("the token had ended when it came; is the clock right?".to_owned()),
+                Err(_) => return Err("the token had expired when it arrived; is the clock right?".to_owned()),
             };
             if tried == TRIES || !error.is_transient() {
                 return Err(self.shown(&error));

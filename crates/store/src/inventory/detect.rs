@@ -30,14 +30,14 @@ pub(crate) async fn read_manifest(source: &Source) -> Result<Manifest, Inventory
     if has_checksum {
         let told = source.checksum().await?;
         if told != hexadecimal(Md5::new_with_prefix(&text)) {
-            return Err(unusable("its manifest does not have the checksum that is beside it".to_owned()));
+            return Err(unusable("its manifest does not have the checksum in the file beside it".to_owned()));
         }
     }
     check_files(&manifest.files).map_err(unusable)?;
     Ok(manifest)
 }
 
-/// A name may lead nowhere else, and no file may count twice, whether it lies in its folder or beside the manifest.
+/// A name may lead nowhere else, and no file may count twice, whether it is in its folder or beside the manifest.
 fn check_files(files: &[DataFile]) -> Result<(), String> {
     let mut met = HashSet::new();
     for DataFile { name, .. } in files {

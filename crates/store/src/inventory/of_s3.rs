@@ -61,7 +61,7 @@ fn columns(schema: &str) -> Result<Columns, String> {
     let latest = column(&names, "IsLatest").map(Condition::True);
     let marker = column(&names, "IsDeleteMarker").map(Condition::False);
     if column(&names, "VersionId").is_some() && (latest.is_none() || marker.is_none()) {
-        return Err("it has versions, and no column that tells which are the latest".to_owned());
+        return Err("it has versions, and no column that shows which are the latest".to_owned());
     }
     Ok(Columns {
         key: needed(&names, "Key")?,

@@ -144,11 +144,11 @@ impl Job {
         // What comes after the end of what was packed counts too.
         io::copy(checked, &mut io::sink()).map_err(|error| unusable(&error.to_string()))?;
         if told.size.is_some_and(|size| size != checked.length) {
-            return Err(unusable("it does not have the size that its manifest tells"));
+            return Err(unusable("it does not have the size that its manifest says"));
         }
         let sum = checked.hasher.take().map(hexadecimal);
         if sum != told.md5 {
-            return Err(unusable("it does not have the checksum that its manifest tells"));
+            return Err(unusable("it does not have the checksum that its manifest says"));
         }
         Ok(())
     }

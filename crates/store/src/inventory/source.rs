@@ -17,7 +17,7 @@ const MANIFEST: usize = 64 << 20;
 /// Pieces of an object that wait to be read.
 const WAITING: usize = 16;
 
-/// Where an inventory lies.
+/// Where an inventory is.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     address: Address,

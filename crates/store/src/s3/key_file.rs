@@ -3,7 +3,7 @@
 use object_store::aws::AwsCredential;
 use std::collections::HashMap;
 
-/// A key, and the region that stands beside it.
+/// A key, and the region beside it.
 pub(crate) struct KeyFile {
     pub credential: AwsCredential,
     pub region: Option<String>,

@@ -85,7 +85,7 @@ pub(crate) fn read_versions(answer: &Response) -> Result<VersionPage, String> {
     let plainly = |version: Version| Version { key: plain(version.key), ..version };
     let key = plain(page.next_key_marker);
     if page.is_truncated && key.is_empty() {
-        return Err("the listing does not go on".to_owned());
+        return Err("the listing does not continue".to_owned());
     }
     let first = page.version.first().or(page.delete_marker.first());
     let first = first.map_or_else(String::new, |first| entry(&first.key, &first.version_id));

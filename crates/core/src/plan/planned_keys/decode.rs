@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Replaces the escapes of JSON, YAML and shells. A line break after a backslash goes, with the blanks after it.
+/// Replaces the escapes of JSON, YAML and shells. A line break after a backslash is removed, with the blanks after it.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find('\\') else { return text.into() };
     let mut plain = String::with_capacity(text.len());
@@ -48,7 +48,7 @@ mod tests {
             (r"a\/b", "a/b"),
             (r"a\nb\tc", "a\nb\tc"),
             ("a\\\n  b", "ab"),
-            // What is no escape of its kind stays.
+            // What is no escape of its kind is kept.
             (r"a\u00zz", "au00zz"),
             (r"a\xz", "axz"),
             (r"a\", "a"),

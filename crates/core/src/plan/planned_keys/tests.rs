@@ -370,7 +370,7 @@ fn plain_key() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// A key is found wherever it stands between characters that no plain path has.
+    /// A key is found wherever it is between characters that no plain path has.
     #[test]
     fn a_key_between_other_characters_is_found(
         key in plain_key(),

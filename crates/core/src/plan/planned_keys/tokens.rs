@@ -73,7 +73,7 @@ struct Token<'t> {
     address: bool,
     /// The address's host, if what follows is its port.
     host: Option<&'t [u8]>,
-    /// What stands before an `@`.
+    /// What is before an `@`.
     container: Option<&'t [u8]>,
     segments: &'t [&'t [u8]],
     how: How,
@@ -116,7 +116,7 @@ impl<'t> Token<'t> {
         }
     }
 
-    /// Takes the path of an address whose bucket is a part of its host, or stands before it.
+    /// Takes the path of an address whose bucket is a part of its host, or is before it.
     fn host(&self, take: &mut impl FnMut(Kind, PathHash)) {
         let Some((first, path)) = self.segments.split_first() else { return };
         let dots = |host: &'t [u8]| {

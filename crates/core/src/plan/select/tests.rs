@@ -388,7 +388,7 @@ fn only_what_was_asked_for_is_wanted() {
             reasons(&[Reason::InlineOnly]),
             Some(Unwanted::Reason),
         ),
-        // What is in the way of a coming collection may be mended.
+        // What prevents a coming collection may be fixed.
         (&coming, rules(), Some(Unwanted::Verdict(Verdict::Covered))),
         (&coming, reasons(&[Reason::InlineOnly]), Some(Unwanted::Verdict(Verdict::Covered))),
         (&coming, reasons(&[Reason::NoController]), None),
