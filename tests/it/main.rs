@@ -64,4 +64,5 @@ mod texts;
 mod trust;
 mod verdicts;
 mod watch;
+mod workflow_roles;
 mod workflow_secrets;
