@@ -192,7 +192,7 @@ fn a_roles_key_is_renewed_before_it_expires_on_apiserver() {
 
 #[test]
 #[ignore = "tests/run brings what it needs"]
-fn a_private_authority_is_trusted_for_the_bucket_it_stands_beside_and_no_other_on_apiserver() {
+fn a_private_authority_is_trusted_for_its_bucket_and_no_other_on_apiserver_and_openssl() {
     let world = World::start();
     let tls = world.runtime.block_on(Tls::before(world.storage.address(), "IP:127.0.0.1"));
     let other = world.runtime.block_on(Tls::before(world.storage.address(), "IP:127.0.0.1"));
@@ -280,7 +280,7 @@ fn a_private_authority_is_trusted_for_the_bucket_it_stands_beside_and_no_other_o
 /// The workflow's bucket at Google, which a proxy leads to fake-gcs-server.
 #[test]
 #[ignore = "tests/run brings what it needs"]
-fn a_purge_with_a_service_accounts_key_of_a_secret_is_whole_on_apiserver_and_fake_gcs() {
+fn a_purge_with_a_service_accounts_key_of_a_secret_is_whole_on_apiserver_and_fake_gcs_and_openssl() {
     let live = Live::start("google-secrets");
     live.gcs.bucket("google-secrets");
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -122,6 +122,14 @@ fn a_secret_opens_the_bucket_it_stands_beside_and_no_other_workflows_on_apiserve
     let plan = world.run(READS[1]).ends_with(0).json();
     assert!(plan.to_string().contains("Secret team-a/missing: "), "{plan}");
     assert_eq!(world.asked("of-a", "AKA").0, 0);
+    // With an empty key Argo goes on to another account; nobody knows here whose that is.
+    world.server.apply(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "team-a", "name": "missing" },
+        "stringData": { "accesskey": "", "secretkey": "hunter2" },
+    }));
+    let plan = world.run(READS[1]).ends_with(0).json();
+    assert!(plan.to_string().contains("Secret team-a/missing has no text in accesskey"), "{plan}");
+    assert_eq!(world.asked("of-a", "").0, 0);
     // An account named by hand comes first.
     let file = world.state.path().join("key");
     std::fs::write(&file, "[default]\naws_access_key_id=AKHAND\naws_secret_access_key=hunter2\n").unwrap();
