@@ -1,8 +1,9 @@
 //! Errors as kubectl words them: what happened, where, what to do.
 
 mod inventory;
+mod storage;
 
-use argo_gc_core::model::bucket::host;
+pub use self::storage::storage_error;
 use argo_gc_store::types::StoreError;
 use kube::client::AuthError;
 use serde::Deserialize;
@@ -461,21 +462,6 @@ impl From<serde_json::Error> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::new(storage_error(&error))
-    }
-}
-
-/// Words a failure of storage, with the flag that avoids it; the storage library knows no flags.
-pub fn storage_error(error: &StoreError) -> String {
-    match error {
-        StoreError::Untrusted(bucket) => {
-            format!("{error}; --endpoint-override {}=URL allows it", host(bucket.endpoint()))
-        }
-        StoreError::NoIdentity { .. } => {
-            format!(
-                "{error}; --identity BUCKET=FILE names an account by hand, and docs/rbac.md the right to read Secrets"
-            )
-        }
-        _ => error.to_string(),
     }
 }
 

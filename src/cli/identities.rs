@@ -23,10 +23,7 @@ impl FromStr for NamedIdentity {
             .split_once('=')
             .filter(|(_, file)| !file.is_empty())
             .ok_or("use BUCKET=FILE, such as gs://ml-artifacts=key.json")?;
-        let bucket: Bucket = bucket.trim_end_matches('/').parse()?;
-        // Buckets are compared as workflows' are: AWS's own hosts are no part of the name.
-        let bucket = Bucket::new(bucket.engine(), bucket.endpoint(), bucket.name()).unwrap_or(bucket);
-        Ok(Self { bucket, file: file.into() })
+        Ok(Self { bucket: bucket.trim_end_matches('/').parse()?, file: file.into() })
     }
 }
 

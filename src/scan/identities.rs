@@ -3,7 +3,7 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::secrets::Secret;
-use argo_gc_core::argo::login::{Login, SecretKey};
+use argo_gc_core::argo::login::{Account, SecretKey};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_core::model::login::{Logins, NamedLogin, several};
@@ -30,11 +30,19 @@ pub struct WorkflowIdentities {
 /// The account of a bucket, and what had been named for it when it was found.
 struct Found {
     named: BTreeSet<Option<NamedLogin>>,
-    identity: Result<Option<Identity>, StoreError>,
+    identity: Result<Identity, StoreError>,
 }
 
-/// The values that a login is made of, by their order in the login.
-type Values = Vec<String>;
+/// The values that a login is made of.
+#[derive(PartialEq)]
+struct Values {
+    /// By their order in the account; a role is its own value.
+    account: Vec<String>,
+    authority: Option<String>,
+}
+
+/// Secrets that were read, by namespace and name.
+type Secrets<'a> = BTreeMap<(&'a str, &'a str), Secret>;
 
 impl fmt::Debug for WorkflowIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,12 +65,12 @@ impl WorkflowIdentities {
         self.logins.lock().unwrap_or_else(PoisonError::into_inner).absorb(logins);
     }
 
-    async fn find(&self, bucket: &Bucket) -> Result<Option<Identity>, StoreError> {
+    async fn find(&self, bucket: &Bucket) -> Result<Identity, StoreError> {
         if let Some(identity) = self.by_hand.get(bucket) {
-            return Ok(Some(identity.clone()));
+            return Ok(identity.clone());
         }
         if self.emulator && bucket.engine() == StorageEngine::Gcs {
-            return Ok(None);
+            return Ok(Identity::default());
         }
         let named = self.logins.lock().unwrap_or_else(PoisonError::into_inner).of(bucket);
         let mut found = self.found.lock().await;
@@ -78,57 +86,69 @@ impl WorkflowIdentities {
     }
 
     /// The one account of all that are named: several count as one if all of them have the same values.
-    async fn read(
-        &self,
-        bucket: &Bucket,
-        named: &BTreeSet<Option<NamedLogin>>,
-    ) -> Result<Option<Identity>, String> {
+    async fn read(&self, bucket: &Bucket, named: &BTreeSet<Option<NamedLogin>>) -> Result<Identity, String> {
         let logins: Vec<&NamedLogin> = named.iter().flatten().collect();
-        let Some(first) = logins.first() else { return Ok(None) };
+        let Some(first) = logins.first() else { return Ok(Identity::default()) };
         if logins.len() < named.len() {
             return Err(several(named));
         }
         let mut secrets = BTreeMap::new();
-        let mut all: Option<Values> = None;
-        for login in &logins {
-            let values = self.values(login, &mut secrets).await?;
-            if all.get_or_insert_with(|| values.clone()) != &values {
+        let values = self.values(first, &mut secrets).await?;
+        for other in &logins[1..] {
+            if self.values(other, &mut secrets).await? != values {
                 return Err(several(named));
             }
         }
-        let values = all.unwrap_or_default();
-        let identity = Identity::of_values(bucket, &values, &first.to_string());
-        identity.map(Some).map_err(|why| format!("{first}: {why}"))
+        let identity = match &first.login.account {
+            Account::Environment => Ok(Identity::default()),
+            Account::Role { role } => Identity::of_role(bucket, role).await,
+            _ => Identity::of_values(bucket, &values.account, &first.to_string()),
+        };
+        let identity = match values.authority {
+            Some(authority) => identity.and_then(|identity| identity.trusting(&authority)),
+            None => identity,
+        };
+        identity.map_err(|why| format!("{first}: {why}"))
     }
 
-    async fn values<'a>(
-        &self,
-        named: &'a NamedLogin,
-        secrets: &mut BTreeMap<(&'a str, &'a str), Secret>,
-    ) -> Result<Values, String> {
+    async fn values<'a>(&self, named: &'a NamedLogin, secrets: &mut Secrets<'a>) -> Result<Values, String> {
         let NamedLogin { namespace, login } = named;
-        if let Login::Role { role } = login {
-            return Err(format!("its workflows name the role {role}, which is not taken on here"));
+        let mut account = Vec::new();
+        if let Account::Role { role } = &login.account {
+            account.push(role.clone());
         }
-        let mut values = Vec::new();
-        for SecretKey { name, key } in login.secrets() {
-            if !secrets.contains_key(&(&**namespace, &**name)) {
-                let cluster = self.cluster.get().ok_or("without a cluster no Secret can be read")?;
-                let secret = cluster.secret(namespace, name).await;
-                let secret =
-                    secret.map_err(|error| format!("Secret {namespace}/{name}: {}", error.brief()))?;
-                secrets.insert((namespace, name), secret);
-            }
-            let secret = secrets.get(&(&**namespace, &**name));
-            let text = secret.and_then(|secret| secret.text(key));
-            values.push(text.ok_or_else(|| format!("Secret {namespace}/{name} has no text in {key}"))?);
+        for key in login.account.secrets() {
+            account.push(self.text(namespace, key, secrets).await?);
         }
-        Ok(values)
+        let authority = match &login.authority {
+            Some(key) => Some(self.text(namespace, key, secrets).await?),
+            None => None,
+        };
+        Ok(Values { account, authority })
+    }
+
+    /// The value of a Secret's key. Each Secret is read once.
+    async fn text<'a>(
+        &self,
+        namespace: &'a str,
+        SecretKey { name, key }: &'a SecretKey,
+        secrets: &mut Secrets<'a>,
+    ) -> Result<String, String> {
+        if !secrets.contains_key(&(namespace, &**name)) {
+            let cluster = self.cluster.get().ok_or("without a cluster no Secret can be read")?;
+            let secret = cluster.secret(namespace, name).await;
+            let secret = secret.map_err(|error| format!("Secret {namespace}/{name}: {}", error.brief()))?;
+            secrets.insert((namespace, name), secret);
+        }
+        let text = secrets.get(&(namespace, &**name)).and_then(|secret| secret.text(key));
+        // With an empty one Argo goes on to another account.
+        let text = text.filter(|text| !text.trim().is_empty());
+        text.ok_or_else(|| format!("Secret {namespace}/{name} has no text in {key}"))
     }
 }
 
 impl Identities for WorkflowIdentities {
-    fn of<'a>(&'a self, bucket: &'a Bucket) -> BoxFuture<'a, Result<Option<Identity>, StoreError>> {
+    fn of<'a>(&'a self, bucket: &'a Bucket) -> BoxFuture<'a, Result<Identity, StoreError>> {
         Box::pin(self.find(bucket))
     }
 }

@@ -63,6 +63,11 @@ impl Cloud {
     }
 
     fn run(&self, verb: &str, arguments: &[&str]) -> Ran {
+        self.run_as(verb, arguments, &[])
+    }
+
+    /// As [`Self::run`], with other variables.
+    fn run_as(&self, verb: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = self.live.server.kubectl_as(ADMIN, ["argo-gc", verb]);
         command.args(arguments);
         if !arguments.contains(&"--endpoint-override") {
@@ -74,15 +79,20 @@ impl Cloud {
                 .env("AWS_ACCESS_KEY_ID", AWS_KEY)
                 .env("AWS_SECRET_ACCESS_KEY", AWS_SECRET)
                 .env("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
-                .env("AZURE_STORAGE_ACCOUNT_KEY", KEY);
+                .env("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+                .envs(environment.iter().copied());
             command
         })
     }
 
     /// Purges the namespace; its objects are written by the test, long after the run.
     fn purge(&self, arguments: &[&str]) -> Ran {
+        self.purge_as(arguments, &[])
+    }
+
+    fn purge_as(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         let always = ["-n", self.live.namespace, "--repository", &self.repository(), "--margin", "72h"];
-        self.run("purge", &[&always, arguments].concat())
+        self.run_as("purge", &[&always, arguments].concat(), environment)
     }
 }
 
@@ -266,4 +276,72 @@ fn a_purge_with_the_workflows_secret_names_it_and_reads_it_anew_on_apiserver_and
     cloud.purge(&["cloud-secrets", flag, "--yes"]).ends_with(0);
     let ran = cloud.run("undo", &[&*journal, "--no-record", flag]);
     assert!(!ran.err.contains("without a cluster"), "{ran:#?}");
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_purge_as_the_workflows_role_names_it_and_takes_it_on_anew_on_apiserver_and_fake_gcs_and_moto() {
+    let cloud = Cloud::start("cloud-role", Emulator::s3());
+    let keys = ["argo/role/role-1/a.tgz", "argo/role/role-1/b.tgz"];
+    let mut train = cloud.workflow("cloud-role", &keys);
+    let role = "arn:aws:iam::123456789012:role/gc";
+    train["status"]["artifactRepositoryRef"]["artifactRepository"]["s3"]["roleARN"] = json!(role);
+    cloud.live.server.apply(train);
+    keys.iter().for_each(|key| cloud.put(key));
+    // Moto is an STS too.
+    let (sts, flag) = (cloud.emulator.url(), "--use-workflow-secrets");
+    let sts = [("AWS_ENDPOINT_URL_STS", &*sts), ("AWS_REGION", "us-east-1")];
+
+    let plan = cloud.live.file("role.json");
+    let ran = cloud.purge_as(&["cloud-role", flag, "--plan-out", &plan], &sts).ends_with(0);
+    assert!(ran.out.contains(&format!("{} is opened with role {role}", cloud.repository())), "{ran:#?}");
+    let saved = std::fs::read_to_string(&plan).unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/purge-plan.v1.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    jsonschema::validate(&schema, &serde_json::from_str(&saved).unwrap()).unwrap();
+    assert!(saved.contains(role) && !saved.contains(AWS_SECRET) && !saved.contains("ASIA"), "{saved}");
+    let ran = cloud.run("purge", &["--plan", &plan, "--yes"]).ends_with(5);
+    assert!(ran.err.contains(&format!("the plan was made with role {role}")), "{}", ran.err);
+    let ran = cloud.run_as("purge", &["--plan", &plan, "--yes", flag], &sts).ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects"), "{ran:#?}");
+    assert!(ran.err.contains("deleting as access key ASIA"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("(role {role})")), "{}", ran.err);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_purge_with_an_account_key_of_a_secret_is_whole_on_apiserver_and_fake_gcs_and_azurite() {
+    let cloud = Cloud::start("azure-secrets", Emulator::azure());
+    let keys = ["argo/secrets/secrets-1/a.tgz", "argo/secrets/secrets-1/b.tgz"];
+    let mut train = cloud.workflow("azure-secrets", &keys);
+    train["status"]["artifactRepositoryRef"]["artifactRepository"]["azure"]["accountKeySecret"] =
+        json!({ "name": "account", "key": "key" });
+    cloud.live.server.apply(train);
+    keys.iter().chain(&["argo/secrets/neighbour"]).for_each(|key| cloud.put(key));
+    let secret = |value: &str| {
+        cloud.live.server.apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": { "key": value },
+            "metadata": { "namespace": "azure-secrets", "name": "account" },
+        }));
+    };
+    let (named, flag) = ("Secret azure-secrets/account", "--use-workflow-secrets");
+    // The environment has the key of another account, which opens nothing here.
+    let other = [("AZURE_STORAGE_ACCOUNT_NAME", "other")];
+    let ran = cloud.run_as("inspect", &["-n", "azure-secrets", "--check", "-o", "json"], &other).ends_with(0);
+    assert!(ran.out.contains("for the account other"), "{ran:#?}");
+
+    secret("hunter2");
+    let ran = cloud.purge_as(&["azure-secrets", "--dry-run", flag, "-o", "json"], &other).ends_with(0);
+    let words = format!("{named}: it is neither an account key nor a shared access signature");
+    assert!(ran.out.contains(&words) && !ran.out.contains("hunter2"), "{ran:#?}");
+    assert_eq!(protections(&ran.json()), ["no-certain-location"; 1]);
+
+    secret(KEY);
+    let ran = cloud.purge_as(&["azure-secrets", "--yes", flag], &other).ends_with(0);
+    assert!(ran.out.contains("Deleted 2 objects"), "{ran:#?}");
+    assert!(ran.err.contains(&format!("deleting as {ACCOUNT} ({named})")), "{}", ran.err);
+    assert!(!format!("{}{}", ran.out, ran.err).contains(KEY), "{ran:#?}");
+    let left = cloud.runtime.block_on(cloud.emulator.plain_list("azure-secrets", "argo/secrets"));
+    let left: Vec<String> = left.unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, ["argo/secrets/neighbour"]);
 }

@@ -1,6 +1,6 @@
 //! Accounts that stand beside one bucket: nobody else's bucket is shown them, and no output has them.
 
-use crate::support::clouds::KEY;
+use crate::support::clouds::{GOOGLE, KEY, google_key};
 use crate::support::faulty_storage::{Asked, asked_as, empty};
 use crate::support::purge::in_minio;
 use crate::support::{Ran, plugin};
@@ -12,22 +12,6 @@ use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
-
-/// The key of an account that there never was, made for these tests.
-const RSA: &str = "MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQC7fD5xCJBkcsqDoJ7TJzqOEXjoTbhZZ4m358Dh5WFfspEmqwz51eNB6QLpv2gcxpJocsGbAJ3kQ7250At+lqdTnzW5qxrIP/5Wi3BO5OmAhT3IwZpekXBtAnlCUtu7pkHqlJDMLpgrL0mCJFcxecYZ7t2YglTLSVfeMDZ/pJiwF/U0GqYNUYuHZsEJyHSnAsO4mRRWdRwakvMVjBwxVqezLGgBD1X4RMESpUKjX6+tlSfUvbmN25rlnxT7D6S6Xv5Xnj6ltL7IB8zRQrMmN9d2Q600ZjrdqGv/KW6GxdduND4fX5/2CLdJWQz2ZnW+61LgJDpRmn5KTcfEWq2HX1IFAgMBAAECggEAAZCrqF+1B0Zw2I3bNZHZKpcMjNfoc/dqAWe4YJcv65x+5+hupWYUZxgnk5Iq/G6CvPqt3hOwiorJBy35Vcp/kn88puE947Hd3cgW0Gz9yNP6UsMDyf1QOtpV7wIbeBYO7JyzFr+roO5DBu8AIVdOAMJrOPSbLTVE1Z1Oa/aQsouemAyJKDUAvg3pLXhoOtgV/+/lwuwsqCAuIhJ5GBYLdA2prs1cqjLQMu6mLiytrA/WTk4c+/lfPv/nMrf/i2l6B9++OhLiIYcmLJ99k1q/jjb+yTyfLopqTAOuNAFP9K0ReZ889vEZll0bIBdlfamyGN53x3Gmes0NDPLfbY5kYQKBgQDkrRmlPRrYhchTexA9gTg+ylYG2x7JT+hPml8SQrD8tx+0sPhxopJO6OAyS0+67OSyA51OYHtLlAlEav9xS3tady6bv6KpvkwQZkKIGB2VHH0Q1pMVBxoanG8UU2l19E6fa3nl6RDZPvYhLzlOUfm/Due5iUp7tGinr084xVzHdQKBgQDR4yuswSpSrmW/Z+OjcpHVWw4VqTk6day3e9QCUv+Jh2+aJ6/S/kysldZTAwNw06LD5K1EoF1yMS6Xmz+SXqRzYFTS8kdUV7LMMzGsyepK4lai/vkuXzDDQ5Mt2S9ijs1Dmle4AE3bk91tlK1rbwJBDvi5uRdhaMXkDEif1wKeUQKBgDLWsP7laNR+WZ0FnQSvd7ut7BY2HNAQrcsUvNIodYSZibj4JyPMSs60QzOrPpyGEgnpd8128bJJxQ2q5ANiDph8KqaBoj4uimaS9XOgOONvo/ZcXfKs04bbBG72ZFnO6LPUhxMwD4jc0IdsIkdhPi7Vt3quJRr/bszo0qoCZrAJAoGAekcT+chrxNGvm2yGFYI47gjnUr1NBv7pidgNcvExyMjrvu6iI5VdzCpbO++EgKX7rI68Vz/qUQ3QLCkZR0f2HPWhVWgrIDsbgpXMufLEma31dW6Ac4CnowrqYwql7ZBui5UOx7b9pRAnL6Evy2hX8tkrFOB9e5WTvMFfSif0cZECgYBUCIpYMdkOOiVc+WmedWlGlgxFTcuhg0brbY7j0M5A5A81OiXdf9JsZ4DxL3ocu4uxLPae0DB4pORq2rHosEd+EUUNwhEWBkNAZ9y7TnyeOHLMrFMXKTlXAfgZ/kgMITiNMXHYcXdPmIlw/ytEPMP8WT/EzC013bY8gpxdX1o0BQ==";
-
-/// The key file of a service account at Google.
-fn google() -> String {
-    let lines: Vec<String> =
-        RSA.as_bytes().chunks(64).map(|line| String::from_utf8(line.into()).unwrap()).collect();
-    let kind = "PRIVATE KEY";
-    let key = format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"));
-    json!({
-        "type": "service_account", "client_email": "gc@ml.iam.gserviceaccount.com", "private_key": key,
-        "private_key_id": "1", "client_id": "2", "token_uri": "https://oauth2.googleapis.com/token",
-    })
-    .to_string()
-}
 
 fn s3(key: &str) -> String {
     format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = hunter2-{key}\n")
@@ -49,7 +33,7 @@ async fn each_bucket_is_asked_with_its_own_account_and_no_other_is_shown_it() {
     let signature = "?sv=2026-01-01&sp=rdl&sig=a%2Bb%3D";
     let known = Known::from([
         (own.clone(), read(&own, &s3("AKOWN"))),
-        (bucket("gs://own-g"), read(&bucket("gs://own-g"), &google())),
+        (bucket("gs://own-g"), read(&bucket("gs://own-g"), &google_key(GOOGLE))),
         (azure("own-a"), read(&azure("own-a"), &format!("{KEY}\n"))),
         (azure("own-s"), read(&azure("own-s"), signature)),
     ]);

@@ -66,4 +66,5 @@ mod texts;
 mod trust;
 mod verdicts;
 mod watch;
+mod workflow_roles;
 mod workflow_secrets;

@@ -7,27 +7,38 @@ use serde_json::{Value, json};
 use std::process::Command;
 use tempfile::TempDir;
 
-struct World {
-    server: ApiServer,
-    storage: FaultyStorage,
-    state: TempDir,
-    _runtime: tokio::runtime::Runtime,
+/// A cluster, a server that stands for MinIO, and an account of the environment.
+pub struct World {
+    pub server: ApiServer,
+    pub storage: FaultyStorage,
+    pub state: TempDir,
+    pub runtime: tokio::runtime::Runtime,
 }
 
 impl World {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let storage = runtime.block_on(empty());
         let (server, state) = (ApiServer::start(), TempDir::new().unwrap());
-        Self { server, storage, state, _runtime: runtime }
+        Self { server, storage, state, runtime }
     }
 
     fn run(&self, line: &str) -> Ran {
-        let over = format!("minio:9000={}", self.storage.url());
+        let line = format!("{line} --use-workflow-secrets");
+        self.run_with(&line, &self.storage.url(), &[])
+    }
+
+    /// As the environment's account, with more variables; `url` is where MinIO is.
+    pub fn run_with(&self, line: &str, url: &str, environment: &[(&str, &str)]) -> Ran {
+        let over = format!("minio:9000={url}");
         let words = ["argo-gc"].into_iter().chain(line.split(' '));
         let mut command: Command = self.server.kubectl_as(ADMIN, words);
-        command.args(["--use-workflow-secrets", "--endpoint-override", &over, "-o", "json", "-v", "9"]);
+        command.args(["--endpoint-override", &over, "-v", "9"]);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
         command.env("AWS_ACCESS_KEY_ID", "AKAMBIENT").env("AWS_SECRET_ACCESS_KEY", "hunter2-ambient");
+        command.env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied());
         command.env("XDG_STATE_HOME", self.state.path()).env_remove("STORAGE_EMULATOR_HOST");
         self.storage.asked.lock().unwrap().clear();
         let ran = Ran::of(command);
@@ -36,7 +47,7 @@ impl World {
     }
 
     /// Who looked into the bucket: all that asked, and those with this key.
-    fn asked(&self, bucket: &str, key: &str) -> (usize, usize) {
+    pub fn asked(&self, bucket: &str, key: &str) -> (usize, usize) {
         let credential = format!("Credential={key}/");
         asked_as(&self.storage.asked.lock().unwrap(), bucket, |asked| {
             asked.authorization.contains(&credential)
@@ -44,7 +55,7 @@ impl World {
     }
 
     /// A workflow of a namespace in the bucket of the other one.
-    fn shares(&self, mut workflow: Value) {
+    pub fn shares(&self, mut workflow: Value) {
         workflow["metadata"]["name"] = json!("shares");
         workflow["status"]["artifactRepositoryRef"]["artifactRepository"]["s3"]["bucket"] = json!("of-a");
         self.server.apply(workflow);
@@ -52,12 +63,13 @@ impl World {
 }
 
 const READS: [&str; 2] = [
-    "inspect -A --check",
-    "purge -A --all --dry-run=client --repository s3://of-a@minio:9000 --repository s3://of-b@minio:9000",
+    "inspect -A --check -o json",
+    "purge -A --all --dry-run=client --repository s3://of-a@minio:9000 --repository s3://of-b@minio:9000 -o json",
 ];
 
+/// Some asked, and none but these.
 #[track_caller]
-fn all(found: (usize, usize)) {
+pub fn all(found: (usize, usize)) {
     assert!(found.0 > 0 && found.0 == found.1, "{found:?}");
 }
 
@@ -88,7 +100,7 @@ fn a_secret_opens_the_bucket_it_stands_beside_and_no_other_workflows_on_apiserve
             all(world.asked("of-b", "AKB"));
         }
         // What was certain by the first page is not by the second.
-        let paged = world.run("inspect -A --check --chunk-size 1").ends_with(0);
+        let paged = world.run("inspect -A --check -o json --chunk-size 1").ends_with(0);
         assert!(paged.out.contains(&format!("different accounts for it ({words})")), "{paged:#?}");
         assert_eq!(world.asked("of-a", "AKB").1 + world.asked("of-a", "AKAMBIENT").1, 0);
         let plan = world.run(READS[1]).json();
@@ -110,6 +122,14 @@ fn a_secret_opens_the_bucket_it_stands_beside_and_no_other_workflows_on_apiserve
     let plan = world.run(READS[1]).ends_with(0).json();
     assert!(plan.to_string().contains("Secret team-a/missing: "), "{plan}");
     assert_eq!(world.asked("of-a", "AKA").0, 0);
+    // With an empty key Argo goes on to another account; nobody knows here whose that is.
+    world.server.apply(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "team-a", "name": "missing" },
+        "stringData": { "accesskey": "", "secretkey": "hunter2" },
+    }));
+    let plan = world.run(READS[1]).ends_with(0).json();
+    assert!(plan.to_string().contains("Secret team-a/missing has no text in accesskey"), "{plan}");
+    assert_eq!(world.asked("of-a", "").0, 0);
     // An account named by hand comes first.
     let file = world.state.path().join("key");
     std::fs::write(&file, "[default]\naws_access_key_id=AKHAND\naws_secret_access_key=hunter2\n").unwrap();

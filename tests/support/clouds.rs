@@ -6,6 +6,7 @@ use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::StatusCode;
+use serde_json::json;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,6 +21,25 @@ pub const KEY: &str =
 /// What the S3 servers are started with. Moto takes any.
 pub const AWS_KEY: &str = "AKIAEXAMPLE";
 pub const AWS_SECRET: &str = "not-to-be-shown";
+
+/// The key of an account that there never was, made for these tests.
+const RSA: &str = "MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQC7fD5xCJBkcsqDoJ7TJzqOEXjoTbhZZ4m358Dh5WFfspEmqwz51eNB6QLpv2gcxpJocsGbAJ3kQ7250At+lqdTnzW5qxrIP/5Wi3BO5OmAhT3IwZpekXBtAnlCUtu7pkHqlJDMLpgrL0mCJFcxecYZ7t2YglTLSVfeMDZ/pJiwF/U0GqYNUYuHZsEJyHSnAsO4mRRWdRwakvMVjBwxVqezLGgBD1X4RMESpUKjX6+tlSfUvbmN25rlnxT7D6S6Xv5Xnj6ltL7IB8zRQrMmN9d2Q600ZjrdqGv/KW6GxdduND4fX5/2CLdJWQz2ZnW+61LgJDpRmn5KTcfEWq2HX1IFAgMBAAECggEAAZCrqF+1B0Zw2I3bNZHZKpcMjNfoc/dqAWe4YJcv65x+5+hupWYUZxgnk5Iq/G6CvPqt3hOwiorJBy35Vcp/kn88puE947Hd3cgW0Gz9yNP6UsMDyf1QOtpV7wIbeBYO7JyzFr+roO5DBu8AIVdOAMJrOPSbLTVE1Z1Oa/aQsouemAyJKDUAvg3pLXhoOtgV/+/lwuwsqCAuIhJ5GBYLdA2prs1cqjLQMu6mLiytrA/WTk4c+/lfPv/nMrf/i2l6B9++OhLiIYcmLJ99k1q/jjb+yTyfLopqTAOuNAFP9K0ReZ889vEZll0bIBdlfamyGN53x3Gmes0NDPLfbY5kYQKBgQDkrRmlPRrYhchTexA9gTg+ylYG2x7JT+hPml8SQrD8tx+0sPhxopJO6OAyS0+67OSyA51OYHtLlAlEav9xS3tady6bv6KpvkwQZkKIGB2VHH0Q1pMVBxoanG8UU2l19E6fa3nl6RDZPvYhLzlOUfm/Due5iUp7tGinr084xVzHdQKBgQDR4yuswSpSrmW/Z+OjcpHVWw4VqTk6day3e9QCUv+Jh2+aJ6/S/kysldZTAwNw06LD5K1EoF1yMS6Xmz+SXqRzYFTS8kdUV7LMMzGsyepK4lai/vkuXzDDQ5Mt2S9ijs1Dmle4AE3bk91tlK1rbwJBDvi5uRdhaMXkDEif1wKeUQKBgDLWsP7laNR+WZ0FnQSvd7ut7BY2HNAQrcsUvNIodYSZibj4JyPMSs60QzOrPpyGEgnpd8128bJJxQ2q5ANiDph8KqaBoj4uimaS9XOgOONvo/ZcXfKs04bbBG72ZFnO6LPUhxMwD4jc0IdsIkdhPi7Vt3quJRr/bszo0qoCZrAJAoGAekcT+chrxNGvm2yGFYI47gjnUr1NBv7pidgNcvExyMjrvu6iI5VdzCpbO++EgKX7rI68Vz/qUQ3QLCkZR0f2HPWhVWgrIDsbgpXMufLEma31dW6Ac4CnowrqYwql7ZBui5UOx7b9pRAnL6Evy2hX8tkrFOB9e5WTvMFfSif0cZECgYBUCIpYMdkOOiVc+WmedWlGlgxFTcuhg0brbY7j0M5A5A81OiXdf9JsZ4DxL3ocu4uxLPae0DB4pORq2rHosEd+EUUNwhEWBkNAZ9y7TnyeOHLMrFMXKTlXAfgZ/kgMITiNMXHYcXdPmIlw/ytEPMP8WT/EzC013bY8gpxdX1o0BQ==";
+
+/// Where Google gives tokens.
+pub const GOOGLE: &str = "https://oauth2.googleapis.com/token";
+
+/// The key file of a service account at Google.
+pub fn google_key(token_uri: &str) -> String {
+    let lines: Vec<String> =
+        RSA.as_bytes().chunks(64).map(|line| String::from_utf8(line.into()).unwrap()).collect();
+    let kind = "PRIVATE KEY";
+    let key = format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"));
+    json!({
+        "type": "service_account", "client_email": "gc@ml.iam.gserviceaccount.com", "private_key": key,
+        "private_key_id": "1", "client_id": "2", "token_uri": token_uri,
+    })
+    .to_string()
+}
 
 /// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

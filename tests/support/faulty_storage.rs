@@ -25,6 +25,9 @@ pub struct Asked {
     pub query: HashMap<String, String>,
     /// The header by which it is authorized; empty if it has none.
     pub authorization: String,
+    /// The header of AWS's temporary credentials; empty if it has none.
+    pub token: String,
+    pub body: String,
 }
 
 impl Asked {
@@ -63,15 +66,20 @@ impl FaultyStorage {
         let says: Arc<Says> = Arc::new(says);
         let app = Router::new()
             .fallback(|State((says, asked)): State<(Arc<Says>, Log)>, request: Request<Body>| async move {
-                let query = request.uri().query().unwrap_or_default();
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 24).await.unwrap_or_default();
+                let query = parts.uri.query().unwrap_or_default();
+                let header = |name: &str| {
+                    let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
+                    value.unwrap_or_default().to_owned()
+                };
                 let request = Asked {
-                    method: request.method().to_string(),
-                    path: request.uri().path().to_owned(),
+                    method: parts.method.to_string(),
+                    path: parts.uri.path().to_owned(),
                     query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-                    authorization: request
-                        .headers()
-                        .get("authorization")
-                        .map_or_else(String::new, |value| value.to_str().unwrap_or_default().to_owned()),
+                    authorization: header("authorization"),
+                    token: header("x-amz-security-token"),
+                    body: String::from_utf8_lossy(&body).into_owned(),
                 };
                 asked.lock().unwrap().push(request.clone());
                 says(&request)
@@ -83,6 +91,10 @@ impl FaultyStorage {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
     }
 
     pub fn deletes(&self) -> usize {

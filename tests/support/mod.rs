@@ -34,6 +34,7 @@ pub mod svg;
 pub use server::free_port;
 pub mod stores;
 pub mod stub;
+pub mod tls;
 
 /// The program that `tests/run` names in an environment variable.
 ///

@@ -1,6 +1,6 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
-use crate::http::{HttpClient, Request, Response, Streamed, Tries};
+use crate::http::{HttpClient, Lost, Request, Response, Streamed, Tries};
 use crate::listing::{ListKind, NO_WAY_ON, Page, Range, Trail};
 use crate::outage::Outage;
 use crate::types::{BucketFacts, Gate, Pinned, Restored, StoreError};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a provider of credentials may take. Some try for minutes, each time anew.
-const SIGNING: Duration = Duration::from_secs(60);
+pub(crate) const SIGNING: Duration = Duration::from_secs(60);
 
 /// What an answer means, in words that all engines share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,9 +222,12 @@ impl Connection {
                     }
                     _ => return Ok(Response { is_retry, ..answer }),
                 },
-                Err(message) => {
+                Err(Lost { is_distrust: true, why }) => {
+                    return Err(StoreError::Distrusted { bucket: self.0.bucket.clone(), why });
+                }
+                Err(Lost { why, .. }) => {
                     is_retry = true;
-                    message
+                    why
                 }
             };
             if !tries.again().await {
@@ -234,9 +237,9 @@ impl Connection {
     }
 
     /// Sends a signed request once, if the storage was not given up. The error is a lost connection.
-    pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, String> {
+    pub async fn send_once(&self, request: &Request, signed: reqwest::Request) -> Result<Response, Lost> {
         let sent = self.send_if(request, signed, &|| true).await;
-        sent.unwrap_or_else(|| Err("interrupted".to_owned()))
+        sent.unwrap_or_else(|| Err(Lost::because("interrupted")))
     }
 
     /// Works like [`Self::send_once`]; none if the gate is closed by the time the request may be sent.
@@ -245,9 +248,9 @@ impl Connection {
         request: &Request,
         signed: reqwest::Request,
         gate: Gate<'_>,
-    ) -> Option<Result<Response, String>> {
+    ) -> Option<Result<Response, Lost>> {
         if let Some(why) = self.0.outage.lasts(Instant::now()) {
-            return Some(Err(why));
+            return Some(Err(Lost::because(why)));
         }
         let answer = self.0.http.send_if(request, signed, gate).await?;
         match &answer {
@@ -255,7 +258,7 @@ impl Connection {
                 self.0.outage.ended();
             }
             Ok(answer) => self.0.outage.failed(&self.message(answer), Instant::now()),
-            Err(why) => self.0.outage.failed(why, Instant::now()),
+            Err(Lost { why, .. }) => self.0.outage.failed(why, Instant::now()),
         }
         Some(answer)
     }

@@ -122,7 +122,7 @@ impl BucketClient {
                     match self.head(key).await {
                         Ok(None) => return Outcome::Deleted,
                         Ok(Some(now)) if now.generation != pin => return Outcome::Changed,
-                        Ok(Some(_)) | Err(_) => error,
+                        Ok(Some(_)) | Err(_) => error.why,
                     }
                 }
             };

@@ -4,7 +4,7 @@
 use crate::api::{Answer, Bulk, KeyAnswer};
 use crate::batch_lookup::{AT_A_TIME, look};
 use crate::bucket_client::{BucketClient, objection};
-use crate::http::{Response, Tries};
+use crate::http::{Lost, Response, Tries};
 use crate::listing::ListKind;
 use crate::types::{Deletion, Gates, Outcome, Pinned, Place, Reach};
 use futures::FutureExt;
@@ -128,11 +128,11 @@ impl Run<'_> {
     }
 
     /// Reads the answer to a request for many. What it leaves open is looked at, and sent again.
-    fn read(&mut self, bulk: &dyn Bulk, wanted: &[usize], sent: Result<Response, String>) {
+    fn read(&mut self, bulk: &dyn Bulk, wanted: &[usize], sent: Result<Response, Lost>) {
         let connection = self.client.connection();
         let answer = match sent {
             Ok(answer) => answer,
-            Err(why) => return self.doubt(wanted, why),
+            Err(Lost { why, .. }) => return self.doubt(wanted, why),
         };
         match connection.meaning(&answer) {
             Answer::Yes => match bulk.read(&answer) {

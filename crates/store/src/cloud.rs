@@ -7,7 +7,7 @@ use crate::bucket_client::BucketClient;
 use crate::gcs::Gcs;
 use crate::gcs::credentials::Credentials;
 use crate::http::HttpClient;
-use crate::identity::{Identities, Identity, Known};
+use crate::identity::{Account, Identities, Identity, Known};
 use crate::s3::S3;
 use crate::s3::credentials::AwsChain;
 use crate::throttle::Throttle;
@@ -96,7 +96,7 @@ struct Inner {
     gcs: Option<String>,
     credentials: CloudCredentials,
     overrides: Vec<Override>,
-    /// The accounts that stand beside buckets, in place of those of the environment.
+    /// What stands beside buckets, in place of what the environment has.
     identities: Arc<dyn Identities>,
     open: Mutex<HashMap<Bucket, Arc<OnceCell<BucketClient>>>>,
 }
@@ -139,84 +139,91 @@ impl Cloud {
     /// become doubtful.
     pub(crate) async fn open(&self, bucket: &Bucket) -> Result<BucketClient, StoreError> {
         // The host comes first: for one that is not asked no key is read.
-        let place = self.place(bucket).await?;
+        let over = self.allowed(bucket)?;
         let identity = self.0.identities.of(bucket).await?;
         let cell = {
             let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(open.entry(bucket.clone()).or_default())
         };
-        cell.get_or_try_init(|| self.connect(bucket, place, identity)).await.cloned()
+        cell.get_or_try_init(|| self.connect(bucket, over, identity)).await.cloned()
     }
 
-    fn over(&self, host: &str) -> Option<&Override> {
-        self.0.overrides.iter().find(|over| over.host == host)
-    }
-
-    /// The URL at which the bucket is reached; none at its cloud.
-    async fn place(&self, bucket: &Bucket) -> Result<Option<String>, StoreError> {
-        let inner = &self.0;
-        let over = |host: &str| self.over(host).map(|over| over.url.clone());
-        let untrusted = || StoreError::Untrusted(bucket.clone());
-        let endpoint = host(bucket.endpoint());
-        Ok(match bucket.engine() {
-            // Whoever asks AWS, the environment's endpoint for it is where its buckets are.
-            StorageEngine::S3 if endpoint.is_empty() => over(AWS).or(inner.credentials.aws.endpoint().await),
-            StorageEngine::S3 => Some(over(endpoint).ok_or_else(untrusted)?),
-            StorageEngine::Azure => {
-                let url = over(endpoint);
-                let is_azures = is_azure(endpoint) && bucket.endpoint().starts_with("https://");
-                if url.is_none() && !is_azures {
-                    return Err(untrusted());
-                }
-                url
+    /// The override that names the bucket's host; none at its cloud.
+    ///
+    /// # Errors
+    /// Nobody but a workflow names the host.
+    fn allowed(&self, bucket: &Bucket) -> Result<Option<&Override>, StoreError> {
+        let (engine, endpoint) = (bucket.engine(), host(bucket.endpoint()));
+        let is_aws = engine == StorageEngine::S3 && endpoint.is_empty();
+        let over = match engine {
+            StorageEngine::Gcs => None,
+            _ => {
+                let host = if is_aws { AWS } else { endpoint };
+                self.0.overrides.iter().find(|over| over.host == host)
             }
-            _ => inner.gcs.clone(),
-        })
+        };
+        let is_clouds = match engine {
+            StorageEngine::S3 => is_aws,
+            StorageEngine::Azure => is_azure(endpoint) && bucket.endpoint().starts_with("https://"),
+            _ => true,
+        };
+        match over.is_some() || is_clouds {
+            true => Ok(over),
+            false => Err(StoreError::Untrusted(bucket.clone())),
+        }
+    }
+
+    /// The URL at which the bucket is reached, for an account of AWS if it is of S3; none at its cloud.
+    async fn url(&self, bucket: &Bucket, over: Option<&Override>, aws: &AwsChain) -> Option<String> {
+        match (over, bucket.engine()) {
+            (Some(over), _) => Some(over.url.clone()),
+            (None, StorageEngine::S3) => aws.endpoint().await,
+            (None, StorageEngine::Gcs) => self.0.gcs.clone(),
+            (None, _) => None,
+        }
     }
 
     async fn connect(
         &self,
         bucket: &Bucket,
-        url: Option<String>,
-        identity: Option<Identity>,
+        over: Option<&Override>,
+        identity: Identity,
     ) -> Result<BucketClient, StoreError> {
         let CloudCredentials { google, aws, azure } = self.0.credentials.clone();
-        let endpoint = host(bucket.endpoint());
-        let is_own =
-            self.over(if endpoint.is_empty() { AWS } else { endpoint }).is_some_and(|over| over.is_own);
-        let amazon = |s3: S3| if is_own { s3.at_amazon() } else { s3 };
-        let microsoft = |azure: Azure| if is_own { azure.at_azure() } else { azure };
-        // A profile may name an endpoint of its own.
-        let url = match &identity {
-            Some(Identity::Aws(own)) if own.is_profile() && endpoint.is_empty() => {
-                match self.over(AWS).map(|over| over.url.clone()) {
-                    Some(url) => Some(url),
-                    None => own.endpoint().await,
-                }
-            }
-            _ => url,
+        let Identity { account, authority } = identity;
+        let url = match &account {
+            // A profile may name an endpoint of its own.
+            Account::Aws(own) if own.is_profile() => self.url(bucket, over, own).await,
+            _ => self.url(bucket, over, &aws).await,
         };
         let url = url.as_deref();
-        let api: Box<dyn Api> = match (bucket.engine(), identity) {
-            (StorageEngine::S3, Some(Identity::Aws(own))) => {
-                let region = own.region().await.or(aws.region().await);
-                Box::new(amazon(S3::open(bucket, url, own, region).await?))
-            }
-            (StorageEngine::S3, None) => {
+        let is_own = over.is_some_and(|over| over.is_own);
+        let api: Box<dyn Api> = match (bucket.engine(), account) {
+            (StorageEngine::S3, account @ (Account::Aws(_) | Account::Environment)) => {
                 let region = aws.region().await;
-                Box::new(amazon(S3::open(bucket, url, aws, region).await?))
+                let (chain, region) = match account {
+                    Account::Aws(own) => (own.clone(), own.region().await.or(region)),
+                    _ => (aws, region),
+                };
+                let s3 = S3::open(bucket, url, chain, region).await?;
+                Box::new(if is_own { s3.at_amazon() } else { s3 })
             }
-            (StorageEngine::Azure, Some(Identity::Azure(own))) => {
-                Box::new(microsoft(Azure::open(bucket, url, &own)?))
+            (StorageEngine::Azure, account @ (Account::Azure(_) | Account::Environment)) => {
+                let chain = if let Account::Azure(own) = account { own } else { azure };
+                let azure = Azure::open(bucket, url, &chain)?;
+                Box::new(if is_own { azure.at_azure() } else { azure })
             }
-            (StorageEngine::Azure, None) => Box::new(microsoft(Azure::open(bucket, url, &azure)?)),
-            (_, Some(Identity::Google(own))) => Box::new(Gcs::new(url, bucket.name(), own)),
-            (_, None) => Box::new(Gcs::new(url, bucket.name(), google)),
-            (_, Some(_)) => {
+            (StorageEngine::Gcs, Account::Google(own)) => Box::new(Gcs::new(url, bucket.name(), own)),
+            (StorageEngine::Gcs, Account::Environment) => Box::new(Gcs::new(url, bucket.name(), google)),
+            _ => {
                 return Err(StoreError::Credentials(format!("those beside {bucket} are of another storage")));
             }
         };
-        Ok(BucketClient::new(bucket.clone(), api, self.0.http.clone()))
+        let http = match &authority {
+            Some(authority) => self.0.http.trusting(authority),
+            None => self.0.http.clone(),
+        };
+        Ok(BucketClient::new(bucket.clone(), api, http))
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::throttle::Throttle;
 use crate::types::{Gate, innermost};
 use http::HeaderMap;
-use reqwest::{Client, Method};
+use reqwest::{Certificate, Client, ClientBuilder, Method};
+use std::error::Error;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -187,13 +189,98 @@ impl Streamed {
     }
 }
 
-/// The HTTP client for all storage, with the limit on requests in flight.
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// The innermost cause, without the URL.
+    pub why: String,
+    /// The server's certificate is not trusted, so nothing was sent, and another try would not help.
+    pub is_distrust: bool,
+}
+
+impl Lost {
+    /// For other reasons than the connection's.
+    pub fn because(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_distrust: false }
+    }
+}
+
+impl From<reqwest::Error> for Lost {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut next: Option<&(dyn Error + 'static)> = Some(&error);
+        let mut is_distrust = false;
+        while let Some(error) = next {
+            is_distrust |= matches!(tls(error), Some(rustls::Error::InvalidCertificate(_)));
+            next = error.source();
+        }
+        Self { why: innermost(&error), is_distrust }
+    }
+}
+
+/// The failure of TLS within an error. The client wraps it into I/O errors, which don't give it as their source.
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls(error.downcast_ref::<std::io::Error>()?.get_ref()?))
+}
+
+/// A certificate authority, with the clients that believe a server only if it vouches for it.
+#[derive(Clone)]
+pub(crate) struct Authority(Clients);
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Authority {
+    /// # Errors
+    /// The text has no certificate in PEM, or one that can't be read. Nothing of it is in the message.
+    pub fn of_pem(text: &str) -> Result<Self, String> {
+        let none = || "it has no certificate in PEM".to_owned();
+        let certificates = Certificate::from_pem_bundle(text.as_bytes()).map_err(|_| none())?;
+        if certificates.is_empty() {
+            return Err(none());
+        }
+        let clients = Clients::new(|builder| builder.tls_certs_only(certificates.clone()));
+        clients.map(Self).map_err(|_| "a certificate in it can't be read".to_owned())
+    }
+}
+
+/// The clients that send requests.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpClient {
+struct Clients {
     client: Client,
     /// The client for addresses of this machine. It uses no proxy, because there such an address would be that of the
     /// proxy itself.
     direct: Client,
+}
+
+impl Clients {
+    fn new(with: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<Self, reqwest::Error> {
+        let builder = || {
+            with(
+                Client::builder()
+                    .user_agent(concat!("kubectl-argo-gc/", env!("CARGO_PKG_VERSION")))
+                    .connect_timeout(Duration::from_secs(10))
+                    .timeout(TIMEOUT)
+                    .pool_max_idle_per_host(256)
+                    // A redirect would send the token to another host.
+                    .redirect(reqwest::redirect::Policy::none()),
+            )
+        };
+        Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()? })
+    }
+
+    fn of(&self, url: &reqwest::Url) -> &Client {
+        if is_here(url) { &self.direct } else { &self.client }
+    }
+}
+
+/// The HTTP client for all storage, with the limit on requests in flight.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpClient {
+    clients: Clients,
     throttle: Throttle,
 }
 
@@ -201,28 +288,23 @@ impl HttpClient {
     /// # Errors
     /// No HTTP client can be made.
     pub fn new(throttle: Throttle) -> Result<Self, reqwest::Error> {
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("kubectl-argo-gc/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(Duration::from_secs(10))
-                .timeout(TIMEOUT)
-                .pool_max_idle_per_host(256)
-                // A redirect would send the token to another host.
-                .redirect(reqwest::redirect::Policy::none())
-        };
-        Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, throttle })
+        Ok(Self { clients: Clients::new(|builder| builder)?, throttle })
+    }
+
+    /// The same, for a server that an authority vouches for. The limit on requests in flight is shared.
+    pub fn trusting(&self, authority: &Authority) -> Self {
+        Self { clients: authority.0.clone(), throttle: self.throttle.clone() }
     }
 
     /// Waits for its turn, sends a signed request and reads the whole answer; none if the gate is closed when its turn has
-    /// come, and nothing was sent. `request` is the unsigned one, which may be logged. The error is the innermost cause,
-    /// without the URL.
+    /// come, and nothing was sent. `request` is the unsigned one, which may be logged.
     pub async fn send_if(
         &self,
         request: &Request,
         signed: reqwest::Request,
         gate: Gate<'_>,
-    ) -> Option<Result<Response, String>> {
-        let Some(_turn) = self.throttle.turn().await else { return Some(Err("interrupted".to_owned())) };
+    ) -> Option<Result<Response, Lost>> {
+        let Some(_turn) = self.throttle.turn().await else { return Some(Err(Lost::because("interrupted"))) };
         if !gate() {
             return None;
         }
@@ -234,7 +316,7 @@ impl HttpClient {
     pub async fn stream(&self, request: &Request, mut signed: reqwest::Request) -> Result<Streamed, String> {
         let Some(turn) = self.throttle.turn().await else { return Err("interrupted".to_owned()) };
         *signed.timeout_mut() = Some(LONGEST);
-        let client = if is_here(signed.url()) { &self.direct } else { &self.client };
+        let client = self.clients.of(signed.url());
         let sent =
             tokio::time::timeout(TIMEOUT, client.execute(signed)).await.map_err(|_| SILENT.to_owned())?;
         let response = sent.map_err(|error| innermost(&error.without_url()))?;
@@ -252,19 +334,18 @@ impl HttpClient {
         self.throttle.slow_down();
     }
 
-    async fn send_now(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, String> {
+    async fn send_now(&self, request: &Request, mut signed: reqwest::Request) -> Result<Response, Lost> {
         if request.body.is_empty() && matches!(request.method, Method::POST | Method::PUT) {
             signed.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("0"));
         }
-        let failed = |error: reqwest::Error| innermost(&error.without_url());
         let answer = async {
-            let client = if is_here(signed.url()) { &self.direct } else { &self.client };
-            let mut response = client.execute(signed).await.map_err(failed)?;
+            let client = self.clients.of(signed.url());
+            let mut response = client.execute(signed).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
             let most = if response.status().is_success() { MOST_BYTES } else { MOST_ERROR_BYTES };
             let (mut body, mut is_too_long) = (Vec::new(), false);
-            while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            while let Some(chunk) = response.chunk().await? {
                 is_too_long = body.len() + chunk.len() > most;
                 if is_too_long {
                     body.clear();

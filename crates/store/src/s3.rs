@@ -279,9 +279,10 @@ impl S3 {
         }
         let signed = connection.sign(request).await;
         let signed = signed.map_err(|error| Restored::Failed(error.to_string()))?;
-        connection.send_once(request, signed).await.map_err(|why| {
+        connection.send_once(request, signed).await.map_err(|lost| {
             Restored::Failed(format!(
-                "{why}; it was tried only once, because its delete marker is version null"
+                "{}; it was tried only once, because its delete marker is version null",
+                lost.why
             ))
         })
     }

@@ -53,6 +53,9 @@ pub enum StoreError {
     /// Which account stands beside the bucket is not certain, or its key can't be read.
     #[error("{bucket} is not asked for: {why}")]
     NoIdentity { bucket: Bucket, why: String },
+    /// Nothing was sent, because the host's certificate does not prove who it is.
+    #[error("{bucket} is not asked: the certificate of its server is not trusted: {why}")]
+    Distrusted { bucket: Bucket, why: String },
     /// The host of the bucket is neither one of the clouds nor named by an override.
     #[error("{0} is not asked for: only workflows name its host, and it would be sent credentials")]
     Untrusted(Bucket),

@@ -235,6 +235,7 @@ mod tests {
             ("gs://b/p/q", "gs://b", "p/q"),
             ("gs://b", "gs://b", ""),
             ("s3://b@minio:9000/p", "s3://b@minio:9000", "p"),
+            ("s3://b@s3.eu-west-1.amazonaws.com/p/q", "s3://b", "p/q"),
             ("https://a.blob.core.windows.net/c/p/q", "https://a.blob.core.windows.net/c", "p/q"),
             ("http://127.0.0.1:10000/account/c/p", "http://127.0.0.1:10000/account/c", "p"),
         ] {

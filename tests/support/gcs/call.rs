@@ -51,6 +51,10 @@ impl Call {
         self.query.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    pub fn authorization(&self) -> Option<String> {
+        self.headers.get("authorization")?.to_str().ok().map(str::to_owned)
+    }
+
     pub fn flag(&self, name: &str) -> bool {
         self.get(name) == Some("true")
     }

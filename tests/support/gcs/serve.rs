@@ -37,6 +37,7 @@ impl Inner {
             pin: call.pin().ok().flatten(),
             status: None,
             executed: false,
+            authorization: call.authorization(),
             at: self.started.elapsed(),
         };
         let (position, latency) = {

@@ -26,6 +26,8 @@ pub struct Entry {
     pub status: Option<u16>,
     /// An object was deleted, whatever the answer said.
     pub executed: bool,
+    /// The header by which it is authorized.
+    pub authorization: Option<String>,
     /// Since the store's start.
     pub at: Duration,
 }

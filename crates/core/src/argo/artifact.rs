@@ -1,7 +1,7 @@
 //! An artifact: its GC block and the storage location inlined in it (`docs/argo-gc.md#spec-fields`, `#locations`).
 
 use crate::argo::de;
-use crate::argo::login::{Login, SecretKey};
+use crate::argo::login::{Account, Login, SecretKey};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -274,8 +274,8 @@ impl From<GcsFields> for Gcs {
     fn from(fields: GcsFields) -> Self {
         let GcsFields { bucket, key, service_account_key_secret } = fields;
         let secret = service_account_key_secret.and_then(Selector::named);
-        let login = secret.map(|service_account_key| Arc::new(Login::Google { service_account_key }));
-        Self { bucket, key, login }
+        let account = secret.map(|service_account_key| Account::Google { service_account_key });
+        Self { bucket, key, login: Login::new(account, None).map(Arc::new) }
     }
 }
 
@@ -291,6 +291,10 @@ struct S3Fields {
     access_key_secret: Option<Selector>,
     secret_key_secret: Option<Selector>,
     session_token_secret: Option<Selector>,
+    ca_secret: Option<Selector>,
+    /// Without TLS.
+    #[serde(deserialize_with = "de::or_default")]
+    insecure: bool,
     #[serde(rename = "roleARN", deserialize_with = "de::or_default")]
     role: String,
 }
@@ -304,17 +308,20 @@ impl From<S3Fields> for S3 {
             access_key_secret,
             secret_key_secret,
             session_token_secret,
+            ca_secret,
+            insecure,
             role,
         } = fields;
         let named = |selector: Option<Selector>| selector.and_then(Selector::named);
         // Argo tries static keys first, then the role, then the SDK's own chain.
-        let login = match (named(access_key_secret), named(secret_key_secret)) {
+        let account = match (named(access_key_secret), named(secret_key_secret)) {
             (Some(access_key), Some(secret_key)) => {
-                Some(Login::S3 { access_key, secret_key, session_token: named(session_token_secret) })
+                Some(Account::S3 { access_key, secret_key, session_token: named(session_token_secret) })
             }
-            _ => (!role.is_empty()).then_some(Login::Role { role }),
+            _ => (!role.is_empty()).then_some(Account::Role { role }),
         };
-        Self { endpoint, bucket, key, login: login.map(Arc::new) }
+        let authority = named(ca_secret).filter(|_| !insecure);
+        Self { endpoint, bucket, key, login: Login::new(account, authority).map(Arc::new) }
     }
 }
 
@@ -334,8 +341,8 @@ impl From<AzureFields> for Azure {
     fn from(fields: AzureFields) -> Self {
         let AzureFields { endpoint, container, blob, account_key_secret } = fields;
         let secret = account_key_secret.and_then(Selector::named);
-        let login = secret.map(|account_key| Arc::new(Login::Azure { account_key }));
-        Self { endpoint, container, blob, login }
+        let account = secret.map(|account_key| Account::Azure { account_key });
+        Self { endpoint, container, blob, login: Login::new(account, None).map(Arc::new) }
     }
 }
 

@@ -11,8 +11,19 @@ pub struct SecretKey {
 
 /// What a location names to be let into its bucket (`docs/argo-gc.md#locations`). It holds names, and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Login {
+    pub account: Account,
+    /// The certificate authority that alone is trusted to be the bucket's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<SecretKey>,
+}
+
+/// The account of a login.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Login {
+pub enum Account {
+    /// The account of the environment, as it is.
+    Environment,
     /// A service account's key file.
     Google { service_account_key: SecretKey },
     /// An access key, its secret, and the token of temporary ones.
@@ -29,6 +40,23 @@ pub enum Login {
 }
 
 impl Login {
+    /// None if nothing is named, and the environment's account opens the bucket.
+    pub fn new(account: Option<Account>, authority: Option<SecretKey>) -> Option<Self> {
+        match (account, authority) {
+            (None, None) => None,
+            (account, authority) => {
+                Some(Self { account: account.unwrap_or(Account::Environment), authority })
+            }
+        }
+    }
+
+    /// The keys of Secrets that it is made of.
+    pub fn secrets(&self) -> Vec<&SecretKey> {
+        self.account.secrets().into_iter().chain(&self.authority).collect()
+    }
+}
+
+impl Account {
     /// The keys of Secrets that it is made of.
     pub fn secrets(&self) -> Vec<&SecretKey> {
         match self {
@@ -37,7 +65,7 @@ impl Login {
                 [access_key, secret_key].into_iter().chain(session_token).collect()
             }
             Self::Azure { account_key } => vec![account_key],
-            Self::Role { .. } => Vec::new(),
+            Self::Environment | Self::Role { .. } => Vec::new(),
         }
     }
 }

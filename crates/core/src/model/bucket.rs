@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// A bucket or container: `gs://NAME`, `s3://NAME` at AWS, `s3://NAME@HOST` elsewhere, or an Azure container's URL,
 /// `https://ACCOUNT.blob.core.windows.net/CONTAINER`.
 ///
-/// A bucket of that name at another host is another bucket.
+/// A bucket of that name at another host is another bucket. AWS's own hosts are no part of the name, however it is
+/// written: all of them have the same buckets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(Arc<str>);
 
@@ -19,10 +20,8 @@ impl Bucket {
         let endpoint = endpoint.trim_end_matches('/');
         let text = match engine {
             StorageEngine::Gcs => format!("gs://{name}"),
-            StorageEngine::S3 => match host(endpoint) {
-                host if is_aws(host) => format!("s3://{name}"),
-                host => format!("s3://{name}@{host}"),
-            },
+            StorageEngine::S3 if endpoint.is_empty() => format!("s3://{name}"),
+            StorageEngine::S3 => format!("s3://{name}@{}", host(endpoint)),
             StorageEngine::Azure if endpoint.contains("://") => format!("{endpoint}/{name}"),
             StorageEngine::Azure => format!("https://{endpoint}/{name}"),
             _ => return None,
@@ -144,9 +143,10 @@ impl FromStr for Bucket {
             }
             _ => false,
         };
-        match valid {
-            true => Ok(Self(text.into())),
-            false => Err(wrong()),
+        match (valid, rest.split_once('@')) {
+            (false, _) => Err(wrong()),
+            (true, Some((name, host))) if is_aws(host) => Ok(Self(format!("{scheme}://{name}").into())),
+            (true, _) => Ok(Self(text.into())),
         }
     }
 }
@@ -254,6 +254,11 @@ mod tests {
             assert_eq!(bucket.to_string(), text);
             assert_eq!((bucket.engine(), bucket.endpoint(), bucket.name()), (engine, of, name));
             assert_eq!(text.parse::<Bucket>().unwrap(), bucket);
+        }
+        for text in ["s3://b@s3.amazonaws.com", "s3://b@s3.eu-west-1.amazonaws.com"] {
+            let bucket: Bucket = text.parse().unwrap();
+            assert_eq!(bucket.to_string(), "s3://b");
+            assert_eq!(serde_json::from_value::<Bucket>(text.into()).unwrap(), bucket);
         }
         for (engine, name) in [
             (StorageEngine::Oss, "b"),

@@ -1,6 +1,6 @@
 //! By which account Argo opens a bucket: what stands beside the bucket in a workflow.
 
-use crate::argo::login::Login;
+use crate::argo::login::{Account, Login, SecretKey};
 use crate::model::assessment::Assessment;
 use crate::model::bucket::Bucket;
 use crate::model::location::Location;
@@ -19,13 +19,23 @@ pub struct NamedLogin {
 impl fmt::Display for NamedLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { namespace, login } = self;
-        if let Login::Role { role } = login {
-            return write!(f, "role {role}");
+        match &login.account {
+            Account::Role { role } => write!(f, "role {role}"),
+            Account::Environment => f.write_str("the environment's account"),
+            account => {
+                let mut names: Vec<&str> = account.secrets().iter().map(|secret| &*secret.name).collect();
+                names.dedup();
+                let names: Vec<String> =
+                    names.into_iter().map(|name| format!("{namespace}/{name}")).collect();
+                write!(f, "Secret {}", names.join(", "))
+            }
+        }?;
+        match &login.authority {
+            Some(SecretKey { name, .. }) => {
+                write!(f, " and the certificate authority in Secret {namespace}/{name}")
+            }
+            None => Ok(()),
         }
-        let mut names: Vec<&str> = login.secrets().iter().map(|secret| &*secret.name).collect();
-        names.dedup();
-        let names: Vec<String> = names.into_iter().map(|name| format!("{namespace}/{name}")).collect();
-        write!(f, "Secret {}", names.join(", "))
     }
 }
 
@@ -74,7 +84,9 @@ pub fn several(logins: &BTreeSet<Option<NamedLogin>>) -> String {
         .rev()
         .map(|login| login.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string))
         .collect();
-    format!("its workflows name different accounts for it ({})", words.join("; "))
+    let authorities = logins.iter().flatten().any(|named| named.login.authority.is_some());
+    let what = if authorities { "accounts or certificate authorities" } else { "accounts" };
+    format!("its workflows name different {what} for it ({})", words.join("; "))
 }
 
 #[cfg(test)]
@@ -83,7 +95,6 @@ mod tests {
 
     use super::*;
     use crate::argo::artifact::{Artifact, ArtifactLocation};
-    use crate::argo::login::SecretKey;
     use crate::model::location::resolve;
 
     fn location(json: &str) -> ArtifactLocation {
@@ -120,6 +131,13 @@ mod tests {
         assert_eq!(s3(&format!(r#"{KEYS},"roleARN":"arn:r""#)).as_deref(), Some("Secret ml/m 2"));
         assert_eq!(s3(r#""roleARN":"arn:r""#).as_deref(), Some("role arn:r 0"));
         assert_eq!(s3(r#""useSDKCreds":true"#), None);
+        let authority = r#""caSecret":{"name":"ca","key":"ca.crt"}"#;
+        let and = "and the certificate authority in Secret ml/ca";
+        let own = format!("the environment's account {and} 1");
+        assert_eq!(s3(authority).as_deref(), Some(&*own));
+        assert_eq!(s3(&format!("{KEYS},{authority}")), Some(format!("Secret ml/m {and} 3")));
+        assert_eq!(s3(&format!(r#"{authority},"roleARN":"arn:r""#)), Some(format!("role arn:r {and} 1")));
+        assert_eq!(s3(&format!(r#"{authority},"insecure":true"#)), None);
         let empty = r#""accessKeySecret":{"name":"","key":""},"secretKeySecret":null"#;
         assert_eq!(s3(empty), None);
         let gcs = r#"{"gcs":{"bucket":"b","key":"k","serviceAccountKeySecret":{"name":"g","key":"j"}}}"#;
@@ -133,7 +151,12 @@ mod tests {
     fn several_are_told_by_name() {
         let named = |namespace: &str| NamedLogin {
             namespace: namespace.to_owned(),
-            login: Login::Google { service_account_key: SecretKey { name: "g".into(), key: "j".into() } },
+            login: Login {
+                account: Account::Google {
+                    service_account_key: SecretKey { name: "g".into(), key: "j".into() },
+                },
+                authority: None,
+            },
         };
         let bucket: Bucket = "gs://b".parse().unwrap();
         let mut logins = Logins::default();

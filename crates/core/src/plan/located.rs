@@ -37,9 +37,7 @@ pub enum Relation {
 impl Asked {
     /// Asks about a key of a bucket, or about the whole bucket if the key is empty.
     pub fn of(bucket: &Bucket, key: &str) -> Self {
-        // A host of AWS is written in many ways, and all name the same bucket.
-        let bucket =
-            Bucket::new(bucket.engine(), bucket.endpoint(), bucket.name()).unwrap_or_else(|| bucket.clone());
+        let bucket = bucket.clone();
         let key = match bucket.engine() {
             // Argo's driver cleans a key before it saves.
             StorageEngine::Gcs if !key.is_empty() => clean(key),

@@ -1,10 +1,11 @@
 //! Finds credentials for AWS, through the SDK's chain: environment, profiles, SSO, web identity and the machine.
 
 use crate::s3::words;
-use aws_config::BehaviorVersion;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider, load};
 use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_http_client::Builder;
@@ -15,6 +16,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, OnceCell};
+
+/// How AWS's logs call the sessions of roles.
+const SESSION: &str = "kubectl-argo-gc";
 
 /// Credentials are renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(300);
@@ -28,6 +32,8 @@ struct Inner {
     key: Option<Arc<AwsCredential>>,
     /// A profile that is used instead of the chain.
     profile: Option<String>,
+    /// A role that the chain's account takes on.
+    role: Option<String>,
     /// The region and the words that stand beside the key.
     region: Option<String>,
     name: Option<String>,
@@ -56,6 +62,13 @@ impl AwsChain {
     /// Uses a profile of AWS's files, and no key of the environment.
     pub fn profile(name: &str) -> Self {
         Self(Arc::new(Inner { profile: Some(name.to_owned()), ..Inner::default() }))
+    }
+
+    /// Takes on a role as the environment's account (STS AssumeRole). STS is asked where AWS has it, or where the
+    /// environment says, and nothing that stands beside a bucket says.
+    pub(crate) fn role(role: &str) -> Self {
+        let (role, name) = (Some(role.to_owned()), Some(format!("role {role}")));
+        Self(Arc::new(Inner { role, name, ..Inner::default() }))
     }
 
     pub(crate) fn is_profile(&self) -> bool {
@@ -127,13 +140,11 @@ impl AwsChain {
         if let Some(held) = held.as_ref().filter(is_good) {
             return Ok(Arc::clone(&held.credential));
         }
-        self.check_profile().await?;
-        let chain = self.config().await.credentials_provider().ok_or("there are no AWS credentials")?;
-        let found: Credentials = chain.provide_credentials().await.map_err(|error| {
-            let profile = self.0.profile.clone().or_else(|| set("AWS_PROFILE"));
-            let profile = profile.as_deref().unwrap_or("default");
-            words::why(&error, profile, set("AWS_WEB_IDENTITY_TOKEN_FILE").as_deref())
-        })?;
+        let found = self.of_chain().await?;
+        let found = match &self.0.role {
+            Some(role) => self.take_on(role, found).await?,
+            None => found,
+        };
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
@@ -141,6 +152,29 @@ impl AwsChain {
         });
         *held = Some(Held { credential: Arc::clone(&credential), end: found.expiry() });
         Ok(credential)
+    }
+
+    /// The credentials of the chain's own account.
+    async fn of_chain(&self) -> Result<Credentials, String> {
+        self.check_profile().await?;
+        let chain = self.config().await.credentials_provider().ok_or("there are no AWS credentials")?;
+        chain.provide_credentials().await.map_err(|error| {
+            let profile = self.0.profile.clone().or_else(|| set("AWS_PROFILE"));
+            let profile = profile.as_deref().unwrap_or("default");
+            words::why(&error, profile, set("AWS_WEB_IDENTITY_TOKEN_FILE").as_deref())
+        })
+    }
+
+    /// Asks STS for the credentials of a role.
+    async fn take_on(&self, role: &str, own: Credentials) -> Result<Credentials, String> {
+        let config = self.config().await;
+        let builder = AssumeRoleProvider::builder(role).session_name(SESSION).configure(config);
+        let builder = match config.region() {
+            Some(_) => builder,
+            None => builder.region(Region::new(home_region(role))),
+        };
+        let role = builder.build_from_provider(own).await;
+        role.provide_credentials().await.map_err(|error| words::why_no_role(&error))
     }
 
     /// Makes sure that a profile which is named is there, and those that it rests on. The chain would go on to the
@@ -168,7 +202,33 @@ impl AwsChain {
     }
 }
 
+/// A region of the role's partition, where none is named.
+fn home_region(role: &str) -> &'static str {
+    match role.split(':').nth(1) {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
 /// A variable of the environment that is set.
 fn set(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::home_region;
+
+    #[test]
+    fn a_role_is_asked_for_in_its_own_partition() {
+        for (role, region) in [
+            ("arn:aws:iam::1:role/r", "us-east-1"),
+            ("arn:aws-cn:iam::1:role/r", "cn-north-1"),
+            ("arn:aws-us-gov:iam::1:role/r", "us-gov-west-1"),
+            ("r", "us-east-1"),
+        ] {
+            assert_eq!(home_region(role), region, "{role}");
+        }
+    }
 }

@@ -1,9 +1,45 @@
 //! Says why AWS's chain gives no credentials, and what to do: its own messages name layers of a library.
 
+use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use std::error::Error;
 
 /// The longest text of a server's or library's that is shown, in characters.
 const MOST: usize = 200;
+
+/// Why STS does not let the environment's account take on a role. STS says who was refused what, and no secret.
+pub(super) fn why_no_role(error: &(dyn Error + 'static)) -> String {
+    let mut next = Some(error);
+    let mut last = String::new();
+    while let Some(error) = next {
+        if let Some(refusal) = error.downcast_ref::<AssumeRoleError>() {
+            let (code, message) = (refusal.code().unwrap_or_default(), refusal.message().unwrap_or_default());
+            let advice = match code {
+                "AccessDenied" => {
+                    "; the environment's account needs sts:AssumeRole on it, and its trust policy has to name that account"
+                }
+                "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" => {
+                    "; the environment's account has to log in anew"
+                }
+                _ => "",
+            };
+            let says = if message.is_empty() { code } else { message };
+            return format!("STS refuses it: {}{advice}", short(says));
+        }
+        last = error.to_string();
+        next = error.source();
+    }
+    format!("STS can't be asked: {}", short(&last))
+}
+
+/// The beginning of a text's first line.
+fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
 
 /// Why there are no credentials; `profile` is the one that is used, and `token_file` that of a web identity.
 pub(super) fn why(error: &(dyn Error + 'static), profile: &str, token_file: Option<&str>) -> String {
@@ -43,10 +79,5 @@ pub(super) fn why(error: &(dyn Error + 'static), profile: &str, token_file: Opti
                 and AWS_SECRET_ACCESS_KEY are a key; and this machine has no role"
             .to_owned();
     }
-    let last = texts.last().map(String::as_str).unwrap_or_default();
-    let last = last.lines().next().unwrap_or_default();
-    match last.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &last[..end]),
-        None => last.to_owned(),
-    }
+    short(texts.last().map(String::as_str).unwrap_or_default())
 }
