@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::kube::{ALICE, ApiServer};
-use crate::support::{Ran, plugin, workflow};
+use crate::support::{Ran, in_terminal, plugin, workflow};
 
 /// What a person waits at the most.
 const CAP: Duration = Duration::from_secs(2);
@@ -258,4 +258,19 @@ fn kubectl_and_fish_ask_the_program() {
     let mut command = plugin(["--", "kubectl-argo_gc", "x"]);
     command.env("ARGO_GC_COMPLETE", "nosuch");
     Ran::of(command).ends_with(2);
+}
+
+#[test]
+fn the_place_of_every_script_is_told() {
+    let all = Ran::of(plugin(["completion"])).ends_with(0).out;
+    assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    for shell in ["kubectl", "bash", "zsh", "fish", "powershell"] {
+        assert!(all.contains(&format!("argo_gc completion {shell}")) || shell == "kubectl", "{shell}: {all}");
+        // A script that is redirected comes alone; one on a terminal is followed by its place.
+        assert_eq!(Ran::of(plugin(["completion", shell])).ends_with(0).err, "");
+        let now = "2026-11-25T12:00:00Z".parse().unwrap();
+        let (code, script, place) = in_terminal(["x", "completion", shell], now, 80);
+        assert!(code == 0 && !script.is_empty() && all.contains(place.trim()), "{shell}: {place}");
+        assert!(place.contains(&format!("completion {shell}")), "{shell}: {place}");
+    }
 }
