@@ -16,6 +16,7 @@ pub mod journal_list;
 pub mod keep;
 pub mod outcome;
 pub mod plan_file;
+pub mod plan_find;
 pub mod recheck;
 pub mod record;
 pub mod refresh;

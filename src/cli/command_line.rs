@@ -3,23 +3,24 @@
 use crate::cli::purge::heeded;
 use crate::cli::{
     completion, diff, doctor, explain, fix, inspect, lint, man, manifest, orphans, purge, references, shards,
-    undo,
+    short_help, undo,
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
-/// Shows which artifacts of Argo Workflows nobody will delete, and why, and deletes them safely
+/// Shows which Argo Workflows artifacts nobody will delete, and deletes them safely
 #[derive(Debug, Parser)]
 #[command(name = "kubectl argo-gc", bin_name = "kubectl argo-gc", version, max_term_width = 100)]
 #[command(after_help = "Examples:
-  kubectl argo-gc inspect -A                            what nobody will delete, and why
-  kubectl argo-gc explain inline-only                   why that happens, and how to fix it
-  kubectl argo-gc fix -f workflow.yaml                  how to fix a manifest, as a diff
-  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted
-  kubectl argo-gc purge -n ml --older 7d                shows it, asks, and deletes it
-  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
+  kubectl argo-gc inspect -A                           what nobody will delete
+  kubectl argo-gc explain inline-only                  why, and how to fix it
+  kubectl argo-gc fix -f workflow.yaml                 the fix, as a diff
+  kubectl argo-gc purge -n ml --older 7d --dry-run     what would be deleted
+  kubectl argo-gc purge -n ml --older 7d               asks, and deletes it
+  kubectl argo-gc undo JOURNAL                         brings back what it can
 
-Only purge and undo change anything in a cluster or a bucket. kubectl argo-gc COMMAND --help has more examples.
+Only purge and undo change anything in a cluster or a bucket. kubectl argo-gc COMMAND -h shows a command's flags of every \
+day, --help all of them and more examples.
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 something could not be \
 read, deleted or brought back; 5 refused or not confirmed; 130 interrupted.")]
@@ -31,6 +32,7 @@ pub(crate) struct Cli {
         global = true,
         default_value_t = 0,
         value_name = "LEVEL",
+        hide_short_help = true,
         help_heading = "Output"
     )]
     pub(crate) verbosity: u8,
@@ -64,9 +66,9 @@ Exit status: 0 done; 1 error.")]
     Shards(shards::Arguments),
 }
 
-/// Returns the clap command, with which help and manual pages are made.
+/// Returns the clap command, with which help, completion and manual pages are made.
 pub fn command() -> clap::Command {
-    Cli::command()
+    short_help::shorten(Cli::command())
 }
 
 /// Parses a command line, and refuses flags that would have no effect.

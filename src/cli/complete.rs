@@ -5,6 +5,7 @@
 //! in the line that the user is typing.
 
 pub mod candidates;
+pub mod places;
 
 use crate::cli::command_line::command;
 use crate::cli::complete::candidates::Candidates;
@@ -16,7 +17,9 @@ use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, ValueHint};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, complete};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter, complete,
+};
 use clap_complete::env::Shells;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -88,7 +91,7 @@ fn for_kubectl(words: &[OsString]) -> Vec<u8> {
     let mut answer = String::new();
     for candidate in &found {
         let Some(value) = candidate.get_value().to_str().filter(|value| is_plain(value)) else { continue };
-        if value.ends_with('=') {
+        if value.ends_with(['=', '/']) {
             directive |= NO_SPACE;
         }
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
@@ -142,15 +145,19 @@ fn with_value(arg: Arg, command: &Command, known: &Arc<Candidates>, leave_paths:
         (_, "NAME") if namespaced && arg.is_positional() => {
             arg.add(ArgValueCandidates::new(move || known.workflows()))
         }
+        ("repository", _) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| known.locations(typed))),
+        (_, "BUCKET") => arg.add(ArgValueCandidates::new(move || known.buckets())),
+        (_, "WORD|LOCATION") => {
+            arg.add(ArgValueCompleter::new(move |typed: &OsStr| words_or_places(typed, &known)))
+        }
+        (_, "JOURNAL") => files(arg, leave_paths, move |typed| known.journals(typed)),
+        ("plan", _) => files(arg, leave_paths, move |typed| known.plans(typed)),
         (id, value) if value.split('|').any(|word| !words(word).is_empty()) => {
             let (id, probe) = (id.to_owned(), command.clone());
             let value = value.to_owned();
             arg.add(ArgValueCandidates::new(move || {
                 let words = value.split('|').flat_map(words);
-                let taken = words.filter(|(word, _)| takes(&probe, &id, word));
-                taken
-                    .map(|(word, title)| CompletionCandidate::new(word).help(title.map(Into::into)))
-                    .collect()
+                words.filter(|(word, _)| takes(&probe, &id, word)).map(candidate).collect()
             }))
         }
         _ if leave_paths && is_path(&arg) => {
@@ -159,6 +166,37 @@ fn with_value(arg: Arg, command: &Command, known: &Arc<Candidates>, leave_paths:
         }
         _ => arg,
     }
+}
+
+fn candidate((word, title): (&'static str, Option<&'static str>)) -> CompletionCandidate {
+    CompletionCandidate::new(word).help(title.map(Into::into))
+}
+
+/// The words that begin with what is typed or, where an address begins, the places in storage. Words need no cluster, and are
+/// there at once.
+fn words_or_places(typed: &OsStr, known: &Candidates) -> Vec<CompletionCandidate> {
+    let text = typed.to_string_lossy();
+    if text.contains(':') || ["gs", "s3", "http", "https"].contains(&text.as_ref()) {
+        return known.locations(typed);
+    }
+    words("WORD").into_iter().filter(|(word, _)| word.starts_with(text.as_ref())).map(candidate).collect()
+}
+
+/// Adds the files that an argument is meant for. Other files follow: the shell's, or all of those at hand.
+fn files(
+    arg: Arg,
+    leave_paths: bool,
+    meant: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
+) -> Arg {
+    arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
+        let mut found = meant(typed);
+        match leave_paths {
+            true => found.push(CompletionCandidate::new(typed).tag(Some(PATH.into()))),
+            false if found.is_empty() => found = PathCompleter::any().complete(typed),
+            false => {}
+        }
+        found
+    }))
 }
 
 fn is_path(arg: &Arg) -> bool {

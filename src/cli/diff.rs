@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use std::io::BufReader;
 use std::path::PathBuf;
 
-/// Shows what is new, has changed or is gone between two inspections or two lint reports
+/// Shows what is new, changed or gone between two inspections or two lint reports
 ///
 /// Both are documents of `inspect -o json`, or both of `lint -o json`; one may be - (standard input). A finding is an artifact that nobody
 /// deletes, that Argo fails to delete or that can't be judged, or something wrong with a workflow itself. It is
@@ -24,7 +24,8 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   kubectl argo-gc inspect -A -o json > monday.json
   kubectl argo-gc diff monday.json friday.json
-  kubectl argo-gc inspect -A -o json | kubectl argo-gc diff monday.json - --fail-on new
+  kubectl argo-gc diff monday.json friday.json --fail-on new
+  kubectl argo-gc inspect -A -o json | kubectl argo-gc diff monday.json -
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 3 --fail-on found something; 130 \
 interrupted.")]

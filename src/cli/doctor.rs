@@ -54,7 +54,7 @@ const ARGO_TOKEN: &str = "The token is ARGO_TOKEN, or else the kubeconfig user's
   kubectl argo-gc doctor train-x7k2p           one workflow
   kubectl argo-gc doctor -A -l app=etl --older 1d
   kubectl argo-gc doctor -f workflows.yaml     what files show
-  kubectl argo-gc doctor -A --yaml | kubectl apply -f -      grants what GC pods lack
+  kubectl argo-gc doctor -A --yaml | kubectl apply -f -    grants what lacks
 
 Exit status: 0 done, whether something was found or not; 1 error; 2 wrong usage; 4 some objects could not be read; \
 130 interrupted.")]

@@ -30,9 +30,9 @@ use jiff::Timestamp;
   kubectl argo-gc explain inline-only
   kubectl argo-gc explain --list
   kubectl argo-gc explain gs://ml-artifacts/train-x7k2p/model.tgz
-  kubectl argo-gc explain gs://ml-artifacts/train-x7k2p/model.tgz -n ml --older 7d
-  kubectl argo-gc explain s3://ml-artifacts@minio:9000/latest -f workflows.yaml -o json
-  kubectl argo-gc explain --plan plan.json gs://ml-artifacts/train-x7k2p/model.tgz
+  kubectl argo-gc explain gs://ml-artifacts/latest/model.tgz -n ml --older 7d
+  kubectl argo-gc explain s3://b@minio:9000/latest -f workflows.yaml -o json
+  kubectl argo-gc explain --plan plan.json gs://ml-artifacts/latest/model.tgz
 
 Exit status: 0 done; 1 error; 2 there is no such word, or wrong usage.")]
 pub(crate) struct Arguments {

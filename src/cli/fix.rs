@@ -52,7 +52,7 @@ use std::path::Path;
   kubectl argo-gc fix -f manifests/ -R --strategy OnWorkflowDeletion --write
   kubectl argo-gc fix -f workflow.yaml --unique-keys | patch -p0
   kubectl argo-gc fix --defaults --argo-version v3.7.0
-  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts/argo > rule.json
+  kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts > rule.json
 
 Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
 some places had to be left; 130 interrupted.")]

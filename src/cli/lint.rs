@@ -40,15 +40,14 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   kubectl argo-gc lint -f workflow.yaml
   kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
-  kubectl argo-gc lint -f manifests/ -o github        annotations in a GitHub workflow
+  kubectl argo-gc lint -f manifests/ -o github    annotations on GitHub
   kubectl argo-gc lint -f manifests/ -R -o json > known.json
-  kubectl argo-gc lint -f manifests/ -R --baseline known.json --fail-on uncovered,failing
-                                                      only what a change adds
+  kubectl argo-gc lint -f manifests/ -R --baseline known.json --fail-on failing
   helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
-  kubectl argo-gc lint -A                             the cluster's templates and cron workflows
+  kubectl argo-gc lint -A                         the cluster's templates
 
 Next:
-  kubectl argo-gc fix -f workflow.yaml                how to fix it, as a diff
+  kubectl argo-gc fix -f workflow.yaml            how to fix it, as a diff
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some files or objects \
 could not be read; 130 interrupted.")]

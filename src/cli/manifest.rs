@@ -47,11 +47,11 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 /// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  kubectl argo-gc manifest cronjob --image registry.example.com/argo-gc:1 | kubectl apply -f -
-  kubectl argo-gc manifest cronworkflow --image IMAGE --mode purge --schedule '30 2 * * 0'
-  kubectl argo-gc manifest cronjob --image IMAGE --policy policy.yaml --repository gs://ml-artifacts
-  kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs --older 30d
-  kubectl argo-gc manifest cronjob --image IMAGE --mode inspect --namespaces ml,etl -- --check
+  kubectl argo-gc manifest cronjob --image IMAGE | kubectl apply -f -
+  kubectl argo-gc manifest cronworkflow --image IMAGE --schedule '30 2 * * 0'
+  kubectl argo-gc manifest cronjob --image IMAGE --mode purge --policy p.yaml
+  kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs
+  kubectl argo-gc manifest cronjob --image IMAGE --mode inspect
 
 docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
 

@@ -54,15 +54,15 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc orphans --repository gs://ml-artifacts/argo
-  kubectl argo-gc orphans --repository s3://ml-artifacts@minio:9000/argo --older 30d -o json
-  kubectl argo-gc orphans --repository gs://ml-artifacts/argo -o wide      every object by its key
-  kubectl argo-gc orphans --repository gs://old --key-format '{{workflow.uid}}/{{pod.name}}'
+  kubectl argo-gc orphans --repository s3://b@minio/argo --older 30d -o json
+  kubectl argo-gc orphans --repository gs://b/argo -o wide
+  kubectl argo-gc orphans --repository gs://b --key-format '{{workflow.uid}}'
   kubectl argo-gc orphans --repository gs://shared --also other.json
-  kubectl argo-gc orphans --repository s3://huge --inventory s3://reports/huge/manifest.json
+  kubectl argo-gc orphans --repository s3://b --inventory s3://c/b/manifest.json
 
 To delete them:
-  kubectl argo-gc orphans --repository gs://ml-artifacts/argo --exclusive --plan-out plan.json
-  kubectl argo-gc purge --plan plan.json
+  kubectl argo-gc orphans --repository gs://b/argo --exclusive --plan-out p.json
+  kubectl argo-gc purge --plan p.json
 
 Exit status: 0 done; 1 error; 2 wrong usage; 5 a plan was refused; 130 interrupted.")]
 pub(crate) struct Arguments {

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   kubectl argo-gc references -A --context other > other.json
-  kubectl argo-gc orphans --repository gs://shared --also other.json --exclusive
+  kubectl argo-gc orphans --repository gs://b --also other.json --exclusive
   kubectl argo-gc purge -A --older 7d --also other.json
 
 Exit status: 0 done; 1 error; 2 wrong usage; 5 something can't be read, and nothing is printed; 130 interrupted.")]

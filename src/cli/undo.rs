@@ -40,7 +40,7 @@ const AT_A_TIME: usize = 16;
 #[command(mut_arg("namespace", |arg| arg.hide(true)), mut_arg("chunk_size", |arg| arg.hide(true)))]
 #[command(after_help = "Examples:
   kubectl argo-gc undo --list
-  kubectl argo-gc undo ~/.local/state/argo-gc/purge-20261125T100000Z-1a2b3c4d.jsonl
+  kubectl argo-gc undo ~/.local/state/argo-gc/purge-20261125T100000Z-1a2b.jsonl
 
 Exit status: 0 all is back; 1 error; 2 wrong usage; 4 something could not be brought back; 5 refused, as the journal \
 is of another cluster or storage; 130 interrupted.")]

@@ -51,6 +51,16 @@ impl RunState {
 /// # Errors
 /// The folder can't be read.
 pub fn journals(folder: &Path) -> Result<Vec<Result<JournalEntry, Error>>, Error> {
+    let mut entries: Vec<_> = paths(folder)?.into_iter().map(entry).collect();
+    entries.sort_by_key(|entry| entry.as_ref().map_or(None, |entry| entry.started_at));
+    Ok(entries)
+}
+
+/// The paths of the journals of a folder, in the order of their names, which begin with a time. None is opened.
+///
+/// # Errors
+/// As [`journals`].
+pub fn paths(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |error: std::io::Error| Error::new(format!("{}: {error}", folder.display()));
     let files = match std::fs::read_dir(folder) {
         Ok(files) => files,
@@ -65,9 +75,7 @@ pub fn journals(folder: &Path) -> Result<Vec<Result<JournalEntry, Error>>, Error
         }
     }
     paths.sort();
-    let mut entries: Vec<_> = paths.into_iter().map(entry).collect();
-    entries.sort_by_key(|entry| entry.as_ref().map_or(None, |entry| entry.started_at));
-    Ok(entries)
+    Ok(paths)
 }
 
 fn entry(path: PathBuf) -> Result<JournalEntry, Error> {

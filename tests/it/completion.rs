@@ -5,11 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use argo_gc_core::reason::Reason;
+use jiff::SignedDuration;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::kube::{ALICE, ApiServer};
-use crate::support::{Ran, plugin, workflow};
+use crate::support::purge::{Folder, workflow as leaky};
+use crate::support::{Ran, in_terminal, plugin, workflow};
 
 /// What a person waits at the most.
 const CAP: Duration = Duration::from_secs(2);
@@ -151,6 +153,18 @@ fn kubectl_completes_names_of_the_cluster_on_apiserver() {
     completes(&["inspect", "-n", "complete-ml", "-l", "te"], &["team="]);
     completes(&["inspect", "-n", "complete-ml", "-l", "x!=y,team="], &["x!=y,team=vision"]);
     completes(&["inspect", "--context", ""], &["test"]);
+    let repository = |prefix: &str| {
+        format!("gcs:\n  bucket: complete-artifacts\n  keyFormat: {prefix}/{{{{workflow.name}}}}")
+    };
+    server.apply(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "artifact-repositories", "namespace": "complete-ml" },
+        "data": { "one": repository("argo"), "two": repository("logs") },
+    }));
+    let repositories = ["gs://complete-artifacts/argo/", "gs://complete-artifacts/logs/"];
+    completes(&["orphans", "-n", "complete-ml", "--repository", "gs://complete-"], &repositories);
+    completes(&["explain", "-n", "complete-ml", "gs://complete-"], &repositories);
+    completes(&["purge", "-n", "complete-ml", "--bucket", "gs://complete-"], &["gs://complete-artifacts"]);
     completes(&["inspect", "--user", "a"], &["admin"]);
     completes(&["inspect", "--cluster", ""], &["test"]);
 
@@ -181,10 +195,14 @@ fn a_dead_server_holds_nobody_up() {
     let silent = format!("https://{}", silent.local_addr().unwrap());
     for (server, slow) in [(silent.as_str(), true), ("https://127.0.0.1:1", false)] {
         let config = kubeconfig(&directory, server);
+        let storage = server.replace("https", "http");
         for (words, expected) in [
             (&["inspect", ""][..], &[][..]),
             (&["inspect", "-l", "te"], &[]),
             (&["inspect", "-n", ""], &["team-a"]),
+            (&["explain", "gs:"], &[]),
+            (&["explain", "--gcs-endpoint", &storage, "gs://b/a"], &[]),
+            (&["purge", "--repository", ""], &[]),
         ] {
             let ask = || {
                 let mut command = plugin(["__complete"].iter().chain(words));
@@ -258,4 +276,108 @@ fn kubectl_and_fish_ask_the_program() {
     let mut command = plugin(["--", "kubectl-argo_gc", "x"]);
     command.env("ARGO_GC_COMPLETE", "nosuch");
     Ran::of(command).ends_with(2);
+}
+
+#[test]
+fn the_place_of_every_script_is_told() {
+    let all = Ran::of(plugin(["completion"])).ends_with(0).out;
+    assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    for shell in ["kubectl", "bash", "zsh", "fish", "powershell"] {
+        assert!(all.contains(&format!("argo_gc completion {shell}")) || shell == "kubectl", "{shell}: {all}");
+        // A script that is redirected comes alone; one on a terminal is followed by its place.
+        assert_eq!(Ran::of(plugin(["completion", shell])).ends_with(0).err, "");
+        let now = "2026-11-25T12:00:00Z".parse().unwrap();
+        let (code, script, place) = in_terminal(["x", "completion", shell], now, 80);
+        assert!(code == 0 && !script.is_empty() && all.contains(place.trim()), "{shell}: {place}");
+        assert!(place.contains(&format!("completion {shell}")), "{shell}: {place}");
+    }
+}
+
+/// As [`ask`], in a folder of the user's own.
+fn ask_in(folder: &std::path::Path, words: &[&str]) -> (Vec<String>, String) {
+    let mut command = plugin(["__complete"].iter().chain(words));
+    command.current_dir(folder).env("XDG_STATE_HOME", folder.join("state"));
+    answer(Ran::of(command))
+}
+
+#[test]
+fn journals_and_saved_plans_are_found() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut purge = Folder::new();
+    purge.add(leaky("ml", "one", &["one/a.tgz"])).put_at(
+        "ml-artifacts",
+        "one/a.tgz",
+        SignedDuration::from_hours(49),
+    );
+    let plan = path("tuesday.plan").display().to_string();
+    purge.run("purge", &["--all", "-n", "ml", "--plan-out", &plan]).ends_with(0);
+    std::fs::write(path("tuesday.txt"), "no plan").unwrap();
+    std::fs::create_dir_all(path("state/argo-gc")).unwrap();
+    std::fs::create_dir(path("sub")).unwrap();
+    std::fs::copy(&plan, path("sub/other.json")).unwrap();
+    // A pipe that nobody writes to would be waited for.
+    assert!(Command::new("mkfifo").arg(path("tuesday.pipe")).status().unwrap().success());
+    for journal in ["purge-1.jsonl", "purge-2.jsonl", "notes.txt"] {
+        std::fs::write(path("state/argo-gc").join(journal), "").unwrap();
+    }
+    let ask = |words: &[&str]| ask_in(folder.path(), words);
+    let one = path("state/argo-gc/purge-1.jsonl").display().to_string();
+    let two = path("state/argo-gc/purge-2.jsonl").display().to_string();
+    // Where none of them is meant, the shell completes paths.
+    for words in [&["undo"][..], &["purge", "--resume"]] {
+        assert_eq!(ask(&[words, &[""]].concat()), (vec![one.clone(), two.clone()], ":0".into()));
+        assert_eq!(ask(&[words, &[&two[..two.len() - 6]]].concat()), (vec![two.clone()], ":0".into()));
+        assert_eq!(ask(&[words, &["note"]].concat()), (vec![], ":0".into()));
+    }
+    for verb in ["purge", "explain"] {
+        assert_eq!(ask(&[verb, "--plan", ""]), (vec!["tuesday.plan".into()], ":0".into()));
+        assert_eq!(ask(&[verb, "--plan", "sub/"]), (vec!["sub/other.json".into()], ":0".into()));
+        assert_eq!(ask(&[verb, "--plan", "x"]), (vec![], ":0".into()));
+    }
+}
+
+#[test]
+fn locations_are_completed_folder_by_folder() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("buckets");
+    for key in
+        ["ml-artifacts/train-1/model.tgz", "ml-artifacts/train-1/log.tgz", "ml-artifacts/trace.tgz", "logs/x"]
+    {
+        std::fs::create_dir_all(root.join(key).parent().unwrap()).unwrap();
+        std::fs::write(root.join(key), "x").unwrap();
+    }
+    let root = root.display().to_string();
+    let ask = |verb: &[&str], typed: &str| {
+        ask_in(folder.path(), &[verb, &["--store-root", &root], &[typed]].concat())
+    };
+    // What is typed so far goes on: no space follows.
+    let shown =
+        |places: &[&str]| (places.iter().map(ToString::to_string).collect::<Vec<_>>(), ":6".to_owned());
+    assert_eq!(ask(&["explain"], "gs:"), shown(&["gs://logs/", "gs://ml-artifacts/"]));
+    assert_eq!(ask(&["explain"], "gs://ml"), shown(&["gs://ml-artifacts/"]));
+    assert_eq!(
+        ask(&["explain"], "gs://ml-artifacts/tra"),
+        shown(&["gs://ml-artifacts/trace.tgz", "gs://ml-artifacts/train-1/"])
+    );
+    let objects = ["gs://ml-artifacts/train-1/log.tgz", "gs://ml-artifacts/train-1/model.tgz"];
+    let (found, directive) = ask(&["explain"], "gs://ml-artifacts/train-1/");
+    assert_eq!((found, directive.as_str()), (objects.map(str::to_owned).to_vec(), ":4"));
+    assert_eq!(ask(&["explain"], "gs://nowhere/a").0, [""; 0]);
+    // Words are there without any storage.
+    assert_eq!(ask(&["explain"], "inline-p").0, ["inline-poison"]);
+    let repository = ["orphans", "--repository"];
+    let typed =
+        ask_in(folder.path(), &["orphans", "--store-root", &root, repository[1], "gs://ml-artifacts/train"]);
+    assert_eq!(typed, shown(&["gs://ml-artifacts/train-1/"]));
+    let buckets = ask_in(folder.path(), &["purge", "--store-root", &root, "--bucket", ""]).0;
+    assert_eq!(buckets, ["gs://logs", "gs://ml-artifacts"]);
+    let repositories = ask_in(folder.path(), &["orphans", "--store-root", &root, "--repository", ""]);
+    assert_eq!(repositories, shown(&["gs://logs/", "gs://ml-artifacts/"]));
+    // A part of a listing would look like the whole.
+    for at in 0..5001 {
+        std::fs::write(folder.path().join(format!("buckets/logs/{at}")), "").unwrap();
+    }
+    assert_eq!(ask(&["explain"], "gs://logs/").0, [""; 0]);
+    assert_eq!(ask(&["explain"], "gs://logs/499").0.len(), 11);
 }

@@ -2,9 +2,10 @@
 
 use crate::support::{Ran, plugin};
 use argo_gc::cli::command_line::command;
+use argo_gc::cli::examples::{below, calls, words};
 use clap::Command;
 
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// The top level and each verb that is shown.
 fn commands() -> Vec<Command> {
@@ -12,33 +13,6 @@ fn commands() -> Vec<Command> {
     let verbs: Vec<Command> = top.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
     assert!(verbs.len() > 10);
     [vec![top], verbs].concat()
-}
-
-/// The words that a shell makes of a line.
-fn words(line: &str) -> Vec<String> {
-    let quoted = line.split('\'').enumerate();
-    let mut words = vec![String::new()];
-    for (at, part) in quoted {
-        for (next, piece) in part.split(' ').enumerate().filter(|_| at % 2 == 0) {
-            if next > 0 {
-                words.push(String::new());
-            }
-            words.last_mut().unwrap().push_str(piece);
-        }
-        if at % 2 == 1 {
-            words.last_mut().unwrap().push_str(part);
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// Calls of the plugin in a line of examples: without other programs, and what is said of them behind two spaces.
-fn calls(line: &str) -> Vec<Vec<String>> {
-    let line = line.trim_start().split("  ").next().unwrap();
-    let parts = line.split(['|', '>', '&', '(', ')']).map(str::trim);
-    let calls = parts.filter_map(|part| part.strip_prefix("kubectl argo-gc "));
-    calls.map(|call| [vec!["kubectl argo-gc".to_owned()], words(call)].concat()).collect()
 }
 
 /// What is wrong with the text below the flags.
@@ -59,16 +33,12 @@ fn faults(text: &str) -> Vec<String> {
             faults.push(format!("too long: {line}"));
         }
         for call in calls(line).into_iter().filter(|_| is_example) {
-            if let Err(error) = command().try_get_matches_from(&call) {
+            if let Err(error) = command().try_get_matches_from(words(&call)) {
                 faults.push(format!("{line}: {error}"));
             }
         }
     }
     faults
-}
-
-fn below(command: &Command) -> String {
-    command.get_after_help().map(ToString::to_string).unwrap_or_default()
 }
 
 #[test]
@@ -115,7 +85,11 @@ fn help_fits_a_terminal_and_says_something_of_everything() {
             for line in shown.lines() {
                 assert!(line.chars().count() <= WIDTH, "{line}");
             }
-            for example in below(&command).lines().filter(|line| line.starts_with("  ")) {
+            let examples = match flag {
+                "--help" => below(&command),
+                _ => command.get_after_help().map(ToString::to_string).unwrap_or_default(),
+            };
+            for example in examples.lines().filter(|line| line.starts_with("  ")) {
                 assert!(shown.lines().any(|line| line == example), "{example}\n{shown}");
             }
         }
@@ -124,6 +98,40 @@ fn help_fits_a_terminal_and_says_something_of_everything() {
         for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(!help.is_empty(), "{} {arg}", command.get_name());
+        }
+    }
+}
+
+/// The flags that a help text shows, by their long names.
+fn flags(help: &str) -> Vec<&str> {
+    let lines = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let long = line.split_once(", --").map(|(short, long)| (short.len() == 2).then_some(long));
+        long.flatten().or_else(|| line.strip_prefix("--"))
+    });
+    lines.map(|line| line.split([' ', '=', '[']).next().unwrap()).collect()
+}
+
+#[test]
+fn the_short_help_shows_a_dozen_flags_and_says_how_to_see_all() {
+    for command in commands().iter().skip(1) {
+        let verb = command.get_name();
+        let help = |flag: &str| {
+            let mut help = plugin([verb, flag]);
+            help.env("COLUMNS", WIDTH.to_string());
+            Ran::of(help).ends_with(0).out
+        };
+        let (short, long) = (help("-h"), help("--help"));
+        let (few, all) = (flags(&short), flags(&long));
+        assert!(few.len() <= 17 && few.contains(&"help"), "{verb}: {few:?}");
+        for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+            let Some(flag) = arg.get_long() else { continue };
+            assert!(all.contains(&flag), "{verb} --help does not show --{flag}");
+        }
+        if all.len() > few.len() + 4 {
+            let last = short.lines().last().unwrap();
+            assert!(last.starts_with(&format!("kubectl argo-gc {verb} --help shows all flags")), "{last}");
+            assert!(short.lines().count() <= 60, "{verb}: {} lines\n{short}", short.lines().count());
         }
     }
 }

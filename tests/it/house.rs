@@ -1,6 +1,7 @@
 //! The pages and schemas in docs/ agree with the code.
 
 use crate::support::plugin;
+use argo_gc::cli::flags_page;
 use argo_gc::output::reasons_page::page as reasons_page;
 use serde_json::Value;
 use std::path::Path;
@@ -32,6 +33,26 @@ fn the_protections_page_is_the_code() {
         std::fs::write(&path, &page).unwrap();
     }
     assert!(std::fs::read_to_string(&path).unwrap() == page, "docs/protections.md is out of step");
+}
+
+/// As above.
+#[test]
+fn the_flags_page_is_the_command_line() {
+    let missing = flags_page::without_example();
+    assert!(
+        missing.is_empty(),
+        "no example sets these: add one to MORE in src/cli/examples.rs, or to the verb's help: {missing:#?}"
+    );
+    let path = root().join("docs/flags.md");
+    let page = flags_page::page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        there == page,
+        "docs/flags.md is out of step: UPDATE_DOCS=1 cargo test --locked --workspace --test it house"
+    );
 }
 
 #[test]

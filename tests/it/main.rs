@@ -46,6 +46,7 @@ mod orphan_shapes;
 mod orphans;
 mod other_clusters;
 mod package;
+mod page_style;
 mod pictures;
 mod plans;
 mod purge;

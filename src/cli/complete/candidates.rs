@@ -1,17 +1,24 @@
-//! Reads the candidates that come from the cluster and the kubeconfig, within the time that a user waits.
+//! Reads the candidates that come from the cluster, the kubeconfig, storage and files, within the time that a user waits.
 
 use crate::cli::command_line::command;
+use crate::cli::complete::places::Places;
+use crate::cli::directories::Folders;
 use crate::cli::kube_flags;
+use crate::cli::storage::StorageFlags;
+use crate::cli::values::repository;
 use crate::cluster::access::Access;
 use crate::cluster::client::Cluster;
+use crate::cluster::controllers::ControllerQuery;
 use crate::cluster::names::{Configured, Named};
+use crate::purge::{journal_list, plan_find};
 use argo_gc_core::argo::meta::Meta;
 use argo_gc_core::argo::names;
-use clap::ArgMatches;
-use clap_complete::engine::CompletionCandidate;
+use clap::{ArgMatches, FromArgMatches};
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// The time for all requests together. With the start of the process the answer takes less than two seconds.
@@ -20,6 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(1200);
 /// The cluster to ask, and the deadline.
 pub(crate) struct Candidates {
     access: Access,
+    /// The storage to ask; none if the verb asks none.
+    storage: Option<StorageFlags>,
     /// The words of the line so far.
     typed: Vec<OsString>,
     deadline: Instant,
@@ -30,7 +39,12 @@ impl Candidates {
     pub fn new(line: &[OsString]) -> Arc<Self> {
         let mut access = typed(line).map(|flags| kube_flags::access(&flags)).unwrap_or_default();
         access.request_timeout = Some(PATIENCE);
-        Arc::new(Self { access, typed: line.to_vec(), deadline: Instant::now() + PATIENCE })
+        Arc::new(Self {
+            access,
+            storage: storage(line),
+            typed: line.to_vec(),
+            deadline: Instant::now() + PATIENCE,
+        })
     }
 
     pub fn configured(&self, which: fn(&Configured) -> &Vec<String>) -> Vec<CompletionCandidate> {
@@ -78,25 +92,114 @@ impl Candidates {
         found.into_iter().map(CompletionCandidate::new).collect()
     }
 
-    /// Returns what was read before the deadline. The thread is not joined, because the server may never answer.
+    /// The places in storage that begin with what is typed: folder by folder what a listing shows, if the bucket is
+    /// typed, and else the repositories of the cluster.
+    pub fn locations(&self, typed: &OsStr) -> Vec<CompletionCandidate> {
+        let Some(typed) = typed.to_str() else { return Vec::new() };
+        let mut found = match Places::of(typed) {
+            Some(places) => self.listed(places),
+            None => self.repositories(),
+        };
+        found.retain(|place| place.starts_with(typed));
+        found.into_iter().map(CompletionCandidate::new).collect()
+    }
+
+    /// The buckets of the cluster's repositories.
+    pub fn buckets(&self) -> Vec<CompletionCandidate> {
+        let repositories = self.repositories();
+        let buckets: BTreeSet<String> =
+            repositories.iter().filter_map(|place| Some(repository(place).ok()?.0.to_string())).collect();
+        buckets.into_iter().map(CompletionCandidate::new).collect()
+    }
+
+    /// The repositories of the cluster; with `--store-root` the buckets of that directory.
+    fn repositories(&self) -> BTreeSet<String> {
+        if let Some(root) = self.storage.as_ref().and_then(|flags| flags.store_root.as_ref()) {
+            let folders = std::fs::read_dir(root).into_iter().flatten().flatten();
+            let names = folders.filter_map(|folder| folder.file_name().into_string().ok());
+            return names.map(|name| format!("gs://{name}/")).collect();
+        }
+        let access = self.access.clone();
+        self.within(move |into: Arc<Mutex<BTreeSet<String>>>| async move {
+            let Ok(cluster) = Cluster::connect(&access).await else { return };
+            let (controllers, _) = cluster.controllers(ControllerQuery::default()).await;
+            let allowed = cluster.repositories(&controllers, Some(cluster.namespace())).await;
+            locked(&into).extend(allowed.places());
+        })
+    }
+
+    /// What a bucket shows; nothing if it can't be read in time, because a part of it would look like the whole.
+    fn listed(&self, places: Places) -> BTreeSet<String> {
+        let Some(flags) = self.storage.clone() else { return BTreeSet::new() };
+        self.within(move |into| async move {
+            let Ok(store) = flags.open() else { return };
+            if let Some(found) = places.list(&store).await {
+                *locked(&into) = found;
+            }
+        })
+    }
+
     fn ask(&self, what: Named) -> Vec<Meta> {
-        let found: Arc<Mutex<Vec<Meta>>> = Arc::default();
+        let access = self.access.clone();
+        self.within(move |into: Arc<Mutex<Vec<Meta>>>| async move {
+            if let Ok(cluster) = Cluster::connect(&access).await {
+                let _ = cluster.names(what, |page| locked(&into).extend(page)).await;
+            }
+        })
+    }
+
+    /// Returns what a question put into its answer before the deadline. Its thread is not joined, because who is asked may
+    /// never answer.
+    fn within<T, F>(&self, ask: impl FnOnce(Arc<Mutex<T>>) -> F + Send + 'static) -> T
+    where
+        T: Default + Send + 'static,
+        F: Future<Output = ()>,
+    {
+        let found: Arc<Mutex<T>> = Arc::default();
         let (done, wait) = mpsc::channel::<()>();
-        let (access, into) = (self.access.clone(), Arc::clone(&found));
+        let into = Arc::clone(&found);
         std::thread::spawn(move || {
             let _done = done;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            let take = |page| into.lock().unwrap_or_else(PoisonError::into_inner).extend::<Vec<Meta>>(page);
-            runtime.block_on(async {
-                if let Ok(cluster) = Cluster::connect(&access).await {
-                    let _ = cluster.names(what, take).await;
-                }
-            });
+            if let Ok(runtime) = runtime {
+                runtime.block_on(ask(into));
+            }
         });
         let _ = wait.recv_timeout(self.deadline.saturating_duration_since(Instant::now()));
-        std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *locked(&found))
     }
+
+    /// The journals of past runs, where they are written unless a flag named another place.
+    pub fn journals(&self, typed: &OsStr) -> Vec<CompletionCandidate> {
+        let folder = Folders::of_user().journals();
+        let paths = folder.and_then(|folder| journal_list::paths(&folder).ok()).unwrap_or_default();
+        let begins =
+            |path: &PathBuf| path.as_os_str().as_encoded_bytes().starts_with(typed.as_encoded_bytes());
+        paths.into_iter().filter(begins).map(CompletionCandidate::new).collect()
+    }
+
+    /// The saved plans in the folder that is typed, or in the current one.
+    pub fn plans(self: &Arc<Self>, typed: &OsStr) -> Vec<CompletionCandidate> {
+        let deadline = self.deadline;
+        let is_plan = move |path: &Path| Instant::now() < deadline && plan_find::is_plan(path);
+        let mut found = PathCompleter::any().filter(is_plan).complete(typed);
+        found.retain(|candidate| !candidate.get_value().as_encoded_bytes().ends_with(b"/"));
+        found
+    }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Parses the flags of storage. Their defaults are there only if nothing is wrong with the line, so the flag whose value is
+/// being typed is left out if need be.
+fn storage(line: &[OsString]) -> Option<StorageFlags> {
+    (0..=2).find_map(|left_out| {
+        let flags = typed(line.get(..line.len().checked_sub(left_out)?)?)?;
+        flags.try_contains_id("store_root").ok()?;
+        StorageFlags::from_arg_matches(&flags).ok()
+    })
 }
 
 /// Parses the flags before the word that is being typed, and ignores errors. The first word of `line` is the program.

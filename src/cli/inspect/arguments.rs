@@ -52,21 +52,21 @@ use std::time::Duration;
 #[command(mut_arg("inventory", |arg| arg.requires("check")))]
 #[command(mut_arg("use_workflow_secrets", |arg| arg.requires("check")))]
 #[command(after_help = "Examples:
-  kubectl argo-gc inspect                      the context's namespace
-  kubectl argo-gc inspect -A                   the whole cluster
-  kubectl argo-gc inspect train-x7k2p          one workflow, as a tree
-  kubectl argo-gc inspect -A --check           with sizes and costs, read from the buckets
+  kubectl argo-gc inspect                  the context's namespace
+  kubectl argo-gc inspect -A               the whole cluster
+  kubectl argo-gc inspect train-x7k2p      one workflow, as a tree
+  kubectl argo-gc inspect -A --check       with sizes and costs, from storage
   kubectl argo-gc inspect -A -o wide --reason inline-only,inline-poison
   kubectl argo-gc inspect -l app=etl --status Failed,Error --older 7d
   kubectl get wf -A -o json | kubectl argo-gc inspect -f -
   kubectl argo-gc inspect -f workflows.yaml --fail-on uncovered,failing
-  kubectl argo-gc inspect -A --check -o html --since last-week.json > report.html
-  kubectl argo-gc inspect -A -o prometheus > argo_gc.tmp && mv argo_gc.tmp argo_gc.prom
+  kubectl argo-gc inspect -A --check -o html --since old.json > report.html
+  kubectl argo-gc inspect -A -o prometheus > gc.tmp && mv gc.tmp gc.prom
 
 Next:
-  kubectl argo-gc explain inline-only          why that happens, and how to fix it
-  kubectl argo-gc doctor -A                    what collection is stuck or fails at
-  kubectl argo-gc purge -A --dry-run           what of it could be deleted
+  kubectl argo-gc explain inline-only      why that happens, and how to fix it
+  kubectl argo-gc doctor -A                what collection is stuck or fails at
+  kubectl argo-gc purge -A --dry-run       what of it could be deleted
 
 Exit status: 0 done, findings or not; 1 error; 2 wrong usage; 3 --fail-on found something; 4 some objects could not \
 be read; 130 interrupted.")]

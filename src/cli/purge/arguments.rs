@@ -34,18 +34,18 @@ pub(crate) const MAX_SHARDS: i64 = 250;
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
 #[command(after_help = "Examples:
-  kubectl argo-gc purge -n ml --older 7d --dry-run      what would be deleted, what is kept and why
-  kubectl argo-gc purge -n ml --older 7d                shows it, asks, deletes it, verifies it
-  kubectl argo-gc purge train-x7k2p                     one workflow
-  kubectl argo-gc purge -A --older 30d --only logs      archived logs only
-  kubectl argo-gc purge -A --policy policy.yaml         what a policy does not keep
+  kubectl argo-gc purge -n ml --older 7d --dry-run    what would be deleted
+  kubectl argo-gc purge -n ml --older 7d              shows it, asks, deletes it
+  kubectl argo-gc purge train-x7k2p                   one workflow
+  kubectl argo-gc purge -A --older 30d --only logs    archived logs only
+  kubectl argo-gc purge -A --policy policy.yaml       what a policy lets go
+  kubectl argo-gc purge -A --older 7d --plan-out plan.json
+  kubectl argo-gc purge --plan plan.json --yes        carries that out, unasked
+  kubectl argo-gc purge --resume JOURNAL              finishes a run
+  kubectl argo-gc undo JOURNAL                        brings back what it can
+  kubectl argo-gc purge -A --all --also other.json    with a second cluster
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
   kubectl argo-gc purge -A --reason deleted-but-present
-  kubectl argo-gc purge -A --older 7d --plan-out plan.json
-  kubectl argo-gc purge --plan plan.json --yes          what was saved, without asking
-  kubectl argo-gc purge -A --all --also other.json      keeps what another cluster needs
-  kubectl argo-gc purge --resume JOURNAL                finishes an interrupted run
-  kubectl argo-gc undo JOURNAL                          brings back what the bucket still holds
   kubectl argo-gc purge -f workflows.yaml --store-root buckets --all
 
 Exit status: 0 done; 1 error; 2 wrong usage; 4 something of the plan is still there; 5 refused or not confirmed; 130 \

@@ -34,6 +34,11 @@ const LINE: f64 = 18.0;
 
 const LETTER: f64 = 7.2;
 
+/// How much wider letters of a namespace's name are, which is bold, and how much wider `m` and `W` are than `a`.
+const BOLD: f64 = 1.2;
+
+const WIDE: f64 = 1.4;
+
 /// The artifacts of one template with one reason.
 #[derive(Debug, Default, Clone, Copy)]
 struct Cell {
@@ -236,8 +241,13 @@ impl<W: Write> Draw<'_, W> {
         let mut room = place.w - 8.0;
         let mut shown = String::new();
         let text = crate::output::escape::escape(text);
+        let letter = if self.path.len() == 1 { BOLD * LETTER } else { LETTER };
         for c in text.chars() {
-            room -= if c.is_ascii() { LETTER } else { 2.0 * LETTER };
+            room -= match c {
+                'm' | 'w' | 'A'..='Z' => WIDE * letter,
+                c if c.is_ascii() => letter,
+                _ => 2.0 * letter,
+            };
             if room < 0.0 {
                 shown.pop();
                 shown.push('…');

@@ -84,11 +84,22 @@ fn table(out: &mut dyn Write, groups: &[Group<'_>]) -> io::Result<()> {
             Text(group.workflow)
         )?;
         number(out, Some(group.artifacts), &Number(group.artifacts))?;
-        write!(out, "<td>{}</td><td>{}</td>", Text(&state(group.was)), Text(&state(group.now)))?;
+        verdict(out, &state(group.was))?;
+        verdict(out, &state(group.now))?;
         if sizes {
             bytes(out, group.bytes)?;
         }
         writeln!(out, "<td class=\"place\">{}</td></tr>", Text(&group.location))?;
     }
     end_table(out)
+}
+
+/// Writes a cell with a verdict and the reason behind it, which no line's end breaks at its hyphens.
+fn verdict(out: &mut dyn Write, state: &str) -> io::Result<()> {
+    match state.split_once(' ') {
+        Some((verdict, reason)) => {
+            write!(out, "<td>{} <span class=\"code\">{}</span></td>", Text(verdict), Text(reason))
+        }
+        None => write!(out, "<td>{}</td>", Text(state)),
+    }
 }

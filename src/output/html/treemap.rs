@@ -35,7 +35,7 @@ impl Node {
         if self.children.len() > *first {
             let rest = self.children.split_off(*first);
             let value = rest.iter().map(|child| child.value).sum();
-            let name = format!("{} others", rest.len());
+            let name = if rest.len() == 1 { "1 other".to_owned() } else { format!("{} others", rest.len()) };
             self.children.push(Self { name, value, children: Vec::new(), rest: true });
         }
         self.children.iter_mut().for_each(|child| child.prune(most));
@@ -128,7 +128,7 @@ mod tests {
             root.children.iter().map(|child| (child.name.as_str(), child.value)).collect();
         assert_eq!(names, [("b", 15), ("a", 5), ("2 others", 3)]);
         assert_eq!(root.children[0].children[0].name, "y");
-        assert_eq!(root.children[0].children[1].name, "1 others");
+        assert_eq!(root.children[0].children[1].name, "1 other");
         assert_eq!(root.value, 23);
     }
 

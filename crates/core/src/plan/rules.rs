@@ -139,6 +139,11 @@ impl Allowed {
         self.places.iter().map(|place| (place.bucket.name(), &*place.prefix))
     }
 
+    /// Returns the address of each place.
+    pub fn places(&self) -> impl Iterator<Item = String> {
+        self.places.iter().map(|place| place.bucket.uri(&place.prefix))
+    }
+
     /// Returns the prefixes of the places in a bucket.
     pub fn prefixes(&self, bucket: &Bucket) -> impl Iterator<Item = &str> {
         self.places.iter().filter(move |place| place.bucket == *bucket).map(|place| &*place.prefix)
