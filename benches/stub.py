@@ -424,12 +424,15 @@ def environment(directory, host):
 
 
 class Run:
-    """One whole process: wall and processor seconds, peak memory in MiB, what it printed."""
+    """One whole process: wall and processor seconds, peak memory in MiB, what it printed. What it shows goes to the file
+    `out` instead, if there is one.
+    """
 
-    def __init__(self, command, **kwargs):
+    def __init__(self, command, out=None, **kwargs):
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
-        self.output = process.stdout.read().decode(errors="replace")
+        streams = {"stdout": out, "stderr": subprocess.PIPE} if out else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, **streams, **kwargs)
+        self.output = (process.stderr if out else process.stdout).read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds = time.perf_counter() - began
         self.processor, self.memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

@@ -21,12 +21,12 @@ use crate::purge::explain::ORPHAN_AGE;
 use crate::purge::keep::Since;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::orphans::{Planned, by_inventory, by_listing};
+use crate::scan::orphans::{FoundAt, Planned, Searched, by_inventory, by_listing};
 use crate::scan::records::Records;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::key_shape::KeyFormat;
-use argo_gc_core::plan::orphans::{Found, Known, Search, below};
+use argo_gc_core::plan::orphans::{Known, Search, below};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_store::inventory::Inventory;
 use argo_gc_store::inventory::types::Wanted;
@@ -117,18 +117,20 @@ impl Arguments {
         let planning = refusal.is_none() && self.plan_out.is_some();
         let mut planned = planning.then(Planned::default);
         let found = self.search(&records, (&store, inventory.as_ref()), &mut planned, streams).await?;
-        if found.iter().any(|(_, found)| !found.orphans.is_empty()) {
+        if found.iter().any(|found| found.has_orphans) {
             streams.say(show::KEPT_ON_PURPOSE);
         }
         let listing = show::Listing {
             now,
-            found: &found,
             unread: &records.unread,
             offered: refusal.is_none(),
             inventory: inventory.as_ref().map(report),
             gaps: &gaps,
         };
-        show::write(&mut streams.out, streams.width, self.output, &listing)?;
+        let place =
+            |FoundAt { place: name, found, orphans, has_orphans: _ }| show::Place { name, found, orphans };
+        let found = found.into_iter().map(place).collect();
+        show::write(&mut streams.out, streams.width, self.output, &listing, found)?;
         streams.out.flush()?;
         if let Some(refusal) = refusal {
             streams.say(escape(&format!("Nothing is offered for deletion: {refusal}.")));
@@ -164,7 +166,7 @@ impl Arguments {
         (store, inventory): (&Store, Option<&Inventory>),
         planned: &mut Option<Planned>,
         streams: &mut Streams,
-    ) -> Result<Vec<(String, Found)>, Error> {
+    ) -> Result<Vec<FoundAt>, Error> {
         let shapes: Vec<Vec<KeyFormat>> = self
             .repository
             .iter()
@@ -174,10 +176,10 @@ impl Arguments {
         // What was written after the inventory was begun may be in it or not.
         let as_of = inventory.map_or(records.as_of, |inventory| records.as_of.min(inventory.as_of()));
         let places = self.repository.iter().zip(&shapes);
-        let mut searches: Vec<Search<'_>> = places
+        let mut searches: Vec<Searched<'_>> = places
             .map(|((bucket, prefix), shapes)| {
                 let known = Known { references, workflows, guarded, shapes };
-                Search::new(known, bucket, prefix, as_of, signed(self.older))
+                Searched::new(Search::new(known, bucket, prefix, as_of, signed(self.older)))
             })
             .collect();
         match inventory {
@@ -188,7 +190,7 @@ impl Arguments {
                 }
             }
         }
-        Ok(searches.into_iter().map(|search| (search.bucket.uri(&search.prefix), search.finish())).collect())
+        searches.into_iter().map(Searched::finish).collect()
     }
 
     /// Says what an inventory leaves out of the places.

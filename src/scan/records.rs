@@ -9,16 +9,17 @@ use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
 use crate::scan::files::{LoadRequest, Loaded, load};
-use crate::scan::gather::{Gathered, Scan};
+use crate::scan::gather::Scan;
+use crate::scan::gathered::Gathered;
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use crate::scan::terms::Terms;
+use argo_gc_core::hashes::Names;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::references::References;
 use jiff::Timestamp;
-use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(crate) struct Records {
     /// The texts of all that is running or yet to run.
     pub texts: Texts,
     /// Names and UIDs of all workflows.
-    pub names: HashSet<String>,
+    pub names: Names,
     pub guarded: Guarded,
     /// The key formats of the controllers' repositories, each with its bucket.
     pub key_formats: Vec<(Bucket, String)>,
@@ -84,7 +85,8 @@ pub(crate) async fn gather(
     let context = Context { now, controllers, related };
     let terms = Arc::new(Terms { tells, ..Terms::selecting_nothing(context, pins) });
     let told = gathering.references.take_told();
-    let mut scan = Scan::new(gathering, unread);
+    // What is told to others is told by name.
+    let mut scan = if tells { Scan::new(gathering, unread) } else { Scan::nameless(gathering, unread) };
     scan.tell(told)?;
     let mut scan = everything(cluster, request, &terms, scan).await?;
     scan.guard_namespaces(&terms.pins);
@@ -105,7 +107,7 @@ pub(crate) fn of_files(
     gathering.references.absorb(results.references);
     let key_formats = allowed.key_formats();
     let terms = Terms::selecting_nothing(context, pins);
-    let mut scan = Scan::new(gathering, Vec::new());
+    let mut scan = Scan::nameless(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
     scan.guard_namespaces(&terms.pins);
     Ok(Records { key_formats, ..finish(scan, others, now)? })

@@ -18,7 +18,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("scan", &["core", "store", "cluster", "files", "duration", "error", "interrupt", "disk_queue"]),
     ("purge", &["core", "store", "cluster", "files", "scan", "duration", "error", "interrupt", "disk_queue"]),
     // The shapes of what is printed come from the rooms that make it.
-    ("output", &["core", "store", "syntax", "purge", "duration", "error"]),
+    ("output", &["core", "store", "syntax", "purge", "duration", "error", "disk_queue"]),
     (
         "cli",
         &[
