@@ -446,14 +446,10 @@ impl StdError for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         // An output that waits on disk fails with an error of ours.
-        let error = match error.downcast::<Self>() {
-            Ok(own) => return own,
-            Err(error) => error,
-        };
-        match error.kind() {
+        error.downcast().unwrap_or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Self::worded(ErrorKind::ClosedPipe, String::new()),
             _ => Self::new(format!("writing the output: {error}")).caused_by(error),
-        }
+        })
     }
 }
 

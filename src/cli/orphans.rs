@@ -109,8 +109,14 @@ impl Arguments {
         let gaps = self.gaps(inventory.as_ref())?;
         warn_of_gaps(&gaps, streams);
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources =
-            Sources { from: &self.from, also: &self.also, controllers: &self.controllers, kube, argo };
+        let sources = Sources {
+            from: &self.from,
+            also: &self.also,
+            controllers: &self.controllers,
+            kube,
+            argo,
+            by_name: false,
+        };
         let Read { records, cluster } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);

@@ -83,12 +83,17 @@ pub fn write<U: Serialize>(
         head["inventory"] = serde_json::to_value(report).map_err(Error::new)?;
         head["gaps"] = serde_json::to_value(listing.gaps).map_err(Error::new)?;
     }
-    let mut document = Document::begin(out, format == OrphansFormat::Yaml, &head, "repositories")?;
-    for Place { name, found, orphans } in found {
+    // All is ranked before anything is written: what fails then shows nothing.
+    let rank = |Place { name, found, orphans }| {
         let mut item = serde_json::to_value(&found).map_err(Error::new)?;
-        item["repository"] = name.into();
+        item["repository"] = Value::String(name);
         let ranked =
             ranked(orphans, |orphans| Ok(vec![serde_json::to_string(orphans).map_err(Error::new)?]))?;
+        Ok((item, ranked))
+    };
+    let places = found.into_iter().map(rank).collect::<Result<Vec<_>, Error>>()?;
+    let mut document = Document::begin(out, format == OrphansFormat::Yaml, &head, "repositories")?;
+    for (item, ranked) in places {
         let value = |(_, _, text): Ranked| serde_json::from_str::<Value>(&text[0]).map_err(Error::new);
         document.item_with(&item, "orphans", ranked.into_sorted()?.map(|ranked| value(ranked?)))?;
     }

@@ -41,7 +41,7 @@ pub(crate) struct Records {
     pub as_of: Timestamp,
 }
 
-/// Reads the records of a cluster.
+/// Reads the records of a cluster. Unless `by_name`, they don't say which workflow refers to something.
 ///
 /// # Errors
 /// The workflows can't be read.
@@ -50,8 +50,10 @@ pub(crate) async fn of_cluster(
     request: &ClusterRequest,
     others: OtherClusters,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<Records, Error> {
-    let ClusterScan { scan, key_formats } = gather(cluster, request, Gathering::default(), now).await?;
+    let ClusterScan { scan, key_formats } =
+        gather(cluster, request, Gathering::default(), now, by_name).await?;
     Ok(Records { key_formats, ..finish(scan, others, now)? })
 }
 
@@ -71,6 +73,7 @@ pub(crate) async fn gather(
     request: &ClusterRequest,
     mut gathering: Gathering,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<ClusterScan, Error> {
     let tells = gathering.references.is_telling();
     let pins = cluster.beside(None, &mut gathering).await;
@@ -85,15 +88,15 @@ pub(crate) async fn gather(
     let context = Context { now, controllers, related };
     let terms = Arc::new(Terms { tells, ..Terms::selecting_nothing(context, pins) });
     let told = gathering.references.take_told();
-    // What is told to others is told by name.
-    let mut scan = if tells { Scan::new(gathering, unread) } else { Scan::nameless(gathering, unread) };
+    let new = if by_name { Scan::new } else { Scan::nameless };
+    let mut scan = new(gathering, unread);
     scan.tell(told)?;
     let mut scan = everything(cluster, request, &terms, scan).await?;
     scan.guard_namespaces(&terms.pins);
     Ok(ClusterScan { scan, key_formats })
 }
 
-/// Reads the records of files.
+/// Reads the records of files. `by_name` is that of [`of_cluster`].
 ///
 /// # Errors
 /// A file can't be read.
@@ -102,12 +105,14 @@ pub(crate) fn of_files(
     others: OtherClusters,
     stdin: &mut dyn Read,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<Records, Error> {
     let Loaded { context, mut gathering, results, pins, workflows, allowed } = load(request, stdin, now)?;
     gathering.references.absorb(results.references);
     let key_formats = allowed.key_formats();
     let terms = Terms::selecting_nothing(context, pins);
-    let mut scan = Scan::nameless(gathering, Vec::new());
+    let new = if by_name { Scan::new } else { Scan::nameless };
+    let mut scan = new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
     scan.guard_namespaces(&terms.pins);
     Ok(Records { key_formats, ..finish(scan, others, now)? })

@@ -24,7 +24,7 @@ pub(crate) async fn tell(
     now: Timestamp,
 ) -> Result<(Head, DiskQueue<Told>), Error> {
     let telling = Gathering { references: ReferencesBuilder::telling(), ..Gathering::default() };
-    let mut scan = gather(cluster, request, telling, now).await?.scan;
+    let mut scan = gather(cluster, request, telling, now, true).await?.scan;
     let (told, names) = scan.take_told();
     let Gathered { guarded, unread, .. } = scan.finish();
     let Some(first) = unread.first() else {
