@@ -5,7 +5,7 @@
 
 `aws` is Amazon's way: the stub is reached through a proxy as s3.us-east-1.amazonaws.com, over TLS. `elsewhere` is any
 other server of the S3 API. The rate of deletes is by the stub's clock, from the first delete to the last. The rivals
-speak to the stub without TLS, don't look at what they delete, and name no ETag; `rclone delete` and `aws s3 rm`, which
+go through the same proxy; they don't look at what they delete, and name no ETag. `rclone delete` and `aws s3 rm`, which
 delete one by one, delete 5,000 objects. `--check` fails above 0.02 requests an object on Amazon's way and above 2.1
 elsewhere, and if one of the rivals is faster than Amazon's way.
 """
@@ -44,7 +44,7 @@ def main():
                 rates = {way: ours(options, storage, latency, way, files[0], beyond) for way in WAYS}
                 for name, rival in RIVALS.items():
                     if options.rivals and shutil.which(name):
-                        rate = theirs(options, storage, latency, name, rival)
+                        rate = theirs(options, storage, latency, name, rival, files[0])
                         if rate > rates["aws"]:
                             beyond.append(f"{name} is faster at {latency:g} ms")
     if options.check and beyond:
@@ -79,14 +79,15 @@ def ours(options, storage, latency, way, authority, beyond):
     return statistics.median(rates)
 
 
-def theirs(options, storage, latency, name, rival):
+def theirs(options, storage, latency, name, rival, authority):
     rates = []
     objects = FEW if name in ("rclone", "aws") else options.objects
     for _ in range(options.runs):
         reset(storage, latency)
         with tempfile.TemporaryDirectory() as home:
-            command = rival(storage, options, f"train-{0:03}" if objects == FEW else "")
-            variables = {"PATH": os.environ["PATH"], "HOME": home, "MC_HOST_stub": storage.replace("//", "//k:secretsecret@"), **KEYS}
+            command = rival(f"https://{HOST}", options)
+            variables = {"PATH": os.environ["PATH"], "HOME": home, "MC_HOST_stub": f"https://k:secretsecret@{HOST}", **KEYS,
+                         "HTTPS_PROXY": storage, "SSL_CERT_FILE": authority, "AWS_CA_BUNDLE": authority}
             if name == "rclone":
                 with open(os.path.join(home, "names"), "w") as file:
                     file.writelines(f"{key}\n" for key in stub.Keys(objects, options.each))
@@ -102,12 +103,12 @@ def theirs(options, storage, latency, name, rival):
 
 
 RIVALS = {
-    "s5cmd": lambda storage, options, _: ["s5cmd", "--log", "error", "--endpoint-url", storage, "rm", f"s3://{BUCKET}/*"],
-    "mc": lambda storage, options, _: ["mc", "rm", "--quiet", "--recursive", "--force", f"stub/{BUCKET}"],
-    "rclone": lambda storage, options, _: [
+    "s5cmd": lambda storage, options: ["s5cmd", "--log", "error", "--endpoint-url", storage, "rm", f"s3://{BUCKET}/*"],
+    "mc": lambda storage, options: ["mc", "rm", "--quiet", "--recursive", "--force", f"stub/{BUCKET}"],
+    "rclone": lambda storage, options: [
         "rclone", "delete", f":s3:{BUCKET}", "--s3-provider", "Other", "--s3-env-auth", "--s3-endpoint", storage,
         "--files-from", "names", "--transfers", str(options.connections), "--checkers", str(options.connections)],
-    "aws": lambda storage, options, _: ["aws", "s3", "rm", "--only-show-errors", "--recursive", "--endpoint-url", storage,
+    "aws": lambda storage, options: ["aws", "s3", "rm", "--only-show-errors", "--recursive", "--endpoint-url", storage,
                                        f"s3://{BUCKET}/", "--exclude", "*"],
 }
 
@@ -116,7 +117,7 @@ def certificate(directory):
     """Of a day's worth, in the name of Amazon's host; the file of the certificate and that of its key."""
     own, key = os.path.join(directory, "certificate"), os.path.join(directory, "key")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", own, "-days", "1",
-                    "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}", "-addext",
+                    "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST},DNS:*.{HOST},DNS:*.s3.dualstack.us-east-1.amazonaws.com", "-addext",
                     "basicConstraints=critical,CA:FALSE"], check=True, capture_output=True)
     return own, key
 

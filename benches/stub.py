@@ -243,20 +243,32 @@ class S3(Stub):
 
     def listing(self, query):
         asked = lambda name, default="": query.get(name, [default])[0]
-        prefix, most = asked("prefix"), min(int(asked("max-keys", "1000")), 1000)
+        prefix, slash, most = asked("prefix"), asked("delimiter"), min(int(asked("max-keys", "1000")), 1000)
         after = max(asked("start-after"), asked("continuation-token"), asked("marker"))
-        at = max(bisect.bisect_left(self.keys, prefix), bisect.bisect_right(self.keys, after))
-        names = []
-        while at < len(self.keys) and len(names) < most and self.keys[at].startswith(prefix):
-            if self.keys[at] not in self.deleted:
-                names.append(self.keys[at])
-            at += 1
+        # What comes after a folder that was the last of a page.
+        start = bisect.bisect_left(self.keys, after[:-1] + "0") if slash and after.endswith("/") else bisect.bisect_right(self.keys, after)
+        at = max(bisect.bisect_left(self.keys, prefix), start)
+        names, folders, last = [], [], ""
+        while at < len(self.keys) and len(names) + len(folders) < most:
+            last = name = self.keys[at]
+            if not name.startswith(prefix):
+                break
+            cut = name.find(slash, len(prefix)) if slash else -1
+            if cut < 0:
+                at += 1
+                if name not in self.deleted:
+                    names.append(name)
+            else:
+                last = name[:cut + 1]
+                folders.append(last)
+                at = bisect.bisect_left(self.keys, name[:cut] + "0")  # what comes after "/"
         more = at < len(self.keys) and self.keys[at].startswith(prefix)
-        token = f"<NextContinuationToken>{names[-1]}</NextContinuationToken><NextMarker>{names[-1]}</NextMarker>" if more else ""
+        token = f"<NextContinuationToken>{last}</NextContinuationToken><NextMarker>{last}</NextMarker>" if more else ""
         rest = (f"</Key><LastModified>2026-11-01T02:30:00.000Z</LastModified><ETag>&quot;{self.TAG}&quot;</ETag>"
                 "<Size>1048576</Size><StorageClass>STANDARD</StorageClass></Contents>")
         contents = "".join(f"<Contents><Key>{name}{rest}" for name in names)
-        return (f"<ListBucketResult><Name>{BUCKET}</Name><Prefix>{prefix}</Prefix><KeyCount>{len(names)}</KeyCount>"
+        contents += "".join(f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>" for folder in folders)
+        return (f"<ListBucketResult><Name>{BUCKET}</Name><Prefix>{prefix}</Prefix><KeyCount>{len(names) + len(folders)}</KeyCount>"
                 f"<MaxKeys>{most}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>")
 
 
@@ -424,12 +436,15 @@ def environment(directory, host):
 
 
 class Run:
-    """One whole process: wall and processor seconds, peak memory in MiB, what it printed."""
+    """One whole process: wall and processor seconds, peak memory in MiB, what it printed. What it shows goes to the file
+    `out` instead, if there is one.
+    """
 
-    def __init__(self, command, **kwargs):
+    def __init__(self, command, out=None, **kwargs):
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
-        self.output = process.stdout.read().decode(errors="replace")
+        streams = {"stdout": out, "stderr": subprocess.PIPE} if out else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, **streams, **kwargs)
+        self.output = (process.stderr if out else process.stdout).read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds = time.perf_counter() - began
         self.processor, self.memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

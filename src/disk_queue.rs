@@ -1,5 +1,7 @@
 //! A queue of values in a temporary file, for values that are read back in order once all are known.
 
+pub(crate) mod sort;
+
 use crate::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +47,12 @@ impl<T: Serialize + DeserializeOwned> DiskQueue<T> {
         self.length
     }
 
+    /// Writes what no value can be read from.
+    #[cfg(test)]
+    pub(crate) fn spoil(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), |writer| writer.write_all(b"{\n"))
+    }
+
     /// Reads all values, in the order in which they were pushed.
     ///
     /// # Errors
@@ -76,7 +84,7 @@ pub(crate) fn until_error<T, E>(
     })
 }
 
-pub(crate) fn failed(error: io::Error) -> Error {
+fn failed(error: io::Error) -> Error {
     Error::new(format!("a temporary file: {error}"))
 }
 

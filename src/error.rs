@@ -446,10 +446,11 @@ impl StdError for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
+        // An output that waits on disk fails with an error of ours.
+        error.downcast().unwrap_or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Self::worded(ErrorKind::ClosedPipe, String::new()),
             _ => Self::new(format!("writing the output: {error}")).caused_by(error),
-        }
+        })
     }
 }
 

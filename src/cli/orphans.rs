@@ -22,12 +22,12 @@ use crate::purge::explain::ORPHAN_AGE;
 use crate::purge::keep::Since;
 use crate::purge::plan_file::{Draft, Head};
 use crate::purge::resolve;
-use crate::scan::orphans::{Planned, by_inventory, by_listing};
+use crate::scan::orphans::{FoundAt, Planned, Searched, by_inventory, by_listing};
 use crate::scan::records::Records;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::key_shape::KeyFormat;
-use argo_gc_core::plan::orphans::{Found, Known, Search, below};
+use argo_gc_core::plan::orphans::{Known, Search, below};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_store::inventory::Inventory;
 use argo_gc_store::inventory::types::Wanted;
@@ -111,8 +111,14 @@ impl Arguments {
         let gaps = self.gaps(inventory.as_ref())?;
         warn_of_gaps(&gaps, streams);
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources =
-            Sources { from: &self.from, also: &self.also, controllers: &self.controllers, kube, argo };
+        let sources = Sources {
+            from: &self.from,
+            also: &self.also,
+            controllers: &self.controllers,
+            kube,
+            argo,
+            by_name: false,
+        };
         let Read { records, cluster } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let refusal = self.refusal(&records.unread);
@@ -120,30 +126,28 @@ impl Arguments {
         let keys_too = self.output == OrphansFormat::Wide;
         let mut planned = (planning || keys_too).then(Planned::default);
         let found = self.search(&records, (&store, inventory.as_ref()), &mut planned, streams).await?;
-        if found.iter().any(|(_, found)| !found.orphans.is_empty()) {
+        let has_orphans = found.iter().any(|found| found.has_orphans);
+        if has_orphans {
             streams.say(show::KEPT_ON_PURPOSE);
         }
         let listing = show::Listing {
             now,
-            found: &found,
             unread: &records.unread,
             offered: refusal.is_none(),
             inventory: inventory.as_ref().map(report),
             gaps: &gaps,
         };
-        show::write(&mut streams.out, streams.width, self.output, &listing)?;
+        let place =
+            |FoundAt { place: name, found, orphans, has_orphans: _ }| show::Place { name, found, orphans };
+        let found = found.into_iter().map(place).collect();
+        show::write(&mut streams.out, streams.width, self.output, &listing, found)?;
         let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
         let mut draft = Draft::new(head.allowing(&self.repository))?;
-        if keys_too && found.iter().any(|(_, found)| !found.orphans.is_empty()) {
+        if keys_too && has_orphans {
             writeln!(streams.out, "\n{:>8}  {:>6}  OBJECT", "SIZE", "AGE")?;
         }
-        for group in planned
-            .into_iter()
-            .map(Planned::into_values)
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-        {
+        let groups = planned.map(Planned::into_values).transpose()?;
+        for group in groups.into_iter().flatten() {
             let group = group?;
             if keys_too {
                 show::objects(&mut streams.out, &group, now)?;
@@ -183,7 +187,7 @@ impl Arguments {
         (store, inventory): (&Store, Option<&Inventory>),
         planned: &mut Option<Planned>,
         streams: &mut Streams,
-    ) -> Result<Vec<(String, Found)>, Error> {
+    ) -> Result<Vec<FoundAt>, Error> {
         let shapes: Vec<Vec<KeyFormat>> = self
             .repository
             .iter()
@@ -193,10 +197,10 @@ impl Arguments {
         // What was written after the inventory was begun may be in it or not.
         let as_of = inventory.map_or(records.as_of, |inventory| records.as_of.min(inventory.as_of()));
         let places = self.repository.iter().zip(&shapes);
-        let mut searches: Vec<Search<'_>> = places
+        let mut searches: Vec<Searched<'_>> = places
             .map(|((bucket, prefix), shapes)| {
                 let known = Known { references, workflows, guarded, shapes };
-                Search::new(known, bucket, prefix, as_of, signed(self.older))
+                Searched::new(Search::new(known, bucket, prefix, as_of, signed(self.older)))
             })
             .collect();
         match inventory {
@@ -209,7 +213,7 @@ impl Arguments {
                 }
             }
         }
-        Ok(searches.into_iter().map(|search| (search.bucket.uri(&search.prefix), search.finish())).collect())
+        searches.into_iter().map(Searched::finish).collect()
     }
 
     /// Says what an inventory leaves out of the places.

@@ -23,6 +23,8 @@ pub(crate) struct Sources<'a> {
     pub controllers: &'a ControllerFlags,
     pub kube: &'a KubeFlags,
     pub argo: &'a ArgoFlags,
+    /// Whether it is asked who refers to something.
+    pub by_name: bool,
 }
 
 /// The records, and the cluster that they are of; files are of none.
@@ -47,7 +49,7 @@ impl Sources<'_> {
                 controller_namespace: self.controllers.controller_namespace.as_deref(),
                 namespace: None,
             };
-            let records = records::of_files(&request, others, &mut *streams.input, now)?;
+            let records = records::of_files(&request, others, &mut *streams.input, now, self.by_name)?;
             return Ok(Read { records, cluster: None });
         }
         let cluster = Cluster::connect(&self.argo.beside(self.kube)?).await?.telling(&streams.progress);
@@ -60,7 +62,7 @@ impl Sources<'_> {
         let controller_namespace = self.controllers.controller_namespace.clone();
         let request =
             ClusterRequest { namespace, chunk_size, controller_namespace, ..ClusterRequest::default() };
-        let records = records::of_cluster(&cluster, &request, others, now).await?;
+        let records = records::of_cluster(&cluster, &request, others, now, self.by_name).await?;
         Ok(Read { records, cluster: Some(identity) })
     }
 }

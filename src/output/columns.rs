@@ -24,7 +24,7 @@ pub struct Layout {
 
 /// The columns of a table: their names, and their widths once all rows were measured.
 pub(crate) struct Columns<'c> {
-    names: &'c [&'c str],
+    names: Vec<&'c str>,
     widths: Vec<usize>,
     gap: usize,
     pub(crate) rows: u64,
@@ -32,12 +32,13 @@ pub(crate) struct Columns<'c> {
 
 impl<'c> Columns<'c> {
     /// A table whose rows come one by one. Without names it has no header, and takes its columns from the rows.
-    pub(crate) fn new(names: &'c [&'c str]) -> Self {
-        Self { names, widths: names.iter().map(|name| get_text_width(name)).collect(), gap: GAP, rows: 0 }
+    pub(crate) fn new(names: &[&'c str]) -> Self {
+        let widths = names.iter().map(|name| get_text_width(name)).collect();
+        Self { names: names.to_vec(), widths, gap: GAP, rows: 0 }
     }
 
     /// A table whose rows are known.
-    pub(crate) fn of(names: &'c [&'c str], rows: &[Vec<String>]) -> Self {
+    pub(crate) fn of(names: &[&'c str], rows: &[Vec<String>]) -> Self {
         let mut columns = Self::new(names);
         rows.iter().for_each(|row| columns.measure(row));
         columns
@@ -47,6 +48,14 @@ impl<'c> Columns<'c> {
         self.rows += 1;
         self.widths.resize(self.widths.len().max(row.len()), 0);
         self.widths.iter_mut().zip(row).for_each(|(width, cell)| *width = get_text_width(cell).max(*width));
+    }
+
+    /// Leaves out a column.
+    pub(crate) fn hide(&mut self, name: &str) {
+        let at = self.names.iter().position(|column| *column == name);
+        if let Some(width) = at.and_then(|at| self.widths.get_mut(at)) {
+            *width = 0;
+        }
     }
 
     /// Makes every line fit the terminal, if there is one, after all rows were measured.
@@ -94,7 +103,7 @@ impl<'c> Columns<'c> {
 
     /// Writes the names, if there are any.
     pub(crate) fn header(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.names.is_empty() { Ok(()) } else { self.row(out, self.names) }
+        if self.names.is_empty() { Ok(()) } else { self.row(out, &self.names) }
     }
 
     pub(crate) fn row(&self, out: &mut dyn Write, row: &[impl AsRef<str>]) -> io::Result<()> {

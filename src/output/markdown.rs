@@ -1,7 +1,7 @@
 //! A report to paste into an issue.
 
 use crate::output::headline::headline;
-use crate::output::rows::{self, Row};
+use crate::output::rows::{self, Row, finalizer};
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::model::assessment::Assessment;
@@ -28,8 +28,9 @@ impl FormatWriter for Markdown {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let (columns, cells) = rows::cells(view, false, &self.rows);
-        table(out, &columns, &cells)?;
+        let has_finalizers = self.rows.iter().any(|row| !finalizer(row, false).is_empty());
+        let cells = self.rows.iter().map(|row| rows::cells(view, false, has_finalizers, row));
+        table(out, &rows::columns(view, false, has_finalizers), &cells.collect::<Vec<_>>())?;
         for reason in end.reasons {
             let entry = reason.entry();
             writeln!(out, "\n### `{}`: {}\n\n{}\n\n{}", reason.code(), entry.title, entry.why, entry.remedy)?;

@@ -1,20 +1,22 @@
 //! Orphans as a table and as documents. Only this file knows the formats.
 
+use crate::disk_queue::sort::{DiskSort, Values};
 use crate::error::Error;
 use crate::output::age::age;
-use crate::output::columns::table as rows_below;
-use crate::output::document;
+use crate::output::columns::Columns;
+use crate::output::document::Document;
 use crate::output::escape::escape;
 use crate::output::prose::Prose;
 use crate::output::text::{plural, size};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Report;
-use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found};
+use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found, Orphans};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::io;
 use std::io::Write;
 
@@ -39,8 +41,6 @@ pub enum OrphansFormat {
 /// What was found, with what a reader needs to judge it.
 pub struct Listing<'a, U> {
     pub now: Timestamp,
-    /// Each repository with what was found in it.
-    pub found: &'a [(String, Found)],
     /// The sources of references that could not be read.
     pub unread: &'a [U],
     /// Whether the orphans may be deleted.
@@ -51,6 +51,17 @@ pub struct Listing<'a, U> {
     pub gaps: &'a [Gap],
 }
 
+/// A repository with what was found in it.
+pub struct Place {
+    pub name: String,
+    pub found: Found,
+    /// One by one, because there may be millions.
+    pub(crate) orphans: Values<Orphans>,
+}
+
+/// Cells, or a text, by bytes in descending order, else in the order in which they came.
+type Ranked = (Reverse<u64>, u64, Vec<String>);
+
 /// Shows the orphans of each repository.
 ///
 /// # Errors
@@ -60,9 +71,10 @@ pub fn write<U: Serialize>(
     width: Option<usize>,
     format: OrphansFormat,
     listing: &Listing<'_, U>,
+    found: Vec<Place>,
 ) -> Result<(), Error> {
     if matches!(format, OrphansFormat::Table | OrphansFormat::Wide) {
-        return Ok(table(&mut Prose::new(out, width), width, listing.found, listing.now)?);
+        return table(&mut Prose::new(out, width), width, found, listing.now);
     }
     let mut head = json!({
         "apiVersion": API_VERSION,
@@ -75,12 +87,36 @@ pub fn write<U: Serialize>(
         head["inventory"] = serde_json::to_value(report).map_err(Error::new)?;
         head["gaps"] = serde_json::to_value(listing.gaps).map_err(Error::new)?;
     }
-    let items = listing.found.iter().map(|(place, found)| {
-        let mut item = serde_json::to_value(found).map_err(Error::new)?;
-        item["repository"] = place.as_str().into();
-        Ok(item)
-    });
-    document::write(out, format == OrphansFormat::Yaml, &head, "repositories", items)
+    // All is ranked before anything is written: what fails then shows nothing.
+    let rank = |Place { name, found, orphans }| {
+        let mut item = serde_json::to_value(&found).map_err(Error::new)?;
+        item["repository"] = Value::String(name);
+        let ranked =
+            ranked(orphans, |orphans| Ok(vec![serde_json::to_string(orphans).map_err(Error::new)?]))?;
+        Ok((item, ranked))
+    };
+    let places = found.into_iter().map(rank).collect::<Result<Vec<_>, Error>>()?;
+    let mut document = Document::begin(out, format == OrphansFormat::Yaml, &head, "repositories")?;
+    for (item, ranked) in places {
+        let value = |(_, _, text): Ranked| serde_json::from_str::<Value>(&text[0]).map_err(Error::new);
+        document.item_with(&item, "orphans", ranked.into_sorted()?.map(|ranked| value(ranked?)))?;
+    }
+    Ok(document.end()?)
+}
+
+/// Sorts orphans by bytes, with what `row` makes of them.
+fn ranked(
+    orphans: Values<Orphans>,
+    mut row: impl FnMut(&Orphans) -> Result<Vec<String>, Error>,
+) -> Result<DiskSort<Ranked>, Error> {
+    let mut ranked = DiskSort::default();
+    for (number, orphans) in (0..).zip(orphans) {
+        let orphans = orphans?;
+        let cells = row(&orphans)?;
+        let text = cells.iter().map(|cell| cell.len() + size_of::<String>()).sum();
+        ranked.push((Reverse(orphans.bytes), number, cells), text)?;
+    }
+    Ok(ranked)
 }
 
 /// A line for each object of a workflow that is gone.
@@ -95,16 +131,18 @@ pub fn objects(out: &mut dyn Write, workflow: &PlannedWorkflow, now: Timestamp) 
 }
 
 /// For each repository a sentence, then a row for each workflow name.
-fn table(
-    out: &mut dyn Write,
-    width: Option<usize>,
-    found: &[(String, Found)],
-    now: Timestamp,
-) -> io::Result<()> {
+fn table(out: &mut dyn Write, width: Option<usize>, places: Vec<Place>, now: Timestamp) -> Result<(), Error> {
+    let mut columns = Columns::new(&["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"]);
     let mut rows = Vec::new();
-    for (place, found) in found {
-        let objects: u64 = found.orphans.iter().map(|orphans| orphans.objects).sum();
-        let bytes: u64 = found.orphans.iter().map(|orphans| orphans.bytes).sum();
+    for Place { name: place, found, orphans } in places {
+        let (mut objects, mut bytes) = (0, 0);
+        rows.push(ranked(orphans, |orphans| {
+            objects += orphans.objects;
+            bytes += orphans.bytes;
+            let cells = cells(orphans, now);
+            columns.measure(&cells);
+            Ok(cells)
+        })?);
         let mut rest = vec![format!("{} referenced", found.referenced)];
         if found.guarded > 0 {
             rest.push(format!("{} of unfinished or pinned workflows", found.guarded));
@@ -127,28 +165,39 @@ fn table(
         writeln!(
             out,
             "{}: {} ({}) that no record refers to; {}",
-            escape(place),
+            escape(&place),
             plural(objects, "object"),
             size(bytes),
             rest.join(", ")
         )?;
         foreign(out, &found.foreign)?;
-        rows.extend(found.orphans.iter().map(|orphans| {
-            vec![
-                match &orphans.namespace {
-                    Some(namespace) => escape(&format!("{namespace}/{}", orphans.name)).into_owned(),
-                    None => escape(&orphans.name).into_owned(),
-                },
-                orphans.objects.to_string(),
-                size(orphans.bytes),
-                orphans.cause.as_str().to_owned(),
-                escape(&orphans.bucket.to_string()).into_owned(),
-                age(orphans.newest, now),
-            ]
-        }));
     }
-    let names = ["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"];
-    rows_below(out, width, &names, &["BUCKET"], &rows)
+    if columns.rows == 0 {
+        return Ok(());
+    }
+    let columns = columns.fit(width, &["BUCKET"]);
+    writeln!(out)?;
+    columns.header(out)?;
+    for rows in rows {
+        for row in rows.into_sorted()? {
+            columns.row(out, &row?.2)?;
+        }
+    }
+    Ok(())
+}
+
+fn cells(orphans: &Orphans, now: Timestamp) -> Vec<String> {
+    vec![
+        match &orphans.namespace {
+            Some(namespace) => escape(&format!("{namespace}/{}", orphans.name)).into_owned(),
+            None => escape(&orphans.name).into_owned(),
+        },
+        orphans.objects.to_string(),
+        size(orphans.bytes),
+        orphans.cause.as_str().to_owned(),
+        escape(&orphans.bucket.to_string()).into_owned(),
+        age(orphans.newest, now),
+    ]
 }
 
 /// A sentence on what has no shape of Argo's keys.

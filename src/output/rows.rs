@@ -7,6 +7,8 @@ use crate::output::view::{SortKey, View};
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::verdict::{Finalizer, Verdict, When};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// A row of either table.
@@ -144,22 +146,39 @@ fn common_place(artifacts: &[&ArtifactReport]) -> String {
     common_path(&places)
 }
 
-/// Orders rows. Without a key they keep the order of the API server.
-pub(crate) fn sort(rows: &mut [Row], key: Option<SortKey>) {
+/// What rows are ordered by.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Rank {
+    /// They keep the order of the API server.
+    None,
+    Text(String),
+    Artifacts(Reverse<usize>),
+    Verdict(Verdict),
+    Size(Reverse<Option<u64>>),
+    /// Without a time last.
+    Since(bool, Option<Timestamp>),
+}
+
+pub(crate) fn rank(row: &Row, key: Option<SortKey>) -> Rank {
     match key {
-        None => {}
-        Some(SortKey::Namespace) => rows.sort_by(|a, b| a.namespace.cmp(&b.namespace)),
-        Some(SortKey::Name) => rows.sort_by(|a, b| a.workflow.cmp(&b.workflow)),
-        Some(SortKey::Artifacts) => rows.sort_by_key(|row| std::cmp::Reverse(row.artifacts)),
-        Some(SortKey::Verdict) => rows.sort_by_key(|row| row.verdict),
-        Some(SortKey::Reason) => rows.sort_by_key(|row| row.reason),
-        Some(SortKey::Size) => rows.sort_by_key(|row| std::cmp::Reverse(row.bytes)),
-        Some(SortKey::Age) => rows.sort_by_key(|row| (row.since.is_none(), row.since)),
+        None => Rank::None,
+        Some(SortKey::Namespace) => Rank::Text(row.namespace.clone()),
+        Some(SortKey::Name) => Rank::Text(row.workflow.clone()),
+        Some(SortKey::Artifacts) => Rank::Artifacts(Reverse(row.artifacts)),
+        Some(SortKey::Verdict) => Rank::Verdict(row.verdict),
+        Some(SortKey::Reason) => Rank::Text(row.reason.to_owned()),
+        Some(SortKey::Size) => Rank::Size(Reverse(row.bytes)),
+        Some(SortKey::Age) => Rank::Since(row.since.is_none(), row.since),
     }
 }
 
-/// The columns of a table and the cells of each row. Finalizers have a column only if there is something to say of one.
-pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+/// Orders rows.
+pub(crate) fn sort(rows: &mut [Row], key: Option<SortKey>) {
+    rows.sort_by_cached_key(|row| rank(row, key));
+}
+
+/// The columns of a table. Finalizers have a column only if there is something to say of one.
+pub(crate) fn columns(view: &View, per_artifact: bool, has_finalizers: bool) -> Vec<&'static str> {
     let mut columns = Vec::new();
     if view.all_namespaces {
         columns.push("NAMESPACE");
@@ -174,33 +193,33 @@ pub(crate) fn cells(view: &View, per_artifact: bool, rows: &[Row]) -> (Vec<&'sta
         columns.push("SIZE");
     }
     columns.push("LOCATION");
-    let has_finalizers = rows.iter().any(|row| !finalizer(row, per_artifact).is_empty());
     columns.extend(has_finalizers.then_some("FINALIZER"));
     columns.push("AGE");
     columns.extend(view.labels.then_some("LABELS"));
-    let cells = rows.iter().map(|row| {
-        let mut cells = Vec::with_capacity(columns.len());
-        if view.all_namespaces {
-            cells.push(escape(&row.namespace).into_owned());
-        }
-        cells.push(escape(&row.workflow).into_owned());
-        match &row.artifact {
-            Some(parts) => cells.extend(parts.iter().map(|part| escape(part).into_owned())),
-            None => cells.push(row.artifacts.to_string()),
-        }
-        cells.extend([row.verdict.as_str().to_owned(), row.reason.to_owned()]);
-        if per_artifact {
-            cells.extend([row.notes.clone(), row.when.clone()]);
-        }
-        if view.checked {
-            cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));
-        }
-        cells.push(escape(&row.location).into_owned());
-        cells.extend(has_finalizers.then(|| or_none(finalizer(row, per_artifact)).to_owned()));
-        cells.push(age(row.since, view.now));
-        cells.extend(view.labels.then(|| escape(&row.labels).into_owned()));
-        cells
-    });
-    let cells = cells.collect();
-    (columns, cells)
+    columns
+}
+
+/// The cells of a row, one for each of the [`columns`].
+pub(crate) fn cells(view: &View, per_artifact: bool, has_finalizers: bool, row: &Row) -> Vec<String> {
+    let mut cells = Vec::new();
+    if view.all_namespaces {
+        cells.push(escape(&row.namespace).into_owned());
+    }
+    cells.push(escape(&row.workflow).into_owned());
+    match &row.artifact {
+        Some(parts) => cells.extend(parts.iter().map(|part| escape(part).into_owned())),
+        None => cells.push(row.artifacts.to_string()),
+    }
+    cells.extend([row.verdict.as_str().to_owned(), row.reason.to_owned()]);
+    if per_artifact {
+        cells.extend([row.notes.clone(), row.when.clone()]);
+    }
+    if view.checked {
+        cells.push(row.bytes.map_or_else(|| "<unknown>".to_owned(), size));
+    }
+    cells.push(escape(&row.location).into_owned());
+    cells.extend(has_finalizers.then(|| or_none(finalizer(row, per_artifact)).to_owned()));
+    cells.push(age(row.since, view.now));
+    cells.extend(view.labels.then(|| escape(&row.labels).into_owned()));
+    cells
 }

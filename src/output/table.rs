@@ -1,16 +1,19 @@
 //! A table for terminals: a row per workflow and reason, or per artifact, or totals in their place.
 
+use crate::disk_queue::sort::DiskSort;
+use crate::error::Error;
 use crate::output::columns::Columns;
 use crate::output::headline::headline;
-use crate::output::next;
+use crate::output::next::{self, Next};
 use crate::output::prose::Prose;
-use crate::output::rows::{self, Row, cells};
+use crate::output::rows::{self, Rank, Row, finalizer, rank};
 use crate::output::totals::Totals;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use anstyle::{AnsiColor, Style};
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::verdict::Verdict;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::io::Write;
 
@@ -18,8 +21,22 @@ use std::io::Write;
 #[derive(Default)]
 pub(crate) struct Table {
     per_artifact: bool,
-    rows: Vec<Row>,
+    rows: DiskSort<Shown>,
+    /// None before the first row. There is a column for finalizers.
+    columns: Option<Columns<'static>>,
+    has_finalizers: bool,
     totals: Totals,
+}
+
+/// A row as it is shown. They are ordered by rank and number.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Shown {
+    rank: Rank,
+    number: u64,
+    cells: Vec<String>,
+    namespace: String,
+    workflow: String,
+    verdict: Verdict,
 }
 
 impl Table {
@@ -28,50 +45,77 @@ impl Table {
         Self { per_artifact: true, ..Self::default() }
     }
 
+    fn add(&mut self, view: &View, row: Row) -> Result<(), Error> {
+        let new = || Columns::new(&rows::columns(view, self.per_artifact, true));
+        let columns = self.columns.get_or_insert_with(new);
+        let cells = rows::cells(view, self.per_artifact, true, &row);
+        let text = cells.iter().map(|cell| cell.len() + size_of::<String>()).sum::<usize>();
+        let shown = Shown {
+            rank: rank(&row, view.sort_by),
+            number: columns.rows,
+            cells,
+            namespace: row.namespace.clone(),
+            workflow: row.workflow.clone(),
+            verdict: row.verdict,
+        };
+        columns.measure(&shown.cells);
+        self.has_finalizers |= !finalizer(&row, self.per_artifact).is_empty();
+        self.rows.push(shown, text + row.namespace.len() + row.workflow.len())
+    }
+
     /// Writes the rows; writes nothing if there are none.
-    fn write(&self, out: &mut dyn Write, width: Option<usize>, view: &View) -> io::Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
+    fn write(self, out: &mut dyn Write, width: Option<usize>, view: &View) -> Result<Next, Error> {
+        let mut next = Next::default();
+        let Some(mut columns) = self.columns else { return Ok(next) };
+        if !self.has_finalizers {
+            columns.hide("FINALIZER");
         }
-        let (names, cells) = cells(view, self.per_artifact, &self.rows);
-        let columns = Columns::of(&names, &cells).fit(width, &["LOCATION", "LABELS", "ARTIFACTS"]);
+        let columns = columns.fit(width, &["LOCATION", "LABELS", "ARTIFACTS"]);
         if !view.no_headers {
             columns.header(out)?;
         }
+        let names = rows::columns(view, self.per_artifact, true);
         let verdict = names.iter().position(|name| *name == "VERDICT").filter(|_| view.color);
-        for (row, cells) in self.rows.iter().zip(&cells) {
-            columns.painted(out, cells, verdict.map(|at| (at, style(row.verdict))))?;
+        for shown in self.rows.into_sorted()? {
+            let Shown { cells, namespace, workflow, verdict: of_row, .. } = shown?;
+            columns.painted(out, &cells, verdict.map(|at| (at, style(of_row))))?;
+            if of_row == Verdict::Failing && next.failing.is_none() {
+                next.failing = Some(namespace.clone());
+            }
+            next.first.get_or_insert((namespace, workflow, of_row));
         }
-        Ok(())
+        Ok(next)
     }
 }
 
 impl FormatWriter for Table {
     fn workflow(&mut self, _: &mut dyn Write, view: &View, shown: &Assessment) -> io::Result<()> {
-        match &view.group_by {
-            Some(by) => self.totals.add(by, shown, &view.prices),
-            None if self.per_artifact => self.rows.extend(rows::artifacts(shown)),
-            None => self.rows.extend(rows::groups(shown)),
+        if let Some(by) = &view.group_by {
+            self.totals.add(by, shown, &view.prices);
+            return Ok(());
         }
-        Ok(())
+        let rows = if self.per_artifact { rows::artifacts(shown) } else { rows::groups(shown) };
+        rows.into_iter().try_for_each(|row| self.add(view, row)).map_err(io::Error::other)
     }
 
-    fn finish(mut self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
+    fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
         // The table of artifacts may be wide.
         let width = view.width.filter(|_| !self.per_artifact);
         let out = &mut Prose::new(out, width);
-        rows::sort(&mut self.rows, view.sort_by);
         if !view.no_headers && end.inspection.summary.workflows > 0 {
             writeln!(out, "{}", headline(end.inspection, &view.prices))?;
-            if !self.rows.is_empty() {
+            if self.columns.is_some() {
                 writeln!(out)?;
             }
         }
-        match &view.group_by {
-            Some(by) => self.totals.write(out, view.width, by, view.checked)?,
-            None => self.write(out, width, view)?,
-        }
-        next::write(out, view, &self.rows, end.reasons)
+        let next = match &view.group_by {
+            Some(by) => {
+                self.totals.write(out, view.width, by, view.checked)?;
+                Next::default()
+            }
+            None => self.write(out, width, view).map_err(io::Error::other)?,
+        };
+        next::write(out, view, &next, end.reasons)
     }
 }
 

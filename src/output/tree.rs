@@ -4,7 +4,7 @@ use crate::output::age::age;
 use crate::output::escape::escape;
 use crate::output::explain::RELEASE_COMMAND;
 use crate::output::headline::headline;
-use crate::output::next;
+use crate::output::next::{self, Next};
 use crate::output::prose::Prose;
 use crate::output::table::style;
 use crate::output::text::{plural, size};
@@ -36,7 +36,7 @@ impl FormatWriter for Tree {
         if self.written > 1 && !view.no_headers {
             writeln!(out, "\n{}", headline(end.inspection, &view.prices))?;
         }
-        next::write(out, view, &[], end.reasons)
+        next::write(out, view, &Next::default(), end.reasons)
     }
 }
 

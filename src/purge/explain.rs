@@ -10,8 +10,10 @@ use crate::error::{Error, storage_error};
 use crate::progress::{Doing, Progress};
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::resolve::resolve;
-use crate::scan::gather::{Gathered, Scan};
+use crate::scan::gather::Scan;
+use crate::scan::gathered::Gathered;
 use crate::scan::lookup::{Spot, objects_up_to};
+use argo_gc_core::hashes::Names;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::model::protection::Protection;
@@ -381,7 +383,7 @@ fn deleted(workflow: &PlannedWorkflow, object: &PlannedObject, sharing: &Sharing
 struct Everything<'a> {
     needs: Needs<'a>,
     /// Names and UIDs of all workflows.
-    names: &'a HashSet<String>,
+    names: &'a Names,
     guarded: &'a Guarded,
     rules: &'a Rules,
     fates: Fates,

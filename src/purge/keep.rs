@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::purge::plan_file::Plan;
+use argo_gc_core::hashes::Names;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::named::Named;
@@ -94,7 +95,7 @@ pub struct Since {
     /// A pin keeps all of them: where.
     pub pinned: HashMap<String, &'static str>,
     /// Names and UIDs of all workflows that exist.
-    pub workflows: HashSet<String>,
+    pub workflows: Names,
     /// Where nothing is an orphan.
     pub guarded: Guarded,
     /// Folders of workflows of other clusters that are unfinished or pinned.

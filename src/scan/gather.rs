@@ -7,6 +7,7 @@ use crate::cluster::referrers::Pins;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
+use crate::scan::gathered::Gathered;
 use crate::scan::key_places::buckets;
 use crate::scan::selection::{Name, not_found};
 use crate::scan::terms::{Terms, circumstances, pinned};
@@ -19,13 +20,15 @@ use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::argo::{names, nodes};
 use argo_gc_core::assess::assess;
 use argo_gc_core::endangered::EndangeredBuilder;
+use argo_gc_core::hashes::{Hashes, Names};
 use argo_gc_core::model::login::Logins;
 use argo_gc_core::plan::decide::Selected;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::kubeflow;
 use argo_gc_core::plan::located::{AtPlace, locate};
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
-use argo_gc_core::plan::references::{References, ReferencesBuilder, ReferrerId, Released};
+use argo_gc_core::plan::references::crowd::Crowd;
+use argo_gc_core::plan::references::{ReferencesBuilder, ReferrerId, Released};
 use argo_gc_core::plan::retention::Run;
 use argo_gc_core::plan::retention::newest::Newest;
 use argo_gc_core::plan::retention::series::Series;
@@ -281,6 +284,8 @@ pub struct Scan {
     keys: PlannedKeysBuilder,
     released: Released,
     gathering: ReferencesBuilder,
+    /// What workflows refer to, if nobody asks who does.
+    crowd: Option<Crowd>,
     texts: Texts,
     pub unread: Vec<Unread>,
     /// Workflows the selection takes.
@@ -288,7 +293,7 @@ pub struct Scan {
     /// Of these, the ones whose finalizer hangs.
     pub hanging: u64,
     /// Names and UIDs of all workflows.
-    names: HashSet<String>,
+    names: Names,
     at_place: AtPlace,
     endangered: EndangeredBuilder,
     /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
@@ -300,10 +305,12 @@ pub struct Scan {
     /// With a retention policy, what it counts: what the selected give up waits until all is counted.
     newest: Option<Newest>,
     /// Hashes of the UIDs of live workflows.
-    live: HashSet<u64>,
+    live: Hashes,
     known: Known,
     logins: Logins,
     told: DiskQueue<Told>,
+    /// Names and UIDs of all workflows, if these are told to others.
+    told_names: BTreeSet<String>,
 }
 
 impl Scan {
@@ -311,6 +318,12 @@ impl Scan {
     pub fn new(gathering: Gathering, unread: Vec<Unread>) -> Self {
         let Gathering { references: gathering, texts } = gathering;
         Self { gathering, texts, unread, ..Self::default() }
+    }
+
+    /// As [`Self::new`], where nothing is selected and nobody asks which workflow refers to something: memory holds five
+    /// to six bytes for each use.
+    pub fn nameless(gathering: Gathering, unread: Vec<Unread>) -> Self {
+        Self { crowd: Some(Crowd::default()), ..Self::new(gathering, unread) }
     }
 
     /// As [`Self::new`], for a purge under these rules.
@@ -340,8 +353,14 @@ impl Scan {
     /// # Errors
     /// There is no room for temporary files.
     pub fn absorb(&mut self, mut part: ScanPart) -> Result<(), Error> {
+        if part.gathering.is_telling() {
+            self.told_names.extend(part.names.iter().cloned());
+        }
         self.tell(part.gathering.take_told())?;
-        self.gathering.absorb(part.gathering);
+        match &mut self.crowd {
+            Some(crowd) => part.gathering.join(crowd, &mut self.gathering),
+            None => self.gathering.absorb(part.gathering),
+        }
         part.texts.iter().try_for_each(|text| self.texts.push(text))?;
         self.unread.extend(part.unread);
         self.taken += part.taken;
@@ -359,7 +378,9 @@ impl Scan {
                 newest.count(series, end, identity);
             }
         }
-        self.live.extend(part.live);
+        part.live.into_iter().for_each(|uid| {
+            self.live.insert(uid);
+        });
         self.known.extend(part.known);
         self.logins.absorb(part.logins);
         for mut selected in part.selected {
@@ -388,9 +409,10 @@ impl Scan {
             .try_for_each(|told| self.told.push(told))
     }
 
-    /// Takes what was gathered in plain words.
-    pub fn take_told(&mut self) -> DiskQueue<Told> {
-        std::mem::take(&mut self.told)
+    /// Takes what was gathered in plain words, with the names and UIDs of all workflows.
+    pub fn take_told(&mut self) -> (DiskQueue<Told>, BTreeSet<String>) {
+        let names = std::mem::take(&mut self.told_names);
+        (std::mem::take(&mut self.told), names)
     }
 
     /// Lets the retention policy take back what it keeps, now that every run is counted.
@@ -418,7 +440,7 @@ impl Scan {
 
     /// Whether a live workflow with this UID was taken in.
     pub fn has_live(&self, uid: &str) -> bool {
-        self.live.contains(&identity(uid))
+        self.live.contains(identity(uid))
     }
 
     /// A name that isn't there is an error, as with kubectl.
@@ -438,7 +460,10 @@ impl Scan {
         self.unread.sort_by(|a, b| (a.source.as_str(), &a.why).cmp(&(b.source.as_str(), &b.why)));
         self.unread.dedup();
         self.released.finish();
-        let references = self.gathering.finish();
+        let mut references = self.gathering.finish();
+        if let Some(crowd) = self.crowd {
+            references = references.with(crowd);
+        }
         references.settle(&mut self.released);
         Gathered {
             selected: self.selected,
@@ -455,29 +480,4 @@ impl Scan {
             logins: self.logins,
         }
     }
-}
-
-/// All that was gathered.
-pub struct Gathered {
-    pub selected: DiskQueue<Selected>,
-    /// The keys of all that was selected, to search the texts for.
-    pub keys: PlannedKeysBuilder,
-    /// What the selected workflows give up.
-    pub released: Released,
-    pub references: References,
-    /// The texts of all that is running or yet to run.
-    pub texts: Texts,
-    /// Names and UIDs of all workflows.
-    pub names: HashSet<String>,
-    /// Artifacts at the place that is asked about.
-    pub at_place: AtPlace,
-    /// By what artifacts are endangered.
-    pub endangered: EndangeredBuilder,
-    /// Folders of those that are not over, or pinned, and of runs of Kubeflow Pipelines.
-    pub guarded: Guarded,
-    /// Artifacts of the selected workflows that are not asked for, by why.
-    pub unwanted: BTreeMap<Unwanted, u64>,
-    pub unread: Vec<Unread>,
-    /// The accounts that the selected workflows name for their buckets, if these were asked for.
-    pub logins: Logins,
 }

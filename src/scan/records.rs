@@ -9,16 +9,17 @@ use crate::error::Error;
 use crate::scan::archive;
 use crate::scan::cluster::everything;
 use crate::scan::files::{LoadRequest, Loaded, load};
-use crate::scan::gather::{Gathered, Scan};
+use crate::scan::gather::Scan;
+use crate::scan::gathered::Gathered;
 use crate::scan::other_cluster::OtherClusters;
 use crate::scan::request::ClusterRequest;
 use crate::scan::terms::Terms;
+use argo_gc_core::hashes::Names;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::references::References;
 use jiff::Timestamp;
-use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(crate) struct Records {
     /// The texts of all that is running or yet to run.
     pub texts: Texts,
     /// Names and UIDs of all workflows.
-    pub names: HashSet<String>,
+    pub names: Names,
     pub guarded: Guarded,
     /// The key formats of the controllers' repositories, each with its bucket.
     pub key_formats: Vec<(Bucket, String)>,
@@ -40,7 +41,7 @@ pub(crate) struct Records {
     pub as_of: Timestamp,
 }
 
-/// Reads the records of a cluster.
+/// Reads the records of a cluster. Unless `by_name`, they don't say which workflow refers to something.
 ///
 /// # Errors
 /// The workflows can't be read.
@@ -49,8 +50,10 @@ pub(crate) async fn of_cluster(
     request: &ClusterRequest,
     others: OtherClusters,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<Records, Error> {
-    let ClusterScan { scan, key_formats } = gather(cluster, request, Gathering::default(), now).await?;
+    let ClusterScan { scan, key_formats } =
+        gather(cluster, request, Gathering::default(), now, by_name).await?;
     Ok(Records { key_formats, ..finish(scan, others, now)? })
 }
 
@@ -70,6 +73,7 @@ pub(crate) async fn gather(
     request: &ClusterRequest,
     mut gathering: Gathering,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<ClusterScan, Error> {
     let tells = gathering.references.is_telling();
     let pins = cluster.beside(None, &mut gathering).await;
@@ -84,14 +88,15 @@ pub(crate) async fn gather(
     let context = Context { now, controllers, related };
     let terms = Arc::new(Terms { tells, ..Terms::selecting_nothing(context, pins) });
     let told = gathering.references.take_told();
-    let mut scan = Scan::new(gathering, unread);
+    let new = if by_name { Scan::new } else { Scan::nameless };
+    let mut scan = new(gathering, unread);
     scan.tell(told)?;
     let mut scan = everything(cluster, request, &terms, scan).await?;
     scan.guard_namespaces(&terms.pins);
     Ok(ClusterScan { scan, key_formats })
 }
 
-/// Reads the records of files.
+/// Reads the records of files. `by_name` is that of [`of_cluster`].
 ///
 /// # Errors
 /// A file can't be read.
@@ -100,12 +105,14 @@ pub(crate) fn of_files(
     others: OtherClusters,
     stdin: &mut dyn Read,
     now: Timestamp,
+    by_name: bool,
 ) -> Result<Records, Error> {
     let Loaded { context, mut gathering, results, pins, workflows, allowed } = load(request, stdin, now)?;
     gathering.references.absorb(results.references);
     let key_formats = allowed.key_formats();
     let terms = Terms::selecting_nothing(context, pins);
-    let mut scan = Scan::new(gathering, Vec::new());
+    let new = if by_name { Scan::new } else { Scan::nameless };
+    let mut scan = new(gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
     scan.guard_namespaces(&terms.pins);
     Ok(Records { key_formats, ..finish(scan, others, now)? })

@@ -5,7 +5,7 @@ use crate::cluster::gathering::Gathering;
 use crate::cluster::identity::ClusterIdentity;
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
-use crate::scan::gather::Gathered;
+use crate::scan::gathered::Gathered;
 use crate::scan::other_cluster::Head;
 use crate::scan::records::gather;
 use crate::scan::request::ClusterRequest;
@@ -24,11 +24,11 @@ pub(crate) async fn tell(
     now: Timestamp,
 ) -> Result<(Head, DiskQueue<Told>), Error> {
     let telling = Gathering { references: ReferencesBuilder::telling(), ..Gathering::default() };
-    let mut scan = gather(cluster, request, telling, now).await?.scan;
-    let told = scan.take_told();
-    let Gathered { names, guarded, unread, .. } = scan.finish();
+    let mut scan = gather(cluster, request, telling, now, true).await?.scan;
+    let (told, names) = scan.take_told();
+    let Gathered { guarded, unread, .. } = scan.finish();
     let Some(first) = unread.first() else {
-        return Ok((Head::new(now, identity, names.into_iter().collect(), guarded), told));
+        return Ok((Head::new(now, identity, names, guarded), told));
     };
     let more = match unread.len() {
         1 => String::new(),

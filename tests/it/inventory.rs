@@ -116,6 +116,43 @@ fn an_inventory_tells_what_a_listing_tells_in_every_shape() {
     }
 }
 
+/// So many names that their sums don't stay in memory; each comes twice, far apart.
+const MANY: usize = 70_000;
+
+#[test]
+fn sums_of_many_names_wait_on_disk_and_are_whole_or_an_error() {
+    let mut made = Made::new(Shape::Gcs, BUCKET);
+    for (round, name) in (0..2).flat_map(|round| (0..MANY).map(move |name| (round, name))) {
+        let long = if round == 0 { "" } else { &"x".repeat(name % 3) };
+        made.add(&format!("argo/gone-{name:05}/gone-{name:05}-1/a{long}.tgz"), OLD);
+    }
+    let (folder, place) = (Folder::new(), TempDir::new().unwrap());
+    let inventory = made.write(place.path()).display().to_string();
+    let orphans = |format: &str, temporary: Option<&str>| {
+        let arguments = ["--repository", "gs://ml-artifacts/argo", "--inventory", &inventory, "-o", format];
+        let mut command = folder.command("orphans", &arguments);
+        temporary.map(|folder| command.env("TMPDIR", folder));
+        Ran::of(command)
+    };
+    let document = orphans("json", None).ends_with(0).json();
+    let groups = document["repositories"][0]["orphans"].as_array().unwrap();
+    assert_eq!(groups.len(), MANY);
+    let number = |group: &Value, field: &str| group[field].as_u64().unwrap();
+    assert!(groups.iter().all(|group| number(group, "objects") == 2));
+    assert!(groups.is_sorted_by_key(|group| std::cmp::Reverse(number(group, "bytes"))));
+    let bytes: u64 = groups.iter().map(|group| number(group, "bytes")).sum();
+    let head = format!("{} objects", 2 * MANY);
+    let table = orphans("table", None).ends_with(0);
+    assert!(table.out.contains(&head) && table.out.lines().count() > MANY, "{}", &table.out[..500]);
+    let names: std::collections::BTreeSet<&str> =
+        groups.iter().map(|group| group["name"].as_str().unwrap()).collect();
+    assert_eq!((names.len(), bytes), (MANY, made.bytes()));
+    // Half an answer is none.
+    let failed = orphans("json", Some("/nowhere")).ends_with(1);
+    assert!(failed.out.is_empty(), "{}", failed.out);
+    assert!(failed.err.contains("a temporary file: "), "{}", failed.err);
+}
+
 #[test]
 fn an_inventory_in_a_bucket_is_read_there() {
     for shape in Shape::ALL {

@@ -5,6 +5,7 @@ use crate::support::clouds::Kind;
 use crate::support::gcs::Gcs;
 use crate::support::stores::{Case, NAME, cloud, emulated};
 use argo_gc_core::argo::uses::Use;
+use argo_gc_core::hashes::Names;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::guarded::Guarded;
 use argo_gc_core::plan::key_shape::KeyFormat;
@@ -14,7 +15,6 @@ use argo_gc_store::store::MANY;
 use argo_gc_store::types::{Depth, Outcome, Place, Reach, Restored, StoreError};
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashSet;
 use std::time::Duration;
 
 fn keys(objects: &[argo_gc_core::model::object::ObjectFacts]) -> Vec<&str> {
@@ -197,7 +197,7 @@ async fn orphans_are_found(cases: Vec<Case>) {
             gathering.add(by, &found, &Buckets::default(), false);
         }
         let references = gathering.finish();
-        let (names, guarded) = (HashSet::from(["live".to_owned()]), Guarded::default());
+        let (names, guarded) = (Names::from_iter(["live"]), Guarded::default());
         let shapes = [KeyFormat::parse("argo/{{workflow.name}}/{{pod.name}}")];
         let known = Known { references: &references, workflows: &names, guarded: &guarded, shapes: &shapes };
         let mut search = Search::new(known, &case.bucket, "argo", now, MARGIN);

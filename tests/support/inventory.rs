@@ -73,6 +73,11 @@ impl Made {
         Self { shape, bucket: bucket.to_owned(), endpoint, as_of, rows: Vec::new(), files: 3 }
     }
 
+    /// The bytes of all live objects.
+    pub fn bytes(&self) -> u64 {
+        self.rows.iter().filter(|row| matches!(row.kind, Kind::Live)).map(|row| row.size).sum()
+    }
+
     /// Adds the live object of a key, so old, whose bytes are its key.
     pub fn add(&mut self, key: &str, age: SignedDuration) -> &mut Self {
         self.add_kind(key, age, Kind::Live)

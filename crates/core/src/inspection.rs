@@ -1,6 +1,7 @@
 //! Folds assessments into one inspection, which counts everything and keeps details only of what the reader
 //! asked for.
 
+use crate::hashes::Hashes;
 use crate::model::assessment::{ArtifactReport, Assessment, Evidence, FixedKey, Note};
 use crate::model::gap::Gap;
 use crate::model::location::Location;
@@ -80,7 +81,7 @@ fn hash_of(place: &Location, key: &str) -> u64 {
 /// its key looks like, and it counts once.
 #[derive(Debug, Clone, Default)]
 pub struct SeenObjects {
-    places: HashSet<u64>,
+    places: Hashes,
     /// Those of the places that were counted with all that is below them.
     directories: HashSet<u64>,
 }

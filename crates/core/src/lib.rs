@@ -7,6 +7,7 @@ pub mod assess;
 pub mod diff;
 pub mod doctor;
 pub mod endangered;
+pub mod hashes;
 pub mod inspection;
 pub mod lint;
 pub mod model;

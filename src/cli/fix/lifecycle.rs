@@ -24,8 +24,14 @@ impl Arguments {
     ) -> Result<u8, Error> {
         let store = self.storage.open()?;
         let (kube, argo) = (&self.kube, &self.argo);
-        let sources =
-            Sources { from: &self.from, also: &self.also, controllers: &self.controllers, kube, argo };
+        let sources = Sources {
+            from: &self.from,
+            also: &self.also,
+            controllers: &self.controllers,
+            kube,
+            argo,
+            by_name: true,
+        };
         let Read { records, .. } = sources.read(streams, now).await?;
         warn_of_readers(&records.references, streams);
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };

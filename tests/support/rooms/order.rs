@@ -36,7 +36,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // The shapes of what is printed come from the rooms that make it.
-    ("output", &["core", "store", "syntax", "purge", "duration", "error", "progress"]),
+    ("output", &["core", "store", "syntax", "purge", "duration", "error", "progress", "disk_queue"]),
     (
         "cli",
         &[

@@ -1,5 +1,6 @@
 //! Finds objects that no record refers to, and groups them by the workflow that their key names.
 
+use crate::hashes::Names;
 use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::plan::guarded::Guarded;
@@ -8,8 +9,8 @@ use crate::plan::kubeflow::has_shape;
 use crate::plan::planned::PlannedObject;
 use crate::plan::references::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The folder for files uploaded in the UI of the Argo server (Argo's docs, "Abandoned Upload Cleanup").
 const UPLOADS: &str = "uploads/";
@@ -42,7 +43,7 @@ pub fn below(prefix: &str) -> String {
 }
 
 /// The probable cause of an orphan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// No workflow of that name exists: it was deleted by TTL, by hand, or by force.
@@ -150,7 +151,7 @@ fn is_none(count: &u64) -> bool {
 pub struct Known<'a> {
     pub references: &'a References,
     /// Names and UIDs of all workflows that exist.
-    pub workflows: &'a HashSet<String>,
+    pub workflows: &'a Names,
     pub guarded: &'a Guarded,
     /// The key formats of the bucket, from its root. Those that tell no workflow count for nothing.
     pub shapes: &'a [KeyFormat],
@@ -359,6 +360,16 @@ impl<'a> Search<'a> {
         folder.bytes += bytes;
     }
 
+    /// Returns the number of workflows' names whose orphans are summed.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Takes the sums of the orphans so far. There may be more orphans of the same names.
+    pub fn take_groups(&mut self) -> impl Iterator<Item = Orphans> + use<> {
+        std::mem::take(&mut self.groups).into_values()
+    }
+
     /// Returns the sums, sorted by bytes in descending order.
     pub fn finish(self) -> Found {
         let mut found = self.found;
@@ -381,7 +392,6 @@ mod tests {
     use crate::model::object::ObjectFacts;
     use crate::plan::references::{Buckets, ReferencesBuilder};
     use jiff::{SignedDuration, Timestamp};
-    use std::collections::HashSet;
 
     #[test]
     fn the_folder_of_an_orphan_ends_with_its_name() {
@@ -414,7 +424,7 @@ mod tests {
     /// What is found of old objects in a bucket with these formats, and the keys that are offered.
     fn search(formats: &[&str], keys: &[&str], exist: &[&str]) -> (Found, Vec<String>) {
         let references = ReferencesBuilder::default().finish();
-        let workflows: HashSet<String> = exist.iter().map(|name| (*name).to_owned()).collect();
+        let workflows: Names = exist.iter().collect();
         let guarded = Guarded::default();
         let shapes: Vec<KeyFormat> = formats.iter().map(|format| KeyFormat::parse(format)).collect();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
@@ -489,7 +499,7 @@ mod tests {
 
     #[test]
     fn only_what_is_surely_old_enough_is_an_orphan() {
-        let (references, workflows, guarded) = (References::default(), HashSet::new(), Guarded::default());
+        let (references, workflows, guarded) = (References::default(), Names::default(), Guarded::default());
         let shapes = [KeyFormat::parse(DEFAULT)];
         let known =
             Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
@@ -520,7 +530,7 @@ mod tests {
 
     #[test]
     fn an_orphan_of_a_report_counts_only_as_it_is_found_later() {
-        let (references, workflows, guarded) = (References::default(), HashSet::new(), Guarded::default());
+        let (references, workflows, guarded) = (References::default(), Names::default(), Guarded::default());
         let shapes = [KeyFormat::parse(DEFAULT)];
         let known =
             Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
@@ -568,7 +578,7 @@ mod tests {
         objects.extend((0..10).map(|at| object(&format!("argo/notes-{at}.txt"), 500)));
         objects.extend((0..10).map(|at| object(&format!("argon/{at}.tgz"), 500)));
         let references = gathering.finish();
-        let workflows = HashSet::from(["live".to_owned()]);
+        let workflows = Names::from_iter(["live"]);
         let week = SignedDuration::from_hours(168);
         let guarded = Guarded::default();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");

@@ -3,72 +3,21 @@
 //! A hundred thousand workflows name millions of locations, so each use takes only sixteen bytes. A collision
 //! of two hashes can protect an additional object, but never leaves one unprotected.
 
+pub mod crowd;
 pub mod later;
+pub mod referrer;
+pub mod released;
 
 use crate::argo::uses::Use;
 use crate::model::location::clean;
+use crate::plan::references::crowd::{Asked, Crowd};
+use crate::plan::references::referrer::{Entry, OF_CLUSTER, Run, WORKFLOW, hash, hasher};
 use crate::plan::told::Told;
-use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
 
-/// Something that names locations.
-#[derive(Debug, Clone)]
-pub struct Referrer {
-    /// The name for users: `workflow ml/train-x7k2p`, `cache ml/build-cache`.
-    pub name: String,
-    /// The workflow's UID; empty for other kinds.
-    pub uid: String,
-}
-
-impl Referrer {
-    /// Returns namespace and name if the referrer is a workflow.
-    pub fn workflow(&self) -> Option<(&str, &str)> {
-        self.name.strip_prefix(WORKFLOW)?.split_once('/')
-    }
-}
-
-/// What a referrer's name says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReferrerName<'a> {
-    /// `workflow`, `cron workflow`, `cache`, …
-    pub kind: &'a str,
-    /// Empty for what is in no namespace.
-    pub namespace: &'a str,
-    pub name: &'a str,
-    /// Another cluster that told of it; empty for this one.
-    pub cluster: &'a str,
-}
-
-impl<'a> ReferrerName<'a> {
-    /// Takes a referrer's name apart.
-    pub fn parse(name: &'a str) -> Self {
-        let (own, cluster) = name.split_once(OF_CLUSTER).unwrap_or((name, ""));
-        let (kind, object) = own.rsplit_once(' ').unwrap_or(("", own));
-        let (namespace, name) = object.split_once('/').unwrap_or(("", object));
-        Self { kind, namespace, name, cluster }
-    }
-}
-
-/// The prefix of the names of workflows.
-const WORKFLOW: &str = "workflow ";
-
-/// What stands between the name of another cluster's referrer and that of the cluster.
-const OF_CLUSTER: &str = " of the cluster ";
-
-/// The way in which a referrer names an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It wrote the object.
-    Output,
-    /// It reads the object, or may.
-    Input,
-    /// The object's address stands in it.
-    Address,
-    /// Its text names the object in another way.
-    Text,
-}
+pub use crate::plan::references::referrer::{Referrer, ReferrerId, ReferrerName, Role};
+pub use crate::plan::references::released::Released;
 
 /// How much of an object's key a reference names. The order is from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,10 +40,6 @@ pub struct Standing<'r> {
     pub extent: Extent,
 }
 
-/// The index of a [`Referrer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReferrerId(u32);
-
 /// The uses gathered so far.
 #[derive(Debug, Default)]
 pub struct ReferencesBuilder {
@@ -107,14 +52,6 @@ pub struct ReferencesBuilder {
     anything: Vec<ReferrerId>,
     /// What each referrer needs in plain words, if it is to be told to others.
     told: Option<Vec<Told>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    hash: u64,
-    by: ReferrerId,
-    /// True for an input, false for an output.
-    read: bool,
 }
 
 /// The buckets that may hold the objects a referrer names by key only.
@@ -239,6 +176,23 @@ impl ReferencesBuilder {
         self.anything.extend(other.anything.into_iter().map(shift));
     }
 
+    /// Moves everything into a crowd. Only those who may read anything are kept by name, in `named`.
+    pub fn join(self, crowd: &mut Crowd, named: &mut Self) {
+        let lists = [(Role::Output, self.uses), (Role::Input, self.readers), (Role::Address, self.mentions)];
+        for (role, entries) in lists {
+            entries.into_iter().for_each(|entry| crowd.add(role, entry.hash));
+        }
+        let (mut anything, referrers) = (self.anything, self.referrers);
+        anything.sort_unstable();
+        anything.dedup();
+        for by in anything {
+            if let Some(Referrer { name, uid }) = referrers.get(by.0 as usize).cloned() {
+                let by = named.referrer(name, uid);
+                named.anything.push(by);
+            }
+        }
+    }
+
     /// Sorts the entries and makes them searchable.
     pub fn finish(mut self) -> References {
         for entries in [&mut self.uses, &mut self.readers, &mut self.mentions] {
@@ -248,63 +202,29 @@ impl ReferencesBuilder {
         }
         self.anything.sort_unstable();
         self.anything.dedup();
-        References { gathered: self }
+        References { gathered: self, crowd: None }
     }
 }
 
-/// All uses, sorted for searches.
+/// All uses, sorted for searches, and a crowd's.
 #[derive(Debug, Default)]
 pub struct References {
     gathered: ReferencesBuilder,
+    crowd: Option<Asked>,
 }
-
-/// Locations that selected workflows give up, and the workflows themselves.
-#[derive(Debug, Default)]
-pub struct Released {
-    workflows: HashSet<String>,
-    /// Sorted hashes of UID and place. Each takes eight bytes only, because there may be millions.
-    places: Vec<u64>,
-    whole: HashSet<String>,
-    settled: HashSet<Run>,
-}
-
-/// The entries of one list that have one hash: all uses of one place, all its readers, or all mentions of it.
-type Run = (Role, u64);
 
 /// The number of entries above which it is remembered that none of them holds. Thousands of workflows may name one
 /// place, and each of them asks who holds it.
 const MANY: usize = 16;
 
-impl Released {
-    /// Adds a workflow that passed all guards. Its inputs no longer protect objects.
-    pub fn workflow(&mut self, uid: &str) {
-        self.workflows.insert(uid.to_owned());
-    }
-
-    /// Adds a workflow of an existing plan. None of its references protect objects, because the plan does not
-    /// contain the objects it keeps.
-    pub fn whole(&mut self, uid: &str) {
-        self.whole.insert(uid.to_owned());
-    }
-
-    /// Adds an artifact that the workflow gives up.
-    pub fn place(&mut self, uid: &str, bucket: &str, key: &str) {
-        self.places.extend([place_of(uid, hash(bucket, key)), place_of(uid, hash("", key))]);
-    }
-
-    /// Sorts the places for searches.
-    pub fn finish(&mut self) {
-        self.places.sort_unstable();
-        self.places.dedup();
-        self.places.shrink_to_fit();
-    }
-
-    fn has(&self, uid: &str, hash: u64) -> bool {
-        self.places.binary_search(&place_of(uid, hash)).is_ok()
-    }
-}
-
 impl References {
+    /// Adds what a crowd refers to.
+    pub fn with(mut self, crowd: Crowd) -> Self {
+        let by = self.gathered.referrer("a workflow".to_owned(), String::new());
+        self.crowd = Some(Asked { crowd, by });
+        self
+    }
+
     /// Returns the first referrer that still needs the object, if there is one.
     pub fn holder(&self, bucket: &str, key: &str, released: &Released) -> Option<&Referrer> {
         self.holder_within(bucket, key, key, released)
@@ -388,10 +308,11 @@ impl References {
     ) -> Option<&Referrer> {
         let mut hashers = [hasher(bucket), hasher("")];
         let (bytes, gathered) = (key.as_bytes(), &self.gathered);
+        let reads = !gathered.readers.is_empty() || self.crowd.as_ref().is_some_and(Asked::reads);
         let mut hashed = 0;
         for at in 0..bytes.len() {
             let whole = bytes.get(at + 1).is_none_or(|next| *next == b'/');
-            if !whole && gathered.readers.is_empty() {
+            if !whole && !reads {
                 continue;
             }
             for hasher in &mut hashers {
@@ -408,8 +329,13 @@ impl References {
                     (Role::Address, whole && at + 1 >= artifact, &gathered.mentions),
                 ]
                 .into_iter()
-                .filter(|(role, counts, _)| *counts && !settled.contains(&(*role, hash)))
-                .flat_map(|(role, _, entries)| find(entries, hash).map(move |entry| (entry, role)))
+                .filter(|(_, counts, _)| *counts)
+                .flat_map(|(role, _, entries)| {
+                    let most = if settled.contains(&(role, hash)) { 0 } else { usize::MAX };
+                    let crowd = self.crowd.as_ref().and_then(|crowd| crowd.entry(role, hash));
+                    let named = find(entries, hash).take(most).copied();
+                    named.chain(crowd).map(move |entry| (entry, role))
+                })
                 .find(|(entry, role)| wanted(entry, (*role, extent)));
                 if let Some((entry, _)) = found {
                     return self.gathered.referrers.get(entry.by.0 as usize);
@@ -428,7 +354,8 @@ impl References {
 
     /// Returns the number of uses.
     pub fn len(&self) -> usize {
-        self.gathered.uses.len() + self.gathered.readers.len() + self.gathered.mentions.len()
+        let ReferencesBuilder { uses, readers, mentions, .. } = &self.gathered;
+        uses.len() + readers.len() + mentions.len() + self.crowd.as_ref().map_or(0, Asked::len)
     }
 
     /// Returns true if there are no uses.
@@ -469,25 +396,6 @@ fn beginning(key: &str, variable: usize) -> String {
 fn find(entries: &[Entry], hash: u64) -> impl Iterator<Item = &Entry> {
     let start = entries.partition_point(|entry| entry.hash < hash);
     entries[start..].iter().take_while(move |entry| entry.hash == hash)
-}
-
-fn place_of(uid: &str, hash: u64) -> u64 {
-    let mut hasher = hasher(uid);
-    hasher.write_u64(hash);
-    hasher.finish()
-}
-
-fn hasher(bucket: &str) -> DefaultHasher {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bucket.as_bytes());
-    hasher.write(b"\0");
-    hasher
-}
-
-fn hash(bucket: &str, key: &str) -> u64 {
-    let mut hasher = hasher(bucket);
-    hasher.write(key.as_bytes());
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! References that came after a plan was made. They grow while they are asked.
 
-use crate::plan::references::{Entry, References, ReferencesBuilder, Referrer, ReferrerId};
+use crate::plan::references::referrer::Entry;
+use crate::plan::references::{References, ReferencesBuilder, Referrer, ReferrerId};
 use std::collections::{HashMap, HashSet};
 
 /// References of objects that appeared or changed since a plan was made.

@@ -270,3 +270,72 @@ proptest! {
         prop_assert!(held(&references, place, &cleaned));
     }
 }
+
+/// References of three workflows, by name or as a crowd; one more is beside them.
+fn both(uses: &[(usize, Use)]) -> (References, References) {
+    let part = |at: usize| {
+        let mut part = ReferencesBuilder::default();
+        let by = part.workflow("ml", &format!("w{at}"), &format!("u{at}"));
+        for (_, found) in uses.iter().filter(|(of, _)| *of == at) {
+            part.add(by, found, &Buckets(vec!["b".into()]), true);
+        }
+        part
+    };
+    let mut by_name = part(3);
+    (0..3).for_each(|at| by_name.absorb(part(at)));
+    let (mut named, mut crowd) = (part(3), Crowd::default());
+    (0..3).for_each(|at| part(at).join(&mut crowd, &mut named));
+    (by_name.finish(), named.finish().with(crowd))
+}
+
+fn uses() -> impl Strategy<Value = Use> {
+    let key = "[ab]{0,2}(/[ab]{1,2}){0,2}(\\{\\{x\\}\\})?";
+    ("[bc]?", key, prop::bool::ANY, prop::bool::ANY).prop_map(|(bucket, key, read, mentioned)| Use {
+        bucket,
+        key,
+        read,
+        mentioned,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_crowd_holds_what_its_members_hold(
+        uses in proptest::collection::vec((0usize..4, uses()), 0..12),
+        keys in proptest::collection::vec("[ab]{1,2}(/[ab]{1,2}){0,2}", 1..8),
+    ) {
+        let (by_name, crowd) = both(&uses);
+        let nothing = Released::default();
+        for (key, bucket) in keys.iter().flat_map(|key| [(key, "b"), (key, "c"), (key, "d")]) {
+            for artifact in [key, key.split('/').next().unwrap_or_default()] {
+                let holds = |of: &References| of.holder_within(bucket, key, artifact, &nothing).is_some();
+                prop_assert_eq!(holds(&by_name), holds(&crowd), "{} {}", bucket, key);
+            }
+        }
+        let anything = |of: &References| {
+            of.readers_of_anything().map(|one| one.name.clone()).collect::<std::collections::BTreeSet<_>>()
+        };
+        prop_assert_eq!(anything(&by_name), anything(&crowd));
+    }
+}
+
+#[test]
+fn a_crowd_gives_nothing_up_and_a_hash_that_is_shared_protects() {
+    let found = Use { bucket: "b".into(), key: "k".into(), read: true, mentioned: false };
+    let (_, crowd) = both(&[(0, found)]);
+    let mut released = Released::default();
+    released.workflow("u0");
+    released.whole("u0");
+    released.place("u0", "b", "k");
+    released.finish();
+    crowd.settle(&mut released);
+    assert!(crowd.holder("b", "k", &released).is_some_and(|by| by.name == "a workflow"));
+    assert_eq!(crowd.all_within("b", "k", "k", &released).len(), 1);
+    // Another hash with the same first seven bytes stands for another place.
+    let mut collides = Crowd::default();
+    collides.add(Role::Output, hash("b", "other") ^ 0xff);
+    let crowd = ReferencesBuilder::default().finish().with(collides);
+    assert!(crowd.holder("b", "other", &Released::default()).is_some());
+    assert!(crowd.holder("b", "another", &Released::default()).is_none());
+    assert_eq!(crowd.len(), 1);
+}
