@@ -36,9 +36,16 @@ impl Arguments {
             return apply::saved(self, plan, streams, now).await;
         }
         if !self.selects_anything() {
-            return Err(Error::usage("nothing is selected").hint(
-                "name workflows, or select with -l, --older, --status, --reason, --prefix, -A or --all",
-            ));
+            let all = match self.kube.namespaces().as_slice() {
+                [] => {
+                    "--all takes every workflow of the context's namespace, -A of all namespaces".to_owned()
+                }
+                [one] => format!("--all takes every workflow of the namespace {one}"),
+                several => format!("--all takes every workflow of the namespaces {}", several.join(", ")),
+            };
+            return Err(Error::usage("nothing is selected")
+                .hint("name workflows, or select with -l, --older, --status, --reason or --prefix")
+                .hint(all));
         }
         let retention = self.what.retention(streams)?;
         let ended = match self.what.from.files.is_empty() {

@@ -20,7 +20,7 @@ use crate::purge::take_back::{Back, TakenBack, take_back};
 use crate::purge::undo::{Undone, undo};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::planned::PlannedWorkflow;
-use argo_gc_store::types::Restored;
+use argo_gc_store::types::{BucketFacts, Restored};
 use clap::Args;
 use futures::stream;
 use futures::stream::StreamExt;
@@ -97,6 +97,11 @@ impl Arguments {
         if lost > 0 {
             let them = if lost == 1 { "it" } else { "them" };
             writeln!(out, "{lost} did not come back: the bucket shows no copy of {them}")?;
+            let keeps_none = |facts: &&BucketFacts| !facts.has_undo() && facts.unread.is_none();
+            for facts in record.plan.tail.buckets.iter().filter(keeps_none) {
+                let bucket = escape(&facts.bucket.to_string()).into_owned();
+                writeln!(out, "{bucket} had neither soft delete nor versioning when it was purged")?;
+            }
         }
         if failed > 0 {
             writeln!(out, "{failed} could not be brought back")?;

@@ -203,7 +203,7 @@ fn unwanted(why: Unwanted) -> String {
         Unwanted::Doubtful => {
             "Argo recorded it as deleted, which is in doubt (--reason deleted-but-present)".to_owned()
         }
-        Unwanted::Verdict(Verdict::Covered) => "Argo will delete it".to_owned(),
+        Unwanted::Verdict(Verdict::Covered) => "Argo has yet to collect it".to_owned(),
         Unwanted::Verdict(Verdict::Kept) => {
             "it is kept on purpose, by the strategy Never (--verdict kept selects it)".to_owned()
         }

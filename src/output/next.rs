@@ -3,30 +3,41 @@
 use crate::output::escape::escape;
 use crate::output::view::View;
 use argo_gc_core::reason::Reason;
-use argo_gc_core::verdict::Verdict;
 use std::io;
 use std::io::Write;
+
+/// The first row of a table.
+pub(crate) struct First {
+    pub namespace: String,
+    pub workflow: String,
+    pub reason: String,
+    /// Whether a purge takes it.
+    pub is_for_purge: bool,
+    /// Whether the workflow's finalizer is stuck.
+    pub stuck: bool,
+}
 
 /// The rows that commands are suggested for.
 #[derive(Default)]
 pub(crate) struct Next {
-    /// Namespace, name and verdict of the first row.
-    pub first: Option<(String, String, Verdict)>,
+    pub first: Option<First>,
     /// The namespace of the first row that fails.
     pub failing: Option<String>,
 }
 
-/// Writes the commands that explain the first reason and look into the first row, a line each.
+/// Writes the commands that explain the first row's reason and look into it, a line each; without rows the first reason.
 pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, reasons: &[Reason]) -> io::Result<()> {
     let Some(reason) = reasons.first().filter(|_| view.interactive) else { return Ok(()) };
-    writeln!(out, "\nNext:\n  kubectl argo-gc explain {}", reason.code())?;
-    if let Some((namespace, name, verdict)) = &next.first {
+    let reason = next.first.as_ref().map_or(reason.code(), |first| first.reason.as_str());
+    writeln!(out, "\nNext:\n  kubectl argo-gc explain {reason}")?;
+    if let Some(First { namespace, workflow: name, is_for_purge, stuck, .. }) = &next.first {
         let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
         let (same, storage) = (escape(&view.same), escape(&view.same_storage));
         let (namespace, name) = (escape(namespace), escape(name));
         writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}{same}")?;
-        if files.is_empty() && *verdict <= Verdict::Failing {
-            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name} --dry-run{same}{storage}")?;
+        if files.is_empty() && *is_for_purge {
+            let release = if *stuck { " --release-finalizer" } else { "" };
+            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name}{release} --dry-run{same}{storage}")?;
         }
         if let Some(failing) = &next.failing {
             writeln!(out, "  kubectl argo-gc doctor{files} -n {}{same}", escape(failing))?;

@@ -164,9 +164,9 @@ fn table(out: &mut dyn Write, width: Option<usize>, places: Vec<Place>, now: Tim
         }
         writeln!(
             out,
-            "{}: {} ({}) that no record refers to; {}",
+            "{}: {} ({}), of workflows that no longer exist; {}",
             escape(&place),
-            plural(objects, "object"),
+            plural(objects, "orphan"),
             size(bytes),
             rest.join(", ")
         )?;

@@ -75,7 +75,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
             Unwanted::Doubtful => {
                 format!("{count} recorded as deleted, in doubt (--reason deleted-but-present checks)")
             }
-            Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo will delete"),
+            Unwanted::Verdict(Verdict::Covered) => format!("{count} that Argo has yet to collect"),
             Unwanted::Verdict(Verdict::Kept) => format!("{count} kept on purpose"),
             Unwanted::Verdict(verdict) => format!("{count} {}", verdict.as_str()),
             Unwanted::Reason => format!("{count} with other reasons"),
@@ -235,7 +235,8 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
         writeln!(out, "Released {}", plural(tally.finalizers, "finalizer"))?;
     }
     if tally.recorded > 0 {
-        writeln!(out, "Recorded {} as deleted in their workflows", plural(tally.recorded, "artifact"))?;
+        let whose = if tally.recorded == 1 { "its workflow" } else { "their workflows" };
+        writeln!(out, "Recorded {} as deleted in {whose}", plural(tally.recorded, "artifact"))?;
     }
     Ok(())
 }

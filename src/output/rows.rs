@@ -29,6 +29,8 @@ pub(crate) struct Row {
     pub since: Option<Timestamp>,
     /// The workflow's labels, as kubectl shows them.
     pub labels: String,
+    /// Whether Argo's own collection is still to come.
+    pub is_to_come: bool,
     pub stuck: bool,
     pub terminating: bool,
 }
@@ -46,6 +48,7 @@ pub(crate) fn groups(assessment: &Assessment) -> Vec<Row> {
             artifacts: artifacts.len(),
             location: common_place(&artifacts),
             bytes: bytes(&artifacts),
+            is_to_come: artifacts.iter().all(|artifact| artifact.is_to_come()),
             ..row(assessment, verdict, reason)
         })
         .collect();
@@ -71,6 +74,7 @@ pub(crate) fn artifacts(assessment: &Assessment) -> Vec<Row> {
                 when: when(artifact, assessment),
                 location: place(artifact),
                 bytes: bytes(&[artifact]),
+                is_to_come: artifact.is_to_come(),
                 ..row(assessment, artifact.verdict, code(artifact))
             }
         })
@@ -96,6 +100,7 @@ fn row(assessment: &Assessment, verdict: Verdict, reason: &'static str) -> Row {
         bytes: None,
         since: assessment.finished_at.or(assessment.created_at),
         labels: labels(assessment),
+        is_to_come: false,
         stuck: assessment.finalizer == Finalizer::Stuck,
         terminating: assessment.deletion_timestamp.is_some(),
     }

@@ -4,7 +4,7 @@ use crate::disk_queue::sort::DiskSort;
 use crate::error::Error;
 use crate::output::columns::Columns;
 use crate::output::headline::headline;
-use crate::output::next::{self, Next};
+use crate::output::next::{self, First, Next};
 use crate::output::prose::Prose;
 use crate::output::rows::{self, Rank, Row, finalizer, rank};
 use crate::output::totals::Totals;
@@ -37,6 +37,9 @@ struct Shown {
     namespace: String,
     workflow: String,
     verdict: Verdict,
+    reason: String,
+    is_to_come: bool,
+    stuck: bool,
 }
 
 impl Table {
@@ -57,6 +60,9 @@ impl Table {
             namespace: row.namespace.clone(),
             workflow: row.workflow.clone(),
             verdict: row.verdict,
+            reason: row.reason.to_owned(),
+            is_to_come: row.is_to_come,
+            stuck: row.stuck,
         };
         columns.measure(&shown.cells);
         self.has_finalizers |= !finalizer(&row, self.per_artifact).is_empty();
@@ -77,12 +83,13 @@ impl Table {
         let names = rows::columns(view, self.per_artifact, true);
         let verdict = names.iter().position(|name| *name == "VERDICT").filter(|_| view.color);
         for shown in self.rows.into_sorted()? {
-            let Shown { cells, namespace, workflow, verdict: of_row, .. } = shown?;
+            let Shown { cells, namespace, workflow, verdict: of_row, reason, is_to_come, stuck, .. } = shown?;
             columns.painted(out, &cells, verdict.map(|at| (at, style(of_row))))?;
             if of_row == Verdict::Failing && next.failing.is_none() {
                 next.failing = Some(namespace.clone());
             }
-            next.first.get_or_insert((namespace, workflow, of_row));
+            let is_for_purge = of_row <= Verdict::Failing && !is_to_come;
+            next.first.get_or_insert(First { namespace, workflow, reason, is_for_purge, stuck });
         }
         Ok(next)
     }

@@ -4,11 +4,14 @@ use crate::output::columns::Layout;
 use crate::output::diff::{self, DiffFormat};
 use crate::output::doubts::doubts;
 use crate::output::prose::Prose;
+use crate::output::text::plural;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
-use argo_gc_core::diff::Comparison;
 use argo_gc_core::diff::document::{Head, ParsedInspection};
+use argo_gc_core::diff::{Change, ChangeKind, Comparison};
 use argo_gc_core::model::assessment::Assessment;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +30,8 @@ pub type Remembered = Arc<Mutex<Option<Round>>>;
 pub struct Watched {
     how: How,
     workflows: Vec<ParsedInspection>,
+    /// Hashes of namespace, name and UID of every workflow that there is.
+    existing: HashSet<u64>,
     remembered: Remembered,
 }
 
@@ -49,12 +54,14 @@ impl Watched {
                 How::Since(Box::new((head, comparison)))
             }
         };
-        Self { how, workflows: Vec::new(), remembered: Arc::clone(remembered) }
+        let (workflows, existing) = (Vec::new(), HashSet::new());
+        Self { how, workflows, existing, remembered: Arc::clone(remembered) }
     }
 }
 
 impl FormatWriter for Watched {
     fn unfiltered(&mut self, view: &View, assessment: &Assessment) {
+        self.existing.insert(identity(&assessment.namespace, &assessment.name, &assessment.uid));
         if let How::InFull(format) = &mut self.how {
             format.unfiltered(view, assessment);
         }
@@ -73,7 +80,7 @@ impl FormatWriter for Watched {
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
-        let Self { how, workflows, remembered } = *self;
+        let Self { how, workflows, existing, remembered } = *self;
         let artifacts = &end.inspection.summary.artifacts;
         let mut listed = Head::default();
         workflows.iter().for_each(|workflow| listed.count(workflow));
@@ -95,6 +102,20 @@ impl FormatWriter for Watched {
                     diff::write(out, DiffFormat::Table, layout, &diff, &old, &head)
                         .map_err(io::Error::other)?;
                     let out = &mut Prose::new(out, view.width);
+                    let is_of_none = |change: &&Change| {
+                        let Change { change: kind, namespace, workflow, uid, .. } = change;
+                        *kind == ChangeKind::Gone && !existing.contains(&identity(namespace, workflow, uid))
+                    };
+                    let deleted = diff.changes.iter().filter(is_of_none).count() as u64;
+                    if deleted > 0 {
+                        let (findings, are) =
+                            (plural(deleted, "finding"), if deleted == 1 { "is" } else { "are" });
+                        writeln!(
+                            out,
+                            "Note: {findings} {are} gone because the workflow no longer exists; its objects may still be \
+                             stored: kubectl argo-gc orphans shows them."
+                        )?;
+                    }
                     for doubt in doubts(&old, &head, ["the inspection before", "this one"]) {
                         writeln!(out, "Note: {doubt}.")?;
                     }
@@ -104,4 +125,10 @@ impl FormatWriter for Watched {
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Round { head, workflows });
         Ok(())
     }
+}
+
+fn identity(namespace: &str, name: &str, uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (namespace, name, uid).hash(&mut hasher);
+    hasher.finish()
 }

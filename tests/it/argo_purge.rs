@@ -232,7 +232,7 @@ fn failures() -> Vec<(&'static str, Knows)> {
             "sent no whole workflow",
             fault(of_one(), 0, Reply::text(200, "application/json", "{\"metadata\":")),
         ),
-        ("answered with another", fault(of_one(), 0, Reply::json(200, &another))),
+        ("answered with a workflow other than", fault(of_one(), 0, Reply::json(200, &another))),
         ("not as an Argo server does", fault(ARCHIVE.into(), 0, Reply::text(200, "text/html", "<html>"))),
         ("the Argo server has no archive", Knows { archive: None, ..Knows::default() }),
         ("shows only what was archived of \"ci\"", Knows { managed_namespace: "ci".into(), ..one() }),

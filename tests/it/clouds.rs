@@ -201,7 +201,7 @@ fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again_on_apise
         std::fs::read_dir(cloud.live.directory.path().join("argo-gc")).unwrap().next().unwrap().unwrap();
     let ran = cloud.run("undo", &[journal.path().to_str().unwrap()]).ends_with(4);
     assert!(ran.out.contains("Brought back 1 of 2 objects"), "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("1 were left alone"), "{}", ran.out);
+    assert!(ran.out.contains("1 was left alone"), "{}", ran.out);
     // What is back is an artifact of its workflow again.
     assert_eq!(cloud.orphans(), ["versions 1"]);
 }

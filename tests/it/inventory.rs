@@ -141,7 +141,7 @@ fn sums_of_many_names_wait_on_disk_and_are_whole_or_an_error() {
     assert!(groups.iter().all(|group| number(group, "objects") == 2));
     assert!(groups.is_sorted_by_key(|group| std::cmp::Reverse(number(group, "bytes"))));
     let bytes: u64 = groups.iter().map(|group| number(group, "bytes")).sum();
-    let head = format!("{} objects", 2 * MANY);
+    let head = format!("{} orphans", 2 * MANY);
     let table = orphans("table", None).ends_with(0);
     assert!(table.out.contains(&head) && table.out.lines().count() > MANY, "{}", &table.out[..500]);
     let names: std::collections::BTreeSet<&str> =
