@@ -197,6 +197,33 @@ fn affected(causes: &[Group]) -> u64 {
     named.len() as u64 + more
 }
 
+/// What a controller's account lacks for artifact GC.
+fn permissions(
+    out: &mut dyn Write,
+    controller: &ControllerFacts,
+    diagnosis: &Diagnosis<'_>,
+) -> io::Result<()> {
+    let line = |out: &mut dyn Write, text: &str| writeln!(out, "  {:<18}{}", "permissions", escape(text));
+    if !controller.lacks.is_empty() {
+        line(out, &format!("lacks: {}", controller.lacks.join(", ")))?;
+    }
+    // For all namespaces at once a review says no also where a role grants it in each.
+    let everywhere = diagnosis.origin.kind == "cluster" && diagnosis.origin.namespace.is_none();
+    match controller.owns_gc_pods {
+        Answer::No => line(
+            out,
+            "lacks: update workflowartifactgctasks/finalizers; without it GC pods are refused where \
+             OwnerReferencesPermissionEnforcement is on, as on OpenShift",
+        ),
+        Answer::Unknown if everywhere => line(
+            out,
+            "<unknown> whether it may update workflowartifactgctasks/finalizers: a role may grant that in each \
+             namespace; kubectl argo-gc doctor -n NAMESPACE asks",
+        ),
+        _ => Ok(()),
+    }
+}
+
 fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     if diagnosis.controllers.is_empty() {
         let found = match (diagnosis.is_of_files(), diagnosis.controllers_complete) {
@@ -232,17 +259,7 @@ fn controllers(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()>
         if controller.replicas == 0 {
             line(out, "replicas", "0: it does not run")?;
         }
-        if !controller.lacks.is_empty() {
-            line(out, "permissions", &format!("lacks: {}", controller.lacks.join(", ")))?;
-        }
-        if controller.owns_gc_pods == Answer::No {
-            line(
-                out,
-                "permissions",
-                "lacks: update workflowartifactgctasks/finalizers; without it GC pods are refused where \
-                 OwnerReferencesPermissionEnforcement is on, as on OpenShift",
-            )?;
-        }
+        permissions(out, controller, diagnosis)?;
         let Some(config) = &controller.config else {
             line(out, "workflowDefaults", &unread())?;
             continue;

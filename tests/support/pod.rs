@@ -72,7 +72,8 @@ impl Pod {
         let (spec, container) = pod(objects);
         let folder = TempDir::new().unwrap();
         let account = spec["serviceAccountName"].as_str().unwrap();
-        let namespace = of_kind(objects, "ServiceAccount")["metadata"]["namespace"].as_str().unwrap();
+        let mut namespaces = objects.iter().filter_map(|object| object["metadata"]["namespace"].as_str());
+        let namespace = namespaces.next().expect("a namespace");
         // A report of `inspect` has no policy.
         let config = objects.iter().find(|object| object["kind"] == "ConfigMap");
         if let Some(config) = config {
