@@ -53,12 +53,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cli::values::workflow_name;
+    use crate::cli::values::{namespaces, workflow_name};
     use clap::{Args, FromArgMatches};
 
     #[test]
     fn what_is_read_covers_what_is_named() {
-        for (flag, all, names, namespaces, reads) in [
+        for (flag, all, names, within, reads) in [
             ("", false, "", "team", Some("team")),
             ("ml", false, "a", "ml", Some("ml")),
             ("", false, "ml/a ml/b", "team", Some("ml")),
@@ -69,18 +69,19 @@ mod tests {
             ("", true, "ml/a", "", Some("ml")),
             ("", true, "ml/a b", "", None),
         ] {
-            let command = KubeFlags::augment_args(clap::Command::new("x"));
+            let command = KubeFlags::augment_args(clap::Command::new("x"))
+                .mut_arg("namespace", |arg| arg.value_parser(namespaces));
             let words = match flag {
                 "" => vec!["x"],
                 flag => vec!["x", "-n", flag],
             };
-            let kube = KubeFlags::from_arg_matches(&command.get_matches_from(words)).unwrap();
+            let kube = KubeFlags::from_arg_matches(&command.try_get_matches_from(words).unwrap()).unwrap();
             let names: Vec<Name> =
                 names.split_whitespace().map(|name| workflow_name(name).unwrap()).collect();
             let found = Where::of(&kube, all, &names, Some("team"));
             assert_eq!(
                 (found.namespaces.join(" ").as_str(), found.reads.as_deref()),
-                (namespaces, reads),
+                (within, reads),
                 "{names:?}"
             );
         }

@@ -163,7 +163,7 @@ mod tests {
         let mut course = Course::default();
         assert!(course.goes_on(next("a"), false).unwrap() && course.token() == Some("a"));
         assert!(course.goes_on(next("b"), false).unwrap());
-        assert!(course.goes_on(next("a"), false).unwrap_err().message().contains("goes round"));
+        assert!(course.goes_on(next("a"), false).unwrap_err().message().contains("repeats"));
         // A list that expired begins anew once, and its tokens may come again.
         let mut course = Course::default();
         assert!(!course.restarts());

@@ -494,7 +494,7 @@ mod tests {
         let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
         std::io::copy(&mut plan.text().unwrap(), &mut File::create(&path).unwrap()).unwrap();
         let refused = JournalReplay::read(&path).unwrap_err();
-        assert!(refused.to_string().contains("is a saved plan, and no journal"), "{refused}");
+        assert!(refused.to_string().contains("is a saved plan, not a journal"), "{refused}");
         assert!(refused.hints().contains(&Hint::IsPlan));
         let journal = Journal::go_on(&path, &Who::default()).unwrap();
         let ended = || JournalReplay::read(&path).unwrap().ended;

@@ -549,7 +549,7 @@ mod tests {
         assert!(read(&text, "u", soon).is_ok());
         assert!(read(&text, "v", soon).unwrap_err().contains("another cluster"));
         assert!(read(&text, "u", "2026-11-02T01:00:00Z").unwrap_err().contains("too long ago"));
-        assert!(read(&text, "u", "2026-10-31T23:00:00Z").unwrap_err().contains("yet to come"));
+        assert!(read(&text, "u", "2026-10-31T23:00:00Z").unwrap_err().contains("in the future"));
         for (from, to) in [("\"gcs\"", "\"gcS\""), ("uid-a", "uid-x"), ("\"absent\":2", "\"absent\":3")] {
             assert!(text.contains(from));
             assert!(read(&text.replace(from, to), "u", soon).unwrap_err().contains("edited"), "{from}");

@@ -6,6 +6,7 @@ use crate::support::kube::{ALICE, ApiServer};
 use crate::support::{Ran, in_process, plugin};
 use argo_gc_core::reason::Reason;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const PLANTED: &str = "tests/fixtures/lint/planted";
@@ -241,13 +242,37 @@ fn sarif_has_the_shape_that_scanners_read() {
     let run = &log["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     assert!(run["tool"]["driver"]["name"].is_string());
+    assert_eq!(run["tool"]["driver"]["informationUri"], env!("CARGO_PKG_REPOSITORY"));
+    let reasons =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reasons.md")).unwrap();
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 13);
+    let fingerprints = |results: &[Value]| -> BTreeSet<String> {
+        results
+            .iter()
+            .map(|result| result["partialFingerprints"]["argoGc/v1"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let told = fingerprints(results);
+    assert_eq!(told.len(), 13);
+    // A scanner knows a finding again in a file that only grew above it.
+    let folder = tempfile::TempDir::new().unwrap();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(PLANTED)).unwrap() {
+        let entry = entry.unwrap();
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        std::fs::write(folder.path().join(entry.file_name()), format!("# A comment.\n\n{text}")).unwrap();
+    }
+    let moved = lint(&format!("-f {} -o sarif", folder.path().display())).ends_with(0).json();
+    assert_eq!(fingerprints(moved["runs"][0]["results"].as_array().unwrap()), told);
     for result in results {
         let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
         assert!(Reason::from_code(rule["id"].as_str().unwrap()).is_some());
         assert!(rule["shortDescription"]["text"].is_string() && rule["help"]["text"].is_string());
+        let (page, anchor) = rule["helpUri"].as_str().unwrap().split_once('#').unwrap();
+        assert!(
+            page.ends_with("/blob/main/docs/reasons.md") && reasons.contains(&format!("\n### {anchor}\n"))
+        );
         assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
         assert!(!result["message"]["text"].as_str().unwrap().is_empty());
         let place = &result["locations"][0]["physicalLocation"];

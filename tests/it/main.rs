@@ -50,6 +50,7 @@ mod page_style;
 mod pictures;
 mod plans;
 mod purge;
+mod reach;
 mod real_argo;
 mod repairs;
 mod report;

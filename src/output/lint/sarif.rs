@@ -5,6 +5,7 @@ use crate::syntax::diagnostics::{Finding, Report};
 use argo_gc_core::lint::types::Severity;
 use argo_gc_core::reason::Reason;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
@@ -21,6 +22,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             "tool": { "driver": {
                 "name": "kubectl-argo-gc",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules,
             } },
             "columnKind": "unicodeCodePoints",
@@ -37,6 +39,7 @@ fn rule(reason: Reason) -> Value {
         "shortDescription": { "text": entry.title },
         "fullDescription": { "text": entry.why },
         "help": { "text": entry.remedy },
+        "helpUri": format!("{}/blob/main/docs/reasons.md#{}", env!("CARGO_PKG_REPOSITORY"), reason.code()),
     })
 }
 
@@ -66,7 +69,19 @@ fn result(finding: &Finding, codes: &[&str]) -> Value {
         "level": level,
         "message": { "text": format!("{subject}{}", finding.why) },
         "locations": [location],
+        "partialFingerprints": { "argoGc/v1": fingerprint(finding) },
     })
+}
+
+/// Tells a finding from others, and stays the same where only lines move: without file, line and words.
+fn fingerprint(finding: &Finding) -> String {
+    let Finding { code, kind, name, field, artifact, .. } = finding;
+    let mut hasher = Sha256::new();
+    for part in [*code, kind, name, field, artifact] {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A path as a relative reference, or as a `file:` address where it is absolute.
