@@ -115,6 +115,7 @@ impl Arguments {
 
     async fn on_cluster(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
+        cluster.ensure_namespaces(&self.kube.several_namespaces()).await?;
         let place = Where::of(&self.kube, self.scope.all_namespaces, &self.names, Some(cluster.namespace()));
         let names = place.places(&self.names)?;
         let namespaces = if names.is_empty() { place.namespaces } else { Vec::new() };

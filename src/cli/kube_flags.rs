@@ -125,6 +125,12 @@ impl KubeFlags {
         given.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
     }
 
+    /// The namespaces of -n if there are several: of one that does not exist nothing would be shown beside the others.
+    pub fn several_namespaces(&self) -> Vec<String> {
+        let namespaces = self.namespaces();
+        if namespaces.len() > 1 { namespaces } else { Vec::new() }
+    }
+
     /// The namespace of -n, if it names just one.
     pub fn one_namespace(&self) -> Option<&str> {
         self.namespace.as_deref().filter(|name| !name.contains(','))

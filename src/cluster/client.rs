@@ -75,6 +75,17 @@ impl Cluster {
         self.api.exchange(Request::post(path, json), &KubernetesFailures).await
     }
 
+    /// As [`Self::ensure_namespace`], of several: of one that is misspelt nothing would be shown beside the others.
+    ///
+    /// # Errors
+    /// One does not exist.
+    pub async fn ensure_namespaces(&self, namespaces: &[String]) -> Result<(), Error> {
+        for namespace in namespaces {
+            self.ensure_namespace(namespace).await?;
+        }
+        Ok(())
+    }
+
     /// Refuses a namespace that does not exist, because Kubernetes answers an empty list for it.
     ///
     /// # Errors

@@ -102,10 +102,10 @@ fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>, orphans: bool) -> St
     let totals = &plan.tail.totals;
     if totals.objects > 0 {
         let (objects, workflows) = (plural(totals.objects, "object"), plural(totals.workflows, "workflow"));
-        let size = size(totals.bytes);
+        let (size, exist) = (size(totals.bytes), if totals.workflows == 1 { "exists" } else { "exist" });
         return match orphans {
             true => format!(
-                "To delete: {objects} ({size}) below {}, of {workflows} that no longer exist",
+                "To delete: {objects} ({size}) below {}, of {workflows} that no longer {exist}",
                 places(plan)
             ),
             false => format!("To delete: {objects} ({size}) of {workflows}"),

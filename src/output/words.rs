@@ -15,7 +15,15 @@ pub enum Word {
     Cause(Cause),
     /// What `orphans` counts and does not list.
     Counted(&'static str, &'static str),
+    /// What the column of finalizers shows.
+    Finalizer(&'static str, &'static str),
 }
+
+/// What the column of finalizers shows, with its meaning.
+const FINALIZERS: [(&str, &str); 2] = [
+    ("stuck", "nothing will remove Argo's artifact-gc finalizer, so the workflow hangs once it is deleted"),
+    ("terminating", "the workflow is being deleted, and waits for its finalizers"),
+];
 
 /// What `orphans` counts, with its meaning.
 const COUNTED: [(&str, &str); 7] = [
@@ -46,7 +54,8 @@ impl Word {
         let causes = Cause::ALL.into_iter().map(Self::Cause);
         // A protection has the meaning of the same word.
         let counted = COUNTED.into_iter().map(|(word, meaning)| Self::Counted(word, meaning));
-        verdicts.chain(protections).chain(causes).chain(counted).collect()
+        let finalizers = FINALIZERS.into_iter().map(|(word, meaning)| Self::Finalizer(word, meaning));
+        verdicts.chain(protections).chain(causes).chain(counted).chain(finalizers).collect()
     }
 
     /// The words that are written like this; a protection may have the word of a count.
@@ -60,7 +69,7 @@ impl Word {
             Self::Verdict(verdict) => verdict.as_str(),
             Self::Protection(protection) => protection.code(),
             Self::Cause(cause) => cause.as_str(),
-            Self::Counted(word, _) => word,
+            Self::Counted(word, _) | Self::Finalizer(word, _) => word,
         }
     }
 
@@ -71,6 +80,7 @@ impl Word {
             Self::Protection(_) => "protection",
             Self::Cause(_) => "cause of an orphan",
             Self::Counted(..) => "count of orphans",
+            Self::Finalizer(..) => "state of a finalizer",
         }
     }
 
@@ -96,7 +106,7 @@ impl Word {
             Self::Cause(Cause::AbandonedUpload) => {
                 "a file that was uploaded in Argo's UI for a workflow that was never submitted"
             }
-            Self::Counted(_, meaning) => meaning,
+            Self::Counted(_, meaning) | Self::Finalizer(_, meaning) => meaning,
         }
     }
 
@@ -110,6 +120,9 @@ impl Word {
             Self::Cause(_) => {
                 "kubectl argo-gc orphans --repository URL --exclusive --plan-out plan.json".to_owned()
             }
+            Self::Finalizer(..) => "kubectl argo-gc doctor -n NAMESPACE shows the cause, and \
+                                    kubectl argo-gc purge NAME -n NAMESPACE --release-finalizer removes it"
+                .to_owned(),
             Self::Verdict(_) | Self::Counted(..) => String::new(),
         }
     }

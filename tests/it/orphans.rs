@@ -179,6 +179,10 @@ fn orphans_go_by_the_same_plan_pins_and_journal_on_apiserver_and_fake_gcs() {
     let ran = live.purge(&["--plan", &plan, "--yes"]).ends_with(4);
     assert!(ran.out.contains("Deleted 1 object"), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("kept its objects on purpose"), "{}", ran.err);
+    // It speaks of where it looked: there are no workflows.
+    let places = format!("below gs://{}/argo, of 1 workflow that no longer exists", live.namespace);
+    assert!(ran.out.contains(&places), "{}", ran.out);
+    assert!(ran.err.contains("Objects that nothing refers to in cluster "), "{}", ran.err);
     let kept = [old[0], old[2], "argo/wreck/1/a.tgz", old[3], old[4]];
     assert_eq!(live.gcs.keys(live.namespace), kept);
     live.was_careful(&old[..3]);

@@ -167,6 +167,11 @@ fn what_is_listed_by_name_is_read_and_planned_by_name_on_apiserver() {
     assert_eq!(plan(&["-A", "--field-selector", "metadata.name=a"]), ["etl/a/x", "ml/a/x"]);
     let ran = run("purge", &["ml/nosuch", "--dry-run"]).ends_with(1);
     assert!(ran.err.contains("workflow \"ml/nosuch\" not found"), "{ran:#?}");
+    // A misspelt one is no empty answer beside the others.
+    for verb in [&["inspect"][..], &["doctor"], &["purge", "--all", "--dry-run"]] {
+        let ran = run(verb[0], &[&verb[1..], &["-n", "ml,elt"]].concat()).ends_with(1);
+        assert!(ran.err.contains("\"elt\" not found"), "{ran:#?}");
+    }
     let ran = run("inspect", &["-n", "ml,etl", "a"]).ends_with(2);
     assert!(ran.err.contains("write NAMESPACE/a"), "{ran:#?}");
 }

@@ -58,6 +58,7 @@ pub(crate) async fn inspect(
     let identities = looks.as_ref().and_then(|looks| looks.identities.clone());
     let cluster =
         Cluster::connect(&arguments.argo.beside(&arguments.kube)?).await?.telling(&streams.progress);
+    cluster.ensure_namespaces(&arguments.kube.several_namespaces()).await?;
     identities.iter().for_each(|identities| identities.connect(&cluster));
     let server = cluster.argo_server();
     let request = arguments.request(&cluster, now)?;

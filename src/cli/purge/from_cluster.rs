@@ -73,6 +73,7 @@ pub(crate) async fn begin(
         return Err(Error::usage("only an Argo server shows the archive")
             .hint("name the cluster's Argo server with --argo-server or ARGO_SERVER"));
     }
+    cluster.ensure_namespaces(&planning.kube.several_namespaces()).await?;
     let identity = ClusterIdentity::of(cluster).await;
     check_clock(cluster, signed(planning.what.margin), now)?;
     let others = planning.what.also.read(Some(&identity), now)?;
