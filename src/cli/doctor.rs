@@ -117,8 +117,7 @@ impl Arguments {
         let cluster = Cluster::connect(&self.argo.beside(&self.kube)?).await?.telling(&streams.progress);
         cluster.ensure_namespaces(&self.kube.several_namespaces()).await?;
         let place = Where::of(&self.kube, self.scope.all_namespaces, &self.names, Some(cluster.namespace()));
-        let names = place.places(&self.names)?;
-        let namespaces = if names.is_empty() { place.namespaces } else { Vec::new() };
+        let (names, namespaces) = place.asked(&self.names)?;
         let selection = self.select.selection(Vec::new(), self.status.clone(), now);
         let request = ClusterRequest {
             namespace: place.reads,

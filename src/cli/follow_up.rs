@@ -25,6 +25,11 @@ impl FollowUp {
         Ok(Self(flags))
     }
 
+    /// Those of the storage alone.
+    pub fn of_storage(storage: &StorageFlags) -> Self {
+        Self(storage.same())
+    }
+
     /// A command of the plugin, to be typed as it is.
     pub fn command<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
         let words = words.into_iter().chain(self.0.iter().map(String::as_str)).map(quoted);
@@ -38,7 +43,7 @@ impl FollowUp {
 }
 
 /// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
+fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=@,+%{}".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

@@ -5,6 +5,9 @@ use crate::error::Error;
 use crate::scan::selection::Name;
 use std::collections::BTreeSet;
 
+/// A namespace and a name in it.
+pub(crate) type Place = (String, String);
+
 /// The namespaces and names that flags choose.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Where {
@@ -35,16 +38,18 @@ impl Where {
         Self { namespaces, reads }
     }
 
-    /// The namespace and name of each of the names, to be asked for one by one.
+    /// The namespace and name of each of the names, to be asked for one by one; without names the namespaces to select.
     ///
     /// # Errors
     /// A name without a namespace may be in several.
-    pub fn places(&self, names: &[Name]) -> Result<Vec<(String, String)>, Error> {
+    pub fn asked(&self, names: &[Name]) -> Result<(Vec<Place>, Vec<String>), Error> {
         let place = |name: &Name| match (&name.namespace, self.namespaces.as_slice()) {
             (Some(namespace), _) | (None, [namespace]) => Ok((namespace.clone(), name.name.clone())),
             _ => Err(Error::usage(format!("{name} may be in several namespaces; write NAMESPACE/{name}"))),
         };
-        names.iter().map(place).collect()
+        let places = names.iter().map(place).collect::<Result<Vec<_>, Error>>()?;
+        let namespaces = if places.is_empty() { self.namespaces.clone() } else { Vec::new() };
+        Ok((places, namespaces))
     }
 }
 

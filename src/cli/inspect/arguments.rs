@@ -1,6 +1,6 @@
 //! The flags of `inspect`.
 
-use crate::cli::follow_up::{FollowUp, quoted};
+use crate::cli::follow_up::FollowUp;
 use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
 use crate::cli::scope::Where;
@@ -240,8 +240,7 @@ impl Arguments {
     pub fn request(&self, cluster: &Cluster, now: Timestamp) -> Result<ClusterRequest, Error> {
         let selection = self.select.selection(Vec::new(), self.status.clone(), now);
         let place = Where::of(&self.kube, self.scope.all_namespaces, &self.names, Some(cluster.namespace()));
-        let names = place.places(&self.names)?;
-        let namespaces = if names.is_empty() { place.namespaces } else { Vec::new() };
+        let (names, namespaces) = place.asked(&self.names)?;
         Ok(ClusterRequest {
             namespace: place.reads,
             names,
@@ -286,10 +285,9 @@ impl Arguments {
         });
         let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
         let argo = self.from.files.is_empty().then_some(&self.argo);
-        let storage = self.storage.same().iter().map(|flag| format!(" {}", quoted(flag))).collect();
         Ok(View {
             same: FollowUp::of(&self.kube, argo, None)?.flags(),
-            same_storage: storage,
+            same_storage: FollowUp::of_storage(&self.storage).flags(),
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),
             reasons: self.reasons.reason.clone(),
