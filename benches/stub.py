@@ -280,11 +280,14 @@ class Connection(asyncio.Protocol):
     REASONS = {200: "OK", 204: "No Content", 404: "Not Found", 501: "Not Implemented"}
 
     def connection_made(self, transport):
-        self.transport, self.buffer = transport, b""
+        self.transport, self.buffer, self.is_shaking_hands = transport, b"", False
 
     def data_received(self, data):
         self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+        self.heed()
+
+    def heed(self):
+        while not self.is_shaking_hands and (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].decode()
             length = head.lower().find("content-length:")
             length = int(head[length + 15:].split("\r", 1)[0]) if length >= 0 else 0
@@ -294,6 +297,7 @@ class Connection(asyncio.Protocol):
             self.buffer = self.buffer[end + 4 + length:]
             method, target, _ = head.split(" ", 2)
             if method == "CONNECT":
+                self.is_shaking_hands = True
                 self.transport.pause_reading()
                 self.transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
                 self.task = asyncio.ensure_future(self.secure())
@@ -303,9 +307,11 @@ class Connection(asyncio.Protocol):
                 self.answer(method, target, body)
 
     async def secure(self):
-        """Goes on over TLS, as the host that was asked for."""
+        """Goes on over TLS, as the host that was asked for. What comes with the handshake's end waits for it."""
         loop = asyncio.get_running_loop()
         self.transport = await loop.start_tls(self.transport, self, self.certificate, server_side=True)
+        self.is_shaking_hands = False
+        self.heed()
 
     def answer(self, method, target, body):
         if self.transport.is_closing():

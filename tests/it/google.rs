@@ -286,6 +286,43 @@ fn a_service_account_is_impersonated_over_a_federation_or_a_user() {
 }
 
 #[test]
+fn one_impersonation_within_another_goes_through_the_accounts_between() {
+    let google = Google::honest();
+    let mut inner = google.impersonated(&google.user());
+    let (robot, gate) = ("robot@p.iam.gserviceaccount.com", "gate@p.iam.gserviceaccount.com");
+    inner["service_account_impersonation_url"] = json!(google.robot().replace(robot, gate));
+    inner["delegates"] = json!(["first@p.iam.gserviceaccount.com"]);
+    let mut middle = google.impersonated(&inner);
+    middle["service_account_impersonation_url"] = json!(google.robot().replace(robot, "mid@p"));
+    middle["delegates"] = Value::Null;
+    let (store, identity) = google.store(&google.impersonated(&middle));
+    let by =
+        format!("{robot}, impersonated by mid@p, impersonated by {gate}, impersonated by ann@example.com (");
+    assert!(identity.starts_with(&by), "{identity}");
+    assert!(google.head(&store, 3).iter().all(Result::is_ok));
+    let asked = google.asked(":generateAccessToken");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].path.contains(robot), "{asked:?}");
+    assert_eq!(asked[0].header("authorization"), "Bearer user-token-not-to-be-shown-1");
+    let body: Value = serde_json::from_str(&asked[0].body).unwrap();
+    let between = |name: &str| format!("projects/-/serviceAccounts/{name}");
+    let through = [
+        "first@p.iam.gserviceaccount.com",
+        &between(gate),
+        &between("mid@p"),
+        "between@p.iam.gserviceaccount.com",
+    ];
+    assert_eq!(body["delegates"], json!(through));
+    assert_eq!(google.bearer(), "Bearer robot-token-not-to-be-shown-1");
+
+    // What an inner one lacks is told by its place.
+    middle["source_credentials"]["source_credentials"] = json!({ "type": "authorized_user" });
+    let path = google.file("credentials.json", google.impersonated(&middle).to_string());
+    let error = Credentials::find(Some(&path)).unwrap_err().to_string();
+    assert!(error.contains("in source_credentials: in source_credentials: in source_credentials: credentials of type authorized_user need the field client_id"), "{error}");
+}
+
+#[test]
 fn a_token_is_renewed_when_it_ends_and_a_failure_that_passes_is_tried_again() {
     let google = Google::start(|asked, count| match (asked.path.as_str(), count) {
         // The first exchange fails in a way that may pass; its successor's token soon ends.

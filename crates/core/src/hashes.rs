@@ -1,4 +1,4 @@
-//! Sets of hashes that take five to six bytes for each, however many there are.
+//! Sets of hashes that take little more than five bytes for each, however many there are.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
@@ -15,9 +15,7 @@ const WAITING: usize = 1 << 12;
 /// A set of hashes. Of each, the first seven bytes count.
 #[derive(Debug, Clone, Default)]
 pub struct Hashes {
-    /// Sorted. There is no shelf as long as all wait.
-    shelves: Vec<Vec<Rest>>,
-    shelved: usize,
+    sorted: Sorted,
     waiting: HashSet<u64>,
 }
 
@@ -25,11 +23,13 @@ impl Hashes {
     /// Adds a hash, and returns true if it is new.
     pub fn insert(&mut self, hash: u64) -> bool {
         let hash = hash >> 8;
-        if self.is_shelved(hash) || !self.waiting.insert(hash) {
+        if self.sorted.contains(hash) || !self.waiting.insert(hash) {
             return false;
         }
-        if self.waiting.len() > WAITING.max(self.shelved / 16) {
-            self.shelve();
+        if self.waiting.len() > WAITING.max(self.sorted.len() / 64) {
+            let mut waiting: Vec<u64> = std::mem::take(&mut self.waiting).into_iter().collect();
+            waiting.sort_unstable();
+            self.sorted.add(waiting);
         }
         true
     }
@@ -37,36 +37,95 @@ impl Hashes {
     /// Returns true if a hash with the same first bytes was added.
     pub fn contains(&self, hash: u64) -> bool {
         let hash = hash >> 8;
-        self.waiting.contains(&hash) || self.is_shelved(hash)
+        self.waiting.contains(&hash) || self.sorted.contains(hash)
     }
 
     /// Returns the number of hashes.
     pub fn len(&self) -> usize {
-        self.shelved + self.waiting.len()
+        self.sorted.len() + self.waiting.len()
     }
 
     /// Returns true if there are no hashes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    fn is_shelved(&self, hash: u64) -> bool {
-        self.shelves.get(shelf(hash)).is_some_and(|shelf| shelf.binary_search(&rest(hash)).is_ok())
+/// Hashes of a piece. All pieces are of one size, so that those that are read give room to those that are written.
+const PIECE: usize = 1 << 12;
+
+/// Sorted hashes of seven bytes, without their shelves' numbers, in pieces.
+#[derive(Debug, Clone, Default)]
+struct Sorted {
+    pieces: Vec<Vec<Rest>>,
+    /// Where each shelf ends. There is none as long as there are no hashes.
+    ends: Vec<usize>,
+}
+
+impl Sorted {
+    fn len(&self) -> usize {
+        self.ends.last().copied().unwrap_or_default()
     }
 
-    fn shelve(&mut self) {
-        self.shelves.resize_with(SHELVES, Vec::new);
-        self.shelved += self.waiting.len();
-        let mut waiting: Vec<u64> = std::mem::take(&mut self.waiting).into_iter().collect();
-        waiting.sort_unstable();
-        for some in waiting.chunk_by(|one, other| shelf(*one) == shelf(*other)) {
-            let shelf = &mut self.shelves[shelf(some[0])];
-            shelf.reserve_exact(some.len());
-            shelf.extend(some.iter().copied().map(rest));
-            // This sort is fast where most is sorted.
-            shelf.sort();
+    fn shelf(&self, shelf: usize) -> std::ops::Range<usize> {
+        let end = |shelf: usize| self.ends.get(shelf).copied().unwrap_or_default();
+        shelf.checked_sub(1).map_or(0, end)..end(shelf)
+    }
+
+    fn contains(&self, hash: u64) -> bool {
+        let (mut among, rest) = (self.shelf(shelf(hash)), rest(hash));
+        while !among.is_empty() {
+            let middle = among.start + among.len() / 2;
+            match self.pieces[middle / PIECE][middle % PIECE].cmp(&rest) {
+                std::cmp::Ordering::Less => among.start = middle + 1,
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Greater => among.end = middle,
+            }
+        }
+        false
+    }
+
+    /// Adds sorted hashes that are not there yet.
+    fn add(&mut self, hashes: Vec<u64>) {
+        let before = std::mem::take(self);
+        let shelves: Vec<usize> = (0..SHELVES).map(|shelf| before.shelf(shelf).len()).collect();
+        let shelves = shelves.into_iter().enumerate();
+        let shelves = shelves.flat_map(|(shelf, length)| std::iter::repeat_n(shelf, length));
+        // A piece is given back when its last hash is taken.
+        let mut before = shelves.zip(before.pieces.into_iter().flatten()).map(whole).peekable();
+        let mut hashes = hashes.into_iter().peekable();
+        self.ends = vec![0; SHELVES];
+        while let Some(hash) = match (before.peek(), hashes.peek()) {
+            (Some(old), Some(new)) if old < new => before.next(),
+            (Some(_), None) => before.next(),
+            _ => hashes.next(),
+        } {
+            self.push(hash);
+        }
+        let mut end = 0;
+        for length in &mut self.ends {
+            end += *length;
+            *length = end;
         }
     }
+
+    /// Until all are pushed, a shelf's end is its length.
+    fn push(&mut self, hash: u64) {
+        self.ends[shelf(hash)] += 1;
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE => piece.push(rest(hash)),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(rest(hash));
+                self.pieces.push(piece);
+            }
+        }
+    }
+}
+
+/// The hash of a shelf's number and the rest.
+fn whole((shelf, [a, b, c, d, e]): (usize, Rest)) -> u64 {
+    (shelf as u64) << 40 | u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
 }
 
 /// The shelf of a hash of seven bytes.
@@ -135,7 +194,7 @@ mod tests {
             for hash in one.iter().chain(two) {
                 prop_assert_eq!(hashes.insert(*hash), model.insert(hash >> 8));
             }
-            prop_assert!(!hashes.shelves.is_empty());
+            prop_assert!(hashes.sorted.pieces.len() > 1);
             prop_assert_eq!(hashes.len(), model.len());
             for hash in some.iter().chain(&many) {
                 prop_assert!(hashes.contains(*hash) && hashes.contains(hash ^ 1));

@@ -110,7 +110,7 @@ impl Credentials {
                 builder.build_access_token_credentials()
             }),
             _ => Box::new(move || {
-                let builder = impersonated::Builder::new(file.clone()).with_scopes(SCOPES);
+                let builder = impersonated::Builder::new(in_one_chain(file.clone())).with_scopes(SCOPES);
                 builder.build_access_token_credentials()
             }),
         };
@@ -175,13 +175,9 @@ fn check(file: &Value) -> Result<(), String> {
         "impersonated_service_account" if impersonated_email(file).is_none() => {
             Err("its service_account_impersonation_url names no service account".to_owned())
         }
-        "impersonated_service_account" => match kind(&file["source_credentials"]) {
-            "impersonated_service_account" => {
-                Err("one impersonation in another is not supported; name the accounts between in delegates"
-                    .to_owned())
-            }
-            _ => check(&file["source_credentials"]).map_err(|why| format!("in source_credentials: {why}")),
-        },
+        "impersonated_service_account" => {
+            check(&file["source_credentials"]).map_err(|why| format!("in source_credentials: {why}"))
+        }
         _ => Ok(()),
     }
 }
@@ -198,6 +194,20 @@ fn check_source(source: &Value) -> Result<(), String> {
         true => Ok(()),
         false => Err("its credential_source is neither a file, a URL, a program nor AWS".to_owned()),
     }
+}
+
+/// One impersonation within another as one that goes through the accounts between, which asks for the same roles. The
+/// library takes no other.
+fn in_one_chain(mut file: Value) -> Value {
+    while kind(&file["source_credentials"]) == "impersonated_service_account" {
+        let mut source = file["source_credentials"].take();
+        let between =
+            format!("projects/-/serviceAccounts/{}", impersonated_email(&source).unwrap_or_default());
+        let delegates = |file: &Value| file["delegates"].as_array().cloned().unwrap_or_default();
+        file["delegates"] = [delegates(&source), vec![between.into()], delegates(&file)].concat().into();
+        file["source_credentials"] = source["source_credentials"].take();
+    }
+    file
 }
 
 /// The service account that a file impersonates.
