@@ -27,6 +27,7 @@ use crate::scan::records::Records;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::key_shape::KeyFormat;
+use argo_gc_core::plan::kubeflow::LiveRuns;
 use argo_gc_core::plan::orphans::{Known, Search, below};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_store::inventory::Inventory;
@@ -58,6 +59,7 @@ use std::time::Duration;
   kubectl argo-gc orphans --repository gs://b/argo -o wide
   kubectl argo-gc orphans --repository gs://b --key-format '{{workflow.uid}}'
   kubectl argo-gc orphans --repository gs://shared --also other.json
+  kubectl argo-gc orphans --repository gs://kfp --producer kfp --kfp-runs runs.json
   kubectl argo-gc orphans --repository s3://b --inventory s3://c/b/manifest.json
 
 To delete them:
@@ -84,6 +86,13 @@ pub(crate) struct Arguments {
     exclusive: bool,
     #[command(flatten)]
     also: AlsoFlags,
+    /// Offers the leftovers of another producer too: those of runs of Kubeflow Pipelines that are not in --kfp-runs.
+    #[arg(long, value_enum, requires = "kfp_runs", value_name = "PRODUCER")]
+    producer: Option<Producer>,
+    /// The runs that Kubeflow Pipelines still has, in all of its namespaces, archived ones too: the answers of its API to
+    /// GET /apis/v2beta1/runs, or an ID a line. It may be repeated, for each namespace.
+    #[arg(long, requires = "producer", value_name = "FILE")]
+    kfp_runs: Vec<PathBuf>,
     /// Saves a plan that deletes them, for `purge --plan`; requires --exclusive.
     #[arg(long, value_name = "FILE", requires = "exclusive")]
     plan_out: Option<PathBuf>,
@@ -103,9 +112,17 @@ pub(crate) struct Arguments {
     argo: ArgoFlags,
 }
 
+/// Whose leftovers are offered besides Argo's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Producer {
+    /// Kubeflow Pipelines.
+    Kfp,
+}
+
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         self.ensure_apart()?;
+        let live_runs = self.live_runs()?;
         let store = self.storage.open()?;
         let inventory = self.inventory.open(&store, streams).await?;
         let gaps = self.gaps(inventory.as_ref())?;
@@ -125,10 +142,15 @@ impl Arguments {
         let planning = refusal.is_none() && self.plan_out.is_some();
         let keys_too = self.output == OrphansFormat::Wide;
         let mut planned = (planning || keys_too).then(Planned::default);
-        let found = self.search(&records, (&store, inventory.as_ref()), &mut planned, streams).await?;
+        let found = self
+            .search((&records, live_runs.as_ref()), (&store, inventory.as_ref()), &mut planned, streams)
+            .await?;
         let has_orphans = found.iter().any(|found| found.has_orphans);
         if has_orphans {
             streams.say(show::KEPT_ON_PURPOSE);
+        }
+        if has_orphans && live_runs.is_some() {
+            streams.say(show::CACHE_UNREAD);
         }
         let listing = show::Listing {
             now,
@@ -183,7 +205,7 @@ impl Arguments {
     /// Looks through all places, by listings or by the inventory.
     async fn search(
         &self,
-        records: &Records,
+        (records, live_runs): (&Records, Option<&LiveRuns>),
         (store, inventory): (&Store, Option<&Inventory>),
         planned: &mut Option<Planned>,
         streams: &mut Streams,
@@ -199,7 +221,7 @@ impl Arguments {
         let places = self.repository.iter().zip(&shapes);
         let mut searches: Vec<Searched<'_>> = places
             .map(|((bucket, prefix), shapes)| {
-                let known = Known { references, workflows, guarded, shapes };
+                let known = Known { references, workflows, guarded, shapes, live_runs };
                 Searched::new(Search::new(known, bucket, prefix, as_of, signed(self.older)))
             })
             .collect();
@@ -214,6 +236,21 @@ impl Arguments {
             }
         }
         searches.into_iter().map(Searched::finish).collect()
+    }
+
+    /// Reads the runs that Kubeflow Pipelines still has, if they are given.
+    ///
+    /// # Errors
+    /// The file can't be read, or is no whole list of runs.
+    fn live_runs(&self) -> Result<Option<LiveRuns>, Error> {
+        let mut all = self.producer.map(|Producer::Kfp| LiveRuns::default());
+        for file in &self.kfp_runs {
+            let wrong = |why: &str| Error::usage(format!("--kfp-runs {}: {why}", file.display()));
+            let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+            let runs = LiveRuns::parse(&text).map_err(|why| wrong(&why))?;
+            all.get_or_insert_default().absorb(runs);
+        }
+        Ok(all)
     }
 
     /// Says what an inventory leaves out of the places.

@@ -11,7 +11,7 @@ use crate::output::text::{plural, size};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Report;
-use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found, Orphans};
+use argo_gc_core::plan::orphans::{Foreign, ForeignFolder, Found, KubeflowRun, Orphans};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +19,10 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::io;
 use std::io::Write;
+
+/// What no record can tell of Kubeflow Pipelines.
+pub const CACHE_UNREAD: &str = "Note: Kubeflow's cache is in its database and not read: a run that is still there may use what a \
+                                run that is gone wrote, if one of its tasks was cached.";
 
 /// What no record can tell of a workflow that is gone.
 pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on purpose (strategy Never, a pin) is unknown \
@@ -170,6 +174,7 @@ fn table(out: &mut dyn Write, width: Option<usize>, places: Vec<Place>, now: Tim
             size(bytes),
             rest.join(", ")
         )?;
+        kubeflow(out, &found.kubeflow_runs)?;
         foreign(out, &found.foreign)?;
     }
     if columns.rows == 0 {
@@ -198,6 +203,22 @@ fn cells(orphans: &Orphans, now: Timestamp) -> Vec<String> {
         escape(&orphans.bucket.to_string()).into_owned(),
         age(orphans.newest, now),
     ]
+}
+
+/// A sentence on the runs of Kubeflow Pipelines, whether their objects are orphans or not.
+fn kubeflow(out: &mut dyn Write, runs: &[KubeflowRun]) -> io::Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let sum = |of: fn(&KubeflowRun) -> u64| runs.iter().map(of).sum::<u64>();
+    let with_workflow = runs.iter().filter(|run| run.has_workflow).count();
+    writeln!(
+        out,
+        "Written by Kubeflow's launcher: {} ({}) of {}, {with_workflow} of which still have a workflow",
+        plural(sum(|run| run.objects), "object"),
+        size(sum(|run| run.bytes)),
+        plural(runs.len() as u64, "run"),
+    )
 }
 
 /// A sentence on what has no shape of Argo's keys.

@@ -106,6 +106,9 @@ impl Word {
             Self::Cause(Cause::AbandonedUpload) => {
                 "a file that was uploaded in Argo's UI for a workflow that was never submitted"
             }
+            Self::Cause(Cause::KubeflowRunGone) => {
+                "Kubeflow Pipelines has no such run any more, by the list of --kfp-runs"
+            }
             Self::Counted(_, meaning) | Self::Finalizer(_, meaning) => meaning,
         }
     }

@@ -436,7 +436,8 @@ impl Everything<'_> {
         let mut shapes: Vec<KeyFormat> = allowed.prefixes(bucket).map(KeyFormat::default_below).collect();
         shapes.extend(configured.map(|(_, format)| KeyFormat::parse(&format)));
         let Self { names: workflows, guarded, .. } = *self;
-        let known = Known { references: self.needs.references, workflows, guarded, shapes: &shapes };
+        let known =
+            Known { references: self.needs.references, workflows, guarded, shapes: &shapes, live_runs: None };
         let age = duration::parse(ORPHAN_AGE).map_or(SignedDuration::MAX, signed);
         let mut search = Search::new(known, bucket, "", self.rules.now, age);
         search.judge(facts);

@@ -158,6 +158,74 @@ fn danger_39_what_kubeflow_wrote_or_may_hand_out_again_is_no_orphan() {
 }
 
 #[test]
+fn danger_39_a_run_of_kubeflow_is_offered_only_if_no_list_and_no_workflow_has_it() {
+    let run = |digit: &str| RUN.replace('1', digit);
+    let mut folder = folder("{{workflow.name}}/{{pod.name}}");
+    folder.add(run_of_kubeflow("train", &[]));
+    let (live, gone) = (run("2"), run("3"));
+    let left = [
+        format!("kfp/v2/artifacts/pipe/{gone}/step/model"),
+        format!("kfp/v2/artifacts/pipe/{gone}/step/metrics"),
+    ];
+    let mut keys = vec![
+        // Its workflow is there, that of the next one only in Kubeflow's list.
+        format!("kfp/v2/artifacts/pipe/{RUN}/model"),
+        format!("kfp/v2/artifacts/pipe/{live}/model"),
+        // Not the launcher's, or not of a run.
+        format!("pipelines/{gone}"),
+        "kfp/v2/artifacts/pipe/not-a-run/model".to_owned(),
+        "private-artifacts/ml/gone/2026/11/28/gone-7/a.tgz".to_owned(),
+    ];
+    keys.extend(left.clone());
+    put(&folder, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+    // A workflow that exists uses an object of another gone run.
+    let used = format!("kfp/v2/artifacts/pipe/{}/model", run("4"));
+    folder.add(workflow("ml", "reader", &[&used]));
+    put(&folder, &[&used]);
+
+    let lists = tempfile::tempdir().unwrap();
+    let lines = lists.path().join("runs.txt");
+    std::fs::write(&lines, format!("{live}\n")).unwrap();
+    let pages = lists.path().join("runs.json");
+    std::fs::write(&pages, format!(r#"{{"runs":[{{"run_id":"{live}"}}],"total_size":1}}"#)).unwrap();
+    assert_eq!(orphans(&folder, &[]).1, [""; 0]);
+    for file in [&lines, &pages] {
+        let (ran, deletes) = orphans(&folder, &["--producer", "kfp", "--kfp-runs", file.to_str().unwrap()]);
+        let mut wanted = left.to_vec();
+        wanted.sort();
+        assert_eq!(deletes, wanted, "{ran:#?}");
+        assert!(ran.err.contains("Kubeflow's cache is in its database and not read"), "{}", ran.err);
+        let place = &ran.json()["repositories"][0];
+        let found = &place["orphans"][0];
+        assert_eq!((&found["name"], &found["cause"]), (&json!(gone), &json!("kubeflow-run-gone")));
+        let runs = place["kubeflowRuns"].as_array().unwrap();
+        let of = |id: &str| runs.iter().find(|run| run["run"] == *id).unwrap();
+        assert_eq!((&of(RUN)["hasWorkflow"], &of(&gone)["hasWorkflow"]), (&json!(true), &json!(false)));
+        assert_eq!((&of(&gone)["pipeline"], &of(&gone)["objects"]), (&json!("pipe"), &json!(2)));
+        assert_eq!(runs.len(), 5);
+    }
+    // The lists of two namespaces.
+    std::fs::write(&pages, format!(r#"{{"runs":[{{"run_id":"{gone}"}}]}}"#)).unwrap();
+    let both = ["--producer", "kfp", "--kfp-runs", lines.to_str().unwrap(), "--kfp-runs", pages.to_str().unwrap()];
+    assert_eq!(orphans(&folder, &both).1, [""; 0]);
+    let at = ["--repository", "gs://ml-artifacts"];
+    let table = folder.run("orphans", &at).ends_with(0).out;
+    assert!(table.contains("of 5 runs, 1 of which still have a workflow"), "{table}");
+
+    // Half a list, none, and one flag without the other.
+    std::fs::write(&pages, format!(r#"{{"runs":[{{"run_id":"{live}"}}],"next_page_token":"x"}}"#)).unwrap();
+    for (flags, words) in [
+        (vec!["--producer", "kfp", "--kfp-runs", pages.to_str().unwrap()], "there are more runs"),
+        (vec!["--producer", "kfp", "--kfp-runs", "/nowhere/runs"], "/nowhere/runs: No such file"),
+        (vec!["--producer", "kfp"], "--kfp-runs"),
+        (vec!["--kfp-runs", lines.to_str().unwrap()], "--producer"),
+    ] {
+        let ran = folder.run("orphans", &[&at[..], &flags[..]].concat()).ends_with(2);
+        assert!(ran.err.contains(words), "{ran:#?}");
+    }
+}
+
+#[test]
 fn danger_07_a_run_of_kubeflow_is_purged_by_name_only() {
     let mut folder = folder("{{workflow.name}}/{{pod.name}}");
     let launched = format!("v2/artifacts/pipe/{RUN}/model");

@@ -287,15 +287,127 @@ fn the_release_builds_every_platform_and_ci_runs_everything() {
     let steps = |job: &Value| job["steps"].as_array().unwrap().clone();
     let bot = steps(&release["jobs"]["krew"]).pop().unwrap();
     assert_eq!(bot["with"]["krew_template_file"], "krew/argo-gc.yaml");
-    // A release is written by one job alone, and only after it was built.
+    // A release is written by one job alone, and only after it was built. The other writes a branch with the formula.
     let writes = release["jobs"]
         .as_object()
         .unwrap()
         .iter()
         .filter(|(_, job)| job["permissions"]["contents"] == "write");
-    assert_eq!(writes.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["release"]);
+    assert_eq!(writes.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["homebrew", "release"]);
     assert_eq!(release["permissions"], json!({ "contents": "read" }));
     assert_eq!(release["jobs"]["release"]["needs"], "build");
+    let images = &release["jobs"]["image"];
+    let platforms = images["strategy"]["matrix"]["include"].as_array().unwrap();
+    let platforms: Vec<&Value> = platforms.iter().map(|entry| &entry["platform"]).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+    let build = steps(images).into_iter().find(|step| step["id"] == "build").unwrap();
+    assert_eq!((&build["with"]["sbom"], &build["with"]["provenance"]), (&json!(true), &json!("mode=max")));
+    assert_eq!(release["jobs"]["tags"]["needs"], json!(["release", "image"]));
+    // What the jobs run is shell.
+    for (name, job) in release["jobs"].as_object().unwrap() {
+        for script in steps(job).iter().filter_map(|step| step["run"].as_str()) {
+            let mut command = Command::new("bash");
+            command.args(["-n", "-c", script]);
+            assert_eq!(Ran::of(command).ends_with(0).err, "", "{name}: {script}");
+        }
+    }
     let ci = workflow("ci.yaml");
     assert!(steps(&ci["jobs"]["everything"]).iter().any(|step| step["run"] == ".ci/run"));
+}
+
+/// A copy of what git would hand out, without its history.
+fn copy(into: &Path) {
+    for name in [".ci", ".github", "docs", "krew"] {
+        let mut command = Command::new("cp");
+        command.arg("-R").arg(root().join(name)).arg(into);
+        stdout(command);
+    }
+    for name in ["Cargo.toml", "action.yml", "README.md"] {
+        fs::copy(root().join(name), into.join(name)).unwrap();
+    }
+}
+
+fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(folder.join(program));
+    command.args(arguments).current_dir(folder);
+    Ran::of(command)
+}
+
+#[test]
+fn one_script_writes_the_projects_address_and_the_release_finds_it() {
+    let folder = TempDir::new().unwrap();
+    copy(folder.path());
+    let at = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
+    // Put together here, or the script would change this file.
+    let unset = concat!("OWNER", "/REPO");
+    for wrong in [&[][..], &["acme"], &["acme/gc/x"], &["a b/c"], &["acme/gc", "x"]] {
+        let ran = run_in(folder.path(), ".ci/repository", wrong).ends_with(2);
+        assert!(ran.err.contains(unset), "{ran:#?}");
+    }
+    assert!(at("krew/argo-gc.yaml").contains(unset));
+    let ran = run_in(folder.path(), ".ci/repository", &["Acme/argo-gc"]).ends_with(0);
+    let mut changed: Vec<&str> = ran.out.lines().collect();
+    changed.sort_unstable();
+    let files = ["./Cargo.toml", "./action.yml", "./docs/install.md", "./krew/argo-gc.yaml"];
+    assert_eq!(changed, files, "{ran:#?}");
+    let page = at("docs/install.md");
+    assert!(
+        page.contains("docker run --rm ghcr.io/acme/argo-gc --version")
+            && page.contains("--repo Acme/argo-gc")
+    );
+    assert!(fs::metadata(folder.path().join(".ci/repository")).unwrap().permissions().mode() & 0o111 != 0);
+    // The release's own look at it.
+    let release: Value = serde_saphyr::from_str(&at(".github/workflows/release.yaml")).unwrap();
+    let check = release["jobs"]["check"]["steps"][1]["run"].as_str().unwrap().to_owned();
+    let greps: Vec<&str> = check.lines().filter(|line| line.starts_with("grep ")).collect();
+    assert_eq!(greps.len(), 2);
+    for (repository, code) in [("Acme/argo-gc", 0), ("acme/other", 1)] {
+        let mut command = Command::new("bash");
+        let script = greps.join(" && ");
+        command.args(["-euc", &script]).env("GITHUB_REPOSITORY", repository).current_dir(folder.path());
+        Ran::of(command).ends_with(code);
+    }
+}
+
+#[test]
+fn the_homebrew_formula_has_the_releases_checksums() {
+    let folder = TempDir::new().unwrap();
+    copy(folder.path());
+    let mut sums = String::new();
+    for (_, _, target) in PLATFORMS {
+        let archive = format!("kubectl-argo_gc-{target}.tar.gz");
+        sums += &format!("{}  {archive}\n", sha256(&archives().join(&archive)));
+    }
+    fs::write(folder.path().join("SHA256SUMS"), &sums).unwrap();
+    let formula = run_in(folder.path(), ".ci/formula", &["1.2.3", "SHA256SUMS"]).ends_with(0).out;
+    for (os, _, target) in PLATFORMS {
+        let (archive, sum) = (
+            format!("v1.2.3/kubectl-argo_gc-{target}.tar.gz\""),
+            sums.lines().find(|line| line.contains(target)),
+        );
+        let place = formula.find(&archive);
+        assert_eq!(place.is_some(), os != "windows", "{formula}");
+        let Some(place) = place else { continue };
+        let after = &formula[place + archive.len()..];
+        let sum = &sum.unwrap()[..64];
+        assert!(after.trim_start().starts_with(&format!("sha256 \"{sum}\"")), "{formula}");
+        // Under its own system and processor.
+        let before = |name: &str| formula[..place].rfind(name).unwrap();
+        let (mac, arm) = (target.contains("darwin"), target.starts_with("aarch64"));
+        assert_eq!(formula[..place].contains("on_linux do"), !mac, "{target}");
+        assert_eq!(
+            formula[..place].contains("on_intel do") && before("on_intel do") > before("on_arm do"),
+            !arm,
+            "{target}"
+        );
+    }
+    // What it installs is in the archives.
+    let unpacked = folder.path().join("unpacked");
+    let files = unpack(&archives().join("kubectl-argo_gc-x86_64-unknown-linux-musl.tar.gz"), &unpacked);
+    assert!(["kubectl-argo_gc", "kubectl_complete-argo_gc", "man"].iter().all(|name| files.contains(*name)));
+    assert!(formula.contains("bin.install \"kubectl-argo_gc\", \"kubectl_complete-argo_gc\""), "{formula}");
+
+    fs::write(folder.path().join("SHA256SUMS"), sums.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
+    let ran = run_in(folder.path(), ".ci/formula", &["1.2.3", "SHA256SUMS"]).ends_with(1);
+    assert!(ran.out.is_empty() && ran.err.contains("has no checksum of kubectl-argo_gc-"), "{ran:#?}");
 }

@@ -199,7 +199,13 @@ async fn orphans_are_found(cases: Vec<Case>) {
         let references = gathering.finish();
         let (names, guarded) = (Names::from_iter(["live"]), Guarded::default());
         let shapes = [KeyFormat::parse("argo/{{workflow.name}}/{{pod.name}}")];
-        let known = Known { references: &references, workflows: &names, guarded: &guarded, shapes: &shapes };
+        let known = Known {
+            references: &references,
+            workflows: &names,
+            guarded: &guarded,
+            shapes: &shapes,
+            live_runs: None,
+        };
         let mut search = Search::new(known, &case.bucket, "argo", now, MARGIN);
         let pages: Vec<_> = case.store.pages(&case.bucket, "argo/").try_collect().await.unwrap();
         let offered: Vec<_> = pages.into_iter().flatten().filter_map(|object| search.judge(object)).collect();

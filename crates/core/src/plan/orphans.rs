@@ -5,7 +5,7 @@ use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::plan::guarded::Guarded;
 use crate::plan::key_shape::{KeyFormat, Named, is_label, is_uuid};
-use crate::plan::kubeflow::has_shape;
+use crate::plan::kubeflow::{KubeflowKey, LiveRuns, shape};
 use crate::plan::planned::PlannedObject;
 use crate::plan::references::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
@@ -50,17 +50,20 @@ pub enum Cause {
     WorkflowGone,
     /// A file uploaded in the UI for a workflow that was never submitted.
     AbandonedUpload,
+    /// Kubeflow Pipelines has no such run any more, by the list that was given.
+    KubeflowRunGone,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 2] = [Self::WorkflowGone, Self::AbandonedUpload];
+    pub const ALL: [Self; 3] = [Self::WorkflowGone, Self::AbandonedUpload, Self::KubeflowRunGone];
 
     /// Returns the stable word for the cause.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WorkflowGone => "workflow-gone",
             Self::AbandonedUpload => "abandoned-upload",
+            Self::KubeflowRunGone => "kubeflow-run-gone",
         }
     }
 }
@@ -69,7 +72,8 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphans {
-    /// The workflow's name, its UID if the key has only that, or the folder of an upload's namespace.
+    /// The workflow's name, its UID if the key has only that, the folder of an upload's namespace, or the ID of a run of
+    /// Kubeflow Pipelines.
     pub name: String,
     /// The workflow's namespace, if the key has it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +103,18 @@ pub struct ForeignFolder {
     pub bytes: u64,
 }
 
+/// What the launcher of Kubeflow Pipelines wrote in one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubeflowRun {
+    pub pipeline: String,
+    pub run: String,
+    pub objects: u64,
+    pub bytes: u64,
+    /// True if a workflow of the run exists.
+    pub has_workflow: bool,
+}
+
 /// The result of the search in one place.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +130,9 @@ pub struct Found {
     pub unrecorded: u64,
     /// The number of objects with the shape of a key of Kubeflow Pipelines, whose cache may need them.
     pub kubeflow: u64,
+    /// The runs of Kubeflow Pipelines whose objects were found, whatever becomes of them, the largest first. Not all are
+    /// listed if there are many.
+    pub kubeflow_runs: Vec<KubeflowRun>,
     /// The number of objects that were written too recently to judge.
     pub young: u64,
     /// The number of objects whose key or age can't be judged.
@@ -155,6 +174,8 @@ pub struct Known<'a> {
     pub guarded: &'a Guarded,
     /// The key formats of the bucket, from its root. Those that tell no workflow count for nothing.
     pub shapes: &'a [KeyFormat],
+    /// The runs that Kubeflow Pipelines still has, if its leftovers are asked for.
+    pub live_runs: Option<&'a LiveRuns>,
 }
 
 /// An orphan that may be deleted.
@@ -170,6 +191,8 @@ enum Shape<'k> {
     Workflow(Vec<Named<'k>>),
     /// The namespace of an upload.
     Upload(&'k str),
+    /// A run that Kubeflow Pipelines has no more.
+    Run(&'k str),
 }
 
 /// What the key and the age of an orphan tell.
@@ -192,6 +215,7 @@ pub struct Search<'a> {
     pub margin: SignedDuration,
     groups: BTreeMap<(Cause, Option<String>, String), Orphans>,
     foreign: BTreeMap<String, ForeignFolder>,
+    runs: BTreeMap<(String, String), KubeflowRun>,
     found: Found,
 }
 
@@ -211,6 +235,7 @@ impl<'a> Search<'a> {
             margin,
             groups: BTreeMap::new(),
             foreign: BTreeMap::new(),
+            runs: BTreeMap::new(),
             found: Found::default(),
         }
     }
@@ -273,15 +298,18 @@ impl<'a> Search<'a> {
             self.found.unclear += 1;
             return None;
         };
+        self.count_run(&facts.key, facts.size);
         let shape = self.shape(&facts.key, rest);
         let (namespace, name) = match &shape {
             None => (None, String::new()),
             Some(Shape::Upload(namespace)) => (None, format!("{UPLOADS}{namespace}")),
+            Some(Shape::Run(run)) => (None, (*run).to_owned()),
             Some(Shape::Workflow(readings)) => readings.first().map_or((None, String::new()), |named| {
                 (named.namespace.map(str::to_owned), named.name.or(named.uid).unwrap_or_default().to_owned())
             }),
         };
-        if self.is_needed(&facts.key, rest, &name) {
+        let is_offered = matches!(shape, Some(Shape::Run(_)));
+        if self.is_needed(&facts.key, rest, &name, is_offered) {
             return None;
         }
         let Some(shape) = shape else {
@@ -290,6 +318,7 @@ impl<'a> Search<'a> {
         };
         let cause = match shape {
             Shape::Upload(_) => Cause::AbandonedUpload,
+            Shape::Run(_) => Cause::KubeflowRunGone,
             Shape::Workflow(readings) if self.exists(&readings, rest) => {
                 self.found.unrecorded += 1;
                 return None;
@@ -309,6 +338,12 @@ impl<'a> Search<'a> {
 
     /// Returns what the shape of a key tells; none if the key has no shape of Argo's. `rest` is the key below the prefix.
     fn shape<'k>(&self, key: &'k str, rest: &'k str) -> Option<Shape<'k>> {
+        if let (Some(live), Some(KubeflowKey::Run { run, .. })) = (self.known.live_runs, shape(key))
+            && is_uuid(run)
+            && !live.has(run)
+        {
+            return Some(Shape::Run(run));
+        }
         if let Some(upload) = rest.strip_prefix(UPLOADS) {
             let parts: Vec<&str> = upload.split('/').collect();
             return match parts[..] {
@@ -323,14 +358,15 @@ impl<'a> Search<'a> {
         (!readings.is_empty()).then_some(Shape::Workflow(readings))
     }
 
-    /// Returns true, and counts the object, if something needs it or may need it.
-    fn is_needed(&mut self, key: &str, rest: &str, name: &str) -> bool {
+    /// Returns true, and counts the object, if something needs it or may need it. That Kubeflow's cache may need it counts
+    /// unless it is `offered`.
+    fn is_needed(&mut self, key: &str, rest: &str, name: &str, offered: bool) -> bool {
         let folder = if name.is_empty() { key } else { folder_of(key, name) };
         let count = if referrer(self.known.references, self.bucket.name(), key, folder).is_some() {
             &mut self.found.referenced
         } else if self.known.guarded.holder(rest).is_some() {
             &mut self.found.guarded
-        } else if has_shape(key) {
+        } else if !offered && shape(key).is_some() {
             &mut self.found.kubeflow
         } else {
             return false;
@@ -344,6 +380,20 @@ impl<'a> Search<'a> {
     fn exists(&self, readings: &[Named<'_>], rest: &str) -> bool {
         let named = readings.iter().flat_map(|named| [named.name, named.uid]).flatten();
         named.chain(rest.split('/')).any(|name| self.known.workflows.contains(name))
+    }
+
+    fn count_run(&mut self, key: &str, bytes: u64) {
+        let Some(KubeflowKey::Run { pipeline, run }) = shape(key) else { return };
+        let run_of = (pipeline.to_owned(), run.to_owned());
+        if self.runs.len() >= MAX_FOLDERS && !self.runs.contains_key(&run_of) {
+            return;
+        }
+        let has_workflow = self.known.guarded.holder(run).is_some();
+        let (pipeline, run) = run_of.clone();
+        let new = || KubeflowRun { pipeline, run, objects: 0, bytes: 0, has_workflow };
+        let counted = self.runs.entry(run_of).or_insert_with(new);
+        counted.objects += 1;
+        counted.bytes += bytes;
     }
 
     fn count_foreign(&mut self, rest: &str, bytes: u64) {
@@ -375,6 +425,8 @@ impl<'a> Search<'a> {
         let mut found = self.found;
         found.orphans = self.groups.into_values().collect();
         found.orphans.sort_by_key(|orphans| std::cmp::Reverse(orphans.bytes));
+        found.kubeflow_runs = self.runs.into_values().collect();
+        found.kubeflow_runs.sort_by_key(|run| std::cmp::Reverse(run.bytes));
         found.foreign.folders = self.foreign.into_values().collect();
         found.foreign.folders.sort_by_key(|folder| std::cmp::Reverse(folder.bytes));
         found
@@ -428,8 +480,13 @@ mod tests {
         let guarded = Guarded::default();
         let shapes: Vec<KeyFormat> = formats.iter().map(|format| KeyFormat::parse(format)).collect();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
-        let known =
-            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let known = Known {
+            references: &references,
+            workflows: &workflows,
+            guarded: &guarded,
+            shapes: &shapes,
+            live_runs: None,
+        };
         let mut search = Search::new(known, &bucket, "", now(), SignedDuration::from_hours(168));
         let judged = keys.iter().filter_map(|key| search.judge(object(key, 500)));
         let offered = judged.map(|orphan| orphan.object.key.to_string()).collect();
@@ -501,8 +558,13 @@ mod tests {
     fn only_what_is_surely_old_enough_is_an_orphan() {
         let (references, workflows, guarded) = (References::default(), Names::default(), Guarded::default());
         let shapes = [KeyFormat::parse(DEFAULT)];
-        let known =
-            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let known = Known {
+            references: &references,
+            workflows: &workflows,
+            guarded: &guarded,
+            shapes: &shapes,
+            live_runs: None,
+        };
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
         let mut search = Search::new(known, &bucket, "", now(), SignedDuration::from_hours(168));
         let second = SignedDuration::from_secs(1);
@@ -532,8 +594,13 @@ mod tests {
     fn an_orphan_of_a_report_counts_only_as_it_is_found_later() {
         let (references, workflows, guarded) = (References::default(), Names::default(), Guarded::default());
         let shapes = [KeyFormat::parse(DEFAULT)];
-        let known =
-            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let known = Known {
+            references: &references,
+            workflows: &workflows,
+            guarded: &guarded,
+            shapes: &shapes,
+            live_runs: None,
+        };
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
         let mut search = Search::new(known, &bucket, "", now(), SignedDuration::ZERO);
         let reported = ["gone/gone-1/a", "gone/gone-2/a", "gone/gone-3/a", "readme.txt"];
@@ -583,8 +650,13 @@ mod tests {
         let guarded = Guarded::default();
         let bucket = Bucket::new(StorageEngine::Gcs, "", "b").expect("a bucket");
         let shapes = [KeyFormat::parse("argo/{{workflow.name}}/{{pod.name}}")];
-        let known =
-            Known { references: &references, workflows: &workflows, guarded: &guarded, shapes: &shapes };
+        let known = Known {
+            references: &references,
+            workflows: &workflows,
+            guarded: &guarded,
+            shapes: &shapes,
+            live_runs: None,
+        };
         let mut search = Search::new(known, &bucket, "argo", now(), week);
         let offered = objects.into_iter().filter_map(|object| search.judge(object)).count();
         let found = search.finish();
