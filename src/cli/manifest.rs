@@ -1,5 +1,6 @@
 //! `manifest` prints objects that run the plugin in the cluster on a schedule.
 
+use crate::cli::push_flags::PushFlags;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, argo_token, fill, items, quoted};
 use crate::cli::values;
@@ -30,6 +31,9 @@ const CONFIG_MAP: &str = include_str!("manifest/configmap.yaml");
 
 const STATE_VARIABLE: &str = include_str!("manifest/state_variable.yaml");
 
+/// The credentials of --push.
+const PUSH_VARIABLES: &str = include_str!("manifest/push_variables.yaml");
+
 const PURGE_MOUNTS: &str = include_str!("manifest/purge_mounts.yaml");
 
 const PURGE_VOLUMES: &str = include_str!("manifest/purge_volumes.yaml");
@@ -46,6 +50,9 @@ const POLICY: &str = include_str!("manifest/policy.yaml");
 /// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
 /// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
 #[derive(Debug, Args)]
+#[command(mut_arg("push", |arg| arg.help("As of inspect and purge: the Pushgateway that takes the metrics of each run, such as \
+    http://pushgateway:9091")))]
+#[command(mut_arg("push_label", |arg| arg.help("As of inspect and purge: labels of the metrics, such as cluster=prod")))]
 #[command(after_help = "Examples:
   kubectl argo-gc manifest cronjob --image IMAGE | kubectl apply -f -
   kubectl argo-gc manifest cronworkflow --image IMAGE --schedule '30 2 * * 0'
@@ -101,6 +108,11 @@ pub(crate) struct Arguments {
     /// own token].
     #[arg(long, value_parser = secret, value_name = "NAME", help_heading = "Purge")]
     argo_token_secret: Option<String>,
+    #[command(flatten)]
+    push: PushFlags,
+    /// With --push: the Secret with its credentials, in the field `token`, or in `username` and `password`.
+    #[arg(long, value_parser = secret, value_name = "NAME", requires = "push", help_heading = "Metrics")]
+    push_secret: Option<String>,
     /// Further flags of purge, or of inspect, after --.
     #[arg(last = true, allow_hyphen_values = true, value_name = "FLAG")]
     more: Vec<String>,
@@ -206,7 +218,11 @@ impl Arguments {
         let container = fill(&container, "@ARGS@", &items(&self.args()));
         let of_purge = |text: &'static str| if self.mode == Mode::Inspect { "" } else { text };
         let container = fill(&container, "@PURGE_MOUNTS@", of_purge(PURGE_MOUNTS));
-        let variables = format!("{}{token}", of_purge(STATE_VARIABLE));
+        let credentials = match &self.push_secret {
+            None => String::new(),
+            Some(secret) => PUSH_VARIABLES.replace("@PUSH_SECRET@", &quoted(secret)),
+        };
+        let variables = format!("{}{credentials}{token}", of_purge(STATE_VARIABLE));
         let env = if variables.is_empty() {
             String::new()
         } else {
@@ -258,6 +274,7 @@ impl Arguments {
         }
         match self.mode {
             Mode::Inspect => {
+                args.extend(self.push.args());
                 args.extend(self.more.iter().cloned());
                 return args;
             }
@@ -274,6 +291,7 @@ impl Arguments {
             false => format!("--repository={bucket}/{prefix}"),
         }));
         args.extend(self.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
+        args.extend(self.push.args());
         args.extend(self.more.iter().cloned());
         args
     }

@@ -25,6 +25,7 @@ pub mod kube;
 mod objects;
 pub mod page;
 pub mod pod;
+pub mod prometheus;
 pub mod purge;
 pub mod real_argo;
 pub mod rooms;
