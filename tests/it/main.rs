@@ -10,6 +10,7 @@ mod aws;
 mod bounds;
 mod bulk;
 mod cases;
+mod chart;
 mod check;
 mod cited;
 mod clouds;

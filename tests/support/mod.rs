@@ -15,6 +15,7 @@ pub mod amazon;
 pub mod api_proxy;
 pub mod archives;
 pub mod argo;
+pub mod chart;
 pub mod clouds;
 mod etcd;
 pub mod faulty_storage;
