@@ -287,6 +287,40 @@ fn each_value_changes_what_is_made_or_is_refused_on_helm() {
     assert!(ran.code == Some(1) && ran.err.contains("urls"), "{}", ran.err);
 }
 
+/// What the page tells to type works as typed: a report, then a purge, then nothing is left.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn the_helm_commands_of_the_page_work_on_apiserver_and_helm() {
+    let server = ApiServer::start();
+    server.apply(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "argo" } }));
+    let page = fs::read_to_string(folder().join("../../docs/in-cluster.md")).unwrap().replace(" \\\n  ", " ");
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("helm ")).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let roles = || Ran::of(server.kubectl(["get", "clusterroles", "-o", "name"])).ends_with(0).out;
+    let wanted = [("--dry-run", "argo-gc-inspect"), ("--yes", "argo-gc-purge"), ("", "")];
+    for (line, (argument, role)) in lines.into_iter().zip(wanted) {
+        let line = line.replace("=policy.yaml", "=examples/policy.yaml");
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        let mut command = helm(&words);
+        command.env("KUBECONFIG", server.kubeconfig()).current_dir(folder().join("../.."));
+        Ran::of(command).ends_with(0);
+        let jobs = server.get("/apis/batch/v1/namespaces/argo/cronjobs").unwrap();
+        let all = jobs["items"].as_array().unwrap();
+        let args = all
+            .iter()
+            .map(|job| &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"]);
+        let found: Vec<&str> =
+            args.flat_map(|args| args.as_array().unwrap()).filter_map(Value::as_str).collect();
+        assert_eq!(found.contains(&argument), !argument.is_empty(), "{line}: {found:?}");
+        let named: Vec<String> = roles()
+            .lines()
+            .filter_map(|name| name.split_once("/argo-gc"))
+            .map(|(_, rest)| format!("argo-gc{rest}"))
+            .collect();
+        assert_eq!(named.join(" "), role, "{line}");
+    }
+}
+
 /// What helm installs is taken by the server, runs as its account, tells Prometheus, and goes as a whole, but for the
 /// journals.
 #[test]
