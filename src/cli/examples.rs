@@ -108,6 +108,7 @@ const MORE: &[&str] = &[
     "manifest cronjob --image IMAGE --mode purge --accept-unread archive",
     "manifest cronjob --image IMAGE --mode purge --max-objects 50000",
     "manifest cronjob --image IMAGE --mode purge --journal-claim journals",
+    "manifest policy --rule inline --exempt-namespaces argo",
     "manifest cronjob --image IMAGE --argo-token-secret argo -- --argo-server argo:2746",
 ];
 
