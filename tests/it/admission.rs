@@ -1,8 +1,10 @@
 //! The policies of `manifest policy` in a real API server: they find what `lint` finds, as far as they can know it, and
 //! never refuse what it calls clean.
 
+mod against_lint;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use http::{Method, Request};
@@ -10,9 +12,10 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::support::fixture::Fixture;
-use crate::support::kube::{ADMIN, ALICE, ApiServer, Objects};
-use crate::support::{Ran, in_process, plugin};
+use against_lint::{manifests, unwritten};
+
+use crate::support::kube::{ADMIN, ALICE, ApiServer};
+use crate::support::{Ran, plugin};
 
 const RULES: [&str; 6] =
     ["inline", "logs-only", "shared-key", "unsupported-driver", "no-strategy", "force-no-pod"];
@@ -181,141 +184,6 @@ fn mistaken(rule: &str) -> Value {
 
 fn breaking(rule: &str) -> Value {
     object("Workflow", "breaks", &mistaken(rule))
-}
-
-/// The workflows and templates of a folder of manifests, each with the name of its file.
-fn manifests(folder: &Path) -> Vec<(String, Value)> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => paths.push(path),
-            }
-        }
-    }
-    paths.sort();
-    let texts =
-        paths.iter().filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "json"));
-    texts
-        .flat_map(|path| {
-            let name = path.strip_prefix(folder).unwrap().display().to_string();
-            let text = std::fs::read_to_string(path).unwrap();
-            let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap_or_default();
-            Objects::from(objects).0.into_iter().map(move |object| (name.clone(), object))
-        })
-        .filter(|(_, object)| {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            ["Workflow", "CronWorkflow", "WorkflowTemplate", "ClusterWorkflowTemplate"].contains(&kind)
-        })
-        .collect()
-}
-
-/// The manifest of an object that has run, as somebody would write it, in the namespace of these tests.
-fn unwritten(mut object: Value, at: usize) -> Value {
-    object.as_object_mut().unwrap().remove("status");
-    let mut meta = json!({ "name": format!("n-{at}") });
-    if object["kind"] != "ClusterWorkflowTemplate" {
-        meta["namespace"] = NAMESPACE.into();
-    }
-    object["metadata"] = meta;
-    object
-}
-
-/// The rules that `lint` finds broken in an object alone, in words of the policies.
-fn linted(object: &Value) -> BTreeSet<String> {
-    let line = ["kubectl-argo_gc", "lint", "-f", "-", "-o", "json"];
-    let (_, out, err) = in_process(line, &object.to_string(), "2026-11-20T12:00:00Z".parse().unwrap());
-    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}\n{object}"));
-    fn rule(finding: &Value) -> Option<&str> {
-        let detail = finding["why"].as_str().unwrap_or_default();
-        Some(match finding["code"].as_str()? {
-            _ if finding["severity"] == "unknown" => return None,
-            "inline-only" | "inline-poison" => "inline",
-            "no-strategy" | "artifact-block-without-strategy" => "no-strategy",
-            code @ ("logs-only" | "unsupported-driver") => code,
-            // Several nodes of one run are another matter.
-            "shared-key" if detail.starts_with("every run") => "shared-key",
-            _ => return None,
-        })
-    }
-    report["findings"].as_array().unwrap().iter().filter_map(rule).map(str::to_owned).collect()
-}
-
-/// An object, and what becomes of it with settings that decide.
-fn variants(object: &Value) -> Vec<(&'static str, Value)> {
-    let field = if object["kind"] == "CronWorkflow" { "/spec/workflowSpec" } else { "/spec" };
-    let with = |change: &dyn Fn(&mut Value)| {
-        let mut object = object.clone();
-        if let Some(spec) = object.pointer_mut(field).filter(|spec| spec.is_object()) {
-            change(spec);
-        }
-        object
-    };
-    let gc = json!({ "strategy": "OnWorkflowCompletion" });
-    vec![
-        ("as it is", object.clone()),
-        ("strategy", with(&|spec| spec["artifactGC"] = gc.clone())),
-        (
-            "strategy and logs",
-            with(&|spec| {
-                spec["artifactGC"] = gc.clone();
-                spec["archiveLogs"] = true.into();
-            }),
-        ),
-        ("logs", with(&|spec| spec["archiveLogs"] = true.into())),
-    ]
-}
-
-/// Holds the policies against `lint`; returns how much was compared, and what only `lint` finds.
-async fn compare(guarded: &Guarded, objects: Vec<(String, Value)>) -> (usize, BTreeSet<String>) {
-    let (mut seen, mut missed, mut wrong) = (0, BTreeSet::new(), Vec::new());
-    for (at, (file, object)) in objects.into_iter().enumerate() {
-        for (variant, object) in variants(&unwritten(object, at)) {
-            let answer = guarded.create(&object).await;
-            // What the kinds' own schemas refuse, no policy sees.
-            if answer.status >= 400 {
-                assert!(!answer.message().contains("ValidatingAdmissionPolicy"), "{answer:?}");
-                continue;
-            }
-            seen += 1;
-            let known = tokio::task::block_in_place(|| linted(&object));
-            let told = answer.broken();
-            missed.extend(known.difference(&told).map(|rule| format!("{file} {variant}: {rule}")));
-            wrong.extend(
-                told.difference(&known)
-                    .map(|rule| format!("{file} {variant}: {rule}\n{:?}", answer.warnings)),
-            );
-        }
-    }
-    assert!(wrong.is_empty(), "lint calls these clean:\n{}", wrong.join("\n"));
-    (seen, missed)
-}
-
-const COMPARED: &str = "inline,logs-only,shared-key,unsupported-driver,no-strategy";
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn the_fixtures_break_the_rules_that_lint_finds_broken_on_apiserver() {
-    let guarded = Guarded::start().await;
-    guarded.guard(&["--action", "warn", "--rule", COMPARED]).await;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut objects = manifests(&root.join("tests/fixtures"));
-    objects.extend(manifests(&root.join("examples")));
-    assert!(objects.len() > Fixture::all().len(), "{}", objects.len());
-    let (seen, missed) = compare(&guarded, objects).await;
-    assert!(seen > 400, "{seen}");
-    // Templates without an entrypoint, for which `lint` assumes that a caller has a strategy; and what `templateDefaults`
-    // bring, which only a run knows.
-    let mut known = BTreeSet::from(["template-defaults/hit.yaml strategy and logs: logs-only".to_owned()]);
-    for file in ["hit-i4-templateref.yaml", "hit-i5-nested.yaml"] {
-        let variants = ["as it is", "strategy", "strategy and logs", "logs"];
-        known.extend(variants.map(|variant| format!("inline-poison/{file} {variant}: inline")));
-    }
-    assert_eq!(missed, known);
-    assert_eq!(guarded.errors().await, [""; 0]);
 }
 
 /// What lint plants is refused where the object alone tells it, with the code and the command that explains it.
@@ -512,24 +380,6 @@ async fn a_workflow_of_many_templates_is_within_the_servers_budget_on_apiserver(
         assert_eq!(answer.broken(), BTreeSet::from(broken), "{answer:?}");
         assert!(answer.warnings.iter().all(|text| text.contains(&format!("evaluate-{}", templates - 1))));
     }
-    assert_eq!(guarded.errors().await, [""; 0]);
-}
-
-/// Argo's full kinds, which know the types of the fields, and all that Argo gives as examples.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "tests/run brings what it needs"]
-async fn argos_examples_are_judged_as_lint_does_on_apiserver_and_argo_examples() {
-    let [kinds, examples] =
-        ["ARGO_GC_TEST_ARGO_CRDS", "ARGO_GC_TEST_ARGO_EXAMPLES"].map(crate::support::program);
-    let guarded = Guarded::of(ApiServer::start_with_kinds(Path::new(&kinds))).await;
-    guarded.guard(&["--action", "warn", "--rule", COMPARED]).await;
-    let objects = manifests(Path::new(&examples));
-    assert!(objects.len() > 150, "{}", objects.len());
-    let (seen, missed) = compare(&guarded, objects).await;
-    assert!(seen > 600, "{seen}");
-    // What `templateDefaults` bring, only a run knows.
-    let known = ["template-defaults.yaml strategy and logs: logs-only"].map(str::to_owned);
-    assert_eq!(missed, BTreeSet::from(known));
     assert_eq!(guarded.errors().await, [""; 0]);
 }
 

@@ -1,7 +1,7 @@
 //! `manifest policy` prints admission policies: what lint knows of a manifest, as far as the API server itself can tell it.
 
 use crate::cli::purge::heeded;
-use crate::cli::template::fill;
+use crate::cli::template::{fill, quoted};
 use crate::cli::values;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -29,7 +29,7 @@ pub(crate) struct PolicyFlags {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Action {
-    /// Kubectl and argo show a warning.
+    /// Whoever creates it is shown a warning.
     Warn,
     /// The API server's audit log has it.
     Audit,
@@ -103,8 +103,8 @@ impl PolicyFlags {
                 rules.push(*rule);
             }
         }
-        let exempt: Vec<&str> =
-            [EXEMPT].into_iter().chain(self.exempt_namespaces.iter().map(String::as_str)).collect();
+        let exempt = [EXEMPT].into_iter().chain(self.exempt_namespaces.iter().map(String::as_str));
+        let exempt: Vec<String> = exempt.map(quoted).collect();
         let documents = rules.iter().map(|rule| {
             let policy = fill(POLICY, "@SUSPECTS@", rule.text());
             format!("{policy}---\n{BINDING}")
