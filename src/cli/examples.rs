@@ -111,6 +111,7 @@ const MORE: &[&str] = &[
     "manifest cronjob --image IMAGE --mode purge --max-objects 50000",
     "manifest cronjob --image IMAGE --mode purge --journal-claim journals",
     "manifest cronjob --image IMAGE --push http://push:9091 --push-label cluster=prod --push-secret push",
+    "manifest policy --rule inline --exempt-namespaces argo",
     "manifest cronjob --image IMAGE --argo-token-secret argo -- --argo-server argo:2746",
 ];
 

@@ -120,7 +120,7 @@ pub(crate) fn check(command: &mut Command, typed: &ArgMatches) -> Result<(), cla
 }
 
 /// An argument as the user knows it.
-fn name(arg: &Arg) -> String {
+pub(crate) fn name(arg: &Arg) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}"),
         None => arg.to_string(),
