@@ -157,13 +157,48 @@ fn cron_job() -> String {
     named(&fill(&template, "@CONTAINER@", &container))
 }
 
+/// The policies of `manifest policy`, and what breaks each of its rules, by their names.
+fn admission() -> [String; 2] {
+    let within = root().join("src/cli/manifest/admission");
+    let mut rules: Vec<String> = fs::read_dir(within)
+        .expect("a folder")
+        .map(|file| {
+            let file = file.expect("a file").file_name().into_string().expect("UTF-8");
+            file.trim_end_matches(".yaml").to_owned()
+        })
+        .filter(|name| !["policy", "binding"].contains(&name.as_str()))
+        .collect();
+    rules.sort();
+    let part = |name: &str| read(&format!("src/cli/manifest/admission/{name}.yaml"));
+    let suspects = rules.iter().map(|rule| {
+        format!("{{{{- define \"argo-gc.suspects.{rule}\" -}}}}\n{}\n{{{{- end }}}}\n", part(rule).trim_end())
+    });
+    let suspects: String = suspects.collect();
+    // Both stand within a loop over the rules.
+    let policy = format!("---\n{}---\n{}", part("policy"), part("binding"))
+        .replace("    @SUSPECTS@", "    {{- include (printf \"argo-gc.suspects.%s\" .) $ | nindent 4 }}")
+        .replace("@NAME@", r#"{{ include "argo-gc.name" $ }}"#)
+        .replace("@RULE@", "{{ . }}")
+        .replace("@ACTION@", "{{ title $.Values.admission.action }}")
+        .replace(
+            "@EXEMPT@",
+            r#"{{ concat (list "kube-system") $.Values.admission.exemptNamespaces | toJson }}"#,
+        );
+    assert!(!policy.contains('@') && !suspects.contains('@') && !suspects.replace("{{- ", "").contains("{{"));
+    let each = format!("{{{{- range .Values.admission.rules }}}}\n{policy}{{{{- end }}}}\n");
+    [when(".Values.admission.enabled", &each), suspects]
+}
+
 /// The files of the chart that are made from others, by their paths.
 pub fn generated() -> Vec<(PathBuf, String)> {
     let made = |text: &str| {
         format!("{{{{- /* UPDATE_DOCS=1 writes this from src/cli/manifest. */ -}}}}\n{}\n", text.trim_end())
     };
+    let [admission, suspects] = admission();
     let files = [
         ("templates/account.yaml", made(&account())),
+        ("templates/admission.yaml", made(&admission)),
+        ("templates/_suspects.tpl", made(&suspects)),
         ("templates/configmap.yaml", made(&config_map())),
         ("templates/cronjob.yaml", made(&cron_job())),
         ("files/rules.yaml", read("docs/monitoring/rules.yaml")),
