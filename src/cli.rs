@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod orphans;
 pub mod progress;
 pub mod purge;
+pub(crate) mod push_flags;
 pub mod records;
 pub mod references;
 pub(crate) mod scope;

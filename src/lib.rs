@@ -4,13 +4,15 @@
 //! - [`cli`] turns the command line into a request and runs it;
 //! - [`purge`] carries out plans, [`fix`] edits manifests, [`output`] shows results;
 //! - [`scan`] reads workflows, from a cluster, from files and from the archive;
-//! - [`cluster`], [`files`] and [`syntax`] read Kubernetes objects; [`error`] words what went wrong.
+//! - [`cluster`], [`files`] and [`syntax`] read Kubernetes objects; [`push`] hands metrics over; [`error`] words what went
+//!   wrong.
 //!
 //! The rules are in the package `argo-gc-core`, object storage is in `argo-gc-store`.
 //!
 //! Nothing in the library looks at the terminal or the clock: see [`cli::streams::Streams`] and the `now` of
 //! [`cli::app::run`]. Environment variables are read by clap, by its completion, for kube's configuration, by the clouds'
-//! own chains of credentials, for the Argo server's token and proxy, and for the user's directories, alone.
+//! own chains of credentials, for the Argo server's token and proxy, for the Pushgateway's credentials, and for the user's
+//! directories, alone.
 
 pub mod cli;
 pub mod cluster;
@@ -23,5 +25,6 @@ pub mod interrupt;
 pub mod output;
 pub mod progress;
 pub mod purge;
+pub mod push;
 pub mod scan;
 pub mod syntax;

@@ -3,6 +3,7 @@
 //! Assessments come one by one: documents are written as they come, tables keep only their rows.
 
 pub mod age;
+pub mod beside;
 pub mod columns;
 pub mod csv;
 pub mod diff;
@@ -29,6 +30,7 @@ pub mod prometheus;
 pub mod prose;
 pub mod protections;
 pub mod purge;
+pub mod purge_metrics;
 pub mod reasons_page;
 pub mod rows;
 pub mod shards;

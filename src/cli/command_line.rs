@@ -77,10 +77,14 @@ pub(crate) fn parse(
 ) -> Result<Cli, clap::Error> {
     let mut command = command();
     let mut typed = command.try_get_matches_from_mut(arguments)?;
-    if let Some((name @ "purge", typed)) = typed.subcommand()
-        && let Some(purge) = command.find_subcommand_mut(name)
+    if let Some((name, typed)) = typed.subcommand()
+        && let Some(verb) = command.find_subcommand_mut(name)
     {
-        heeded::check(purge, typed)?;
+        match name {
+            "purge" => heeded::check(verb, typed)?,
+            "manifest" => manifest::admission::check(verb, typed)?,
+            _ => {}
+        }
     }
     Cli::from_arg_matches_mut(&mut typed).map_err(|error| error.format(&mut command))
 }

@@ -137,7 +137,9 @@ fn with_value(arg: Arg, command: &Command, known: &Arc<Candidates>, leave_paths:
     let value = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
     let namespaced = command.get_arguments().any(|other| other.get_id() == "namespace");
     match (arg.get_id().as_str(), value) {
-        ("namespace", _) => arg.add(ArgValueCandidates::new(move || known.namespaces())),
+        ("namespace" | "namespaces" | "exempt_namespaces", _) => {
+            arg.add(ArgValueCandidates::new(move || known.namespaces()))
+        }
         ("context", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.contexts))),
         ("cluster", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.clusters))),
         ("user", _) => arg.add(ArgValueCandidates::new(move || known.configured(|names| &names.users))),

@@ -89,6 +89,8 @@ const MORE: &[&str] = &[
     "purge -A --older 7d --no-record",
     "purge -A --older 7d --journal purge.jsonl",
     "purge -A --older 7d --yes --summary /dev/termination-log",
+    "purge -A --older 7d --yes --push https://push.example.com --push-label cluster=prod",
+    "inspect -A --push http://pushgateway:9091 --push-label cluster=prod",
     "undo --list -o json",
     "undo JOURNAL --no-record",
     "undo JOURNAL --store-root buckets",
@@ -108,6 +110,8 @@ const MORE: &[&str] = &[
     "manifest cronjob --image IMAGE --mode purge --accept-unread archive",
     "manifest cronjob --image IMAGE --mode purge --max-objects 50000",
     "manifest cronjob --image IMAGE --mode purge --journal-claim journals",
+    "manifest cronjob --image IMAGE --push http://push:9091 --push-label cluster=prod --push-secret push",
+    "manifest policy --rule inline --exempt-namespaces argo",
     "manifest cronjob --image IMAGE --argo-token-secret argo -- --argo-server argo:2746",
 ];
 

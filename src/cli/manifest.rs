@@ -1,5 +1,9 @@
-//! `manifest` prints objects that run the plugin in the cluster on a schedule.
+//! `manifest` prints objects that run the plugin in the cluster on a schedule, and admission policies.
 
+pub mod admission;
+
+use crate::cli::manifest::admission::PolicyFlags;
+use crate::cli::push_flags::PushFlags;
 use crate::cli::streams::Streams;
 use crate::cli::template::{CONTAINER_SECURITY, POD_SECURITY, argo_token, fill, items, quoted};
 use crate::cli::values;
@@ -30,6 +34,9 @@ const CONFIG_MAP: &str = include_str!("manifest/configmap.yaml");
 
 const STATE_VARIABLE: &str = include_str!("manifest/state_variable.yaml");
 
+/// The credentials of --push.
+const PUSH_VARIABLES: &str = include_str!("manifest/push_variables.yaml");
+
 const PURGE_MOUNTS: &str = include_str!("manifest/purge_mounts.yaml");
 
 const PURGE_VOLUMES: &str = include_str!("manifest/purge_volumes.yaml");
@@ -40,24 +47,34 @@ const SUMMARY: &str = "--summary=/dev/termination-log";
 /// The policy if none is given.
 const POLICY: &str = include_str!("manifest/policy.yaml");
 
-/// Prints manifests that run a report or a purge in the cluster, on a schedule
+/// Prints manifests: reports and purges on a schedule, and admission policies
 ///
-/// A ServiceAccount with only the permissions that are used, a ConfigMap with a policy, and a CronJob, or Argo's own
-/// CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes. Unless a
-/// purge is asked for, it only reports what a purge would do. Nothing is asked of a cluster.
+/// For a schedule: a ServiceAccount with only the permissions that are used, a ConfigMap with a policy, and a CronJob,
+/// or Argo's own CronWorkflow, that runs a container as nobody in particular, with nothing writable but two volumes.
+/// Unless a purge is asked for, it only reports what a purge would do.
+///
+/// As `policy`: ValidatingAdmissionPolicies, with which the API server itself (Kubernetes 1.30 or later) warns of
+/// manifests whose artifacts will not be collected, or refuses them. An object with the label argo-gc/exempt, whatever
+/// its value, passes. Nothing is asked of a cluster.
 #[derive(Debug, Args)]
+#[command(mut_arg("push", |arg| arg.help("As of inspect and purge: the Pushgateway that takes the metrics of each run, such as \
+    http://pushgateway:9091")))]
+#[command(mut_arg("push_label", |arg| arg.help("As of inspect and purge: labels of the metrics, such as cluster=prod")))]
 #[command(after_help = "Examples:
   kubectl argo-gc manifest cronjob --image IMAGE | kubectl apply -f -
   kubectl argo-gc manifest cronworkflow --image IMAGE --schedule '30 2 * * 0'
   kubectl argo-gc manifest cronjob --image IMAGE --mode purge --policy p.yaml
   kubectl argo-gc manifest cronjob --image IMAGE -n gc -- --only logs
   kubectl argo-gc manifest cronjob --image IMAGE --mode inspect
+  kubectl argo-gc manifest policy | kubectl apply -f -
+  kubectl argo-gc manifest policy --action deny --rule inline,logs-only
 
-docs/in-cluster.md shows how to make the image, and who the account is at the buckets.
+docs/in-cluster.md shows how to make the image, and who the account is at the buckets; docs/admission.md how to introduce \
+policies.
 
 Exit status: 0 done; 1 error; 2 wrong usage.")]
 pub(crate) struct Arguments {
-    /// What runs it.
+    /// What runs it, or looks at manifests.
     #[arg(value_enum, value_name = "KIND")]
     kind: Kind,
     /// What it does.
@@ -66,9 +83,10 @@ pub(crate) struct Arguments {
     /// Only workflows of these namespaces, such as ml,etl [default: of all].
     #[arg(long, value_delimiter = ',', value_parser = values::namespace, value_name = "NAMES")]
     namespaces: Vec<String>,
-    /// The image of this plugin, which the Dockerfile makes.
-    #[arg(long, value_parser = image, value_name = "IMAGE")]
-    image: String,
+    /// The image of this plugin, which the Dockerfile makes; required for a schedule.
+    #[arg(long, value_parser = image, value_name = "IMAGE",
+          required_if_eq_any([("kind", "cronjob"), ("kind", "cronworkflow")]))]
+    image: Option<String>,
     /// When it runs, as a cron schedule in the cluster's time, mostly UTC.
     #[arg(long, value_parser = schedule, default_value = "17 3 * * *", value_name = "CRON")]
     schedule: String,
@@ -101,6 +119,13 @@ pub(crate) struct Arguments {
     /// own token].
     #[arg(long, value_parser = secret, value_name = "NAME", help_heading = "Purge")]
     argo_token_secret: Option<String>,
+    #[command(flatten)]
+    push: PushFlags,
+    /// With --push: the Secret with its credentials, in the field `token`, or in `username` and `password`.
+    #[arg(long, value_parser = secret, value_name = "NAME", requires = "push", help_heading = "Metrics")]
+    push_secret: Option<String>,
+    #[command(flatten)]
+    admission: PolicyFlags,
     /// Further flags of purge, or of inspect, after --.
     #[arg(last = true, allow_hyphen_values = true, value_name = "FLAG")]
     more: Vec<String>,
@@ -113,6 +138,8 @@ enum Kind {
     CronJob,
     /// A CronWorkflow of Argo.
     CronWorkflow,
+    /// Admission policies of the API server.
+    Policy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -162,6 +189,10 @@ impl Arguments {
         streams: &mut Streams,
         check: impl FnOnce(Vec<String>) -> Result<(), clap::Error>,
     ) -> Result<u8, Error> {
+        if self.kind == Kind::Policy {
+            streams.out.write_all(self.admission.manifest(&self.name).as_bytes())?;
+            return Ok(exit::DONE);
+        }
         let policy = match &self.policy {
             Some(path) => policy::text(path, &mut *streams.input)?,
             None => POLICY.to_owned(),
@@ -189,10 +220,7 @@ impl Arguments {
             Mode::Inspect | Mode::Report => "inspect",
             Mode::Purge => "purge",
         };
-        let workload = match self.kind {
-            Kind::CronJob => CRON_JOB,
-            Kind::CronWorkflow => CRON_WORKFLOW,
-        };
+        let workload = if self.kind == Kind::CronWorkflow { CRON_WORKFLOW } else { CRON_JOB };
         let state = match &self.journal_claim {
             None => "emptyDir: {}".to_owned(),
             Some(claim) => format!("persistentVolumeClaim:\n    claimName: {}", quoted(claim)),
@@ -202,11 +230,15 @@ impl Arguments {
             token => format!("- {token}"),
         };
         let container = fill(CONTAINER, "@CONTAINER_SECURITY@", CONTAINER_SECURITY);
-        let container = container.replace("@IMAGE@", &quoted(&self.image));
+        let container = container.replace("@IMAGE@", &quoted(self.image.as_deref().unwrap_or_default()));
         let container = fill(&container, "@ARGS@", &items(&self.args()));
         let of_purge = |text: &'static str| if self.mode == Mode::Inspect { "" } else { text };
         let container = fill(&container, "@PURGE_MOUNTS@", of_purge(PURGE_MOUNTS));
-        let variables = format!("{}{token}", of_purge(STATE_VARIABLE));
+        let credentials = match &self.push_secret {
+            None => String::new(),
+            Some(secret) => PUSH_VARIABLES.replace("@PUSH_SECRET@", &quoted(secret)),
+        };
+        let variables = format!("{}{credentials}{token}", of_purge(STATE_VARIABLE));
         let env = if variables.is_empty() {
             String::new()
         } else {
@@ -258,6 +290,7 @@ impl Arguments {
         }
         match self.mode {
             Mode::Inspect => {
+                args.extend(self.push.args());
                 args.extend(self.more.iter().cloned());
                 return args;
             }
@@ -274,6 +307,7 @@ impl Arguments {
             false => format!("--repository={bucket}/{prefix}"),
         }));
         args.extend(self.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
+        args.extend(self.push.args());
         args.extend(self.more.iter().cloned());
         args
     }

@@ -12,8 +12,10 @@ pub mod plan_flags;
 pub mod summary_flag;
 
 use crate::cli::purge::arguments::{Arguments, DryRun, Shard};
+use crate::cli::push_flags::Mode;
 use crate::cli::streams::Streams;
 use crate::error::Error;
+use crate::output::purge_metrics;
 use crate::output::summary::{Ended, line};
 use jiff::Timestamp;
 
@@ -23,7 +25,9 @@ impl Arguments {
         let ended = self.purge(streams, now).await;
         let shard = self.shard.map(|Shard { number, of }| (number, of));
         summary.write(&line(shard, &ended), streams);
-        ended.map(|ended| ended.code)
+        let metrics = purge_metrics::text(&ended, now)?;
+        let mode = if self.dry_run == DryRun::None { Mode::Purge } else { Mode::Report };
+        self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await
     }
 
     async fn purge(&self, streams: &mut Streams, now: Timestamp) -> Result<Ended, Error> {

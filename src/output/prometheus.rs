@@ -1,4 +1,4 @@
-//! Prometheus' text exposition format, for the textfile collector of node_exporter.
+//! Prometheus' text exposition format, for the textfile collector of node_exporter and for a Pushgateway.
 //!
 //! Labels are namespaces, verdicts and reasons, never workflows: series must not come and go with each run.
 
@@ -8,6 +8,7 @@ use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::inspection::SeenObjects;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::verdict::{Finalizer, Verdict};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
@@ -31,6 +32,8 @@ struct Namespace {
     leaking: u64,
     stuck: u64,
     hanging: u64,
+    /// When the first of those that hang was deleted.
+    hanging_since: Option<Timestamp>,
     found: BTreeMap<(Verdict, &'static str), Found>,
     /// Findings about the workflows themselves.
     findings: BTreeMap<(Verdict, &'static str), u64>,
@@ -42,6 +45,7 @@ impl Namespace {
         self.leaking += other.leaking;
         self.stuck += other.stuck;
         self.hanging += other.hanging;
+        self.hang_since(other.hanging_since);
         for (key, found) in other.found {
             let sum = self.found.entry(key).or_default();
             sum.artifacts += found.artifacts;
@@ -51,6 +55,10 @@ impl Namespace {
         for (key, count) in other.findings {
             *self.findings.entry(key).or_default() += count;
         }
+    }
+
+    fn hang_since(&mut self, since: Option<Timestamp>) {
+        self.hanging_since = self.hanging_since.into_iter().chain(since).min();
     }
 
     fn problems(&self) -> u64 {
@@ -79,7 +87,9 @@ impl Metrics {
         );
         let stuck = assessment.finalizer == Finalizer::Stuck;
         sums.stuck += u64::from(stuck);
-        sums.hanging += u64::from(stuck && assessment.deletion_timestamp.is_some());
+        let deleted = assessment.deletion_timestamp.filter(|_| stuck);
+        sums.hanging += u64::from(deleted.is_some());
+        sums.hang_since(deleted);
         let shown = assessment.artifacts.iter().filter(|artifact| view.shows(artifact));
         for (artifact, stored) in self.seen.first(shown) {
             let reason = artifact.reason.map_or("", argo_gc_core::reason::Reason::code);
@@ -147,6 +157,13 @@ impl FormatWriter for Metrics {
                 writeln!(out, "{name}{{namespace=\"{}\"}} {}", label(namespace), value(sums))?;
             }
         }
+        let name = "argo_gc_workflows_hanging_since_timestamp_seconds";
+        gauge(out, name, "When the first of the workflows that hang was deleted, in seconds since 1970.")?;
+        for (namespace, sums) in &namespaces {
+            if let Some(since) = sums.hanging_since {
+                writeln!(out, "{name}{{namespace=\"{}\"}} {}", label(namespace), since.as_second())?;
+            }
+        }
         let name = "argo_gc_workflow_findings";
         gauge(out, name, "What is wrong with workflows themselves rather than with one of their artifacts.")?;
         for (namespace, sums) in &namespaces {
@@ -192,7 +209,13 @@ fn series(
     writeln!(out, "{name}{{namespace=\"{namespace}\",verdict=\"{verdict}\",reason=\"{reason}\"}} {value}")
 }
 
-fn single(out: &mut dyn Write, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
+/// Writes a metric of one sample, without labels.
+pub(crate) fn single(
+    out: &mut dyn Write,
+    name: &str,
+    help: &str,
+    value: impl std::fmt::Display,
+) -> io::Result<()> {
     gauge(out, name, help)?;
     writeln!(out, "{name} {value}")
 }

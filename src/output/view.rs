@@ -89,8 +89,8 @@ pub struct View {
     pub group_by: Option<GroupBy>,
     /// Storage was looked up.
     pub checked: bool,
-    /// The inspection is compared with an earlier one.
-    pub compares: bool,
+    /// Every artifact must reach the printer: the inspection is compared with an earlier one, or counted as a whole.
+    pub needs_all: bool,
     pub prices: Prices,
     pub color: bool,
     /// A person reads along: suggest the next commands.
@@ -102,9 +102,21 @@ pub struct View {
 }
 
 impl View {
-    /// Whether an artifact must reach the printer: it is shown, or compared with what it was.
+    /// Whether an artifact must reach the printer.
     pub fn needs(&self, artifact: &ArtifactReport) -> bool {
-        self.compares || self.shows(artifact)
+        self.needs_all || self.shows(artifact)
+    }
+
+    /// The same without a filter.
+    pub(crate) fn of_everything(&self) -> Self {
+        Self {
+            shows_all: true,
+            verdicts: None,
+            reasons: Vec::new(),
+            artifacts: Vec::new(),
+            min_size: None,
+            ..self.clone()
+        }
     }
 
     /// Whether an artifact is among what the user wants to see.

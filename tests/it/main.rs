@@ -4,12 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod argo;
 mod argo_purge;
 mod aws;
 mod bounds;
 mod bulk;
 mod cases;
+mod chart;
 mod check;
 mod cited;
 mod clouds;
@@ -39,6 +41,7 @@ mod lint_context;
 mod live;
 mod lookup;
 mod manifest;
+mod monitoring;
 mod narrow;
 mod newcomer;
 mod odd_servers;
@@ -50,6 +53,7 @@ mod page_style;
 mod pictures;
 mod plans;
 mod purge;
+mod push;
 mod reach;
 mod real_argo;
 mod repairs;

@@ -234,6 +234,7 @@ fn commands(page: &str, section: &str) -> Vec<String> {
     let page = document(page);
     let (_, section) = page.split_once(section).unwrap();
     let section = section.split("\n## ").next().unwrap();
+    let section = section.replace(" \\\n  ", " ");
     let blocks = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.flat_map(str::lines).filter(|line| line.starts_with("kubectl ")).map(str::to_owned).collect()
 }
@@ -252,9 +253,11 @@ fn the_commands_of_the_pages_work_on_apiserver() {
     };
     let mut lines = commands("docs/in-cluster.md", "## A report first");
     lines.extend(commands("docs/in-cluster.md", "## Then a purge"));
+    let piped =
+        |line: &str| line.split(" | ").fold(String::new(), |input, part| run(part, &input).ends_with(0).out);
     for line in lines.iter().filter(|line| !line.contains(" logs ")) {
         let line = line.replace("--policy policy.yaml", "--policy examples/policy.yaml");
-        let printed = line.split(" | ").fold(String::new(), |input, part| run(part, &input).ends_with(0).out);
+        let printed = piped(&line);
         let wanted = if line.contains("--dry-run") { "Nothing to delete" } else { "" };
         assert!(printed.contains(wanted), "{line}: {printed}");
         if line.contains("create job") {
@@ -266,6 +269,15 @@ fn the_commands_of_the_pages_work_on_apiserver() {
     assert_eq!(args[2], "--yes");
     let config = server.get("/api/v1/namespaces/argo/configmaps/argo-gc").unwrap();
     assert_eq!(config["data"]["policy.yaml"], document("examples/policy.yaml"));
+    for line in commands("docs/in-cluster.md", "## Watch it") {
+        piped(&line);
+    }
+    let cronjobs = || server.get("/apis/batch/v1/cronjobs").unwrap()["items"].as_array().unwrap().len();
+    assert_eq!(cronjobs(), 2);
+    for line in commands("docs/in-cluster.md", "## Remove it") {
+        piped(&line);
+    }
+    assert_eq!(cronjobs(), 1, "only that of inspect is left");
     // The table of flags is whole.
     let page = document("docs/in-cluster.md");
     let help = Ran::of(plugin(["manifest", "--help"])).out;

@@ -524,6 +524,11 @@ fn metrics_add_up_to_the_summary_and_name_no_workflow() {
         assert_eq!(total("argo_gc_workflows_leaking"), summary["leakingWorkflows"].as_f64().unwrap());
         assert_eq!(total("argo_gc_finalizers_stuck"), summary["stuckFinalizers"].as_f64().unwrap());
         assert!(total("argo_gc_workflows_hanging") > 0.0);
+        // Since when is known where one hangs, and nowhere else.
+        let hang = metrics["argo_gc_workflows_hanging"].iter().filter(|(_, count)| *count > 0.0);
+        let since = &metrics["argo_gc_workflows_hanging_since_timestamp_seconds"];
+        assert!(since.iter().all(|(_, at)| *at > 1.7e9 && *at < jiff::Timestamp::now().as_second() as f64));
+        assert!(hang.map(|(labels, _)| labels).eq(since.iter().map(|(labels, _)| labels)));
         assert_eq!(total("argo_gc_gaps"), document["gaps"].as_array().unwrap().len() as f64);
         let made: jiff::Timestamp = document["generatedAt"].as_str().unwrap().parse().unwrap();
         assert!((total("argo_gc_inspection_timestamp_seconds") - made.as_second() as f64).abs() < 300.0);

@@ -59,8 +59,18 @@ fn manifest_prints_objects() {
         session.run(&format!("manifest {kind} {image} --mode purge --policy examples/policy.yaml"));
         session.assert(&format!("manifest_{kind}"));
     }
+    session.run("manifest policy");
+    session.run(
+        "manifest policy --action deny --rule no-strategy,force-no-pod --name gc --exempt-namespaces ml,etl",
+    );
+    session.assert("manifest_policy");
     session.run("manifest");
     session.run("manifest deployment");
+    session.run("manifest policy --image IMAGE");
+    session.run("manifest policy --action refuse");
+    session.run("manifest policy --rule inline-only");
+    session.run("manifest policy --exempt-namespaces ML");
+    session.run(&format!("manifest cronjob {image} --action deny"));
     session.run("manifest cronjob --image");
     session.run(&format!("manifest cronjob {image} --mode purge"));
     session.run(&format!("manifest cronjob {image} --schedule daily"));

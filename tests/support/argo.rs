@@ -118,6 +118,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request<Body>) -> Re
         path: request.uri().path().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         headers: request.headers().clone(),
+        body: String::new(),
     };
     let earlier = {
         let mut all = server.seen.lock().expect("no test panics while it holds this");

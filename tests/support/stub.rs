@@ -150,6 +150,7 @@ pub struct Seen {
     /// As it was sent, still encoded.
     pub query: String,
     pub headers: HeaderMap,
+    pub body: String,
 }
 
 impl Seen {
@@ -193,11 +194,14 @@ fn unscripted(path: &str) -> Reply {
 }
 
 async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 16 << 20).await.unwrap_or_default();
     let seen = Seen {
-        method: request.method().to_string(),
-        path: request.uri().path().to_owned(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        headers: request.headers().clone(),
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
     };
     script.next(seen).send().await
 }

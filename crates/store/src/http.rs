@@ -366,7 +366,7 @@ impl HttpClient {
 }
 
 /// True if an address is one of this machine.
-fn is_here(url: &reqwest::Url) -> bool {
+pub fn is_here(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())

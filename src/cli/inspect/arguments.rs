@@ -3,6 +3,7 @@
 use crate::cli::follow_up::FollowUp;
 use crate::cli::inventory::InventoryFlags;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
+use crate::cli::push_flags::PushFlags;
 use crate::cli::scope::Where;
 use crate::cli::select::{ReasonFlags, SelectFlags};
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
@@ -16,9 +17,11 @@ use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
 use crate::output::Format;
+use crate::output::beside::{Beside, Kept};
 use crate::output::html::since::Since;
 use crate::output::prices::Prices;
 use crate::output::view::{GroupBy, SortKey, View};
+use crate::output::writer::FormatWriter;
 use crate::scan::identities::WorkflowIdentities;
 use crate::scan::request::ClusterRequest;
 use crate::scan::selection::{Name, Selection};
@@ -62,6 +65,7 @@ use std::time::Duration;
   kubectl argo-gc inspect -f workflows.yaml --fail-on uncovered,failing
   kubectl argo-gc inspect -A --check -o html --since old.json > report.html
   kubectl argo-gc inspect -A -o prometheus > gc.tmp && mv gc.tmp gc.prom
+  kubectl argo-gc inspect -A --push http://pushgateway:9091
 
 Next:
   kubectl argo-gc explain inline-only      why that happens, and how to fix it
@@ -140,7 +144,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = bytes, value_name = "SIZE", requires = "check", help_heading = "Selection")]
     pub min_size: Option<u64>,
     /// Goes on to inspect, and shows what becomes new, changes or is gone, until it is interrupted.
-    #[arg(short = 'w', long, conflicts_with_all = ["files", "output", "fail_on", "since", "group_by", "inventory"])]
+    #[arg(short = 'w', long, conflicts_with_all = ["files", "output", "fail_on", "since", "group_by", "inventory",
+          "push"])]
     pub watch: bool,
     /// How long to wait from one inspection to the next.
     #[arg(long, value_parser = interval, default_value = "1m", value_name = "DURATION", requires = "watch")]
@@ -151,6 +156,8 @@ pub(crate) struct Arguments {
     /// Dollars for a GiB and month, whatever the storage class [default: Google's list prices, of S3 and Azure too].
     #[arg(long, value_parser = dollars, value_name = "DOLLARS", requires = "check", help_heading = "Storage")]
     pub price: Option<f64>,
+    #[command(flatten)]
+    pub push: PushFlags,
     #[command(flatten)]
     pub inventory: InventoryFlags,
     #[command(flatten)]
@@ -277,6 +284,15 @@ impl Arguments {
         self.output.unwrap_or(default)
     }
 
+    /// The writer of the output. If metrics are asked for, they are left in `metrics`.
+    pub fn writer(&self, since: Option<Since>, metrics: &Kept) -> Box<dyn FormatWriter> {
+        let format = self.format().writer(since);
+        match self.push.is_given() {
+            true => Box::new(Beside::new(format, metrics)),
+            false => format,
+        }
+    }
+
     pub fn view(&self, streams: &Streams, now: Timestamp, origin: Scope) -> Result<View, Error> {
         let all = self.verdict.iter().any(|verdict| matches!(verdict, Verdicts::All));
         let chosen = self.verdict.iter().filter_map(|verdict| match verdict {
@@ -299,7 +315,7 @@ impl Arguments {
             sort_by: self.sort_by,
             group_by: self.group_by.clone(),
             checked: self.check,
-            compares: self.since.is_some() || self.watch,
+            needs_all: self.since.is_some() || self.watch || self.push.is_given(),
             prices: Prices::new(self.price),
             color: match self.color {
                 Color::Always => true,

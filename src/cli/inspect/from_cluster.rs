@@ -9,6 +9,7 @@ use crate::cluster::accounts::Accounts;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
+use crate::output::beside::Kept;
 use crate::output::writer::FormatWriter;
 use crate::progress::Doing;
 use crate::scan::assess::{Assessor, live};
@@ -39,9 +40,14 @@ impl Inspected {
     }
 }
 
-pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(crate) async fn run(
+    arguments: &Arguments,
+    metrics: &Kept,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<u8, Error> {
     let since = arguments.since(streams)?;
-    let inspected = inspect(arguments, arguments.format().writer(since), streams, now).await?;
+    let inspected = inspect(arguments, arguments.writer(since, metrics), streams, now).await?;
     inspected.report(streams);
     Ok(inspected.code)
 }

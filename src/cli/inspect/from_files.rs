@@ -8,6 +8,7 @@ use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
 use crate::error::Error;
 use crate::files;
 use crate::files::Input;
+use crate::output::beside::Kept;
 use crate::output::escape::escape;
 use crate::scan::assess_files;
 use crate::scan::endangered;
@@ -20,7 +21,12 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
+pub(crate) async fn run(
+    arguments: &Arguments,
+    metrics: &Kept,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<u8, Error> {
     arguments.secrets.refuse_with_files()?;
     let looks = arguments.looks(streams).await?;
     let since = arguments.since(streams)?;
@@ -57,7 +63,7 @@ pub(crate) async fn run(arguments: &Arguments, streams: &mut Streams, now: Times
     let view = arguments.view(streams, now, origin)?;
     let Streams { out, input: stdin, .. } = streams;
     let mut run =
-        Run::new(&mut **out as &mut dyn Write, view, arguments.format().writer(since), &arguments.fail_on);
+        Run::new(&mut **out as &mut dyn Write, view, arguments.writer(since, metrics), &arguments.fail_on);
     run.add_gaps(unread);
     run.held = looks.is_some().then(Vec::new);
     run.of_files = true;

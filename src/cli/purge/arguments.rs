@@ -4,6 +4,7 @@ use crate::cli::follow_up::FollowUp;
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags, NAMESPACES};
 use crate::cli::purge::plan_flags::{PlanFlags, Planning};
 use crate::cli::purge::summary_flag::SummaryFlag;
+use crate::cli::push_flags::PushFlags;
 use crate::cli::storage::{SecretsFlag, StateFlags, StorageFlags};
 use crate::cli::values::{bytes, namespaces, repository, workflow_name};
 use crate::duration;
@@ -30,6 +31,7 @@ pub(crate) const MAX_SHARDS: i64 = 250;
 #[derive(Debug, Args)]
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(mut_arg("namespace", |arg| arg.value_parser(namespaces).help(NAMESPACES)))]
+#[command(mut_arg("push", |arg| arg.conflicts_with_all(["plan_out", "shard"])))]
 #[command(mut_arg("summary", |arg| arg.conflicts_with_all(["dry_run", "plan_out"])))]
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
@@ -128,6 +130,8 @@ pub(crate) struct Arguments {
     pub state: StateFlags,
     #[command(flatten)]
     pub summary: SummaryFlag,
+    #[command(flatten)]
+    pub push: PushFlags,
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]

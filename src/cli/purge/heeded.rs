@@ -42,7 +42,8 @@ const STORAGE: &[&str] = &[
 ];
 
 /// These say how a plan is shown, confirmed and carried out.
-const CARRYING_OUT: &[&str] = &["output", "dry_run", "yes", "no_record", "accept_absent", "summary"];
+const CARRYING_OUT: &[&str] =
+    &["output", "dry_run", "yes", "no_record", "accept_absent", "summary", "push", "push_label"];
 
 /// These limit what is deleted of a plan that was made before.
 const LIMITS: &[&str] = &["max_objects", "max_bytes"];
@@ -119,7 +120,7 @@ pub(crate) fn check(command: &mut Command, typed: &ArgMatches) -> Result<(), cla
 }
 
 /// An argument as the user knows it.
-fn name(arg: &Arg) -> String {
+pub(crate) fn name(arg: &Arg) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}"),
         None => arg.to_string(),
