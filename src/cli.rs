@@ -37,4 +37,5 @@ pub mod template;
 pub mod undo;
 pub mod values;
 pub mod warnings;
+pub(crate) mod webhook_flags;
 pub mod words;

@@ -9,6 +9,7 @@ pub mod watch;
 use crate::cli::inspect::arguments::Arguments;
 use crate::cli::push_flags::Mode;
 use crate::cli::streams::Streams;
+use crate::cli::webhook_flags::Outcome;
 use crate::error::Error;
 use crate::output::beside::Kept;
 use jiff::Timestamp;
@@ -18,12 +19,16 @@ impl Arguments {
         if self.watch {
             match watch::run(&self, streams, now).await? {}
         }
-        let metrics = Kept::default();
-        let code = if self.from.files.is_empty() {
-            from_cluster::run(&self, &metrics, streams, now).await?
-        } else {
-            from_files::run(&self, &metrics, streams, now).await?
+        let kept = Kept::default();
+        let ended = match self.from.files.is_empty() {
+            true => from_cluster::run(&self, &kept, streams, now).await,
+            false => from_files::run(&self, &kept, streams, now).await,
         };
-        self.push.hand_over(Mode::Inspect, &metrics.text(), Ok(code), streams).await
+        let ended = match ended {
+            Ok(code) => self.push.hand_over(Mode::Inspect, &kept.text(), Ok(code), streams).await,
+            failed => failed,
+        };
+        let outcome = Outcome { mode: Mode::Inspect, began: now, answer: kept.answer() };
+        self.webhook.tell(outcome, ended, streams).await
     }
 }

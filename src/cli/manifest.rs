@@ -11,6 +11,7 @@ use crate::cli::values::{AcceptedParser, image, secret};
 use crate::cluster::unread::Accepted;
 use crate::error::{Error, exit};
 use crate::files::policy;
+use crate::webhook::MessageFormat;
 use argo_gc_core::model::bucket::Bucket;
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -33,6 +34,9 @@ const VOLUMES: &str = include_str!("manifest/volumes.yaml");
 const CONFIG_MAP: &str = include_str!("manifest/configmap.yaml");
 
 const STATE_VARIABLE: &str = include_str!("manifest/state_variable.yaml");
+
+/// The address of --webhook.
+const WEBHOOK_VARIABLE: &str = include_str!("manifest/webhook_variable.yaml");
 
 /// The credentials of --push.
 const PUSH_VARIABLES: &str = include_str!("manifest/push_variables.yaml");
@@ -124,6 +128,19 @@ pub(crate) struct Arguments {
     /// With --push: the Secret with its credentials, in the field `token`, or in `username` and `password`.
     #[arg(long, value_parser = secret, value_name = "NAME", requires = "push", help_heading = "Metrics")]
     push_secret: Option<String>,
+    /// Posts how each run ended: the Secret that has the URL, in the field `url`.
+    #[arg(long, value_parser = secret, value_name = "NAME", help_heading = "Webhook")]
+    webhook_secret: Option<String>,
+    /// As of inspect and purge: who reads it.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "json",
+        value_name = "FORMAT",
+        requires = "webhook_secret",
+        help_heading = "Webhook"
+    )]
+    webhook_format: MessageFormat,
     #[command(flatten)]
     admission: PolicyFlags,
     /// Further flags of purge, or of inspect, after --.
@@ -238,7 +255,11 @@ impl Arguments {
             None => String::new(),
             Some(secret) => PUSH_VARIABLES.replace("@PUSH_SECRET@", &quoted(secret)),
         };
-        let variables = format!("{}{credentials}{token}", of_purge(STATE_VARIABLE));
+        let webhook = match &self.webhook_secret {
+            None => String::new(),
+            Some(secret) => WEBHOOK_VARIABLE.replace("@WEBHOOK_SECRET@", &quoted(secret)),
+        };
+        let variables = format!("{}{credentials}{webhook}{token}", of_purge(STATE_VARIABLE));
         let env = if variables.is_empty() {
             String::new()
         } else {
@@ -279,6 +300,18 @@ impl Arguments {
         }
     }
 
+    /// Returns the arguments that hand over the result of each run.
+    fn handing_over(&self) -> Vec<String> {
+        let mut args = self.push.args();
+        if self.webhook_secret.is_some() {
+            let format = self.webhook_format.to_possible_value();
+            let format =
+                format.map_or_else(String::new, |format| format!("--webhook-format={}", format.get_name()));
+            args.extend(["--webhook=env:ARGO_GC_WEBHOOK".to_owned(), format]);
+        }
+        args
+    }
+
     /// Returns the arguments of the command that runs in the cluster.
     fn args(&self) -> Vec<String> {
         let mut args: Vec<String> = vec![self.verb().into()];
@@ -290,7 +323,7 @@ impl Arguments {
         }
         match self.mode {
             Mode::Inspect => {
-                args.extend(self.push.args());
+                args.extend(self.handing_over());
                 args.extend(self.more.iter().cloned());
                 return args;
             }
@@ -307,7 +340,7 @@ impl Arguments {
             false => format!("--repository={bucket}/{prefix}"),
         }));
         args.extend(self.accept_unread.iter().map(|source| format!("--accept-unread={source}")));
-        args.extend(self.push.args());
+        args.extend(self.handing_over());
         args.extend(self.more.iter().cloned());
         args
     }

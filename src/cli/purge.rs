@@ -14,10 +14,13 @@ pub mod summary_flag;
 use crate::cli::purge::arguments::{Arguments, DryRun, Shard};
 use crate::cli::push_flags::Mode;
 use crate::cli::streams::Streams;
+use crate::cli::webhook_flags::Outcome;
 use crate::error::Error;
+use crate::output::beside::Answer;
 use crate::output::purge_metrics;
 use crate::output::summary::{Ended, line};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
@@ -27,7 +30,16 @@ impl Arguments {
         summary.write(&line(shard, &ended), streams);
         let metrics = purge_metrics::text(&ended, now)?;
         let mode = if self.dry_run == DryRun::None { Mode::Purge } else { Mode::Report };
-        self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await
+        let answer = Answer {
+            sentence: line(shard, &ended),
+            most: Vec::new(),
+            sums: ended.as_ref().map_or(
+                Value::Null,
+                |Ended { planned, left, .. }| json!({ "planned": planned, "left": left }),
+            ),
+        };
+        let ended = self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await;
+        self.webhook.tell(Outcome { mode, began: now, answer }, ended, streams).await
     }
 
     async fn purge(&self, streams: &mut Streams, now: Timestamp) -> Result<Ended, Error> {

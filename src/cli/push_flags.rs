@@ -1,10 +1,10 @@
 //! `--push`: the metrics of a run, for a Prometheus that could not ask for them while it ran.
 
-use crate::cli::hints;
 use crate::cli::streams::Streams;
-use crate::error::{Error, exit};
+use crate::delivery::Credentials;
+use crate::error::Error;
 use crate::output::escape::escape;
-use crate::push::{Credentials, Gateway, push};
+use crate::push::{Gateway, push};
 use clap::Args;
 
 /// A bearer token for the gateway.
@@ -44,7 +44,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Inspect => "inspect",
             Self::Report => "report",
@@ -123,15 +123,7 @@ impl PushFlags {
             }
             Err(why) => Some(error(gateway, &why)),
         };
-        let Some(failed) = failed else { return ended };
-        streams.out.flush()?;
-        match ended {
-            Ok(exit::DONE) => Err(failed),
-            ended => {
-                streams.say(hints::shown(&failed));
-                ended
-            }
-        }
+        streams.after_all(failed, ended)
     }
 }
 

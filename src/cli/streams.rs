@@ -1,5 +1,7 @@
 //! The streams of the process that the verbs use.
 
+use crate::cli::hints;
+use crate::error::{Error, exit};
 use crate::interrupt::Stop;
 use crate::output::escape::escape;
 use crate::output::prose::Prose;
@@ -36,6 +38,23 @@ impl Streams {
         let mut err = Prose::new(&mut self.err, self.err_width);
         for line in text.to_string().lines() {
             let _ = writeln!(err, "{}", escape(line));
+        }
+    }
+
+    /// Ends a run after which something else failed, such as handing over its result. The failure is told; it is the
+    /// run's own unless the run has another code to tell of.
+    ///
+    /// # Errors
+    /// That of the run, or the failure.
+    pub(crate) fn after_all(&mut self, failed: Option<Error>, ended: Result<u8, Error>) -> Result<u8, Error> {
+        let Some(failed) = failed else { return ended };
+        self.out.flush()?;
+        match ended {
+            Ok(exit::DONE) => Err(failed),
+            ended => {
+                self.say(hints::shown(&failed));
+                ended
+            }
         }
     }
 }

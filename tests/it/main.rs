@@ -72,5 +72,6 @@ mod texts;
 mod trust;
 mod verdicts;
 mod watch;
+mod webhook;
 mod workflow_roles;
 mod workflow_secrets;

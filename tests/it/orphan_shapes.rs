@@ -206,7 +206,8 @@ fn danger_39_a_run_of_kubeflow_is_offered_only_if_no_list_and_no_workflow_has_it
     }
     // The lists of two namespaces.
     std::fs::write(&pages, format!(r#"{{"runs":[{{"run_id":"{gone}"}}]}}"#)).unwrap();
-    let both = ["--producer", "kfp", "--kfp-runs", lines.to_str().unwrap(), "--kfp-runs", pages.to_str().unwrap()];
+    let both =
+        ["--producer", "kfp", "--kfp-runs", lines.to_str().unwrap(), "--kfp-runs", pages.to_str().unwrap()];
     assert_eq!(orphans(&folder, &both).1, [""; 0]);
     let at = ["--repository", "gs://ml-artifacts"];
     let table = folder.run("orphans", &at).ends_with(0).out;

@@ -13,6 +13,7 @@ use crate::cli::values::interval;
 use crate::cli::values::{
     GroupByParser, Verdicts, bytes, dollars, namespaces, not_blank, phase, verdict, verdicts, workflow_name,
 };
+use crate::cli::webhook_flags::WebhookFlags;
 use crate::cluster::client::Cluster;
 use crate::error::Error;
 use crate::files::inspection;
@@ -66,6 +67,7 @@ use std::time::Duration;
   kubectl argo-gc inspect -A --check -o html --since old.json > report.html
   kubectl argo-gc inspect -A -o prometheus > gc.tmp && mv gc.tmp gc.prom
   kubectl argo-gc inspect -A --push http://pushgateway:9091
+  kubectl argo-gc inspect -A --webhook env:SLACK_URL --webhook-format slack
 
 Next:
   kubectl argo-gc explain inline-only      why that happens, and how to fix it
@@ -145,7 +147,7 @@ pub(crate) struct Arguments {
     pub min_size: Option<u64>,
     /// Goes on to inspect, and shows what becomes new, changes or is gone, until it is interrupted.
     #[arg(short = 'w', long, conflicts_with_all = ["files", "output", "fail_on", "since", "group_by", "inventory",
-          "push"])]
+          "push", "webhook"])]
     pub watch: bool,
     /// How long to wait from one inspection to the next.
     #[arg(long, value_parser = interval, default_value = "1m", value_name = "DURATION", requires = "watch")]
@@ -158,6 +160,8 @@ pub(crate) struct Arguments {
     pub price: Option<f64>,
     #[command(flatten)]
     pub push: PushFlags,
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
     #[command(flatten)]
     pub inventory: InventoryFlags,
     #[command(flatten)]
@@ -284,11 +288,16 @@ impl Arguments {
         self.output.unwrap_or(default)
     }
 
-    /// The writer of the output. If metrics are asked for, they are left in `metrics`.
-    pub fn writer(&self, since: Option<Since>, metrics: &Kept) -> Box<dyn FormatWriter> {
+    /// Whether something else than the output needs the result.
+    fn is_handed_on(&self) -> bool {
+        self.push.is_given() || self.webhook.is_given()
+    }
+
+    /// The writer of the output. If metrics or a message are asked for, what they need is left in `kept`.
+    pub fn writer(&self, since: Option<Since>, kept: &Kept) -> Box<dyn FormatWriter> {
         let format = self.format().writer(since);
-        match self.push.is_given() {
-            true => Box::new(Beside::new(format, metrics)),
+        match self.is_handed_on() {
+            true => Box::new(Beside::new(format, kept)),
             false => format,
         }
     }
@@ -315,7 +324,7 @@ impl Arguments {
             sort_by: self.sort_by,
             group_by: self.group_by.clone(),
             checked: self.check,
-            needs_all: self.since.is_some() || self.watch || self.push.is_given(),
+            needs_all: self.since.is_some() || self.watch || self.is_handed_on(),
             prices: Prices::new(self.price),
             color: match self.color {
                 Color::Always => true,

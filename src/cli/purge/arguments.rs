@@ -7,6 +7,7 @@ use crate::cli::purge::summary_flag::SummaryFlag;
 use crate::cli::push_flags::PushFlags;
 use crate::cli::storage::{SecretsFlag, StateFlags, StorageFlags};
 use crate::cli::values::{bytes, namespaces, repository, workflow_name};
+use crate::cli::webhook_flags::WebhookFlags;
 use crate::duration;
 use crate::error::Error;
 use crate::output::purge::PurgeFormat;
@@ -32,6 +33,7 @@ pub(crate) const MAX_SHARDS: i64 = 250;
 #[command(mut_arg("all_namespaces", |arg| arg.conflicts_with("names")))]
 #[command(mut_arg("namespace", |arg| arg.value_parser(namespaces).help(NAMESPACES)))]
 #[command(mut_arg("push", |arg| arg.conflicts_with_all(["plan_out", "shard"])))]
+#[command(mut_arg("webhook", |arg| arg.conflicts_with_all(["plan_out", "shard"])))]
 #[command(mut_arg("summary", |arg| arg.conflicts_with_all(["dry_run", "plan_out"])))]
 #[command(mut_arg("files", |arg| arg.help("Files, directories or - (standard input) to read instead of a cluster: \
     JSON or YAML. For real buckets only a plan is made then")))]
@@ -132,6 +134,8 @@ pub(crate) struct Arguments {
     pub summary: SummaryFlag,
     #[command(flatten)]
     pub push: PushFlags,
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
     #[command(flatten)]
     pub storage: StorageFlags,
     #[command(flatten)]

@@ -42,8 +42,19 @@ const STORAGE: &[&str] = &[
 ];
 
 /// These say how a plan is shown, confirmed and carried out.
-const CARRYING_OUT: &[&str] =
-    &["output", "dry_run", "yes", "no_record", "accept_absent", "summary", "push", "push_label"];
+const CARRYING_OUT: &[&str] = &[
+    "output",
+    "dry_run",
+    "yes",
+    "no_record",
+    "accept_absent",
+    "summary",
+    "push",
+    "push_label",
+    "webhook",
+    "webhook_format",
+    "webhook_title",
+];
 
 /// These limit what is deleted of a plan that was made before.
 const LIMITS: &[&str] = &["max_objects", "max_bytes"];

@@ -220,7 +220,10 @@ mod tests {
             (r#"{"runs":[],"total_size":0}"#.to_owned(), "it has no run"),
             (format!(r#"{{"runs":[{{"run_id":"{ONE}"}}],"next_page_token":"x"}}"#), "there are more runs"),
             (format!(r#"{{"runs":[{{"run_id":"{ONE}"}}],"total_size":2}}"#), "it has 1 runs of 2"),
-            (format!(r#"{{"runs":[{{"run_id":"{ONE}"}}]}}{{"runs":[{{"run_id":"{TWO}"}}]}}"#), "a file of its own"),
+            (
+                format!(r#"{{"runs":[{{"run_id":"{ONE}"}}]}}{{"runs":[{{"run_id":"{TWO}"}}]}}"#),
+                "a file of its own",
+            ),
             (format!("{ONE}\nTraceback"), "line 2: \"Traceback\" is not the ID of a run"),
             (r#"{"runs":[{"name":"x"}]}"#.to_owned(), "answer 1: missing field"),
             (r#"{"runs":[{"run_id":"x"}]}"#.to_owned(), "answer 1: \"x\" is not the ID of a run"),

@@ -1,0 +1,122 @@
+//! `--webhook`: how a run ended, posted to people.
+
+use crate::cli::push_flags::Mode;
+use crate::cli::streams::Streams;
+use crate::delivery::{Credentials, Failure};
+use crate::error::Error;
+use crate::output::beside::Answer;
+use crate::output::escape::escape;
+use crate::webhook::{Hook, MessageFormat, Told, post};
+use argo_gc_core::model::API_VERSION;
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+/// A bearer token for the server.
+const TOKEN: &str = "ARGO_GC_WEBHOOK_TOKEN";
+
+/// What stands before the name of a variable.
+const VARIABLE: &str = "env:";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WebhookFlags {
+    /// Posts how the run ended to this URL, also if it failed. env:NAME takes the URL from a variable, because that of a chat is
+    /// a secret. ARGO_GC_WEBHOOK_TOKEN is sent as a bearer token.
+    #[arg(long, value_parser = hook, value_name = "URL", help_heading = "Webhook")]
+    webhook: Option<Hook>,
+    /// With --webhook: who reads it.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "json",
+        value_name = "FORMAT",
+        requires = "webhook",
+        help_heading = "Webhook"
+    )]
+    webhook_format: MessageFormat,
+    /// With --webhook: what the message begins with, such as prod-eu.
+    #[arg(
+        long,
+        default_value = "argo-gc",
+        value_name = "TEXT",
+        requires = "webhook",
+        help_heading = "Webhook"
+    )]
+    webhook_title: String,
+}
+
+/// What a run found or did, for a message.
+pub(crate) struct Outcome {
+    pub mode: Mode,
+    pub began: Timestamp,
+    pub answer: Answer,
+}
+
+impl WebhookFlags {
+    /// Whether a message is asked for.
+    pub fn is_given(&self) -> bool {
+        self.webhook.is_some()
+    }
+
+    /// Posts how a run ended, and gives its exit code. A failure is told; it is the run's code too, unless the run has
+    /// another to tell of.
+    ///
+    /// # Errors
+    /// Those of the run.
+    pub async fn tell(
+        &self,
+        outcome: Outcome,
+        ended: Result<u8, Error>,
+        streams: &mut Streams,
+    ) -> Result<u8, Error> {
+        let Some(hook) = &self.webhook else { return ended };
+        let failed = match credentials() {
+            Ok(credentials) => {
+                post(hook, self.webhook_format, &self.told(outcome, &ended), &credentials).await
+            }
+            Err(why) => Err(Failure { status: None, why }),
+        };
+        let failed = failed.err().map(|Failure { status, why }| {
+            let place = hook.place();
+            let words = format!("posting the result to {place}: {why}; all else was done as it says");
+            let error = Error::new(escape(&words));
+            match status {
+                Some(400..=499) => error.hint("is --webhook-format what this address takes?"),
+                _ => error,
+            }
+        });
+        streams.after_all(failed, ended)
+    }
+
+    fn told(&self, outcome: Outcome, ended: &Result<u8, Error>) -> Told {
+        let Outcome { mode, began, answer: Answer { sentence, most, sums } } = outcome;
+        let (code, sentence) = match ended {
+            Ok(code) => (*code, sentence),
+            Err(error) => (error.exit_code(), error.message().to_owned()),
+        };
+        let sentence = escape(&sentence).into_owned();
+        let title = &self.webhook_title;
+        let document = json!({
+            "apiVersion": API_VERSION, "kind": "RunReport", "title": title, "mode": mode.as_str(), "generatedAt": began,
+            "exitCode": code, "answer": sentence, "summary": sums,
+        });
+        Told { title: format!("{title}: {}", mode.as_str()), sentence, most, document }
+    }
+}
+
+/// The credentials of the environment.
+fn credentials() -> Result<Credentials, String> {
+    match std::env::var(TOKEN).ok().filter(|token| !token.is_empty()) {
+        None => Ok(Credentials::Nobody),
+        // A token that no header can hold would be shown in the client's own words otherwise.
+        Some(token) if token.chars().all(|c| c.is_ascii_graphic()) => Ok(Credentials::Token(token)),
+        Some(_) => Err(format!("{TOKEN} has characters that no token has")),
+    }
+}
+
+fn hook(text: &str) -> Result<Hook, String> {
+    let Some(name) = text.strip_prefix(VARIABLE) else { return Hook::parse(text) };
+    let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let value = value.ok_or_else(|| format!("the variable {name} is not set"))?;
+    Hook::parse(value.trim()).map_err(|why| format!("the variable {name}: {why}"))
+}
