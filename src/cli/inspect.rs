@@ -19,6 +19,7 @@ impl Arguments {
         if self.watch {
             match watch::run(&self, streams, now).await? {}
         }
+        let hook = self.webhook.open()?;
         let kept = Kept::default();
         let ended = match self.from.files.is_empty() {
             true => from_cluster::run(&self, &kept, streams, now).await,
@@ -29,6 +30,6 @@ impl Arguments {
             failed => failed,
         };
         let outcome = Outcome { mode: Mode::Inspect, began: now, answer: kept.answer() };
-        self.webhook.tell(outcome, ended, streams).await
+        self.webhook.tell(hook, outcome, ended, streams).await
     }
 }

@@ -35,7 +35,7 @@ use argo_gc_store::inventory::types::Wanted;
 use argo_gc_store::store::Store;
 use clap::Args;
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Finds objects in a bucket that no record refers to
@@ -59,7 +59,6 @@ use std::time::Duration;
   kubectl argo-gc orphans --repository gs://b/argo -o wide
   kubectl argo-gc orphans --repository gs://b --key-format '{{workflow.uid}}'
   kubectl argo-gc orphans --repository gs://shared --also other.json
-  kubectl argo-gc orphans --repository gs://kfp --producer kfp --kfp-runs runs.json
   kubectl argo-gc orphans --repository s3://b --inventory s3://c/b/manifest.json
 
 To delete them:
@@ -163,7 +162,7 @@ impl Arguments {
             |FoundAt { place: name, found, orphans, has_orphans: _ }| show::Place { name, found, orphans };
         let found = found.into_iter().map(place).collect();
         show::write(&mut streams.out, streams.width, self.output, &listing, found)?;
-        let head = Head { also: records.also, ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
+        let head = Head { also: records.also.clone(), ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
         let mut draft = Draft::new(head.allowing(&self.repository))?;
         if keys_too && has_orphans {
             writeln!(streams.out, "\n{:>8}  {:>6}  OBJECT", "SIZE", "AGE")?;
@@ -186,8 +185,22 @@ impl Arguments {
                 None => Ok(exit::DONE),
             };
         }
-        let Some(path) = &self.plan_out else { return Ok(exit::DONE) };
-        let buckets = resolve::buckets(&draft, &store).await?;
+        if let Some(path) = &self.plan_out {
+            self.save(path, draft, records, &store, streams).await?;
+        }
+        Ok(exit::DONE)
+    }
+
+    /// Saves a plan of the orphans, without those that something yet to run may read.
+    async fn save(
+        &self,
+        path: &Path,
+        draft: Draft,
+        records: Records,
+        store: &Store,
+        streams: &mut Streams,
+    ) -> Result<(), Error> {
+        let buckets = resolve::buckets(&draft, store).await?;
         let plan = draft.seal(buckets)?;
         let mut allowed = Allowed::default();
         self.repository.iter().for_each(|(bucket, prefix)| allowed.add(bucket.clone(), prefix));
@@ -198,8 +211,7 @@ impl Arguments {
             streams.say(format!("Note: {objects} will be kept, because something yet to run may read them."));
         }
         let next = FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))?;
-        save(&plan, path, &next, streams)?;
-        Ok(exit::DONE)
+        save(&plan, path, &next, streams)
     }
 
     /// Looks through all places, by listings or by the inventory.

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let summary = self.summary.open()?;
+        let (summary, hook) = (self.summary.open()?, self.webhook.open()?);
         let ended = self.purge(streams, now).await;
         let shard = self.shard.map(|Shard { number, of }| (number, of));
         summary.write(&line(shard, &ended), streams);
@@ -39,7 +39,7 @@ impl Arguments {
             ),
         };
         let ended = self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await;
-        self.webhook.tell(Outcome { mode, began: now, answer }, ended, streams).await
+        self.webhook.tell(hook, Outcome { mode, began: now, answer }, ended, streams).await
     }
 
     async fn purge(&self, streams: &mut Streams, now: Timestamp) -> Result<Ended, Error> {

@@ -22,8 +22,8 @@ const VARIABLE: &str = "env:";
 pub(crate) struct WebhookFlags {
     /// Posts how the run ended to this URL, also if it failed. env:NAME takes the URL from a variable, because that of a chat is
     /// a secret. ARGO_GC_WEBHOOK_TOKEN is sent as a bearer token.
-    #[arg(long, value_parser = hook, value_name = "URL", help_heading = "Webhook")]
-    webhook: Option<Hook>,
+    #[arg(long, value_parser = address, value_name = "URL", help_heading = "Webhook")]
+    webhook: Option<Address>,
     /// With --webhook: who reads it.
     #[arg(
         long,
@@ -45,6 +45,22 @@ pub(crate) struct WebhookFlags {
     webhook_title: String,
 }
 
+/// Where an address is from.
+#[derive(Debug, Clone)]
+enum Address {
+    Given(Hook),
+    /// The name of a variable.
+    In(String),
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    match text.strip_prefix(VARIABLE) {
+        None => Hook::parse(text).map(Address::Given),
+        Some("") => Err("env: needs the name of a variable".to_owned()),
+        Some(name) => Ok(Address::In(name.to_owned())),
+    }
+}
+
 /// What a run found or did, for a message.
 pub(crate) struct Outcome {
     pub mode: Mode,
@@ -58,6 +74,21 @@ impl WebhookFlags {
         self.webhook.is_some()
     }
 
+    /// Where a message goes, if one is asked for. It is known before the run begins.
+    ///
+    /// # Errors
+    /// The variable that has the address is not set, or holds none.
+    pub fn open(&self) -> Result<Option<Hook>, Error> {
+        let name = match &self.webhook {
+            None => return Ok(None),
+            Some(Address::Given(hook)) => return Ok(Some(hook.clone())),
+            Some(Address::In(name)) => name,
+        };
+        let wrong = |why: &str| Error::usage(format!("--webhook: the variable {name}: {why}"));
+        let value = std::env::var(name).map_err(|_| wrong("it is not set"))?;
+        Hook::parse(value.trim()).map(Some).map_err(|why| wrong(&why))
+    }
+
     /// Posts how a run ended, and gives its exit code. A failure is told; it is the run's code too, unless the run has
     /// another to tell of.
     ///
@@ -65,14 +96,15 @@ impl WebhookFlags {
     /// Those of the run.
     pub async fn tell(
         &self,
+        hook: Option<Hook>,
         outcome: Outcome,
         ended: Result<u8, Error>,
         streams: &mut Streams,
     ) -> Result<u8, Error> {
-        let Some(hook) = &self.webhook else { return ended };
+        let Some(hook) = hook else { return ended };
         let failed = match credentials() {
             Ok(credentials) => {
-                post(hook, self.webhook_format, &self.told(outcome, &ended), &credentials).await
+                post(&hook, self.webhook_format, &self.told(outcome, &ended), &credentials).await
             }
             Err(why) => Err(Failure { status: None, why }),
         };
@@ -112,11 +144,4 @@ fn credentials() -> Result<Credentials, String> {
         Some(token) if token.chars().all(|c| c.is_ascii_graphic()) => Ok(Credentials::Token(token)),
         Some(_) => Err(format!("{TOKEN} has characters that no token has")),
     }
-}
-
-fn hook(text: &str) -> Result<Hook, String> {
-    let Some(name) = text.strip_prefix(VARIABLE) else { return Hook::parse(text) };
-    let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let value = value.ok_or_else(|| format!("the variable {name} is not set"))?;
-    Hook::parse(value.trim()).map_err(|why| format!("the variable {name}: {why}"))
 }

@@ -73,7 +73,7 @@ fn a_report_is_posted_for_programs_and_for_chats() {
     run(&stub, &folder, "inspect", &more, &[]).ends_with(3);
     let text = bodies(&stub)[1]["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with(&format!("*prod &lt;eu&gt;: inspect*\n{answer}")), "{text}");
-    assert!(text.lines().nth(2).unwrap().starts_with("2 no-strategy: "), "{text}");
+    assert!(text.lines().nth(2).unwrap().starts_with("2 inline-only: Only inline"), "{text}");
 
     run(&stub, &folder, "purge", &["--all", "--dry-run", "--webhook-format", "teams"], &[]).ends_with(0);
     let card = &bodies(&stub)[2]["attachments"][0]["content"];
@@ -107,7 +107,7 @@ fn a_message_that_is_not_taken_is_told_and_shows_no_secret() {
         ran.err
     );
     assert!(ran.err.contains("no_service") && ran.err.contains("--webhook-format"), "{}", ran.err);
-    assert!(ran.out.contains("no-strategy"), "the report is shown all the same: {}", ran.out);
+    assert!(ran.out.contains("inline-only"), "the report is shown all the same: {}", ran.out);
     assert_eq!(stub.requests().len(), 1, "what can't pass is not tried again");
     let ran = run(&stub, &folder, "inspect", &["--fail-on", "uncovered"], &[]).ends_with(3);
     assert!(ran.err.contains("HTTP 404"), "{}", ran.err);
@@ -121,7 +121,8 @@ fn a_message_that_is_not_taken_is_told_and_shows_no_secret() {
 fn an_address_that_can_not_be_is_wrong_usage() {
     let folder = leaky();
     for (more, words) in [
-        (&["--webhook", "env:ARGO_GC_NOT_SET"][..], "the variable ARGO_GC_NOT_SET is not set"),
+        (&["--webhook", "env:ARGO_GC_NOT_SET"][..], "the variable ARGO_GC_NOT_SET: it is not set"),
+        (&["--webhook", "env:"], "env: needs the name of a variable"),
         (&["--webhook", "hooks.example.com"], "it is no URL such as"),
         (&["--webhook", "https://u:p@h/"], "credentials are taken from the environment"),
         (&["--webhook-format", "slack"], "--webhook"),
