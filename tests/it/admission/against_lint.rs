@@ -225,7 +225,14 @@ impl Random {
         match self.below(8) {
             0..=3 => call["template"] = self.name().into(),
             4 => call["templateRef"] = json!({ "name": "elsewhere", "template": "t" }),
-            _ => call["inline"] = self.body(depth - 1),
+            kind => {
+                call["inline"] = self.body(depth - 1);
+                // Then the pod's node has a template's name, and is collected.
+                let is_graph = ["steps", "dag"].iter().any(|field| call["inline"][field].is_array());
+                if kind == 5 && !is_graph {
+                    call["template"] = self.name().into();
+                }
+            }
         }
         if self.one_in(6) {
             call["hooks"] = json!({ "exit": { "template": self.name() } });
