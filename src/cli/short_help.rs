@@ -6,7 +6,7 @@ use clap::Command;
 const EXAMPLES: usize = 6;
 
 /// The flags of every day, by their ids, of the verbs that have many others.
-const EVERYDAY: [(&str, &str); 9] = [
+const EVERYDAY: [(&str, &str); 10] = [
     (
         "inspect",
         "all_namespaces namespace context files output sort_by group_by check selector status older reason verdict fail_on",
@@ -25,6 +25,7 @@ const EVERYDAY: [(&str, &str); 9] = [
         "lint",
         "files recursive connected all_namespaces namespace context output fail_on only baseline argo_version",
     ),
+    ("manifest", "mode namespaces image schedule namespace name policy failed journal_claim push action rule"),
     ("fix", "files recursive strategy unique_keys write diff defaults lifecycle repository argo_version"),
 ];
 
