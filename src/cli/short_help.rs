@@ -25,7 +25,10 @@ const EVERYDAY: [(&str, &str); 10] = [
         "lint",
         "files recursive connected all_namespaces namespace context output fail_on only baseline argo_version",
     ),
-    ("manifest", "mode namespaces image schedule namespace name policy failed journal_claim push action rule"),
+    (
+        "manifest",
+        "mode namespaces image schedule namespace name policy failed journal_claim push action rule",
+    ),
     ("fix", "files recursive strategy unique_keys write diff defaults lifecycle repository argo_version"),
 ];
 

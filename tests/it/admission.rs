@@ -223,6 +223,79 @@ async fn what_lint_plants_is_refused_and_its_clean_copies_pass_on_apiserver() {
     assert_eq!(guarded.errors().await, [""; 0]);
 }
 
+/// A false refusal is worse than a missed leak: where it depends on what a policy can't see, everything passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "tests/run brings what it needs"]
+async fn what_may_be_right_passes_on_apiserver() {
+    let guarded = Guarded::start().await;
+    guarded.guard(&["--action", "deny", "--rule", &RULES.join(",")]).await;
+    let artifact = "/templates/0/outputs/artifacts/0";
+    let unused = json!({ "name": "unused", "container": {}, "outputs": { "artifacts": [{ "name": "o", "path": "/o" }] } });
+    let call = json!({ "name": "main", "steps": [[{ "name": "a", "templateRef": { "name": "t", "template": "t" } }]] });
+    // A rule, what makes its mistake none, and where.
+    let cases = [
+        ("inline", "/templates/0/steps/0/0/template", json!("main")),
+        (
+            "inline",
+            "/templates/0/steps/0/0/inline/outputs/artifacts/0/artifactGC",
+            json!({ "strategy": "Never" }),
+        ),
+        ("logs-only", "/templates/1", unused),
+        ("logs-only", "/templates/1", call.clone()),
+        ("logs-only", "/archiveLogs", json!(null)),
+        ("logs-only", "/templates/0/archiveLocation", json!({ "archiveLogs": false })),
+        ("logs-only", "/templateDefaults", json!({ "outputs": {} })),
+        ("logs-only", "/artifactGC/strategy", json!("Never")),
+        ("shared-key", &format!("{artifact}/s3/key"), json!("{{pod.name}}/o")),
+        ("shared-key", &format!("{artifact}/s3/key"), json!("{{inputs.parameters.day}}")),
+        ("shared-key", &format!("{artifact}/s3/key"), json!("{{=workflow.name}}")),
+        ("shared-key", &format!("{artifact}/s3/key"), json!("")),
+        ("shared-key", &format!("{artifact}/artifactGC"), json!({ "strategy": "Never" })),
+        ("shared-key", "/entrypoint", json!("another")),
+        // The repository takes the place of what is not complete.
+        ("shared-key", &format!("{artifact}/s3"), json!(null)),
+        ("unsupported-driver", &format!("{artifact}/http"), json!({ "headers": [] })),
+        ("unsupported-driver", &format!("{artifact}/artifactGC"), json!({ "strategy": "Never" })),
+        ("no-strategy", &format!("{artifact}/artifactGC"), json!({ "strategy": "Never" })),
+        ("no-strategy", "/workflowTemplateRef", json!({ "name": "t" })),
+        ("force-no-pod", &format!("{artifact}/optional"), json!(false)),
+        ("force-no-pod", "/archiveLogs", json!(true)),
+        ("force-no-pod", "/templates/1", call),
+        ("force-no-pod", "/artifactGC/strategy", json!("Never")),
+        ("force-no-pod", "/hooks", json!({ "exit": { "templateRef": { "name": "t", "template": "t" } } })),
+    ];
+    for (rule, place, value) in cases {
+        let mut spec = mistaken(rule);
+        set(&mut spec, place, value.clone());
+        if place == "/workflowTemplateRef" {
+            spec.as_object_mut().unwrap().remove("templates");
+        }
+        let answer = guarded.create(&object("Workflow", "right", &spec)).await;
+        assert_eq!(answer.status, 201, "{rule} {place} {value}: {answer:?}");
+    }
+    for location in [
+        json!({ "hdfs": { "path": "/o" } }),
+        json!({ "artifactory": { "url": "https://example.com" } }),
+        json!({ "git": { "revision": "r" } }),
+    ] {
+        let mut spec = clean();
+        merge(&mut spec["templates"][0]["outputs"]["artifacts"][0], location.clone());
+        let answer = guarded.create(&object("Workflow", "right", &spec)).await;
+        assert_eq!(answer.status, 201, "{location}: {answer:?}");
+    }
+    assert_eq!(guarded.errors().await, [""; 0]);
+}
+
+/// Sets a value within a spec; null removes it.
+fn set(spec: &mut Value, place: &str, value: Value) {
+    let (parent, field) = place.rsplit_once('/').unwrap();
+    match spec.pointer_mut(parent).unwrap() {
+        Value::Array(items) => items.insert(field.parse().unwrap(), value),
+        parent if value.is_null() => drop(parent.as_object_mut().unwrap().remove(field)),
+        parent => parent[field] = value,
+    }
+}
+
 /// As kubectl shows it: the warning on standard error, the object made; or the error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "tests/run brings what it needs"]

@@ -89,6 +89,9 @@ fn verbs_flags_and_values_come_from_the_command_line_itself() {
     assert_eq!(ask(&["inspect", "--status", "Failed,E"]).0, ["Failed,Error"]);
     assert_eq!(ask(&["inspect", "--verdict", "co"]).0, ["covered", "collected"]);
     // Only what the flag takes.
+    assert_eq!(ask(&["manifest", "p"]).0, ["policy"]);
+    assert_eq!(ask(&["manifest", "policy", "--action", ""]).0, ["warn", "audit", "deny"]);
+    assert_eq!(ask(&["manifest", "policy", "--rule", "inline,l"]).0, ["inline,logs-only"]);
     assert_eq!(ask(&["purge", "--verdict", ""]).0, ["uncovered", "failing", "kept"]);
     assert_eq!(ask(&["inspect", "--fail-on", "a"]).0, [""; 0]);
     assert!(ask(&["inspect", "--verdict", "a"]).0 == ["all"]);

@@ -256,6 +256,8 @@ fn the_commands_of_the_pages_work_on_apiserver() {
     lines.extend(commands("docs/in-cluster.md", "## Then a purge"));
     let piped =
         |line: &str| line.split(" | ").fold(String::new(), |input, part| run(part, &input).ends_with(0).out);
+    lines.extend(commands("docs/admission.md", "## How to introduce it"));
+    lines.extend(commands("docs/admission.md", "## How to remove it"));
     for line in lines.iter().filter(|line| !line.contains(" logs ")) {
         let line = line.replace("--policy policy.yaml", "--policy examples/policy.yaml");
         let printed = piped(&line);
