@@ -27,7 +27,7 @@ const EVERYDAY: [(&str, &str); 10] = [
     ),
     (
         "manifest",
-        "mode namespaces image schedule namespace name policy failed push webhook_secret action rule exempt_namespaces",
+        "mode namespaces image schedule namespace name policy failed journal_claim push webhook_secret action rule",
     ),
     ("fix", "files recursive strategy unique_keys write diff defaults lifecycle repository argo_version"),
 ];

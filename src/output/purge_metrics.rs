@@ -13,7 +13,8 @@ use std::io;
 pub fn text(ended: &Result<Ended, Error>, began: Timestamp) -> io::Result<String> {
     let mut text = Vec::new();
     let code = ended.as_ref().map_or_else(Error::exit_code, |ended| ended.code);
-    let help = "The exit status of the purge: 0 done, 1 error, 4 something is left, 5 refused.";
+    let help =
+        "The exit status of the purge: 0 done, 1 error, 4 something is left, 5 refused, 130 interrupted.";
     single(&mut text, "argo_gc_purge_exit_code", help, code)?;
     if let Ok(Ended { planned, left, .. }) = ended {
         single(&mut text, "argo_gc_purge_objects_planned", "Objects of the purge's plan.", planned)?;

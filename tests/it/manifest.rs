@@ -16,6 +16,7 @@ use crate::support::plugin;
 use crate::support::pod::{Pod, of_kind, pod};
 use crate::support::purge::{BUCKET, Live, Ran, ago, within_the_run, workflow};
 use crate::support::session::Transcript;
+use crate::support::stub::{Reply, Stub};
 
 const IMAGE: &str = "registry.example.com/argo-gc:1";
 const KINDS: [&str; 2] = ["cronjob", "cronworkflow"];
@@ -405,9 +406,14 @@ fn a_pod_that_is_to_end_finishes_what_is_in_flight_on_apiserver_and_fake_gcs() {
     live.gcs.latency(Duration::from_millis(40));
     let journal = live.file("journal.jsonl");
     let repository = format!("gs://{}", live.namespace);
+    let group = "/metrics/job/argo-gc/mode/purge";
+    let gateway = Stub::start([(group.to_owned(), vec![Reply::text(200, "text/plain", "")])]);
+    let push = format!("http://{}", gateway.address);
     let line = [
         "purge",
         "train",
+        "--push",
+        &push,
         "-n",
         live.namespace,
         "--repository",
@@ -430,6 +436,15 @@ fn a_pod_that_is_to_end_finishes_what_is_in_flight_on_apiserver_and_fake_gcs() {
     assert!(ran.err.contains("--resume"), "{}", ran.err);
     let gone = live.gcs.deletes().len();
     assert!(gone < 60, "it went on to the end");
+    // Prometheus hears of it, too.
+    let pushed = gateway.requests_to(group);
+    assert_eq!(pushed.len(), 1);
+    assert!(pushed[0].body.contains("\nargo_gc_purge_exit_code 130\n"), "{}", pushed[0].body);
+    assert!(
+        pushed[0].body.contains(&format!("\nargo_gc_purge_objects_left {}\n", 60 - gone)),
+        "{}",
+        pushed[0].body
+    );
     let text = fs::read_to_string(&journal).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains(r#""line":"result""#)).count(), gone);
 }
