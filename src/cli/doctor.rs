@@ -244,7 +244,7 @@ impl Arguments {
             inputs => plural(inputs.len() as u64, "file"),
         };
         let beside = Surroundings {
-            unread: foreseen::by_context(&context, false),
+            unread: foreseen::of_files(&context),
             maps: std::mem::take(&mut examination.maps),
             context: Arc::new(context),
             repositories: std::mem::take(&mut examination.repositories),

@@ -31,8 +31,8 @@ pub(crate) struct Columns<'c> {
     widths: Vec<usize>,
     /// The columns with a cell that says something, which an empty one and `<none>` don't.
     tells: Vec<bool>,
-    /// The columns that begin a line below.
-    breaks: Vec<usize>,
+    /// Where a row takes several lines: its columns in their order there, each with whether it begins a line.
+    lines: Vec<(usize, bool)>,
     gap: usize,
     pub(crate) rows: u64,
 }
@@ -41,7 +41,7 @@ impl<'c> Columns<'c> {
     /// A table whose rows come one by one. Without names it has no header, and takes its columns from the rows.
     pub(crate) fn new(names: &[&'c str]) -> Self {
         let widths = names.iter().map(|name| get_text_width(name)).collect();
-        Self { names: names.to_vec(), widths, tells: Vec::new(), breaks: Vec::new(), gap: GAP, rows: 0 }
+        Self { names: names.to_vec(), widths, tells: Vec::new(), lines: Vec::new(), gap: GAP, rows: 0 }
     }
 
     /// A table whose rows are known.
@@ -106,16 +106,20 @@ impl<'c> Columns<'c> {
         self
     }
 
+    /// Cuts rows into lines. What is wider than any line comes last.
     fn break_lines(&mut self, width: usize) {
+        let mut order: Vec<usize> = (0..self.widths.len()).filter(|at| self.widths[*at] > 0).collect();
+        order.sort_by_key(|at| INDENT + self.widths[*at] > width);
         let mut used = 0;
-        for (at, cell) in self.widths.iter().enumerate().filter(|(_, cell)| **cell > 0) {
-            let to_here = if used == 0 { *cell } else { used + self.gap + cell };
-            used = if used > 0 && to_here > width {
-                self.breaks.push(at);
-                INDENT + cell
-            } else {
-                to_here
+        for at in order {
+            let cell = self.widths[at];
+            let begins = used > 0 && used + self.gap + cell > width;
+            used = match (begins, used) {
+                (true, _) => INDENT + cell,
+                (false, 0) => cell,
+                (false, used) => used + self.gap + cell,
             };
+            self.lines.push((at, begins));
         }
     }
 
@@ -141,18 +145,18 @@ impl<'c> Columns<'c> {
         row: &[impl AsRef<str>],
         paint: Option<(usize, Style)>,
     ) -> io::Result<()> {
+        let shown: Vec<(usize, bool)> = match self.lines.is_empty() {
+            true => (0..self.widths.len()).filter(|at| self.widths[*at] > 0).map(|at| (at, false)).collect(),
+            false => self.lines.clone(),
+        };
         // The spaces that are due before the next cell that is not empty: no line ends with any.
-        let mut due = 0;
-        let mut ends_line = false;
-        for ((at, cell), width) in row.iter().map(AsRef::as_ref).enumerate().zip(&self.widths) {
-            if *width == 0 {
-                continue;
+        let (mut due, mut ends_line) = (0, false);
+        for (at, begins) in shown {
+            if begins {
+                (due, ends_line) = (INDENT, true);
             }
-            if self.breaks.contains(&at) {
-                ends_line = true;
-                due = INDENT;
-            }
-            let cell = shorten(cell, *width);
+            let Some(cell) = row.get(at) else { continue };
+            let (width, cell) = (self.widths[at], shorten(cell.as_ref(), self.widths[at]));
             if !cell.is_empty() {
                 if std::mem::take(&mut ends_line) {
                     writeln!(out)?;
@@ -164,7 +168,7 @@ impl<'c> Columns<'c> {
                     None => write!(out, "{cell}")?,
                 }
             }
-            due += width - get_text_width(&cell).min(*width) + self.gap;
+            due += width - get_text_width(&cell).min(width) + self.gap;
         }
         writeln!(out)
     }

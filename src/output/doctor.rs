@@ -362,7 +362,7 @@ fn elsewhere(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     let (verb, them) = if uncovered == 1 { ("is", "it") } else { ("are", "them") };
     writeln!(
         out,
-        "\n{} {verb} uncovered: nobody will delete {them}, though GC has not failed. kubectl argo-gc inspect says why",
+        "\n{} {verb} uncovered: nobody will delete {them}, though GC has not failed: kubectl argo-gc inspect says why",
         plural(uncovered, "artifact")
     )
 }

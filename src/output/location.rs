@@ -150,9 +150,10 @@ fn one(
 /// What the place is, what Argo does with it, and who else needs it.
 fn what_it_is(place: &PlaceReport) -> String {
     let whose = |located: &Located| format!("{}/{}", located.namespace, located.workflow);
+    let owner = place.artifacts.first().map(whose);
     let owns = |found: &&ReferrerReport| {
         let name = format!("{}/{}", found.namespace, found.name);
-        found.role == Role::Output && place.artifacts.iter().any(|located| whose(located) == name)
+        found.role == Role::Output && owner.as_ref() == Some(&name)
     };
     let mut others = place.referrers.iter().filter(|found| found.protects && !owns(found));
     let others = match (others.next(), others.count()) {

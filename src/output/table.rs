@@ -79,7 +79,7 @@ impl Table {
         // The table of artifacts is for who wants all of it: its rows take several lines where one is too narrow.
         let elastic: &[&str] = match self.per_artifact {
             true => &[],
-            false => &["LOCATION", "LABELS", "ARTIFACTS", "FINALIZER", "AGE"],
+            false => &["LOCATION", "LABELS", "ARTIFACTS", "AGE", "FINALIZER"],
         };
         let columns = columns.fit(view.width, elastic);
         if !view.no_headers {

@@ -2,13 +2,15 @@
 
 use crate::cluster::client::Cluster;
 use crate::cluster::unread::{Unread, UnreadSource};
+use crate::scan::archive;
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::context::{Context, RelatedKind};
+use argo_gc_core::model::context::{Context, RelatedKind, UnreadArchive};
 
-/// The sources that this reading itself shows to be unread. `has_server` says whether an Argo server is asked.
-pub(crate) fn by_context(context: &Context, has_server: bool) -> Vec<Unread> {
-    let archive = context.controllers.unread_archive().filter(|_| !has_server);
-    archive.map(Unread::from).into_iter().collect()
+/// The archive, if controllers among files say that there is one.
+pub(crate) fn of_files(context: &Context) -> Vec<Unread> {
+    let archive = context.controllers.unread_archive();
+    // The cluster shows whether there are other controllers, which files don't.
+    archive.filter(|archive| *archive == UnreadArchive::NeedsServer).map(Unread::from).into_iter().collect()
 }
 
 /// The workflows whose nodes only an Argo server shows.
@@ -21,7 +23,8 @@ pub(crate) fn nodes(inspection: &Inspection) -> Vec<Unread> {
 
 /// The sources that the user may not read in a cluster. A purge reads all namespaces, but for GC pods.
 pub(crate) async fn of_cluster(cluster: &Cluster, context: &Context, namespace: Option<&str>) -> Vec<Unread> {
-    let mut unread = by_context(context, cluster.argo_server().is_some());
+    let mut unread: Vec<Unread> =
+        archive::unread_without(cluster.argo_server(), &context.controllers).into_iter().collect();
     if !context.related.is_read(RelatedKind::GcPods, namespace.unwrap_or_default()) {
         unread.push(Unread::new(UnreadSource::Pods, "forbidden"));
     }

@@ -551,7 +551,7 @@ spec:
 #[test]
 fn what_is_still_to_be_done_elsewhere_is_said() {
     let block = "  artifactGC: {strategy: OnWorkflowDeletion, serviceAccountName: gc}\n";
-    let live = COMMENTED.replacen("metadata:", "metadata:\n  uid: 0a1b\n  resourceVersion: '7'", 1);
+    let live = COMMENTED.replacen("{generateName: x-}", "{generateName: x-, uid: 0a1b}", 1);
     let (_, ran) = written(&live, &[]);
     assert!(
         ran.err.contains("was read from a cluster. Change the manifest that it was applied from too"),

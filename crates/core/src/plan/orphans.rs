@@ -100,7 +100,7 @@ pub struct ForeignFolder {
     pub name: String,
     pub objects: u64,
     pub bytes: u64,
-    /// The first keys that were met, below the prefix. Not all are listed if there are many.
+    /// The first keys in their order, below the prefix. Not all are listed if there are many.
     pub keys: Vec<String>,
 }
 
@@ -363,8 +363,11 @@ impl<'a> Search<'a> {
         let folder = self.foreign.entry(name.to_owned()).or_insert_with(new);
         folder.objects += 1;
         folder.bytes += bytes;
-        if folder.keys.len() < MAX_KEYS {
-            folder.keys.push(rest.to_owned());
+        // Listings come in any order, and the answer is the same every time.
+        let at = folder.keys.partition_point(|key| key.as_str() < rest);
+        if at < MAX_KEYS {
+            folder.keys.insert(at, rest.to_owned());
+            folder.keys.truncate(MAX_KEYS);
         }
     }
 
