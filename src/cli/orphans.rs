@@ -162,7 +162,8 @@ impl Arguments {
             |FoundAt { place: name, found, orphans, has_orphans: _ }| show::Place { name, found, orphans };
         let found = found.into_iter().map(place).collect();
         show::write(&mut streams.out, streams.width, self.output, &listing, found)?;
-        let head = Head { also: records.also.clone(), ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
+        let head =
+            Head { also: records.also.clone(), ..Head::new(now, cluster, self.storage.name(), Vec::new()) };
         let mut draft = Draft::new(head.allowing(&self.repository))?;
         if keys_too && has_orphans {
             writeln!(streams.out, "\n{:>8}  {:>6}  OBJECT", "SIZE", "AGE")?;
@@ -211,6 +212,7 @@ impl Arguments {
             streams.say(format!("Note: {objects} will be kept, because something yet to run may read them."));
         }
         let next = FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))?;
+        let next = next.and(self.controllers.same().into_iter().chain(self.also.same()));
         save(&plan, path, &next, streams)
     }
 
