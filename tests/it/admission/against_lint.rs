@@ -228,7 +228,7 @@ impl Random {
             kind => {
                 call["inline"] = self.body(depth - 1);
                 // Then the pod's node has a template's name, and is collected.
-                let is_graph = ["steps", "dag"].iter().any(|field| call["inline"][field].is_array());
+                let is_graph = ["steps", "dag"].iter().any(|field| !call["inline"][field].is_null());
                 if kind == 5 && !is_graph {
                     call["template"] = self.name().into();
                 }
@@ -338,6 +338,6 @@ async fn random_specs_are_judged_as_lint_does_on_apiserver() {
         }
         agreed += told.intersection(&known).count();
     }
-    assert!(agreed > 500 && missed < agreed, "{agreed} {missed}");
+    assert!(agreed > 400 && missed < agreed, "{agreed} {missed}");
     assert_eq!(guarded.errors().await, [""; 0]);
 }
