@@ -303,6 +303,7 @@ fn the_release_builds_every_platform_and_ci_runs_everything() {
     let build = steps(images).into_iter().find(|step| step["id"] == "build").unwrap();
     assert_eq!((&build["with"]["sbom"], &build["with"]["provenance"]), (&json!(true), &json!("mode=max")));
     assert_eq!(release["jobs"]["tags"]["needs"], json!(["release", "image"]));
+    assert_eq!(release["jobs"]["chart"]["needs"], "tags");
     // What the jobs run is shell.
     for (name, job) in release["jobs"].as_object().unwrap() {
         for script in steps(job).iter().filter_map(|step| step["run"].as_str()) {
