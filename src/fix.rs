@@ -2,6 +2,7 @@
 //!
 //! Each edit is checked: the new text must parse to exactly the value that was meant, or the place is refused.
 
+pub mod beyond;
 pub mod block;
 pub mod checked;
 pub mod defaults;

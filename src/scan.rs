@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod endangered;
 pub mod examine;
 pub mod files;
+pub(crate) mod foreseen;
 pub mod gather;
 pub mod gathered;
 pub mod identities;

@@ -96,7 +96,7 @@ mod tests {
 
     /// What each flag with a number takes, and what it refuses, by the flag's long name. Both ends are here, because a number
     /// beyond what the code expects would end in a panic, or in a limit that is none.
-    const NUMBERS: [(&str, &[&str], &[&str]); 20] = [
+    const NUMBERS: [(&str, &[&str], &[&str]); 21] = [
         ("v", &["0", "255"], &["256", "-1", ""]),
         ("chunk-size", &["0", "4294967295"], &["4294967296", "-1", "1.5", ""]),
         ("request-timeout", &["0", "30", "5m", "36600d"], &["36601d", "-1", "NaN", ""]),
@@ -109,6 +109,7 @@ mod tests {
         ("max-objects", &["0", "18446744073709551615"], &["18446744073709551616", "-1", "1e3", ""]),
         ("max-bytes", &["0", "8388607TiB"], &["9999999999999T", "8388609TiB", "-1", "NaN", "inf", ""]),
         ("min-size", &["0", "8388607TiB"], &["9999999999999T", "8388609TiB", "-1", "NaN", "inf", ""]),
+        ("keep-last", &["1", "4294967295"], &["0", "4294967296", "-1", ""]),
         ("interval", &["1s", "36600d"], &["0", "7", "9999999d", ""]),
         ("concurrency", &["1", "1024"], &["0", "1025", "-1", ""]),
         ("qps", &["1", "1000000"], &["0", "1000001", "1000000001", "4294967296", "NaN", ""]),

@@ -9,8 +9,9 @@ use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFl
 use crate::cli::streams::Streams;
 use crate::cli::values::{namespaces, phase, workflow_name};
 use crate::cli::warnings::{report, tell_controllers, warn_of_repeated};
-use crate::cluster::accounts::MAX_ACCOUNTS;
+use crate::cluster::accounts::{ConfiguredRepositories, MAX_ACCOUNTS};
 use crate::cluster::client::Cluster;
+use crate::cluster::unread::{Accepted, Unread};
 use crate::error::{Error, exit};
 use crate::files;
 use crate::output::doctor::{Diagnosis, Format, write, write_yaml};
@@ -20,16 +21,21 @@ use crate::scan::assess_files;
 use crate::scan::assess_files::FilesRead;
 use crate::scan::begin::{Begun, begin};
 use crate::scan::examine::Examination;
+use crate::scan::foreseen;
 use crate::scan::request::{ClusterRequest, FilesRequest};
 use crate::scan::selection::{Name, Selection};
+use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::doctor::facts;
 use argo_gc_core::doctor::facts::RepositoryFacts;
+use argo_gc_core::doctor::purges::{PurgeStep, Purges};
 use argo_gc_core::model::account::{Account, Answer, Standing};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::model::scope::Scope;
+use argo_gc_core::plan::rules::Allowed;
 use clap::Args;
 use jiff::Timestamp;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -96,6 +102,10 @@ pub(crate) struct Arguments {
 struct Surroundings {
     context: Arc<Context>,
     repositories: Vec<RepositoryFacts>,
+    /// The `artifact-repositories` ConfigMaps, by namespace.
+    maps: BTreeMap<String, ConfigMap>,
+    /// What a purge won't be able to read, beside nodes.
+    unread: Vec<Unread>,
     standings: BTreeMap<Account, Standing>,
     /// Whether every workflow of the place was read.
     whole: bool,
@@ -135,11 +145,11 @@ impl Arguments {
         // Each account is reviewed below and has an answer of its own.
         let own = |gap: &Gap| !matches!(gap.what.as_str(), "access reviews" | "service accounts");
         examination.inspection.gaps = gaps.into_iter().filter(own).collect();
-        let (events, (repositories, more)) = tokio::join!(
+        let (events, ConfiguredRepositories { found: repositories, mut maps, gaps }) = tokio::join!(
             cluster.pod_events(namespace, &mut context.related),
             cluster.configured_repositories(namespace)
         );
-        examination.inspection.gaps.extend(events.into_iter().chain(more));
+        examination.inspection.gaps.extend(events.into_iter().chain(gaps));
         let context = Arc::new(context);
         let assessor = Arc::new(Assessor {
             context: Arc::clone(&context),
@@ -165,6 +175,11 @@ impl Arguments {
             why: standing.why.clone(),
             effect: "it is unknown whether those of GC pods exist".to_owned(),
         }));
+        let mut unread = Vec::new();
+        if examination.doctor.has_symptoms() {
+            cluster.repository_maps(&context.controllers, namespace, &mut maps).await;
+            unread = foreseen::of_cluster(&cluster, &context, namespace).await;
+        }
         let origin = Scope {
             kind: "cluster".to_owned(),
             context: cluster.context().map(str::to_owned),
@@ -178,7 +193,7 @@ impl Arguments {
             Some(name) => format!("{name} namespace"),
             None => "the cluster".to_owned(),
         };
-        let beside = Surroundings { context, repositories, standings, whole, origin, place };
+        let beside = Surroundings { context, repositories, maps, unread, standings, whole, origin, place };
         self.show(streams, examination, beside)
     }
 
@@ -229,6 +244,8 @@ impl Arguments {
             inputs => plural(inputs.len() as u64, "file"),
         };
         let beside = Surroundings {
+            unread: foreseen::of_files(&context),
+            maps: std::mem::take(&mut examination.maps),
             context: Arc::new(context),
             repositories: std::mem::take(&mut examination.repositories),
             standings,
@@ -255,10 +272,21 @@ impl Arguments {
         beside: Surroundings,
     ) -> Result<u8, Error> {
         let Examination { doctor, mut inspection, malformed, .. } = examination;
-        let Surroundings { context, repositories: others, standings, whole, origin, place } = beside;
-        let same = FollowUp::of(&self.kube, Some(&self.argo), None)?.flags();
-        let (causes, accounts) =
-            doctor.finish(&standings, &context, whole, &|step| purge_command(step) + &same);
+        let Surroundings { context, repositories: others, maps, mut unread, standings, whole, origin, place } =
+            beside;
+        unread.extend(foreseen::nodes(&inspection));
+        let unread: Vec<&Unread> = unread.iter().collect();
+        let accept = (!unread.is_empty()).then(|| format!("--accept-unread={}", Accepted::exactly(&unread)));
+        let same = FollowUp::of(&self.kube, Some(&self.argo), None)?;
+        let same = same.and([self.controllers.same(), self.controller.same(), accept].into_iter().flatten());
+        let (same, has_purges) = (same.flags(), Cell::new(false));
+        let command = |step: &PurgeStep<'_>| {
+            has_purges.set(true);
+            purge_command(step) + &same
+        };
+        let allowed = |named: Option<&str>| Allowed::configured(&context.controllers, named, &maps);
+        let purges = Purges { command: &command, allowed: &allowed };
+        let (causes, accounts) = doctor.finish(&standings, &context, whole, purges);
         let (controllers, mut repositories) = facts::controllers(&context.controllers);
         repositories.extend(others);
         for controller in &context.controllers.seen {
@@ -287,6 +315,25 @@ impl Arguments {
         streams.out.flush()?;
         tell_controllers(&context.controllers, streams);
         report(streams, &inspection, &diagnosis.place);
+        if has_purges.get() && !self.yaml {
+            tell_accepted(&unread, streams);
+        }
         Ok(if malformed { exit::PARTIAL } else { exit::DONE })
     }
+}
+
+/// Says what the commands of purges accept as unread, and how it can be read instead.
+fn tell_accepted(unread: &[&Unread], streams: &mut Streams) {
+    if unread.is_empty() {
+        return;
+    }
+    let way = match unread.iter().all(|unread| unread.is_of_argo()) {
+        true => "with --argo-server HOST:PORT it is read instead",
+        false => "with permission to read it, leave --accept-unread out",
+    };
+    let what: Vec<String> = unread.iter().map(ToString::to_string).collect();
+    streams.say(format!(
+        "Warning: the purges above take the risk that something refers to what they delete, for this can't be read: {}; {way}",
+        what.join("; ")
+    ));
 }

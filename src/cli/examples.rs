@@ -56,6 +56,7 @@ const MORE: &[&str] = &[
     "explain gs://ml-artifacts/latest -A --only logs",
     "explain gs://ml-artifacts/latest -A --bucket ml-artifacts",
     "explain gs://ml-artifacts/latest -A --policy policy.yaml",
+    "explain gs://ml-artifacts/latest -A --keep-last 3",
     "explain gs://ml-artifacts/latest -A --repository gs://ml-artifacts",
     "explain gs://ml-artifacts/latest -A --accept-unread nodes",
     "explain gs://ml-artifacts/latest -A --grace 12h",

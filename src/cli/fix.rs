@@ -11,8 +11,9 @@ use crate::cli::values::repository;
 use crate::error::{Error, exit};
 use crate::files;
 use crate::files::Input;
+use crate::fix::beyond::{is_of_cluster, missing_accounts};
 use crate::fix::checked::{Checked, Surroundings, Wishes};
-use crate::fix::outcome::Refusal;
+use crate::fix::outcome::{Fixed, Refusal};
 use crate::fix::{checked, defaults};
 use crate::output::escape::escape;
 use crate::output::text::plural;
@@ -142,7 +143,7 @@ impl Arguments {
             }
         }
         let Checked { fixed, left } = self.fixed(&sources, streams)?;
-        let (mut changed, mut files) = (0, 0);
+        let (mut changed, mut files, mut of_cluster) = (0, 0, Vec::new());
         for ((input, source), fixed) in read_from.iter().zip(&sources).zip(&fixed) {
             for Refusal { line, column, what, why } in &fixed.refused {
                 streams.say(format!("Warning: {}:{line}:{column}: left {what} as it is: {why}", source.name));
@@ -153,6 +154,9 @@ impl Arguments {
             }
             changed += fixed.changed;
             files += 1;
+            if source.documents.iter().any(|document| is_of_cluster(&document.value)) {
+                of_cluster.push(source.name.as_str());
+            }
             match input {
                 Input::File(path) if self.write => {
                     replace(path, &fixed.text)
@@ -169,6 +173,13 @@ impl Arguments {
             (_, false) => format!("Would change {places} in {files}; --write does it."),
         });
         left.iter().for_each(|finding| streams.say(escape(&self.still(finding))));
+        for name in of_cluster {
+            streams.say(escape(&format!(
+                "Note: {name} was read from a cluster. Change the manifest that it was applied from too, or the next apply \
+                 undoes this."
+            )));
+        }
+        tell_accounts(&fixed, streams);
         Ok(if trouble { exit::PARTIAL } else { exit::DONE })
     }
 
@@ -197,7 +208,9 @@ impl Arguments {
     fn still(&self, finding: &Finding) -> String {
         let flag = match Reason::from_code(finding.code) {
             Some(Reason::NoStrategy) if self.strategy.is_none() => "; --strategy sets one",
-            Some(Reason::DefaultServiceAccount) => "; --service-account names another",
+            Some(Reason::DefaultServiceAccount) => {
+                ", which may do that only if a role allows it; --service-account names another"
+            }
             Some(Reason::GcsMissing | Reason::RetryAttempts) if !self.unique_keys => {
                 "; --unique-keys tells them apart"
             }
@@ -206,6 +219,25 @@ impl Arguments {
         let Finding { code, why, .. } = finding;
         format!("Left: {}: {} ({code}): {why}{flag}", finding.place(), finding.severity.as_str())
     }
+}
+
+/// Says which service accounts the collection needs that the files don't hold.
+fn tell_accounts(fixed: &[Fixed], streams: &mut Streams) {
+    let sources: Vec<Source> =
+        fixed.iter().filter_map(|fixed| Source::parse(String::new(), fixed.text.clone()).ok()).collect();
+    let documents = sources.iter().flat_map(|source| &source.documents);
+    let missing = missing_accounts(documents.map(|document| &document.value));
+    if missing.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = missing.iter().map(String::as_str).collect();
+    let (accounts, each) = if names.len() == 1 { ("account", "It") } else { ("accounts", "Each") };
+    streams.say(escape(&format!(
+        "Note: GC pods run as service {accounts} {}, not among the files. {each} has to exist in the workflows' namespace, \
+         with the permissions of a GC pod: while a workflow waits there, `kubectl argo-gc doctor --yaml` prints what is \
+         missing.",
+        names.join(", ")
+    )));
 }
 
 /// Prints a unified diff. On a terminal, control characters are escaped.

@@ -25,6 +25,12 @@ impl FollowUp {
         Ok(Self(flags))
     }
 
+    /// With more flags, which not every command takes.
+    pub fn and(mut self, flags: impl IntoIterator<Item = String>) -> Self {
+        self.0.extend(flags);
+        self
+    }
+
     /// Those of the storage alone.
     pub fn of_storage(storage: &StorageFlags) -> Self {
         Self(storage.same())

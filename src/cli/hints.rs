@@ -53,7 +53,8 @@ fn words(hint: &Hint) -> &str {
 
 /// The command of a purge that is a step of a repair.
 pub(crate) fn purge_command(step: &PurgeStep<'_>) -> String {
-    let more = if step.release_finalizers { " --release-finalizer" } else { "" };
+    let release = if step.release_finalizers { " --release-finalizer" } else { "" };
+    let places: String = step.places.iter().map(|place| format!(" --repository {place}")).collect();
     let namespace = step.namespace.map_or_else(|| "-A".to_owned(), |namespace| format!("-n {namespace}"));
     let which = match step.workflows {
         PurgeOf::Named(names) => names.join(" "),
@@ -63,7 +64,7 @@ pub(crate) fn purge_command(step: &PurgeStep<'_>) -> String {
             format!("--reason {} --status Succeeded,Failed,Error", codes.join(","))
         }
     };
-    format!("kubectl argo-gc purge {namespace} {which}{more}")
+    format!("kubectl argo-gc purge {namespace} {which}{release}{places}")
 }
 
 #[cfg(test)]

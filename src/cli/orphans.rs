@@ -176,6 +176,7 @@ impl Arguments {
             streams.say(format!("Note: {objects} will be kept, because something yet to run may read them."));
         }
         let next = FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))?;
+        let next = next.and(self.controllers.same().into_iter().chain(self.also.same()));
         save(&plan, path, &next, streams)?;
         Ok(exit::DONE)
     }

@@ -44,6 +44,13 @@ pub(crate) struct AlsoFlags {
 }
 
 impl AlsoFlags {
+    /// The flags with which another command here reads the same documents.
+    pub fn same(&self) -> Vec<String> {
+        let age = format!("--also-max-age={}s", self.also_max_age.as_secs());
+        let files = self.also.iter().map(|path| format!("--also={}", path.display()));
+        files.chain((!self.also.is_empty()).then_some(age)).collect()
+    }
+
     /// Reads the documents. `own` is the cluster at hand; none is given for files.
     pub fn read(&self, own: Option<&ClusterIdentity>, now: Timestamp) -> Result<OtherClusters, Error> {
         other_cluster::read(&self.also, signed(self.also_max_age), own, now)
@@ -56,6 +63,20 @@ pub(crate) struct VersionFlags {
     /// Version of the controller that ran the workflows [default: read from its Deployment].
     #[arg(long, value_parser = version, value_name = "VERSION")]
     pub argo_version: Option<Version>,
+}
+
+impl VersionFlags {
+    /// The flag with which another command takes the same version.
+    pub fn same(&self) -> Option<String> {
+        self.argo_version.map(|version| format!("--argo-version={version}"))
+    }
+}
+
+impl ControllerFlags {
+    /// The flag with which the same controllers count for another command.
+    pub fn same(&self) -> Option<String> {
+        self.controller_namespace.as_ref().map(|namespace| format!("--controller-namespace={namespace}"))
+    }
 }
 
 /// The flag that says which controllers count.

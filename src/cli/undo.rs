@@ -45,8 +45,8 @@ const AT_A_TIME: usize = 16;
 Exit status: 0 all is back; 1 error; 2 wrong usage; 4 something could not be brought back; 5 refused, as the journal \
 is of another cluster or storage; 130 interrupted.")]
 pub(crate) struct Arguments {
-    /// The journal that the purge named.
-    #[arg(value_name = "JOURNAL", required_unless_present = "list", conflicts_with = "list")]
+    /// The journal that the purge named; --list lists them.
+    #[arg(value_name = "JOURNAL", conflicts_with = "list")]
     journal: Option<PathBuf>,
     /// Lists the journals in the folder where purges write them, unless --journal named another file.
     #[arg(long)]
@@ -67,7 +67,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
-        let Some(path) = &self.journal else { return self.list(streams) };
+        let path = match &self.journal {
+            Some(path) => path,
+            None if self.list => return self.list(streams),
+            None => {
+                return Err(Error::usage("name the journal of the purge to undo")
+                    .hint("kubectl argo-gc undo --list lists the journals"));
+            }
+        };
         if self.kube.namespace.is_some() {
             return Err(Error::usage("the journal says which workflows it is about; leave -n out"));
         }

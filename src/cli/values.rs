@@ -131,7 +131,6 @@ pub(crate) fn bucket_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
 /// Parses the name of a namespace, which becomes part of a path.
 pub(crate) fn namespace(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -141,6 +140,7 @@ pub(crate) fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
+/// Refuses an empty value: an unset variable of a script must not select everything (`docs/dangers.md`, danger 27).
 pub(crate) fn not_blank(text: &str) -> Result<String, String> {
     match text.trim().is_empty() {
         true => Err("it is empty, and would select everything".to_owned()),

@@ -38,6 +38,15 @@ pub(crate) const REPOSITORIES: Listing = Listing {
     effect: "repositories that namespaces configure themselves are not known",
 };
 
+/// What the `artifact-repositories` ConfigMaps of some namespaces say.
+#[derive(Default)]
+pub(crate) struct ConfiguredRepositories {
+    pub found: Vec<RepositoryFacts>,
+    /// By namespace.
+    pub maps: BTreeMap<String, ConfigMap>,
+    pub gaps: Vec<Gap>,
+}
+
 /// The service accounts that were examined, each once.
 pub(crate) struct Accounts {
     cluster: Cluster,
@@ -154,14 +163,17 @@ impl Cluster {
     }
 
     /// The repositories of `artifact-repositories` ConfigMaps, and the gaps for those that could not be read.
-    pub async fn configured_repositories(&self, namespace: Option<&str>) -> (Vec<RepositoryFacts>, Vec<Gap>) {
-        let (mut found, mut gaps) = (Vec::new(), Vec::new());
+    pub(crate) async fn configured_repositories(&self, namespace: Option<&str>) -> ConfiguredRepositories {
+        let ConfiguredRepositories { mut found, mut maps, mut gaps } = ConfiguredRepositories::default();
         match self.list::<ConfigMap>(&REPOSITORIES, namespace).await {
             Err(error) => gaps.push(gap(&REPOSITORIES, namespace, &error)),
             Ok(items) => {
                 for item in items {
                     match item {
-                        Item::Object(config) => repositories_of(&config, &mut found, &mut gaps),
+                        Item::Object(config) => {
+                            repositories_of(&config, &mut found, &mut gaps);
+                            maps.insert(config.metadata.namespace.clone(), *config);
+                        }
                         Item::Malformed(bad) => gaps.push(Gap {
                             what: format!("configmap {}", bad.name),
                             why: bad.error,
@@ -171,6 +183,6 @@ impl Cluster {
                 }
             }
         }
-        (found, gaps)
+        ConfiguredRepositories { found, maps, gaps }
     }
 }

@@ -4,7 +4,7 @@ use crate::cluster::api_client::with_query;
 use crate::cluster::client::Cluster;
 use crate::cluster::gathering::Gathering;
 use crate::cluster::paging::{Course, continue_token};
-use crate::cluster::referrers::{ARGO, Pins, REFERRERS, Referrer};
+use crate::cluster::referrers::{ARGO, Pins, REFERRERS, Referrer, WORKFLOWS};
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::error::{Error, ErrorKind};
 use argo_gc_core::argo::meta::Meta;
@@ -13,8 +13,10 @@ use argo_gc_core::argo::related::ConfigMap;
 use argo_gc_core::argo::workflow::Workflow;
 use argo_gc_core::model::context::Controllers;
 use argo_gc_core::plan::rules::Allowed;
+use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 impl Cluster {
     /// Reads what pods reported and no node may record yet, and returns what can't be read: it may refer to anything.
@@ -51,6 +53,18 @@ impl Cluster {
             }
         }
         pins
+    }
+
+    /// The sources that the user may not list in all namespaces, which a purge does. What the server does not say is left out.
+    pub async fn unlistable(&self) -> Vec<Unread> {
+        let reviews = REFERRERS.iter().chain([&WORKFLOWS]).map(|referrer| async move {
+            let group = if referrer.group == ARGO { "argoproj.io" } else { "" };
+            let answer = self.is_allowed("list", (group, referrer.resource), "").await;
+            (answer == Some(false)).then(|| Unread::new(referrer.source, "forbidden"))
+        });
+        let mut unread: Vec<Unread> = join_all(reviews).await.into_iter().flatten().collect();
+        unread.dedup();
+        unread
     }
 
     async fn namespace_pin(&self, namespace: &str, pins: &mut Pins) -> Result<(), Error> {
@@ -116,16 +130,30 @@ impl Cluster {
     /// `artifact-repositories` ConfigMaps beside them and in the namespace that the user named. What users of any other
     /// namespace can write allows nothing: not its ConfigMap, and not a controller that may manage it alone.
     pub async fn repositories(&self, controllers: &Controllers, named: Option<&str>) -> Allowed {
-        let mut allowed = Allowed::default();
-        for namespace in allowed.add_controllers(controllers, named) {
+        let mut maps = BTreeMap::new();
+        self.repository_maps(controllers, named, &mut maps).await;
+        Allowed::configured(controllers, named, &maps)
+    }
+
+    /// Reads the `artifact-repositories` ConfigMaps that say where a purge may delete, by namespace, but for those that are
+    /// there already.
+    pub async fn repository_maps(
+        &self,
+        controllers: &Controllers,
+        named: Option<&str>,
+        maps: &mut BTreeMap<String, ConfigMap>,
+    ) {
+        for namespace in Allowed::default().add_controllers(controllers, named) {
+            if maps.contains_key(namespace) {
+                continue;
+            }
             let path = format!("/api/v1/namespaces/{namespace}/configmaps/{}", names::REPOSITORIES);
             if let Ok(body) = self.get(&path).await
                 && let Ok(config) = serde_json::from_slice::<ConfigMap>(&body)
             {
-                allowed.add_all_of(&config);
+                maps.insert(namespace.to_owned(), config);
             }
         }
-        allowed
     }
 
     /// The UID of the `kube-system` namespace, which identifies a cluster; none when it can't be read.

@@ -4,6 +4,9 @@ use argo_gc_core::model::context::UnreadArchive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
+/// How many objects are accepted one by one.
+const NAMED: usize = 8;
+
 /// A source of references, or of what keeps artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnreadSource {
@@ -85,8 +88,18 @@ impl Accepted {
         self.source == unread.source && (self.object.is_empty() || self.object == unread.object)
     }
 
-    /// What to accept so that exactly this is taken.
-    pub fn exactly(unread: &Unread) -> Self {
+    /// What to accept so that these are taken and, unless they are many, nothing else: as the value of a flag.
+    pub fn exactly(unread: &[&Unread]) -> String {
+        let mut values: Vec<String> = unread.iter().map(|unread| Self::of(unread).to_string()).collect();
+        values.dedup();
+        if values.len() > NAMED {
+            values = unread.iter().map(|unread| unread.source.to_string()).collect();
+            values.dedup();
+        }
+        values.join(",")
+    }
+
+    fn of(unread: &Unread) -> Self {
         Self { source: unread.source, object: unread.object.clone() }
     }
 }
@@ -123,6 +136,11 @@ impl Unread {
     /// One object of a source, `namespace/name`, with what it is called and the reason why it could not be read.
     pub fn object(source: UnreadSource, what: &str, object: &str, why: impl fmt::Display) -> Self {
         Self { source, object: object.to_owned(), why: format!("{what} {object}: {why}") }
+    }
+
+    /// Whether an Argo server can show it.
+    pub fn is_of_argo(&self) -> bool {
+        matches!(self.source, UnreadSource::Nodes | UnreadSource::Archive)
     }
 
     /// Whether a document says the same of the same source.
@@ -187,8 +205,11 @@ mod tests {
             assert_eq!(accepted(text).takes(&all), takes_all, "{text}");
             assert_eq!(accepted(text).to_string(), text);
         }
-        assert_eq!(Accepted::exactly(&one), accepted("nodes:ml/x"));
-        assert_eq!(Accepted::exactly(&all), accepted("nodes"));
+        assert_eq!(Accepted::exactly(&[&one, &all]), "nodes:ml/x,nodes");
+        let many: Vec<Unread> = (0..9)
+            .map(|n| Unread::object(UnreadSource::Nodes, "workflow", &format!("ml/{n}"), "x"))
+            .collect();
+        assert_eq!(Accepted::exactly(&many.iter().collect::<Vec<_>>()), "nodes");
         for wrong in ["", "nodes:", "others:ml/x", ":ml/x"] {
             assert!(wrong.parse::<Accepted>().is_err(), "{wrong}");
         }

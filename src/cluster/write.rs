@@ -110,6 +110,17 @@ impl Cluster {
 
     /// Whether the user may do something to workflows in a namespace; none if the server could not say.
     pub async fn may_i(&self, verb: &str, namespace: &str) -> Option<bool> {
+        self.is_allowed(verb, ("argoproj.io", "workflows"), namespace).await
+    }
+
+    /// Whether the user may do something to a resource, by its group and name, in a namespace or (empty) in all of them; none
+    /// if the server could not say.
+    pub(crate) async fn is_allowed(
+        &self,
+        verb: &str,
+        (group, resource): (&str, &str),
+        namespace: &str,
+    ) -> Option<bool> {
         #[derive(Deserialize)]
         struct Review {
             status: Status,
@@ -122,7 +133,7 @@ impl Cluster {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": { "resourceAttributes": {
-                "namespace": namespace, "verb": verb, "group": "argoproj.io", "resource": "workflows",
+                "namespace": namespace, "verb": verb, "group": group, "resource": resource,
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";

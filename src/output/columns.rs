@@ -1,4 +1,5 @@
-//! The one table writer: columns three spaces apart, without borders, and no wider than the terminal.
+//! The one table writer: columns three spaces apart, without borders, and no wider than the terminal. Names and codes are
+//! never cut, because people copy them: a row that is too wide goes on below.
 
 use anstyle::Style;
 use std::io;
@@ -9,9 +10,11 @@ use tabled::grid::util::string::get_text_width;
 const GAP: usize = 3;
 const NARROW: usize = 2;
 
-/// The narrowest that an elastic column is worth to be shown, and the narrowest that any column is shortened to.
-const ELASTIC: usize = 12;
-const LEAST: usize = 4;
+/// The narrowest that an elastic column is worth to be shown.
+const ELASTIC: usize = 24;
+
+/// The indentation of a row's second line and those after it.
+const INDENT: usize = 4;
 
 /// How a table is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,10 @@ pub struct Layout {
 pub(crate) struct Columns<'c> {
     names: Vec<&'c str>,
     widths: Vec<usize>,
+    /// The columns with a cell that says something, which an empty one and `<none>` don't.
+    tells: Vec<bool>,
+    /// Where a row takes several lines: its columns in their order there, each with whether it begins a line.
+    lines: Vec<(usize, bool)>,
     gap: usize,
     pub(crate) rows: u64,
 }
@@ -34,7 +41,7 @@ impl<'c> Columns<'c> {
     /// A table whose rows come one by one. Without names it has no header, and takes its columns from the rows.
     pub(crate) fn new(names: &[&'c str]) -> Self {
         let widths = names.iter().map(|name| get_text_width(name)).collect();
-        Self { names: names.to_vec(), widths, gap: GAP, rows: 0 }
+        Self { names: names.to_vec(), widths, tells: Vec::new(), lines: Vec::new(), gap: GAP, rows: 0 }
     }
 
     /// A table whose rows are known.
@@ -48,6 +55,13 @@ impl<'c> Columns<'c> {
         self.rows += 1;
         self.widths.resize(self.widths.len().max(row.len()), 0);
         self.widths.iter_mut().zip(row).for_each(|(width, cell)| *width = get_text_width(cell).max(*width));
+        self.tells.resize(self.tells.len().max(row.len()), false);
+        self.tells.iter_mut().zip(row).for_each(|(tells, cell)| *tells |= !matches!(&**cell, "" | "<none>"));
+    }
+
+    /// Whether every line fits the terminal as it is.
+    pub(crate) fn fits(&self, width: Option<usize>) -> bool {
+        width.is_none_or(|width| self.total() <= width)
     }
 
     /// Leaves out a column.
@@ -60,11 +74,17 @@ impl<'c> Columns<'c> {
 
     /// Makes every line fit the terminal, if there is one, after all rows were measured.
     ///
-    /// The elastic columns, the least important first, get what the others leave. Where that is too little to be read,
-    /// the first of them is left out. If the others are too wide by themselves, their widest cells are shortened.
+    /// Columns that say nothing are left out first. The elastic columns, the least important first, get what the others
+    /// leave. Where that is too little to be read, the first of them is left out. If the others are too wide by themselves,
+    /// each row takes several lines.
     pub(crate) fn fit(mut self, width: Option<usize>, elastic: &[&str]) -> Self {
         let Some(width) = width.filter(|width| *width < self.total()) else { return self };
         self.gap = NARROW;
+        self.widths
+            .iter_mut()
+            .zip(&self.tells)
+            .filter(|(_, tells)| !**tells)
+            .for_each(|(width, _)| *width = 0);
         let elastic: Vec<usize> =
             elastic.iter().filter_map(|name| self.names.iter().position(|column| column == name)).collect();
         let full = self.widths.clone();
@@ -82,16 +102,24 @@ impl<'c> Columns<'c> {
                 return self;
             }
         }
-        self.shorten_widest(width);
+        self.break_lines(width);
         self
     }
 
-    fn shorten_widest(&mut self, width: usize) {
-        while self.total() > width {
-            match self.widths.iter_mut().max() {
-                Some(widest) if *widest > LEAST => *widest -= 1,
-                _ => return,
-            }
+    /// Cuts rows into lines. What is wider than any line comes last.
+    fn break_lines(&mut self, width: usize) {
+        let mut order: Vec<usize> = (0..self.widths.len()).filter(|at| self.widths[*at] > 0).collect();
+        order.sort_by_key(|at| INDENT + self.widths[*at] > width);
+        let mut used = 0;
+        for at in order {
+            let cell = self.widths[at];
+            let begins = used > 0 && used + self.gap + cell > width;
+            used = match (begins, used) {
+                (true, _) => INDENT + cell,
+                (false, 0) => cell,
+                (false, used) => used + self.gap + cell,
+            };
+            self.lines.push((at, begins));
         }
     }
 
@@ -117,14 +145,22 @@ impl<'c> Columns<'c> {
         row: &[impl AsRef<str>],
         paint: Option<(usize, Style)>,
     ) -> io::Result<()> {
+        let shown: Vec<(usize, bool)> = match self.lines.is_empty() {
+            true => (0..self.widths.len()).filter(|at| self.widths[*at] > 0).map(|at| (at, false)).collect(),
+            false => self.lines.clone(),
+        };
         // The spaces that are due before the next cell that is not empty: no line ends with any.
-        let mut due = 0;
-        for ((at, cell), width) in row.iter().map(AsRef::as_ref).enumerate().zip(&self.widths) {
-            if *width == 0 {
-                continue;
+        let (mut due, mut ends_line) = (0, false);
+        for (at, begins) in shown {
+            if begins {
+                (due, ends_line) = (INDENT, true);
             }
-            let cell = shorten(cell, *width);
+            let Some(cell) = row.get(at) else { continue };
+            let (width, cell) = (self.widths[at], shorten(cell.as_ref(), self.widths[at]));
             if !cell.is_empty() {
+                if std::mem::take(&mut ends_line) {
+                    writeln!(out)?;
+                }
                 write!(out, "{:due$}", "")?;
                 due = 0;
                 match paint.filter(|(painted, _)| *painted == at) {
@@ -132,7 +168,7 @@ impl<'c> Columns<'c> {
                     None => write!(out, "{cell}")?,
                 }
             }
-            due += width - get_text_width(&cell).min(*width) + self.gap;
+            due += width - get_text_width(&cell).min(width) + self.gap;
         }
         writeln!(out)
     }
@@ -196,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_gets_shorter_places_then_none_then_shorter_names() {
+    fn a_narrow_terminal_gets_shorter_places_then_none_then_several_lines() {
         let names = &["WORKFLOW", "LOCATION", "AGE"];
         let rows: &[&[&str]] = &[&["train-x7k2p", "gs://bucket/train-x7k2p/model.tgz", "3d"]];
         let at = |width| written(Some(width), names, &["LOCATION"], rows);
@@ -206,24 +242,40 @@ mod tests {
              train-x7k2p   gs://bucket/train-x7k2p/model.tgz   3d\n"
         );
         assert_eq!(
-            at(40),
-            "\nWORKFLOW     LOCATION                AGE\ntrain-x7k2p  gs://bucket…/model.tgz  3d\n"
+            at(44),
+            "\nWORKFLOW     LOCATION                    AGE\ntrain-x7k2p  gs://bucket/t…2p/model.tgz  3d\n"
         );
-        assert_eq!(at(20), "\nWORKFLOW     AGE\ntrain-x7k2p  3d\n");
-        assert_eq!(at(13), "\nWORKFLOW  AGE\ntrai…k2p  3d\n");
+        for width in [20, 41] {
+            assert_eq!(at(width), "\nWORKFLOW     AGE\ntrain-x7k2p  3d\n");
+        }
+        assert_eq!(at(13), "\nWORKFLOW\n    AGE\ntrain-x7k2p\n    3d\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_no_column_that_says_nothing() {
+        let names = &["NAMESPACE", "NOTES", "WHEN"];
+        let rows: &[&[&str]] = &[&["ml", "<none>", "now"], &["etl", "<none>", "<none>"]];
+        assert!(written(None, names, &[], rows).contains("NOTES"));
+        let narrow = written(Some(20), names, &[], rows);
+        assert_eq!(narrow, "\nNAMESPACE  WHEN\nml         now\netl        <none>\n");
     }
 
     proptest! {
         #[test]
         fn no_line_is_wider_than_the_terminal(
-            width in 40usize..120,
-            rows in proptest::collection::vec(proptest::collection::vec("[a-zä模]{0,40}", 5), 1..5),
+            width in 44usize..120,
+            rows in proptest::collection::vec(proptest::collection::vec("[a-zä模]{0,20}", 5), 1..5),
         ) {
             let names = ["NAMESPACE", "WORKFLOW", "REASON", "LOCATION", "AGE"];
             let mut out = Vec::new();
             prop_assert!(table(&mut out, Some(width), &names, &["LOCATION"], &rows).is_ok());
             for line in String::from_utf8_lossy(&out).lines() {
                 prop_assert!(get_text_width(line) <= width && line.trim_end() == line, "{}", line);
+            }
+            // Only locations are shortened.
+            let shown = String::from_utf8_lossy(&out);
+            for name in rows.iter().flat_map(|row| [&row[0], &row[1], &row[2], &row[4]]) {
+                prop_assert!(shown.contains(name.as_str()), "{}", name);
             }
         }
 

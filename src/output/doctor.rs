@@ -359,10 +359,10 @@ fn elsewhere(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     if uncovered == 0 {
         return Ok(());
     }
-    let verb = if uncovered == 1 { "is" } else { "are" };
+    let (verb, them) = if uncovered == 1 { ("is", "it") } else { ("are", "them") };
     writeln!(
         out,
-        "\n{} {verb} collected by nobody, which is no failure of GC: kubectl argo-gc inspect says why",
+        "\n{} {verb} uncovered: nobody will delete {them}, though GC has not failed: kubectl argo-gc inspect says why",
         plural(uncovered, "artifact")
     )
 }

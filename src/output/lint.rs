@@ -69,12 +69,24 @@ fn table(out: &mut dyn Write, layout: Layout, report: &Report) -> io::Result<()>
     }
     let names = ["PLACE", "SEVERITY", "CODE", "OBJECT", "TEMPLATE", "ARTIFACT", "WHY"];
     let rows = rows(report);
-    let columns = Columns::of(&names, &rows).fit(layout.width, &["WHY", "ARTIFACT", "TEMPLATE", "OBJECT"]);
+    let mut columns = Columns::of(&names, &rows);
+    // Why something is found stands below where there is no room beside.
+    let below = !columns.fits(layout.width);
+    if below {
+        columns.hide("WHY");
+    }
+    let columns = columns.fit(layout.width, &["ARTIFACT", "TEMPLATE"]);
     if layout.headers {
         writeln!(out, "{}\n", headline(report))?;
         columns.header(out)?;
     }
-    rows.iter().try_for_each(|row| columns.row(out, row))
+    for row in &rows {
+        columns.row(out, row)?;
+        if let Some(why) = row.last().filter(|_| below) {
+            writeln!(out, "    {why}")?;
+        }
+    }
+    Ok(())
 }
 
 /// A row per finding, harmless for terminals.

@@ -78,19 +78,19 @@ fn text(
     if places.iter().any(|place| place.location != *location) {
         writeln!(out, "{} has {} below it", escape(location), plural(places.len() as u64, "artifact place"))?;
     }
-    let whose = match plan {
-        Some(plan) => format!("The plan of {}", plan.created_at),
-        None => "A purge with these flags".to_owned(),
+    let whose = match (plan, refused.is_empty()) {
+        (Some(plan), _) => format!("The plan of {}", plan.created_at),
+        (None, true) => "A purge with these flags".to_owned(),
+        (None, false) => "Once it is no longer refused (below), a purge with these flags".to_owned(),
     };
-    if !refused.is_empty() {
-        writeln!(out, "{whose} refuses to delete anything: {}", escape(refused))?;
-    }
-    let whose = if refused.is_empty() { whose } else { "Apart from that it".to_owned() };
     for (at, place) in places.iter().enumerate() {
-        if at > 0 || !refused.is_empty() || place.location != *location {
+        if at > 0 || place.location != *location {
             writeln!(out)?;
         }
-        one(out, width, place, &whose, now)?;
+        one(out, width, place, (&whose, plan.is_none()), now)?;
+    }
+    if !refused.is_empty() {
+        writeln!(out, "\nAt present a purge with these flags is refused: {}", escape(refused))?;
     }
     if *more > 0 {
         writeln!(out, "\nAnd {} more there", plural(*more, "artifact"))?;
@@ -115,10 +115,13 @@ fn one(
     out: &mut dyn Write,
     width: Option<usize>,
     place: &PlaceReport,
-    whose: &str,
+    (whose, has_read): (&str, bool),
     now: Timestamp,
 ) -> io::Result<()> {
     writeln!(out, "{}", escape(&place.location))?;
+    if has_read {
+        writeln!(out, "  {}", escape(&what_it_is(place)))?;
+    }
     writeln!(out, "  {}", escape(&sentence(place, whose)))?;
     if !place.storage_problem.is_empty() {
         writeln!(out, "  Storage could not be asked: {}", escape(&place.storage_problem))?;
@@ -136,7 +139,7 @@ fn one(
     table(out, width, &columns, &["WHY"], &referrers)?;
     let objects: Vec<Vec<String>> = place.objects.iter().take(ROWS).map(|one| object(one, now)).collect();
     let columns = ["OBJECT", "SIZE", "GENERATION", "AGE", "PURGE"];
-    table(out, width, &columns, &["GENERATION", "OBJECT"], &objects)?;
+    table(out, width, &columns, &["GENERATION"], &objects)?;
     let left = place.objects.len().saturating_sub(ROWS) as u64;
     if left > 0 {
         writeln!(out, "and {} more; -o json lists all", plural(left, "object"))?;
@@ -144,7 +147,50 @@ fn one(
     Ok(())
 }
 
-/// The answer in one sentence.
+/// What the place is, what Argo does with it, and who else needs it.
+fn what_it_is(place: &PlaceReport) -> String {
+    let whose = |located: &Located| format!("{}/{}", located.namespace, located.workflow);
+    let owner = place.artifacts.first().map(whose);
+    let owns = |found: &&ReferrerReport| {
+        let name = format!("{}/{}", found.namespace, found.name);
+        found.role == Role::Output && owner.as_ref() == Some(&name)
+    };
+    let mut others = place.referrers.iter().filter(|found| found.protects && !owns(found));
+    let others = match (others.next(), others.count()) {
+        (None, _) => "Nothing else that was read needs it.".to_owned(),
+        (Some(first), 0) => format!("{} needs it.", named(first)),
+        (Some(first), more) => format!("{} and {} more need it.", named(first), more),
+    };
+    let Some(first) = place.artifacts.first() else {
+        return format!("It is no artifact of a workflow that was read. {others}");
+    };
+    let artifact = &first.artifact;
+    let more = match place.artifacts.len() {
+        1 => String::new(),
+        count => format!(" (and of {})", plural(count as u64 - 1, "other record")),
+    };
+    let code = artifact.reason.map(|reason| format!(" ({})", reason.code())).unwrap_or_default();
+    let becomes = match artifact.verdict {
+        Verdict::Uncovered => format!("nobody will delete it{code}"),
+        Verdict::Failing => format!("Argo fails to delete it{code}"),
+        Verdict::Endangered => format!("Argo will delete it, though something needs it{code}"),
+        Verdict::Unknown => format!("whether Argo deletes it is unknown{code}"),
+        Verdict::Kept => "it is kept on purpose".to_owned(),
+        Verdict::Covered => format!("Argo deletes it {}", when(artifact.verdict, artifact.when)),
+        Verdict::Collected => "Argo recorded it as deleted".to_owned(),
+    };
+    format!("Artifact {} of {}{more}: {becomes}. {others}", artifact.name, whose(first))
+}
+
+/// What refers to a place, in words.
+fn named(found: &ReferrerReport) -> String {
+    match found.namespace.as_str() {
+        "" => format!("The {} {}", found.kind, found.name),
+        namespace => format!("The {} {namespace}/{}", found.kind, found.name),
+    }
+}
+
+/// What a purge does, in one sentence.
 fn sentence(place: &PlaceReport, whose: &str) -> String {
     match &place.conclusion {
         Conclusion::Deletes { objects, bytes, kept: 0 } => {
@@ -215,7 +261,7 @@ fn unwanted(why: Unwanted) -> String {
         Unwanted::Name => "it has another name (--artifact)".to_owned(),
         Unwanted::Bucket => "it is in another bucket (--bucket)".to_owned(),
         Unwanted::Class => "it is of the other class (--only)".to_owned(),
-        Unwanted::Policy => "the policy keeps it (--policy)".to_owned(),
+        Unwanted::Policy => "the policy keeps it (--policy, --keep-last)".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::output::escape::escape;
 use crate::output::view::View;
-use argo_gc_core::reason::Reason;
+use crate::output::writer::End;
 use std::io;
 use std::io::Write;
 
@@ -26,8 +26,8 @@ pub(crate) struct Next {
 }
 
 /// Writes the commands that explain the first row's reason and look into it, a line each; without rows the first reason.
-pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, reasons: &[Reason]) -> io::Result<()> {
-    let Some(reason) = reasons.first().filter(|_| view.interactive) else { return Ok(()) };
+pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>) -> io::Result<()> {
+    let Some(reason) = end.reasons.first().filter(|_| view.interactive) else { return Ok(()) };
     let reason = next.first.as_ref().map_or(reason.code(), |first| first.reason.as_str());
     writeln!(out, "\nNext:\n  kubectl argo-gc explain {reason}")?;
     if let Some(First { namespace, workflow: name, is_for_purge, stuck, .. }) = &next.first {
@@ -37,7 +37,8 @@ pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, reasons: &[Re
         writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}{same}")?;
         if files.is_empty() && *is_for_purge {
             let release = if *stuck { " --release-finalizer" } else { "" };
-            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name}{release} --dry-run{same}{storage}")?;
+            let more = format!("{}{same}{storage}", view.accepting(&end.inspection.unseen_names));
+            writeln!(out, "  kubectl argo-gc purge -n {namespace} {name}{release} --dry-run{more}")?;
         }
         if let Some(failing) = &next.failing {
             writeln!(out, "  kubectl argo-gc doctor{files} -n {}{same}", escape(failing))?;

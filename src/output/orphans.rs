@@ -27,12 +27,15 @@ pub const KEPT_ON_PURPOSE: &str = "Note: whether a workflow kept its objects on 
 /// The number of folders with foreign objects that are named.
 const FOLDERS: usize = 5;
 
+/// The number of folders of which keys are named.
+const KEY_FOLDERS: usize = 20;
+
 /// An output format of `orphans`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum OrphansFormat {
     /// A row per workflow that is gone.
     Table,
-    /// The table, then a line per object.
+    /// The table, then a line per object; and some keys of each folder that are not Argo's.
     Wide,
     Json,
     Yaml,
@@ -74,7 +77,8 @@ pub fn write<U: Serialize>(
     found: Vec<Place>,
 ) -> Result<(), Error> {
     if matches!(format, OrphansFormat::Table | OrphansFormat::Wide) {
-        return table(&mut Prose::new(out, width), width, found, listing.now);
+        let keys_too = format == OrphansFormat::Wide;
+        return table(&mut Prose::new(out, width), width, found, (listing.now, keys_too));
     }
     let mut head = json!({
         "apiVersion": API_VERSION,
@@ -131,7 +135,12 @@ pub fn objects(out: &mut dyn Write, workflow: &PlannedWorkflow, now: Timestamp) 
 }
 
 /// For each repository a sentence, then a row for each workflow name.
-fn table(out: &mut dyn Write, width: Option<usize>, places: Vec<Place>, now: Timestamp) -> Result<(), Error> {
+fn table(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    places: Vec<Place>,
+    (now, keys_too): (Timestamp, bool),
+) -> Result<(), Error> {
     let mut columns = Columns::new(&["NAME", "OBJECTS", "SIZE", "CAUSE", "BUCKET", "NEWEST"]);
     let mut rows = Vec::new();
     for Place { name: place, found, orphans } in places {
@@ -171,6 +180,9 @@ fn table(out: &mut dyn Write, width: Option<usize>, places: Vec<Place>, now: Tim
             rest.join(", ")
         )?;
         foreign(out, &found.foreign)?;
+        if keys_too {
+            foreign_keys(out, &place, &found.foreign)?;
+        }
     }
     if columns.rows == 0 {
         return Ok(());
@@ -220,4 +232,27 @@ fn foreign(out: &mut dyn Write, foreign: &Foreign) -> io::Result<()> {
         size(foreign.bytes),
         places.join(", ")
     )
+}
+
+/// Some keys of each folder, with what is not named.
+fn foreign_keys(out: &mut dyn Write, place: &str, foreign: &Foreign) -> io::Result<()> {
+    for folder in foreign.folders.iter().take(KEY_FOLDERS) {
+        for key in &folder.keys {
+            writeln!(out, "  {}/{}", escape(place.trim_end_matches('/')), escape(key))?;
+        }
+        let more = folder.objects.saturating_sub(folder.keys.len() as u64);
+        if more > 0 {
+            let whose = if folder.name.is_empty() {
+                "in no folder".to_owned()
+            } else {
+                format!("in {}/", escape(&folder.name))
+            };
+            writeln!(out, "  and {more} more {whose}")?;
+        }
+    }
+    let named: u64 = foreign.folders.iter().take(KEY_FOLDERS).map(|folder| folder.objects).sum();
+    if foreign.objects > named {
+        writeln!(out, "  and {} in other folders", plural(foreign.objects - named, "object"))?;
+    }
+    Ok(())
 }

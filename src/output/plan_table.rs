@@ -14,6 +14,9 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+const LOCATION: &str = "LOCATION";
+const DETAIL: &str = "DETAIL";
+
 /// How a plan is shown.
 #[derive(Clone, Copy)]
 struct View {
@@ -35,16 +38,14 @@ pub(crate) fn write(
     wide: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
-    // The table of objects may be wide.
-    let width = width.filter(|_| !wide);
     let out = &mut Prose::new(out, width);
     // Rows are made twice, to be measured and to be written. Keeping those of a large plan would need much memory.
     let view = View { wide, releases: plan.tail.totals.finalizers > 0, now };
     let names = view.columns();
     let mut deleted = Columns::new(&names);
     let mut kept = Columns::new(match wide {
-        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", "LOCATION", "DETAIL"],
-        false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", "LOCATION", "DETAIL"],
+        true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", LOCATION, DETAIL],
+        false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", LOCATION, DETAIL],
     });
     let mut orphans = false;
     let mut fees: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -64,7 +65,14 @@ pub(crate) fn write(
             }
         }
     }
-    let (deleted, kept) = (deleted.fit(width, &["LOCATION"]), kept.fit(width, &["LOCATION", "DETAIL"]));
+    // Where something is, and why it is kept, is what a reader decides by: it stands below where there is no room beside.
+    let below = !wide && !kept.fits(width);
+    if below {
+        kept.hide(LOCATION);
+        kept.hide(DETAIL);
+    }
+    let elastic: &[&str] = if wide { &[] } else { &[LOCATION, "AGE"] };
+    let (deleted, kept) = (deleted.fit(width, elastic), kept.fit(width, &[]));
     writeln!(out, "{}", headline(plan, &protections, orphans))?;
     if deleted.rows > 0 {
         writeln!(out)?;
@@ -87,7 +95,12 @@ pub(crate) fn write(
         writeln!(out, "\nTo keep:\n")?;
         kept.header(out)?;
         for workflow in plan.workflows()? {
-            view.kept(&workflow?).iter().try_for_each(|row| kept.row(out, row))?;
+            for row in view.kept(&workflow?) {
+                kept.row(out, &row)?;
+                if let Some(why) = why_kept(&row).filter(|_| below) {
+                    writeln!(out, "    {why}")?;
+                }
+            }
         }
     }
     for (at, BucketLogin { bucket, login }) in plan.head.identities.iter().enumerate() {
@@ -131,7 +144,7 @@ impl View {
     fn columns(self) -> Vec<&'static str> {
         let mut names = match self.wide {
             true => vec!["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION"],
-            false => vec!["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", "LOCATION"],
+            false => vec!["NAMESPACE", "WORKFLOW", "OBJECTS", "SIZE", "REASON", LOCATION],
         };
         names.extend(self.releases.then_some("FINALIZER"));
         names.push("AGE");
@@ -220,10 +233,27 @@ impl View {
             kept.entry(keep.protection.code()).or_insert((0, keep)).0 += 1;
         }
         let rows = kept.into_iter().map(|(code, (count, first))| {
-            let (count, detail) = (count.to_string(), detail(first));
+            // What names no artifact keeps the workflow as a whole, however many it has.
+            let whole = first.location.is_empty() && first.artifact.is_empty();
+            let (count, detail) = (if whole { "all".to_owned() } else { count.to_string() }, detail(first));
             [&workflow.namespace, &workflow.name, &count, code, &first.location, &detail].map(cell).to_vec()
         });
         rows.collect()
+    }
+}
+
+/// Where the first of what a row keeps is, and why, in words; none if the row's code says all.
+fn why_kept(row: &[String]) -> Option<String> {
+    let [_, _, count, _, location, detail] = row else { return None };
+    let said = |cell: &str| (cell != "<none>").then(|| cell.to_owned());
+    let more = count.parse().ok().filter(|count: &u64| *count > 1);
+    let place = said(location).map(|place| match more {
+        Some(count) => format!("{place} and {} more", count - 1),
+        None => place,
+    });
+    match (place, said(detail)) {
+        (Some(place), Some(detail)) => Some(format!("{place}: {detail}")),
+        (place, detail) => place.or(detail),
     }
 }
 

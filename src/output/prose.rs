@@ -7,6 +7,9 @@ use textwrap::core::display_width;
 /// A command after a sentence or alone is in one line, however long it is: people copy it.
 const COMMAND: &str = "kubectl ";
 
+/// So are those of storage, after a colon.
+const OF_STORAGE: [&str; 4] = [": gcloud storage ", ": aws s3", ": azcopy ", ": az storage "];
+
 /// Breaks lines that are wider than the terminal. Without a terminal they stay as they are.
 pub(crate) struct Prose<'w> {
     out: &'w mut dyn Write,
@@ -44,39 +47,42 @@ impl Write for Prose<'_> {
 /// The line, or the lines, that fit the width.
 pub(crate) fn broken(line: &str, width: usize) -> String {
     let text = line.trim_end();
-    if display_width(text) <= width {
+    let (before, _) = text.split_at(command(text).unwrap_or(0));
+    // A command alone, or after a label, is the whole line.
+    let is_command = command(text).is_some() && (before.trim().is_empty() || before.ends_with("  "));
+    if display_width(text) <= width || is_command {
         return line.to_owned();
     }
+    let (labels, text) = text.split_at(hang(text, width * 3 / 4));
+    let indent = " ".repeat(display_width(labels));
     let (text, command) = text.split_at(command(text).unwrap_or(text.len()));
-    let indent = " ".repeat(Some(hang(line)).filter(|hang| *hang <= width * 3 / 4).unwrap_or_default());
-    let options = textwrap::Options::new(width).subsequent_indent(&indent);
+    let options = textwrap::Options::new(width).initial_indent(labels).subsequent_indent(&indent);
     // A location that is too long by itself stays whole.
     let options = options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
     let mut lines = textwrap::fill(text.trim_end(), options);
     let room = width.saturating_sub(display_width(lines.lines().last().unwrap_or_default()) + 1);
-    match (command, text.trim().is_empty()) {
-        ("", _) => {}
-        (command, true) => lines = format!("{text}{command}"),
-        (command, false) if hang(&format!("{text}.")) == display_width(text) => {
-            lines = format!("{text}{command}")
-        }
-        (command, false) if display_width(command) <= room => lines += &format!(" {command}"),
-        (command, false) => lines += &format!("\n{indent}{command}"),
+    match command {
+        "" => {}
+        command if display_width(command) <= room => lines += &format!(" {command}"),
+        command => lines += &format!("\n{indent}{command}"),
     }
     lines + "\n"
 }
 
 /// Where a command begins that is not within a sentence, between backquotes.
 fn command(text: &str) -> Option<usize> {
-    let at = text.find(COMMAND)?;
+    let others = OF_STORAGE.iter().filter_map(|words| text.find(words).map(|at| at + 2));
+    let at = text.find(COMMAND).into_iter().chain(others).min()?;
     (!text[..at].contains('`')).then_some(at)
 }
 
-/// Where the text of a line begins: behind its indentation, and the labels that have two spaces or more after them.
-fn hang(line: &str) -> usize {
+/// Where the text of a line begins: behind its indentation, and the labels that have two spaces or more after them, as far
+/// as these take no more columns than `most`.
+fn hang(line: &str, most: usize) -> usize {
     let start = line.len() - line.trim_start().len();
-    let labels = line.trim_end().rfind("  ").map(|at| at + 2);
-    display_width(&line[..labels.unwrap_or_default().max(start)])
+    let labels = line.rmatch_indices("  ").map(|(at, spaces)| at + spaces.len());
+    let mut hangs = labels.filter(|at| *at > start).chain([start]);
+    hangs.find(|at| display_width(&line[..*at]) <= most).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -92,7 +98,13 @@ mod tests {
         for command in ["  kubectl argo-gc inspect", "  more   kubectl argo-gc inspect"] {
             assert_eq!(broken(&format!("{command}\n"), 10), format!("{command}\n"));
         }
+        assert_eq!(
+            broken("  │    gs://a/very-long  1KiB, 1 object\n", 24),
+            "  │    gs://a/very-long\n       1KiB, 1 object\n"
+        );
+        assert_eq!(broken("    gs://a/very-long\n", 12), "    gs://a/very-long\n");
         assert_eq!(broken("all of it: kubectl get wf\n", 12), "all of it:\nkubectl get wf\n");
+        assert_eq!(broken("copy all: gcloud storage cp a b\n", 12), "copy all:\ngcloud storage cp a b\n");
         assert_eq!(broken("see `kubectl get wf` there\n", 14), "see `kubectl\nget wf` there\n");
     }
 

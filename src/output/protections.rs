@@ -50,7 +50,7 @@ pub(crate) fn remedy(protection: Protection) -> &'static str {
         Protection::FailedRun => "select it with `--status Failed,Error`, or by name",
         Protection::Pinned => "remove the label or annotation",
         Protection::Kubeflow => "name the workflow",
-        Protection::Retained => "change the policy",
+        Protection::Retained => "change the policy or `--keep-last`",
         Protection::NodesUnseen => "read them with `--argo-server`; a file's record must hold them",
         Protection::Changed | Protection::ChangedObject => "make a new plan",
         Protection::ForeignLocation => "allow the place with `--repository`",

@@ -6,11 +6,12 @@ use crate::output::escape::escape;
 use crate::output::plan_table;
 use crate::output::plan_table::places;
 use crate::output::protections::{clause, detail};
-use crate::output::text::{plural, size, span};
+use crate::output::text::{common_path, plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_core::plan::rules::Unwanted;
 use argo_gc_core::verdict::Verdict;
@@ -106,6 +107,30 @@ pub fn question(plan: &Plan, orphans: bool) -> String {
     match orphans {
         true => format!("Delete {objects} ({size}) below {} from {buckets}?", places(plan)),
         false => format!("Delete {objects} ({size}) of {place} from {buckets}?"),
+    }
+}
+
+/// Says what releasing a workflow's finalizer takes with it, and how to copy its objects before.
+pub fn released(workflow: &PlannedWorkflow) -> String {
+    let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
+    let copies = workflow.delete.first().and_then(|first| copying(&first.bucket, &common_path(&places)));
+    let how = copies.map(|command| format!(", such as with: {command}")).unwrap_or_default();
+    format!(
+        "Note: a workflow that is being deleted is gone once its finalizer is released, and nothing else would delete its \
+         objects, so they are deleted first. Copy what you need before you agree{how}"
+    )
+}
+
+/// The command that copies all below a place; none if the place can't be part of a command.
+fn copying(bucket: &Bucket, place: &str) -> Option<String> {
+    if !place.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c)) {
+        return None;
+    }
+    match bucket.engine() {
+        StorageEngine::Gcs => Some(format!("gcloud storage cp --recursive {place} .")),
+        StorageEngine::S3 if bucket.endpoint().is_empty() => Some(format!("aws s3 cp --recursive {place} .")),
+        StorageEngine::Azure => Some(format!("azcopy copy {place} . --recursive")),
+        _ => None,
     }
 }
 

@@ -70,13 +70,18 @@ impl Table {
     }
 
     /// Writes the rows; writes nothing if there are none.
-    fn write(self, out: &mut dyn Write, width: Option<usize>, view: &View) -> Result<Next, Error> {
+    fn write(self, out: &mut dyn Write, view: &View) -> Result<Next, Error> {
         let mut next = Next::default();
         let Some(mut columns) = self.columns else { return Ok(next) };
         if !self.has_finalizers {
             columns.hide("FINALIZER");
         }
-        let columns = columns.fit(width, &["LOCATION", "LABELS", "ARTIFACTS"]);
+        // The table of artifacts is for who wants all of it: its rows take several lines where one is too narrow.
+        let elastic: &[&str] = match self.per_artifact {
+            true => &[],
+            false => &["LOCATION", "LABELS", "ARTIFACTS", "AGE", "FINALIZER"],
+        };
+        let columns = columns.fit(view.width, elastic);
         if !view.no_headers {
             columns.header(out)?;
         }
@@ -106,9 +111,7 @@ impl FormatWriter for Table {
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {
-        // The table of artifacts may be wide.
-        let width = view.width.filter(|_| !self.per_artifact);
-        let out = &mut Prose::new(out, width);
+        let out = &mut Prose::new(out, view.width);
         if !view.no_headers && end.inspection.summary.workflows > 0 {
             writeln!(out, "{}", headline(end.inspection, &view.prices))?;
             if self.columns.is_some() {
@@ -120,9 +123,9 @@ impl FormatWriter for Table {
                 self.totals.write(out, view.width, by, view.checked)?;
                 Next::default()
             }
-            None => self.write(out, width, view).map_err(io::Error::other)?,
+            None => self.write(out, view).map_err(io::Error::other)?,
         };
-        next::write(out, view, &next, end.reasons)
+        next::write(out, view, &next, end)
     }
 }
 

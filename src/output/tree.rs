@@ -10,11 +10,13 @@ use crate::output::table::style;
 use crate::output::text::{plural, size};
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
+use argo_gc_core::doctor::folders::Folders;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment, Evidence, Note};
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::{Finalizer, Verdict, When};
 use std::io;
 use std::io::Write;
+use tabled::grid::util::string::get_text_width;
 
 /// The number of workflows written so far.
 #[derive(Default)]
@@ -36,7 +38,7 @@ impl FormatWriter for Tree {
         if self.written > 1 && !view.no_headers {
             writeln!(out, "\n{}", headline(end.inspection, &view.prices))?;
         }
-        next::write(out, view, &Next::default(), end.reasons)
+        next::write(out, view, &Next::default(), end)
     }
 }
 
@@ -113,7 +115,21 @@ impl Why<'_> {
             let real = [&wf.namespace, &wf.name].into_iter().all(|name| is_name(name));
             if entry.release && real && wf.finalizer == Finalizer::Stuck {
                 let command = RELEASE_COMMAND.replace("NAMESPACE", &wf.namespace).replace("NAME", &wf.name);
-                writeln!(out, "    release  {}", escape(&command))?;
+                let outside = view.allowed.as_ref().map(|allowed| Folders::of(wf).outside(allowed));
+                let places: String =
+                    outside.iter().flatten().map(|place| format!(" --repository={place}")).collect();
+                // Objects from files are not purged there.
+                let flags = match view.origin.files.is_empty() {
+                    true => format!("{places}{}{}{}", view.accepting(&[]), view.same, view.same_storage),
+                    false => String::new(),
+                };
+                writeln!(out, "    release  {}{}", escape(&command), escape(&flags))?;
+                if let Some(places) = outside.filter(|places| !places.is_empty()) {
+                    let places = places.join(", ");
+                    let words =
+                        "no repository of the controllers covers it: make sure that it is yours to delete";
+                    writeln!(out, "             {}: {words}", escape(&places))?;
+                }
             }
         }
         writeln!(out, "    more     kubectl argo-gc explain {}", self.reason.code())
@@ -157,15 +173,16 @@ fn one(
     };
     let place = artifact.location.as_ref().map(ToString::to_string);
     let place = place.unwrap_or_else(|| format!("<unknown>: {}", artifact.location_problem));
-    let verdict = artifact.verdict.as_str();
-    writeln!(
-        out,
-        "  {branch} {}   {color}{verdict}{color:#}{why}   {}{}",
-        escape(&artifact.name),
-        escape(&place),
-        stored(artifact)
-    )?;
+    let (name, verdict) = (escape(&artifact.name), artifact.verdict.as_str());
+    let place = format!("{}{}", escape(&place), stored(artifact));
     let pad = format!("  {bar}   ");
+    let plain = format!("  {branch} {name}   {verdict}{why}   {place}");
+    // A location is never cut. Where there is no room for it, it is in a line of its own.
+    let gap = match view.width.is_some_and(|width| get_text_width(&plain) > width) {
+        true => format!("\n{pad}"),
+        false => "   ".to_owned(),
+    };
+    writeln!(out, "  {branch} {name}   {color}{verdict}{color:#}{why}{gap}{place}")?;
     let strategy = artifact.strategy.as_str();
     if artifact.strategy != wf.strategy {
         let account = if artifact.service_account.is_empty() { "default" } else { &artifact.service_account };

@@ -35,7 +35,7 @@ pub fn journals(
             return Ok(());
         }
         let names = ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "STATE", "JOURNAL"];
-        let columns = Columns::of(&names, &rows).fit(width, &["PLAN", "CLUSTER"]);
+        let columns = Columns::of(&names, &rows).fit(width, &["PLAN"]);
         columns.header(out)?;
         return Ok(rows.iter().try_for_each(|row| columns.row(out, row))?);
     }
@@ -66,4 +66,28 @@ pub fn not_back(object: &str, why: &Restored) -> String {
         Restored::Failed(why) => why,
     };
     format!("{}: {}", escape(object), escape(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::purge::journal_list::RunState;
+
+    #[test]
+    fn a_narrow_terminal_shows_the_whole_path_of_a_journal() {
+        let journal = "/home/somebody/.local/state/argo-gc/purge-20261125T100000123456Z-1a2b3c4d.jsonl";
+        let entry = JournalEntry {
+            journal: journal.into(),
+            started_at: None,
+            cluster: None,
+            plan: "1a2b3c4d5e".to_owned(),
+            objects: 2,
+            deleted: 2,
+            state: RunState::Ended,
+        };
+        let mut out = Vec::new();
+        assert!(journals(&mut out, Some(80), JournalsFormat::Table, &[entry]).is_ok());
+        let shown = String::from_utf8_lossy(&out);
+        assert!(shown.contains(journal) && !shown.contains('…'), "{shown}");
+    }
 }

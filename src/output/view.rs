@@ -1,11 +1,16 @@
 //! What the user asked to see: order, grouping and filters.
 
+use crate::output::escape::escape;
 use crate::output::prices::Prices;
 use argo_gc_core::model::assessment::{ArtifactReport, Assessment};
 use argo_gc_core::model::scope::Scope;
+use argo_gc_core::plan::rules::Allowed;
 use argo_gc_core::reason::Reason;
 use argo_gc_core::verdict::Verdict;
 use jiff::Timestamp;
+
+/// The most workflows that a command names one by one.
+const HIDDEN: usize = 8;
 
 /// The order of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -84,6 +89,10 @@ pub struct View {
     pub same: String,
     /// The same for storage.
     pub same_storage: String,
+    /// What a purge could not read, by the names that it accepts them by.
+    pub unread: Vec<String>,
+    /// Where a purge of the namespace deletes by itself, if that is known.
+    pub allowed: Option<Allowed>,
     pub sort_by: Option<SortKey>,
     /// Totals instead of rows.
     pub group_by: Option<GroupBy>,
@@ -102,6 +111,17 @@ pub struct View {
 }
 
 impl View {
+    /// The flag, after a space, without which a purge would refuse; empty if it needs none. `hidden` are workflows whose nodes
+    /// can't be read.
+    pub(crate) fn accepting(&self, hidden: &[String]) -> String {
+        let nodes = match hidden.len() <= HIDDEN {
+            true => hidden.iter().map(|name| format!("nodes:{}", escape(name))).collect(),
+            false => vec!["nodes".to_owned()],
+        };
+        let all: Vec<String> = self.unread.iter().cloned().chain(nodes).collect();
+        if all.is_empty() { String::new() } else { format!(" --accept-unread={}", all.join(",")) }
+    }
+
     /// Whether an artifact must reach the printer: it is shown, or compared with what it was.
     pub fn needs(&self, artifact: &ArtifactReport) -> bool {
         self.compares || self.shows(artifact)

@@ -8,6 +8,7 @@ use argo_gc_core::doctor::facts::{RepositoryFacts, repositories_of};
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::gap::Gap;
+use std::collections::BTreeMap;
 
 /// The name by which a ConfigMap of repositories is known.
 const REPOSITORIES: &str = "artifact-repositories";
@@ -21,6 +22,8 @@ pub(crate) struct Examination {
     pub malformed: bool,
     /// The repositories of files' ConfigMaps.
     pub repositories: Vec<RepositoryFacts>,
+    /// These ConfigMaps, by namespace.
+    pub maps: BTreeMap<String, ConfigMap>,
 }
 
 impl Examination {
@@ -61,6 +64,7 @@ impl Sink for Examination {
     fn config_map(&mut self, config: &ConfigMap) {
         if config.metadata.name == REPOSITORIES {
             repositories_of(config, &mut self.repositories, &mut self.inspection.gaps);
+            self.maps.insert(config.metadata.namespace.clone(), config.clone());
         }
     }
 }

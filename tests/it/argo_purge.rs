@@ -315,7 +315,7 @@ fn what_can_not_be_recorded_is_gone_all_the_same_and_its_finalizer_is_told_of() 
     place.run(Some(&argo), check).ends_with(3);
     let ran = place.run(Some(&argo), "purge --all --yes").ends_with(0);
     assert!(ran.out.contains("Deleted 2 objects "), "{}{}", ran.out, ran.err);
-    let told = "Note: 1 workflow can't be told that artifacts are gone";
+    let told = "Note: 1 workflow can't record that artifacts are gone";
     assert!(ran.err.contains(told) && ran.err.contains("`argo delete --force NAME`"), "{}", ran.err);
     place.run(Some(&argo), check).ends_with(0);
 }

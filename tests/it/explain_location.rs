@@ -349,7 +349,7 @@ fn what_a_retention_policy_keeps_says_so() {
 }
 
 #[test]
-fn what_can_not_be_read_is_said_before_anything_else() {
+fn the_answer_comes_before_what_refuses_a_purge() {
     let mut folder = shared();
     let mut offloaded = workflow("ml", "big", &[]);
     offloaded["status"].as_object_mut().unwrap().remove("nodes");
@@ -357,8 +357,14 @@ fn what_can_not_be_read_is_said_before_anything_else() {
     folder.add(offloaded);
     let words = [&["gs://ml-artifacts/latest.tgz"][..], &ALLOW].concat();
     let ran = folder.run("explain", &words).ends_with(0);
-    assert!(ran.out.contains("refuses to delete anything: it is unknown what else refers"), "{}", ran.out);
-    assert!(ran.out.contains("Apart from that it deletes it: 1 object"), "{}", ran.out);
+    assert!(
+        ran.out.contains("At present a purge with these flags is refused: it is unknown what else refers"),
+        "{}",
+        ran.out
+    );
+    let answer = ran.out.find("a purge with these flags deletes it: 1 object");
+    assert!(answer.is_some() && answer < ran.out.find("At present"), "{}", ran.out);
+    assert!(ran.out.find("nobody will delete it") < answer, "{}", ran.out);
     assert!(
         ran.err.contains("Warning: not read, and may refer to it: nodes: workflow ml/big"),
         "{}",

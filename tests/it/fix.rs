@@ -546,3 +546,23 @@ spec:
         "{fixed}"
     );
 }
+
+/// What the manifests alone don't settle is said: the account that GC pods need, and where a manifest came from.
+#[test]
+fn what_is_still_to_be_done_elsewhere_is_said() {
+    let block = "  artifactGC: {strategy: OnWorkflowDeletion, serviceAccountName: gc}\n";
+    let live = COMMENTED.replacen("{generateName: x-}", "{generateName: x-, uid: 0a1b}", 1);
+    let (_, ran) = written(&live, &[]);
+    assert!(
+        ran.err.contains("was read from a cluster. Change the manifest that it was applied from too"),
+        "{}",
+        ran.err
+    );
+    let (_, ran) = written(COMMENTED, &[]);
+    assert!(!ran.err.contains("read from a cluster"), "{}", ran.err);
+    let named = format!("kind: Workflow\nspec:\n{block}  templates: []\n");
+    let (_, ran) = written(&named, &[]);
+    assert!(ran.err.contains("GC pods run as service account gc, not among the files"), "{}", ran.err);
+    let (_, ran) = written(&format!("{named}---\nkind: ServiceAccount\nmetadata: {{name: gc}}\n"), &[]);
+    assert!(!ran.err.contains("service account gc"), "{}", ran.err);
+}

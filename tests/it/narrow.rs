@@ -22,8 +22,8 @@ fn shown(columns: usize, commands: &[&str]) -> String {
         let (code, out, err) = in_terminal(words.split_whitespace(), NOW.parse().unwrap(), columns);
         assert!(code == 0, "{command}: {code}\n{out}{err}");
         let is_command = |line: &str| line.split("  ").any(|part| part.trim_start().starts_with("kubectl "));
-        // A location in a tree is whole.
-        let is_tree = |line: &str| line.contains('─') || line.trim_start().starts_with("gs://");
+        // A location is whole, in a line of its own.
+        let is_tree = |line: &str| line.trim_start_matches([' ', '│']).starts_with("gs://");
         for line in out.lines().filter(|line| !is_command(line) && !is_tree(line)) {
             assert!(line.chars().count() <= columns, "{command} at {columns}: {line}\n{out}");
         }
@@ -32,13 +32,15 @@ fn shown(columns: usize, commands: &[&str]) -> String {
     text
 }
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "inspect -f examples/cluster",
     "inspect -f examples/cluster -n etl",
     "inspect -f examples/cluster --check --store-root BUCKETS",
     "inspect -f examples/cluster --check --store-root BUCKETS --group-by reason",
     "purge -f examples/cluster --store-root BUCKETS -n ml --all --release-finalizer --accept-unread nodes --dry-run",
     "purge -f examples/cluster --store-root BUCKETS -A --policy examples/policy.yaml --accept-unread nodes --dry-run",
+    "inspect -f examples/cluster -n etl -o wide",
+    "purge -f examples/cluster --store-root BUCKETS -A --keep-last 1 --accept-unread nodes --dry-run",
     "lint -f examples/inline.yaml",
     "diff examples/last-week.json examples/last-week.json",
     "doctor -f examples/cluster -n ml",
@@ -64,6 +66,12 @@ fn every_line_fits_narrower_and_wider_terminals() {
     }
     // The pins of the example's objects differ from run to run.
     shown(80, &["explain gs://ml-artifacts/train-x7k2p -f examples/cluster --store-root BUCKETS"]);
+    shown(
+        80,
+        &[
+            "purge -f examples/cluster --store-root BUCKETS -n ml --all --accept-unread nodes --dry-run -o wide",
+        ],
+    );
     // Narrower than that, a name can be too long for any line.
     shown(60, &TABLES[..8]);
 }

@@ -572,6 +572,8 @@ fn undo_lists_journals_and_names_what_is_lost() {
     assert_eq!(document["journals"][0]["journal"], json!(ended), "{document}");
     undo(&["--list", "x.jsonl"]).ends_with(2);
     undo(&["-o", "json"]).ends_with(2);
+    let bare = undo(&[]).ends_with(2);
+    assert!(bare.err.contains("hint: kubectl argo-gc undo --list lists the journals"), "{}", bare.err);
 
     let root = folder.bucket("x").parent().unwrap().display().to_string();
     let ran = undo(&[ended.to_str().unwrap(), "--store-root", &root]).ends_with(4);

@@ -65,6 +65,28 @@ fn danger_31_backups_data_and_models_are_foreign_and_never_offered() {
         .assert("orphans_foreign");
 }
 
+/// Of many foreign objects some of each folder are named, with how many more there are.
+#[test]
+fn foreign_keys_are_named_in_wide_tables_and_documents() {
+    let folder = folder("{{workflow.name}}/{{pod.name}}");
+    let many: Vec<String> = (0..7).map(|n| format!("data/{n}.csv")).collect();
+    put(&folder, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    put(&folder, &["top.txt"]);
+    let listed = |format: &str| {
+        folder.run("orphans", &["--repository", "gs://ml-artifacts", "-o", format]).ends_with(0)
+    };
+    let folders = &listed("json").json()["repositories"][0]["foreign"]["folders"];
+    assert_eq!(folders[0]["keys"], json!(["data/0.csv", "data/1.csv", "data/2.csv"]), "{folders:#}");
+    assert_eq!(folders[1]["keys"], json!(["top.txt"]), "{folders:#}");
+    let wide = listed("wide").out;
+    for line in
+        ["  gs://ml-artifacts/data/2.csv\n", "  and 4 more in data/\n", "  gs://ml-artifacts/top.txt\n"]
+    {
+        assert!(wide.contains(line), "{line}: {wide}");
+    }
+    assert!(!listed("table").out.contains("2.csv"));
+}
+
 #[test]
 fn danger_39_a_namespace_is_not_taken_for_a_workflow() {
     let format = "{{workflow.namespace}}/{{workflow.name}}/{{pod.name}}";

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::purge::{Folder, Live, Ran, ago, deletes, protections, workflow};
-use crate::support::{in_process, plugin};
+use crate::support::{in_process, in_terminal, plugin};
 
 const HEAD: &str = "apiVersion: argo-gc/v1\nkind: RetentionPolicy\n";
 
@@ -115,6 +115,28 @@ fn what_is_not_selected_counts_all_the_same() {
     let folder = nightly();
     let old = plan(&folder, "keepLast: 1", &["--older", "90h"]);
     assert_eq!(deletes(&old), ["n-4/out.tgz", "n-5/out.tgz"], "n-2 is the one that stays");
+}
+
+/// Without a file: the newest runs of each series stay, and who selects by age alone is told how.
+#[test]
+fn the_newest_runs_are_kept_by_a_flag_of_the_command_line() {
+    let folder = nightly();
+    let kept = folder.plan(&["--all", "--keep-last", "1"]);
+    assert_eq!(deletes(&kept), ["n-4/out.tgz", "n-5/out.tgz"]);
+    assert_eq!(protections(&kept)[0], "failed-run");
+    assert!(protections(&kept).contains(&"retained".to_owned()), "{kept:#}");
+    let old = folder.plan(&["--older", "90h", "--keep-last", "3"]);
+    assert_eq!(deletes(&old), [""; 0]);
+    let words = |more: &[&str]| {
+        let command = folder.command("purge", &[&["--older", "90h", "--dry-run"], more].concat());
+        let words = std::iter::once(command.get_program()).chain(command.get_args()).map(ToOwned::to_owned);
+        let (code, _, err) = in_terminal(words, Timestamp::now(), 200);
+        assert_eq!(code, 0, "{err}");
+        err
+    };
+    let note = "--keep-last N keeps the newest N of each";
+    assert!(words(&[]).contains(note), "{}", words(&[]));
+    assert!(!words(&["--keep-last", "1"]).contains(note));
 }
 
 #[test]

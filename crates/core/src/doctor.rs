@@ -9,6 +9,7 @@ pub mod account;
 pub mod cause;
 pub(crate) mod controllers;
 pub mod facts;
+pub mod folders;
 pub mod group;
 pub mod members;
 pub mod pods;
@@ -23,8 +24,9 @@ use crate::argo::workflow::Workflow;
 use crate::assess::waiting::{GATED, OVERDUE};
 use crate::doctor::account::{AccountFacts, Reliance};
 use crate::doctor::cause::Cause;
+use crate::doctor::folders::Folders;
 use crate::doctor::group::Group;
-use crate::doctor::purges::PurgeCommand;
+use crate::doctor::purges::Purges;
 use crate::doctor::repair::{UNTOLD, needs_patch};
 use crate::doctor::symptom::{Symptom, symptom};
 use crate::model::account::{Account, Standing};
@@ -157,7 +159,9 @@ impl Doctor {
         if assessment.finalizer == Finalizer::Absent && found.is_empty() {
             found.extend(of.tasks.iter().filter_map(|task| left_over(task, name, context)));
         }
+        let folders = if found.is_empty() { Folders::default() } else { Folders::of(assessment) };
         for mut symptom in found {
+            symptom.folders.clone_from(&folders);
             self.look_closer(&mut symptom, of, context);
             if let Some(account) = &symptom.account {
                 self.accounts.entry(Account::new(namespace, account)).or_default().used(name);
@@ -222,19 +226,24 @@ impl Doctor {
         context.controllers.managing(&symptom.namespace, instance).collect()
     }
 
+    /// Returns true if anything was found that may need a repair.
+    pub fn has_symptoms(&self) -> bool {
+        !self.symptoms.is_empty()
+    }
+
     /// Returns the service accounts that the diagnosis needs to know about.
     pub fn accounts(&self) -> Vec<Account> {
         self.accounts.keys().cloned().collect()
     }
 
     /// Groups all symptoms by cause. `whole` is true if [`Self::notice`] saw every workflow of the namespaces
-    /// that were read; `command` words the purges of the repairs.
+    /// that were read; `purges` words the purges of the repairs.
     pub fn finish(
         mut self,
         standings: &BTreeMap<Account, Standing>,
         context: &Context,
         whole: bool,
-        command: PurgeCommand<'_>,
+        purges: Purges<'_>,
     ) -> (Vec<Group>, Vec<AccountFacts>) {
         let symptoms = std::mem::take(&mut self.symptoms);
         let mut groups = group::Groups::default();
@@ -265,7 +274,7 @@ impl Doctor {
         }
         self.parallelism(context).into_iter().for_each(|symptom| groups.add(symptom));
         let facts = account::facts(&self.accounts, standings);
-        (groups.finish(context, command), facts)
+        (groups.finish(context, purges), facts)
     }
 
     /// Returns symptoms for completed workflows that keep a parallelism slot because their finalizer is stuck

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+/// The most workflows with hidden nodes that are named.
+const UNSEEN_NAMES: usize = 9;
+
 /// Counts over everything inspected, findings or not.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,6 +124,8 @@ impl SeenObjects {
 pub struct Inspection {
     pub summary: Summary,
     pub gaps: Vec<Gap>,
+    /// Some of the workflows whose nodes their records hide, as `namespace/name`.
+    pub unseen_names: Vec<String>,
     /// Keys that name no workflow, by hash, with the first workflow seen to use them: only such keys are
     /// ever shared, and they are few.
     fixed_keys: HashMap<FixedKey, Arc<str>>,
@@ -196,6 +201,10 @@ impl Inspection {
         }
         for finding in &assessment.findings {
             leaking |= finding.verdict <= Verdict::Failing;
+            let hidden = matches!(finding.reason, Reason::NodesOffloaded | Reason::NodesUnreadable);
+            if hidden && self.unseen_names.len() < UNSEEN_NAMES {
+                self.unseen_names.push(format!("{}/{}", assessment.namespace, assessment.name));
+            }
             *summary.reasons.entry(finding.reason.code()).or_default() += 1;
         }
         summary.leaking_workflows += u64::from(leaking);

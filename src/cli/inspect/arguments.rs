@@ -285,8 +285,11 @@ impl Arguments {
         });
         let verdicts = if all { Verdict::ALL.to_vec() } else { chosen.collect() };
         let argo = self.from.files.is_empty().then_some(&self.argo);
+        let counted = [self.controllers.same(), self.controller.same()].into_iter().flatten();
         Ok(View {
-            same: FollowUp::of(&self.kube, argo, None)?.flags(),
+            same: FollowUp::of(&self.kube, argo, None)?.and(counted).flags(),
+            unread: Vec::new(),
+            allowed: None,
             same_storage: FollowUp::of_storage(&self.storage).flags(),
             shows_all: self.format().shows_all(),
             verdicts: (!verdicts.is_empty()).then_some(verdicts),

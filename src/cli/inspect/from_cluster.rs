@@ -9,14 +9,16 @@ use crate::cluster::accounts::Accounts;
 use crate::cluster::client::Cluster;
 use crate::cluster::pages::Missing;
 use crate::error::Error;
+use crate::output::Format;
+use crate::output::view::View;
 use crate::output::writer::FormatWriter;
 use crate::progress::Doing;
 use crate::scan::assess::{Assessor, live};
 use crate::scan::assess_archive::ArchiveAssessment;
 use crate::scan::begin::{Begun, begin};
-use crate::scan::endangered;
+use crate::scan::{endangered, foreseen};
 use argo_gc_core::inspection::Inspection;
-use argo_gc_core::model::context::Controllers;
+use argo_gc_core::model::context::{Context, Controllers};
 use argo_gc_core::model::scope::Scope;
 use jiff::Timestamp;
 use std::io::Write;
@@ -77,7 +79,8 @@ pub(crate) async fn inspect(
         inventory: inventory.map(report_of),
         ..origin(arguments, &cluster, request.namespace.clone())
     };
-    let view = arguments.view(streams, now, origin)?;
+    let mut view = arguments.view(streams, now, origin)?;
+    foresee(&mut view, arguments.format(), (&cluster, &context), request.namespace.as_deref()).await;
     let shown = view.clone();
     let assessor = Arc::new(Assessor {
         context: Arc::new(context),
@@ -122,6 +125,22 @@ pub(crate) async fn inspect(
         None => "the cluster".to_owned(),
     };
     Ok(Inspected { inspection, controllers, place, code })
+}
+
+/// Finds out what the commands need that are printed for the user to run next.
+async fn foresee(
+    view: &mut View,
+    format: Format,
+    (cluster, context): (&Cluster, &Context),
+    namespace: Option<&str>,
+) {
+    if format == Format::Tree {
+        view.allowed = Some(cluster.repositories(&context.controllers, namespace).await);
+    }
+    if format == Format::Tree || view.interactive {
+        let unread = foreseen::of_cluster(cluster, context, namespace).await;
+        view.unread = unread.iter().map(|unread| unread.source.to_string()).collect();
+    }
 }
 
 fn origin(arguments: &Arguments, cluster: &Cluster, namespace: Option<String>) -> Scope {

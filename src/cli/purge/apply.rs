@@ -4,9 +4,11 @@
 use crate::cli::follow_up::FollowUp;
 use crate::cli::purge::arguments::{Arguments, DryRun, Engine, Shard};
 use crate::cli::purge::confirm::{
-    Target, carry_out, check_caps, confirm, is_idle, preflight, print, tell_absent, tell_buckets, watch, who,
+    Target, carry_out, check_caps, confirm, is_idle, preflight, print, tell_absent, tell_buckets,
+    tell_released, watch, who,
 };
 use crate::cli::purge::engine;
+use crate::cli::purge::left::limits;
 use crate::cli::streams::Streams;
 use crate::cli::warnings;
 use crate::cluster::access::Access;
@@ -88,6 +90,12 @@ impl Planner<'_> {
         drop(stage);
         let buckets = resolve::buckets(&draft, store).await?;
         let plan = draft.seal(buckets)?;
+        let by_rule = arguments.names.is_empty() && rules.retention.is_none();
+        if by_rule && plan.tail.totals.objects > 0 && streams.out_is_terminal {
+            streams.say(
+                "Note: the newest run of a series is deleted like the others; --keep-last N keeps the newest N of each.",
+            );
+        }
         if plan.tail.totals.objects == 0 {
             not_asked_for(&unwanted).iter().for_each(|why| streams.say(format!("Note: {why}.")));
         }
@@ -122,8 +130,9 @@ pub(crate) async fn run(
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
     print(arguments, &plan, only_shown, streams, now)?;
     tell_absent(arguments, &plan, target, streams);
+    tell_released(&plan, streams)?;
     if let Some(path) = &arguments.plan_out {
-        save(&plan, path, &arguments.follow_up()?, streams)?;
+        save(&plan, path, &arguments.follow_up_plan()?.and(limits(arguments)), streams)?;
         return Ok(shown);
     }
     if is_idle(arguments, &plan, target) {

@@ -37,8 +37,8 @@ pub(crate) const MAX_SHARDS: i64 = 250;
   kubectl argo-gc purge -n ml --older 7d --dry-run    what would be deleted
   kubectl argo-gc purge -n ml --older 7d              shows it, asks, deletes it
   kubectl argo-gc purge train-x7k2p                   one workflow
-  kubectl argo-gc purge -A --older 30d --only logs    archived logs only
-  kubectl argo-gc purge -A --policy policy.yaml       what a policy lets go
+  kubectl argo-gc purge -A --older 7d --only logs --keep-last 3
+  kubectl argo-gc purge -A --policy policy.yaml       all but what a policy keeps
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes        carries that out, unasked
   kubectl argo-gc purge --resume JOURNAL              finishes a run
@@ -203,6 +203,13 @@ impl Arguments {
     /// The flags of commands that go on with this one's work.
     pub fn follow_up(&self) -> Result<FollowUp, Error> {
         FollowUp::of(&self.kube, Some(&self.argo), Some(&self.storage))
+    }
+
+    /// The same for commands that carry out a plan of this one: the same controllers and other clusters count for them.
+    pub fn follow_up_plan(&self) -> Result<FollowUp, Error> {
+        let what = &self.what;
+        let of_cluster = [what.controllers.same(), what.controller.same()].into_iter().flatten();
+        Ok(self.follow_up()?.and(of_cluster.chain(what.also.same())))
     }
 
     /// Returns what to plan.

@@ -135,7 +135,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// These choose or limit what a purge deletes, so a saved plan has no use for them.
-    const CHOOSING: [&str; 24] = [
+    const CHOOSING: [&str; 25] = [
         "names",
         "all_namespaces",
         "namespace",
@@ -156,6 +156,7 @@ mod tests {
         "only",
         "bucket",
         "policy",
+        "keep_last",
         "repository",
         "grace",
         "margin",

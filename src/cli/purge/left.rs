@@ -62,7 +62,7 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     if tally.stranded > 0 {
         let they = if tally.stranded == 1 { "it" } else { "them" };
         streams.say(format!(
-            "Note: {} can't be told that artifacts are gone, and Argo's own collection may fail on what it no longer \
+            "Note: {} can't record that artifacts are gone, and Argo's own collection may fail on what it no longer \
              finds. To be rid of {they}: `argo delete --force NAME`, which drops the finalizer that the deletion would \
              wait for.",
             plural(tally.stranded, "workflow")
@@ -83,18 +83,23 @@ fn tell_left_undone(tally: &Tally, streams: &mut Streams) {
     }
 }
 
+/// The limits that the user set, without which a plan may be refused.
+pub(crate) fn limits(arguments: &Arguments) -> Vec<String> {
+    let objects =
+        (arguments.max_objects != MAX_OBJECTS).then(|| format!("--max-objects={}", arguments.max_objects));
+    let bytes = arguments.max_bytes.map(|max| format!("--max-bytes={max}"));
+    objects.into_iter().chain(bytes).collect()
+}
+
 /// The command that goes on with the run under the same terms.
 pub(crate) fn resume_command(arguments: &Arguments, journal: &Journal) -> Result<String, Error> {
     let mut words = vec!["purge".to_owned(), "--resume".to_owned(), journal.path().display().to_string()];
-    if arguments.max_objects != MAX_OBJECTS {
-        words.push(format!("--max-objects={}", arguments.max_objects));
-    }
-    words.extend(arguments.max_bytes.map(|max| format!("--max-bytes={max}")));
+    words.extend(limits(arguments));
     let terms = [
         (arguments.no_record, "--no-record"),
         (arguments.accept_absent, "--accept-absent"),
         (arguments.secrets.use_workflow_secrets, "--use-workflow-secrets"),
     ];
     words.extend(terms.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()));
-    Ok(arguments.follow_up()?.command(words.iter().map(String::as_str)))
+    Ok(arguments.follow_up_plan()?.command(words.iter().map(String::as_str)))
 }

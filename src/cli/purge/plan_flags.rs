@@ -8,7 +8,7 @@ use crate::cli::streams::Streams;
 use crate::cli::values;
 use crate::cli::values::{AcceptedParser, bucket_name, not_blank, phase, repository};
 use crate::cluster::client::Cluster;
-use crate::cluster::unread::{Accepted, Unread, UnreadSource};
+use crate::cluster::unread::{Accepted, Unread};
 use crate::duration;
 use crate::duration::signed;
 use crate::error::Error;
@@ -77,7 +77,13 @@ pub(crate) struct PlanFlags {
     #[arg(long, value_name = "FILE", help_heading = "Selection")]
     pub policy: Option<PathBuf>,
 
-    /// Another place where deleting is allowed, besides the repositories of controllers and of the namespace of -n: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an
+    /// Keeps the newest N finished runs of each series: of one cron workflow, template or generateName. Without it the last
+    /// run of a series is deleted like any other.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N", conflicts_with = "policy",
+          help_heading = "Selection")]
+    pub keep_last: Option<u32>,
+
+    /// Another place where deleting is allowed, in addition to the repositories of controllers and of the namespace of -n: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, s3://BUCKET@HOST/PREFIX or an
     /// Azure container's URL; without a prefix the whole bucket.
     #[arg(long, value_parser = repository, value_name = "URL", help_heading = "Safety")]
     pub repository: Vec<(Bucket, String)>,
@@ -114,8 +120,11 @@ fn verdict(text: &str) -> Result<Verdict, String> {
 }
 
 impl PlanFlags {
-    /// Reads the policy, before the cluster or storage is asked for anything.
+    /// Makes or reads the policy, before the cluster or storage is asked for anything.
     pub fn retention(&self, streams: &mut Streams) -> Result<Option<Arc<Retention>>, Error> {
+        if let Some(last) = self.keep_last {
+            return Ok(Some(Arc::new(Retention::keeping(last))));
+        }
         let Some(path) = &self.policy else { return Ok(None) };
         let stdin = Path::new("-");
         if path == stdin && self.from.files.iter().any(|file| file == stdin) {
@@ -126,32 +135,22 @@ impl PlanFlags {
 
     /// Refuses to go on if a source of references is unread and not accepted. Returns the accepted ones.
     pub fn check_unread(&self, unread: &[Unread]) -> Result<Vec<Unread>, Error> {
-        /// How many objects are named one by one.
-        const NAMED: usize = 8;
         let (fine, missing): (Vec<&Unread>, Vec<&Unread>) = unread
             .iter()
             .partition(|unread| self.accept_unread.iter().any(|accepted| accepted.takes(unread)));
         let Some(first) = missing.first() else {
             return Ok(fine.into_iter().cloned().collect());
         };
-        // The next object that can't be read is not accepted with these.
-        let mut exactly: Vec<String> =
-            missing.iter().map(|unread| Accepted::exactly(unread).to_string()).collect();
-        exactly.dedup();
-        if exactly.len() > NAMED {
-            exactly = missing.iter().map(|unread| unread.source.to_string()).collect();
-            exactly.dedup();
-        }
         let more = match missing.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        let of_argo = |unread: &&Unread| matches!(unread.source, UnreadSource::Nodes | UnreadSource::Archive);
-        let way = match missing.iter().all(of_argo) {
+        let way = match missing.iter().all(|unread| unread.is_of_argo()) {
             true => "read it through the Argo server (--argo-server HOST:PORT)",
             false => "get permission to read it",
         };
-        let accept = exactly.join(",");
+        // The next object that can't be read is not accepted with these.
+        let accept = Accepted::exactly(&missing);
         Err(Error::refused(format!("it is unknown what else refers to these artifacts: {first}{more}"))
             .hint(format!("{way}, or take the risk with --accept-unread {accept}")))
     }

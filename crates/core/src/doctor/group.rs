@@ -3,7 +3,7 @@
 use crate::doctor::account::Reliance;
 use crate::doctor::cause::Cause;
 use crate::doctor::members::{GroupMembers, Name, NamedObject};
-use crate::doctor::purges::PurgeCommand;
+use crate::doctor::purges::Purges;
 use crate::doctor::repair;
 use crate::doctor::step::Repair;
 use crate::doctor::symptom::Symptom;
@@ -56,7 +56,9 @@ impl Groups {
             let (namespace, workflow) = (namespace.clone(), name.clone());
             members.objects.insert(NamedObject { namespace, workflow, object });
         }
-        *members.workflows.entry(Name { namespace, name }).or_default() |= symptom.stuck;
+        let name = Name { namespace, name };
+        members.folders.entry(name.clone()).or_default().absorb(&symptom.folders);
+        *members.workflows.entry(name).or_default() |= symptom.stuck;
         members.artifacts += symptom.artifacts;
         members.reasons.extend(symptom.reasons);
         members.detail = symptom.detail;
@@ -78,9 +80,9 @@ impl Groups {
         }
     }
 
-    pub fn finish(self, context: &Context, command: PurgeCommand<'_>) -> Vec<Group> {
+    pub fn finish(self, context: &Context, purges: Purges<'_>) -> Vec<Group> {
         let groups = self.0.into_iter().map(|((cause, subject), members)| {
-            let repairs = repair::of(cause, &subject, &members, context, command);
+            let repairs = repair::of(cause, &subject, &members, context, purges);
             let GroupMembers { workflows, more, artifacts, reasons, mut evidence, .. } = members;
             evidence.truncate(EVIDENCE);
             Group {

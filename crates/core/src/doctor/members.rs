@@ -1,5 +1,6 @@
 //! The workflows that share a cause, counted and named up to a limit.
 
+use crate::doctor::folders::Folders;
 use crate::doctor::step::is_plain;
 use crate::model::account::Account;
 use crate::model::assessment::Evidence;
@@ -35,6 +36,8 @@ pub(crate) struct NamedObject {
 pub(crate) struct GroupMembers {
     /// The workflows; the value is true if the workflow is stuck.
     pub workflows: BTreeMap<Name, bool>,
+    /// Where the artifacts are that are left of them.
+    pub folders: BTreeMap<Name, Folders>,
     /// The number of workflows without a name here.
     pub(crate) more: u64,
     pub(crate) artifacts: u64,

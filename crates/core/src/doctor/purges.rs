@@ -1,9 +1,11 @@
 //! The purges that are steps of repairs.
 
+use crate::doctor::folders::Folders;
 use crate::doctor::members::{GroupMembers, Name};
 use crate::doctor::step::{NAMES, Repair};
+use crate::plan::rules::Allowed;
 use crate::reason::Reason;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A purge as a step of a repair. Its caller words the command.
 #[derive(Debug)]
@@ -13,52 +15,100 @@ pub struct PurgeStep<'a> {
     pub workflows: PurgeOf<'a>,
     /// True if the finalizers are removed as well.
     pub release_finalizers: bool,
+    /// Places that no repository of a controller covers: a purge deletes there only if its user names them.
+    pub places: &'a [&'a str],
 }
 
 /// The workflows of a purge.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum PurgeOf<'a> {
     Named(&'a [&'a str]),
     /// Those with artifacts of these reasons, however they ended: too many to name.
     Reasons(&'a [Reason]),
 }
 
-/// Words the command of a purge.
-pub type PurgeCommand<'a> = &'a dyn Fn(&PurgeStep<'_>) -> String;
+/// What the commands of purges are made with.
+#[derive(Clone, Copy)]
+pub struct Purges<'a> {
+    /// Words the command of a purge.
+    pub command: &'a dyn Fn(&PurgeStep<'_>) -> String,
+    /// Returns where a purge of a namespace, or of all, deletes by itself.
+    pub allowed: &'a dyn Fn(Option<&str>) -> Allowed,
+}
+
+/// Commands, and the places that their user has to answer for.
+#[derive(Default)]
+struct Commands {
+    texts: Vec<String>,
+    places: BTreeSet<String>,
+}
 
 /// Returns the step that deletes the objects of the stuck workflows, verifies it, and releases their
 /// finalizers.
-pub(super) fn purge(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
-    let commands = purge_commands(members, true, command);
-    let what = "Delete what is left, verify that it is gone, and release the finalizers:";
-    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
+pub(super) fn purge(members: &GroupMembers, purges: Purges<'_>) -> Option<Repair> {
+    let what = "Delete what is left, verify that it is gone, and release the finalizers";
+    purge_commands(members, true, purges).step(what)
 }
 
 /// Returns the step for workflows that completed without the finalizer, which no controller will look at again.
-pub(super) fn passed_over(members: &GroupMembers, command: PurgeCommand<'_>) -> Option<Repair> {
-    let commands = purge_commands(members, false, command);
-    let what = "Those that completed without the finalizer are not processed again; delete what they left:";
-    (!commands.is_empty()).then(|| Repair::say(what).run(commands))
+pub(super) fn passed_over(members: &GroupMembers, purges: Purges<'_>) -> Option<Repair> {
+    let what = "Those that completed without the finalizer are not processed again; delete what they left";
+    purge_commands(members, false, purges).step(what)
+}
+
+impl Commands {
+    fn step(self, what: &str) -> Option<Repair> {
+        let Self { texts, places } = self;
+        let places: Vec<String> = places.into_iter().collect();
+        let what = match places.as_slice() {
+            [] => format!("{what}:"),
+            places => format!(
+                "{what}. No repository of the controllers covers {}: make sure that this is yours to delete:",
+                places.join(", ")
+            ),
+        };
+        (!texts.is_empty()).then(|| Repair::say(what).run(texts))
+    }
 }
 
 /// Returns a command for each namespace, which names the workflows that are stuck or (`stuck` is false) not stuck. Too many
 /// to name in one are selected by their reason.
-fn purge_commands(members: &GroupMembers, stuck: bool, command: PurgeCommand<'_>) -> Vec<String> {
+fn purge_commands(members: &GroupMembers, stuck: bool, purges: Purges<'_>) -> Commands {
     let these = members.workflows.iter().filter(|(_, is)| **is == stuck).map(|(name, _)| name);
     let by_namespace = by_namespace(these);
     let reasons: Vec<Reason> = members.reasons.iter().copied().collect();
-    let run = |namespace: Option<&str>, workflows: PurgeOf<'_>| {
-        command(&PurgeStep { namespace, workflows, release_finalizers: stuck })
+    let mut commands = Commands::default();
+    let mut run = |namespace: Option<&str>, workflows: PurgeOf<'_>| {
+        let all = members.folders.iter().filter(|(name, _)| namespace.is_none_or(|is| name.namespace == is));
+        let mut folders = Folders::default();
+        let named = |name: &Name| match workflows {
+            PurgeOf::Named(names) => names.contains(&name.name.as_str()),
+            PurgeOf::Reasons(_) => true,
+        };
+        all.filter(|(name, _)| named(name)).for_each(|(_, of)| folders.absorb(of));
+        let outside = folders.outside(&(purges.allowed)(namespace));
+        let places: Vec<&str> =
+            outside.iter().map(String::as_str).filter(|place| is_plain_place(place)).collect();
+        let step = PurgeStep { namespace, workflows, release_finalizers: stuck, places: &places };
+        commands.texts.push((purges.command)(&step));
+        commands.places.extend(outside);
     };
     if by_namespace.len() > NAMES && !reasons.is_empty() {
-        return vec![run(None, PurgeOf::Reasons(&reasons))];
+        run(None, PurgeOf::Reasons(&reasons));
+        return commands;
     }
-    let of_namespace =
-        |(namespace, names): (&str, Vec<&str>)| match names.len() > NAMES && !reasons.is_empty() {
-            true => vec![run(Some(namespace), PurgeOf::Reasons(&reasons))],
-            false => names.chunks(NAMES).map(|names| run(Some(namespace), PurgeOf::Named(names))).collect(),
-        };
-    by_namespace.into_iter().flat_map(of_namespace).collect()
+    for (namespace, names) in by_namespace {
+        match names.len() > NAMES && !reasons.is_empty() {
+            true => run(Some(namespace), PurgeOf::Reasons(&reasons)),
+            false => names.chunks(NAMES).for_each(|names| run(Some(namespace), PurgeOf::Named(names))),
+        }
+    }
+    commands
+}
+
+/// Returns true if the address of a place has nothing in it that a shell or a reader takes for something else.
+fn is_plain_place(place: &str) -> bool {
+    place.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c))
 }
 
 /// Returns the names that may be part of a command, by namespace.
@@ -74,8 +124,12 @@ pub(super) fn by_namespace<'a>(workflows: impl Iterator<Item = &'a Name>) -> BTr
 mod tests {
     use super::*;
 
+    const PURGES: Purges<'static> = Purges { command: &words, allowed: &|_| Allowed::default() };
+
     fn words(step: &PurgeStep<'_>) -> String {
-        let more = if step.release_finalizers { " --release-finalizer" } else { "" };
+        let release = if step.release_finalizers { " --release-finalizer" } else { "" };
+        let places: String = step.places.iter().map(|place| format!(" --repository {place}")).collect();
+        let more = format!("{release}{places}");
         let namespace = step.namespace.unwrap_or("-A");
         match step.workflows {
             PurgeOf::Named(names) => format!("purge {namespace} {}{more}", names.join(" ")),
@@ -99,13 +153,29 @@ mod tests {
     fn odd_names_get_no_command() {
         let odd = Name { namespace: "ml".into(), name: "x; rm".into() };
         let members = GroupMembers { workflows: [(odd, true)].into(), ..GroupMembers::default() };
-        assert_eq!(purge(&members, &words), None);
+        assert_eq!(purge(&members, PURGES), None);
+    }
+
+    #[test]
+    fn a_place_that_no_repository_covers_is_part_of_the_command_and_said() {
+        let name = |name: &str| Name { namespace: "ml".into(), name: name.into() };
+        let (plain, odd) = (Folders::at("gs://theirs", "wf/pod/"), Folders::at("gs://odd", "x; rm/"));
+        let folders = [(name("a"), plain), (name("b"), odd)].into();
+        let members = GroupMembers {
+            workflows: [(name("a"), true), (name("b"), true)].into(),
+            folders,
+            ..GroupMembers::default()
+        };
+        let step = purge(&members, PURGES);
+        let (what, commands) = step.map(|step| (step.what, step.commands)).unwrap_or_default();
+        assert_eq!(commands, ["purge ml a b --release-finalizer --repository gs://theirs/wf/pod"]);
+        assert!(what.contains("gs://theirs/wf/pod") && what.contains("gs://odd/x; rm"), "{what}");
     }
 
     #[test]
     fn many_names_take_one_command_by_reason() {
         let commands =
-            |members: &GroupMembers| purge(members, &words).map(|repair| repair.commands).unwrap_or_default();
+            |members: &GroupMembers| purge(members, PURGES).map(|repair| repair.commands).unwrap_or_default();
         let because =
             |members| GroupMembers { reasons: [Reason::GcRbac, Reason::GcPodLost].into(), ..members };
         assert_eq!(commands(&because(stuck(1, 2))), ["purge n0 w0 w1 --release-finalizer"]);

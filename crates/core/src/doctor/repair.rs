@@ -4,7 +4,7 @@ use crate::argo::gc_role::{controller_role, gc_role};
 use crate::argo::names;
 use crate::doctor::cause::Cause;
 use crate::doctor::members::{GroupMembers, Name, NamedObject};
-use crate::doctor::purges::{PurgeCommand, by_namespace, passed_over, purge};
+use crate::doctor::purges::{Purges, by_namespace, passed_over, purge};
 use crate::doctor::step::{NAMES, Repair, is_plain};
 use crate::model::account::Account;
 use crate::model::context::Context;
@@ -46,13 +46,13 @@ pub(crate) fn of(
     subject: &str,
     members: &GroupMembers,
     context: &Context,
-    command: PurgeCommand<'_>,
+    purges: Purges<'_>,
 ) -> Vec<Repair> {
     let mut repairs = match cause {
         Cause::NoController => no_controller(subject),
-        Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members, command)).collect(),
+        Cause::FeatureOff => switched_off(context).into_iter().chain(passed_over(members, purges)).collect(),
         Cause::Unmanaged => unmanaged(members, context),
-        Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, command)).collect(),
+        Cause::NeverTakenUp => [labels(members)].into_iter().chain(passed_over(members, purges)).collect(),
         Cause::AccountMissing => members.accounts.iter().filter_map(missing_account).collect(),
         Cause::Rights => members.accounts.iter().filter_map(rights).collect(),
         Cause::ControllerRights => controller_rights(subject, context).into_iter().collect(),
@@ -76,16 +76,10 @@ pub(crate) fn of(
         Cause::PodLost => refused(members, context),
         Cause::DeleteFails if subject == UNTOLD => vec![by_hand(members)],
         Cause::DeleteFails if subject == Reason::UnsupportedDriver.code() => vec![elsewhere(members)],
-        Cause::DeleteFails if subject == Reason::ParamArchiveLocation.code() => {
-            vec![Repair::say(
-                "Make sure that the bucket is yours. If it is not a repository of a controller, its objects \
-                 are kept until you name it as one.",
-            )]
-        }
         other => advice(other, subject).map(Repair::say).into_iter().collect(),
     };
     if !heals(cause) && !needs_patch(subject) {
-        repairs.extend(purge(members, command));
+        repairs.extend(purge(members, purges));
     }
     repairs
 }
@@ -139,7 +133,9 @@ fn switched_off(context: &Context) -> Vec<Repair> {
         true => {
             "Make sure that no controller has ARGO_ARTIFACT_GC_ENABLED=false in its environment any more."
         }
-        false => "Remove the switch from the controller's environment:",
+        false => {
+            "Remove the switch from the controller's environment, and from the manifest or chart that it is deployed by:"
+        }
     };
     vec![Repair::say(what).run(commands)]
 }

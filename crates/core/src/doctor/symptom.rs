@@ -1,6 +1,7 @@
 //! One symptom of a workflow: a cause with its subject and evidence.
 
 use crate::doctor::cause::Cause;
+use crate::doctor::folders::Folders;
 use crate::model::assessment::Evidence;
 use crate::reason::Reason;
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ pub(crate) struct Symptom {
     pub(crate) object: Option<String>,
     /// A value that the repair contains: a container's name, an instance ID.
     pub(crate) detail: String,
+    /// Where the artifacts are that are left of the workflow.
+    pub(crate) folders: Folders,
 }
 
 pub(crate) fn symptom(cause: Cause, namespace: &str, name: &str) -> Symptom {
@@ -38,5 +41,6 @@ pub(crate) fn symptom(cause: Cause, namespace: &str, name: &str) -> Symptom {
         account: None,
         object: None,
         detail: String::new(),
+        folders: Folders::default(),
     }
 }

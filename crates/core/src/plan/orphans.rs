@@ -18,6 +18,9 @@ const UPLOADS: &str = "uploads/";
 /// The number of folders whose foreign objects are counted each.
 const MAX_FOLDERS: usize = 1_000;
 
+/// The number of a folder's foreign keys that are named.
+const MAX_KEYS: usize = 3;
+
 /// Returns the folder of the first part of a key that is equal to `name`; the whole key if no part is.
 pub fn folder_of<'k>(key: &'k str, name: &str) -> &'k str {
     let starts = std::iter::once(0).chain(key.match_indices('/').map(|(at, _)| at + 1));
@@ -91,12 +94,14 @@ pub struct Foreign {
 }
 
 /// The foreign objects of one folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ForeignFolder {
     /// The folder's name; empty for objects right below the prefix.
     pub name: String,
     pub objects: u64,
     pub bytes: u64,
+    /// The first keys in their order, below the prefix. Not all are listed if there are many.
+    pub keys: Vec<String>,
 }
 
 /// The result of the search in one place.
@@ -354,10 +359,16 @@ impl<'a> Search<'a> {
         if self.foreign.len() >= MAX_FOLDERS && !self.foreign.contains_key(name) {
             return;
         }
-        let new = || ForeignFolder { name: name.to_owned(), objects: 0, bytes: 0 };
+        let new = || ForeignFolder { name: name.to_owned(), ..ForeignFolder::default() };
         let folder = self.foreign.entry(name.to_owned()).or_insert_with(new);
         folder.objects += 1;
         folder.bytes += bytes;
+        // Listings come in any order, and the answer is the same every time.
+        let at = folder.keys.partition_point(|key| key.as_str() < rest);
+        if at < MAX_KEYS {
+            folder.keys.insert(at, rest.to_owned());
+            folder.keys.truncate(MAX_KEYS);
+        }
     }
 
     /// Returns the number of workflows' names whose orphans are summed.

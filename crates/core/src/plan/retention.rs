@@ -159,6 +159,12 @@ impl Scope {
 }
 
 impl Retention {
+    /// Returns the policy that keeps so many of the newest runs of each series, and nothing else.
+    pub fn keeping(last: u32) -> Self {
+        let runs = Keep { last: Some(last), older_than: None };
+        Self { all: Rule { runs, ..Rule::default() }, ..Self::default() }
+    }
+
     /// Returns the rules for a run, the most specific first.
     fn rules(&self, run: &Run) -> Vec<&Rule> {
         let mut rules: Vec<(u8, &Rule)> = self

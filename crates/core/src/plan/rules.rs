@@ -13,7 +13,7 @@ use crate::reason::Reason;
 use crate::verdict::{Class, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The rules of one purge: which workflows it may touch, and how carefully.
@@ -98,6 +98,22 @@ impl Allowed {
     /// Adds a place that the user named.
     pub fn add(&mut self, bucket: Bucket, prefix: impl Into<String>) {
         self.places.push(Place { bucket, prefix: prefix.into(), format: None });
+    }
+
+    /// Returns where the configuration of a cluster lets a purge delete. `maps` are its `artifact-repositories`, by
+    /// namespace; `named` is the namespace that the user names.
+    pub fn configured(
+        controllers: &Controllers,
+        named: Option<&str>,
+        maps: &BTreeMap<String, ConfigMap>,
+    ) -> Self {
+        let mut allowed = Self::default();
+        let namespaces = allowed.add_controllers(controllers, named);
+        namespaces
+            .into_iter()
+            .filter_map(|namespace| maps.get(namespace))
+            .for_each(|map| allowed.add_all_of(map));
+        allowed
     }
 
     /// Adds the repositories of the controllers whose configuration may say where a purge deletes. Returns the namespaces
