@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let stop = Arc::new(Stop::default());
     let signs = Signs::default();
     match stderr().is_terminal() {
-        true => drop(runtime.spawn(signs.clone().draw())),
+        true => drop(runtime.spawn(signs.clone().draw(|| width(stderr())))),
         false => drop(runtime.spawn(signs.clone().write_lines(stderr()))),
     }
     let mut streams = Streams {

@@ -39,11 +39,12 @@ impl Signs {
         Beside { stream, signs: self.clone() }
     }
 
-    /// Draws a bar on the terminal of standard error, as long as something is under way.
-    pub async fn draw(self) {
+    /// Draws a bar on the terminal of standard error, which has so many columns at any time, as long as something is under
+    /// way.
+    pub async fn draw(self, columns: impl Fn() -> Option<usize>) {
         loop {
             tokio::time::sleep(FRAME).await;
-            self.frame();
+            self.frame(columns().unwrap_or(80));
         }
     }
 
@@ -62,7 +63,7 @@ impl Signs {
         }
     }
 
-    fn frame(&self) {
+    fn frame(&self, columns: usize) {
         // Where a stream is being written to, which may take long, the next frame is soon enough.
         let Ok(mut shown) = self.0.try_lock() else { return };
         let Some(state) = shown.worth_showing() else { return shown.clear() };
@@ -72,7 +73,7 @@ impl Signs {
         let bar = shown.bar.take().unwrap_or_else(|| {
             ProgressBar::with_draw_target(state.of, ProgressDrawTarget::stderr()).with_message(text(&state))
         });
-        let bar = bar.with_style(style(&state));
+        let bar = bar.with_style(style(&state, columns));
         bar.update(|drawn| {
             drawn.set_len(state.of.unwrap_or(state.done));
             drawn.set_pos(state.done);
@@ -98,10 +99,22 @@ impl Shown {
     }
 }
 
-/// A bar needs to know how many there are.
-fn style(state: &State) -> ProgressStyle {
-    let template = if state.of.is_some() { "[{bar:16}] {wide_msg}" } else { "{spinner} {wide_msg}" };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn style(state: &State, columns: usize) -> ProgressStyle {
+    let template = match bar(state, columns) {
+        0 => "{spinner} {wide_msg}".to_owned(),
+        width => format!("[{{bar:{width}}}] {{wide_msg}}"),
+    };
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// How wide the bar is: no wider than what the words leave. Zero is none, because it would say nothing, or because nobody
+/// knows how many there are.
+fn bar(state: &State, columns: usize) -> usize {
+    const WIDEST: usize = 16;
+    const NARROWEST: usize = 4;
+    let around = "[] ".len() + text(state).chars().count();
+    let room = columns.saturating_sub(around).min(WIDEST);
+    if state.of.is_some() && room >= NARROWEST { room } else { 0 }
 }
 
 /// A stream that shares its terminal with a bar.
@@ -164,6 +177,26 @@ mod tests {
         assert!(said.starts_with("Reading workflows: 7\n"), "{said}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(receiver.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_bar_leaves_room_for_all_that_is_said() {
+        let progress = Progress::default();
+        let stage = progress.begin(Doing::Deleting, Some(2000));
+        stage.weigh(2 << 30);
+        stage.add(1888);
+        let state = State { elapsed: Duration::from_secs(28), ..progress.now().unwrap() };
+        let words = text(&state).chars().count();
+        assert!(words > 40, "{}", text(&state));
+        for columns in [40, words + 6, words + 7, 80, 132] {
+            let bar = bar(&state, columns);
+            assert!(bar == 0 || bar + 3 + words <= columns, "{columns}: {bar}");
+            assert_eq!(bar > 0, columns > words + 6, "{columns}");
+        }
+        drop(stage);
+        let stage = progress.begin(Doing::ReadingWorkflows, None);
+        assert_eq!(bar(&progress.now().unwrap(), 132), 0);
+        drop(stage);
     }
 
     #[test]

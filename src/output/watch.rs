@@ -8,10 +8,9 @@ use crate::output::text::plural;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use argo_gc_core::diff::document::{Head, ParsedInspection};
-use argo_gc_core::diff::{Change, ChangeKind, Comparison};
+use argo_gc_core::diff::{Change, ChangeKind, Comparison, identity};
 use argo_gc_core::model::assessment::Assessment;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +30,7 @@ pub struct Watched {
     how: How,
     workflows: Vec<ParsedInspection>,
     /// Hashes of namespace, name and UID of every workflow that there is.
-    existing: HashSet<u64>,
+    existing: HashSet<u128>,
     remembered: Remembered,
 }
 
@@ -125,10 +124,4 @@ impl FormatWriter for Watched {
         *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Round { head, workflows });
         Ok(())
     }
-}
-
-fn identity(namespace: &str, name: &str, uid: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (namespace, name, uid).hash(&mut hasher);
-    hasher.finish()
 }

@@ -577,7 +577,10 @@ data:
     assert_causes(&diagnosis, &["feature-off"]);
     assert_eq!(assert_repairs_are_valid(&server, &diagnosis), 2);
     let mut repairs = commands(&diagnosis);
-    assert_eq!(repairs.pop().unwrap(), "kubectl argo-gc purge -n ctl-off doctor-d4f8m");
+    assert_eq!(
+        repairs.pop().unwrap(),
+        "kubectl argo-gc purge -n ctl-off doctor-d4f8m --repository gs://ctl-off/doctor-d4f8m/doctor-d4f8m"
+    );
     let command = repairs.remove(0);
     Ran::of(server.kubectl(&words(&command)[1..])).ends_with(0);
     assert_eq!(doctor(&server, ADMIN, "ctl-off")["controllers"][0]["artifactGCEnabled"], true);

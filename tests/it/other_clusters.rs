@@ -171,7 +171,9 @@ fn danger_38_a_plan_made_beside_another_cluster_is_carried_out_beside_it_only() 
     let document = Document::new(&references(json!({ "name": "workflow x/idle" })));
     let (also, plan) = (document.path(), document.directory.path().join("plan.json").display().to_string());
     let words: Vec<&str> = PURGE.iter().copied().chain(["--also", &also, "--plan-out", &plan]).collect();
-    folder.purge(&words).ends_with(0);
+    let saved = folder.purge(&words).ends_with(0);
+    // What is printed to go on with has all that it needs.
+    assert!(saved.err.contains(&format!("--also={also} --also-max-age=86400s")), "{}", saved.err);
     let root = folder.bucket(BUCKET).parent().unwrap().to_owned();
     let apply = |more: &[&str]| {
         let mut command = plugin(["purge", "--plan", &plan, "--yes"]);

@@ -134,6 +134,11 @@ pub struct Comparison {
 
 type WorkflowKey = u128;
 
+/// Returns the identity of a workflow, as a hash. A workflow of the same name with another UID is a different one.
+pub fn identity(namespace: &str, name: &str, uid: &str) -> u128 {
+    hash(&(namespace, name, uid))
+}
+
 impl Comparison {
     /// Adds a workflow of the older inspection.
     pub fn take_old(&mut self, told: ParsedInspection) {
@@ -271,9 +276,8 @@ fn hash(value: &impl Hash) -> u128 {
 }
 
 impl ParsedInspection {
-    /// Returns the identity of the workflow. A workflow of the same name with another UID is a different one.
     fn key(&self) -> WorkflowKey {
-        hash(&(&self.namespace, &self.name, &self.uid))
+        identity(&self.namespace, &self.name, &self.uid)
     }
 
     /// Returns the reason why the workflow's nodes can't be seen; none if they can.

@@ -38,7 +38,7 @@ pub(crate) const MAX_SHARDS: i64 = 250;
   kubectl argo-gc purge -n ml --older 7d              shows it, asks, deletes it
   kubectl argo-gc purge train-x7k2p                   one workflow
   kubectl argo-gc purge -A --older 7d --only logs --keep-last 3
-  kubectl argo-gc purge -A --policy policy.yaml       all but what a policy keeps
+  kubectl argo-gc purge -A --policy policy.yaml       but what a policy keeps
   kubectl argo-gc purge -A --older 7d --plan-out plan.json
   kubectl argo-gc purge --plan plan.json --yes        carries that out, unasked
   kubectl argo-gc purge --resume JOURNAL              finishes a run

@@ -168,7 +168,10 @@ fn a_bucket_made_of_a_parameter_is_told_and_its_object_purged() {
     for files in ["-f r40.json", "-f r40.json -f r40-tasks.json"] {
         let diagnosis = doctor(&case, files);
         assert_eq!(causes(&diagnosis), ["delete-fails (param-archive-location)"]);
-        assert_eq!(commands(&diagnosis), ["kubectl argo-gc purge -n argo r40 --release-finalizer"]);
+        assert_eq!(
+            commands(&diagnosis),
+            ["kubectl argo-gc purge -n argo r40 --release-finalizer --repository gs://argo/r40/r40"]
+        );
     }
     let found = case.run("inspect -A -f r40.json -o json").ends_with(0).json();
     let artifact = &found["workflows"][0]["artifacts"][0];
@@ -274,14 +277,12 @@ fn many_workflows_with_one_cause_get_one_command() {
     assert!(one.contains("kind: Workflow"));
     let diagnosis = doctor(&case, "-f many.yaml");
     assert_eq!(causes(&diagnosis), ["service-account-rights (ceph/default)"]);
-    let command =
-        "kubectl argo-gc purge -n ceph --reason gc-rbac --status Succeeded,Failed,Error --release-finalizer";
+    let command = "kubectl argo-gc purge -n ceph --reason gc-rbac --status Succeeded,Failed,Error --release-finalizer \
+                   --repository s3://ceph-art@minio.storage:9000";
     assert_eq!(commands(&diagnosis), [command]);
     // It selects them all.
     let words = command.split_once("purge ").unwrap().1;
-    let purge = format!(
-        "purge {words} -f many.yaml --store-root buckets --repository s3://ceph-art@minio.storage:9000"
-    );
+    let purge = format!("purge {words} -f many.yaml --store-root buckets");
     fs::create_dir_all(case.path("buckets/ceph-art")).unwrap();
     let plan = case.run(&format!("{purge} --dry-run -o json")).json();
     assert_eq!(plan["workflows"].as_array().unwrap().len(), 30, "{plan:#}");
