@@ -110,10 +110,11 @@ pub fn question(plan: &Plan, orphans: bool) -> String {
     }
 }
 
-/// Says what releasing a workflow's finalizer takes with it, and how to copy its objects before.
-pub fn released(workflow: &PlannedWorkflow) -> String {
+/// Says what releasing a workflow's finalizer takes with it, and how to copy its objects before, if they are in the cloud.
+pub fn released(workflow: &PlannedWorkflow, in_cloud: bool) -> String {
     let places: Vec<String> = workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
-    let copies = workflow.delete.first().and_then(|first| copying(&first.bucket, &common_path(&places)));
+    let first = workflow.delete.first().filter(|_| in_cloud);
+    let copies = first.and_then(|first| copying(&first.bucket, &common_path(&places)));
     let how = copies.map(|command| format!(", such as with: {command}")).unwrap_or_default();
     format!(
         "Note: a workflow that is being deleted is gone once its finalizer is released, and nothing else would delete its \
@@ -322,4 +323,30 @@ pub fn leftover(settled: &Settled) -> Option<String> {
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
     };
     Some(escape(&format!("{place}: {why}")).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_released_workflow_says_how_to_copy_what_goes_with_it() {
+        let workflow = |keys: &[&str]| {
+            let object = |key: &&str| {
+                json!({
+                    "bucket": "gs://b", "key": key, "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+                })
+            };
+            let delete = keys.iter().map(|key| serde_json::from_value(object(key)).unwrap()).collect();
+            PlannedWorkflow { delete, release_finalizer: true, ..PlannedWorkflow::default() }
+        };
+        let two = released(&workflow(&["w/pod/a.tgz", "w/pod/b.tgz"]), true);
+        assert!(two.ends_with(", such as with: gcloud storage cp --recursive gs://b/w/pod ."), "{two}");
+        // No command is made of what a shell may take for something else, nor for folders.
+        for plain in [released(&workflow(&["w/a b"]), true), released(&workflow(&["w/a"]), false)] {
+            assert!(plain.ends_with("before you agree"), "{plain}");
+        }
+    }
 }

@@ -40,6 +40,11 @@ fn inspect_purge_release_inspect_undo_on_apiserver_and_fake_gcs() {
     let planned = argo_gc("purge -A --older 1d --release-finalizer --dry-run").ends_with(0);
     assert!(planned.out.contains("To delete: 3 objects"), "{}{}", planned.out, planned.err);
     assert!(planned.out.contains("then released"), "{}", planned.out);
+    assert!(
+        planned.err.contains("Copy what you need before you agree, such as with: gcloud storage cp"),
+        "{}",
+        planned.err
+    );
     assert!(gcs.deletes().is_empty());
 
     let ran = argo_gc("purge -A --older 1d --release-finalizer --yes").ends_with(0);

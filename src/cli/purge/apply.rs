@@ -130,7 +130,7 @@ pub(crate) async fn run(
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
     print(arguments, &plan, only_shown, streams, now)?;
     tell_absent(arguments, &plan, target, streams);
-    tell_released(&plan, streams)?;
+    tell_released(arguments, &plan, streams)?;
     if let Some(path) = &arguments.plan_out {
         save(&plan, path, &arguments.follow_up_plan()?.and(limits(arguments)), streams)?;
         return Ok(shown);

@@ -172,12 +172,12 @@ pub(crate) fn tell_absent(arguments: &Arguments, plan: &Plan, target: &Target<'_
 }
 
 /// Says what becomes of a workflow whose finalizer is released, and how to keep a copy of what is deleted for that.
-pub(crate) fn tell_released(plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
+pub(crate) fn tell_released(arguments: &Arguments, plan: &Plan, streams: &mut Streams) -> Result<(), Error> {
     let mut released = plan.workflows()?.filter(|workflow| {
         workflow.as_ref().map_or(true, |workflow| workflow.release_finalizer && !workflow.delete.is_empty())
     });
     if let Some(workflow) = released.next().transpose()? {
-        streams.say(escape(&show::released(&workflow)));
+        streams.say(escape(&show::released(&workflow, arguments.storage.store_root.is_none())));
     }
     Ok(())
 }

@@ -36,6 +36,9 @@ pub struct Purges<'a> {
     pub allowed: &'a dyn Fn(Option<&str>) -> Allowed,
 }
 
+/// The most places that a sentence names; each is in its command.
+const PLACES: usize = 3;
+
 /// Commands, and the places that their user has to answer for.
 #[derive(Default)]
 struct Commands {
@@ -59,12 +62,16 @@ pub(super) fn passed_over(members: &GroupMembers, purges: Purges<'_>) -> Option<
 impl Commands {
     fn step(self, what: &str) -> Option<Repair> {
         let Self { texts, places } = self;
-        let places: Vec<String> = places.into_iter().collect();
-        let what = match places.as_slice() {
-            [] => format!("{what}:"),
-            places => format!(
-                "{what}. No repository of the controllers covers {}: make sure that this is yours to delete:",
-                places.join(", ")
+        let named: Vec<&str> = places.iter().take(PLACES).map(String::as_str).collect();
+        let more = match places.len().saturating_sub(PLACES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let what = match named.is_empty() {
+            true => format!("{what}:"),
+            false => format!(
+                "{what}. No repository of the controllers covers {}{more}: make sure that this is yours to delete:",
+                named.join(", ")
             ),
         };
         (!texts.is_empty()).then(|| Repair::say(what).run(texts))
