@@ -106,10 +106,12 @@ impl<'c> Columns<'c> {
         self
     }
 
-    /// Cuts rows into lines. What is wider than any line comes last.
+    /// Cuts rows into lines. The first column stays the first, and what is wider than any line comes last.
     fn break_lines(&mut self, width: usize) {
         let mut order: Vec<usize> = (0..self.widths.len()).filter(|at| self.widths[*at] > 0).collect();
-        order.sort_by_key(|at| INDENT + self.widths[*at] > width);
+        if let Some((_, others)) = order.split_first_mut() {
+            others.sort_by_key(|at| INDENT + self.widths[*at] > width);
+        }
         let mut used = 0;
         for at in order {
             let cell = self.widths[at];
