@@ -114,7 +114,8 @@ fn bar(state: &State, columns: usize) -> usize {
     const NARROWEST: usize = 4;
     let around = "[] ".len() + text(state).chars().count();
     let room = columns.saturating_sub(around).min(WIDEST);
-    if state.of.is_some() && room >= NARROWEST { room } else { 0 }
+    // In steps, so that it does not change with every digit of the words.
+    if state.of.is_some() { room - room % NARROWEST } else { 0 }
 }
 
 /// A stream that shares its terminal with a bar.

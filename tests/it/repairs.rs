@@ -230,6 +230,13 @@ fn a_purge_says_what_it_accepts_as_unread_and_is_carried_out_on_apiserver() {
     let said = Ran::of(server.kubectl(["argo-gc", "doctor", "-n", namespace])).ends_with(0);
     assert!(said.err.contains("take the risk that something refers to what they delete"), "{}", said.err);
     assert!(said.err.contains("with --argo-server HOST:PORT it is read instead"), "{}", said.err);
+    // So does the command that one workflow's tree shows, of what is seen by then.
+    let name = diagnosis["causes"][0]["names"][0]["name"].as_str().unwrap();
+    let tree = Ran::of(server.kubectl(["argo-gc", "inspect", "-n", namespace, name])).ends_with(0).out;
+    let release = format!(
+        "release  kubectl argo-gc purge {name} -n {namespace} --release-finalizer --repository=gs://"
+    );
+    assert!(tree.contains(&release) && tree.contains(" --accept-unread=archive"), "{tree}");
     let root = store(&server, namespace);
     assert!(carry_out(&server, &diagnosis, root.path(), namespace) > 0);
     let left = doctor(&server, ADMIN, namespace);

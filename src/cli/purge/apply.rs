@@ -91,7 +91,8 @@ impl Planner<'_> {
         let buckets = resolve::buckets(&draft, store).await?;
         let plan = draft.seal(buckets)?;
         let by_rule = arguments.names.is_empty() && rules.retention.is_none();
-        if by_rule && plan.tail.totals.objects > 0 && streams.out_is_terminal {
+        // One workflow is no series.
+        if by_rule && plan.tail.totals.workflows > 1 && streams.out_is_terminal {
             streams.say(
                 "Note: the newest run of a series is deleted like the others; --keep-last N keeps the newest N of each.",
             );
