@@ -15,6 +15,7 @@ use crate::support::gcs::Gcs;
 use crate::support::kube::ApiServer;
 use crate::support::page::{Block, blocks, matches};
 use crate::support::pod::Pod;
+use crate::support::stub::{Reply, Stub};
 use crate::support::{Ran, program, stdout};
 
 const ARCHIVE: &str = "kubectl-argo_gc-x86_64-unknown-linux-musl.tar.gz";
@@ -246,6 +247,10 @@ fn the_readme_is_followed_from_an_archive_to_the_cronjob_on_apiserver_and_fake_g
     fill(&server, &gcs);
     let mut shell = Shell::new(&kubectl);
     shell.set("STORAGE_EMULATOR_HOST", gcs.url());
+    let chat = Stub::start([("/hook".to_owned(), vec![Reply::text(200, "text/plain", "ok")])]);
+    for name in ["SLACK_URL", "TEAMS_URL"] {
+        shell.set(name, format!("http://{}/hook", chat.address));
+    }
     fs::create_dir(shell.home().join(".kube")).unwrap();
     fs::copy(server.kubeconfig(), shell.home().join(".kube/config")).unwrap();
     let readme = readme();
@@ -278,6 +283,7 @@ fn the_readme_is_followed_from_an_archive_to_the_cronjob_on_apiserver_and_fake_g
     assert!(run["Install"] == 1 && run["A tour in five minutes"] > 8, "{run:?}");
     assert!(run["A purge"] == 2 && run["A retention policy"] == 2 && run["On a schedule"] > 2, "{run:?}");
     assert!(!planned.is_empty() && gcs.unpinned().is_empty());
+    assert_eq!(chat.requests().len(), 2, "a report and a dry run are posted");
     // What the tour says is gone is gone, and nothing else.
     let gone: Vec<String> = gcs.deletes().into_iter().filter_map(|entry| entry.key).collect();
     assert_eq!(gone.len(), 5, "{gone:?}");
