@@ -124,7 +124,8 @@ impl Arguments {
             return Ok(exit::DONE);
         }
         let inputs = files::inputs(&self.from.files, self.from.recursive)?;
-        if self.write && inputs.iter().any(Input::is_read_once) {
+        let is_read_once = inputs.iter().any(Input::is_read_once);
+        if self.write && is_read_once {
             return Err(Error::usage("standard input can't be written to; leave out --write"));
         }
         let (mut read_from, mut sources) = (Vec::new(), Vec::new());
@@ -170,6 +171,8 @@ impl Arguments {
         streams.say(match (changed, self.write) {
             (0, _) => "Nothing to change.".to_owned(),
             (_, true) => format!("Changed {places} in {files}."),
+            // Standard input can't be written to.
+            (_, false) if is_read_once => format!("Would change {places}."),
             (_, false) => format!("Would change {places} in {files}; --write does it."),
         });
         left.iter().for_each(|finding| streams.say(escape(&self.still(finding))));

@@ -103,7 +103,7 @@ pub fn write_yaml(out: &mut dyn Write, diagnosis: &Diagnosis<'_>) -> io::Result<
     Ok(())
 }
 
-fn text(out: &mut dyn Write, width: Option<usize>, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
+fn text(out: &mut Prose<'_>, width: Option<usize>, diagnosis: &Diagnosis<'_>) -> io::Result<()> {
     controllers(out, diagnosis)?;
     repositories(out, &diagnosis.repositories)?;
     let known = |account: &&AccountFacts| {
@@ -313,7 +313,7 @@ fn repositories(out: &mut dyn Write, repositories: &[RepositoryFacts]) -> io::Re
     Ok(())
 }
 
-fn cause(out: &mut dyn Write, group: &Group) -> io::Result<()> {
+fn cause(out: &mut Prose<'_>, group: &Group) -> io::Result<()> {
     let subject = match group.subject.as_str() {
         "" => String::new(),
         subject => format!(" ({})", escape(subject)),
@@ -343,7 +343,7 @@ fn cause(out: &mut dyn Write, group: &Group) -> io::Result<()> {
             writeln!(out, "             {}", escape(command))?;
         }
         for line in repair.yaml.iter().flat_map(|yaml| yaml.lines()) {
-            writeln!(out, "               {}", escape(line))?;
+            out.whole(&format!("               {}", escape(line)))?;
         }
     }
     if !group.reasons.is_empty() {

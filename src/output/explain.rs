@@ -28,7 +28,7 @@ pub fn explain(out: &mut impl Write, width: Option<usize>, reason: Reason) -> io
     writeln!(out, "\nREMEDY\n  {}", entry.remedy)?;
     if let Some(yaml) = entry.remedy_yaml {
         writeln!(out)?;
-        yaml.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
+        yaml.lines().try_for_each(|line| out.whole(&format!("    {line}")))?;
     }
     if entry.release {
         writeln!(out, "\nRELEASING THE FINALIZER\n  {RELEASE_COMMAND}\n  {RELEASE_HINT}")?;

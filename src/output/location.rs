@@ -177,7 +177,7 @@ fn what_it_is(place: &PlaceReport) -> String {
         Verdict::Unknown => format!("whether Argo deletes it is unknown{code}"),
         Verdict::Kept => "it is kept on purpose".to_owned(),
         Verdict::Covered => format!("Argo deletes it {}", when(artifact.verdict, artifact.when)),
-        Verdict::Collected => "Argo recorded it as deleted".to_owned(),
+        Verdict::Collected => "it is recorded as deleted".to_owned(),
     };
     format!("Artifact {} of {}{more}: {becomes}. {others}", artifact.name, whose(first))
 }
@@ -245,9 +245,9 @@ fn unselected(why: Unselected) -> &'static str {
 
 fn unwanted(why: Unwanted) -> String {
     match why {
-        Unwanted::Verdict(Verdict::Collected) => "Argo recorded it as deleted".to_owned(),
+        Unwanted::Verdict(Verdict::Collected) => "it is recorded as deleted".to_owned(),
         Unwanted::Doubtful => {
-            "Argo recorded it as deleted, which is in doubt (--reason deleted-but-present)".to_owned()
+            "it is recorded as deleted, which is in doubt (--reason deleted-but-present)".to_owned()
         }
         Unwanted::Verdict(Verdict::Covered) => "Argo has yet to collect it".to_owned(),
         Unwanted::Verdict(Verdict::Kept) => {
@@ -260,7 +260,7 @@ fn unwanted(why: Unwanted) -> String {
         Unwanted::Reason => "it has another reason (--reason)".to_owned(),
         Unwanted::Name => "it has another name (--artifact)".to_owned(),
         Unwanted::Bucket => "it is in another bucket (--bucket)".to_owned(),
-        Unwanted::Class => "it is of the other class (--only)".to_owned(),
+        Unwanted::Class => "--only leaves it out".to_owned(),
         Unwanted::Policy => "the policy keeps it (--policy, --keep-last)".to_owned(),
     }
 }

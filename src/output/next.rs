@@ -15,6 +15,8 @@ pub(crate) struct First {
     pub is_for_purge: bool,
     /// Whether the workflow's finalizer is stuck.
     pub stuck: bool,
+    /// The places of its artifacts that no repository covers.
+    pub outside: Vec<String>,
 }
 
 /// The rows that commands are suggested for.
@@ -30,14 +32,16 @@ pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>
     let Some(reason) = end.reasons.first().filter(|_| view.interactive) else { return Ok(()) };
     let reason = next.first.as_ref().map_or(reason.code(), |first| first.reason.as_str());
     writeln!(out, "\nNext:\n  kubectl argo-gc explain {reason}")?;
-    if let Some(First { namespace, workflow: name, is_for_purge, stuck, .. }) = &next.first {
+    if let Some(First { namespace, workflow: name, is_for_purge, stuck, outside, .. }) = &next.first {
         let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
         let (same, storage) = (escape(&view.same), escape(&view.same_storage));
         let (namespace, name) = (escape(namespace), escape(name));
         writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}{same}")?;
         if files.is_empty() && *is_for_purge {
             let release = if *stuck { " --release-finalizer" } else { "" };
-            let more = format!("{}{same}{storage}", view.accepting(&end.inspection.unseen_names));
+            let places: String =
+                outside.iter().map(|place| format!(" --repository={}", escape(place))).collect();
+            let more = format!("{places}{}{same}{storage}", view.accepting(&end.inspection.unseen_names));
             writeln!(out, "  kubectl argo-gc purge -n {namespace} {name}{release} --dry-run{more}")?;
         }
         if let Some(failing) = &next.failing {

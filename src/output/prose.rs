@@ -22,6 +22,12 @@ impl<'w> Prose<'w> {
     pub fn new(out: &'w mut dyn Write, width: Option<usize>) -> Self {
         Self { out, width, begun: Vec::new() }
     }
+
+    /// Writes a line as it is: a broken comment would be no comment any more.
+    pub fn whole(&mut self, line: &str) -> io::Result<()> {
+        self.flush()?;
+        writeln!(self.out, "{line}")
+    }
 }
 
 impl Write for Prose<'_> {

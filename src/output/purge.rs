@@ -72,7 +72,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
     let parts: Vec<String> = unwanted
         .iter()
         .map(|(why, count)| match why {
-            Unwanted::Verdict(Verdict::Collected) => format!("{count} deleted by Argo"),
+            Unwanted::Verdict(Verdict::Collected) => format!("{count} recorded as deleted"),
             Unwanted::Doubtful => {
                 format!("{count} recorded as deleted, in doubt (--reason deleted-but-present checks)")
             }
@@ -82,7 +82,7 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
             Unwanted::Reason => format!("{count} with other reasons"),
             Unwanted::Name => format!("{count} of other names"),
             Unwanted::Bucket => format!("{count} in other buckets"),
-            Unwanted::Class => format!("{count} of the other class"),
+            Unwanted::Class => format!("{count} that --only leaves out"),
             Unwanted::Policy => format!("{count} that the policy keeps"),
         })
         .collect();

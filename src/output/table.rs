@@ -11,6 +11,7 @@ use crate::output::totals::Totals;
 use crate::output::view::View;
 use crate::output::writer::{End, FormatWriter};
 use anstyle::{AnsiColor, Style};
+use argo_gc_core::doctor::folders::Folders;
 use argo_gc_core::model::assessment::Assessment;
 use argo_gc_core::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,7 @@ struct Shown {
     reason: String,
     is_to_come: bool,
     stuck: bool,
+    outside: Vec<String>,
 }
 
 impl Table {
@@ -48,7 +50,7 @@ impl Table {
         Self { per_artifact: true, ..Self::default() }
     }
 
-    fn add(&mut self, view: &View, row: Row) -> Result<(), Error> {
+    fn add(&mut self, view: &View, row: Row, outside: &[String]) -> Result<(), Error> {
         let new = || Columns::new(&rows::columns(view, self.per_artifact, true));
         let columns = self.columns.get_or_insert_with(new);
         let cells = rows::cells(view, self.per_artifact, true, &row);
@@ -63,6 +65,7 @@ impl Table {
             reason: row.reason.to_owned(),
             is_to_come: row.is_to_come,
             stuck: row.stuck,
+            outside: outside.to_vec(),
         };
         columns.measure(&shown.cells);
         self.has_finalizers |= !finalizer(&row, self.per_artifact).is_empty();
@@ -88,13 +91,15 @@ impl Table {
         let names = rows::columns(view, self.per_artifact, true);
         let verdict = names.iter().position(|name| *name == "VERDICT").filter(|_| view.color);
         for shown in self.rows.into_sorted()? {
-            let Shown { cells, namespace, workflow, verdict: of_row, reason, is_to_come, stuck, .. } = shown?;
+            let Shown {
+                cells, namespace, workflow, verdict: of_row, reason, is_to_come, stuck, outside, ..
+            } = shown?;
             columns.painted(out, &cells, verdict.map(|at| (at, style(of_row))))?;
             if of_row == Verdict::Failing && next.failing.is_none() {
                 next.failing = Some(namespace.clone());
             }
             let is_for_purge = of_row <= Verdict::Failing && !is_to_come;
-            next.first.get_or_insert(First { namespace, workflow, reason, is_for_purge, stuck });
+            next.first.get_or_insert(First { namespace, workflow, reason, is_for_purge, stuck, outside });
         }
         Ok(next)
     }
@@ -107,7 +112,9 @@ impl FormatWriter for Table {
             return Ok(());
         }
         let rows = if self.per_artifact { rows::artifacts(shown) } else { rows::groups(shown) };
-        rows.into_iter().try_for_each(|row| self.add(view, row)).map_err(io::Error::other)
+        let outside =
+            view.allowed.as_ref().map(|allowed| Folders::of(shown).outside(allowed)).unwrap_or_default();
+        rows.into_iter().try_for_each(|row| self.add(view, row, &outside)).map_err(io::Error::other)
     }
 
     fn finish(self: Box<Self>, out: &mut dyn Write, view: &View, end: &End<'_>) -> io::Result<()> {

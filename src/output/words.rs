@@ -95,7 +95,7 @@ impl Word {
                 Verdict::Kept => "a user explicitly set the strategy Never",
                 Verdict::Covered => "Argo will delete the artifact",
                 Verdict::Collected => {
-                    "Argo recorded the artifact as deleted, or storage holds nothing of an artifact that \
+                    "the workflow records the artifact as deleted, by Argo or by a purge, or storage holds nothing of an artifact that \
                      nobody would delete"
                 }
             },

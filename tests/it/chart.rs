@@ -121,6 +121,14 @@ fn it_makes_what_manifest_makes_on_helm() {
             vec!["--mode", "purge", "--journal-claim", "journals"],
         ),
         (json!({ "push": push }), pushes.to_vec()),
+        (
+            json!({ "mode": "inspect", "push": push, "webhook": { "secret": "chat", "format": "slack" } }),
+            all(
+                &all(&["--mode", "inspect"], &pushes),
+                &["--webhook-secret", "chat", "--webhook-format", "slack"],
+            ),
+        ),
+        (json!({ "webhook": { "secret": "chat" } }), vec!["--webhook-secret", "chat"]),
         (json!({ "mode": "inspect", "push": push }), all(&["--mode", "inspect"], &pushes)),
         (
             json!({ "argoTokenSecret": "argo", "flags": ["--argo-server", "argo:2746"] }),
@@ -221,6 +229,8 @@ fn others() -> Vec<(&'static str, Value, Value, Value)> {
         ("push.url", none(), json!("http://push:9091"), json!("http://me:secret@push:9091")),
         ("push.labels", push(), json!({ "cluster": "eu" }), json!({ "namespace": "ml" })),
         ("push.secret", push(), json!("push"), json!("a: b")),
+        ("webhook.secret", none(), json!("chat"), json!("a: b")),
+        ("webhook.format", json!({ "webhook": { "secret": "chat" } }), json!("teams"), json!("irc")),
         ("prometheusRule.enabled", none(), json!(true), json!("on")),
         (
             "prometheusRule.labels",

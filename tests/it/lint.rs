@@ -194,6 +194,20 @@ fn an_inline_body_behind_a_workflow_template_spoils_the_workflow() {
     assert_eq!(of(&logs.replace("archiveLogs: true", "archiveLogs: false"), &[]), Vec::<String>::new());
 }
 
+#[test]
+fn a_name_beside_an_inline_body_saves_its_pod_and_not_what_its_own_steps_run() {
+    let workflow = |inline: &str| {
+        format!(
+            "{HEAD}spec:\n  entrypoint: main\n  artifactGC: {{strategy: OnWorkflowDeletion, serviceAccountName: gc}}\n  templates:\n  - name: main\n    \
+             steps:\n    - - name: a\n        template: b\n        inline: {inline}\n  - {{name: b, container: {{image: x}}}}\n"
+        )
+    };
+    let pod = "{container: {image: x}, outputs: {artifacts: [{name: o, path: /o}]}}";
+    assert_eq!(of(&workflow(pod), &[]), Vec::<String>::new());
+    let within = workflow(&format!("{{steps: [[{{name: c, inline: {pod}}}]]}}"));
+    assert_eq!(of(&within, &[]), ["12:91 uncovered inline-only o"]);
+}
+
 /// The fixtures of `inspect` are what became of manifests: their specs alone let the same be predicted.
 #[test]
 fn predictions_agree_with_what_is_found_afterwards() {

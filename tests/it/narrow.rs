@@ -49,6 +49,21 @@ const TABLES: [&str; 14] = [
     "inspect -f examples/cluster -n ml eval-k5r3v",
 ];
 
+/// A comment that is broken is no comment any more.
+#[test]
+fn samples_stay_yaml_at_80_columns() {
+    let mut samples = 0;
+    for reason in argo_gc_core::reason::Reason::ALL {
+        let Some(yaml) = reason.entry().remedy_yaml else { continue };
+        let (code, out, err) = in_terminal(["x", "explain", reason.code()], NOW.parse().unwrap(), 80);
+        assert_eq!((code, err.as_str()), (0, ""), "{}", reason.code());
+        let shown: String = yaml.lines().map(|line| format!("    {line}\n")).collect();
+        assert!(out.contains(&shown), "{out}");
+        samples += 1;
+    }
+    assert!(samples > 10, "{samples}");
+}
+
 #[test]
 fn every_line_fits_80_columns() {
     let mut settings = insta::Settings::clone_current();

@@ -395,7 +395,7 @@ fn nothing_to_delete_says_why() {
     let ran = note(&["--bucket", "nobodys"]);
     assert!(ran.err.contains("Note: 3 artifacts are not selected: 3 in other buckets."), "{}", ran.err);
     let ran = note(&["--reason", "logs-only"]);
-    let told = "Note: 3 artifacts are not selected: 2 deleted by Argo, 1 with other reasons.";
+    let told = "Note: 3 artifacts are not selected: 2 recorded as deleted, 1 with other reasons.";
     assert!(ran.err.contains(told), "{}", ran.err);
     let ran = note(&["--grace", "9000h"]);
     assert!(

@@ -121,10 +121,12 @@ fn config_map() -> String {
 fn cron_job() -> String {
     let push = part("push_variables").replace("@PUSH_SECRET@", "{{ toJson . }}");
     let push = format!("{{{{- with .Values.push.secret }}}}\n{}\n{{{{- end }}}}\n", push.trim_end());
+    let webhook = part("webhook_variable").replace("@WEBHOOK_SECRET@", "{{ toJson . }}");
+    let webhook = format!("{{{{- with .Values.webhook.secret }}}}\n{}\n{{{{- end }}}}\n", webhook.trim_end());
     let more = "{{- range .Values.env }}\n- {{ toJson . }}\n{{- end }}";
-    let variables = format!("{}{push}{TOKEN}\n{more}\n", of_plans(&part("state_variable")));
+    let variables = format!("{}{push}{webhook}{TOKEN}\n{more}\n", of_plans(&part("state_variable")));
     let variables = fill("env:\n  @VARIABLES@\n", "@VARIABLES@", &variables);
-    let some = r#"or (ne .Values.mode "inspect") .Values.push.secret .Values.argoTokenSecret .Values.env"#;
+    let some = r#"or (ne .Values.mode "inspect") .Values.push.secret .Values.webhook.secret .Values.argoTokenSecret .Values.env"#;
     let security = |name: &str| read(&format!("src/cli/fill/{name}_security.yaml"));
     let container = part("container");
     let (before, resources) = container.split_once("resources:\n").expect("resources");

@@ -49,5 +49,6 @@
 {{- end -}}
 {{- with .Values.push.url }}{{ $args = append $args (printf "--push=%s" .) }}{{ end -}}
 {{- range $label, $value := .Values.push.labels }}{{ $args = append $args (printf "--push-label=%s=%s" $label $value) }}{{ end -}}
+{{- if .Values.webhook.secret }}{{ $args = concat $args (list "--webhook=env:ARGO_GC_WEBHOOK" (printf "--webhook-format=%s" .Values.webhook.format)) }}{{ end -}}
 {{- concat $args .Values.flags | toJson -}}
 {{- end -}}

@@ -140,10 +140,8 @@ async fn foresee(
     (cluster, context): (&Cluster, &Context),
     namespace: Option<&str>,
 ) {
-    if format == Format::Tree {
-        view.allowed = Some(cluster.repositories(&context.controllers, namespace).await);
-    }
     if format == Format::Tree || view.interactive {
+        view.allowed = Some(cluster.repositories(&context.controllers, namespace).await);
         let unread = foreseen::of_cluster(cluster, context, namespace).await;
         view.unread = unread.iter().map(|unread| unread.source.to_string()).collect();
     }

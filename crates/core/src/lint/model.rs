@@ -184,15 +184,16 @@ impl Call {
         map(step, &path)?;
         let name = text(step, "name", &path)?;
         let template = text(step, "template", &path)?;
-        let inline = &step["inline"];
-        let target = if !template.is_empty() {
+        let inline = match &step["inline"] {
+            Value::Null => None,
+            body => Some(Box::new(Body::read(body, path.key("inline"), Some(&name))?)),
+        };
+        let target = match inline {
             // If both are set, the inline body runs but the node gets the template's name
-            // (`docs/argo-gc.md#inline-templates`), which GC finds.
-            Target::Named(template)
-        } else if !inline.is_null() {
-            Target::Inline(Box::new(Body::read(inline, path.key("inline"), Some(&name))?))
-        } else {
-            reference(step, &path)?
+            // (`docs/argo-gc.md#inline-templates`), which GC finds. What the body's own steps run has no such name.
+            Some(body) if template.is_empty() || body.makes == Makes::Graph => Target::Inline(body),
+            _ if !template.is_empty() => Target::Named(template),
+            _ => reference(step, &path)?,
         };
         let mut hooks = hooks(step, &path)?;
         let on_exit = text(step, "onExit", &path)?;
