@@ -27,6 +27,15 @@ pub(crate) struct Next {
     pub failing: Option<String>,
 }
 
+/// Warns of places that a workflow names and no repository covers. Whoever may write a workflow may name any place in it.
+pub(crate) fn uncovered(places: &[String]) -> Option<String> {
+    let all = escape(&places.join(", ")).into_owned();
+    let (covers, is) = if places.len() == 1 { ("it", "it is") } else { ("them", "they are") };
+    let words =
+        format!("no repository of the controllers covers {covers}: make sure that {is} yours to delete");
+    (!places.is_empty()).then(|| format!("{all}: {words}"))
+}
+
 /// Writes the commands that explain the first row's reason and look into it, a line each; without rows the first reason.
 pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>) -> io::Result<()> {
     let Some(reason) = end.reasons.first().filter(|_| view.interactive) else { return Ok(()) };
@@ -43,6 +52,9 @@ pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>
                 outside.iter().map(|place| format!(" --repository={}", escape(place))).collect();
             let more = format!("{places}{}{same}{storage}", view.accepting(&end.inspection.unseen_names));
             writeln!(out, "  kubectl argo-gc purge -n {namespace} {name}{release} --dry-run{more}")?;
+            if let Some(warning) = uncovered(outside) {
+                writeln!(out, "  {warning}")?;
+            }
         }
         if let Some(failing) = &next.failing {
             writeln!(out, "  kubectl argo-gc doctor{files} -n {}{same}", escape(failing))?;

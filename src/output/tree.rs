@@ -124,11 +124,8 @@ impl Why<'_> {
                     false => String::new(),
                 };
                 writeln!(out, "    release  {}{}", escape(&command), escape(&flags))?;
-                if let Some(places) = outside.filter(|places| !places.is_empty()) {
-                    let places = places.join(", ");
-                    let words =
-                        "no repository of the controllers covers it: make sure that it is yours to delete";
-                    writeln!(out, "             {}: {words}", escape(&places))?;
+                if let Some(warning) = next::uncovered(&outside.unwrap_or_default()) {
+                    writeln!(out, "             {warning}")?;
                 }
             }
         }

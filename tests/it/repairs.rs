@@ -4,8 +4,8 @@ use crate::doctor::{
     THERE_IS_ONE, assert_causes, collects, commands, controller, doctor, doctor_later, doctor_with, fixture,
     repairs, role, service_account, ward, words,
 };
-use crate::support::Ran;
 use crate::support::kube::{ADMIN, ApiServer};
+use crate::support::{Ran, in_terminal};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -237,6 +237,18 @@ fn a_purge_says_what_it_accepts_as_unread_and_is_carried_out_on_apiserver() {
         "release  kubectl argo-gc purge {name} -n {namespace} --release-finalizer --repository=gs://"
     );
     assert!(tree.contains(&release) && tree.contains(" --accept-unread=archive"), "{tree}");
+    // And the one below a table: whoever writes a workflow may have named any place, so its user is warned.
+    let kubeconfig = server.kubeconfig().display().to_string();
+    let table = ["x", "inspect", "-n", namespace, "--kubeconfig", &kubeconfig];
+    let (_, table, _) = in_terminal(table, jiff::Timestamp::now(), 80);
+    let next = table.split("\nNext:\n").nth(1).unwrap_or_default();
+    assert!(
+        next.contains(&format!(
+            "purge -n {namespace} {name} --release-finalizer --dry-run --repository=gs://"
+        )),
+        "{table}"
+    );
+    assert!(next.contains("no repository of the controllers covers it:"), "{table}");
     let root = store(&server, namespace);
     assert!(carry_out(&server, &diagnosis, root.path(), namespace) > 0);
     let left = doctor(&server, ADMIN, namespace);
