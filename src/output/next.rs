@@ -22,6 +22,10 @@ pub(crate) struct First {
 /// The rows that commands are suggested for.
 #[derive(Default)]
 pub(crate) struct Next {
+    /// The reason of the first total.
+    pub reason: Option<String>,
+    /// The namespace of the first total.
+    pub namespace: Option<String>,
     pub first: Option<First>,
     /// The namespace of the first row that fails.
     pub failing: Option<String>,
@@ -36,13 +40,17 @@ pub(crate) fn uncovered(places: &[String]) -> Option<String> {
     (!places.is_empty()).then(|| format!("{all}: {words}"))
 }
 
-/// Writes the commands that explain the first row's reason and look into it, a line each; without rows the first reason.
+/// Writes the commands that explain the first row's reason and look into it, a line each; for totals what is first among them, else the
+/// first reason.
 pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>) -> io::Result<()> {
     let Some(reason) = end.reasons.first().filter(|_| view.interactive) else { return Ok(()) };
-    let reason = next.first.as_ref().map_or(reason.code(), |first| first.reason.as_str());
-    writeln!(out, "\nNext:\n  kubectl argo-gc explain {reason}")?;
+    let shown = next.first.as_ref().map(|first| first.reason.as_str()).or(next.reason.as_deref());
+    writeln!(out, "\nNext:\n  kubectl argo-gc explain {}", shown.unwrap_or(reason.code()))?;
+    let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
+    if let Some(namespace) = &next.namespace {
+        writeln!(out, "  kubectl argo-gc inspect{files} -n {}{}", escape(namespace), escape(&view.same))?;
+    }
     if let Some(First { namespace, workflow: name, is_for_purge, stuck, outside, .. }) = &next.first {
-        let files: String = view.origin.files.iter().map(|file| format!(" -f {file}")).collect();
         let (same, storage) = (escape(&view.same), escape(&view.same_storage));
         let (namespace, name) = (escape(namespace), escape(name));
         writeln!(out, "  kubectl argo-gc inspect{files} -n {namespace} {name}{same}")?;

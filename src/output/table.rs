@@ -8,7 +8,7 @@ use crate::output::next::{self, First, Next};
 use crate::output::prose::Prose;
 use crate::output::rows::{self, Rank, Row, finalizer, rank};
 use crate::output::totals::Totals;
-use crate::output::view::View;
+use crate::output::view::{GroupBy, View};
 use crate::output::writer::{End, FormatWriter};
 use anstyle::{AnsiColor, Style};
 use argo_gc_core::doctor::folders::Folders;
@@ -127,8 +127,12 @@ impl FormatWriter for Table {
         }
         let next = match &view.group_by {
             Some(by) => {
-                self.totals.write(out, view.width, by, view.checked)?;
-                Next::default()
+                let first = self.totals.write(out, view.width, by, view.checked)?;
+                match by {
+                    GroupBy::Reason => Next { reason: first, ..Next::default() },
+                    GroupBy::Namespace => Next { namespace: first, ..Next::default() },
+                    _ => Next::default(),
+                }
             }
             None => self.write(out, view).map_err(io::Error::other)?,
         };

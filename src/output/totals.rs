@@ -56,16 +56,17 @@ impl Totals {
         }
     }
 
-    /// Writes the totals: most bytes first, then most artifacts.
+    /// Writes the totals: most bytes first, then most artifacts. Returns the name of the first.
     pub fn write(
         self,
         out: &mut dyn Write,
         width: Option<usize>,
         by: &GroupBy,
         checked: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<String>> {
         let mut totals: Vec<(String, Total)> = self.groups.into_iter().collect();
         totals.sort_by_key(|(_, total)| std::cmp::Reverse((total.bytes, total.artifacts)));
+        let first = totals.first().map(|(name, _)| name.clone());
         let mut columns = vec![by.header(), "WORKFLOWS", "ARTIFACTS"];
         let has_copies = totals.iter().any(|(_, total)| total.copies > 0);
         if checked {
@@ -89,7 +90,8 @@ impl Totals {
                 row
             })
             .collect();
-        table(out, width, &columns, &[], &rows)
+        table(out, width, &columns, &[], &rows)?;
+        Ok(first)
     }
 }
 

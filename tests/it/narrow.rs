@@ -32,11 +32,12 @@ fn shown(columns: usize, commands: &[&str]) -> String {
     text
 }
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "inspect -f examples/cluster",
     "inspect -f examples/cluster -n etl",
     "inspect -f examples/cluster --check --store-root BUCKETS",
     "inspect -f examples/cluster --check --store-root BUCKETS --group-by reason",
+    "inspect -f examples/cluster --check --store-root BUCKETS --group-by namespace",
     "purge -f examples/cluster --store-root BUCKETS -n ml --all --release-finalizer --accept-unread nodes --dry-run",
     "purge -f examples/cluster --store-root BUCKETS -A --policy examples/policy.yaml --accept-unread nodes --dry-run",
     "inspect -f examples/cluster -n etl -o wide",
