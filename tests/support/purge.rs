@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,9 +19,10 @@ pub const BEGAN: SignedDuration = SignedDuration::from_hours(50);
 pub const ENDED: SignedDuration = SignedDuration::from_hours(48);
 pub const BUCKET: &str = "ml-artifacts";
 
-/// So long ago.
+/// So long ago, or a part of a second longer: what is shown of its age must not change while a test runs.
 pub fn ago(time: SignedDuration) -> String {
-    (Timestamp::now() - time).round(jiff::Unit::Second).expect("a time").to_string()
+    let second = TimestampRound::new().smallest(jiff::Unit::Second).mode(RoundMode::Floor);
+    (Timestamp::now() - time).round(second).expect("a time").to_string()
 }
 
 /// When a run's objects were written.
