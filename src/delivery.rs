@@ -1,8 +1,8 @@
 //! Hands a text to a server over HTTP: a few tries within a minute, and words of a refusal that can be shown.
 
 use argo_gc_store::http::is_here;
+use argo_gc_store::types::innermost;
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
-use std::error::Error as StdError;
 use std::time::Duration;
 
 /// Tries at the most.
@@ -27,6 +27,20 @@ pub struct Delivery {
     pub body: String,
 }
 
+/// Reads the address of a server, such as `example`.
+///
+/// # Errors
+/// It is none, or holds credentials. It is not repeated.
+pub fn address(text: &str, example: &str) -> Result<Url, String> {
+    let url: Option<Url> = text.parse().ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = url.ok_or_else(|| format!("it is no URL such as {example}"))?;
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(url),
+        false => Err("credentials are taken from the environment, never from the address".to_owned()),
+    }
+}
+
 /// Who sends it.
 #[derive(Clone)]
 pub enum Credentials {
@@ -36,6 +50,17 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// The token of a variable.
+    ///
+    /// # Errors
+    /// No header can hold it, and the client would show it in its own words.
+    pub fn token(variable: &str, token: String) -> Result<Self, String> {
+        match token.chars().all(|c| c.is_ascii_graphic()) {
+            true => Ok(Self::Token(token)),
+            false => Err(format!("{variable} has characters that no token has")),
+        }
+    }
+
     fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         match self {
             Self::Nobody => request,
@@ -111,14 +136,6 @@ async fn send(request: RequestBuilder) -> Result<(), Failure> {
         None => format!("HTTP {status}"),
     };
     Err(Failure { status: Some(status.as_u16()), why })
-}
-
-/// The last error of a chain says what happened; the outer ones only where in the client.
-fn innermost(error: &dyn StdError) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Metrics of a run that is over before Prometheus could ask for them: they are handed to a Pushgateway, which keeps them.
 
-use crate::delivery::{Credentials, Delivery, Failure, deliver};
+use crate::delivery::{Credentials, Delivery, Failure, address, deliver};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, Url};
@@ -18,13 +18,7 @@ impl Gateway {
     /// # Errors
     /// It is no such address, or holds more than that. A password is not repeated.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url: Url = text.parse().map_err(|_| "it is no URL such as http://pushgateway:9091".to_owned())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err("it is no URL such as http://pushgateway:9091".to_owned());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("credentials are taken from the environment, never from the address".to_owned());
-        }
+        let url = address(text, "http://pushgateway:9091")?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err("only a host, a port and a path belong there".to_owned());
         }

@@ -1,6 +1,6 @@
 //! How a run ended, told to people in a chat or to a program that takes JSON.
 
-use crate::delivery::{Credentials, Delivery, Failure, deliver};
+use crate::delivery::{Credentials, Delivery, Failure, address, deliver};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use std::fmt;
@@ -24,15 +24,7 @@ impl Hook {
     /// # Errors
     /// It is none. The address is not repeated.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "it is no URL such as https://hooks.example.com/x".to_owned();
-        let url: Url = text.parse().map_err(|_| wrong())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("credentials are taken from the environment, never from the address".to_owned());
-        }
-        Ok(Self(url))
+        address(text, "https://hooks.example.com/x").map(Self)
     }
 
     /// The scheme, the host and the port: what may be shown.

@@ -68,7 +68,7 @@ impl StoreError {
 }
 
 /// The innermost cause of an error. The errors around it contain addresses and internals of libraries.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => innermost(source),
         None => error.to_string(),

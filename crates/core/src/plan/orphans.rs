@@ -5,7 +5,7 @@ use crate::model::bucket::Bucket;
 use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::plan::guarded::Guarded;
 use crate::plan::key_shape::{KeyFormat, Named, is_label, is_uuid};
-use crate::plan::kubeflow::{KubeflowKey, LiveRuns, shape};
+use crate::plan::kubeflow::{self, KubeflowKey, LiveRuns};
 use crate::plan::planned::PlannedObject;
 use crate::plan::references::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
@@ -303,8 +303,11 @@ impl<'a> Search<'a> {
             self.found.unclear += 1;
             return None;
         };
-        self.count_run(&facts.key, facts.size);
-        let shape = self.shape(&facts.key, rest);
+        let kubeflow = kubeflow::shape(&facts.key);
+        if let Some(KubeflowKey::Run { pipeline, run }) = kubeflow {
+            self.count_run(pipeline, run, facts.size);
+        }
+        let shape = self.shape(kubeflow, &facts.key, rest);
         let (namespace, name) = match &shape {
             None => (None, String::new()),
             Some(Shape::Upload(namespace)) => (None, format!("{UPLOADS}{namespace}")),
@@ -313,8 +316,9 @@ impl<'a> Search<'a> {
                 (named.namespace.map(str::to_owned), named.name.or(named.uid).unwrap_or_default().to_owned())
             }),
         };
-        let is_offered = matches!(shape, Some(Shape::Run(_)));
-        if self.is_needed(&facts.key, rest, &name, is_offered) {
+        // A run that is offered is needed by no cache.
+        let of_kubeflow = kubeflow.is_some() && !matches!(shape, Some(Shape::Run(_)));
+        if self.is_needed(&facts.key, rest, &name, of_kubeflow) {
             return None;
         }
         let Some(shape) = shape else {
@@ -342,8 +346,8 @@ impl<'a> Search<'a> {
     }
 
     /// Returns what the shape of a key tells; none if the key has no shape of Argo's. `rest` is the key below the prefix.
-    fn shape<'k>(&self, key: &'k str, rest: &'k str) -> Option<Shape<'k>> {
-        if let (Some(live), Some(KubeflowKey::Run { run, .. })) = (self.known.live_runs, shape(key))
+    fn shape<'k>(&self, kubeflow: Option<KubeflowKey<'k>>, key: &'k str, rest: &'k str) -> Option<Shape<'k>> {
+        if let (Some(live), Some(KubeflowKey::Run { run, .. })) = (self.known.live_runs, kubeflow)
             && is_uuid(run)
             && !live.has(run)
         {
@@ -363,15 +367,15 @@ impl<'a> Search<'a> {
         (!readings.is_empty()).then_some(Shape::Workflow(readings))
     }
 
-    /// Returns true, and counts the object, if something needs it or may need it. That Kubeflow's cache may need it counts
-    /// unless it is `offered`.
-    fn is_needed(&mut self, key: &str, rest: &str, name: &str, offered: bool) -> bool {
+    /// Returns true, and counts the object, if something needs it or may need it, as Kubeflow's cache may what is
+    /// `of_kubeflow`.
+    fn is_needed(&mut self, key: &str, rest: &str, name: &str, of_kubeflow: bool) -> bool {
         let folder = if name.is_empty() { key } else { folder_of(key, name) };
         let count = if referrer(self.known.references, self.bucket.name(), key, folder).is_some() {
             &mut self.found.referenced
         } else if self.known.guarded.holder(rest).is_some() {
             &mut self.found.guarded
-        } else if !offered && shape(key).is_some() {
+        } else if of_kubeflow {
             &mut self.found.kubeflow
         } else {
             return false;
@@ -387,15 +391,16 @@ impl<'a> Search<'a> {
         named.chain(rest.split('/')).any(|name| self.known.workflows.contains(name))
     }
 
-    fn count_run(&mut self, key: &str, bytes: u64) {
-        let Some(KubeflowKey::Run { pipeline, run }) = shape(key) else { return };
+    fn count_run(&mut self, pipeline: &str, run: &str, bytes: u64) {
         let run_of = (pipeline.to_owned(), run.to_owned());
         if self.runs.len() >= MAX_FOLDERS && !self.runs.contains_key(&run_of) {
             return;
         }
-        let has_workflow = self.known.guarded.holder(run).is_some();
         let (pipeline, run) = run_of.clone();
-        let new = || KubeflowRun { pipeline, run, objects: 0, bytes: 0, has_workflow };
+        let new = || {
+            let has_workflow = self.known.guarded.holder(&run).is_some();
+            KubeflowRun { pipeline, run, objects: 0, bytes: 0, has_workflow }
+        };
         let counted = self.runs.entry(run_of).or_insert_with(new);
         counted.objects += 1;
         counted.bytes += bytes;
