@@ -14,6 +14,8 @@ pub enum Doing {
     Listing(String),
     ReadingInventory,
     Deleting,
+    ReadingMarks,
+    Marking,
     BringingBack,
 }
 

@@ -1,7 +1,7 @@
 //! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
 //! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
-//! else, as far as the [`guard`] lets it, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds,
+//! else, as far as the [`guard`] lets it, [`quarantine`] marks for later runs, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds,
 //! and [`take_back`] says so in the workflows.
 
 pub mod batch;
@@ -17,6 +17,7 @@ pub mod keep;
 pub mod outcome;
 pub mod plan_file;
 pub mod plan_find;
+pub mod quarantine;
 pub mod recheck;
 pub mod record;
 pub mod refresh;

@@ -17,7 +17,7 @@ use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::journal_list;
 use crate::purge::plan_file::Plan;
 use crate::purge::take_back::{Back, TakenBack, take_back};
-use crate::purge::undo::{Undone, undo};
+use crate::purge::undo::{Undone, lift, undo};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_store::types::{BucketFacts, Restored};
@@ -36,6 +36,7 @@ const AT_A_TIME: usize = 16;
 /// It comes back from the bucket's soft delete, or from noncurrent versions; where the bucket has neither, it is gone.
 /// An object that has taken the name since is left alone, and only what was deleted comes back, never another version.
 /// What is there again is no longer recorded as deleted in its workflow, so that Argo or a later purge can delete it.
+/// Marks of --quarantine are lifted.
 #[derive(Debug, Args)]
 #[command(mut_arg("namespace", |arg| arg.hide(true)), mut_arg("chunk_size", |arg| arg.hide(true)))]
 #[command(after_help = "Examples:
@@ -93,10 +94,25 @@ impl Arguments {
             let stage = streams.progress.begin(Doing::BringingBack, None);
             undo(&record, &store, &journal, (self.storage.concurrency(), &stage), &mut each).await?
         };
+        let mut stuck = 0_u64;
+        let mut stays = |object: &str, why: &str| {
+            stuck += 1;
+            Ok(writeln!(streams.err, "Warning: {}", escape(&format!("{object}: its mark stays: {why}")))?)
+        };
+        let lifted = lift(&record, &store, &journal, self.storage.concurrency(), &mut stays).await?;
         journal.sync()?;
         let Undone { objects, restored, taken, lost, failed, back } = undone;
         let out = &mut streams.out;
-        writeln!(out, "Brought back {restored} of {}", plural(objects, "object"))?;
+        // A run that only marked objects has nothing to bring back.
+        if objects > 0 || lifted + stuck == 0 {
+            writeln!(out, "Brought back {restored} of {}", plural(objects, "object"))?;
+        }
+        if lifted > 0 {
+            writeln!(out, "Lifted {}", plural(lifted, "mark"))?;
+        }
+        if stuck > 0 {
+            writeln!(out, "{} could not be lifted", plural(stuck, "mark"))?;
+        }
         if taken > 0 {
             let (were, their) = if taken == 1 { ("was", "its") } else { ("were", "their") };
             writeln!(out, "{taken} {were} left alone: a newer object has {their} name")?;
@@ -117,7 +133,7 @@ impl Arguments {
             Some(cluster) if !back.is_empty() => taken_back(&record.plan, &back, cluster, streams).await?,
             _ => 0,
         };
-        Ok(if restored == objects && left == 0 { exit::DONE } else { exit::PARTIAL })
+        Ok(if restored == objects && left + stuck == 0 { exit::DONE } else { exit::PARTIAL })
     }
 
     /// Connects to the cluster whose workflows are to be told; none if there is none.

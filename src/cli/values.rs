@@ -150,16 +150,7 @@ pub(crate) fn not_blank(text: &str) -> Result<String, String> {
 
 /// `gs://bucket/prefix` and the like as bucket and prefix.
 pub(crate) fn repository(text: &str) -> Result<(Bucket, String), String> {
-    // In an Azure URL the container is the first part of the path. Emulators put the account before it.
-    let (scheme, rest) = text.split_once("://").unwrap_or_default();
-    let parts = match scheme {
-        "https" => 2,
-        "http" => 3,
-        _ => 1,
-    };
-    let bucket: String = rest.split_inclusive('/').take(parts).collect();
-    let prefix = &rest[bucket.len()..];
-    let bucket: Bucket = format!("{scheme}://{}", bucket.trim_end_matches('/')).parse()?;
+    let (bucket, prefix) = Bucket::and_key(text)?;
     match prefix.contains("{{") {
         true => Err(format!("the prefix has a variable; use {bucket} with the constant part before it")),
         false => Ok((bucket, prefix.to_owned())),

@@ -6,9 +6,9 @@ use crate::output::columns::Columns;
 use crate::output::escape::{cell, escape};
 use crate::output::prose::Prose;
 use crate::output::protections::detail;
-use crate::output::text::{common_path, plural, size};
+use crate::output::text::{common_path, plural, size, span};
 use crate::purge::bucket_login::BucketLogin;
-use crate::purge::plan_file::Plan;
+use crate::purge::plan_file::{Plan, QuarantineTotals};
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ pub(crate) fn write(
     let view = View { wide, releases: plan.tail.totals.finalizers > 0, now };
     let names = view.columns();
     let mut deleted = Columns::new(&names);
+    let marking = View { releases: false, ..view };
+    let mut marked = Columns::new(&marking.columns());
     let mut kept = Columns::new(match wide {
         true => &["NAMESPACE", "WORKFLOW", "ARTIFACT", "PROTECTION", LOCATION, DETAIL],
         false => &["NAMESPACE", "WORKFLOW", "KEPT", "PROTECTION", LOCATION, DETAIL],
@@ -58,6 +60,7 @@ pub(crate) fn write(
         }
         view.deleted(&workflow).iter().for_each(|row| deleted.measure(row));
         view.kept(&workflow).iter().for_each(|row| kept.measure(row));
+        marking.deleted(&to_mark_of(&workflow)).iter().for_each(|row| marked.measure(row));
         for object in &workflow.delete {
             if is_early(&object.storage_class, object.created, now) {
                 let fee = fees.entry(object.storage_class.to_string()).or_default();
@@ -73,6 +76,7 @@ pub(crate) fn write(
     }
     let elastic: &[&str] = if wide { &[] } else { &[LOCATION, "AGE"] };
     let (deleted, kept) = (deleted.fit(width, elastic), kept.fit(width, &[]));
+    let marked = marked.fit(width, elastic);
     writeln!(out, "{}", headline(plan, &protections, orphans))?;
     if deleted.rows > 0 {
         writeln!(out)?;
@@ -90,6 +94,25 @@ pub(crate) fn write(
              {their} stayed"
         );
         writeln!(out, "\n{}", early)?;
+    }
+    if marked.rows > 0 {
+        let QuarantineTotals { to_mark, to_mark_bytes, .. } = plan.tail.totals.quarantine;
+        let lasts = span(plan.head.quarantine_seconds.unwrap_or_default());
+        writeln!(
+            out,
+            "\nTo mark: {} ({}); a run with --quarantine deletes what was marked {lasts} before and is still unneeded\n",
+            plural(to_mark, "object"),
+            size(to_mark_bytes)
+        )?;
+        marked.header(out)?;
+        for workflow in plan.workflows()? {
+            marking.deleted(&to_mark_of(&workflow?)).iter().try_for_each(|row| marked.row(out, row))?;
+        }
+    }
+    let lifts = plan.tail.totals.quarantine.to_lift;
+    if lifts > 0 {
+        let they = if lifts == 1 { "it is" } else { "they are" };
+        writeln!(out, "\nTo lift the marks of {}: {they} needed again", plural(lifts, "object"))?;
     }
     if kept.rows > 0 {
         writeln!(out, "\nTo keep:\n")?;
@@ -124,12 +147,27 @@ fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>, orphans: bool) -> St
             false => format!("To delete: {objects} ({size}) of {workflows}"),
         };
     }
+    if totals.quarantine.to_mark > 0 {
+        return "Nothing to delete yet".to_owned();
+    }
     let mut kept: Vec<(&str, u64)> = protections.iter().map(|(code, count)| (*code, *count)).collect();
     kept.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let counts: Vec<String> = kept.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
     match counts.is_empty() {
         true => "Nothing to delete".to_owned(),
         false => format!("Nothing to delete: all that was found is kept ({})", counts.join(", ")),
+    }
+}
+
+/// The workflow with what is marked of it in place of what is deleted.
+fn to_mark_of(workflow: &PlannedWorkflow) -> PlannedWorkflow {
+    let PlannedWorkflow { namespace, name, finished_at, mark, .. } = workflow;
+    PlannedWorkflow {
+        namespace: namespace.clone(),
+        name: name.clone(),
+        finished_at: *finished_at,
+        delete: mark.clone(),
+        ..PlannedWorkflow::default()
     }
 }
 

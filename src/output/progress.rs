@@ -17,6 +17,8 @@ pub(crate) fn text(state: &State) -> String {
         Doing::Listing(location) => (escape(&format!("Listing {location}")).into_owned(), "object"),
         Doing::ReadingInventory => ("Reading the inventory".to_owned(), "row"),
         Doing::Deleting => ("Deleting".to_owned(), "object"),
+        Doing::ReadingMarks => ("Reading marks".to_owned(), "object"),
+        Doing::Marking => ("Marking".to_owned(), "object"),
         Doing::BringingBack => ("Bringing back".to_owned(), "object"),
     };
     let count = match state.of {

@@ -36,6 +36,8 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::OlderThanRun => "the object was written before the workflow's run began",
         Protection::AgeUnknown => "the object's time is unknown, so it may not be this workflow's",
         Protection::Held => "a hold or retention forbids the object's deletion",
+        Protection::Quarantined => "the object is marked, and its time has not come yet",
+        Protection::Unmarkable => "the object's storage can't mark it for a later run",
         Protection::ChangedObject => "the object was overwritten since the plan was made",
         Protection::Denied => "the storage refused the delete",
     }
@@ -66,6 +68,8 @@ pub(crate) fn remedy(protection: Protection) -> &'static str {
             "if only clocks differ, set a larger `--margin`"
         }
         Protection::Held => "end the hold or retention in the storage",
+        Protection::Quarantined => "wait, or purge without `--quarantine`",
+        Protection::Unmarkable => "purge without `--quarantine`",
         Protection::Denied => "grant the permission ([rbac.md](rbac.md))",
         Protection::Archived => "purge archived workflows too, with `--archived`",
         Protection::NoCertainLocation | Protection::UnsupportedEngine | Protection::AgeUnknown => "",

@@ -8,7 +8,7 @@ use crate::output::plan_table::places;
 use crate::output::protections::{clause, detail};
 use crate::output::text::{common_path, plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
-use crate::purge::plan_file::Plan;
+use crate::purge::plan_file::{Plan, QuarantineTotals};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
@@ -93,6 +93,15 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
 /// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
 pub fn question(plan: &Plan, orphans: bool) -> String {
     let (totals, place) = (&plan.tail.totals, place(plan));
+    let marks = &totals.quarantine;
+    let marking = format!("{} ({})", plural(marks.to_mark, "object"), size(marks.to_mark_bytes));
+    if totals.objects == 0 && marks.to_mark > 0 {
+        let buckets: Vec<String> = plan.tail.buckets.iter().map(|facts| facts.bucket.to_string()).collect();
+        return format!("Mark {marking} of {place} in {}?", buckets.join(", "));
+    }
+    if totals.objects == 0 && totals.finalizers == 0 {
+        return format!("Lift {} of {place}?", plural(marks.to_lift, "mark"));
+    }
     if totals.objects == 0 {
         let finalizers = plural(totals.finalizers, "finalizer");
         return format!("Update the workflows of {place}, and release {finalizers} if nothing is left?");
@@ -104,9 +113,10 @@ pub fn question(plan: &Plan, orphans: bool) -> String {
     let buckets: Vec<String> = plan.tail.buckets.iter().map(bucket).collect();
     let objects = plural(totals.objects, "object");
     let (size, buckets) = (size(totals.bytes), buckets.join(", "));
+    let marking = if marks.to_mark > 0 { format!(", and mark {marking}") } else { String::new() };
     match orphans {
-        true => format!("Delete {objects} ({size}) below {} from {buckets}?", places(plan)),
-        false => format!("Delete {objects} ({size}) of {place} from {buckets}?"),
+        true => format!("Delete {objects} ({size}) below {} from {buckets}{marking}?", places(plan)),
+        false => format!("Delete {objects} ({size}) of {place} from {buckets}{marking}?"),
     }
 }
 
@@ -219,29 +229,31 @@ pub fn outcome(
     journal: String,
 ) -> Result<(), Error> {
     if !format.is_document() {
-        return Ok(tally(out, carried_out, &plan.tail.buckets)?);
+        return Ok(tally(out, carried_out, plan)?);
     }
     let head = result(carried_out, &plan.hash, journal);
     document::write(out, format == PurgeFormat::Yaml, &head, "workflows", items)
 }
 
-fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
-    let holds = |name: &Bucket| {
-        buckets.iter().any(|bucket| bucket.bucket == *name && (bucket.has_undo() || bucket.unread.is_some()))
-    };
-    let bytes: u64 = tally.bytes.values().sum();
-    let later: u64 = tally.bytes.iter().filter(|(name, _)| holds(name)).map(|(_, bytes)| bytes).sum();
-    let now = bytes - later;
-    write!(out, "\nDeleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
-    match (now, later) {
-        (_, 0) => writeln!(out, ", verified")?,
-        (0, _) => writeln!(out, ", verified; billed until the bucket removes them for good")?,
-        _ => writeln!(
+fn tally(out: &mut dyn Write, tally: &Tally, plan: &Plan) -> io::Result<()> {
+    writeln!(out)?;
+    let totals = &plan.tail.totals;
+    // Who marks objects only has nothing deleted.
+    if totals.objects > 0 || totals.quarantine == QuarantineTotals::default() {
+        deleted(out, tally, &plan.tail.buckets)?;
+    }
+    if tally.marked > 0 {
+        let (objects, bytes) = (plural(tally.marked, "object"), size(tally.marked_bytes));
+        let lasts = span(plan.head.quarantine_seconds.unwrap_or_default());
+        let they = if tally.marked == 1 { "it" } else { "each" };
+        writeln!(
             out,
-            ", verified; {} freed now, {} when the bucket removes them for good",
-            size(now),
-            size(later)
-        )?,
+            "Marked {objects} ({bytes}): the first purge with --quarantine after {lasts} deletes {they}, if nothing needs it"
+        )?;
+    }
+    if tally.lifted > 0 {
+        let they = if tally.lifted == 1 { "it is" } else { "they are" };
+        writeln!(out, "Lifted the marks of {}: {they} needed again", plural(tally.lifted, "object"))?;
     }
     if tally.before > 0 {
         writeln!(
@@ -267,6 +279,28 @@ fn tally(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Res
     Ok(())
 }
 
+/// How much was deleted, and when its bytes are free.
+fn deleted(out: &mut dyn Write, tally: &Tally, buckets: &[BucketFacts]) -> io::Result<()> {
+    let holds = |name: &Bucket| {
+        buckets.iter().any(|bucket| bucket.bucket == *name && (bucket.has_undo() || bucket.unread.is_some()))
+    };
+    let bytes: u64 = tally.bytes.values().sum();
+    let later: u64 = tally.bytes.iter().filter(|(name, _)| holds(name)).map(|(_, bytes)| bytes).sum();
+    let now = bytes - later;
+    write!(out, "Deleted {} ({})", plural(tally.deleted, "object"), size(bytes))?;
+    match (now, later) {
+        (_, 0) => writeln!(out, ", verified")?,
+        (0, _) => writeln!(out, ", verified; billed until the bucket removes them for good")?,
+        _ => writeln!(
+            out,
+            ", verified; {} freed now, {} when the bucket removes them for good",
+            size(now),
+            size(later)
+        )?,
+    }
+    Ok(())
+}
+
 /// One workflow of `kind: PurgeResult`.
 pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
     let object = |settled: &Settled| {
@@ -278,6 +312,8 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
             ObjectOutcome::Failed(why) => ("failed", why.as_str()),
             ObjectOutcome::NotReached => ("not-reached", ""),
             ObjectOutcome::StillThere => ("still-there", ""),
+            ObjectOutcome::Marked => ("marked", ""),
+            ObjectOutcome::NotMarked(why) => ("not-marked", why.as_str()),
         };
         let planned = &settled.object;
         json!({
@@ -301,10 +337,11 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
         "apiVersion": API_VERSION,
         "kind": "PurgeResult",
         "plan": plan,
-        "complete": tally.left == 0,
+        "complete": tally.left == 0 && tally.unmarked == 0,
         "totals": {
             "deleted": tally.deleted, "gone": tally.gone, "deletedBefore": tally.before, "left": tally.left,
             "bytes": tally.bytes.values().sum::<u64>(),
+            "marked": tally.marked, "notMarked": tally.unmarked, "marksLifted": tally.lifted,
             "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
         },
         "journal": journal,
@@ -315,12 +352,16 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
 pub fn leftover(settled: &Settled) -> Option<String> {
     let place = settled.object.bucket.uri(&settled.object.key);
     let why = match &settled.fate {
-        ObjectOutcome::Deleted | ObjectOutcome::Gone | ObjectOutcome::DeletedBefore => return None,
+        ObjectOutcome::Deleted
+        | ObjectOutcome::Gone
+        | ObjectOutcome::DeletedBefore
+        | ObjectOutcome::Marked => return None,
         ObjectOutcome::Kept(protection, detail) if detail.is_empty() => clause(*protection).to_owned(),
         ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", clause(*protection)),
         ObjectOutcome::Failed(why) => format!("failed: {why}"),
         ObjectOutcome::NotReached => "not reached".to_owned(),
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
+        ObjectOutcome::NotMarked(why) => format!("not marked: {why}"),
     };
     Some(escape(&format!("{place}: {why}")).into_owned())
 }

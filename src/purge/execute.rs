@@ -11,6 +11,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate};
 use crate::purge::plan_file::Plan;
+use crate::purge::quarantine::Marker;
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
@@ -93,7 +94,9 @@ impl Executor<'_> {
         loop {
             while room > 0 && failure.is_none() {
                 let Some(group) = groups.next() else { break };
-                let objects = |group: &Vec<PlannedWorkflow>| group.iter().map(|plan| plan.delete.len()).sum();
+                let objects = |group: &Vec<PlannedWorkflow>| {
+                    group.iter().map(|plan| plan.delete.len() + plan.mark.len()).sum()
+                };
                 let objects: usize = group.as_ref().map_or(0, objects);
                 let share = objects.clamp(SHARE.0, SHARE.1).min(room);
                 room -= share;
@@ -161,10 +164,17 @@ impl Executor<'_> {
             work.settled.extend(std::mem::take(&mut work.gone).into_iter().map(before));
         }
         self.verify(&mut works).await?;
+        let Self { store, journal, stop, stage, .. } = *self;
+        let marker = &Marker { store, journal, stop, stage };
+        for work in &mut works {
+            work.settled.extend(marker.mark(std::mem::take(&mut work.plan.mark)).await?);
+        }
         let settled = works.into_iter().map(|Work { plan, settled, checked, .. }| async move {
             let _turn = turns.acquire().await;
             let settlement = self.settle(&plan, &settled, &checked).await?;
-            Ok(WorkflowTally { plan, objects: settled, settlement })
+            let (lifted, notes) = marker.lift(&plan.lift).await;
+            let settlement = WorkflowUpdate { notes: [settlement.notes, notes].concat(), ..settlement };
+            Ok(WorkflowTally { plan, objects: settled, lifted, settlement })
         });
         join_all(settled).await.into_iter().collect()
     }

@@ -54,6 +54,12 @@ pub enum Line {
     /// What was done to a workflow after its objects.
     #[serde(rename_all = "camelCase")]
     Workflow { namespace: String, name: String, uid: String, recorded: u64, finalizer_released: bool },
+    /// A mark is about to be set.
+    Marking { time: Timestamp, bucket: Bucket, key: Box<str>, generation: Box<str> },
+    /// It is set.
+    Marked { bucket: Bucket, key: Box<str>, generation: Box<str> },
+    /// It was lifted.
+    Lifted { bucket: Bucket, key: Box<str>, generation: Box<str> },
     /// A deleted object was brought back.
     #[serde(rename_all = "camelCase")]
     Restored { bucket: Bucket, key: Box<str>, generation: Box<str> },
@@ -223,6 +229,8 @@ pub struct JournalReplay {
     /// Found gone after such a delete.
     gone_after: HashSet<u64>,
     restored: HashSet<u64>,
+    /// Objects that are marked.
+    marked: HashSet<u64>,
     /// The last part of the run ended by itself: its workflows are settled too.
     pub ended: bool,
     random: RandomState,
@@ -246,11 +254,13 @@ impl JournalReplay {
             open: HashSet::new(),
             gone_after: HashSet::new(),
             restored: HashSet::new(),
+            marked: HashSet::new(),
             ended: false,
             random: RandomState::new(),
         };
         let (mut gone, mut kept, mut restored) = (HashSet::new(), HashMap::new(), HashSet::new());
         let (mut sent, mut open, mut gone_after) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let mut marked = HashSet::new();
         for line in record.lines()? {
             match line? {
                 Line::Begin { .. } => {
@@ -291,6 +301,12 @@ impl JournalReplay {
                 Line::Restored { bucket, key, generation } => {
                     restored.insert(record.hash(&bucket, &key, &generation));
                 }
+                Line::Marked { bucket, key, generation } => {
+                    marked.insert(record.hash(&bucket, &key, &generation));
+                }
+                Line::Lifted { bucket, key, generation } => {
+                    marked.remove(&record.hash(&bucket, &key, &generation));
+                }
                 _ => {}
             }
         }
@@ -303,7 +319,7 @@ impl JournalReplay {
         }
         (record.gone, record.kept, record.restored) = (gone, kept, restored);
         open.extend(sent);
-        (record.open, record.gone_after) = (open, gone_after);
+        (record.open, record.gone_after, record.marked) = (open, gone_after, marked);
         Ok(record)
     }
 
@@ -347,6 +363,33 @@ impl JournalReplay {
             true => Some(ObjectOutcome::DeletedBefore),
             false => self.kept.get(&hash).cloned(),
         }
+    }
+
+    /// Whether the run marked the object.
+    pub fn is_marked(&self, object: &PlannedObject) -> bool {
+        self.marked.contains(&self.hash(&object.bucket, &object.key, &object.generation))
+    }
+
+    /// What was marked, or may have been, and whose mark was not lifted.
+    ///
+    /// # Errors
+    /// The file can't be read any more.
+    pub fn marked(&self) -> Result<impl Iterator<Item = Result<Lost, Error>> + '_, Error> {
+        let mut lifted = HashSet::new();
+        for line in self.lines()? {
+            if let Line::Lifted { bucket, key, generation } = line? {
+                lifted.insert(self.hash(&bucket, &key, &generation));
+            }
+        }
+        Ok(self.lines()?.filter_map(move |line| match line {
+            Ok(Line::Marking { bucket, key, generation, .. }) => {
+                let hash = self.hash(&bucket, &key, &generation);
+                let certain = self.marked.contains(&hash);
+                lifted.insert(hash).then_some(Ok(Lost { bucket, key, generation, certain }))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }))
     }
 
     /// Whether a delete of the object was sent whose outcome was never written down.

@@ -38,6 +38,10 @@ pub enum ObjectOutcome {
     NotReached,
     /// It was deleted, and still exists.
     StillThere,
+    /// It is marked, and a later run deletes it.
+    Marked,
+    /// It could not be marked.
+    NotMarked(String),
 }
 
 impl ObjectOutcome {
@@ -53,6 +57,8 @@ pub struct WorkflowTally {
     /// Without its objects.
     pub plan: PlannedWorkflow,
     pub objects: Vec<Settled>,
+    /// Marks that were lifted.
+    pub lifted: u64,
     pub settlement: WorkflowUpdate,
 }
 
@@ -66,8 +72,15 @@ pub struct Tally {
     pub gone: u64,
     /// An earlier part of this run deleted them, and this one saw that they are gone.
     pub before: u64,
-    /// Of the plan, and still there.
+    /// To be deleted, and still there.
     pub left: u64,
+    pub marked: u64,
+    /// Bytes that were marked.
+    pub marked_bytes: u64,
+    /// To be marked, and not marked.
+    pub unmarked: u64,
+    /// Marks that were lifted.
+    pub lifted: u64,
     /// Of these, the ones that something keeps which appeared or changed since the plan was made.
     pub stopped: u64,
     pub reached: u64,
@@ -94,6 +107,11 @@ impl Tally {
                 }
                 ObjectOutcome::Gone => self.gone += 1,
                 ObjectOutcome::DeletedBefore => self.before += 1,
+                ObjectOutcome::Marked => {
+                    self.marked += 1;
+                    self.marked_bytes += object.size;
+                }
+                ObjectOutcome::NotMarked(_) => self.unmarked += 1,
                 _ => self.left += 1,
             }
             if let ObjectOutcome::Kept(Protection::Changed | Protection::Referenced | Protection::Pinned, _) =
@@ -102,6 +120,7 @@ impl Tally {
                 self.stopped += 1;
             }
         }
+        self.lifted += workflow.lifted;
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
         let WorkflowUpdate { finalizer_released, finalizer_absent, .. } = workflow.settlement;

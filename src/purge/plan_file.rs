@@ -11,7 +11,8 @@ use crate::error::{Error, Hint};
 use crate::purge::bucket_login::BucketLogin;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+use argo_gc_core::model::protection::Protection;
+use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKeys, PlannedKeysBuilder};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_core::plan::select::CLOCKS;
@@ -54,6 +55,9 @@ pub struct Head {
     /// The accounts that workflows named for their buckets, and that the plan was made with: names, and no secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<BucketLogin>,
+    /// How long its objects are marked before a later run deletes them; none if they are deleted at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_seconds: Option<u64>,
 }
 
 /// A place where the user allowed deletes.
@@ -67,7 +71,7 @@ pub struct Repository {
 /// What is known after the last one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tail {
-    /// The buckets that objects are deleted from.
+    /// The buckets that objects are deleted from, or marked in.
     pub buckets: Vec<BucketFacts>,
     pub totals: Totals,
     /// The workflows that share objects of the plan.
@@ -87,6 +91,29 @@ pub struct Totals {
     pub absent: u64,
     /// Finalizers to be released.
     pub finalizers: u64,
+    #[serde(flatten)]
+    pub quarantine: QuarantineTotals,
+}
+
+/// Sums over what a plan puts into quarantine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QuarantineTotals {
+    /// Objects to be marked.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub to_mark: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub to_mark_bytes: u64,
+    /// Objects that are marked, and whose time has not come. They are among those that are kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub quarantined: u64,
+    /// Marks to be lifted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub to_lift: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Which objects go, which stay and why, in which cluster and storage.
@@ -120,6 +147,7 @@ impl Head {
             namespace: None,
             repositories: Vec::new(),
             identities: Vec::new(),
+            quarantine_seconds: None,
         }
     }
 
@@ -183,9 +211,9 @@ impl Draft {
     /// # Errors
     /// There is no more room for temporary files.
     pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
-        let PlannedWorkflow { delete, keep, absent, gone, release_finalizer, .. } = workflow;
-        let says_nothing = delete.is_empty() && keep.is_empty() && absent.is_empty() && gone.is_empty();
-        if says_nothing && !release_finalizer {
+        let PlannedWorkflow { delete, keep, mark, lift, absent, gone, release_finalizer, .. } = workflow;
+        let has_objects = [delete, mark, gone].into_iter().any(|objects| !objects.is_empty());
+        if !has_objects && keep.is_empty() && absent.is_empty() && !release_finalizer {
             return Ok(());
         }
         let counts = !delete.is_empty()
@@ -197,7 +225,13 @@ impl Draft {
         totals.kept += keep.len() as u64;
         totals.absent += absent.len() as u64;
         totals.finalizers += u64::from(*release_finalizer);
-        for PlannedObject { bucket, .. } in delete {
+        let quarantine = &mut totals.quarantine;
+        quarantine.to_mark += mark.len() as u64;
+        quarantine.to_mark_bytes += mark.iter().map(|object| object.size).sum::<u64>();
+        quarantine.to_lift += lift.len() as u64;
+        let waits = |kept: &&KeptObject| kept.protection == Protection::Quarantined;
+        quarantine.quarantined += keep.iter().filter(waits).count() as u64;
+        for PlannedObject { bucket, .. } in delete.iter().chain(mark) {
             if !self.buckets.contains(bucket) {
                 self.buckets.insert(bucket.clone());
             }
@@ -209,7 +243,7 @@ impl Draft {
         writeln!(self.writer).map_err(unwritten)
     }
 
-    /// The buckets that objects are deleted from.
+    /// The buckets that objects are deleted from, or marked in.
     pub fn buckets(&self) -> impl Iterator<Item = &Bucket> {
         self.buckets.iter()
     }
@@ -366,7 +400,9 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub fn is_idle(&self) -> bool {
-        self.tail.totals.objects == 0 && self.tail.totals.finalizers == 0
+        let Totals { objects, finalizers, quarantine: QuarantineTotals { to_mark, to_lift, .. }, .. } =
+            self.tail.totals;
+        [objects, finalizers, to_mark, to_lift].into_iter().all(|count| count == 0)
     }
 
     /// The plan with every workflow changed.
@@ -374,13 +410,30 @@ impl Plan {
     /// # Errors
     /// There is no room for temporary files.
     pub fn map(&self, mut change: impl FnMut(&mut PlannedWorkflow)) -> Result<Self, Error> {
-        let mut draft = Draft::new(self.head.clone())?;
-        draft.share(self.tail.sharing.clone());
+        let mut draft = self.redraft(self.head.clone())?;
         for workflow in self.workflows()? {
             let mut workflow = workflow?;
             change(&mut workflow);
             draft.add(&workflow)?;
         }
+        self.reseal(draft)
+    }
+
+    /// Begins a plan that takes the place of this one.
+    ///
+    /// # Errors
+    /// As [`Draft::new`].
+    pub fn redraft(&self, head: Head) -> Result<Draft, Error> {
+        let mut draft = Draft::new(head)?;
+        draft.share(self.tail.sharing.clone());
+        Ok(draft)
+    }
+
+    /// Ends a plan that [`Self::redraft`] began, with what is known of its buckets.
+    ///
+    /// # Errors
+    /// As [`Draft::seal`].
+    pub fn reseal(&self, draft: Draft) -> Result<Self, Error> {
         let mut buckets = self.tail.buckets.clone();
         buckets.retain(|facts| draft.buckets.contains(&facts.bucket));
         draft.seal(buckets)
@@ -400,13 +453,18 @@ impl Plan {
     /// # Errors
     /// As [`Self::map`].
     pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
-        self.map(|PlannedWorkflow { uid, name, delete, keep, absent, gone, release_finalizer, .. }| {
+        self.map(|workflow| {
+            let PlannedWorkflow {
+                uid, name, delete, keep, mark, lift, absent, gone, release_finalizer, ..
+            } = workflow;
             let word = if uid.is_empty() { name } else { uid };
             let hash = Sha256::digest(word.as_bytes());
             let number = hash.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
             if number % of.max(1) + 1 != which {
                 delete.clear();
                 keep.clear();
+                mark.clear();
+                lift.clear();
                 absent.clear();
                 gone.clear();
                 *release_finalizer = false;

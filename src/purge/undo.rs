@@ -3,9 +3,10 @@
 use crate::error::{Error, storage_error};
 use crate::progress::Stage;
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
+use crate::purge::quarantine::REWRITTEN;
 use crate::purge::take_back::Back;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::Restored;
+use argo_gc_store::types::{Marking, Restored};
 use futures::stream;
 use futures::stream::StreamExt;
 
@@ -85,4 +86,43 @@ pub async fn undo(
         each(&bucket.uri(&key), &restored)?;
     }
     Ok(undone)
+}
+
+/// Lifts the marks that the run set, and those that came back with what was deleted. `each` sees every mark that stays, and
+/// why. Returns how many were lifted.
+///
+/// # Errors
+/// The journal can't be read or written, or `each` fails.
+pub async fn lift(
+    record: &JournalReplay,
+    store: &Store,
+    journal: &Journal,
+    concurrency: usize,
+    each: &mut (dyn FnMut(&str, &str) -> Result<(), Error> + Send),
+) -> Result<u64, Error> {
+    let with_marks = record.plan.head.quarantine_seconds.is_some();
+    // What came back is read anew: this undo brought it back, or an earlier one.
+    let back = with_marks.then(|| record.restored()).transpose()?.into_iter().flatten();
+    let marks = record.marked()?.map(|marked| (true, marked)).chain(back.map(|back| (false, back)));
+    let mut running = stream::iter(marks.map(|(ours, marked)| async move {
+        let lost = marked?;
+        let marking = store.unmark(&lost.bucket, &lost.key).await;
+        Ok::<_, Error>((ours, lost, marking))
+    }))
+    .buffered(concurrency.max(1));
+    let mut lifted = 0;
+    while let Some(one) = running.next().await {
+        let (ours, Lost { bucket, key, generation, .. }, marking) = one?;
+        match marking {
+            Marking::Done if ours => {
+                lifted += 1;
+                journal.write(&Line::Lifted { bucket, key, generation })?;
+            }
+            Marking::Done | Marking::Gone => {}
+            Marking::Changed => each(&bucket.uri(&key), "it is being overwritten")?,
+            Marking::Rewritten => each(&bucket.uri(&key), REWRITTEN)?,
+            Marking::Denied(why) | Marking::Failed(why) => each(&bucket.uri(&key), &why)?,
+        }
+    }
+    Ok(lifted)
 }

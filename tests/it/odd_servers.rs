@@ -325,7 +325,7 @@ async fn a_listing_that_is_refused_is_found_out_before_the_first_delete() {
     .await;
     let store = faulty.store();
     for bucket in [gcs(), s3(), azure()] {
-        let missing = store.missing_permissions(&bucket, "a/b.tgz").await.unwrap();
+        let missing = store.missing_permissions(&bucket, "a/b.tgz", false).await.unwrap();
         assert!(missing.concat().contains("permission to list objects"), "{bucket}: {missing:?}");
     }
     // Rights may be limited to a prefix.

@@ -3,7 +3,7 @@
 use crate::on_every_store;
 use crate::support::clouds::Kind;
 use crate::support::gcs::Gcs;
-use crate::support::stores::{Case, NAME, cloud, emulated};
+use crate::support::stores::{Case, NAME, Writer, cloud, emulated};
 use argo_gc_core::argo::uses::Use;
 use argo_gc_core::hashes::Names;
 use argo_gc_core::model::bucket::Bucket;
@@ -12,7 +12,7 @@ use argo_gc_core::plan::key_shape::KeyFormat;
 use argo_gc_core::plan::orphans::{Known, Orphan, Search};
 use argo_gc_core::plan::references::{Buckets, ReferencesBuilder};
 use argo_gc_store::store::MANY;
-use argo_gc_store::types::{Depth, Outcome, Place, Reach, Restored, StoreError};
+use argo_gc_store::types::{Depth, MarkText, Marking, Outcome, Place, Reach, Restored, StoreError};
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -126,6 +126,76 @@ async fn names_are_exact(cases: Vec<Case>) {
         }
         sorted.retain(|key| *key != "w/dir2" && !key.starts_with('v'));
         assert_eq!(keys(&store.list(bucket, "").await.unwrap()), sorted, "{bucket}");
+    }
+}
+
+on_every_store! {
+    marks_are_labels:
+    fn a_mark_leaves_its_object_as_it_is_in_a_local_store() by local;
+    fn a_mark_leaves_its_object_as_it_is_on_fake_gcs() by fake_gcs;
+    fn a_mark_leaves_its_object_as_it_is_on_moto() by moto;
+    fn a_mark_leaves_its_object_as_it_is_on_minio() by minio;
+    fn a_mark_leaves_its_object_as_it_is_on_rclone() by rclone;
+    fn a_mark_leaves_its_object_as_it_is_on_versitygw() by versitygw;
+    fn a_mark_leaves_its_object_as_it_is_on_azurite() by azurite;
+}
+
+async fn marks_are_labels(cases: Vec<Case>) {
+    for case in cases {
+        let (store, bucket) = (&case.store, &case.bucket);
+        let key = "w/ü b+c&d.tgz";
+        // To a server that takes a question for tags for the object, new tags would be a new object.
+        case.put(key, "<Tagging><TagSet></TagSet></Tagging>").await;
+        let before = store.head(bucket, key).await.unwrap().unwrap();
+        let read = async || store.mark_text(bucket, key).await.unwrap();
+        if let MarkText::Unable(why) = read().await {
+            assert!(case.has_no_labels(), "{bucket}: {why}");
+            assert!(matches!(store.mark(bucket, key, &before.generation, "x").await, Marking::Failed(_)));
+            assert_eq!(store.head(bucket, key).await.unwrap().unwrap(), before, "{bucket}");
+            continue;
+        }
+        assert!(!case.has_no_labels(), "{bucket}");
+        let emulator = match &case.writer {
+            Writer::Emulator(server) => Some(server),
+            _ => None,
+        };
+        // Without any tag left, moto fails.
+        if let Some(moto) = emulator.filter(|server| server.kind == Kind::Moto) {
+            moto.tag(NAME, key, "team", "ml a.b").await;
+        }
+        assert_eq!(read().await, MarkText::Read(None), "{bucket}");
+        assert_eq!(store.unmark(bucket, key).await, Marking::Done, "{bucket}");
+        for text in ["2026-11-01T06:00:00Z 0x8DC", "2026-11-02T06:00:00Z d41d-2_17"] {
+            assert_eq!(store.mark(bucket, key, &before.generation, text).await, Marking::Done, "{bucket}");
+            assert_eq!(read().await, MarkText::Read(Some(text.to_owned())), "{bucket}");
+        }
+        assert_eq!(store.head(bucket, key).await.unwrap().unwrap(), before, "{bucket}");
+        assert_eq!(store.unmark(bucket, key).await, Marking::Done, "{bucket}");
+        assert_eq!(read().await, MarkText::Read(None), "{bucket}");
+        assert_eq!(store.head(bucket, key).await.unwrap().unwrap(), before, "{bucket}");
+
+        // What others say of the object stays.
+        if let Some(server) = emulator {
+            server.tag(NAME, key, "team", "ml a.b").await;
+            assert_eq!(store.mark(bucket, key, &before.generation, "mark").await, Marking::Done, "{bucket}");
+            let tags = server.tags(NAME, key).await;
+            assert!(tags.contains(">ml a.b<") && tags.contains(">mark<"), "{bucket}: {tags}");
+            assert_eq!(store.unmark(bucket, key).await, Marking::Done, "{bucket}");
+            let tags = server.tags(NAME, key).await;
+            assert!(tags.contains(">ml a.b<") && !tags.contains("argo-gc"), "{bucket}: {tags}");
+        }
+
+        // Another object of the name is not marked, and has no mark of the first.
+        assert_eq!(store.mark(bucket, key, &before.generation, "mark").await, Marking::Done, "{bucket}");
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        case.put(key, "new").await;
+        assert_eq!(read().await, MarkText::Read(None), "{bucket}");
+        assert_eq!(store.mark(bucket, key, &before.generation, "mark").await, Marking::Changed, "{bucket}");
+        assert_eq!(read().await, MarkText::Read(None), "{bucket}");
+        assert_eq!(store.mark(bucket, "w/none", &before.generation, "x").await, Marking::Gone, "{bucket}");
+        assert_eq!(store.unmark(bucket, "w/none").await, Marking::Gone, "{bucket}");
+        assert_eq!(store.mark_text(bucket, "w/none").await.unwrap(), MarkText::Read(None), "{bucket}");
+        assert_eq!(keys(&store.list(bucket, "").await.unwrap()), [key], "{bucket}");
     }
 }
 

@@ -283,6 +283,28 @@ impl Emulator {
         Err(refused)
     }
 
+    /// Where an object's tags are.
+    fn tags_path(&self, bucket: &str, key: &str) -> String {
+        format!("{}?{}", path(bucket, key), if self.is_azure() { "comp=tags" } else { "tagging" })
+    }
+
+    /// Gives an object one tag, and no other.
+    pub async fn tag(&self, bucket: &str, key: &str, name: &str, value: &str) {
+        let root = if self.is_azure() { "Tags" } else { "Tagging" };
+        let tag = format!("<Tag><Key>{name}</Key><Value>{value}</Value></Tag>");
+        let body = format!("<{root}><TagSet>{tag}</TagSet></{root}>");
+        let kind = [("content-type", "application/xml")];
+        let (status, answer) = self.ask("PUT", &self.tags_path(bucket, key), &kind, body.into()).await;
+        assert!(status.is_success(), "{key}: {status} {answer}");
+    }
+
+    /// The tags of an object, as the server writes them.
+    pub async fn tags(&self, bucket: &str, key: &str) -> String {
+        let (status, answer) = self.ask("GET", &self.tags_path(bucket, key), &[], Vec::new()).await;
+        assert!(status.is_success(), "{key}: {status} {answer}");
+        answer
+    }
+
     /// The size of an object; none if there is none.
     ///
     /// # Errors

@@ -111,6 +111,11 @@ impl Case {
         }
     }
 
+    /// True if the server knows no labels of objects.
+    pub fn has_no_labels(&self) -> bool {
+        matches!(self.writer, Writer::Folder(_) | Writer::Memory(_))
+    }
+
     /// True if a listing leaves the object out although it is there: MinIO lists nothing that is
     /// below another object.
     pub fn hides(&self, key: &str, others: &[&str]) -> bool {

@@ -13,6 +13,7 @@ pub mod named;
 pub mod orphans;
 pub mod planned;
 pub mod planned_keys;
+pub mod quarantine;
 pub mod references;
 pub mod retention;
 pub mod rules;

@@ -2,6 +2,7 @@
 
 use crate::http::{HttpClient, Lost, Request, Response, Streamed, Tries};
 use crate::listing::{ListKind, NO_WAY_ON, Page, Range, Trail};
+use crate::mark::Marks;
 use crate::outage::Outage;
 use crate::types::{BucketFacts, Gate, Pinned, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
@@ -107,10 +108,11 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
     ) -> BoxFuture<'a, Restored>;
 
     /// The permissions that a purge needs and this identity lacks, by a request of the API for that. Empty where it has
-    /// none: the first refused request shows them then.
+    /// none: the first refused request shows them then. `marks` says that objects are marked, too.
     fn missing_permissions<'a>(
         &'a self,
         _connection: &'a Connection,
+        _marks: bool,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         async { Ok(Vec::new()) }.boxed()
     }
@@ -159,6 +161,11 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
 
     /// The deletes of many objects by one request, where the server has them and heeds each pin.
     fn bulk(&self) -> Option<&dyn Bulk> {
+        None
+    }
+
+    /// How objects are marked, where that leaves their pins as they are.
+    fn marks(&self) -> Option<&dyn Marks> {
         None
     }
 

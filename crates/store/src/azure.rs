@@ -1,11 +1,13 @@
 //! Azure Blob Storage. object_store signs the requests; deletes are pinned by the ETag, which every write changes.
 
 pub mod credentials;
+mod marks;
 
 use crate::api::{Answer, Api, Connection};
 use crate::azure::credentials::{AzureChain, account};
 use crate::http::{Request, Response, encoded};
 use crate::listing::{ListKind, Page, Range, entry};
+use crate::mark::Marks;
 use crate::parse::{header_time, xml};
 use crate::signing::{sendable, signable};
 use crate::types::{BucketFacts, Restored, StoreError, innermost};
@@ -367,6 +369,10 @@ impl Api for Azure {
         pin: &'a str,
     ) -> BoxFuture<'a, Restored> {
         self.undelete(connection, key, pin).boxed()
+    }
+
+    fn marks(&self) -> Option<&dyn Marks> {
+        Some(self)
     }
 
     /// Azure checks them; an emulator or a compatible server at another host may not.

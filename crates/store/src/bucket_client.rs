@@ -5,13 +5,14 @@ use crate::api::{Answer, Api, Connection};
 use crate::batch_lookup::shown;
 use crate::http::{HttpClient, Tries};
 use crate::listing::{ListKind, Range};
+use crate::mark;
 use crate::parallel_list;
-use crate::types::{BucketFacts, Gate, Outcome, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Marking, Outcome, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::BoxStream;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 /// One bucket.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(crate) struct BucketClient {
     facts: Arc<OnceCell<BucketFacts>>,
     /// Whether listings have all facts, once that was asked for.
     lists_all_facts: Arc<OnceCell<bool>>,
+    /// Whether a mark left its object as it was, once that was tried.
+    keeps_pins: Arc<RwLock<Option<bool>>>,
 }
 
 impl BucketClient {
@@ -29,6 +32,7 @@ impl BucketClient {
             connection: Connection::new(bucket, api, http),
             facts: Arc::default(),
             lists_all_facts: Arc::default(),
+            keeps_pins: Arc::default(),
         }
     }
 
@@ -63,6 +67,27 @@ impl BucketClient {
     /// As [`Self::lists_all_facts`], by what is so now.
     pub async fn asks_lists_all_facts(&self) -> bool {
         self.api().lists_all_facts(&self.connection).await
+    }
+
+    /// Sets or removes a mark. The first mark of a bucket is set alone, and shows whether its server leaves a marked object
+    /// as it is; where it does not, no other is set.
+    pub async fn set_mark(&self, key: &str, pin: Option<&str>, text: Option<&str>) -> Marking {
+        if self.keeps_pins.read().await.is_none() {
+            let mut keeps_pins = self.keeps_pins.write().await;
+            if keeps_pins.is_none() {
+                let marking = mark::set(self, key, pin, text).await;
+                *keeps_pins = match marking {
+                    Marking::Done => Some(true),
+                    Marking::Rewritten => Some(false),
+                    _ => None,
+                };
+                return marking;
+            }
+        }
+        match *self.keeps_pins.read().await {
+            Some(false) => Marking::Rewritten,
+            _ => mark::set(self, key, pin, text).await,
+        }
     }
 
     /// Objects that are looked at, deleted and verified together.
@@ -185,8 +210,8 @@ impl BucketClient {
 
     /// The permissions that a purge needs and this identity lacks. Whether it may list is tried, at a key that is to be
     /// deleted: rights may be limited to a prefix.
-    pub async fn missing_permissions(&self, key: &str) -> Result<Vec<String>, StoreError> {
-        let missing = self.api().missing_permissions(&self.connection).await?;
+    pub async fn missing_permissions(&self, key: &str, marks: bool) -> Result<Vec<String>, StoreError> {
+        let missing = self.api().missing_permissions(&self.connection, marks).await?;
         if !missing.is_empty() {
             return Ok(missing);
         }

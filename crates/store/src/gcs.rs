@@ -2,12 +2,14 @@
 //! here.
 
 pub mod credentials;
+mod marks;
 mod token;
 
 use crate::api::{Answer, Api, Connection, is_dots};
 use crate::gcs::credentials::Credentials;
 use crate::http::{Request, Response, address, encoded};
 use crate::listing::{ListKind, Page, Range, entry};
+use crate::mark::Marks;
 use crate::parse::time;
 use crate::types::{BucketFacts, Restored, StoreError};
 use argo_gc_core::model::object::ObjectFacts;
@@ -20,6 +22,9 @@ use std::sync::{Arc, LazyLock};
 
 /// The permissions that a purge needs on a bucket.
 const PERMISSIONS: [&str; 3] = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
+
+/// The one that marks need besides.
+const TO_MARK: &str = "storage.objects.update";
 
 /// Objects per page.
 const PAGE: usize = 1000;
@@ -250,6 +255,9 @@ impl Gcs {
             let value = http::HeaderValue::try_from(value).map_err(|_| format!("{value:?} is no header"))?;
             signed.headers_mut().insert(*name, value);
         }
+        if !request.body.is_empty() {
+            *signed.body_mut() = Some(request.body.clone().into());
+        }
         if let Some(token) = self.credentials.token().await? {
             let mut value = http::HeaderValue::try_from(format!("Bearer {token}"))
                 .map_err(|_| "the token is no header".to_owned())?;
@@ -279,15 +287,19 @@ impl Gcs {
         }
     }
 
-    async fn permissions_lacked(&self, connection: &Connection) -> Result<Vec<String>, StoreError> {
+    async fn permissions_lacked(
+        &self,
+        connection: &Connection,
+        marks: bool,
+    ) -> Result<Vec<String>, StoreError> {
         #[derive(Deserialize)]
         struct Granted {
             #[serde(default)]
             permissions: Vec<String>,
         }
+        let needed = || PERMISSIONS.iter().chain(marks.then_some(&TO_MARK));
         let request = Request::new(Method::GET, format!("{}/iam/testPermissions", self.url));
-        let request =
-            PERMISSIONS.iter().fold(request, |request, permission| request.query("permissions", permission));
+        let request = needed().fold(request, |request, permission| request.query("permissions", permission));
         let answer = connection.send(request).await?;
         // Emulators don't implement this request.
         if !self.credentials.is_real() && matches!(answer.status, 404 | 405 | 501) {
@@ -296,7 +308,7 @@ impl Gcs {
         let what = format!("permissions on {}", connection.bucket());
         let granted: Granted = connection.read(&answer, what, read)?;
         let is_missing = |permission: &&&str| !granted.permissions.iter().any(|given| given == **permission);
-        Ok(PERMISSIONS.iter().filter(is_missing).map(|permission| (*permission).to_owned()).collect())
+        Ok(needed().filter(is_missing).map(|permission| (*permission).to_owned()).collect())
     }
 
     async fn undelete(&self, connection: &Connection, key: &str, generation: &str) -> Restored {
@@ -434,8 +446,13 @@ impl Api for Gcs {
     fn missing_permissions<'a>(
         &'a self,
         connection: &'a Connection,
+        marks: bool,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.permissions_lacked(connection).boxed()
+        self.permissions_lacked(connection, marks).boxed()
+    }
+
+    fn marks(&self) -> Option<&dyn Marks> {
+        Some(self)
     }
 
     /// Slashes in a key are encoded, so only a key that is all dots would be resolved.

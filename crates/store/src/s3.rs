@@ -5,11 +5,13 @@ mod bulk;
 pub mod credentials;
 pub(crate) mod key_file;
 mod listing;
+mod marks;
 mod words;
 
 use crate::api::{Answer, Api, Bulk, Connection, KeyAnswer};
 use crate::http::{Request, Response, encoded};
 use crate::listing::{ListKind, Page, Range, Trail};
+use crate::mark::Marks;
 use crate::parse::{header_time, time, xml};
 use crate::s3::credentials::AwsChain;
 use crate::s3::listing::{
@@ -460,6 +462,10 @@ impl Api for S3 {
 
     fn together(&self) -> usize {
         bulk::MOST
+    }
+
+    fn marks(&self) -> Option<&dyn Marks> {
+        Some(self)
     }
 
     /// MinIO and others ignore the ETags.

@@ -6,8 +6,10 @@ use crate::cloud::Cloud;
 use crate::download::download;
 use crate::listing::ListKind;
 use crate::local::LocalBuckets;
+use crate::mark;
 use crate::types::{
-    BucketFacts, Deletion, Depth, Gates, Outcome, Pinned, Place, Reach, Restored, StoreError,
+    BucketFacts, Deletion, Depth, Gates, MarkText, Marking, Outcome, Pinned, Place, Reach, Restored,
+    StoreError,
 };
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
@@ -222,13 +224,18 @@ impl Store {
     }
 
     /// The permissions that a purge needs and this identity lacks, as far as that is known before the first delete.
-    /// `key` is one that is to be deleted.
+    /// `key` is one that is to be deleted; `marks` says that objects are to be marked, too.
     ///
     /// # Errors
     /// Storage can't be asked.
-    pub async fn missing_permissions(&self, bucket: &Bucket, key: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn missing_permissions(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        marks: bool,
+    ) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions(key).await,
+            Self::Cloud(cloud) => cloud.open(bucket).await?.missing_permissions(key, marks).await,
             Self::Local(_) => Ok(Vec::new()),
         }
     }
@@ -253,6 +260,37 @@ impl Store {
                 Err(error) => Restored::Failed(error.to_string()),
             },
             Self::Local(_) => Restored::Lost,
+        }
+    }
+
+    /// Reads the mark of an object.
+    ///
+    /// # Errors
+    /// Storage can't be asked, or refuses.
+    pub async fn mark_text(&self, bucket: &Bucket, key: &str) -> Result<MarkText, StoreError> {
+        match self {
+            Self::Cloud(cloud) => mark::text(&cloud.open(bucket).await?, key).await,
+            Self::Local(_) => Ok(MarkText::Unable("files have no labels".to_owned())),
+        }
+    }
+
+    /// Marks the object with a text, if it still has the pin. Its pin stays as it is.
+    pub async fn mark(&self, bucket: &Bucket, key: &str, pin: &str, text: &str) -> Marking {
+        self.set_mark(bucket, key, Some(pin), Some(text)).await
+    }
+
+    /// Removes the mark of an object; it is no error if it has none.
+    pub async fn unmark(&self, bucket: &Bucket, key: &str) -> Marking {
+        self.set_mark(bucket, key, None, None).await
+    }
+
+    async fn set_mark(&self, bucket: &Bucket, key: &str, pin: Option<&str>, text: Option<&str>) -> Marking {
+        match self {
+            Self::Cloud(cloud) => match cloud.open(bucket).await {
+                Ok(client) => client.set_mark(key, pin, text).await,
+                Err(error) => Marking::Failed(error.to_string()),
+            },
+            Self::Local(_) => Marking::Failed("files have no labels".to_owned()),
         }
     }
 

@@ -123,6 +123,31 @@ impl Outcome {
     }
 }
 
+/// The mark of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarkText {
+    /// Its text; none if the object has no mark, or does not exist.
+    Read(Option<String>),
+    /// Why the storage can't mark the object.
+    Unable(String),
+}
+
+/// What became of an object's mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marking {
+    /// The mark is as it was to be, or gone.
+    Done,
+    /// The object does not exist any more.
+    Gone,
+    /// Another object has the key now.
+    Changed,
+    /// The storage wrote the object anew to mark it, and will not be asked to mark another.
+    Rewritten,
+    /// This identity lacks the permission.
+    Denied(String),
+    Failed(String),
+}
+
 /// The settings of a bucket that matter for a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

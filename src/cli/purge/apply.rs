@@ -29,7 +29,7 @@ use crate::purge::keep::{Since, kept_object};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
-use crate::purge::{refresh, resolve, unanswered};
+use crate::purge::{quarantine, refresh, resolve, unanswered};
 use crate::scan::gather::Scan;
 use crate::scan::gathered::Gathered;
 use crate::scan::identities::WorkflowIdentities;
@@ -38,6 +38,7 @@ use crate::scan::request::ClusterRequest;
 use argo_gc_core::model::context::{Context, Controllers, Related};
 use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::planned::PlannedWorkflow;
+use argo_gc_core::plan::quarantine::Quarantine;
 use argo_gc_core::plan::rules::{Allowed, Rules};
 use argo_gc_store::store::Store;
 use jiff::Timestamp;
@@ -125,6 +126,7 @@ pub(crate) async fn run(
     streams: &mut Streams,
     now: Timestamp,
 ) -> Result<Ended, Error> {
+    let plan = in_quarantine(arguments, plan, target, streams, now).await?;
     let shown = Ended::shown(plan.tail.totals.objects);
     let only_shown = arguments.plan_out.is_some()
         || arguments.dry_run != DryRun::None
@@ -159,6 +161,21 @@ pub(crate) async fn run(
     let path = arguments.state.journal(&plan.hash, now)?;
     let journal = Journal::begin(&path, &who(&plan, target).await, &plan)?;
     carry_out(arguments, plan, target, (&journal, None), streams).await
+}
+
+/// With --quarantine: the plan with its objects parted into those that are deleted now, those that are only marked, and
+/// those that wait.
+async fn in_quarantine(
+    arguments: &Arguments,
+    plan: Plan,
+    target: &Target<'_>,
+    streams: &mut Streams,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    let Some(lasts) = arguments.quarantine else { return Ok(plan) };
+    let quarantine = Quarantine { lasts: signed(lasts), now };
+    let stage = streams.progress.begin(Doing::ReadingMarks, Some(plan.tail.totals.objects));
+    quarantine::part(&plan, &quarantine, target.store, &stage).await
 }
 
 /// Begins to watch the cluster, if something may be deleted in the end. This comes before anything is read that a plan
@@ -245,7 +262,8 @@ pub(crate) async fn resume(
     unanswered::settle(&mut record, &store).await?;
     let planned = record.plan.tail.totals.objects;
     let mut left = 0_u64;
-    let plan = record.plan.map(|PlannedWorkflow { delete, keep, gone, .. }| {
+    let plan = record.plan.map(|PlannedWorkflow { delete, keep, mark, gone, .. }| {
+        mark.retain(|object| !record.is_marked(object));
         delete.retain(|object| {
             match record.settled(object) {
                 None => return true,

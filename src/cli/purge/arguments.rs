@@ -121,6 +121,11 @@ pub(crate) struct Arguments {
     /// Skips the confirmation; required if there is no terminal to ask on.
     #[arg(short, long, help_heading = "Deleting")]
     pub yes: bool,
+    /// Marks objects in their metadata or tags instead of deleting them, and deletes those that an earlier run marked so long
+    /// ago, such as 7d, and that nothing has needed since.
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION", conflicts_with = "plan_out",
+          help_heading = "Deleting")]
+    pub quarantine: Option<Duration>,
     /// Removes Argo's artifact-gc finalizer from workflows stuck in deletion, once all their artifacts are gone.
     #[arg(long, help_heading = "Deleting")]
     pub release_finalizer: bool,

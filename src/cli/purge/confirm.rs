@@ -17,7 +17,7 @@ use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
 use crate::purge::outcome::WorkflowTally;
-use crate::purge::plan_file::Plan;
+use crate::purge::plan_file::{Plan, Totals};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
@@ -65,24 +65,30 @@ pub(crate) fn print(
 
 /// A plan larger than expected is a mistake until the user says otherwise (`docs/dangers.md`, danger 27).
 pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
-    let totals = &plan.tail.totals;
-    if totals.objects > arguments.max_objects {
+    let (objects, bytes) = touched(plan);
+    if objects > arguments.max_objects {
         return Err(Error::refused(format!(
             "the plan has {}, more than --max-objects {}",
-            plural(totals.objects, "object"),
+            plural(objects, "object"),
             arguments.max_objects
         ))
         .hint("select less, or allow more"));
     }
-    match arguments.max_bytes.filter(|max| totals.bytes > *max) {
+    match arguments.max_bytes.filter(|max| bytes > *max) {
         Some(max) => Err(Error::refused(format!(
             "the plan has {}, more than --max-bytes {}",
-            crate::output::text::size(totals.bytes),
+            crate::output::text::size(bytes),
             crate::output::text::size(max)
         ))
         .hint("select less, or allow more")),
         None => Ok(()),
     }
+}
+
+/// The objects that are deleted or marked, and their bytes.
+fn touched(plan: &Plan) -> (u64, u64) {
+    let Totals { objects, bytes, quarantine, .. } = &plan.tail.totals;
+    (objects + quarantine.to_mark, bytes + quarantine.to_mark_bytes)
 }
 
 /// Checks every permission before the first delete, so that no run stops halfway because one is missing.
@@ -91,7 +97,7 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
     let mut keys: BTreeMap<Bucket, Box<str>> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
-        for object in &workflow.delete {
+        for object in workflow.delete.iter().chain(&workflow.mark) {
             if !keys.contains_key(&object.bucket) {
                 keys.insert(object.bucket.clone(), object.key.clone());
             }
@@ -103,7 +109,8 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
         }
     }
     for (bucket, key) in &keys {
-        let missing = target.store.missing_permissions(bucket, key).await?;
+        let marks = plan.head.quarantine_seconds.is_some();
+        let missing = target.store.missing_permissions(bucket, key, marks).await?;
         if !missing.is_empty() {
             let identity = target.store.identity(bucket).await;
             let lacks = format!("{identity} lacks {} on {bucket}", missing.join(", "));
@@ -243,7 +250,8 @@ pub(crate) async fn confirm(
     let buckets = &plan.tail.buckets;
     let no_way_back = buckets.iter().find(|bucket| !bucket.has_undo());
     let named = no_way_back.or(buckets.first().filter(|_| large)).map(|facts| facts.bucket.name());
-    let (question, wanted) = match named {
+    // A mark is always lifted as easily as it was set.
+    let (question, wanted) = match named.filter(|_| totals.objects > 0) {
         Some(name) => (format!("Type the name of the bucket ({name}) to delete"), name),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
@@ -278,8 +286,10 @@ pub(crate) async fn carry_out(
     // The question may have waited for long.
     target.guard.inspect(|guard| guard.renew());
     stop.guard();
-    let stage = streams.progress.begin(Doing::Deleting, Some(plan.tail.totals.objects));
-    stage.weigh(plan.tail.totals.bytes);
+    let doing = if plan.tail.totals.objects > 0 { Doing::Deleting } else { Doing::Marking };
+    let (objects, bytes) = touched(&plan);
+    let stage = streams.progress.begin(doing, Some(objects));
+    stage.weigh(bytes);
     let executor = Executor {
         store: target.store,
         cluster: target.cluster,
@@ -320,9 +330,15 @@ pub(crate) async fn carry_out(
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
     left.tell(&tally, streams);
-    if tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo) {
+    let comes_back = tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo);
+    if comes_back || tally.marked > 0 {
+        let what = match (comes_back, tally.marked > 0) {
+            (true, true) => "To lift the marks, and bring the rest back while the bucket keeps it",
+            (true, false) => "To bring it back, while the bucket keeps it",
+            (false, _) => "To lift the marks",
+        };
         let undo = arguments.follow_up()?.command(["undo", &journal.path().display().to_string()]);
-        streams.say(format!("To bring it back, while the bucket keeps it: {undo}"));
+        streams.say(format!("{what}: {undo}"));
     }
     let code = match stop.is_asked() {
         true => {
@@ -330,7 +346,9 @@ pub(crate) async fn carry_out(
             streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
-        false if tally.left == 0 && tally.unreleased == 0 => exit::DONE,
+        false if [tally.left, tally.unreleased, tally.unmarked].into_iter().all(|count| count == 0) => {
+            exit::DONE
+        }
         false => exit::PARTIAL,
     };
     Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })

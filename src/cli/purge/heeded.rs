@@ -59,8 +59,8 @@ const CARRYING_OUT: &[&str] = &[
 /// These limit what is deleted of a plan that was made before.
 const LIMITS: &[&str] = &["max_objects", "max_bytes"];
 
-/// These choose a part of a saved plan, and name the journal of its run.
-const SAVED: &[&str] = &["shard", "journal"];
+/// These choose a part of a saved plan, whether it is marked or deleted, and name the journal of its run.
+const SAVED: &[&str] = &["shard", "quarantine", "journal"];
 
 /// These hand a saved plan over to another engine. [`super::engine::check`] decides which engine takes which flag.
 const ENGINE: &[&str] =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Outcome, Refusal};
 use super::call::{Call, Route};
-use super::state::{Entry, number};
+use super::state::{Entry, number, version};
 use super::store::{Inner, Upload};
 
 pub async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
@@ -86,6 +86,7 @@ impl Inner {
             (&Method::GET, Route::Permissions(bucket)) => self.test_permissions(call, bucket).await,
             (&Method::GET, Route::Objects(bucket)) => self.list(call, bucket).await,
             (&Method::GET, Route::Object(bucket, key)) => self.read(call, bucket, key).await,
+            (&Method::PATCH, Route::Object(bucket, key)) => self.patch(call, bucket, key).await,
             (&Method::POST, Route::Restore(bucket, key)) => self.restore(call, bucket, key).await,
             (&Method::POST, Route::Copy { .. }) => self.copy(call).await,
             (&Method::POST, Route::Upload(bucket)) => self.upload(call, bucket).await,
@@ -145,6 +146,27 @@ impl Inner {
             }
             None => self.forward(call).await,
         }
+    }
+
+    /// Custom metadata only: a name that is left out stays, and null removes one. The generation stays.
+    async fn patch(&self, call: &Call, bucket: &str, key: &str) -> Outcome {
+        let conditions = call.conditions()?;
+        self.check_permission(bucket, "storage.objects.update", "object")?;
+        let body = body(call)?;
+        let (Some(1), Some(changes)) =
+            (body.as_object().map(serde_json::Map::len), body["metadata"].as_object())
+        else {
+            return Err(Refusal::unsupported(&format!("patch of anything but metadata: {body}")));
+        };
+        let _alone = self.lock(bucket, key).await;
+        let object = self.live(bucket, key).await?.ok_or_else(|| Refusal::no_object(bucket, key))?;
+        conditions.check(Some(&object))?;
+        let mut metadata = json!(object["metadata"].as_object().cloned().unwrap_or_default());
+        super::merge(&mut metadata, changes);
+        let mut state = self.state();
+        let rules = state.rules.entry(version(&object)).or_default();
+        rules.fields.insert("metadata".to_owned(), metadata);
+        Ok(answer::json(200, &state.dress(object)))
     }
 
     /// The soft-deleted version stays where it is, and can be restored again.

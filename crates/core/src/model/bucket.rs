@@ -111,6 +111,25 @@ fn is_region(name: &str) -> bool {
     }
 }
 
+impl Bucket {
+    /// Parses the address of an object or a folder, as [`Self::uri`] writes it, into its bucket and key.
+    ///
+    /// # Errors
+    /// It has no bucket.
+    pub fn and_key(uri: &str) -> Result<(Self, &str), String> {
+        // In an Azure URL the container is the first part of the path. Emulators put the account before it.
+        let (scheme, rest) = uri.split_once("://").unwrap_or_default();
+        let parts = match scheme {
+            "https" => 2,
+            "http" => 3,
+            _ => 1,
+        };
+        let length = rest.split_inclusive('/').take(parts).map(str::len).sum();
+        let (bucket, key) = rest.split_at(length);
+        Ok((format!("{scheme}://{}", bucket.trim_end_matches('/')).parse()?, key))
+    }
+}
+
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -66,6 +66,10 @@ protections! {
     AgeUnknown "age-unknown",
     /// A hold or retention forbids its deletion.
     Held "held",
+    /// It is marked for a later run of `purge --quarantine`.
+    Quarantined "quarantined",
+    /// Its storage can't mark it for `purge --quarantine`.
+    Unmarkable "unmarkable",
     // At the delete.
     /// The object was overwritten since the plan was made.
     ChangedObject "changed-object",

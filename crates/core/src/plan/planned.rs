@@ -52,6 +52,13 @@ pub struct KeptObject {
     pub detail: String,
 }
 
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPlace {
+    pub bucket: Bucket,
+    pub key: Box<str>,
+}
+
 /// One workflow's share of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +70,12 @@ pub struct PlannedWorkflow {
     pub finished_at: Option<Timestamp>,
     pub delete: Vec<PlannedObject>,
     pub keep: Vec<KeptObject>,
+    /// Objects that are only marked, and deleted by a later run ([`quarantine`](crate::plan::quarantine)).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mark: Vec<PlannedObject>,
+    /// Marked objects that are needed again, and lose their marks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lift: Vec<ObjectPlace>,
     /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
     /// Objects that an earlier part of the same run deleted. It may not have verified that they are gone.

@@ -63,12 +63,15 @@ pub(crate) fn request(url: &str, objects: &[Pinned<'_>]) -> Request {
         }
     }
     body.push_str("<Quiet>false</Quiet></Delete>");
+    summed(Request::new(Method::POST, format!("{url}/")).query("delete", ""), body)
+}
+
+/// The request with an XML body and its checksum, on which Amazon insists.
+pub(crate) fn summed(request: Request, body: String) -> Request {
     let mut sum = flate2::Crc::new();
     sum.update(body.as_bytes());
-    Request::new(Method::POST, format!("{url}/"))
-        .query("delete", "")
+    request
         .header("content-type", "application/xml")
-        // Amazon insists on a checksum of the body.
         .header("x-amz-sdk-checksum-algorithm", "CRC32")
         .header("x-amz-checksum-crc32", &STANDARD.encode(sum.sum().to_be_bytes()))
         .body(body)

@@ -1,0 +1,153 @@
+//! Marks on objects: a text in an object's metadata or tags, which leaves its content, its time and its pin as they are.
+
+use crate::api::Answer;
+use crate::bucket_client::BucketClient;
+use crate::http::{Request, Response};
+use crate::types::{MarkText, Marking, StoreError};
+
+/// The name of the mark among an object's metadata or tags.
+pub const NAME: &str = "argo-gc-quarantine";
+
+/// The labels of an object, as names and values: its metadata, or its tags.
+pub(crate) type Labels = Vec<(String, String)>;
+
+/// The requests that mark objects, where the engine can mark an object without another pin.
+pub(crate) trait Marks: Send + Sync {
+    /// Asks for the labels of an object.
+    fn ask(&self, key: &str) -> Request;
+
+    /// Reads the answer to [`Self::ask`].
+    ///
+    /// # Errors
+    /// It is not the answer of a server that knows labels.
+    fn read(&self, answer: &Response) -> Result<Labels, String>;
+
+    /// True if an answer other than yes says that the object has no labels.
+    fn has_none(&self, _answer: &Response) -> bool {
+        false
+    }
+
+    /// Sets the mark, or removes it. The other labels stay as they are.
+    fn set(&self, key: &str, pin: &str, labels: &Labels, mark: Option<&str>) -> Request;
+
+    /// True if the server refuses [`Self::set`] once the object has another pin. Otherwise the object is looked at before and
+    /// after it.
+    fn heeds_pin(&self) -> bool;
+}
+
+/// The labels with the mark set anew, or removed.
+pub(crate) fn with(labels: &Labels, mark: Option<&str>) -> Labels {
+    let others = labels.iter().filter(|(name, _)| name != NAME).cloned();
+    others.chain(mark.map(|mark| (NAME.to_owned(), mark.to_owned()))).collect()
+}
+
+fn of(labels: &Labels) -> Option<&str> {
+    labels.iter().find(|(name, _)| name == NAME).map(|(_, text)| text.as_str())
+}
+
+/// What an object's labels are, or why that can't be said.
+enum Look {
+    Labels(Labels),
+    NoObject,
+    /// The storage does not know labels.
+    Unable(String),
+}
+
+/// Asks for the mark of an object.
+pub(crate) async fn text(client: &BucketClient, key: &str) -> Result<MarkText, StoreError> {
+    Ok(match look(client, key).await? {
+        Look::Labels(labels) => MarkText::Read(of(&labels).map(str::to_owned)),
+        Look::NoObject => MarkText::Read(None),
+        Look::Unable(why) => MarkText::Unable(why),
+    })
+}
+
+async fn look(client: &BucketClient, key: &str) -> Result<Look, StoreError> {
+    let connection = client.connection();
+    let Some(marks) = connection.api().marks() else {
+        return Ok(Look::Unable("its storage has no labels that leave an object as it is".to_owned()));
+    };
+    if !connection.api().is_addressable(key) {
+        return Err(StoreError::BadKey(key.to_owned()));
+    }
+    let answer = connection.send(marks.ask(key)).await?;
+    if marks.has_none(&answer) {
+        return Ok(Look::Labels(Labels::new()));
+    }
+    let what = || connection.bucket().uri(key);
+    Ok(match connection.meaning(&answer) {
+        Answer::Yes => match marks.read(&answer) {
+            Ok(labels) => Look::Labels(labels),
+            Err(why) => Look::Unable(format!("its storage does not know labels: {why}")),
+        },
+        Answer::NoObject => Look::NoObject,
+        Answer::Refused => Look::Unable(connection.message(&answer)),
+        meaning => return Err(connection.error(meaning, what(), &answer)),
+    })
+}
+
+/// Sets the mark of an object that still has the pin, or removes that of whatever object is there, and looks whether it
+/// is so.
+pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mark: Option<&str>) -> Marking {
+    match try_set(client, key, pin, mark).await {
+        Ok(marking) => marking,
+        Err(StoreError::Denied { message, .. }) => Marking::Denied(message),
+        Err(error) => Marking::Failed(error.to_string()),
+    }
+}
+
+async fn try_set(
+    client: &BucketClient,
+    key: &str,
+    pin: Option<&str>,
+    mark: Option<&str>,
+) -> Result<Marking, StoreError> {
+    let connection = client.connection();
+    let Some(marks) = connection.api().marks() else {
+        return Ok(Marking::Failed("its storage has no labels".to_owned()));
+    };
+    let labels = match look(client, key).await? {
+        Look::Labels(labels) => labels,
+        Look::NoObject => return Ok(Marking::Gone),
+        Look::Unable(why) => return Ok(Marking::Failed(why)),
+    };
+    if mark.is_none() && of(&labels).is_none() {
+        return Ok(Marking::Done);
+    }
+    let pin = match pin.filter(|_| marks.heeds_pin()) {
+        Some(pin) => pin.to_owned(),
+        None => match client.head(key).await? {
+            None => return Ok(Marking::Gone),
+            Some(now) if pin.is_some_and(|pin| now.generation != pin) => return Ok(Marking::Changed),
+            Some(now) => now.generation,
+        },
+    };
+    let answer = connection.send(marks.set(key, &pin, &labels, mark)).await?;
+    match connection.meaning(&answer) {
+        Answer::Yes => {}
+        Answer::NoObject => return Ok(Marking::Gone),
+        Answer::Changed => return Ok(Marking::Changed),
+        Answer::Denied => return Ok(Marking::Denied(connection.message(&answer))),
+        _ => return Ok(Marking::Failed(connection.message(&answer))),
+    }
+    // A server may say yes to what it does not know.
+    let is_set = match look(client, key).await? {
+        Look::Labels(labels) => of(&labels) == mark,
+        Look::NoObject => return Ok(Marking::Gone),
+        Look::Unable(why) => return Ok(Marking::Failed(why)),
+    };
+    if !marks.heeds_pin() {
+        match client.head(key).await? {
+            None => return Ok(Marking::Gone),
+            // The same content at another time is what a server makes that can't do otherwise.
+            Some(now) if now.generation != pin => {
+                return Ok(if is_set { Marking::Rewritten } else { Marking::Changed });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(match is_set {
+        true => Marking::Done,
+        false => Marking::Failed("the storage said yes, and did nothing".to_owned()),
+    })
+}
