@@ -100,12 +100,13 @@ mod tests {
 
     /// What each flag with a number takes, and what it refuses, by the flag's long name. Both ends are here, because a number
     /// beyond what the code expects would end in a panic, or in a limit that is none.
-    const NUMBERS: [(&str, &[&str], &[&str]); 21] = [
+    const NUMBERS: [(&str, &[&str], &[&str]); 22] = [
         ("v", &["0", "255"], &["256", "-1", ""]),
         ("chunk-size", &["0", "4294967295"], &["4294967296", "-1", "1.5", ""]),
         ("request-timeout", &["0", "30", "5m", "36600d"], &["36601d", "-1", "NaN", ""]),
         ("older", &["0", "1s", "36600d"], &["7", "9999999d", "-7d", "NaN", ""]),
         ("newer", &["0", "1s", "36600d"], &["7", "9999999d", "-7d", "NaN", ""]),
+        ("quarantine", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("grace", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("margin", &["0", "1s", "36600d"], &["7", "9999999d", ""]),
         ("plan-max-age", &["0", "1s", "36600d"], &["7", "9999999d", ""]),

@@ -8,7 +8,8 @@ use crate::output::prose::Prose;
 use crate::output::protections::detail;
 use crate::output::text::{common_path, plural, size, span};
 use crate::purge::bucket_login::BucketLogin;
-use crate::purge::plan_file::{Plan, QuarantineTotals};
+use crate::purge::plan_file::Plan;
+use crate::purge::totals::QuarantineTotals;
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -85,35 +86,8 @@ pub(crate) fn write(
             view.deleted(&workflow?).iter().try_for_each(|row| deleted.row(out, row))?;
         }
     }
-    for (class, (objects, bytes)) in fees {
-        let (days, bytes) = (minimum_days(&class).unwrap_or_default(), size(bytes));
-        let (are, their) = if objects == 1 { ("is", "it") } else { ("are", "they") };
-        let objects = plural(objects, "object");
-        let early = format!(
-            "{objects} ({bytes}) of class {class} {are} younger than {days} days: deleting early is charged as if \
-             {their} stayed"
-        );
-        writeln!(out, "\n{}", early)?;
-    }
-    if marked.rows > 0 {
-        let QuarantineTotals { to_mark, to_mark_bytes, .. } = plan.tail.totals.quarantine;
-        let lasts = span(plan.head.quarantine_seconds.unwrap_or_default());
-        writeln!(
-            out,
-            "\nTo mark: {} ({}); a run with --quarantine deletes what was marked {lasts} before and is still unneeded\n",
-            plural(to_mark, "object"),
-            size(to_mark_bytes)
-        )?;
-        marked.header(out)?;
-        for workflow in plan.workflows()? {
-            marking.deleted(&to_mark_of(&workflow?)).iter().try_for_each(|row| marked.row(out, row))?;
-        }
-    }
-    let lifts = plan.tail.totals.quarantine.to_lift;
-    if lifts > 0 {
-        let they = if lifts == 1 { "it is" } else { "they are" };
-        writeln!(out, "\nTo lift the marks of {}: {they} needed again", plural(lifts, "object"))?;
-    }
+    early(out, fees)?;
+    marking.marks(out, plan, &marked)?;
     if kept.rows > 0 {
         writeln!(out, "\nTo keep:\n")?;
         kept.header(out)?;
@@ -129,6 +103,21 @@ pub(crate) fn write(
     for (at, BucketLogin { bucket, login }) in plan.head.identities.iter().enumerate() {
         let before = if at == 0 { "\n" } else { "" };
         writeln!(out, "{before}{}", escape(&format!("{bucket} is opened with {login}")))?;
+    }
+    Ok(())
+}
+
+/// Says what an early delete costs, by class with its objects and bytes.
+fn early(out: &mut dyn Write, fees: BTreeMap<String, (u64, u64)>) -> Result<(), Error> {
+    for (class, (objects, bytes)) in fees {
+        let (days, bytes) = (minimum_days(&class).unwrap_or_default(), size(bytes));
+        let (are, their) = if objects == 1 { ("is", "it") } else { ("are", "they") };
+        let objects = plural(objects, "object");
+        let early = format!(
+            "{objects} ({bytes}) of class {class} {are} younger than {days} days: deleting early is charged as if \
+             {their} stayed"
+        );
+        writeln!(out, "\n{}", early)?;
     }
     Ok(())
 }
@@ -187,6 +176,30 @@ impl View {
         names.extend(self.releases.then_some("FINALIZER"));
         names.push("AGE");
         names
+    }
+
+    /// Writes what is marked, and from what a mark is lifted.
+    fn marks(self, out: &mut dyn Write, plan: &Plan, marked: &Columns) -> Result<(), Error> {
+        if marked.rows > 0 {
+            let QuarantineTotals { to_mark, to_mark_bytes, .. } = plan.tail.totals.quarantine;
+            let lasts = span(plan.head.quarantine_seconds.unwrap_or_default());
+            writeln!(
+                out,
+                "\nTo mark: {} ({}); the first purge with --quarantine after {lasts} deletes what nothing needs by then\n",
+                plural(to_mark, "object"),
+                size(to_mark_bytes)
+            )?;
+            marked.header(out)?;
+            for workflow in plan.workflows()? {
+                self.deleted(&to_mark_of(&workflow?)).iter().try_for_each(|row| marked.row(out, row))?;
+            }
+        }
+        let lifts = plan.tail.totals.quarantine.to_lift;
+        if lifts > 0 {
+            let they = if lifts == 1 { "it is" } else { "they are" };
+            writeln!(out, "\nTo lift the marks of {}: {they} needed again", plural(lifts, "object"))?;
+        }
+        Ok(())
     }
 
     /// The rows for what is deleted of a workflow: one, or one for each object.

@@ -8,7 +8,8 @@ use crate::output::plan_table::places;
 use crate::output::protections::{clause, detail};
 use crate::output::text::{common_path, plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
-use crate::purge::plan_file::{Plan, QuarantineTotals};
+use crate::purge::plan_file::Plan;
+use crate::purge::totals::QuarantineTotals;
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::engine::StorageEngine;
@@ -245,10 +246,11 @@ fn tally(out: &mut dyn Write, tally: &Tally, plan: &Plan) -> io::Result<()> {
     if tally.marked > 0 {
         let (objects, bytes) = (plural(tally.marked, "object"), size(tally.marked_bytes));
         let lasts = span(plan.head.quarantine_seconds.unwrap_or_default());
-        let they = if tally.marked == 1 { "it" } else { "each" };
+        let them = if tally.marked == 1 { "it" } else { "them" };
         writeln!(
             out,
-            "Marked {objects} ({bytes}): the first purge with --quarantine after {lasts} deletes {they}, if nothing needs it"
+            "Marked {objects} ({bytes}): the first purge with --quarantine after {lasts} deletes {them}, unless something \
+             needs {them}"
         )?;
     }
     if tally.lifted > 0 {

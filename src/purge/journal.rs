@@ -260,7 +260,6 @@ impl JournalReplay {
         };
         let (mut gone, mut kept, mut restored) = (HashSet::new(), HashMap::new(), HashSet::new());
         let (mut sent, mut open, mut gone_after) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let mut marked = HashSet::new();
         for line in record.lines()? {
             match line? {
                 Line::Begin { .. } => {
@@ -301,12 +300,6 @@ impl JournalReplay {
                 Line::Restored { bucket, key, generation } => {
                     restored.insert(record.hash(&bucket, &key, &generation));
                 }
-                Line::Marked { bucket, key, generation } => {
-                    marked.insert(record.hash(&bucket, &key, &generation));
-                }
-                Line::Lifted { bucket, key, generation } => {
-                    marked.remove(&record.hash(&bucket, &key, &generation));
-                }
                 _ => {}
             }
         }
@@ -319,8 +312,29 @@ impl JournalReplay {
         }
         (record.gone, record.kept, record.restored) = (gone, kept, restored);
         open.extend(sent);
-        (record.open, record.gone_after, record.marked) = (open, gone_after, marked);
+        (record.open, record.gone_after) = (open, gone_after);
+        record.marked = record.read_marks()?;
         Ok(record)
+    }
+
+    /// The objects whose marks are set.
+    fn read_marks(&self) -> Result<HashSet<u64>, Error> {
+        let mut marked = HashSet::new();
+        if self.plan.head.quarantine_seconds.is_none() {
+            return Ok(marked);
+        }
+        for line in self.lines()? {
+            match line? {
+                Line::Marked { bucket, key, generation } => {
+                    marked.insert(self.hash(&bucket, &key, &generation));
+                }
+                Line::Lifted { bucket, key, generation } => {
+                    marked.remove(&self.hash(&bucket, &key, &generation));
+                }
+                _ => {}
+            }
+        }
+        Ok(marked)
     }
 
     /// The lines after the plan, without torn ones.

@@ -9,10 +9,11 @@ use crate::cluster::unread::Unread;
 use crate::disk_queue::until_error;
 use crate::error::{Error, Hint};
 use crate::purge::bucket_login::BucketLogin;
+use crate::purge::hashing::{Hashing, hexadecimal};
+use crate::purge::totals::{QuarantineTotals, Totals};
 use argo_gc_core::model::API_VERSION;
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::model::protection::Protection;
-use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKeys, PlannedKeysBuilder};
 use argo_gc_core::plan::rules::Allowed;
 use argo_gc_core::plan::select::CLOCKS;
@@ -77,43 +78,6 @@ pub struct Tail {
     /// The workflows that share objects of the plan.
     #[serde(flatten)]
     pub sharing: Sharing,
-}
-
-/// Sums over a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Totals {
-    pub objects: u64,
-    pub bytes: u64,
-    /// Workflows that lose objects.
-    pub workflows: u64,
-    pub kept: u64,
-    pub absent: u64,
-    /// Finalizers to be released.
-    pub finalizers: u64,
-    #[serde(flatten)]
-    pub quarantine: QuarantineTotals,
-}
-
-/// Sums over what a plan puts into quarantine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct QuarantineTotals {
-    /// Objects to be marked.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub to_mark: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    pub to_mark_bytes: u64,
-    /// Objects that are marked, and whose time has not come. They are among those that are kept.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub quarantined: u64,
-    /// Marks to be lifted.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub to_lift: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// Which objects go, which stay and why, in which cluster and storage.
@@ -211,26 +175,14 @@ impl Draft {
     /// # Errors
     /// There is no more room for temporary files.
     pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
-        let PlannedWorkflow { delete, keep, mark, lift, absent, gone, release_finalizer, .. } = workflow;
+        let PlannedWorkflow { delete, keep, mark, absent, gone, release_finalizer, .. } = workflow;
         let has_objects = [delete, mark, gone].into_iter().any(|objects| !objects.is_empty());
         if !has_objects && keep.is_empty() && absent.is_empty() && !release_finalizer {
             return Ok(());
         }
         let counts = !delete.is_empty()
             && (!workflow.orphans || self.orphans.insert(self.state.hash_one(&workflow.name)));
-        let totals = &mut self.totals;
-        totals.objects += delete.len() as u64;
-        totals.bytes += workflow.bytes();
-        totals.workflows += u64::from(counts);
-        totals.kept += keep.len() as u64;
-        totals.absent += absent.len() as u64;
-        totals.finalizers += u64::from(*release_finalizer);
-        let quarantine = &mut totals.quarantine;
-        quarantine.to_mark += mark.len() as u64;
-        quarantine.to_mark_bytes += mark.iter().map(|object| object.size).sum::<u64>();
-        quarantine.to_lift += lift.len() as u64;
-        let waits = |kept: &&KeptObject| kept.protection == Protection::Quarantined;
-        quarantine.quarantined += keep.iter().filter(waits).count() as u64;
+        self.totals.add(workflow, counts);
         for PlannedObject { bucket, .. } in delete.iter().chain(mark) {
             if !self.buckets.contains(bucket) {
                 self.buckets.insert(bucket.clone());
@@ -514,36 +466,6 @@ impl Plan {
         }
         Ok(keys.finish())
     }
-}
-
-/// Counts and hashes what is written.
-struct Hashing {
-    inner: BufWriter<File>,
-    hasher: Sha256,
-    length: u64,
-}
-
-impl Hashing {
-    fn new(file: File) -> Self {
-        Self { inner: BufWriter::with_capacity(1 << 16, file), hasher: Sha256::new(), length: 0 }
-    }
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.length += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-fn hexadecimal(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unwritten(error: io::Error) -> Error {

@@ -54,6 +54,7 @@ mod pictures;
 mod plans;
 mod purge;
 mod push;
+mod quarantine;
 mod reach;
 mod real_argo;
 mod repairs;

@@ -1,8 +1,8 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
 use crate::http::{HttpClient, Lost, Request, Response, Streamed, Tries};
+use crate::labels::Marks;
 use crate::listing::{ListKind, NO_WAY_ON, Page, Range, Trail};
-use crate::mark::Marks;
 use crate::outage::Outage;
 use crate::types::{BucketFacts, Gate, Pinned, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;

@@ -5,9 +5,8 @@ use crate::api::{Answer, Api, Connection};
 use crate::batch_lookup::shown;
 use crate::http::{HttpClient, Tries};
 use crate::listing::{ListKind, Range};
-use crate::mark;
 use crate::parallel_list;
-use crate::types::{BucketFacts, Gate, Marking, Outcome, Restored, StoreError};
+use crate::types::{BucketFacts, Gate, Outcome, Restored, StoreError};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use futures::stream::BoxStream;
@@ -69,25 +68,9 @@ impl BucketClient {
         self.api().lists_all_facts(&self.connection).await
     }
 
-    /// Sets or removes a mark. The first mark of a bucket is set alone, and shows whether its server leaves a marked object
-    /// as it is; where it does not, no other is set.
-    pub async fn set_mark(&self, key: &str, pin: Option<&str>, text: Option<&str>) -> Marking {
-        if self.keeps_pins.read().await.is_none() {
-            let mut keeps_pins = self.keeps_pins.write().await;
-            if keeps_pins.is_none() {
-                let marking = mark::set(self, key, pin, text).await;
-                *keeps_pins = match marking {
-                    Marking::Done => Some(true),
-                    Marking::Rewritten => Some(false),
-                    _ => None,
-                };
-                return marking;
-            }
-        }
-        match *self.keeps_pins.read().await {
-            Some(false) => Marking::Rewritten,
-            _ => mark::set(self, key, pin, text).await,
-        }
+    /// Whether a mark left its object as it was, once that was tried.
+    pub fn keeps_pins(&self) -> &RwLock<Option<bool>> {
+        &self.keeps_pins
     }
 
     /// Objects that are looked at, deleted and verified together.

@@ -11,6 +11,7 @@ pub mod gcs;
 pub mod http;
 pub mod identity;
 pub mod inventory;
+mod labels;
 mod listing;
 pub mod local;
 pub mod mark;

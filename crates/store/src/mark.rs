@@ -2,48 +2,8 @@
 
 use crate::api::Answer;
 use crate::bucket_client::BucketClient;
-use crate::http::{Request, Response};
+use crate::labels::{Labels, mark_of};
 use crate::types::{MarkText, Marking, StoreError};
-
-/// The name of the mark among an object's metadata or tags.
-pub const NAME: &str = "argo-gc-quarantine";
-
-/// The labels of an object, as names and values: its metadata, or its tags.
-pub(crate) type Labels = Vec<(String, String)>;
-
-/// The requests that mark objects, where the engine can mark an object without another pin.
-pub(crate) trait Marks: Send + Sync {
-    /// Asks for the labels of an object.
-    fn ask(&self, key: &str) -> Request;
-
-    /// Reads the answer to [`Self::ask`].
-    ///
-    /// # Errors
-    /// It is not the answer of a server that knows labels.
-    fn read(&self, answer: &Response) -> Result<Labels, String>;
-
-    /// True if an answer other than yes says that the object has no labels.
-    fn has_none(&self, _answer: &Response) -> bool {
-        false
-    }
-
-    /// Sets the mark, or removes it. The other labels stay as they are.
-    fn set(&self, key: &str, pin: &str, labels: &Labels, mark: Option<&str>) -> Request;
-
-    /// True if the server refuses [`Self::set`] once the object has another pin. Otherwise the object is looked at before and
-    /// after it.
-    fn heeds_pin(&self) -> bool;
-}
-
-/// The labels with the mark set anew, or removed.
-pub(crate) fn with(labels: &Labels, mark: Option<&str>) -> Labels {
-    let others = labels.iter().filter(|(name, _)| name != NAME).cloned();
-    others.chain(mark.map(|mark| (NAME.to_owned(), mark.to_owned()))).collect()
-}
-
-fn of(labels: &Labels) -> Option<&str> {
-    labels.iter().find(|(name, _)| name == NAME).map(|(_, text)| text.as_str())
-}
 
 /// What an object's labels are, or why that can't be said.
 enum Look {
@@ -56,7 +16,7 @@ enum Look {
 /// Asks for the mark of an object.
 pub(crate) async fn text(client: &BucketClient, key: &str) -> Result<MarkText, StoreError> {
     Ok(match look(client, key).await? {
-        Look::Labels(labels) => MarkText::Read(of(&labels).map(str::to_owned)),
+        Look::Labels(labels) => MarkText::Read(mark_of(&labels).map(str::to_owned)),
         Look::NoObject => MarkText::Read(None),
         Look::Unable(why) => MarkText::Unable(why),
     })
@@ -87,8 +47,29 @@ async fn look(client: &BucketClient, key: &str) -> Result<Look, StoreError> {
 }
 
 /// Sets the mark of an object that still has the pin, or removes that of whatever object is there, and looks whether it
-/// is so.
+/// is so. The first mark of a bucket is set alone, and shows whether its server leaves a marked object as it is; where it
+/// does not, no other is set.
 pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mark: Option<&str>) -> Marking {
+    let known = client.keeps_pins();
+    if known.read().await.is_none() {
+        let mut known = known.write().await;
+        if known.is_none() {
+            let marking = set_one(client, key, pin, mark).await;
+            *known = match marking {
+                Marking::Done => Some(true),
+                Marking::Rewritten => Some(false),
+                _ => None,
+            };
+            return marking;
+        }
+    }
+    match *known.read().await {
+        Some(false) => Marking::Rewritten,
+        _ => set_one(client, key, pin, mark).await,
+    }
+}
+
+async fn set_one(client: &BucketClient, key: &str, pin: Option<&str>, mark: Option<&str>) -> Marking {
     match try_set(client, key, pin, mark).await {
         Ok(marking) => marking,
         Err(StoreError::Denied { message, .. }) => Marking::Denied(message),
@@ -111,7 +92,7 @@ async fn try_set(
         Look::NoObject => return Ok(Marking::Gone),
         Look::Unable(why) => return Ok(Marking::Failed(why)),
     };
-    if mark.is_none() && of(&labels).is_none() {
+    if mark.is_none() && mark_of(&labels).is_none() {
         return Ok(Marking::Done);
     }
     let pin = match pin.filter(|_| marks.heeds_pin()) {
@@ -132,7 +113,7 @@ async fn try_set(
     }
     // A server may say yes to what it does not know.
     let is_set = match look(client, key).await? {
-        Look::Labels(labels) => of(&labels) == mark,
+        Look::Labels(labels) => mark_of(&labels) == mark,
         Look::NoObject => return Ok(Marking::Gone),
         Look::Unable(why) => return Ok(Marking::Failed(why)),
     };

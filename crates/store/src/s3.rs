@@ -10,8 +10,8 @@ mod words;
 
 use crate::api::{Answer, Api, Bulk, Connection, KeyAnswer};
 use crate::http::{Request, Response, encoded};
+use crate::labels::Marks;
 use crate::listing::{ListKind, Page, Range, Trail};
-use crate::mark::Marks;
 use crate::parse::{header_time, time, xml};
 use crate::s3::credentials::AwsChain;
 use crate::s3::listing::{

@@ -287,7 +287,7 @@ impl Store {
     async fn set_mark(&self, bucket: &Bucket, key: &str, pin: Option<&str>, text: Option<&str>) -> Marking {
         match self {
             Self::Cloud(cloud) => match cloud.open(bucket).await {
-                Ok(client) => client.set_mark(key, pin, text).await,
+                Ok(client) => mark::set(&client, key, pin, text).await,
                 Err(error) => Marking::Failed(error.to_string()),
             },
             Self::Local(_) => Marking::Failed("files have no labels".to_owned()),

@@ -1,7 +1,7 @@
 //! The tags of an object, as XML: S3 and Azure have nearly the same.
 
 use crate::http::Response;
-use crate::mark::Labels;
+use crate::labels::Labels;
 use crate::parse::xml;
 use quick_xml::escape::escape;
 use serde::Deserialize;

@@ -16,8 +16,8 @@ use crate::progress::Doing;
 use crate::purge::execute::Executor;
 use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
-use crate::purge::outcome::WorkflowTally;
-use crate::purge::plan_file::{Plan, Totals};
+use crate::purge::outcome::{Tally, WorkflowTally};
+use crate::purge::plan_file::Plan;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
@@ -65,7 +65,7 @@ pub(crate) fn print(
 
 /// A plan larger than expected is a mistake until the user says otherwise (`docs/dangers.md`, danger 27).
 pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error> {
-    let (objects, bytes) = touched(plan);
+    let (objects, bytes) = plan.tail.totals.touched();
     if objects > arguments.max_objects {
         return Err(Error::refused(format!(
             "the plan has {}, more than --max-objects {}",
@@ -83,12 +83,6 @@ pub(crate) fn check_caps(arguments: &Arguments, plan: &Plan) -> Result<(), Error
         .hint("select less, or allow more")),
         None => Ok(()),
     }
-}
-
-/// The objects that are deleted or marked, and their bytes.
-fn touched(plan: &Plan) -> (u64, u64) {
-    let Totals { objects, bytes, quarantine, .. } = &plan.tail.totals;
-    (objects + quarantine.to_mark, bytes + quarantine.to_mark_bytes)
 }
 
 /// Checks every permission before the first delete, so that no run stops halfway because one is missing.
@@ -287,7 +281,7 @@ pub(crate) async fn carry_out(
     target.guard.inspect(|guard| guard.renew());
     stop.guard();
     let doing = if plan.tail.totals.objects > 0 { Doing::Deleting } else { Doing::Marking };
-    let (objects, bytes) = touched(&plan);
+    let (objects, bytes) = plan.tail.totals.touched();
     let stage = streams.progress.begin(doing, Some(objects));
     stage.weigh(bytes);
     let executor = Executor {
@@ -330,16 +324,7 @@ pub(crate) async fn carry_out(
     show::outcome(&mut streams.out, &plan, arguments.output, &tally, items.into_values()?, path)?;
     streams.out.flush()?;
     left.tell(&tally, streams);
-    let comes_back = tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo);
-    if comes_back || tally.marked > 0 {
-        let what = match (comes_back, tally.marked > 0) {
-            (true, true) => "To lift the marks, and bring the rest back while the bucket keeps it",
-            (true, false) => "To bring it back, while the bucket keeps it",
-            (false, _) => "To lift the marks",
-        };
-        let undo = arguments.follow_up()?.command(["undo", &journal.path().display().to_string()]);
-        streams.say(format!("{what}: {undo}"));
-    }
+    tell_undo(arguments, &plan, &tally, journal, streams)?;
     let code = match stop.is_asked() {
         true => {
             left.tell_interrupted(&tally, streams);
@@ -352,4 +337,25 @@ pub(crate) async fn carry_out(
         false => exit::PARTIAL,
     };
     Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
+}
+
+/// Says how to take back what was done, if something can be.
+fn tell_undo(
+    arguments: &Arguments,
+    plan: &Plan,
+    tally: &Tally,
+    journal: &Journal,
+    streams: &mut Streams,
+) -> Result<(), Error> {
+    let comes_back = tally.deleted > 0 && plan.tail.buckets.iter().any(BucketFacts::has_undo);
+    if comes_back || tally.marked > 0 {
+        let what = match (comes_back, tally.marked > 0) {
+            (true, true) => "To lift the marks, and bring the rest back while the bucket keeps it",
+            (true, false) => "To bring it back, while the bucket keeps it",
+            (false, _) => "To lift the marks",
+        };
+        let undo = arguments.follow_up()?.command(["undo", &journal.path().display().to_string()]);
+        streams.say(format!("{what}: {undo}"));
+    }
+    Ok(())
 }

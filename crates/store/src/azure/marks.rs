@@ -2,8 +2,7 @@
 
 use crate::azure::Azure;
 use crate::http::{Request, Response};
-use crate::mark;
-use crate::mark::{Labels, Marks};
+use crate::labels::{Labels, Marks, with};
 use crate::tags;
 use reqwest::Method;
 
@@ -20,7 +19,7 @@ impl Marks for Azure {
     }
 
     fn set(&self, key: &str, _pin: &str, labels: &Labels, mark: Option<&str>) -> Request {
-        let body = tags::write(TAGS, &mark::with(labels, mark));
+        let body = tags::write(TAGS, &with(labels, mark));
         Request::new(Method::PUT, self.object_url(key))
             .query("comp", "tags")
             .header("content-type", "application/xml")

@@ -2,8 +2,7 @@
 
 use crate::gcs::{Gcs, read};
 use crate::http::{Request, Response};
-use crate::mark;
-use crate::mark::{Labels, Marks};
+use crate::labels::{Labels, Marks, NAME};
 use reqwest::Method;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ impl Marks for Gcs {
 
     fn set(&self, key: &str, generation: &str, _labels: &Labels, mark: Option<&str>) -> Request {
         // Names that are left out stay as they are; null removes one.
-        let body = serde_json::json!({ "metadata": { mark::NAME: mark } });
+        let body = serde_json::json!({ "metadata": { NAME: mark } });
         Request::new(Method::PATCH, self.object_url(key))
             .query("ifGenerationMatch", generation)
             .query("fields", "generation")

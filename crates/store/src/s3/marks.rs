@@ -1,8 +1,7 @@
 //! Marks of S3 objects: one of an object's tags, which have no part in its ETag. All tags are written together.
 
 use crate::http::{Request, Response};
-use crate::mark;
-use crate::mark::{Labels, Marks};
+use crate::labels::{Labels, Marks, with};
 use crate::s3::{S3, bulk, error};
 use crate::tags;
 use reqwest::Method;
@@ -25,7 +24,7 @@ impl Marks for S3 {
 
     fn set(&self, key: &str, _pin: &str, labels: &Labels, mark: Option<&str>) -> Request {
         let request = Request::new(Method::PUT, self.object_url(key)).query("tagging", "");
-        bulk::summed(request, tags::write(TAGGING, &mark::with(labels, mark)))
+        bulk::summed(request, tags::write(TAGGING, &with(labels, mark)))
     }
 
     fn heeds_pin(&self) -> bool {

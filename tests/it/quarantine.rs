@@ -1,0 +1,365 @@
+//! `purge --quarantine`: what is only marked, what is deleted later, and what takes its mark off.
+
+use crate::support::Ran;
+use crate::support::faulty_storage::{Asked, FaultyStorage, answer, azure, gcs, s3};
+use crate::support::gcs::soft_delete_for_a_week;
+use crate::support::purge::{Folder, Live, ago, deletes, pod, protections, within_the_run, workflow};
+use argo_gc_store::types::{MarkText, Marking, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+
+const NAME: &str = "argo-gc-quarantine";
+
+const DAY: [&str; 3] = ["--quarantine", "1d", "--yes"];
+
+/// The mark of an object, if it has one.
+fn mark(live: &Live, key: &str) -> Option<String> {
+    let object = live.gcs.get(live.namespace, key)?;
+    object["metadata"][NAME].as_str().map(str::to_owned)
+}
+
+/// Has the object marked so long ago, as an earlier run did.
+fn marked(live: &Live, key: &str, age: SignedDuration) {
+    let object = live.gcs.get(live.namespace, key).unwrap();
+    let generation = object["generation"].as_str().unwrap();
+    let text = format!("{} {generation}", ago(age));
+    live.gcs.set(live.namespace, key, json!({ "metadata": { "team": "ml", NAME: text } }));
+}
+
+/// Longer than a day, and since the end of the workflows' run.
+fn long() -> SignedDuration {
+    SignedDuration::from_hours(30)
+}
+
+/// Keys that a plan marks.
+fn marks(plan: &Value) -> Vec<&str> {
+    let of = |workflow: &'_ Value| workflow["mark"].as_array().cloned().unwrap_or_default();
+    let workflows = plan["workflows"].as_array().unwrap();
+    let mut keys: Vec<String> =
+        workflows.iter().flat_map(of).map(|object| object["key"].as_str().unwrap().to_owned()).collect();
+    keys.sort();
+    keys.into_iter().map(|key| &*key.leak()).collect()
+}
+
+fn recorded(live: &Live) -> Vec<Value> {
+    let wf = live.get("train");
+    let artifacts = wf["status"]["nodes"]["train-1"]["outputs"]["artifacts"].as_array().unwrap().clone();
+    artifacts.iter().map(|artifact| artifact["deleted"].clone()).collect()
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let live = Live::with("quarantine-life", "train", &keys);
+    let shown = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!((marks(&shown), deletes(&shown).len()), (keys.to_vec(), 0));
+    assert_eq!((&shown["totals"]["objects"], &shown["totals"]["toMark"]), (&json!(0), &json!(2)));
+    assert_eq!(mark(&live, keys[0]), None, "a dry run marks nothing");
+
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("To mark: 2 objects (22B);"), "{}", ran.out);
+    assert!(
+        ran.out.contains(
+            "Marked 2 objects (22B): the first purge with --quarantine after 24 hours deletes them,"
+        ),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("To lift the marks: kubectl argo-gc undo "), "{}", ran.err);
+    assert!(!ran.out.contains("Deleted"), "{}", ran.out);
+    assert!(live.gcs.deletes().is_empty());
+    let text = mark(&live, keys[0]).unwrap();
+    let (time, pin) = text.split_once(' ').unwrap();
+    let age = Timestamp::now().duration_since(time.parse().unwrap());
+    assert!(age < SignedDuration::from_mins(5), "{text}");
+    assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["generation"], pin);
+    assert_eq!(recorded(&live), [Value::Null, Value::Null]);
+
+    // Until its time has come it is kept, and says until when; nothing is asked and nothing done.
+    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!(protections(&plan), ["quarantined"]);
+    assert_eq!((marks(&plan).len(), deletes(&plan).len()), (0, 0));
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("all that was found is kept (2 quarantined)"), "{}", ran.out);
+    assert_eq!(mark(&live, keys[0]), Some(text.clone()), "its time does not begin anew");
+
+    // One is due, the other is not.
+    marked(&live, keys[0], long());
+    let ran = live.purge(&[&["train", "-o", "json"], &DAY[..]].concat()).ends_with(0);
+    let result = ran.json();
+    assert_eq!(result["totals"]["deleted"], 1, "{result}");
+    assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
+    assert_eq!(recorded(&live), [json!(true), Value::Null]);
+    live.was_careful(&[keys[0]]);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn undo_lifts_marks_and_those_of_what_comes_back_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let live = Live::start("quarantine-undo");
+    live.gcs.bucket_with(live.namespace, soft_delete_for_a_week());
+    live.server.apply(live.workflow("train", &keys));
+    keys.iter().for_each(|key| live.put(key));
+    live.gcs.set(live.namespace, keys[0], json!({ "metadata": { "team": "ml" } }));
+    let (first, second) = (live.file("first.jsonl"), live.file("second.jsonl"));
+    live.purge(&[&["train", "--journal", &first], &DAY[..]].concat()).ends_with(0);
+    assert!(keys.iter().all(|key| mark(&live, key).is_some()));
+    let ran = Ran::of(live.command("undo", &[&first])).ends_with(0);
+    assert_eq!(ran.out, "Lifted 2 marks\n");
+    assert!(keys.iter().all(|key| mark(&live, key).is_none()));
+    assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["metadata"], json!({ "team": "ml" }));
+    let listed = Ran::of(live.command("undo", &["--list", "-o", "json"])).ends_with(0);
+    assert_eq!(listed.json()["journals"], json!([]), "the journals are elsewhere");
+
+    // What comes back is not deleted at once by the next run.
+    keys.iter().for_each(|key| marked(&live, key, long()));
+    live.purge(&[&["train", "--journal", &second], &DAY[..]].concat()).ends_with(0);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+    let ran = Ran::of(live.command("undo", &[&second])).ends_with(0);
+    assert!(ran.out.contains("Brought back 2 of 2 objects"), "{}", ran.out);
+    assert!(keys.iter().all(|key| mark(&live, key).is_none()), "the mark does not come back with it");
+    let args = ["train", "--quarantine", "1d", "--margin", "72h", "--dry-run", "-o", "json"];
+    let plan = live.purge(&args).ends_with(0).json();
+    assert_eq!((marks(&plan), deletes(&plan).len()), (keys.to_vec(), 0));
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn what_is_needed_again_loses_its_mark_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let live = Live::with("quarantine-needed", "train", &keys);
+    keys.iter().for_each(|key| marked(&live, key, long()));
+    let mut reader = live.workflow("reader", &[]);
+    reader["status"]["phase"] = json!("Running");
+    reader["metadata"]["labels"] = json!({});
+    let artifact =
+        json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": keys[0] } });
+    pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
+    live.server.apply(reader);
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("To lift the marks of 1 object: it is needed again"), "{}", ran.out);
+    assert!(ran.out.contains("Lifted the marks of 1 object: it is needed again"), "{}", ran.out);
+    assert_eq!(live.gcs.keys(live.namespace), [keys[0]]);
+    assert_eq!(mark(&live, keys[0]), None);
+    assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["metadata"], json!({ "team": "ml" }));
+
+    // Its time begins anew.
+    live.server.apply(live.workflow("reader", &[]));
+    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!((marks(&plan), deletes(&plan).len()), (vec![keys[0]], 0));
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_mark_from_before_a_retry_does_not_count_on_apiserver_and_fake_gcs() {
+    let live = Live::with("quarantine-retried", "train", &["train/a.tgz"]);
+    marked(&live, "train/a.tgz", long());
+    let mut retried = live.workflow("train", &["train/a.tgz"]);
+    retried["status"]["finishedAt"] = json!(ago(SignedDuration::from_hours(20)));
+    live.server.apply(retried);
+    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!((marks(&plan), deletes(&plan).len()), (vec!["train/a.tgz"], 0));
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_finalizer_stays_as_long_as_anything_waits_on_apiserver_and_fake_gcs() {
+    let live = Live::start("quarantine-finalizer");
+    live.gcs.bucket(live.namespace);
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let mut wf = live.workflow("train", &keys);
+    wf["metadata"]["finalizers"] = json!(["workflows.argoproj.io/artifact-gc"]);
+    wf["spec"]["templates"][0]["outputs"] = json!({ "artifacts": [{ "name": "x", "path": "/x" }] });
+    wf["status"]["artifactGCStatus"] = json!({ "strategiesProcessed": { "OnWorkflowDeletion": true } });
+    wf["metadata"]["deletionTimestamp"] = json!(ago(within_the_run()));
+    live.server.apply(wf);
+    keys.iter().for_each(|key| live.put(key));
+    marked(&live, keys[0], long());
+    let flags = [&["train", "--release-finalizer"], &DAY[..]].concat();
+    live.purge(&flags).ends_with(0);
+    assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
+    assert!(mark(&live, keys[1]).is_some());
+    assert_eq!(live.get("train")["metadata"]["finalizers"], json!(["workflows.argoproj.io/artifact-gc"]));
+    marked(&live, keys[1], long());
+    let ran = live.purge(&flags).ends_with(0);
+    assert!(ran.out.contains("Released 1 finalizer"), "{}{}", ran.out, ran.err);
+    assert!(live.gcs.keys(live.namespace).is_empty());
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_saved_plan_is_marked_and_a_resumed_run_marks_the_rest_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz", "train/c.tgz"];
+    let live = Live::with("quarantine-saved", "train", &keys);
+    let (plan, journal) = (live.file("plan.json"), live.file("journal.jsonl"));
+    live.purge(&["train", "--plan-out", &plan]).ends_with(0);
+    live.purge(&[&["--plan", &plan, "--journal", &journal], &DAY[..]].concat()).ends_with(0);
+    assert!(keys.iter().all(|key| mark(&live, key).is_some()));
+    assert!(live.gcs.deletes().is_empty());
+
+    // As if the run had been killed after its first mark.
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let done = text.lines().position(|line| line.contains("\"line\":\"marked\"")).unwrap();
+    let cut: Vec<&str> = text.lines().take(done + 1).filter(|line| !line.is_empty()).collect();
+    std::fs::write(&journal, cut.join("\n") + "\n").unwrap();
+    let first: Value = serde_json::from_str(cut[done]).unwrap();
+    for key in keys {
+        live.gcs.set(live.namespace, key, json!({ "metadata": {} }));
+    }
+    let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(0);
+    assert!(ran.out.contains("Marked 2 objects"), "{}", ran.out);
+    for key in keys {
+        assert_eq!(mark(&live, key).is_none(), first["key"] == key, "{key}");
+    }
+    // Even a mark that nobody wrote down as set is lifted.
+    let ran = Ran::of(live.command("undo", &[&journal])).ends_with(0);
+    assert!(ran.out.contains("Lifted 3 marks"), "{}", ran.out);
+    assert!(keys.iter().all(|key| mark(&live, key).is_none()));
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn who_may_not_mark_is_told_before_on_apiserver_and_fake_gcs() {
+    let live = Live::with("quarantine-denied", "train", &["train/a.tgz"]);
+    let granted = ["storage.objects.list", "storage.objects.get", "storage.objects.delete"];
+    live.gcs.permissions(live.namespace, &granted);
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(5);
+    assert!(ran.err.contains("lacks storage.objects.update on gs://quarantine-denied"), "{}", ran.err);
+    live.purge(&["train", "--dry-run=server"]).ends_with(0);
+}
+
+#[test]
+fn where_nothing_can_be_marked_everything_is_kept_and_that_is_said() {
+    let mut folder = Folder::new();
+    folder.add(workflow("ml", "train", &["a.tgz"]));
+    folder.put("a.tgz");
+    let ran = folder.purge(&["--all", "--quarantine", "1d", "--yes"]).ends_with(0);
+    assert!(ran.out.contains("all that was found is kept (1 unmarkable)"), "{}", ran.out);
+    assert!(ran.out.contains("files have no labels"), "{}", ran.out);
+    assert!(folder.has("a.tgz"));
+}
+
+#[test]
+fn what_would_not_be_heeded_beside_it_is_refused() {
+    let folder = Folder::new();
+    for (flags, word) in [
+        (&["--all", "--quarantine", "1d", "--plan-out", "p.json"][..], "--plan-out"),
+        (&["--all", "--quarantine", "7"], "7 of what?"),
+    ] {
+        let ran = folder.purge(flags).ends_with(2);
+        assert!(ran.err.contains(word), "{}", ran.err);
+    }
+    for flags in [
+        &["purge", "--resume", "j.jsonl", "--quarantine", "1d"][..],
+        &["purge", "--plan", "p.json", "--engine", "gcs-batch", "--quarantine", "1d"],
+    ] {
+        let ran = Ran::of(crate::support::plugin(flags)).ends_with(2);
+        assert!(ran.err.contains("--quarantine cannot be used with"), "{}", ran.err);
+    }
+}
+
+/// An S3 server: what it says to a question for tags, and to new tags.
+async fn tagger(
+    asks: impl Fn(&AtomicBool) -> (u16, Vec<(&'static str, &'static str)>, String) + Send + Sync + 'static,
+    moves: bool,
+) -> FaultyStorage {
+    let tagged = AtomicBool::new(false);
+    FaultyStorage::start(move |asked: &Asked| match (asked.method.as_str(), asked.has("tagging")) {
+        ("PUT", true) => {
+            tagged.store(true, SeqCst);
+            answer(200, &[], "")
+        }
+        ("GET", true) => {
+            let (status, headers, body) = asks(&tagged);
+            answer(status, &headers, body)
+        }
+        _ => {
+            let second = if moves && tagged.load(SeqCst) { "07" } else { "00" };
+            let time = format!("Mon, 02 Nov 2026 00:00:{second} GMT");
+            answer(200, &[("etag", "\"e\""), ("last-modified", &time), ("content-length", "1")], "")
+        }
+    })
+    .await
+}
+
+fn tags(tagged: &AtomicBool) -> String {
+    let tag = format!("<Tag><Key>{NAME}</Key><Value>text</Value></Tag>");
+    format!("<Tagging><TagSet>{}</TagSet></Tagging>", if tagged.load(SeqCst) { tag } else { String::new() })
+}
+
+fn pin() -> String {
+    let written: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
+    format!("e@{}", written.as_second())
+}
+
+fn puts(faulty: &FaultyStorage) -> usize {
+    faulty.asked.lock().unwrap().iter().filter(|asked| asked.method == "PUT").count()
+}
+
+/// It would take new tags for a new object.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_know_tags_is_sent_none() {
+    let date = "Mon, 02 Nov 2026 00:00:00 GMT";
+    for headers in [vec![("etag", "\"e\"")], vec![("last-modified", date)], Vec::new()] {
+        let body = if headers.is_empty() { "x".to_owned() } else { tags(&AtomicBool::new(false)) };
+        let faulty = tagger(move |_| (200, headers.clone(), body.clone()), false).await;
+        let store = faulty.store();
+        let MarkText::Unable(why) = store.mark_text(&s3(), "k").await.unwrap() else { panic!() };
+        assert!(why.contains("does not know labels"), "{why}");
+        assert!(matches!(store.mark(&s3(), "k", &pin(), "text").await, Marking::Failed(_)));
+        assert_eq!(puts(&faulty), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_writes_objects_anew_to_tag_them_tags_one_at_the_most() {
+    let faulty = tagger(|tagged| (200, Vec::new(), tags(tagged)), true).await;
+    let store = faulty.store();
+    let (s3, pin) = (s3(), pin());
+    let all = (0..20).map(|at| format!("k{at}")).collect::<Vec<_>>();
+    let marks = all.iter().map(|key| store.mark(&s3, key, &pin, "text"));
+    let marks = futures::future::join_all(marks).await;
+    assert!(marks.iter().all(|marking| *marking == Marking::Rewritten), "{marks:?}");
+    assert_eq!(puts(&faulty), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_is_set_only_once_it_is_seen() {
+    // The server says yes, and does nothing.
+    let faulty = tagger(|_| (200, Vec::new(), tags(&AtomicBool::new(false))), false).await;
+    let marking = faulty.store().mark(&s3(), "k", &pin(), "text").await;
+    assert_eq!(marking, Marking::Failed("the storage said yes, and did nothing".to_owned()));
+    // As the first mark of a bucket, so every other.
+    let faulty = tagger(|tagged| (200, Vec::new(), tags(tagged)), false).await;
+    let store = faulty.store();
+    for key in ["k", "j"] {
+        assert_eq!(store.mark(&s3(), key, &pin(), "text").await, Marking::Done);
+    }
+    assert_eq!(store.mark(&s3(), "k", "f@1", "text").await, Marking::Changed);
+    assert_eq!(puts(&faulty), 2);
+    // Some servers call an object without tags so.
+    let none = "<Error><Code>NoSuchTagSet</Code></Error>";
+    let faulty = tagger(move |_| (404, Vec::new(), none.to_owned()), false).await;
+    assert_eq!(faulty.store().mark_text(&s3(), "k").await.unwrap(), MarkText::Read(None));
+}
+
+/// A plan with holes would look whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_question_for_a_mark_is_an_error() {
+    let faulty = FaultyStorage::start(|_| answer(403, &[], "<Error><Code>AccessDenied</Code></Error>")).await;
+    for bucket in [gcs(), s3(), azure()] {
+        let error = faulty.store().mark_text(&bucket, "k").await.unwrap_err();
+        assert!(matches!(error, StoreError::Denied { .. }), "{bucket}: {error}");
+    }
+    // A feature that an account lacks is not.
+    let body = "<Error><Code>FeatureNotSupportedForAccount</Code></Error>";
+    let faulty = FaultyStorage::start(move |_| answer(409, &[], body)).await;
+    for bucket in [s3(), azure()] {
+        let text = faulty.store().mark_text(&bucket, "k").await.unwrap();
+        assert!(matches!(&text, MarkText::Unable(why) if why.contains("FeatureNotSupported")), "{text:?}");
+    }
+}
