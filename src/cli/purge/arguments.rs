@@ -47,7 +47,7 @@ pub(crate) const MAX_SHARDS: i64 = 250;
   kubectl argo-gc purge --plan plan.json --yes        carries that out, unasked
   kubectl argo-gc purge --resume JOURNAL              finishes a run
   kubectl argo-gc undo JOURNAL                        brings back what it can
-  kubectl argo-gc purge -A --older 7d --quarantine 7d  marks; a week later deletes
+  kubectl argo-gc purge -A --older 7d --quarantine 7d  marks, later deletes
   kubectl argo-gc purge -A --all --also other.json    with a second cluster
   kubectl argo-gc purge -A --reason inline-poison --release-finalizer
   kubectl argo-gc purge -A --reason deleted-but-present
