@@ -339,11 +339,11 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
         "apiVersion": API_VERSION,
         "kind": "PurgeResult",
         "plan": plan,
-        "complete": tally.left == 0 && tally.unmarked == 0,
+        "complete": tally.left == 0 && tally.unmarked == 0 && tally.unlifted == 0,
         "totals": {
             "deleted": tally.deleted, "gone": tally.gone, "deletedBefore": tally.before, "left": tally.left,
             "bytes": tally.bytes.values().sum::<u64>(),
-            "marked": tally.marked, "notMarked": tally.unmarked, "marksLifted": tally.lifted,
+            "marked": tally.marked, "notMarked": tally.unmarked, "marksLifted": tally.lifted, "marksNotLifted": tally.unlifted,
             "recorded": tally.recorded, "finalizersReleased": tally.finalizers,
         },
         "journal": journal,

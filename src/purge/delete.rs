@@ -131,7 +131,13 @@ impl Deleter<'_> {
     }
 
     /// What keeps an object by now.
-    async fn objection(&self, Wanted { plan, templates, object }: &Wanted<'_>) -> Result<(), ObjectOutcome> {
+    ///
+    /// # Errors
+    /// Something does, or the user asked to stop.
+    pub async fn objection(
+        &self,
+        Wanted { plan, templates, object }: &Wanted<'_>,
+    ) -> Result<(), ObjectOutcome> {
         if self.stop.is_asked() {
             return Err(ObjectOutcome::NotReached);
         }

@@ -11,7 +11,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate};
 use crate::purge::plan_file::Plan;
-use crate::purge::quarantine::Marker;
+use crate::purge::quarantine::{Marker, lifted};
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
@@ -21,13 +21,14 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::quarantine::Quarantine;
 use argo_gc_core::plan::sharing::{Sharer, Sharing};
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{Depth, Outcome, Reach};
 use futures::future::{BoxFuture, join_all};
 use futures::stream::{FuturesOrdered, StreamExt};
 use futures::{FutureExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -44,11 +45,15 @@ const READ: usize = 16;
 struct Terms<'a> {
     made: Timestamp,
     sharing: &'a Sharing,
+    /// How long objects stay marked before they are deleted.
+    quarantine: Option<SignedDuration>,
 }
 
 impl<'a> Terms<'a> {
     fn of(plan: &'a Plan) -> Self {
-        Self { made: plan.head.created_at, sharing: &plan.tail.sharing }
+        let seconds = plan.head.quarantine_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+        let quarantine = seconds.map(SignedDuration::from_secs);
+        Self { made: plan.head.created_at, sharing: &plan.tail.sharing, quarantine }
     }
 }
 
@@ -164,17 +169,16 @@ impl Executor<'_> {
             work.settled.extend(std::mem::take(&mut work.gone).into_iter().map(before));
         }
         self.verify(&mut works).await?;
-        let Self { store, journal, stop, stage, .. } = *self;
-        let marker = &Marker { store, journal, stop, stage };
-        for work in &mut works {
-            work.settled.extend(marker.mark(std::mem::take(&mut work.plan.mark)).await?);
-        }
-        let settled = works.into_iter().map(|Work { plan, settled, checked, .. }| async move {
+        let marker = &Marker { deleter: self.deleter(), stage: self.stage };
+        let settled = works.into_iter().map(|Work { mut plan, mut settled, checked, .. }| async move {
             let _turn = turns.acquire().await;
+            let mark = std::mem::take(&mut plan.mark);
             let settlement = self.settle(&plan, &settled, &checked).await?;
+            settled.extend(marker.mark(&plan, &checked.templates, mark).await?);
             let (lifted, notes) = marker.lift(&plan.lift).await;
+            let unlifted = notes.len() as u64;
             let settlement = WorkflowUpdate { notes: [settlement.notes, notes].concat(), ..settlement };
-            Ok(WorkflowTally { plan, objects: settled, lifted, settlement })
+            Ok(WorkflowTally { plan, objects: settled, lifted, unlifted, settlement })
         });
         join_all(settled).await.into_iter().collect()
     }
@@ -296,6 +300,11 @@ impl Executor<'_> {
         }
         let sharers = self.sharers(batch, terms).await;
         checked.rerun = sharers.map_err(|error| unread("a workflow it is shared with", error))?;
+        if let Some(lasts) = terms.quarantine {
+            let quarantine = Quarantine { lasts, now: Timestamp::now() };
+            let lifted = lifted(plan, batch, &quarantine, (terms.sharing, self.store)).await;
+            checked.lifted = lifted.map_err(|error| unread("its mark", error))?;
+        }
         Ok(())
     }
 
@@ -307,9 +316,14 @@ impl Executor<'_> {
     ) -> Result<(), Error> {
         let mut fates: Vec<Option<(ObjectOutcome, bool)>> = Vec::new();
         let mut wanted: BTreeMap<&Bucket, Vec<(usize, Wanted<'_>)>> = BTreeMap::new();
-        for Work { plan, batch, checked: Checked { templates, rerun }, .. } in &*works {
+        for Work { plan, batch, checked: Checked { templates, rerun, lifted }, .. } in &*works {
             for object in batch {
-                let kept = rerun_sharer(object, terms, rerun);
+                let is_lifted =
+                    !lifted.is_empty() && lifted.contains(&(object.bucket.clone(), object.key.clone()));
+                let kept = match is_lifted {
+                    true => Some("its mark was lifted".to_owned()),
+                    false => rerun_sharer(object, terms, rerun),
+                };
                 if kept.is_none() {
                     let of_bucket = wanted.entry(&object.bucket).or_default();
                     of_bucket.push((fates.len(), Wanted { plan, templates, object }));
@@ -367,13 +381,13 @@ impl Executor<'_> {
     async fn sharers(
         &self,
         objects: &[PlannedObject],
-        Terms { made, sharing }: &Terms<'_>,
+        Terms { made, sharing, .. }: &Terms<'_>,
     ) -> Result<HashMap<String, String>, Error> {
         let mut rerun_since = HashMap::new();
         let Some(cluster) = self.cluster else { return Ok(rerun_since) };
         let sets: HashSet<Option<u32>> = objects.iter().map(|object| object.shared_with).collect();
         let sharers: HashSet<&Sharer> = sets.into_iter().flat_map(|set| sharing.members(set)).collect();
-        for Sharer { namespace, name, uid } in sharers {
+        for Sharer { namespace, name, uid, .. } in sharers {
             let Some(text) = cluster.workflow(namespace, name).await? else { continue };
             let workflow: Workflow = serde_json::from_slice(&text).map_err(Error::new)?;
             if workflow.metadata.uid == *uid

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::purge::outcome::Settled;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
@@ -36,6 +36,8 @@ pub struct Checked {
     pub templates: Vec<(String, String)>,
     /// The workflows that keep what they share, by UID.
     pub rerun: HashMap<String, String>,
+    /// Objects whose time in quarantine was over, and that have no such mark any more.
+    pub lifted: HashSet<(Bucket, Box<str>)>,
 }
 
 /// A workflow under way.
@@ -98,7 +100,8 @@ impl<I: Iterator<Item = Result<PlannedWorkflow, Error>>> Iterator for Groups<'_,
             },
         };
         let room = self.together.room(&first);
-        let mut objects = first.delete.len();
+        // What is only marked is not deleted together with others.
+        let mut objects = first.delete.len() + first.mark.len();
         let mut group = vec![first];
         while objects < room {
             match self.workflows.next() {
@@ -162,6 +165,13 @@ mod tests {
             sizes(vec![gcs(1), gcs(1), s3(1), s3(0), s3(1), gcs(2)]),
             [vec![1], vec![1], vec![1], vec![0], vec![1], vec![2]]
         );
+        // What is only marked needs its own time.
+        let marks = || {
+            let PlannedWorkflow { delete, .. } = gcs(3)?;
+            Ok(PlannedWorkflow { mark: delete, ..PlannedWorkflow::default() })
+        };
+        let groups = Groups::of([marks(), marks(), marks()].into_iter(), &together);
+        assert_eq!(groups.count(), 3);
         // What can't be read any more is told after what was read.
         assert_eq!(sizes(vec![s3(1), s3(1), Err(Error::new("torn")), s3(1)]), [vec![1, 1], vec![], vec![1]]);
     }

@@ -391,8 +391,15 @@ impl JournalReplay {
     pub fn marked(&self) -> Result<impl Iterator<Item = Result<Lost, Error>> + '_, Error> {
         let mut lifted = HashSet::new();
         for line in self.lines()? {
-            if let Line::Lifted { bucket, key, generation } = line? {
-                lifted.insert(self.hash(&bucket, &key, &generation));
+            match line? {
+                Line::Lifted { bucket, key, generation } => {
+                    lifted.insert(self.hash(&bucket, &key, &generation));
+                }
+                // A later part of the run marked it again.
+                Line::Marking { bucket, key, generation, .. } => {
+                    lifted.remove(&self.hash(&bucket, &key, &generation));
+                }
+                _ => {}
             }
         }
         Ok(self.lines()?.filter_map(move |line| match line {

@@ -20,15 +20,17 @@ impl Plan {
     /// As [`Self::map`].
     pub fn keep_outside(&self, allowed: &Allowed) -> Result<(Self, u64), Error> {
         let mut kept = 0;
-        let plan = self.map(|PlannedWorkflow { delete, keep, .. }| {
-            delete.retain(|object| {
+        let plan = self.map(|PlannedWorkflow { delete, mark, keep, .. }| {
+            let mut stays = |object: &PlannedObject| {
                 let inside = allowed.covers(&object.bucket, &object.key);
                 if !inside {
                     kept += 1;
                     keep.push(kept_object(object, Protection::ForeignLocation, object.bucket.to_string()));
                 }
                 inside
-            });
+            };
+            delete.retain(&mut stays);
+            mark.retain(&mut stays);
         })?;
         Ok((plan, kept))
     }
@@ -48,12 +50,12 @@ impl Plan {
             released.whole(uid);
         }
         let mut kept = 0;
-        let plan =
-            self.map(|PlannedWorkflow { uid, name, orphans, delete, keep, release_finalizer, .. }| {
+        let plan = self.map(
+            |PlannedWorkflow { uid, name, orphans, delete, mark, keep, release_finalizer, .. }| {
                 let pinned = since.pinned.get(uid);
                 // What runs again refers to its own objects; that it does is found out, and told, at the delete.
                 let altered = pinned.is_none() && since.altered.contains(uid);
-                delete.retain(|object| {
+                let mut stays = |object: &PlannedObject| {
                     let (bucket, key) = (object.bucket.name(), &object.key);
                     let holder = match orphans {
                         true => referrer(references, bucket, key, folder_of(key, name)),
@@ -80,9 +82,12 @@ impl Plan {
                     kept += 1;
                     keep.push(kept_object(object, protection, detail));
                     false
-                });
+                };
+                delete.retain(&mut stays);
+                mark.retain(&mut stays);
                 *release_finalizer &= pinned.is_none();
-            })?;
+            },
+        )?;
         Ok((plan, kept))
     }
 }

@@ -59,6 +59,8 @@ pub struct WorkflowTally {
     pub objects: Vec<Settled>,
     /// Marks that were lifted.
     pub lifted: u64,
+    /// Marks that were to be lifted and are still there.
+    pub unlifted: u64,
     pub settlement: WorkflowUpdate,
 }
 
@@ -81,6 +83,8 @@ pub struct Tally {
     pub unmarked: u64,
     /// Marks that were lifted.
     pub lifted: u64,
+    /// Marks that were to be lifted and are still there.
+    pub unlifted: u64,
     /// Of these, the ones that something keeps which appeared or changed since the plan was made.
     pub stopped: u64,
     pub reached: u64,
@@ -121,6 +125,7 @@ impl Tally {
             }
         }
         self.lifted += workflow.lifted;
+        self.unlifted += workflow.unlifted;
         self.recorded += workflow.settlement.recorded;
         self.finalizers += u64::from(workflow.settlement.finalizer_released);
         let WorkflowUpdate { finalizer_released, finalizer_absent, .. } = workflow.settlement;

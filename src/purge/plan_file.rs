@@ -444,9 +444,9 @@ impl Plan {
     pub fn uids(&self) -> Result<HashSet<String>, Error> {
         let (mut uids, mut sets) = (HashSet::new(), HashSet::new());
         for workflow in self.workflows()? {
-            let PlannedWorkflow { uid, delete, .. } = workflow?;
+            let PlannedWorkflow { uid, delete, mark, .. } = workflow?;
             uids.insert(uid);
-            sets.extend(delete.iter().map(|object| object.shared_with));
+            sets.extend(delete.iter().chain(&mark).map(|object| object.shared_with));
         }
         for set in sets {
             uids.extend(self.tail.sharing.members(set).into_iter().map(|sharer| sharer.uid.clone()));
@@ -461,8 +461,8 @@ impl Plan {
     pub fn keys(&self, allowed: &Allowed) -> Result<PlannedKeys, Error> {
         let mut keys = PlannedKeysBuilder::new(allowed);
         for workflow in self.workflows()? {
-            let PlannedWorkflow { name, uid, delete, .. } = workflow?;
-            delete.iter().for_each(|object| keys.add(&object.planned_key(&name, &uid)));
+            let PlannedWorkflow { name, uid, delete, mark, .. } = workflow?;
+            delete.iter().chain(&mark).for_each(|object| keys.add(&object.planned_key(&name, &uid)));
         }
         Ok(keys.finish())
     }

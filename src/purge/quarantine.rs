@@ -1,9 +1,9 @@
 //! Quarantine: which objects of a plan are deleted now and which are only marked, and the marks themselves.
 
 use crate::error::Error;
-use crate::interrupt::Stop;
 use crate::progress::Stage;
-use crate::purge::journal::{Journal, Line};
+use crate::purge::delete::{Deleter, Wanted};
+use crate::purge::journal::Line;
 use crate::purge::keep::kept_object;
 use crate::purge::outcome::{ObjectOutcome, Settled};
 use crate::purge::plan_file::{Head, Plan};
@@ -11,11 +11,13 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::quarantine::{Quarantine, Standing, text};
+use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{MarkText, Marking, StoreError};
 use futures::stream::StreamExt;
 use futures::{TryStreamExt, stream};
 use jiff::Timestamp;
+use std::collections::HashSet;
 
 /// Workflows whose marks are read at a time, and objects of each; the throttle bounds the requests.
 const AT_A_TIME: (usize, usize) = (16, 32);
@@ -33,7 +35,7 @@ pub async fn part(plan: &Plan, quarantine: &Quarantine, store: &Store, stage: &S
     let mut draft = plan.redraft(Head { quarantine_seconds: Some(lasts), ..plan.head.clone() })?;
     let workflows = plan.workflows()?;
     let mut parted = stream::iter(workflows)
-        .map(|workflow| async { parted(workflow?, quarantine, store, stage).await })
+        .map(|workflow| async { parted(plan, workflow?, quarantine, (store, stage)).await })
         .buffered(AT_A_TIME.0);
     while let Some(workflow) = parted.next().await {
         draft.add(&workflow?)?;
@@ -43,10 +45,10 @@ pub async fn part(plan: &Plan, quarantine: &Quarantine, store: &Store, stage: &S
 }
 
 async fn parted(
+    plan: &Plan,
     mut workflow: PlannedWorkflow,
     quarantine: &Quarantine,
-    store: &Store,
-    stage: &Stage,
+    (store, stage): (&Store, &Stage),
 ) -> Result<PlannedWorkflow, Error> {
     let read = stream::iter(std::mem::take(&mut workflow.delete)).map(|object| async {
         let text = store.mark_text(&object.bucket, &object.key).await;
@@ -59,7 +61,8 @@ async fn parted(
         let (protection, detail) = match text {
             MarkText::Unable(why) => (Protection::Unmarkable, why),
             MarkText::Read(text) => {
-                match quarantine.standing(text.as_deref(), &object, workflow.finished_at) {
+                let needed_until = needed_until(&object, &workflow, &plan.tail.sharing);
+                match quarantine.standing(text.as_deref(), &object, needed_until) {
                     Standing::Over => {
                         workflow.delete.push(object);
                         continue;
@@ -100,6 +103,34 @@ async fn parted(
     Ok(workflow)
 }
 
+/// When the last run ended that had the object, of its own workflow or of those that give it up too.
+fn needed_until(object: &PlannedObject, workflow: &PlannedWorkflow, sharing: &Sharing) -> Option<Timestamp> {
+    workflow.finished_at.max(sharing.last_end(object.shared_with))
+}
+
+/// Those of the objects whose time was over when the plan was made, and whose marks no longer say so: another run or an undo
+/// took them off.
+///
+/// # Errors
+/// The marks can't be read.
+pub async fn lifted(
+    workflow: &PlannedWorkflow,
+    objects: &[PlannedObject],
+    quarantine: &Quarantine,
+    (sharing, store): (&Sharing, &Store),
+) -> Result<HashSet<(Bucket, Box<str>)>, Error> {
+    let read = stream::iter(objects).map(|object| async move {
+        let MarkText::Read(text) = store.mark_text(&object.bucket, &object.key).await? else {
+            return Ok(Some(object));
+        };
+        let needed_until = needed_until(object, workflow, sharing);
+        let standing = quarantine.standing(text.as_deref(), object, needed_until);
+        Ok::<_, Error>((standing != Standing::Over).then_some(object))
+    });
+    let lifted = read.buffered(AT_A_TIME.1).try_filter_map(async |object| Ok(object));
+    lifted.map_ok(|object| (object.bucket.clone(), object.key.clone())).try_collect().await
+}
+
 /// Where an object is that somebody needs.
 fn needed(kept: &KeptObject) -> Option<ObjectPlace> {
     if !matches!(kept.protection, Protection::Referenced | Protection::Pinned) {
@@ -111,28 +142,37 @@ fn needed(kept: &KeptObject) -> Option<ObjectPlace> {
 
 /// What marks objects, and lifts marks.
 pub struct Marker<'a> {
-    pub store: &'a Store,
-    pub journal: &'a Journal,
-    pub stop: &'a Stop,
+    pub deleter: Deleter<'a>,
     /// Told of each object that is marked.
     pub stage: &'a Stage,
 }
 
 impl Marker<'_> {
-    /// Marks objects that still have their pins. What the user's wish to stop leaves out is not settled.
+    /// Marks objects of a workflow that still have their pins, as far as nothing needs them by now. `templates` are what the
+    /// workflow was made from.
     ///
     /// # Errors
     /// The journal can't be written.
-    pub async fn mark(&self, objects: Vec<PlannedObject>) -> Result<Vec<Settled>, Error> {
+    pub async fn mark(
+        &self,
+        plan: &PlannedWorkflow,
+        templates: &[(String, String)],
+        objects: Vec<PlannedObject>,
+    ) -> Result<Vec<Settled>, Error> {
         let marked = stream::iter(objects).map(|object| async {
-            if self.stop.is_asked() {
-                return Ok(None);
-            }
-            let fate = self.mark_one(&object).await?;
+            let wanted = Wanted { plan, templates, object: &object };
+            let fate = match self.deleter.objection(&wanted).await {
+                Ok(()) => self.mark_one(&object).await?,
+                Err(ObjectOutcome::Kept(protection, detail)) => {
+                    ObjectOutcome::NotMarked(format!("{}: {detail}", protection.code()))
+                }
+                Err(ObjectOutcome::Failed(why)) => ObjectOutcome::NotMarked(why),
+                Err(fate) => fate,
+            };
             self.stage.add_one(object.size);
-            Ok::<_, Error>(Some(Settled::new(object, fate)))
+            Ok::<_, Error>(Settled::new(object, fate))
         });
-        marked.buffered(AT_A_TIME.1).try_filter_map(async |settled| Ok(settled)).try_collect().await
+        marked.buffered(AT_A_TIME.1).try_collect().await
     }
 
     async fn mark_one(&self, object: &PlannedObject) -> Result<ObjectOutcome, Error> {
@@ -140,14 +180,16 @@ impl Marker<'_> {
         let place = || (bucket.clone(), key.clone(), generation.clone());
         // Even if this process is killed now, the mark can be lifted.
         let ((bucket, key, generation), time) = (place(), Timestamp::now());
-        self.journal.write(&Line::Marking { time, bucket, key, generation })?;
+        let Deleter { store, journal, .. } = self.deleter;
+        journal.write(&Line::Marking { time, bucket, key, generation })?;
         let (bucket, key, generation) = place();
-        Ok(match self.store.mark(&bucket, &key, &generation, &text(time, &generation)).await {
+        Ok(match store.mark(&bucket, &key, &generation, &text(time, &generation)).await {
             Marking::Done => {
-                self.journal.write(&Line::Marked { bucket, key, generation })?;
+                journal.write(&Line::Marked { bucket, key, generation })?;
                 ObjectOutcome::Marked
             }
             Marking::Gone => ObjectOutcome::Gone,
+            Marking::Unmarked => ObjectOutcome::NotMarked("it has no mark".to_owned()),
             Marking::Changed => ObjectOutcome::NotMarked("it was overwritten".to_owned()),
             Marking::Rewritten => ObjectOutcome::NotMarked(REWRITTEN.to_owned()),
             Marking::Denied(why) => ObjectOutcome::NotMarked(format!("permission denied: {why}")),
@@ -158,10 +200,15 @@ impl Marker<'_> {
     /// Lifts the marks of objects that are needed again. Returns how many, and what was left undone, in words.
     pub async fn lift(&self, places: &[ObjectPlace]) -> (u64, Vec<String>) {
         let (mut lifted, mut notes) = (0, Vec::new());
-        for ObjectPlace { bucket, key } in places {
-            match self.store.unmark(bucket, key).await {
+        let unmarked = stream::iter(places).map(|place| async move {
+            let marking = self.deleter.store.unmark(&place.bucket, &place.key).await;
+            (place, marking)
+        });
+        let mut unmarked = unmarked.buffered(AT_A_TIME.1);
+        while let Some((ObjectPlace { bucket, key }, marking)) = unmarked.next().await {
+            match marking {
                 Marking::Done => lifted += 1,
-                Marking::Gone => {}
+                Marking::Unmarked | Marking::Gone => {}
                 Marking::Rewritten => notes.push(not_lifted(bucket, key, REWRITTEN)),
                 Marking::Changed => notes.push(not_lifted(bucket, key, "it was overwritten")),
                 Marking::Denied(why) | Marking::Failed(why) => notes.push(not_lifted(bucket, key, &why)),
@@ -173,4 +220,37 @@ impl Marker<'_> {
 
 fn not_lifted(bucket: &Bucket, key: &str, why: &str) -> String {
     format!("the mark of {} is not lifted: {why}", bucket.uri(key))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::interrupt::Stop;
+    use crate::progress::{Doing, Progress};
+    use crate::purge::journal::{Journal, Who};
+    use crate::purge::plan_file::Draft;
+    use argo_gc_store::local::LocalBuckets;
+
+    #[tokio::test]
+    async fn what_an_interrupt_leaves_unmarked_is_not_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let head = Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new());
+        let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+        let journal = &Journal::begin(&folder.path().join("journal.jsonl"), &Who::default(), &plan).unwrap();
+        let (stop, store) =
+            (&Stop::default(), &Store::Local(LocalBuckets::directory(folder.path()).unwrap()));
+        assert!(!stop.ask());
+        stop.guard();
+        assert!(stop.ask());
+        let stage = &Progress::default().begin(Doing::Marking, None);
+        let marker = Marker { deleter: Deleter { store, guard: None, journal, stop, earlier: None }, stage };
+        let object: PlannedObject = serde_json::from_value(serde_json::json!({
+            "bucket": "gs://b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+        }))
+        .unwrap();
+        let settled = marker.mark(&PlannedWorkflow::default(), &[], vec![object]).await.unwrap();
+        assert_eq!(settled.iter().map(|one| &one.fate).collect::<Vec<_>>(), [&ObjectOutcome::NotReached]);
+    }
 }

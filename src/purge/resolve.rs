@@ -17,8 +17,9 @@ use argo_gc_store::store::Store;
 use argo_gc_store::types::{BucketFacts, Depth, Place, StoreError};
 use futures::stream;
 use futures::stream::StreamExt;
+use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 /// Artifacts looked up together, and so many times that at a time; the throttle bounds the requests.
@@ -45,11 +46,13 @@ pub async fn resolve(
     let mut planned: HashSet<u64> = HashSet::new();
     let hash = RandomState::new();
     let mut sharing = SharingBuilder::default();
+    let mut ended: HashMap<u64, Timestamp> = HashMap::new();
     while let Some(plans) = batches.next().await {
         let plans = plans?;
         stage.add(plans.len() as u64);
         for mut plan in plans {
-            let PlannedWorkflow { uid, delete, .. } = &mut plan;
+            let PlannedWorkflow { uid, delete, finished_at, .. } = &mut plan;
+            ended.extend(finished_at.map(|end| (hash.hash_one(uid.as_str()), end)));
             delete.retain(|object| planned.insert(hash.hash_one((&object.bucket, &object.key))));
             for object in delete {
                 let others = needs.references.others(object.bucket.name(), &object.key, uid);
@@ -58,7 +61,7 @@ pub async fn resolve(
             draft.add(&plan)?;
         }
     }
-    draft.share(sharing.finish());
+    draft.share(sharing.finish(|uid| ended.get(&hash.hash_one(uid)).copied()));
     Ok(())
 }
 

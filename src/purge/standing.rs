@@ -178,7 +178,7 @@ impl Standing {
             true => Vec::new(),
             false => self.terms.sharing.members(object.shared_with),
         };
-        for Sharer { namespace, name, uid } in sharers {
+        for Sharer { namespace, name, uid, .. } in sharers {
             let Some(Seen { workflow, deleted: false }) = self.workflows.get(uid) else { continue };
             if let Some(why) = rerun(workflow, self.terms.made) {
                 return Some((Protection::Changed, format!("it is shared with {namespace}/{name}: {why}")));

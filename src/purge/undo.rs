@@ -118,7 +118,9 @@ pub async fn lift(
                 lifted += 1;
                 journal.write(&Line::Lifted { bucket, key, generation })?;
             }
-            Marking::Done | Marking::Gone => {}
+            // The run may go on later, and mark it again.
+            Marking::Unmarked if ours => journal.write(&Line::Lifted { bucket, key, generation })?,
+            Marking::Done | Marking::Unmarked | Marking::Gone => {}
             Marking::Changed => each(&bucket.uri(&key), "it is being overwritten")?,
             Marking::Rewritten => each(&bucket.uri(&key), REWRITTEN)?,
             Marking::Denied(why) | Marking::Failed(why) => each(&bucket.uri(&key), &why)?,

@@ -164,7 +164,7 @@ async fn marks_are_labels(cases: Vec<Case>) {
             moto.tag(NAME, key, "team", "ml a.b").await;
         }
         assert_eq!(read().await, MarkText::Read(None), "{bucket}");
-        assert_eq!(store.unmark(bucket, key).await, Marking::Done, "{bucket}");
+        assert_eq!(store.unmark(bucket, key).await, Marking::Unmarked, "{bucket}");
         for text in ["2026-11-01T06:00:00Z 0x8DC", "2026-11-02T06:00:00Z d41d-2_17"] {
             assert_eq!(store.mark(bucket, key, &before.generation, text).await, Marking::Done, "{bucket}");
             assert_eq!(read().await, MarkText::Read(Some(text.to_owned())), "{bucket}");

@@ -50,6 +50,13 @@ async fn look(client: &BucketClient, key: &str) -> Result<Look, StoreError> {
 /// is so. The first mark of a bucket is set alone, and shows whether its server leaves a marked object as it is; where it
 /// does not, no other is set.
 pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mark: Option<&str>) -> Marking {
+    // What has no mark need not wait for the first one.
+    if mark.is_none()
+        && let Ok(Look::Labels(labels)) = look(client, key).await
+        && mark_of(&labels).is_none()
+    {
+        return Marking::Unmarked;
+    }
     let known = client.keeps_pins();
     if known.read().await.is_none() {
         let mut known = known.write().await;
@@ -87,22 +94,29 @@ async fn try_set(
     let Some(marks) = connection.api().marks() else {
         return Ok(Marking::Failed("its storage has no labels".to_owned()));
     };
+    // Labels that are written together are those of the object with this pin.
+    let pin = match pin {
+        Some(pin) => pin.to_owned(),
+        None => match client.head(key).await? {
+            None => return Ok(Marking::Gone),
+            Some(now) => now.generation,
+        },
+    };
     let labels = match look(client, key).await? {
         Look::Labels(labels) => labels,
         Look::NoObject => return Ok(Marking::Gone),
         Look::Unable(why) => return Ok(Marking::Failed(why)),
     };
     if mark.is_none() && mark_of(&labels).is_none() {
-        return Ok(Marking::Done);
+        return Ok(Marking::Unmarked);
     }
-    let pin = match pin.filter(|_| marks.heeds_pin()) {
-        Some(pin) => pin.to_owned(),
-        None => match client.head(key).await? {
+    if !marks.heeds_pin() {
+        match client.head(key).await? {
             None => return Ok(Marking::Gone),
-            Some(now) if pin.is_some_and(|pin| now.generation != pin) => return Ok(Marking::Changed),
-            Some(now) => now.generation,
-        },
-    };
+            Some(now) if now.generation != pin => return Ok(Marking::Changed),
+            Some(_) => {}
+        }
+    }
     let answer = connection.send(marks.set(key, &pin, &labels, mark)).await?;
     match connection.meaning(&answer) {
         Answer::Yes => {}

@@ -135,8 +135,10 @@ pub enum MarkText {
 /// What became of an object's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marking {
-    /// The mark is as it was to be, or gone.
+    /// The mark is set, or removed.
     Done,
+    /// There was no mark to remove.
+    Unmarked,
     /// The object does not exist any more.
     Gone,
     /// Another object has the key now.

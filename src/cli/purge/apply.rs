@@ -276,8 +276,8 @@ pub(crate) async fn resume(
             false
         });
     })?;
-    let settled = planned - plan.tail.totals.objects;
-    streams.say(format!("{settled} of {planned} objects are settled already."));
+    let ((all, _), (rest, _)) = (record.plan.tail.totals.touched(), plan.tail.totals.touched());
+    streams.say(format!("{} of {all} objects are settled already.", all - rest));
     if left > 0 {
         let were = if left == 1 { "was left alone, and is" } else { "were left alone, and are" };
         streams.say(format!("Warning: {left} of them {were} still there."));

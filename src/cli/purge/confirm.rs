@@ -331,7 +331,11 @@ pub(crate) async fn carry_out(
             streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
-        false if [tally.left, tally.unreleased, tally.unmarked].into_iter().all(|count| count == 0) => {
+        false
+            if [tally.left, tally.unreleased, tally.unmarked, tally.unlifted]
+                .into_iter()
+                .all(|count| count == 0) =>
+        {
             exit::DONE
         }
         false => exit::PARTIAL,

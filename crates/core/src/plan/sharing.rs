@@ -4,6 +4,7 @@
 //! set of them, so that a plan grows with its objects and not with objects times workflows.
 
 use crate::plan::references::{Referrer, ReferrerId};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -15,10 +16,14 @@ const MOST_MEMBERS: usize = 1_000_000;
 
 /// A workflow that shares an object with the one it is planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sharer {
     pub namespace: String,
     pub name: String,
     pub uid: String,
+    /// The end of its run when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
 }
 
 /// The sharers of a plan, and the sets of them that share an object. None of a set may have run again by the time
@@ -41,6 +46,11 @@ impl Sharing {
             Some(set) => set.iter().filter_map(|at| self.sharers.get(*at as usize)).collect(),
             None => self.sharers.iter().collect(),
         }
+    }
+
+    /// Returns when the last run of the members of a set ended, if there are any.
+    pub fn last_end(&self, set: Option<u32>) -> Option<Timestamp> {
+        self.members(set).into_iter().filter_map(|sharer| sharer.finished_at).max()
     }
 }
 
@@ -86,13 +96,15 @@ impl SharingBuilder {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
                 uid: referrer.uid.clone(),
+                finished_at: None,
             });
             u32::try_from(sharers.len() - 1).unwrap_or(EVERYONE)
         }))
     }
 
-    /// Ends the numbering.
-    pub fn finish(self) -> Sharing {
+    /// Ends the numbering. `ended` says when the run of the workflow with a UID ended.
+    pub fn finish(mut self, ended: impl Fn(&str) -> Option<Timestamp>) -> Sharing {
+        self.sharing.sharers.iter_mut().for_each(|sharer| sharer.finished_at = ended(&sharer.uid));
         self.sharing
     }
 }
@@ -123,7 +135,7 @@ mod tests {
         let numbers: Vec<Option<u32>> =
             (0..2000).map(|at| builder.number(references.others("b", &format!("d/{at}"), "own"))).collect();
         assert!(numbers.iter().all(|number| *number == Some(0)));
-        let sharing = builder.finish();
+        let sharing = builder.finish(|_| None);
         assert_eq!((sharing.sharers.len(), sharing.sharer_sets.len()), (1000, 1));
         assert_eq!(sharing.members(Some(0)).len(), 1000);
         assert!(serde_json::to_string(&sharing).expect("JSON").len() < 100_000);
@@ -135,7 +147,7 @@ mod tests {
         let mut builder = SharingBuilder::default();
         let first = builder.number(references.others("b", "d/1", "uid-0"));
         assert_eq!(builder.number(references.others("b", "elsewhere", "uid-0")), None);
-        let sharing = builder.finish();
+        let sharing = builder.finish(|_| None);
         let names: Vec<&str> = sharing.members(first).into_iter().map(|sharer| &*sharer.name).collect();
         assert_eq!(names, ["reader-1"]);
         assert!(sharing.members(None).is_empty());
@@ -157,7 +169,7 @@ mod tests {
         let first = builder.number(references.others("b", "d/1", "uid-0"));
         assert_eq!(first, Some(0));
         assert_eq!(builder.number(references.others("b", "d/1", "uid-1")), Some(EVERYONE));
-        let sharing = builder.finish();
+        let sharing = builder.finish(|_| None);
         assert_eq!(sharing.members(Some(EVERYONE)).len(), 3);
         assert_eq!(sharing.members(Some(7)).len(), 3, "a number that is no set's protects more, not less");
     }
