@@ -180,7 +180,8 @@ fn a_finalizer_stays_as_long_as_anything_waits_on_apiserver_and_fake_gcs() {
     keys.iter().for_each(|key| live.put(key));
     marked(&live, keys[0], long());
     let flags = [&["train", "--release-finalizer"], &DAY[..]].concat();
-    live.purge(&flags).ends_with(0);
+    let ran = live.purge(&flags).ends_with(0);
+    assert!(ran.err.contains("Note: 1 finalizer stays until all of the workflow is deleted."), "{}", ran.err);
     assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
     assert!(mark(&live, keys[1]).is_some());
     assert_eq!(live.get("train")["metadata"]["finalizers"], json!(["workflows.argoproj.io/artifact-gc"]));
@@ -345,6 +346,21 @@ async fn a_mark_is_set_only_once_it_is_seen() {
     let none = "<Error><Code>NoSuchTagSet</Code></Error>";
     let faulty = tagger(move |_| (404, Vec::new(), none.to_owned()), false).await;
     assert_eq!(faulty.store().mark_text(&s3(), "k").await.unwrap(), MarkText::Read(None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_has_all_the_tags_it_may_have_is_left_as_it_is() {
+    let of = |count: usize| {
+        let tags = (0..count).map(|at| format!("<Tag><Key>k{at}</Key><Value>v</Value></Tag>"));
+        let tags: String = tags.collect();
+        format!("<Tagging><TagSet>{tags}</TagSet></Tagging>")
+    };
+    for (count, is_full) in [(9, false), (10, true)] {
+        let faulty = tagger(move |_| (200, Vec::new(), of(count)), false).await;
+        let text = faulty.store().mark_text(&s3(), "k").await.unwrap();
+        assert_eq!(matches!(&text, MarkText::Unable(why) if why.contains("10 labels")), is_full, "{text:?}");
+        assert_eq!(matches!(text, MarkText::Read(None)), !is_full);
+    }
 }
 
 /// A plan with holes would look whole.

@@ -18,6 +18,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
 use crate::purge::outcome::{Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
+use crate::purge::totals::Totals;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
@@ -336,7 +337,14 @@ pub(crate) async fn carry_out(
         }
         false => exit::PARTIAL,
     };
-    Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
+    let Totals { objects, quarantine, .. } = plan.tail.totals;
+    Ok(Ended {
+        code,
+        planned: objects,
+        left: tally.left,
+        quarantined: quarantine.quarantined + tally.marked,
+        unmarked: tally.unmarked,
+    })
 }
 
 /// Says how to take back what was done, if something can be.
