@@ -3,7 +3,9 @@
 use crate::support::Ran;
 use crate::support::faulty_storage::{Asked, FaultyStorage, answer, azure, gcs, s3};
 use crate::support::gcs::soft_delete_for_a_week;
-use crate::support::purge::{Folder, Live, ago, deletes, pod, protections, within_the_run, workflow};
+use crate::support::purge::{
+    Folder, Live, ago, deletes, keeps_to, pod, protections, within_the_run, workflow,
+};
 use argo_gc_store::types::{MarkText, Marking, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -56,6 +58,7 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     let live = Live::with("quarantine-life", "train", &keys);
     let shown = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!((marks(&shown), deletes(&shown).len()), (keys.to_vec(), 0));
+    keeps_to("purge-plan.v1.json", &shown);
     assert_eq!((&shown["totals"]["objects"], &shown["totals"]["toMark"]), (&json!(0), &json!(2)));
     assert_eq!(mark(&live, keys[0]), None, "a dry run marks nothing");
 
@@ -78,6 +81,10 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["generation"], pin);
     assert_eq!(recorded(&live), [Value::Null, Value::Null]);
 
+    let listed = || Ran::of(live.command("undo", &["--list", "-o", "json"])).ends_with(0).json();
+    let journal = &listed()["journals"][0];
+    assert_eq!((&journal["deleted"], &journal["marked"]), (&json!(0), &json!(2)), "{journal}");
+
     // Until its time has come it is kept, and says until when; nothing is asked and nothing done.
     let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(protections(&plan), ["quarantined"]);
@@ -91,6 +98,7 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     let ran = live.purge(&[&["train", "-o", "json"], &DAY[..]].concat()).ends_with(0);
     let result = ran.json();
     assert_eq!(result["totals"]["deleted"], 1, "{result}");
+    keeps_to("purge-result.v1.json", &result);
     assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
     assert_eq!(recorded(&live), [json!(true), Value::Null]);
     live.was_careful(&[keys[0]]);
@@ -110,10 +118,9 @@ fn undo_lifts_marks_and_those_of_what_comes_back_on_apiserver_and_fake_gcs() {
     assert!(keys.iter().all(|key| mark(&live, key).is_some()));
     let ran = Ran::of(live.command("undo", &[&first])).ends_with(0);
     assert_eq!(ran.out, "Lifted 2 marks\n");
+    assert!(ran.err.contains("the label argo-gc/keep=true keeps a workflow"), "{}", ran.err);
     assert!(keys.iter().all(|key| mark(&live, key).is_none()));
     assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["metadata"], json!({ "team": "ml" }));
-    let listed = Ran::of(live.command("undo", &["--list", "-o", "json"])).ends_with(0);
-    assert_eq!(listed.json()["journals"], json!([]), "the journals are elsewhere");
 
     // What comes back is not deleted at once by the next run.
     keys.iter().for_each(|key| marked(&live, key, long()));
@@ -140,6 +147,9 @@ fn what_is_needed_again_loses_its_mark_on_apiserver_and_fake_gcs() {
         json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": keys[0] } });
     pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
     live.server.apply(reader);
+    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!(plan["totals"]["toLift"], 1, "{plan}");
+    keeps_to("purge-plan.v1.json", &plan);
     let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
     assert!(ran.out.contains("To lift the marks of 1 object: it is needed again"), "{}", ran.out);
     assert!(ran.out.contains("Lifted the marks of 1 object: it is needed again"), "{}", ran.out);

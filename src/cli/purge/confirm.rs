@@ -223,9 +223,10 @@ pub(crate) async fn confirm(
     arguments.state.ensure_room()?;
     tell_buckets(plan, streams);
     // A plan that only releases finalizers deletes nothing.
+    let doing = if plan.tail.totals.objects > 0 { "deleting" } else { "marking" };
     let deleting = match identities(plan, target).await {
         identities if identities.is_empty() => String::new(),
-        identities => format!("; deleting as {identities}"),
+        identities => format!("; {doing} as {identities}"),
     };
     let orphans = plan.has_orphans()?;
     let what = if orphans { "Objects that nothing refers to in" } else { "Workflows of" };
