@@ -101,6 +101,12 @@ mod tests {
         let ended = "2026-11-01T00:00:05Z";
         let mark = text(at("2026-11-01T06:00:00Z"), "7");
         assert_eq!(standing(&mark, "7", ended), Standing::Over);
+        // At the very moment that it was written, that its run ended, and as late as clocks may differ.
+        let written = text(at("2026-11-01T00:00:00Z"), "7");
+        assert_eq!(standing(&written, "7", "2026-11-01T00:00:00Z"), Standing::Over);
+        let late = |second: u8| text(at(&format!("2026-11-08T12:10:0{second}Z")), "7");
+        assert_eq!(standing(&late(0), "7", ended), Standing::Until(at("2026-11-15T12:10:00Z")));
+        assert_eq!(standing(&late(1), "7", ended), Standing::Unmarked);
         // Written again, copied, or brought back.
         assert_eq!(standing(&mark, "8", ended), Standing::Unmarked);
         // Its workflow ran again.
