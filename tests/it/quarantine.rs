@@ -85,6 +85,12 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     let journal = &listed()["journals"][0];
     assert_eq!((&journal["deleted"], &journal["marked"]), (&json!(0), &json!(2)), "{journal}");
 
+    let explained = Ran::of(
+        live.command("explain", &[&format!("gs://quarantine-life/{}", keys[0]), "-n", live.namespace]),
+    );
+    let shown = format!("  1 object is marked by a purge with --quarantine, since {time}.\n");
+    assert!(explained.out.contains(&shown), "{explained:#?}");
+
     // Until its time has come it is kept, and says until when; nothing is asked and nothing done.
     let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
     assert_eq!(protections(&plan), ["quarantined"]);
