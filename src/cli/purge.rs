@@ -35,7 +35,9 @@ impl Arguments {
             most: Vec::new(),
             sums: ended.as_ref().map_or(
                 Value::Null,
-                |Ended { planned, left, .. }| json!({ "planned": planned, "left": left }),
+                |Ended { planned, left, quarantined, .. }| {
+                    json!({ "planned": planned, "left": left, "quarantined": quarantined })
+                },
             ),
         };
         let ended = self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await;

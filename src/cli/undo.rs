@@ -129,6 +129,11 @@ impl Arguments {
         if failed > 0 {
             writeln!(out, "{failed} could not be brought back")?;
         }
+        if lifted > 0 {
+            streams.say(
+                "Note: the next purge with --quarantine marks them again; the label argo-gc/keep=true keeps a workflow.",
+            );
+        }
         let left = match &cluster {
             Some(cluster) if !back.is_empty() => taken_back(&record.plan, &back, cluster, streams).await?,
             _ => 0,

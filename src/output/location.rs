@@ -126,6 +126,15 @@ fn one(
     if !place.storage_problem.is_empty() {
         writeln!(out, "  Storage could not be asked: {}", escape(&place.storage_problem))?;
     }
+    let marked: Vec<Timestamp> = place.objects.iter().filter_map(|object| object.marked).collect();
+    if let Some(first) = marked.iter().min() {
+        let are = if marked.len() == 1 { "is" } else { "are" };
+        writeln!(
+            out,
+            "  {} {are} marked by a purge with --quarantine, since {first}.",
+            plural(marked.len() as u64, "object")
+        )?;
+    }
     let artifacts: Vec<Vec<String>> = place.artifacts.iter().map(artifact).collect();
     table(
         out,

@@ -16,10 +16,12 @@ pub fn text(ended: &Result<Ended, Error>, began: Timestamp) -> io::Result<String
     let help =
         "The exit status of the purge: 0 done, 1 error, 4 something is left, 5 refused, 130 interrupted.";
     single(&mut text, "argo_gc_purge_exit_code", help, code)?;
-    if let Ok(Ended { planned, left, .. }) = ended {
+    if let Ok(Ended { planned, left, quarantined, .. }) = ended {
         single(&mut text, "argo_gc_purge_objects_planned", "Objects of the purge's plan.", planned)?;
         let help = "Objects of the purge's plan that are still there; in a dry run all of them.";
         single(&mut text, "argo_gc_purge_objects_left", help, left)?;
+        let help = "Objects that are marked and wait for a later purge with --quarantine.";
+        single(&mut text, "argo_gc_purge_objects_quarantined", help, quarantined)?;
     }
     let help = "When the purge began, in seconds since 1970.";
     single(&mut text, "argo_gc_purge_timestamp_seconds", help, began.as_second())?;
@@ -41,11 +43,12 @@ mod tests {
     #[test]
     fn an_error_has_no_counts() {
         assert_eq!(
-            samples(&Ok(Ended { code: exit::PARTIAL, planned: 5, left: 2 })),
+            samples(&Ok(Ended { code: exit::PARTIAL, planned: 5, left: 2, quarantined: 3, unmarked: 0 })),
             [
                 "argo_gc_purge_exit_code 4",
                 "argo_gc_purge_objects_planned 5",
                 "argo_gc_purge_objects_left 2",
+                "argo_gc_purge_objects_quarantined 3",
                 "argo_gc_purge_timestamp_seconds 1700000000"
             ]
         );

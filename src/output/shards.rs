@@ -113,7 +113,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::error::exit;
     use crate::output::summary::{Ended, line};
     use serde_json::{Value, json};
 
@@ -122,7 +121,7 @@ mod tests {
     }
 
     fn gone(number: u32, of: u32, planned: u64) -> Value {
-        let ended = Ended { code: exit::DONE, planned, left: 0 };
+        let ended = Ended { planned, ..Ended::default() };
         told(number, "Succeeded", &line(Some((number, of)), &Ok(ended)))
     }
 

@@ -7,20 +7,24 @@ use crate::output::escape::escape;
 const LONGEST: usize = 160;
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ended {
     /// The exit code of the process.
     pub code: u8,
-    /// The objects of the plan.
+    /// The objects that the plan deletes.
     pub planned: u64,
     /// Of these, the ones that are still there, or were not looked at.
     pub left: u64,
+    /// Objects that are marked and wait for a later run.
+    pub quarantined: u64,
+    /// Objects that could not be marked.
+    pub unmarked: u64,
 }
 
 impl Ended {
     /// A run that only showed a plan, saved it or handed it over.
     pub fn shown(planned: u64) -> Self {
-        Self { code: exit::DONE, planned, left: planned }
+        Self { planned, left: planned, ..Self::default() }
     }
 
     /// With finalizers that were to be released, and are not.
@@ -33,7 +37,7 @@ impl Ended {
     #[must_use]
     pub fn leaving(self, more: u64) -> Self {
         let code = if self.code == exit::DONE && more > 0 { exit::PARTIAL } else { self.code };
-        Self { code, planned: self.planned + more, left: self.left + more }
+        Self { code, planned: self.planned + more, left: self.left + more, ..self }
     }
 }
 
@@ -41,11 +45,17 @@ impl Ended {
 pub fn line(shard: Option<(u32, u32)>, ended: &Result<Ended, Error>) -> String {
     let what = match ended {
         Err(error) => error.message().to_owned(),
-        Ok(Ended { code, planned, left }) => {
+        Ok(Ended { code, planned, left, quarantined, unmarked }) => {
             let (objects, are) = if *planned == 1 { ("object", "is") } else { ("objects", "are") };
             let gone = planned.saturating_sub(*left);
             let mut words = format!("{gone} of {planned} {objects} {are} gone");
-            match (*code, *left) {
+            if *quarantined > 0 {
+                words += &format!("; {quarantined} in quarantine");
+            }
+            if *unmarked > 0 {
+                words += &format!("; {unmarked} could not be marked");
+            }
+            match (*code, left + unmarked) {
                 (exit::INTERRUPTED, _) => words += "; it was interrupted",
                 (_, 0) if *code != exit::DONE => {
                     words += "; finalizers that were to be released are still there";
@@ -81,7 +91,7 @@ mod tests {
     use super::*;
 
     fn of(code: u8, planned: u64, left: u64) -> Result<Ended, Error> {
-        Ok(Ended { code, planned, left })
+        Ok(Ended { code, planned, left, ..Ended::default() })
     }
 
     #[test]
@@ -100,6 +110,16 @@ mod tests {
                 of(exit::INTERRUPTED, 9, 4),
                 "shard 3/8: 5 of 9 objects are gone; it was interrupted",
                 Some((9, 5)),
+            ),
+            (
+                Ok(Ended { planned: 2, quarantined: 7, ..Ended::default() }),
+                "shard 3/8: 2 of 2 objects are gone; 7 in quarantine",
+                Some((2, 2)),
+            ),
+            (
+                Ok(Ended { code: exit::PARTIAL, planned: 2, unmarked: 1, ..Ended::default() }),
+                "shard 3/8: 2 of 2 objects are gone; 1 could not be marked",
+                Some((2, 2)),
             ),
             (Err(Error::refused("it is unknown: what")), "shard 3/8: error: it is unknown: what", None),
         ] {
@@ -125,9 +145,9 @@ mod tests {
 
     #[test]
     fn what_was_left_alone_before_counts() {
-        let ended = Ended { code: exit::DONE, planned: 3, left: 0 };
+        let ended = Ended { planned: 3, quarantined: 2, ..Ended::default() };
         assert_eq!(ended.leaving(0), ended);
-        assert_eq!(ended.leaving(2), Ended { code: exit::PARTIAL, planned: 5, left: 2 });
+        assert_eq!(ended.leaving(2), Ended { code: exit::PARTIAL, planned: 5, left: 2, ..ended });
         let interrupted = Ended { code: exit::INTERRUPTED, ..ended };
         assert_eq!(interrupted.leaving(1).code, exit::INTERRUPTED);
     }

@@ -34,7 +34,7 @@ pub fn journals(
         if rows.is_empty() {
             return Ok(());
         }
-        let names = ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "STATE", "JOURNAL"];
+        let names = ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "MARKED", "STATE", "JOURNAL"];
         let columns = Columns::of(&names, &rows).fit(width, &["PLAN"]);
         columns.header(out)?;
         return Ok(rows.iter().try_for_each(|row| columns.row(out, row))?);
@@ -52,6 +52,7 @@ fn row(entry: &JournalEntry) -> Vec<String> {
         entry.plan.get(..8).unwrap_or_default().to_owned(),
         entry.objects.to_string(),
         entry.deleted.to_string(),
+        entry.marked.to_string(),
         entry.state.as_str().to_owned(),
         escape(&entry.journal.display().to_string()).into_owned(),
     ]
@@ -83,6 +84,7 @@ mod tests {
             plan: "1a2b3c4d5e".to_owned(),
             objects: 2,
             deleted: 2,
+            marked: 0,
             state: RunState::Ended,
         };
         let mut out = Vec::new();

@@ -29,11 +29,13 @@ use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::orphans::{Known, Search};
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKey, PlannedKeysBuilder};
+use argo_gc_core::plan::quarantine::since;
 use argo_gc_core::plan::references::Referrer;
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Depth, Place, Reach};
+use argo_gc_store::types::{Depth, MarkText, Place, Reach};
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -43,6 +45,9 @@ use std::sync::Arc;
 
 /// The number of objects below a place that are looked at.
 const MOST_OBJECTS: usize = 10_000;
+
+/// The number of objects of a place whose marks are read.
+const MOST_MARKS: usize = 100;
 
 /// How old an object must be before `orphans` judges it, unless its user says otherwise.
 pub const ORPHAN_AGE: &str = "7d";
@@ -125,7 +130,12 @@ pub async fn explain(
     let mut reports = Vec::new();
     for (place, mentions) in places.into_iter().zip(mentions) {
         let (facts, problem) = place.look(store).await;
-        reports.push(known.report(place, mentions, facts, problem));
+        let bucket = place.bucket.clone();
+        let mut report = known.report(place, mentions, facts, problem);
+        if let Some(bucket) = bucket {
+            marks(&mut report.objects, &bucket, store).await;
+        }
+        reports.push(report);
     }
     let explanation = Explanation {
         location: asked.uri().to_owned(),
@@ -138,6 +148,17 @@ pub async fn explain(
         unread: unread.iter().map(ToString::to_string).collect(),
     };
     Ok((explanation, unread))
+}
+
+/// Notes which of the first objects of a place are marked. Who may not read marks is not told of them.
+async fn marks(objects: &mut [ObjectReport], bucket: &Bucket, store: &Store) {
+    let marks = objects.iter_mut().take(MOST_MARKS).map(|object| async {
+        let Ok((_, key)) = Bucket::and_key(&object.location) else { return };
+        if let Ok(MarkText::Read(Some(text))) = store.mark_text(bucket, key).await {
+            object.marked = since(&text, &object.generation, object.created);
+        }
+    });
+    join_all(marks).await;
 }
 
 /// Searches the texts for the artifacts of the places: as a purge does, and for everyone who names each place.
@@ -197,6 +218,7 @@ pub fn explain_saved(plan: &Plan, asked: &Asked) -> Result<Explanation, Error> {
             size: object.size,
             created: object.created,
             fate: deleted(&workflow, object, &plan.tail.sharing),
+            marked: None,
         });
         let kept = workflow.keep.iter().map(|kept| ObjectReport {
             location: kept.location.clone(),
@@ -204,6 +226,7 @@ pub fn explain_saved(plan: &Plan, asked: &Asked) -> Result<Explanation, Error> {
             size: 0,
             created: None,
             fate: kept_by(kept),
+            marked: None,
         });
         for object in deleted.chain(kept).filter(|object| here(&object.location)) {
             // Each artifact that names an object keeps it, and the first says why.
@@ -426,7 +449,7 @@ impl Everything<'_> {
             let nobodys = place.bucket.as_ref().filter(|_| place.artifacts.is_empty());
             Fate::Untouched { orphans: nobodys.map(|bucket| self.as_orphan(bucket, facts)) }
         });
-        ObjectReport { location, generation, size, created, fate }
+        ObjectReport { location, generation, size, created, fate, marked: None }
     }
 
     /// Says what `orphans` makes of an object that no workflow has as an artifact.

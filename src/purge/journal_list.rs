@@ -22,6 +22,8 @@ pub struct JournalEntry {
     pub objects: u64,
     /// Those that were deleted, or may have been, and were not brought back.
     pub deleted: u64,
+    /// Those that were marked, or may have been, and whose mark was not lifted by `undo`.
+    pub marked: u64,
     pub state: RunState,
 }
 
@@ -89,10 +91,16 @@ fn entry(path: PathBuf) -> Result<JournalEntry, Error> {
         object?;
         deleted += 1;
     }
+    let mut marked = 0;
+    for object in record.marked()? {
+        object?;
+        marked += 1;
+    }
     Ok(JournalEntry {
         journal: path,
         started_at: begins,
         deleted,
+        marked,
         objects: record.plan.tail.totals.objects,
         state: if record.ended { RunState::Ended } else { RunState::Interrupted },
         cluster: record.plan.head.cluster,

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::purge::{BUCKET, Folder, Ran, ago, deletes, pod, protections, workflow};
+use crate::support::purge::{BUCKET, Folder, Ran, ago, deletes, keeps_to, pod, protections, workflow};
 
 /// A folder with one workflow and all its objects.
 fn one(keys: &[&str]) -> Folder {
@@ -583,14 +583,6 @@ fn from_files_a_real_bucket_is_only_planned_for_on_fake_gcs() {
     assert!(ran.out.contains("To delete: 1 object"), "{}", ran.out);
     assert!(ran.err.contains("only a plan"), "{}", ran.err);
     assert!(gcs.deletes().is_empty());
-}
-
-fn keeps_to(schema: &str, document: &Value) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema").join(schema);
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 #[test]

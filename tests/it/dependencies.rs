@@ -18,7 +18,7 @@ fn list(section: &str, name: &str) -> Vec<String> {
 }
 
 /// All crates that are built or tested with here.
-fn crates() -> Vec<Value> {
+pub fn crates() -> Vec<Value> {
     let cargo = env!("CARGO");
     let version = stdout({
         let mut command = Command::new(cargo);

@@ -1,5 +1,6 @@
 //! `lint`: each planted gap is found at its very place, by version, and nothing where there is none.
 
+use crate::dependencies::crates;
 use crate::lint_context::let_collect;
 use crate::support::fixture::Fixture;
 use crate::support::kube::{ALICE, ApiServer};
@@ -246,6 +247,32 @@ fn the_documents_keep_to_their_schema() {
         assert!(errors.is_empty(), "{folder}: {errors:#?}");
         let yaml: Value = serde_saphyr::from_str(&lint(&format!("-f {folder} -o yaml")).out).unwrap();
         assert!(yaml == json, "{folder}: the YAML differs from the JSON");
+    }
+}
+
+/// The schema of the standard, as a package of others carries it.
+#[test]
+fn sarif_keeps_to_the_schema_of_the_standard() {
+    let crates = crates();
+    let sarif = crates.iter().find(|package| package["name"] == "serde-sarif").unwrap();
+    let schema =
+        Path::new(sarif["manifest_path"].as_str().unwrap()).with_file_name("src").join("schema.json");
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    // These patterns close a bracket twice.
+    for place in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][place]["properties"]["language"];
+        assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    }
+    assert!(schema["title"].as_str().unwrap().contains("(SARIF) Version 2.1.0"), "{}", schema["title"]);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for folder in [PLANTED, CLEAN, "examples", "tests/fixtures"] {
+        let log = lint(&format!("-f {folder} -R -o sarif")).json();
+        let errors: Vec<String> =
+            validator.iter_errors(&log).map(|error| error.to_string()).take(3).collect();
+        assert!(errors.is_empty(), "{folder}: {errors:#?}");
+        let mut other = log.clone();
+        other["runs"][0]["tool"]["driver"]["madeUp"] = json!(1);
+        assert!(!validator.is_valid(&other));
     }
 }
 

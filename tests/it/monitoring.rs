@@ -25,16 +25,19 @@ fn alerts() -> Vec<Value> {
     groups.iter().flat_map(|group| group["rules"].as_array().unwrap()).cloned().collect()
 }
 
-/// Every expression of the dashboard, with the title of its panel, as Grafana asks it with all namespaces chosen.
+/// Every expression of the dashboard, with the title of its panel, as Grafana asks it with all clusters and namespaces
+/// chosen. What a panel leaves out because it is 0 is asked for, too.
 fn panels() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&read("docs/monitoring/dashboard.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let expressions = panels.iter().flat_map(|panel| {
         let title = panel["title"].as_str().unwrap().to_owned();
         let targets = panel["targets"].as_array().unwrap();
-        targets
-            .iter()
-            .map(move |target| (title.clone(), target["expr"].as_str().unwrap().replace("$namespace", ".*")))
+        targets.iter().map(move |target| {
+            let asked =
+                target["expr"].as_str().unwrap().replace("$namespace", ".*").replace("$cluster", ".*");
+            (title.clone(), asked.trim_end_matches(" > 0").to_owned())
+        })
     });
     expressions.collect()
 }

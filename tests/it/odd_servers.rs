@@ -556,9 +556,9 @@ fn undo_lists_journals_and_names_what_is_lost() {
 
     let ran = undo(&["--list"]).ends_with(0);
     let rows: Vec<Vec<&str>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "STATE", "JOURNAL"]);
-    let states: Vec<&[&str]> = rows[1..].iter().map(|row| &row[3..6]).collect();
-    assert_eq!(states, [["2", "2", "ended"], ["2", "2", "interrupted"]], "{}", ran.out);
+    assert_eq!(rows[0], ["STARTED", "CLUSTER", "PLAN", "OBJECTS", "DELETED", "MARKED", "STATE", "JOURNAL"]);
+    let states: Vec<&[&str]> = rows[1..].iter().map(|row| &row[3..7]).collect();
+    assert_eq!(states, [["2", "2", "0", "ended"], ["2", "2", "0", "interrupted"]], "{}", ran.out);
     assert!(ran.err.contains("other.jsonl"), "{}", ran.err);
     let document = undo(&["--list", "-o", "json"]).ends_with(0).json();
     let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/journal-list.v1.json");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::Ran;
 use crate::support::kube::ALICE;
-use crate::support::purge::{BUCKET, Folder, Live, ago, deletes, workflow};
+use crate::support::purge::{BUCKET, Folder, Live, ago, deletes, keeps_to, workflow};
 
 /// A file uploaded in Argo's UI.
 const UPLOAD: &str = "argo/uploads/ml/0a1b2c3d-0000-4000-8000-00805f9b34fb/f";
@@ -166,6 +166,7 @@ fn orphans_go_by_the_same_plan_pins_and_journal_on_apiserver_and_fake_gcs() {
     orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
     let document: Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
     assert_eq!(deletes(&document), old[..3]);
+    keeps_to("purge-plan.v1.json", &document);
     // One of them is referred to by the time the plan is applied.
     let mut reader = live.workflow("reader", &[]);
     crate::support::purge::pod(&mut reader)["inputs"] =

@@ -390,6 +390,7 @@ fn needs(method: &str, target: &str) -> &'static [&'static str] {
         ("GET", None, false) if path.ends_with("/iam/testPermissions") => &[],
         ("GET", None, false) => &["storage.buckets.get"],
         ("GET", Some(_), _) => &["storage.objects.get"],
+        ("PATCH", Some(_), _) => &["storage.objects.update"],
         ("DELETE", Some(_), _) => &["storage.objects.delete"],
         ("POST", Some((_, rest)), _) if rest.ends_with("/restore") => {
             &["storage.objects.create", "storage.objects.restore"]
@@ -427,13 +428,14 @@ fn hold(world: &World, role: &str, unused: &[&str], prepare: &dyn Fn(), work: &d
     }
 }
 
-const EVERYTHING: [&str; 6] = [
+const EVERYTHING: [&str; 7] = [
     "storage.buckets.get",
     "storage.objects.create",
     "storage.objects.delete",
     "storage.objects.get",
     "storage.objects.list",
     "storage.objects.restore",
+    "storage.objects.update",
 ];
 
 #[test]
@@ -456,6 +458,20 @@ fn the_roles_on_a_bucket_are_what_is_asked_for_too_on_apiserver_and_fake_gcs() {
     hold(&world, "argoGcInspect", &[], &leak, &|| inspect.map(argo_gc).into());
     let purge = "purge -n ml --all --yes";
     hold(&world, "argoGcPurge", &[], &leak, &|| vec![argo_gc(purge)]);
+    // One object is due, the other is marked.
+    let marked = || {
+        leak();
+        let key = "argo/plots-q4z9m/1/plots/loss.png";
+        let object = world.gcs.get(BUCKET, key).unwrap();
+        let mark = format!(
+            "{} {}",
+            ago(jiff::SignedDuration::from_hours(30)),
+            object["generation"].as_str().unwrap()
+        );
+        world.gcs.set(BUCKET, key, json!({ "metadata": { "argo-gc-quarantine": mark } }));
+    };
+    let quarantine = "purge -n ml --all --yes --quarantine 1d";
+    hold(&world, "argoGcQuarantine", &[], &marked, &|| vec![argo_gc(quarantine)]);
     let journals = || {
         let journals = std::fs::read_dir(world.state.path().join("argo-gc")).unwrap();
         journals.map(|entry| entry.unwrap().path()).collect::<BTreeSet<_>>()

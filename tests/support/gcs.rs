@@ -278,7 +278,7 @@ impl Gcs {
         self.inner.state().missing_status = status;
     }
 
-    /// Runs once, before the next DELETE of that object looks at it.
+    /// Runs once, before the next DELETE or PATCH of that object looks at it.
     pub fn before_delete(&self, bucket: &str, key: &str, hook: impl FnOnce(&Self) + Send + 'static) {
         let name = (bucket.to_owned(), key.to_owned());
         self.inner.state().hooks.entry(name).or_default().push_back(Box::new(hook));

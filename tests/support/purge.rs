@@ -92,6 +92,16 @@ pub fn deletes(plan: &Value) -> Vec<String> {
     keys
 }
 
+/// A document has nothing that its schema does not name.
+#[track_caller]
+pub fn keeps_to(schema: &str, document: &Value) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema").join(schema);
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+}
+
 /// Protections of what a plan keeps, each once.
 pub fn protections(plan: &Value) -> Vec<String> {
     let workflows = plan["workflows"].as_array().expect("workflows");

@@ -27,6 +27,11 @@ pub(crate) trait Marks: Send + Sync {
     /// Sets the mark, or removes it. The other labels stay as they are.
     fn set(&self, key: &str, pin: &str, labels: &Labels, mark: Option<&str>) -> Request;
 
+    /// How many labels an object has at the most.
+    fn most(&self) -> usize {
+        usize::MAX
+    }
+
     /// True if the server refuses [`Self::set`] once the object has another pin. Otherwise the object is looked at before and
     /// after it.
     fn heeds_pin(&self) -> bool;

@@ -37,6 +37,9 @@ async fn look(client: &BucketClient, key: &str) -> Result<Look, StoreError> {
     let what = || connection.bucket().uri(key);
     Ok(match connection.meaning(&answer) {
         Answer::Yes => match marks.read(&answer) {
+            Ok(labels) if mark_of(&labels).is_none() && labels.len() >= marks.most() => {
+                Look::Unable(format!("it has {} labels, and can't have another", labels.len()))
+            }
             Ok(labels) => Look::Labels(labels),
             Err(why) => Look::Unable(format!("its storage does not know labels: {why}")),
         },

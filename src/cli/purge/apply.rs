@@ -29,6 +29,7 @@ use crate::purge::keep::{Since, kept_object};
 use crate::purge::outcome::ObjectOutcome;
 use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
+use crate::purge::totals::{QuarantineTotals, Totals};
 use crate::purge::{quarantine, refresh, resolve, unanswered};
 use crate::scan::gather::Scan;
 use crate::scan::gathered::Gathered;
@@ -127,7 +128,8 @@ pub(crate) async fn run(
     now: Timestamp,
 ) -> Result<Ended, Error> {
     let plan = in_quarantine(arguments, plan, target, streams, now).await?;
-    let shown = Ended::shown(plan.tail.totals.objects);
+    let Totals { objects, quarantine: QuarantineTotals { quarantined, .. }, .. } = plan.tail.totals;
+    let shown = Ended { quarantined, ..Ended::shown(objects) };
     let only_shown = arguments.plan_out.is_some()
         || arguments.dry_run != DryRun::None
         || target.cluster.is_none() && arguments.storage.store_root.is_none();
@@ -175,7 +177,14 @@ async fn in_quarantine(
     let Some(lasts) = arguments.quarantine else { return Ok(plan) };
     let quarantine = Quarantine { lasts: signed(lasts), now };
     let stage = streams.progress.begin(Doing::ReadingMarks, Some(plan.tail.totals.objects));
-    quarantine::part(&plan, &quarantine, target.store, &stage).await
+    let parted = quarantine::part(&plan, &quarantine, target.store, &stage).await?;
+    drop(stage);
+    let stay = plan.tail.totals.finalizers - parted.tail.totals.finalizers;
+    if stay > 0 {
+        let stay = if stay == 1 { "1 finalizer stays" } else { &format!("{stay} finalizers stay") };
+        streams.say(format!("Note: {stay} until all of the workflow is deleted."));
+    }
+    Ok(parted)
 }
 
 /// Begins to watch the cluster, if something may be deleted in the end. This comes before anything is read that a plan

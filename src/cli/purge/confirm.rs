@@ -18,6 +18,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Who};
 use crate::purge::outcome::{Tally, WorkflowTally};
 use crate::purge::plan_file::Plan;
+use crate::purge::totals::Totals;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::context::Context;
 use argo_gc_store::store::Store;
@@ -222,9 +223,10 @@ pub(crate) async fn confirm(
     arguments.state.ensure_room()?;
     tell_buckets(plan, streams);
     // A plan that only releases finalizers deletes nothing.
+    let doing = if plan.tail.totals.objects > 0 { "deleting" } else { "marking" };
     let deleting = match identities(plan, target).await {
         identities if identities.is_empty() => String::new(),
-        identities => format!("; deleting as {identities}"),
+        identities => format!("; {doing} as {identities}"),
     };
     let orphans = plan.has_orphans()?;
     let what = if orphans { "Objects that nothing refers to in" } else { "Workflows of" };
@@ -340,7 +342,14 @@ pub(crate) async fn carry_out(
         }
         false => exit::PARTIAL,
     };
-    Ok(Ended { code, planned: plan.tail.totals.objects, left: tally.left })
+    let Totals { objects, quarantine, .. } = plan.tail.totals;
+    Ok(Ended {
+        code,
+        planned: objects,
+        left: tally.left,
+        quarantined: quarantine.quarantined + tally.marked,
+        unmarked: tally.unmarked,
+    })
 }
 
 /// Says how to take back what was done, if something can be.

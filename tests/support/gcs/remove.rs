@@ -55,7 +55,7 @@ impl Inner {
         (outcome, executed)
     }
 
-    async fn run_hook(self: &Arc<Self>, bucket: &str, key: &str) {
+    pub async fn run_hook(self: &Arc<Self>, bucket: &str, key: &str) {
         let name = (bucket.to_owned(), key.to_owned());
         let hook = self.state().hooks.get_mut(&name).and_then(std::collections::VecDeque::pop_front);
         if let Some(hook) = hook {

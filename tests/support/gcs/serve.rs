@@ -55,6 +55,10 @@ impl Inner {
                 executed = deleted;
                 outcome
             }
+            (&Method::PATCH, Route::Object(bucket, key)) => {
+                self.run_hook(bucket, key).await;
+                self.patch(&call, bucket, key).await
+            }
             _ => self.dispatch(&call).await,
         };
         let response = match outcome {
@@ -86,7 +90,6 @@ impl Inner {
             (&Method::GET, Route::Permissions(bucket)) => self.test_permissions(call, bucket).await,
             (&Method::GET, Route::Objects(bucket)) => self.list(call, bucket).await,
             (&Method::GET, Route::Object(bucket, key)) => self.read(call, bucket, key).await,
-            (&Method::PATCH, Route::Object(bucket, key)) => self.patch(call, bucket, key).await,
             (&Method::POST, Route::Restore(bucket, key)) => self.restore(call, bucket, key).await,
             (&Method::POST, Route::Copy { .. }) => self.copy(call).await,
             (&Method::POST, Route::Upload(bucket)) => self.upload(call, bucket).await,

@@ -53,6 +53,9 @@ pub struct ObjectReport {
     pub size: u64,
     pub created: Option<Timestamp>,
     pub fate: Fate,
+    /// When it was marked for a later purge; none if it is not, or that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marked: Option<Timestamp>,
 }
 
 /// What a purge does with an object.
@@ -205,7 +208,7 @@ mod tests {
 
     fn object(fate: Fate) -> ObjectReport {
         let (location, generation) = ("gs://b/k".to_owned(), "1".to_owned());
-        ObjectReport { location, generation, size: 10, created: None, fate }
+        ObjectReport { location, generation, size: 10, created: None, fate, marked: None }
     }
 
     fn deleted() -> ObjectReport {

@@ -33,6 +33,13 @@ fn plain(pin: &str) -> String {
     pin.trim_matches('"').chars().map(letter).collect()
 }
 
+/// Returns when the object with the pin was marked; none if the text is of another object, or no mark.
+pub fn since(text: &str, pin: &str, created: Option<Timestamp>) -> Option<Timestamp> {
+    let (time, of) = text.split_once(' ')?;
+    let marked: Timestamp = time.parse().ok()?;
+    (of == plain(pin) && created.is_some_and(|created| created <= marked)).then_some(marked)
+}
+
 impl Quarantine {
     /// Returns what the text of its mark says of an object. `finished_at` is the end of its workflow's run; orphans have
     /// none.
@@ -46,13 +53,10 @@ impl Quarantine {
         object: &PlannedObject,
         finished_at: Option<Timestamp>,
     ) -> Standing {
-        let parts = text.and_then(|text| text.split_once(' '));
-        let Some((Ok(marked), pin)) = parts.map(|(time, pin)| (time.parse::<Timestamp>(), pin)) else {
+        let Some(marked) = text.and_then(|text| since(text, &object.generation, object.created)) else {
             return Standing::Unmarked;
         };
-        let is_before = |time: Option<Timestamp>| time.is_some_and(|time| marked < time);
-        let is_foreign = pin != plain(&object.generation) || object.created.is_none();
-        if is_foreign || is_before(object.created) || is_before(finished_at) || marked > self.now + CLOCKS {
+        if finished_at.is_some_and(|end| marked < end) || marked > self.now + CLOCKS {
             return Standing::Unmarked;
         }
         match marked.checked_add(self.lasts) {
@@ -101,6 +105,12 @@ mod tests {
         let ended = "2026-11-01T00:00:05Z";
         let mark = text(at("2026-11-01T06:00:00Z"), "7");
         assert_eq!(standing(&mark, "7", ended), Standing::Over);
+        // At the very moment that it was written, that its run ended, and as late as clocks may differ.
+        let written = text(at("2026-11-01T00:00:00Z"), "7");
+        assert_eq!(standing(&written, "7", "2026-11-01T00:00:00Z"), Standing::Over);
+        let late = |second: u8| text(at(&format!("2026-11-08T12:10:0{second}Z")), "7");
+        assert_eq!(standing(&late(0), "7", ended), Standing::Until(at("2026-11-15T12:10:00Z")));
+        assert_eq!(standing(&late(1), "7", ended), Standing::Unmarked);
         // Written again, copied, or brought back.
         assert_eq!(standing(&mark, "8", ended), Standing::Unmarked);
         // Its workflow ran again.

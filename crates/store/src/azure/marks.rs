@@ -28,6 +28,10 @@ impl Marks for Azure {
             .body(body)
     }
 
+    fn most(&self) -> usize {
+        10
+    }
+
     fn heeds_pin(&self) -> bool {
         false
     }

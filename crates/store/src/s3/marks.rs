@@ -27,6 +27,10 @@ impl Marks for S3 {
         bulk::summed(request, tags::write(TAGGING, &with(labels, mark)))
     }
 
+    fn most(&self) -> usize {
+        10
+    }
+
     fn heeds_pin(&self) -> bool {
         false
     }
