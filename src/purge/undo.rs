@@ -6,7 +6,7 @@ use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
 use crate::purge::quarantine::REWRITTEN;
 use crate::purge::take_back::Back;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{Marking, Restored};
+use argo_gc_store::types::{MarkText, Marking, Restored, StoreError};
 use futures::stream;
 use futures::stream::StreamExt;
 
@@ -100,13 +100,22 @@ pub async fn lift(
     concurrency: usize,
     each: &mut (dyn FnMut(&str, &str) -> Result<(), Error> + Send),
 ) -> Result<u64, Error> {
-    let with_marks = record.plan.head.quarantine_seconds.is_some();
-    // What came back is read anew: this undo brought it back, or an earlier one.
-    let back = with_marks.then(|| record.restored()).transpose()?.into_iter().flatten();
-    let marks = record.marked()?.map(|marked| (true, marked)).chain(back.map(|back| (false, back)));
+    let marks_count = record.plan.head.quarantine_seconds.is_some();
+    // What came back is read anew: this undo brought it back, or an earlier one. Runs without quarantine delete what is
+    // marked, too, and a version that is shown again has its old mark.
+    let back = record.restored()?.map(|back| (false, back));
+    let marks = record.marked()?.map(|marked| (true, marked)).chain(back);
     let mut running = stream::iter(marks.map(|(ours, marked)| async move {
         let lost = marked?;
-        let marking = store.unmark(&lost.bucket, &lost.key).await;
+        let marking = match ours || marks_count {
+            true => store.unmark(&lost.bucket, &lost.key).await,
+            // An undo of such a run needs no permission for marks.
+            false => match store.mark_text(&lost.bucket, &lost.key).await {
+                Ok(MarkText::Read(Some(_))) => store.unmark(&lost.bucket, &lost.key).await,
+                Ok(_) | Err(StoreError::Denied { .. }) => Marking::Unmarked,
+                Err(error) => Marking::Failed(storage_error(&error)),
+            },
+        };
         Ok::<_, Error>((ours, lost, marking))
     }))
     .buffered(concurrency.max(1));

@@ -185,6 +185,12 @@ fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again_on_apise
     let keys = ["argo/versions/versions-1/a.tgz", "argo/versions/versions-1/b.tgz"];
     cloud.live.server.apply(cloud.workflow("cloud-versions", &keys));
     keys.iter().for_each(|key| cloud.put(key));
+    // The version that comes back has the tags that it had.
+    let bucket = cloud.live.namespace;
+    keys.iter().for_each(|key| cloud.runtime.block_on(cloud.emulator.tag(bucket, key, "team", "ml")));
+    let marking = cloud.live.file("marking.jsonl");
+    cloud.purge(&["cloud-versions", "--quarantine", "30d", "--journal", &marking, "--yes"]).ends_with(0);
+    assert!(cloud.runtime.block_on(cloud.emulator.tags(bucket, keys[0])).contains("argo-gc-quarantine"));
     let ran = cloud.purge(&["cloud-versions", "--yes"]).ends_with(0);
     assert!(
         ran.err.contains("versioning is on, so deleted objects stay as noncurrent versions"),
@@ -202,6 +208,8 @@ fn a_versioned_s3_bucket_hides_the_live_version_and_undo_shows_it_again_on_apise
     let ran = cloud.run("undo", &[journal.path().to_str().unwrap()]).ends_with(4);
     assert!(ran.out.contains("Brought back 1 of 2 objects"), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("1 was left alone"), "{}", ran.out);
+    let tags = cloud.runtime.block_on(cloud.emulator.tags(bucket, keys[0]));
+    assert!(tags.contains(">ml<") && !tags.contains("argo-gc-quarantine"), "{tags}");
     // What is back is an artifact of its workflow again.
     assert_eq!(cloud.orphans(), ["versions 1"]);
 }
