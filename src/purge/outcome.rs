@@ -99,6 +99,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Whether nothing of the plan is left to do.
+    pub fn is_all(&self) -> bool {
+        [self.left, self.unreleased, self.unmarked, self.unlifted].into_iter().all(|count| count == 0)
+    }
+
     /// Counts a workflow in.
     pub(crate) fn add(&mut self, workflow: &WorkflowTally) {
         for Settled { object, fate, .. } in &workflow.objects {

@@ -8,6 +8,7 @@ use crate::purge::keep::kept_object;
 use crate::purge::outcome::{ObjectOutcome, Settled};
 use crate::purge::plan_file::{Head, Plan};
 use argo_gc_core::model::bucket::Bucket;
+use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::quarantine::{Quarantine, Standing, text};
@@ -80,19 +81,22 @@ async fn parted(
     }
     // Its artifacts are not all gone after this run.
     workflow.release_finalizer &= !stays && workflow.mark.is_empty();
-    let needed = workflow.keep.iter().filter_map(needed);
-    workflow.lift = stream::iter(needed.collect::<Vec<_>>())
+    let mut needed: Vec<ObjectPlace> = workflow.keep.iter().filter_map(needed).collect();
+    for ObjectPlace { bucket, key } in std::mem::take(&mut workflow.lift) {
+        let objects = match store.objects(&bucket, &key, true).await {
+            Err(error) if !leaves_open(&error) => Vec::new(),
+            objects => objects?,
+        };
+        let place = |object: ObjectFacts| ObjectPlace { bucket: bucket.clone(), key: object.key.into() };
+        needed.extend(objects.into_iter().map(place));
+    }
+    workflow.lift = stream::iter(needed)
         .map(|place| async {
             match store.mark_text(&place.bucket, &place.key).await {
                 Ok(MarkText::Read(Some(_))) => Ok(Some(place)),
                 // It is kept whatever its mark is.
-                Ok(_)
-                | Err(
-                    StoreError::NoBucket(_)
-                    | StoreError::BadKey(_)
-                    | StoreError::Untrusted(_)
-                    | StoreError::NoIdentity { .. },
-                ) => Ok(None),
+                Ok(_) => Ok(None),
+                Err(error) if !leaves_open(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         })
@@ -129,6 +133,17 @@ pub async fn lifted(
     });
     let lifted = read.buffered(AT_A_TIME.1).try_filter_map(async |object| Ok(object));
     lifted.map_ok(|object| (object.bucket.clone(), object.key.clone())).try_collect().await
+}
+
+/// Whether a failed question leaves open what is there. Elsewhere there is no plan's object.
+fn leaves_open(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::NoBucket(_)
+            | StoreError::BadKey(_)
+            | StoreError::Untrusted(_)
+            | StoreError::NoIdentity { .. }
+    )
 }
 
 /// Where an object is that somebody needs.

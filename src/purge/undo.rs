@@ -5,6 +5,7 @@ use crate::progress::Stage;
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
 use crate::purge::quarantine::REWRITTEN;
 use crate::purge::take_back::Back;
+use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{MarkText, Marking, Restored, StoreError};
 use futures::stream;
@@ -109,6 +110,8 @@ pub async fn lift(
         let lost = marked?;
         let marking = match ours || marks_count {
             true => store.unmark(&lost.bucket, &lost.key).await,
+            // What GCS restores has another pin.
+            false if lost.bucket.engine() == StorageEngine::Gcs => Marking::Unmarked,
             // An undo of such a run needs no permission for marks.
             false => match store.mark_text(&lost.bucket, &lost.key).await {
                 Ok(MarkText::Read(Some(_))) => store.unmark(&lost.bucket, &lost.key).await,

@@ -290,6 +290,26 @@ fn a_resumed_run_neither_marks_what_is_needed_nor_deletes_what_has_no_mark_on_ap
 
 #[test]
 #[ignore = "tests/run brings what it needs"]
+fn what_a_pin_keeps_loses_its_marks_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/dir"];
+    let live = Live::start("quarantine-pinned");
+    live.gcs.bucket(live.namespace);
+    let mut wf = live.workflow("train", &keys);
+    wf["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    live.server.apply(wf);
+    let objects = ["train/a.tgz", "train/dir/x", "train/dir/y"];
+    for key in objects {
+        live.put(key);
+        marked(&live, key, long());
+    }
+    let ran = live.purge(&[&["--all"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("Lifted the marks of 3 objects: they are needed again"), "{}", ran.out);
+    assert_eq!(objects.map(|key| mark(&live, key)), [None, None, None]);
+    assert_eq!(live.gcs.keys(live.namespace), objects);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
 fn a_mark_from_before_a_sharer_ran_does_not_count_on_apiserver_and_fake_gcs() {
     let keys = ["train/a.tgz", "train/b.tgz"];
     let live = Live::with("quarantine-shared", "train", &keys);

@@ -234,6 +234,7 @@ impl Arguments {
             kube: &self.kube,
             all_namespaces: self.what.scope.all_namespaces,
             release_finalizer: self.release_finalizer,
+            lifts_marks: self.quarantine.is_some(),
             logins: self.secrets.use_workflow_secrets,
             asked: None,
         }

@@ -333,13 +333,7 @@ pub(crate) async fn carry_out(
             streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
-        false
-            if [tally.left, tally.unreleased, tally.unmarked, tally.unlifted]
-                .into_iter()
-                .all(|count| count == 0) =>
-        {
-            exit::DONE
-        }
+        false if tally.is_all() => exit::DONE,
         false => exit::PARTIAL,
     };
     let Totals { objects, quarantine, .. } = plan.tail.totals;

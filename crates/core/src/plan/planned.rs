@@ -73,7 +73,7 @@ pub struct PlannedWorkflow {
     /// Objects that are only marked, and deleted by a later run ([`quarantine`](crate::plan::quarantine)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mark: Vec<PlannedObject>,
-    /// Marked objects that are needed again, and lose their marks.
+    /// Marked objects that are needed again, and lose their marks. Before the marks are read: artifacts of a pinned workflow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lift: Vec<ObjectPlace>,
     /// Addresses of artifacts that have no objects in storage.

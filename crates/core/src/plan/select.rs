@@ -10,7 +10,7 @@ use crate::plan::choice::Choice;
 use crate::plan::claim::Claimant;
 use crate::plan::decide::{Candidate, NamedKey, Objection, Selected, claimed};
 use crate::plan::kubeflow::has_shape;
-use crate::plan::planned::PlannedWorkflow;
+use crate::plan::planned::{ObjectPlace, PlannedWorkflow};
 use crate::plan::retention::Filter;
 use crate::plan::rules::{Rules, Unwanted};
 use crate::reason::Reason;
@@ -65,6 +65,11 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     let wants = |artifact: &&ArtifactReport| unwanted(artifact, about, rules).is_none();
     let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
     if let Some(objection) = guard(assessment, about, rules) {
+        if rules.lifts_marks && objection.protection == Protection::Pinned {
+            let places = wanted.iter().filter_map(|artifact| candidate(artifact, rules, None).ok());
+            let place = |Candidate { bucket, key, .. }| ObjectPlace { bucket, key: key.into() };
+            selected.plan.lift = places.map(place).collect();
+        }
         if !wanted.is_empty() || has_unseen_nodes(assessment) {
             selected.plan.keep.push(objection.keep(String::new(), ""));
         }

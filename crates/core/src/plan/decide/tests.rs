@@ -70,6 +70,7 @@ fn rules() -> Rules {
         only: None,
         artifacts: Vec::new(),
         release_finalizer: false,
+        lifts_marks: false,
         archived: false,
         buckets: Vec::new(),
         allowed: anywhere(),
