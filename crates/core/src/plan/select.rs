@@ -67,7 +67,7 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     if let Some(objection) = guard(assessment, about, rules) {
         if rules.lifts_marks && objection.protection == Protection::Pinned {
             let places = wanted.iter().filter_map(|artifact| candidate(artifact, rules, None).ok());
-            let place = |Candidate { bucket, key, .. }| ObjectPlace { bucket, key: key.into() };
+            let place = |Candidate { bucket, key, .. }| ObjectPlace { bucket, key };
             selected.plan.lift = places.map(place).collect();
         }
         if !wanted.is_empty() || has_unseen_nodes(assessment) {
