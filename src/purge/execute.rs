@@ -169,7 +169,8 @@ impl Executor<'_> {
             work.settled.extend(std::mem::take(&mut work.gone).into_iter().map(before));
         }
         self.verify(&mut works).await?;
-        let marker = &Marker { deleter: self.deleter(), stage: self.stage };
+        let lasts = terms.quarantine.unwrap_or_default();
+        let marker = &Marker { deleter: self.deleter(), stage: self.stage, lasts };
         let settled = works.into_iter().map(|Work { mut plan, mut settled, checked, .. }| async move {
             let _turn = turns.acquire().await;
             let mark = std::mem::take(&mut plan.mark);

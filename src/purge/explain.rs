@@ -29,7 +29,7 @@ use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::orphans::{Known, Search};
 use argo_gc_core::plan::planned::{KeptObject, PlannedObject, PlannedWorkflow};
 use argo_gc_core::plan::planned_keys::{PlannedKey, PlannedKeysBuilder};
-use argo_gc_core::plan::quarantine::since;
+use argo_gc_core::plan::quarantine::Mark;
 use argo_gc_core::plan::references::Referrer;
 use argo_gc_core::plan::rules::Rules;
 use argo_gc_core::plan::sharing::Sharing;
@@ -155,7 +155,7 @@ async fn marks(objects: &mut [ObjectReport], bucket: &Bucket, store: &Store) {
     let marks = objects.iter_mut().take(MOST_MARKS).map(|object| async {
         let Ok((_, key)) = Bucket::and_key(&object.location) else { return };
         if let Ok(MarkText::Read(Some(text))) = store.mark_text(bucket, key).await {
-            object.marked = since(&text, &object.generation, object.created);
+            object.marked = Mark::of(&text, &object.generation, object.created).map(|mark| mark.since);
         }
     });
     join_all(marks).await;

@@ -11,13 +11,13 @@ use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::model::protection::Protection;
 use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, PlannedWorkflow};
-use argo_gc_core::plan::quarantine::{Quarantine, Standing, text};
+use argo_gc_core::plan::quarantine::{Mark, Quarantine, Standing};
 use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::store::Store;
 use argo_gc_store::types::{MarkText, Marking, StoreError};
 use futures::stream::StreamExt;
 use futures::{TryStreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 
 /// Workflows whose marks are read at a time, and objects of each; the throttle bounds the requests.
@@ -160,6 +160,8 @@ pub struct Marker<'a> {
     pub deleter: Deleter<'a>,
     /// Told of each object that is marked.
     pub stage: &'a Stage,
+    /// How long the marks are to last.
+    pub lasts: SignedDuration,
 }
 
 impl Marker<'_> {
@@ -198,7 +200,8 @@ impl Marker<'_> {
         let Deleter { store, journal, .. } = self.deleter;
         journal.write(&Line::Marking { time, bucket, key, generation })?;
         let (bucket, key, generation) = place();
-        Ok(match store.mark(&bucket, &key, &generation, &text(time, &generation)).await {
+        let text = Mark { since: time, lasts: self.lasts }.text(&generation);
+        Ok(match store.mark(&bucket, &key, &generation, &text).await {
             Marking::Done => {
                 journal.write(&Line::Marked { bucket, key, generation })?;
                 ObjectOutcome::Marked
@@ -260,7 +263,11 @@ mod tests {
         stop.guard();
         assert!(stop.ask());
         let stage = &Progress::default().begin(Doing::Marking, None);
-        let marker = Marker { deleter: Deleter { store, guard: None, journal, stop, earlier: None }, stage };
+        let marker = Marker {
+            deleter: Deleter { store, guard: None, journal, stop, earlier: None },
+            stage,
+            lasts: SignedDuration::ZERO,
+        };
         let object: PlannedObject = serde_json::from_value(serde_json::json!({
             "bucket": "gs://b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
         }))

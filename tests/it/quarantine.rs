@@ -26,7 +26,7 @@ fn mark(live: &Live, key: &str) -> Option<String> {
 fn marked(live: &Live, key: &str, age: SignedDuration) {
     let object = live.gcs.get(live.namespace, key).unwrap();
     let generation = object["generation"].as_str().unwrap();
-    let text = format!("{} {generation}", ago(age));
+    let text = format!("{} {generation} 60s", ago(age));
     live.gcs.set(live.namespace, key, json!({ "metadata": { "team": "ml", NAME: text } }));
 }
 
@@ -75,7 +75,8 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     assert!(!ran.out.contains("Deleted"), "{}", ran.out);
     assert!(live.gcs.deletes().is_empty());
     let text = mark(&live, keys[0]).unwrap();
-    let (time, pin) = text.split_once(' ').unwrap();
+    let [time, pin, lasts] = text.split(' ').collect::<Vec<_>>()[..] else { panic!("{text}") };
+    assert_eq!(lasts, "86400s");
     let age = Timestamp::now().duration_since(time.parse().unwrap());
     assert!(age < SignedDuration::from_mins(5), "{text}");
     assert_eq!(live.gcs.get(live.namespace, keys[0]).unwrap()["generation"], pin);
@@ -98,6 +99,10 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
     assert!(ran.out.contains("all that was found is kept (2 quarantined)"), "{}", ran.out);
     assert_eq!(mark(&live, keys[0]), Some(text.clone()), "its time does not begin anew");
+
+    // Who marked it was told so, whatever another run is told.
+    let plan = live.purge(&["train", "--quarantine", "0", "--dry-run", "-o", "json"]).ends_with(0).json();
+    assert_eq!(protections(&plan), ["quarantined"]);
 
     // One is due, the other is not.
     marked(&live, keys[0], long());

@@ -123,7 +123,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, help_heading = "Deleting")]
     pub yes: bool,
     /// Marks objects in their metadata or tags instead of deleting them, and deletes those that an earlier run marked so long
-    /// ago, such as 7d, and that nothing has needed since.
+    /// ago, such as 7d, unless something needs them.
     #[arg(long, value_parser = duration::parse, value_name = "DURATION", conflicts_with = "plan_out",
           help_heading = "Deleting")]
     pub quarantine: Option<Duration>,

@@ -22,9 +22,28 @@ pub enum Standing {
     Over,
 }
 
-/// Returns the text of a mark: when it was set, and the pin of the object that it was set on.
-pub fn text(now: Timestamp, pin: &str) -> String {
-    format!("{} {}", now.strftime("%FT%TZ"), plain(pin))
+/// What is said of a marked object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub since: Timestamp,
+    /// How long it was to last when it was set.
+    pub lasts: SignedDuration,
+}
+
+impl Mark {
+    /// Returns the text of the mark of an object with the pin.
+    pub fn text(&self, pin: &str) -> String {
+        format!("{} {} {}s", self.since.strftime("%FT%TZ"), plain(pin), self.lasts.as_secs())
+    }
+
+    /// Reads the text of a mark; none if it is that of another object than the one with the pin, or no mark.
+    pub fn of(text: &str, pin: &str, created: Option<Timestamp>) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (since, of, lasts) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let lasts = lasts.strip_suffix('s')?.parse().ok().filter(|seconds| *seconds >= 0)?;
+        let is_ours = of == plain(pin) && created.is_some_and(|created| created <= since);
+        is_ours.then_some(Self { since, lasts: SignedDuration::from_secs(lasts) })
+    }
 }
 
 /// A pin in characters that the tags of every storage take.
@@ -33,33 +52,26 @@ fn plain(pin: &str) -> String {
     pin.trim_matches('"').chars().map(letter).collect()
 }
 
-/// Returns when the object with the pin was marked; none if the text is of another object, or no mark.
-pub fn since(text: &str, pin: &str, created: Option<Timestamp>) -> Option<Timestamp> {
-    let (time, of) = text.split_once(' ')?;
-    let marked: Timestamp = time.parse().ok()?;
-    (of == plain(pin) && created.is_some_and(|created| created <= marked)).then_some(marked)
-}
-
 impl Quarantine {
     /// Returns what the text of its mark says of an object. `finished_at` is the end of its workflow's run; orphans have
     /// none.
     ///
     /// A mark counts only for the very object that it was set on: copies and restored objects may carry it along. What
     /// was needed after it, because its workflow ran again, begins anew. The same goes for a time that no clock of ours
-    /// has shown.
+    /// has shown. It lasts as long as was said when it was set, or longer if more is asked for now.
     pub fn standing(
         &self,
         text: Option<&str>,
         object: &PlannedObject,
         finished_at: Option<Timestamp>,
     ) -> Standing {
-        let Some(marked) = text.and_then(|text| since(text, &object.generation, object.created)) else {
-            return Standing::Unmarked;
-        };
-        if finished_at.is_some_and(|end| marked < end) || marked > self.now + CLOCKS {
+        let mark = text.and_then(|text| Mark::of(text, &object.generation, object.created));
+        let Some(Mark { since, lasts }) = mark else { return Standing::Unmarked };
+        if finished_at.is_some_and(|end| since < end) || since > self.now + CLOCKS {
             return Standing::Unmarked;
         }
-        match marked.checked_add(self.lasts) {
+        // Who set the mark was told how long it lasts.
+        match since.checked_add(self.lasts.max(lasts)) {
             Ok(end) if end <= self.now => Standing::Over,
             Ok(end) => Standing::Until(end),
             Err(_) => Standing::Until(Timestamp::MAX),
@@ -83,6 +95,11 @@ mod tests {
 
     fn at(time: &str) -> Timestamp {
         time.parse().unwrap()
+    }
+
+    /// The text of a mark for six days.
+    fn text(since: Timestamp, pin: &str) -> String {
+        Mark { since, lasts: SignedDuration::from_hours(144) }.text(pin)
     }
 
     /// What a mark says on 8 November, when a week is asked for.
@@ -116,9 +133,17 @@ mod tests {
         // Its workflow ran again.
         assert_eq!(standing(&mark, "7", "2026-11-01T06:00:01Z"), Standing::Unmarked);
         // Marked before it was written; later than now; not by this tool.
-        for text in
-            ["2026-10-31T23:59:59Z 7", "2027-11-01T00:00:00Z 7", "2026-11-01T06:00:00Z", "", "yes 7", " 7"]
-        {
+        for text in [
+            "2026-10-31T23:59:59Z 7 1s",
+            "2027-11-01T00:00:00Z 7 1s",
+            "2026-11-01T06:00:00Z 7",
+            "2026-11-01T06:00:00Z",
+            "2026-11-01T06:00:00Z 7 1",
+            "2026-11-01T06:00:00Z 7 -1s",
+            "",
+            "yes 7 1s",
+            " 7 1s",
+        ] {
             assert_eq!(standing(text, "7", ended), Standing::Unmarked, "{text}");
         }
         let quarantine = Quarantine { lasts: SignedDuration::ZERO, now: at("2026-11-08T12:00:00Z") };
@@ -126,6 +151,20 @@ mod tests {
         assert_eq!(quarantine.standing(Some(&mark), &ageless, None), Standing::Unmarked);
         assert_eq!(quarantine.standing(None, &object("7"), None), Standing::Unmarked);
         assert_eq!(quarantine.standing(Some(&mark), &object("7"), None), Standing::Over);
+    }
+
+    #[test]
+    fn a_mark_lasts_as_long_as_was_said_when_it_was_set() {
+        let quarantine =
+            |hours| Quarantine { lasts: SignedDuration::from_hours(hours), now: at("2026-11-07T12:00:00Z") };
+        // For six days.
+        let mark = text(at("2026-11-01T12:00:01Z"), "7");
+        let end = Standing::Until(at("2026-11-07T12:00:01Z"));
+        assert_eq!(quarantine(1).standing(Some(&mark), &object("7"), None), end);
+        assert_eq!(
+            quarantine(145).standing(Some(&mark), &object("7"), None),
+            Standing::Until(at("2026-11-07T13:00:01Z"))
+        );
     }
 
     #[test]
@@ -138,8 +177,8 @@ mod tests {
     #[test]
     fn every_pin_is_text_for_a_tag() {
         let marked = at("2026-11-01T06:00:00Z");
-        assert_eq!(text(marked, "\"0x8DC\""), "2026-11-01T06:00:00Z 0x8DC");
-        assert_eq!(text(marked, "d41d-2@17"), "2026-11-01T06:00:00Z d41d-2_17");
+        assert_eq!(text(marked, "\"0x8DC\""), "2026-11-01T06:00:00Z 0x8DC 518400s");
+        assert_eq!(text(marked, "d41d-2@17"), "2026-11-01T06:00:00Z d41d-2_17 518400s");
         for pin in ["\"0x8DC\"", "d41d-2@17", "ü<&>"] {
             assert_eq!(standing(&text(marked, pin), pin, "2026-11-01T00:00:05Z"), Standing::Over, "{pin}");
         }
