@@ -43,7 +43,13 @@ mod tests {
     #[test]
     fn an_error_has_no_counts() {
         assert_eq!(
-            samples(&Ok(Ended { code: exit::PARTIAL, planned: 5, left: 2, quarantined: 3, unmarked: 0 })),
+            samples(&Ok(Ended {
+                code: exit::PARTIAL,
+                planned: 5,
+                left: 2,
+                quarantined: 3,
+                ..Ended::default()
+            })),
             [
                 "argo_gc_purge_exit_code 4",
                 "argo_gc_purge_objects_planned 5",

@@ -19,6 +19,8 @@ pub struct Ended {
     pub quarantined: u64,
     /// Objects that could not be marked.
     pub unmarked: u64,
+    /// Marks that could not be lifted.
+    pub unlifted: u64,
 }
 
 impl Ended {
@@ -45,7 +47,7 @@ impl Ended {
 pub fn line(shard: Option<(u32, u32)>, ended: &Result<Ended, Error>) -> String {
     let what = match ended {
         Err(error) => error.message().to_owned(),
-        Ok(Ended { code, planned, left, quarantined, unmarked }) => {
+        Ok(Ended { code, planned, left, quarantined, unmarked, unlifted }) => {
             let (objects, are) = if *planned == 1 { ("object", "is") } else { ("objects", "are") };
             let gone = planned.saturating_sub(*left);
             let mut words = format!("{gone} of {planned} {objects} {are} gone");
@@ -55,7 +57,10 @@ pub fn line(shard: Option<(u32, u32)>, ended: &Result<Ended, Error>) -> String {
             if *unmarked > 0 {
                 words += &format!("; {unmarked} could not be marked");
             }
-            match (*code, left + unmarked) {
+            if *unlifted > 0 {
+                words += &format!("; {unlifted} still marked, though needed");
+            }
+            match (*code, left + unmarked + unlifted) {
                 (exit::INTERRUPTED, _) => words += "; it was interrupted",
                 (_, 0) if *code != exit::DONE => {
                     words += "; finalizers that were to be released are still there";
@@ -120,6 +125,11 @@ mod tests {
                 Ok(Ended { code: exit::PARTIAL, planned: 2, unmarked: 1, ..Ended::default() }),
                 "shard 3/8: 2 of 2 objects are gone; 1 could not be marked",
                 Some((2, 2)),
+            ),
+            (
+                Ok(Ended { code: exit::PARTIAL, unlifted: 3, ..Ended::default() }),
+                "shard 3/8: 0 of 0 objects are gone; 3 still marked, though needed",
+                Some((0, 0)),
             ),
             (Err(Error::refused("it is unknown: what")), "shard 3/8: error: it is unknown: what", None),
         ] {

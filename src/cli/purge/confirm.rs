@@ -343,6 +343,7 @@ pub(crate) async fn carry_out(
         left: tally.left,
         quarantined: quarantine.quarantined + tally.marked,
         unmarked: tally.unmarked,
+        unlifted: tally.unlifted,
     })
 }
 
