@@ -341,10 +341,7 @@ fn a_mark_that_stays_on_what_is_needed_is_no_success_on_apiserver_and_fake_gcs()
     live.server.apply(reader);
     live.gcs.permissions(live.namespace, &["storage.objects.list", "storage.objects.get"]);
     let summary = live.file("summary");
-    let ran = {
-        let flags = ["train", "-o", "json", "--summary", &summary];
-        live.purge(&[&flags, &DAY[..]].concat()).ends_with(4)
-    };
+    let ran = live.purge(&[&["train", "-o", "json", "--summary", &summary], &DAY[..]].concat()).ends_with(4);
     let line = std::fs::read_to_string(&summary).unwrap();
     assert!(line.ends_with("; 1 still marked, though needed"), "{line}");
     assert!(ran.err.contains("is not lifted"), "{}", ran.err);
