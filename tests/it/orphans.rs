@@ -137,7 +137,7 @@ fn an_object_is_not_planned_twice_for_prefixes_that_overlap() {
         .ends_with(0);
 }
 
-fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
+pub fn orphans(live: &Live, user: &str, arguments: &[&str]) -> Ran {
     let mut command = live.server.kubectl_as(user, ["argo-gc", "orphans"]);
     command.args(["--repository", &format!("gs://{}/argo", live.namespace)]).args(arguments);
     Ran::of({

@@ -1,5 +1,6 @@
 //! `purge --quarantine`: what is only marked, what is deleted later, and what takes its mark off.
 
+use crate::orphans::orphans;
 use crate::support::Ran;
 use crate::support::faulty_storage::{Asked, FaultyStorage, answer, azure, gcs, s3};
 use crate::support::gcs::soft_delete_for_a_week;
@@ -347,6 +348,26 @@ fn a_mark_that_stays_on_what_is_needed_is_no_success_on_apiserver_and_fake_gcs()
     assert!(ran.err.contains("is not lifted"), "{}", ran.err);
     let result = ran.json();
     assert_eq!((&result["complete"], &result["totals"]["marksNotLifted"]), (&json!(false), &json!(1)));
+}
+
+/// The workflow that a purge marked is gone by then: its objects are orphans.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_plan_of_orphans_marks_and_deletes_too_on_apiserver_and_fake_gcs() {
+    let live = Live::start("quarantine-orphans");
+    live.gcs.bucket(live.namespace);
+    let keys = ["argo/perished/perished-1/a.tgz", "argo/perished/perished-1/b.tgz"];
+    for key in keys {
+        live.gcs.put(live.namespace, key, key);
+        live.gcs.created(live.namespace, key, &ago(SignedDuration::from_hours(24 * 30)));
+    }
+    marked(&live, keys[0], long());
+    let plan = live.file("plan.json");
+    orphans(&live, "admin", &["--exclusive", "--plan-out", &plan]).ends_with(0);
+    let ran = live.purge(&[&["--plan", &plan], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("Deleted 1 object") && ran.out.contains("Marked 1 object"), "{}", ran.out);
+    assert_eq!(live.gcs.keys(live.namespace), [keys[1]]);
+    assert!(mark(&live, keys[1]).is_some());
 }
 
 #[test]
