@@ -272,7 +272,7 @@ fn the_commands_of_the_pages_work_on_apiserver() {
     assert_eq!(args[2], "--yes");
     let config = server.get("/api/v1/namespaces/argo/configmaps/argo-gc").unwrap();
     assert_eq!(config["data"]["policy.yaml"], document("examples/policy.yaml"));
-    for line in commands("docs/in-cluster.md", "## Watch it") {
+    for line in commands("docs/monitoring.md", "## Watch it") {
         piped(&line);
     }
     let cronjobs = || server.get("/apis/batch/v1/cronjobs").unwrap()["items"].as_array().unwrap().len();

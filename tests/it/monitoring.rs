@@ -85,9 +85,9 @@ fn alerts_and_dashboard_use_the_metrics_that_runs_have() {
     let unseen: Vec<_> = pushed.difference(&used).collect();
     assert!(unseen.is_empty(), "no panel shows {unseen:?}");
     // The page names each.
-    let page = metrics(&read("docs/in-cluster.md"));
+    let page = metrics(&read("docs/monitoring.md"));
     let unnamed: Vec<_> = pushed.difference(&page).collect();
-    assert!(unnamed.is_empty(), "docs/in-cluster.md does not name {unnamed:?}");
+    assert!(unnamed.is_empty(), "docs/monitoring.md does not name {unnamed:?}");
 }
 
 /// A runbook is one command. This plugin's are parsed as a user's would be.
@@ -106,7 +106,7 @@ fn each_alert_names_a_command_to_run() {
             // The pods and the CronJob have this label.
             assert!(runbook.contains("-l app.kubernetes.io/name=argo-gc"), "{runbook}");
         }
-        let page = read("docs/in-cluster.md");
+        let page = read("docs/monitoring.md");
         assert!(page.contains(&format!("`{}`", alert["alert"].as_str().unwrap())), "{alert}");
     }
 }
