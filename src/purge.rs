@@ -1,8 +1,8 @@
 //! Purge: from selected workflows to a plan, from a plan to deleted objects, and back from a journal.
 //!
 //! One direction: [`resolve`] asks storage and makes the [`plan_file::Plan`], [`execute`] carries out that plan and nothing
-//! else, as far as the [`guard`] lets it, [`quarantine`] marks for later runs, [`record`] updates the workflows, [`undo`] brings back what a bucket still holds,
-//! and [`take_back`] says so in the workflows.
+//! else, as far as the [`guard`] lets it, [`quarantine`] marks for later runs, [`record`] updates the workflows, [`undo`]
+//! brings back what a bucket still holds, and [`take_back`] says so in the workflows.
 
 pub mod batch;
 pub mod bucket_login;

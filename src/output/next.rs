@@ -40,8 +40,8 @@ pub(crate) fn uncovered(places: &[String]) -> Option<String> {
     (!places.is_empty()).then(|| format!("{all}: {words}"))
 }
 
-/// Writes the commands that explain the first row's reason and look into it, a line each; for totals what is first among them, else the
-/// first reason.
+/// Writes the commands that explain the first row's reason and look into it, a line each; for totals what is first among
+/// them, else the first reason.
 pub(crate) fn write(out: &mut dyn Write, view: &View, next: &Next, end: &End<'_>) -> io::Result<()> {
     let Some(reason) = end.reasons.first().filter(|_| view.interactive) else { return Ok(()) };
     let shown = next.first.as_ref().map(|first| first.reason.as_str()).or(next.reason.as_deref());

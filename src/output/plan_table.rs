@@ -59,9 +59,9 @@ pub(crate) fn write(
         for keep in &workflow.keep {
             *protections.entry(keep.protection.code()).or_default() += 1;
         }
-        view.deleted(&workflow).iter().for_each(|row| deleted.measure(row));
+        view.rows(&workflow, &workflow.delete).iter().for_each(|row| deleted.measure(row));
         view.kept(&workflow).iter().for_each(|row| kept.measure(row));
-        marking.deleted(&to_mark_of(&workflow)).iter().for_each(|row| marked.measure(row));
+        marking.rows(&workflow, &workflow.mark).iter().for_each(|row| marked.measure(row));
         for object in &workflow.delete {
             if is_early(&object.storage_class, object.created, now) {
                 let fee = fees.entry(object.storage_class.to_string()).or_default();
@@ -83,7 +83,8 @@ pub(crate) fn write(
         writeln!(out)?;
         deleted.header(out)?;
         for workflow in plan.workflows()? {
-            view.deleted(&workflow?).iter().try_for_each(|row| deleted.row(out, row))?;
+            let workflow = workflow?;
+            view.rows(&workflow, &workflow.delete).iter().try_for_each(|row| deleted.row(out, row))?;
         }
     }
     early(out, fees)?;
@@ -148,18 +149,6 @@ fn headline(plan: &Plan, protections: &BTreeMap<&str, u64>, orphans: bool) -> St
     }
 }
 
-/// The workflow with what is marked of it in place of what is deleted.
-fn to_mark_of(workflow: &PlannedWorkflow) -> PlannedWorkflow {
-    let PlannedWorkflow { namespace, name, finished_at, mark, .. } = workflow;
-    PlannedWorkflow {
-        namespace: namespace.clone(),
-        name: name.clone(),
-        finished_at: *finished_at,
-        delete: mark.clone(),
-        ..PlannedWorkflow::default()
-    }
-}
-
 /// The locations that the user allowed, which are where orphans were looked for.
 pub(crate) fn places(plan: &Plan) -> String {
     let places = plan.head.repositories.iter();
@@ -167,7 +156,7 @@ pub(crate) fn places(plan: &Plan) -> String {
 }
 
 impl View {
-    /// The columns of what is deleted.
+    /// The columns of what is deleted, or marked.
     fn columns(self) -> Vec<&'static str> {
         let mut names = match self.wide {
             true => vec!["NAMESPACE", "WORKFLOW", "ARTIFACT", "REASON", "SIZE", "OBJECT", "GENERATION"],
@@ -191,7 +180,8 @@ impl View {
             )?;
             marked.header(out)?;
             for workflow in plan.workflows()? {
-                self.deleted(&to_mark_of(&workflow?)).iter().try_for_each(|row| marked.row(out, row))?;
+                let workflow = workflow?;
+                self.rows(&workflow, &workflow.mark).iter().try_for_each(|row| marked.row(out, row))?;
             }
         }
         let lifts = plan.tail.totals.quarantine.to_lift;
@@ -202,27 +192,26 @@ impl View {
         Ok(())
     }
 
-    /// The rows for what is deleted of a workflow: one, or one for each object.
-    fn deleted(self, workflow: &PlannedWorkflow) -> Vec<Vec<String>> {
-        match (workflow.delete.is_empty(), workflow.release_finalizer) {
+    /// The rows for objects of a workflow: one, or one for each object.
+    fn rows(self, workflow: &PlannedWorkflow, objects: &[PlannedObject]) -> Vec<Vec<String>> {
+        match (objects.is_empty(), self.releases && workflow.release_finalizer) {
             (true, false) => Vec::new(),
             (true, true) if self.wide => vec![self.finalizer_alone(workflow)],
-            _ if self.wide => workflow.delete.iter().map(|object| self.object(workflow, object)).collect(),
-            _ => vec![self.workflow(workflow)],
+            _ if self.wide => objects.iter().map(|object| self.object(workflow, object)).collect(),
+            _ => vec![self.workflow(workflow, objects)],
         }
     }
 
-    fn workflow(self, workflow: &PlannedWorkflow) -> Vec<String> {
-        let mut reasons: Vec<&str> = workflow.delete.iter().map(|object| &*object.reason).collect();
+    fn workflow(self, workflow: &PlannedWorkflow, objects: &[PlannedObject]) -> Vec<String> {
+        let mut reasons: Vec<&str> = objects.iter().map(|object| &*object.reason).collect();
         reasons.sort_unstable();
         reasons.dedup();
-        let places: Vec<String> =
-            workflow.delete.iter().map(|object| object.bucket.uri(&object.key)).collect();
+        let places: Vec<String> = objects.iter().map(|object| object.bucket.uri(&object.key)).collect();
         let cells = vec![
             cell(&workflow.namespace),
             cell(&workflow.name),
-            workflow.delete.len().to_string(),
-            size(workflow.bytes()),
+            objects.len().to_string(),
+            size(objects.iter().map(|object| object.size).sum()),
             cell(&reasons.join(",")),
             escape(&common_path(&places)).into_owned(),
         ];

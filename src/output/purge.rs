@@ -339,7 +339,7 @@ fn result(tally: &Tally, plan: &str, journal: String) -> serde_json::Value {
         "apiVersion": API_VERSION,
         "kind": "PurgeResult",
         "plan": plan,
-        "complete": tally.left == 0 && tally.unmarked == 0 && tally.unlifted == 0,
+        "complete": tally.is_complete(),
         "totals": {
             "deleted": tally.deleted, "gone": tally.gone, "deletedBefore": tally.before, "left": tally.left,
             "bytes": tally.bytes.values().sum::<u64>(),

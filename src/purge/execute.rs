@@ -99,9 +99,8 @@ impl Executor<'_> {
         loop {
             while room > 0 && failure.is_none() {
                 let Some(group) = groups.next() else { break };
-                let objects = |group: &Vec<PlannedWorkflow>| {
-                    group.iter().map(|plan| plan.delete.len() + plan.mark.len()).sum()
-                };
+                let objects =
+                    |group: &Vec<PlannedWorkflow>| group.iter().map(|plan| plan.touched().count()).sum();
                 let objects: usize = group.as_ref().map_or(0, objects);
                 let share = objects.clamp(SHARE.0, SHARE.1).min(room);
                 room -= share;

@@ -130,11 +130,8 @@ pub async fn explain(
     let mut reports = Vec::new();
     for (place, mentions) in places.into_iter().zip(mentions) {
         let (facts, problem) = place.look(store).await;
-        let bucket = place.bucket.clone();
         let mut report = known.report(place, mentions, facts, problem);
-        if let Some(bucket) = bucket {
-            marks(&mut report.objects, &bucket, store).await;
-        }
+        marks(&mut report.objects, store).await;
         reports.push(report);
     }
     let explanation = Explanation {
@@ -151,10 +148,10 @@ pub async fn explain(
 }
 
 /// Notes which of the first objects of a place are marked. Who may not read marks is not told of them.
-async fn marks(objects: &mut [ObjectReport], bucket: &Bucket, store: &Store) {
+async fn marks(objects: &mut [ObjectReport], store: &Store) {
     let marks = objects.iter_mut().take(MOST_MARKS).map(|object| async {
-        let Ok((_, key)) = Bucket::and_key(&object.location) else { return };
-        if let Ok(MarkText::Read(Some(text))) = store.mark_text(bucket, key).await {
+        let Ok((bucket, key)) = Bucket::and_key(&object.location) else { return };
+        if let Ok(MarkText::Read(Some(text))) = store.mark_text(&bucket, key).await {
             object.marked = Mark::of(&text, &object.generation, object.created).map(|mark| mark.since);
         }
     });

@@ -101,7 +101,7 @@ impl<I: Iterator<Item = Result<PlannedWorkflow, Error>>> Iterator for Groups<'_,
         };
         let room = self.together.room(&first);
         // What is only marked is not deleted together with others.
-        let mut objects = first.delete.len() + first.mark.len();
+        let mut objects = first.touched().count();
         let mut group = vec![first];
         while objects < room {
             match self.workflows.next() {

@@ -229,8 +229,10 @@ pub struct JournalReplay {
     /// Found gone after such a delete.
     gone_after: HashSet<u64>,
     restored: HashSet<u64>,
-    /// Objects that are marked.
+    /// Objects whose marks are set.
     marked: HashSet<u64>,
+    /// Those, and objects whose marks may be set: the process was killed before that was written down.
+    may_be_marked: HashSet<u64>,
     /// The last part of the run ended by itself: its workflows are settled too.
     pub ended: bool,
     random: RandomState,
@@ -255,6 +257,7 @@ impl JournalReplay {
             gone_after: HashSet::new(),
             restored: HashSet::new(),
             marked: HashSet::new(),
+            may_be_marked: HashSet::new(),
             ended: false,
             random: RandomState::new(),
         };
@@ -313,28 +316,33 @@ impl JournalReplay {
         (record.gone, record.kept, record.restored) = (gone, kept, restored);
         open.extend(sent);
         (record.open, record.gone_after) = (open, gone_after);
-        record.marked = record.read_marks()?;
+        (record.marked, record.may_be_marked) = record.read_marks()?;
         Ok(record)
     }
 
-    /// The objects whose marks are set.
-    fn read_marks(&self) -> Result<HashSet<u64>, Error> {
-        let mut marked = HashSet::new();
+    /// The objects whose marks are set, and those whose marks may be.
+    fn read_marks(&self) -> Result<(HashSet<u64>, HashSet<u64>), Error> {
+        let (mut marked, mut may_be) = (HashSet::new(), HashSet::new());
         if self.plan.head.quarantine_seconds.is_none() {
-            return Ok(marked);
+            return Ok((marked, may_be));
         }
         for line in self.lines()? {
             match line? {
+                Line::Marking { bucket, key, generation, .. } => {
+                    may_be.insert(self.hash(&bucket, &key, &generation));
+                }
                 Line::Marked { bucket, key, generation } => {
                     marked.insert(self.hash(&bucket, &key, &generation));
                 }
                 Line::Lifted { bucket, key, generation } => {
-                    marked.remove(&self.hash(&bucket, &key, &generation));
+                    let hash = self.hash(&bucket, &key, &generation);
+                    marked.remove(&hash);
+                    may_be.remove(&hash);
                 }
                 _ => {}
             }
         }
-        Ok(marked)
+        Ok((marked, may_be))
     }
 
     /// The lines after the plan, without torn ones.
@@ -384,29 +392,24 @@ impl JournalReplay {
         self.marked.contains(&self.hash(&object.bucket, &object.key, &object.generation))
     }
 
+    /// The number of objects that were marked, or may have been, and whose mark was not lifted.
+    pub fn count_marked(&self) -> u64 {
+        self.may_be_marked.len() as u64
+    }
+
     /// What was marked, or may have been, and whose mark was not lifted.
     ///
     /// # Errors
     /// The file can't be read any more.
     pub fn marked(&self) -> Result<impl Iterator<Item = Result<Lost, Error>> + '_, Error> {
-        let mut lifted = HashSet::new();
-        for line in self.lines()? {
-            match line? {
-                Line::Lifted { bucket, key, generation } => {
-                    lifted.insert(self.hash(&bucket, &key, &generation));
-                }
-                // A later part of the run marked it again.
-                Line::Marking { bucket, key, generation, .. } => {
-                    lifted.remove(&self.hash(&bucket, &key, &generation));
-                }
-                _ => {}
-            }
-        }
-        Ok(self.lines()?.filter_map(move |line| match line {
+        let mut met = HashSet::new();
+        let lines = (!self.may_be_marked.is_empty()).then(|| self.lines()).transpose()?;
+        Ok(lines.into_iter().flatten().filter_map(move |line| match line {
             Ok(Line::Marking { bucket, key, generation, .. }) => {
                 let hash = self.hash(&bucket, &key, &generation);
+                let new = self.may_be_marked.contains(&hash) && met.insert(hash);
                 let certain = self.marked.contains(&hash);
-                lifted.insert(hash).then_some(Ok(Lost { bucket, key, generation, certain }))
+                new.then_some(Ok(Lost { bucket, key, generation, certain }))
             }
             Ok(_) => None,
             Err(error) => Some(Err(error)),

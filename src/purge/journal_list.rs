@@ -91,16 +91,11 @@ fn entry(path: PathBuf) -> Result<JournalEntry, Error> {
         object?;
         deleted += 1;
     }
-    let mut marked = 0;
-    for object in record.marked()? {
-        object?;
-        marked += 1;
-    }
     Ok(JournalEntry {
         journal: path,
         started_at: begins,
         deleted,
-        marked,
+        marked: record.count_marked(),
         objects: record.plan.tail.totals.objects,
         state: if record.ended { RunState::Ended } else { RunState::Interrupted },
         cluster: record.plan.head.cluster,

@@ -76,6 +76,8 @@ pub struct Tally {
     pub before: u64,
     /// To be deleted, and still there.
     pub left: u64,
+    /// Of these, the ones that something keeps which appeared or changed since the plan was made.
+    pub stopped: u64,
     pub marked: u64,
     /// Bytes that were marked.
     pub marked_bytes: u64,
@@ -85,8 +87,6 @@ pub struct Tally {
     pub lifted: u64,
     /// Marks that were to be lifted and are still there.
     pub unlifted: u64,
-    /// Of these, the ones that something keeps which appeared or changed since the plan was made.
-    pub stopped: u64,
     pub reached: u64,
     pub recorded: u64,
     pub finalizers: u64,
@@ -99,9 +99,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Whether nothing of the plan is left to do.
-    pub fn is_all(&self) -> bool {
-        [self.left, self.unreleased, self.unmarked, self.unlifted].into_iter().all(|count| count == 0)
+    /// Whether every object and every mark of the plan is as it was to be.
+    pub fn is_complete(&self) -> bool {
+        [self.left, self.unmarked, self.unlifted].into_iter().all(|count| count == 0)
     }
 
     /// Counts a workflow in.

@@ -183,7 +183,7 @@ impl Draft {
         let counts = !delete.is_empty()
             && (!workflow.orphans || self.orphans.insert(self.state.hash_one(&workflow.name)));
         self.totals.add(workflow, counts);
-        for PlannedObject { bucket, .. } in delete.iter().chain(mark) {
+        for PlannedObject { bucket, .. } in workflow.touched() {
             if !self.buckets.contains(bucket) {
                 self.buckets.insert(bucket.clone());
             }
@@ -444,9 +444,9 @@ impl Plan {
     pub fn uids(&self) -> Result<HashSet<String>, Error> {
         let (mut uids, mut sets) = (HashSet::new(), HashSet::new());
         for workflow in self.workflows()? {
-            let PlannedWorkflow { uid, delete, mark, .. } = workflow?;
-            uids.insert(uid);
-            sets.extend(delete.iter().chain(&mark).map(|object| object.shared_with));
+            let workflow = workflow?;
+            sets.extend(workflow.touched().map(|object| object.shared_with));
+            uids.insert(workflow.uid);
         }
         for set in sets {
             uids.extend(self.tail.sharing.members(set).into_iter().map(|sharer| sharer.uid.clone()));
@@ -461,8 +461,9 @@ impl Plan {
     pub fn keys(&self, allowed: &Allowed) -> Result<PlannedKeys, Error> {
         let mut keys = PlannedKeysBuilder::new(allowed);
         for workflow in self.workflows()? {
-            let PlannedWorkflow { name, uid, delete, mark, .. } = workflow?;
-            delete.iter().chain(&mark).for_each(|object| keys.add(&object.planned_key(&name, &uid)));
+            let workflow = workflow?;
+            let PlannedWorkflow { name, uid, .. } = &workflow;
+            workflow.touched().for_each(|object| keys.add(&object.planned_key(name, uid)));
         }
         Ok(keys.finish())
     }

@@ -14,7 +14,7 @@ use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, Planne
 use argo_gc_core::plan::quarantine::{Mark, Quarantine, Standing};
 use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::store::Store;
-use argo_gc_store::types::{MarkText, Marking, StoreError};
+use argo_gc_store::types::{MarkText, Marking};
 use futures::stream::StreamExt;
 use futures::{TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -84,7 +84,7 @@ async fn parted(
     let mut needed: Vec<ObjectPlace> = workflow.keep.iter().filter_map(needed).collect();
     for ObjectPlace { bucket, key } in std::mem::take(&mut workflow.lift) {
         let objects = match store.objects(&bucket, &key, true).await {
-            Err(error) if !leaves_open(&error) => Vec::new(),
+            Err(error) if error.is_of_place() => Vec::new(),
             objects => objects?,
         };
         let place = |object: ObjectFacts| ObjectPlace { bucket: bucket.clone(), key: object.key.into() };
@@ -96,7 +96,7 @@ async fn parted(
                 Ok(MarkText::Read(Some(_))) => Ok(Some(place)),
                 // It is kept whatever its mark is.
                 Ok(_) => Ok(None),
-                Err(error) if !leaves_open(&error) => Ok(None),
+                Err(error) if error.is_of_place() => Ok(None),
                 Err(error) => Err(error),
             }
         })
@@ -133,17 +133,6 @@ pub async fn lifted(
     });
     let lifted = read.buffered(AT_A_TIME.1).try_filter_map(async |object| Ok(object));
     lifted.map_ok(|object| (object.bucket.clone(), object.key.clone())).try_collect().await
-}
-
-/// Whether a failed question leaves open what is there. Elsewhere there is no plan's object.
-fn leaves_open(error: &StoreError) -> bool {
-    !matches!(
-        error,
-        StoreError::NoBucket(_)
-            | StoreError::BadKey(_)
-            | StoreError::Untrusted(_)
-            | StoreError::NoIdentity { .. }
-    )
 }
 
 /// Where an object is that somebody needs.

@@ -109,12 +109,7 @@ async fn decided(
         let selected = &mut batch[of];
         match objects {
             Ok(objects) => selected.decide(at, objects, needs, rules),
-            Err(
-                error @ (StoreError::NoBucket(_)
-                | StoreError::BadKey(_)
-                | StoreError::Untrusted(_)
-                | StoreError::NoIdentity { .. }),
-            ) => {
+            Err(error) if error.is_of_place() => {
                 let candidate = &selected.candidates[at];
                 selected.plan.keep.push(KeptObject {
                     location: candidate.uri(),

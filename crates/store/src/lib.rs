@@ -14,7 +14,7 @@ pub mod inventory;
 mod labels;
 mod listing;
 pub mod local;
-pub mod mark;
+mod mark;
 mod outage;
 pub mod parallel_list;
 mod parse;

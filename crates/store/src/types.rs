@@ -65,6 +65,11 @@ impl StoreError {
     pub(crate) fn unreadable(what: String, why: &str) -> Self {
         Self::Unreadable { what, why: why.to_owned() }
     }
+
+    /// True if the place can't be asked for at all: then no plan has an object there.
+    pub fn is_of_place(&self) -> bool {
+        matches!(self, Self::NoBucket(_) | Self::BadKey(_) | Self::Untrusted(_) | Self::NoIdentity { .. })
+    }
 }
 
 /// The innermost cause of an error. The errors around it contain addresses and internals of libraries.

@@ -92,7 +92,7 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
     let mut keys: BTreeMap<Bucket, Box<str>> = BTreeMap::new();
     for workflow in plan.workflows()? {
         let workflow = workflow?;
-        for object in workflow.delete.iter().chain(&workflow.mark) {
+        for object in workflow.touched() {
             if !keys.contains_key(&object.bucket) {
                 keys.insert(object.bucket.clone(), object.key.clone());
             }
@@ -103,8 +103,8 @@ pub(crate) async fn preflight(arguments: &Arguments, plan: &Plan, target: &Targe
             namespaces.insert(workflow.namespace);
         }
     }
+    let marks = plan.head.quarantine_seconds.is_some();
     for (bucket, key) in &keys {
-        let marks = plan.head.quarantine_seconds.is_some();
         let missing = target.store.missing_permissions(bucket, key, marks).await?;
         if !missing.is_empty() {
             let identity = target.store.identity(bucket).await;
@@ -333,7 +333,7 @@ pub(crate) async fn carry_out(
             streams.say(format!("Go on with: {go_on}"));
             exit::INTERRUPTED
         }
-        false if tally.is_all() => exit::DONE,
+        false if tally.is_complete() && tally.unreleased == 0 => exit::DONE,
         false => exit::PARTIAL,
     };
     let Totals { objects, quarantine, .. } = plan.tail.totals;

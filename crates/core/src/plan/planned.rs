@@ -109,6 +109,11 @@ impl<'a> From<&'a PlannedWorkflow> for Claimant<'a> {
 }
 
 impl PlannedWorkflow {
+    /// Returns the objects that are deleted or marked.
+    pub fn touched(&self) -> impl Iterator<Item = &PlannedObject> {
+        self.delete.iter().chain(&self.mark)
+    }
+
     /// Returns the number of bytes to delete.
     pub fn bytes(&self) -> u64 {
         self.delete.iter().map(|object| object.size).sum()
