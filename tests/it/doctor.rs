@@ -3,13 +3,13 @@
 use crate::support::argo::{ARCHIVE, ArgoServer, Knows, leaking, offloaded};
 use crate::support::fixture::Fixture;
 use crate::support::kube::{ADMIN, ALICE, ApiServer};
+use crate::support::purge::keeps_to;
 use crate::support::stub::{Reply, Stub};
 use crate::support::{Ran, in_process, plugin};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -125,11 +125,7 @@ pub fn causes(diagnosis: &Value) -> BTreeSet<String> {
 pub fn assert_causes(diagnosis: &Value, expected: &[&str]) {
     let expected: BTreeSet<String> = expected.iter().map(|cause| (*cause).to_owned()).collect();
     assert_eq!(causes(diagnosis), expected, "{diagnosis:#}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/diagnosis.v1.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(diagnosis).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
+    keeps_to("diagnosis.v1.json", diagnosis);
 }
 
 pub fn evidence(diagnosis: &Value) -> String {

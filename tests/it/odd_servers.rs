@@ -3,7 +3,7 @@
 
 use crate::support::faulty_storage::{Answer, Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
 use crate::support::gcs::soft_delete_for_a_week;
-use crate::support::purge::{Folder, Live, deletes};
+use crate::support::purge::{Folder, Live, deletes, keeps_to};
 use crate::support::{Ran, plugin, workflow};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_store::store::MANY;
@@ -561,14 +561,7 @@ fn undo_lists_journals_and_names_what_is_lost() {
     assert_eq!(states, [["2", "2", "0", "ended"], ["2", "2", "0", "interrupted"]], "{}", ran.out);
     assert!(ran.err.contains("other.jsonl"), "{}", ran.err);
     let document = undo(&["--list", "-o", "json"]).ends_with(0).json();
-    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema/journal-list.v1.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema)
-        .unwrap()
-        .iter_errors(&document)
-        .map(|error| error.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{errors:?} {document}");
+    keeps_to("journal-list.v1.json", &document);
     assert_eq!(document["journals"][0]["journal"], json!(ended), "{document}");
     undo(&["--list", "x.jsonl"]).ends_with(2);
     undo(&["-o", "json"]).ends_with(2);

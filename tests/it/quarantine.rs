@@ -5,7 +5,7 @@ use crate::support::Ran;
 use crate::support::faulty_storage::{Asked, FaultyStorage, answer, azure, gcs, s3};
 use crate::support::gcs::soft_delete_for_a_week;
 use crate::support::purge::{
-    Folder, Live, ago, deletes, keeps_to, pod, protections, within_the_run, workflow,
+    Folder, Live, ago, deletes, keeps_to, marks, pod, protections, within_the_run, workflow,
 };
 use argo_gc_store::types::{MarkText, Marking, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -25,10 +25,7 @@ fn mark(live: &Live, key: &str) -> Option<String> {
 
 /// Has the object marked so long ago, as an earlier run did.
 fn marked(live: &Live, key: &str, age: SignedDuration) {
-    let object = live.gcs.get(live.namespace, key).unwrap();
-    let generation = object["generation"].as_str().unwrap();
-    let text = format!("{} {generation} 60s", ago(age));
-    live.gcs.set(live.namespace, key, json!({ "metadata": { "team": "ml", NAME: text } }));
+    live.gcs.mark(live.namespace, key, &ago(age));
 }
 
 /// Longer than a day, and since the end of the workflows' run.
@@ -36,14 +33,20 @@ fn long() -> SignedDuration {
     SignedDuration::from_hours(30)
 }
 
-/// Keys that a plan marks.
-fn marks(plan: &Value) -> Vec<&str> {
-    let of = |workflow: &'_ Value| workflow["mark"].as_array().cloned().unwrap_or_default();
-    let workflows = plan["workflows"].as_array().unwrap();
-    let mut keys: Vec<String> =
-        workflows.iter().flat_map(of).map(|object| object["key"].as_str().unwrap().to_owned()).collect();
-    keys.sort();
-    keys.into_iter().map(|key| &*key.leak()).collect()
+/// The plan for a workflow, or for `--all`, with a day in quarantine.
+#[track_caller]
+fn planned(live: &Live, which: &str) -> Value {
+    live.purge(&[which, "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json()
+}
+
+/// A running workflow that reads the object.
+fn is_read(live: &Live, key: &str) {
+    let mut reader = live.workflow("reader", &[]);
+    reader["status"]["phase"] = json!("Running");
+    reader["metadata"]["labels"] = json!({});
+    let artifact = json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": key } });
+    pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
+    live.server.apply(reader);
 }
 
 fn recorded(live: &Live) -> Vec<Value> {
@@ -57,8 +60,9 @@ fn recorded(live: &Live) -> Vec<Value> {
 fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake_gcs() {
     let keys = ["train/a.tgz", "train/b.tgz"];
     let live = Live::with("quarantine-life", "train", &keys);
-    let shown = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
-    assert_eq!((marks(&shown), deletes(&shown).len()), (keys.to_vec(), 0));
+    let shown = planned(&live, "train");
+    assert_eq!(marks(&shown), keys);
+    assert!(deletes(&shown).is_empty());
     keeps_to("purge-plan.v1.json", &shown);
     assert_eq!((&shown["totals"]["objects"], &shown["totals"]["toMark"]), (&json!(0), &json!(2)));
     assert_eq!(mark(&live, keys[0]), None, "a dry run marks nothing");
@@ -94,7 +98,7 @@ fn an_object_is_marked_waits_and_is_deleted_by_a_later_run_on_apiserver_and_fake
     assert!(explained.out.contains(&shown), "{explained:#?}");
 
     // Until its time has come it is kept, and says until when; nothing is asked and nothing done.
-    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    let plan = planned(&live, "train");
     assert_eq!(protections(&plan), ["quarantined"]);
     assert_eq!((marks(&plan).len(), deletes(&plan).len()), (0, 0));
     let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
@@ -143,7 +147,8 @@ fn undo_lifts_marks_and_those_of_what_comes_back_on_apiserver_and_fake_gcs() {
     assert!(keys.iter().all(|key| mark(&live, key).is_none()), "the mark does not come back with it");
     let args = ["train", "--quarantine", "1d", "--margin", "72h", "--dry-run", "-o", "json"];
     let plan = live.purge(&args).ends_with(0).json();
-    assert_eq!((marks(&plan), deletes(&plan).len()), (keys.to_vec(), 0));
+    assert_eq!(marks(&plan), keys);
+    assert!(deletes(&plan).is_empty());
 }
 
 #[test]
@@ -152,14 +157,8 @@ fn what_is_needed_again_loses_its_mark_on_apiserver_and_fake_gcs() {
     let keys = ["train/a.tgz", "train/b.tgz"];
     let live = Live::with("quarantine-needed", "train", &keys);
     keys.iter().for_each(|key| marked(&live, key, long()));
-    let mut reader = live.workflow("reader", &[]);
-    reader["status"]["phase"] = json!("Running");
-    reader["metadata"]["labels"] = json!({});
-    let artifact =
-        json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": keys[0] } });
-    pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
-    live.server.apply(reader);
-    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
+    is_read(&live, keys[0]);
+    let plan = planned(&live, "train");
     assert_eq!(plan["totals"]["toLift"], 1, "{plan}");
     keeps_to("purge-plan.v1.json", &plan);
     let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
@@ -171,8 +170,9 @@ fn what_is_needed_again_loses_its_mark_on_apiserver_and_fake_gcs() {
 
     // Its time begins anew.
     live.server.apply(live.workflow("reader", &[]));
-    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
-    assert_eq!((marks(&plan), deletes(&plan).len()), (vec![keys[0]], 0));
+    let plan = planned(&live, "train");
+    assert_eq!(marks(&plan), [keys[0]]);
+    assert!(deletes(&plan).is_empty());
 }
 
 #[test]
@@ -183,8 +183,9 @@ fn a_mark_from_before_a_retry_does_not_count_on_apiserver_and_fake_gcs() {
     let mut retried = live.workflow("train", &["train/a.tgz"]);
     retried["status"]["finishedAt"] = json!(ago(SignedDuration::from_hours(20)));
     live.server.apply(retried);
-    let plan = live.purge(&["train", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
-    assert_eq!((marks(&plan), deletes(&plan).len()), (vec!["train/a.tgz"], 0));
+    let plan = planned(&live, "train");
+    assert_eq!(marks(&plan), ["train/a.tgz"]);
+    assert!(deletes(&plan).is_empty());
 }
 
 #[test]
@@ -281,13 +282,7 @@ fn a_resumed_run_neither_marks_what_is_needed_nor_deletes_what_has_no_mark_on_ap
     for key in keys {
         live.gcs.set(live.namespace, key, json!({ "metadata": {} }));
     }
-    let mut reader = live.workflow("reader", &[]);
-    reader["status"]["phase"] = json!("Running");
-    reader["metadata"]["labels"] = json!({});
-    let artifact =
-        json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": keys[1] } });
-    pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
-    live.server.apply(reader);
+    is_read(&live, keys[1]);
     let ran = live.purge(&["--resume", &journal, "--yes"]).ends_with(4);
     assert_eq!(live.gcs.deletes().len(), tried, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("its mark was lifted"), "{}", ran.err);
@@ -323,8 +318,8 @@ fn a_mark_from_before_a_sharer_ran_does_not_count_on_apiserver_and_fake_gcs() {
     let mut twin = live.workflow("twin", &keys[..1]);
     twin["status"]["finishedAt"] = json!(ago(SignedDuration::from_hours(20)));
     live.server.apply(twin);
-    let plan = live.purge(&["--all", "--quarantine", "1d", "--dry-run", "-o", "json"]).ends_with(0).json();
-    assert_eq!((marks(&plan), deletes(&plan)), (vec![keys[0]], vec![keys[1].to_owned()]));
+    let plan = planned(&live, "--all");
+    assert_eq!((marks(&plan), deletes(&plan)), (vec![keys[0].to_owned()], vec![keys[1].to_owned()]));
 }
 
 #[test]
@@ -333,13 +328,7 @@ fn a_mark_that_stays_on_what_is_needed_is_no_success_on_apiserver_and_fake_gcs()
     let keys = ["train/a.tgz"];
     let live = Live::with("quarantine-stays", "train", &keys);
     marked(&live, keys[0], long());
-    let mut reader = live.workflow("reader", &[]);
-    reader["status"]["phase"] = json!("Running");
-    reader["metadata"]["labels"] = json!({});
-    let artifact =
-        json!({ "name": "in", "path": "/in", "gcs": { "bucket": live.namespace, "key": keys[0] } });
-    pod(&mut reader)["inputs"] = json!({ "artifacts": [artifact] });
-    live.server.apply(reader);
+    is_read(&live, keys[0]);
     live.gcs.permissions(live.namespace, &["storage.objects.list", "storage.objects.get"]);
     let summary = live.file("summary");
     let ran = live.purge(&[&["train", "-o", "json", "--summary", &summary], &DAY[..]].concat()).ends_with(4);

@@ -462,13 +462,7 @@ fn the_roles_on_a_bucket_are_what_is_asked_for_too_on_apiserver_and_fake_gcs() {
     let marked = || {
         leak();
         let key = "argo/plots-q4z9m/1/plots/loss.png";
-        let object = world.gcs.get(BUCKET, key).unwrap();
-        let mark = format!(
-            "{} {} 60s",
-            ago(jiff::SignedDuration::from_hours(30)),
-            object["generation"].as_str().unwrap()
-        );
-        world.gcs.set(BUCKET, key, json!({ "metadata": { "argo-gc-quarantine": mark } }));
+        world.gcs.mark(BUCKET, key, &ago(jiff::SignedDuration::from_hours(30)));
     };
     let quarantine = "purge -n ml --all --yes --quarantine 1d";
     hold(&world, "argoGcQuarantine", &[], &marked, &|| vec![argo_gc(quarantine)]);

@@ -187,6 +187,14 @@ impl Gcs {
         self.rule(bucket, key, |rules| rules.fields.extend(fields));
     }
 
+    /// Has the live object marked since then and for a minute, as an earlier `purge --quarantine` did, beside a label of
+    /// others.
+    pub fn mark(&self, bucket: &str, key: &str, since: &str) {
+        let object = self.get(bucket, key).unwrap_or_else(|| panic!("no object {key} in {bucket}"));
+        let mark = format!("{since} {} 60s", state::number(&object, "generation"));
+        self.set(bucket, key, json!({ "metadata": { "team": "ml", "argo-gc-quarantine": mark } }));
+    }
+
     fn rule(&self, bucket: &str, key: &str, change: impl FnOnce(&mut state::Rules)) {
         let object = self.get(bucket, key).unwrap_or_else(|| panic!("no object {key} in {bucket}"));
         let generation = state::number(&object, "generation");

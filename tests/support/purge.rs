@@ -85,7 +85,16 @@ pub fn pod(workflow: &mut Value) -> &mut Value {
 /// Keys that a plan deletes.
 pub fn deletes(plan: &Value) -> Vec<String> {
     let workflows = plan["workflows"].as_array().expect("workflows");
-    let objects = workflows.iter().flat_map(|workflow| workflow["delete"].as_array().expect("objects"));
+    sorted_keys(workflows.iter().flat_map(|workflow| workflow["delete"].as_array().expect("objects")))
+}
+
+/// Keys that a plan only marks.
+pub fn marks(plan: &Value) -> Vec<String> {
+    let workflows = plan["workflows"].as_array().expect("workflows");
+    sorted_keys(workflows.iter().flat_map(|workflow| workflow["mark"].as_array().into_iter().flatten()))
+}
+
+fn sorted_keys<'a>(objects: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let mut keys: Vec<String> =
         objects.map(|object| object["key"].as_str().expect("a key").to_owned()).collect();
     keys.sort();
