@@ -81,8 +81,10 @@ pub enum Hint {
     MakeReferences,
     /// A document of references is too old, or a higher age may be allowed.
     OldReferences,
-    /// The clock of this machine is wrong, or more tolerance is needed.
+    /// The clock of this machine is wrong.
     WrongClock,
+    /// A larger difference of clocks may be allowed.
+    LargerMargin,
     /// Only the objects of some buckets can be handled.
     ChooseBuckets,
     /// A plan is too old, or a higher age may be allowed.

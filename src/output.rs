@@ -31,6 +31,7 @@ pub mod prose;
 pub mod protections;
 pub mod purge;
 pub mod purge_metrics;
+pub mod question;
 pub mod reasons_page;
 pub mod rows;
 pub mod shards;

@@ -37,7 +37,8 @@ fn words(hint: &Hint) -> &str {
             "kubectl argo-gc references -A --context OTHER > FILE makes one, and --also FILE names it"
         }
         Hint::OldReferences => "make new ones, or allow their age with --also-max-age",
-        Hint::WrongClock => "set it; purge allows more with --margin",
+        Hint::WrongClock => "set this machine's clock",
+        Hint::LargerMargin => "or allow more with --margin",
         Hint::ChooseBuckets => "choose buckets with --bucket",
         Hint::OldPlan => "make a new one, or allow its age with --plan-max-age",
         Hint::OtherCluster => "choose it with --context",

@@ -17,7 +17,7 @@ use crate::purge::journal::{Journal, JournalReplay};
 use crate::purge::journal_list;
 use crate::purge::plan_file::Plan;
 use crate::purge::take_back::{Back, TakenBack, take_back};
-use crate::purge::undo::{Undone, lift, undo};
+use crate::purge::undo::{LiftedMarks, Undone, lift, undo};
 use argo_gc_core::model::context::Context;
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_store::types::{BucketFacts, Restored};
@@ -99,7 +99,8 @@ impl Arguments {
             stuck += 1;
             Ok(writeln!(streams.err, "Warning: {}", escape(&format!("{object}: its mark stays: {why}")))?)
         };
-        let lifted = lift(&record, &store, &journal, self.storage.concurrency(), &mut stays).await?;
+        let LiftedMarks { lifted, unread } =
+            lift(&record, &store, &journal, self.storage.concurrency(), &mut stays).await?;
         journal.sync()?;
         let Undone { objects, restored, taken, lost, failed, back } = undone;
         let out = &mut streams.out;
@@ -133,6 +134,13 @@ impl Arguments {
             streams.say(
                 "Note: the next purge with --quarantine marks them again; the label argo-gc/keep=true keeps a workflow.",
             );
+        }
+        if unread > 0 {
+            streams.say(format!(
+                "Warning: the marks of {} that came back may not be read; one that an earlier purge with --quarantine set \
+                 still counts. Undo again as an account that may read and write tags (docs/quarantine.md).",
+                plural(unread, "object")
+            ));
         }
         let left = match &cluster {
             Some(cluster) if !back.is_empty() => taken_back(&record.plan, &back, cluster, streams).await?,

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::output::document;
 use crate::output::escape::escape;
 use crate::output::plan_table;
-use crate::output::plan_table::places;
 use crate::output::protections::{clause, detail};
 use crate::output::text::{common_path, plural, size, span};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
@@ -89,36 +88,6 @@ pub fn not_asked_for(unwanted: &BTreeMap<Unwanted, u64>) -> Option<String> {
         .collect();
     let is = if all == 1 { "is" } else { "are" };
     (all > 0).then(|| format!("{} {is} not selected: {}", plural(all, "artifact"), parts.join(", ")))
-}
-
-/// Says what is deleted from where, for the question: every bucket, and from which of them nothing comes back.
-pub fn question(plan: &Plan, orphans: bool) -> String {
-    let (totals, place) = (&plan.tail.totals, place(plan));
-    let marks = &totals.quarantine;
-    let marking = format!("{} ({})", plural(marks.to_mark, "object"), size(marks.to_mark_bytes));
-    if totals.objects == 0 && marks.to_mark > 0 {
-        let buckets: Vec<String> = plan.tail.buckets.iter().map(|facts| facts.bucket.to_string()).collect();
-        return format!("Mark {marking} of {place} in {}?", buckets.join(", "));
-    }
-    if totals.objects == 0 && totals.finalizers == 0 {
-        return format!("Lift {} of {place}?", plural(marks.to_lift, "mark"));
-    }
-    if totals.objects == 0 {
-        let finalizers = plural(totals.finalizers, "finalizer");
-        return format!("Update the workflows of {place}, and release {finalizers} if nothing is left?");
-    }
-    let bucket = |facts: &BucketFacts| match facts.has_undo() {
-        true => facts.bucket.to_string(),
-        false => format!("{} (no way back)", facts.bucket),
-    };
-    let buckets: Vec<String> = plan.tail.buckets.iter().map(bucket).collect();
-    let objects = plural(totals.objects, "object");
-    let (size, buckets) = (size(totals.bytes), buckets.join(", "));
-    let marking = if marks.to_mark > 0 { format!(", and mark {marking}") } else { String::new() };
-    match orphans {
-        true => format!("Delete {objects} ({size}) below {} from {buckets}{marking}?", places(plan)),
-        false => format!("Delete {objects} ({size}) of {place} from {buckets}{marking}?"),
-    }
 }
 
 /// Says what releasing a workflow's finalizer takes with it, and how to copy its objects before, if they are in the cloud.
@@ -312,7 +281,7 @@ pub fn result_item(workflow: &WorkflowTally) -> serde_json::Value {
             ObjectOutcome::DeletedBefore => ("deleted-before", ""),
             ObjectOutcome::Kept(protection, detail) => (protection.code(), detail.as_str()),
             ObjectOutcome::Failed(why) => ("failed", why.as_str()),
-            ObjectOutcome::NotReached => ("not-reached", ""),
+            ObjectOutcome::NotReached | ObjectOutcome::MarkNotReached => ("not-reached", ""),
             ObjectOutcome::StillThere => ("still-there", ""),
             ObjectOutcome::Marked => ("marked", ""),
             ObjectOutcome::NotMarked(why) => ("not-marked", why.as_str()),
@@ -361,7 +330,7 @@ pub fn leftover(settled: &Settled) -> Option<String> {
         ObjectOutcome::Kept(protection, detail) if detail.is_empty() => clause(*protection).to_owned(),
         ObjectOutcome::Kept(protection, detail) => format!("{}: {detail}", clause(*protection)),
         ObjectOutcome::Failed(why) => format!("failed: {why}"),
-        ObjectOutcome::NotReached => "not reached".to_owned(),
+        ObjectOutcome::NotReached | ObjectOutcome::MarkNotReached => "not reached".to_owned(),
         ObjectOutcome::StillThere => "deleted, but it is still there".to_owned(),
         ObjectOutcome::NotMarked(why) => format!("not marked: {why}"),
     };

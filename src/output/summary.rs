@@ -17,7 +17,7 @@ pub struct Ended {
     pub left: u64,
     /// Objects that are marked and wait for a later run.
     pub quarantined: u64,
-    /// Objects that could not be marked.
+    /// Objects that were to be marked and are not.
     pub unmarked: u64,
     /// Marks that could not be lifted.
     pub unlifted: u64,
@@ -55,7 +55,7 @@ pub fn line(shard: Option<(u32, u32)>, ended: &Result<Ended, Error>) -> String {
                 words += &format!("; {quarantined} in quarantine");
             }
             if *unmarked > 0 {
-                words += &format!("; {unmarked} could not be marked");
+                words += &format!("; {unmarked} not marked");
             }
             if *unlifted > 0 {
                 words += &format!("; {unlifted} still marked, though needed");
@@ -123,13 +123,18 @@ mod tests {
             ),
             (
                 Ok(Ended { code: exit::PARTIAL, planned: 2, unmarked: 1, ..Ended::default() }),
-                "shard 3/8: 2 of 2 objects are gone; 1 could not be marked",
+                "shard 3/8: 2 of 2 objects are gone; 1 not marked",
                 Some((2, 2)),
             ),
             (
                 Ok(Ended { code: exit::PARTIAL, unlifted: 3, ..Ended::default() }),
                 "shard 3/8: 0 of 0 objects are gone; 3 still marked, though needed",
                 Some((0, 0)),
+            ),
+            (
+                Ok(Ended { code: exit::INTERRUPTED, planned: 2, unmarked: 5, ..Ended::default() }),
+                "shard 3/8: 2 of 2 objects are gone; 5 not marked; it was interrupted",
+                Some((2, 2)),
             ),
             (Err(Error::refused("it is unknown: what")), "shard 3/8: error: it is unknown: what", None),
         ] {

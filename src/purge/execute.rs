@@ -11,7 +11,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate};
 use crate::purge::plan_file::Plan;
-use crate::purge::quarantine::{Marker, lifted};
+use crate::purge::quarantine::{Lifting, Marker, lifted};
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
@@ -175,8 +175,7 @@ impl Executor<'_> {
             let mark = std::mem::take(&mut plan.mark);
             let settlement = self.settle(&plan, &settled, &checked).await?;
             settled.extend(marker.mark(&plan, &checked.templates, mark).await?);
-            let (lifted, notes) = marker.lift(&plan.lift).await;
-            let unlifted = notes.len() as u64;
+            let Lifting { lifted, unlifted, notes } = marker.lift(&plan.lift).await;
             let settlement = WorkflowUpdate { notes: [settlement.notes, notes].concat(), ..settlement };
             Ok(WorkflowTally { plan, objects: settled, lifted, unlifted, settlement })
         });

@@ -42,9 +42,16 @@ pub enum ObjectOutcome {
     Marked,
     /// It could not be marked.
     NotMarked(String),
+    /// The user stopped the run before it was marked.
+    MarkNotReached,
 }
 
 impl ObjectOutcome {
+    /// Whether the user stopped the run before it.
+    pub fn is_unreached(&self) -> bool {
+        matches!(self, Self::NotReached | Self::MarkNotReached)
+    }
+
     /// Whether the planned generation is no longer there.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Deleted | Self::Gone | Self::DeletedBefore)
@@ -107,7 +114,7 @@ impl Tally {
     /// Counts a workflow in.
     pub(crate) fn add(&mut self, workflow: &WorkflowTally) {
         for Settled { object, fate, .. } in &workflow.objects {
-            let reached = !matches!(fate, ObjectOutcome::NotReached | ObjectOutcome::DeletedBefore);
+            let reached = !fate.is_unreached() && *fate != ObjectOutcome::DeletedBefore;
             self.reached += u64::from(reached);
             match fate {
                 ObjectOutcome::Deleted => {
@@ -120,7 +127,7 @@ impl Tally {
                     self.marked += 1;
                     self.marked_bytes += object.size;
                 }
-                ObjectOutcome::NotMarked(_) => self.unmarked += 1,
+                ObjectOutcome::NotMarked(_) | ObjectOutcome::MarkNotReached => self.unmarked += 1,
                 _ => self.left += 1,
             }
             if let ObjectOutcome::Kept(Protection::Changed | Protection::Referenced | Protection::Pinned, _) =
@@ -168,4 +175,28 @@ pub struct WorkflowUpdate {
     pub stranded: bool,
     /// What was left undone, and why.
     pub notes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// An interrupt after the deletes takes nothing back of them.
+    #[test]
+    fn marks_that_were_not_reached_are_no_objects_that_are_left() {
+        let object: PlannedObject = serde_json::from_value(serde_json::json!({
+            "bucket": "gs://b", "key": "k", "generation": "1", "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+        }))
+        .unwrap();
+        let fates = [ObjectOutcome::Deleted, ObjectOutcome::MarkNotReached, ObjectOutcome::MarkNotReached];
+        let objects = fates.map(|fate| Settled::new(object.clone(), fate)).to_vec();
+        let plan = PlannedWorkflow::default();
+        let settlement = WorkflowUpdate::default();
+        let mut tally = Tally::default();
+        tally.add(&WorkflowTally { plan, objects, lifted: 0, unlifted: 0, settlement });
+        assert_eq!((tally.deleted, tally.left, tally.unmarked, tally.reached), (1, 0, 2, 1));
+        assert!(!tally.is_complete());
+    }
 }

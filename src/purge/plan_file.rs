@@ -175,9 +175,10 @@ impl Draft {
     /// # Errors
     /// There is no more room for temporary files.
     pub fn add(&mut self, workflow: &PlannedWorkflow) -> Result<(), Error> {
-        let PlannedWorkflow { delete, keep, mark, absent, gone, release_finalizer, .. } = workflow;
+        let PlannedWorkflow { delete, keep, mark, needed, absent, gone, release_finalizer, .. } = workflow;
         let has_objects = [delete, mark, gone].into_iter().any(|objects| !objects.is_empty());
-        if !has_objects && keep.is_empty() && absent.is_empty() && !release_finalizer {
+        let is_kept = !keep.is_empty() || !needed.is_empty();
+        if !has_objects && !is_kept && absent.is_empty() && !release_finalizer {
             return Ok(());
         }
         let counts = !delete.is_empty()
@@ -407,7 +408,17 @@ impl Plan {
     pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
         self.map(|workflow| {
             let PlannedWorkflow {
-                uid, name, delete, keep, mark, lift, absent, gone, release_finalizer, ..
+                uid,
+                name,
+                delete,
+                keep,
+                mark,
+                lift,
+                needed,
+                absent,
+                gone,
+                release_finalizer,
+                ..
             } = workflow;
             let word = if uid.is_empty() { name } else { uid };
             let hash = Sha256::digest(word.as_bytes());
@@ -417,6 +428,7 @@ impl Plan {
                 keep.clear();
                 mark.clear();
                 lift.clear();
+                needed.clear();
                 absent.clear();
                 gone.clear();
                 *release_finalizer = false;

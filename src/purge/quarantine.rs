@@ -82,7 +82,7 @@ async fn parted(
     // Its artifacts are not all gone after this run.
     workflow.release_finalizer &= !stays && workflow.mark.is_empty();
     let mut needed: Vec<ObjectPlace> = workflow.keep.iter().filter_map(needed).collect();
-    for ObjectPlace { bucket, key } in std::mem::take(&mut workflow.lift) {
+    for ObjectPlace { bucket, key } in std::mem::take(&mut workflow.needed) {
         let objects = match store.objects(&bucket, &key, true).await {
             Err(error) if error.is_of_place() => Vec::new(),
             objects => objects?,
@@ -173,6 +173,7 @@ impl Marker<'_> {
                     ObjectOutcome::NotMarked(format!("{}: {detail}", protection.code()))
                 }
                 Err(ObjectOutcome::Failed(why)) => ObjectOutcome::NotMarked(why),
+                Err(ObjectOutcome::NotReached) => ObjectOutcome::MarkNotReached,
                 Err(fate) => fate,
             };
             self.stage.add_one(object.size);
@@ -204,29 +205,44 @@ impl Marker<'_> {
         })
     }
 
-    /// Lifts the marks of objects that are needed again. Returns how many, and what was left undone, in words.
-    pub async fn lift(&self, places: &[ObjectPlace]) -> (u64, Vec<String>) {
-        let (mut lifted, mut notes) = (0, Vec::new());
+    /// Lifts the marks of objects that are needed again.
+    pub async fn lift(&self, places: &[ObjectPlace]) -> Lifting {
         let unmarked = stream::iter(places).map(|place| async move {
-            let marking = self.deleter.store.unmark(&place.bucket, &place.key).await;
-            (place, marking)
+            match self.deleter.stop.is_asked() {
+                true => (place, None),
+                false => (place, Some(self.deleter.store.unmark(&place.bucket, &place.key).await)),
+            }
         });
         let mut unmarked = unmarked.buffered(AT_A_TIME.1);
+        let mut lifting = Lifting::default();
         while let Some((ObjectPlace { bucket, key }, marking)) = unmarked.next().await {
-            match marking {
-                Marking::Done => lifted += 1,
-                Marking::Unmarked | Marking::Gone => {}
-                Marking::Rewritten => notes.push(not_lifted(bucket, key, REWRITTEN)),
-                Marking::Changed => notes.push(not_lifted(bucket, key, "it was overwritten")),
-                Marking::Denied(why) | Marking::Failed(why) => notes.push(not_lifted(bucket, key, &why)),
-            }
+            let why = match &marking {
+                Some(Marking::Done) => {
+                    lifting.lifted += 1;
+                    continue;
+                }
+                Some(Marking::Unmarked | Marking::Gone) => continue,
+                None => "",
+                Some(Marking::Rewritten) => REWRITTEN,
+                Some(Marking::Changed) => "it was overwritten",
+                Some(Marking::Denied(why) | Marking::Failed(why)) => why,
+            };
+            lifting.unlifted += 1;
+            // That the run was interrupted is said once.
+            let note = || format!("the mark of {} is not lifted: {why}", bucket.uri(key));
+            lifting.notes.extend(marking.is_some().then(note));
         }
-        (lifted, notes)
+        lifting
     }
 }
 
-fn not_lifted(bucket: &Bucket, key: &str, why: &str) -> String {
-    format!("the mark of {} is not lifted: {why}", bucket.uri(key))
+/// What became of marks that were to be lifted.
+#[derive(Debug, Default)]
+pub struct Lifting {
+    pub lifted: u64,
+    pub unlifted: u64,
+    /// Why marks are still there, in words.
+    pub notes: Vec<String>,
 }
 
 #[cfg(test)]
@@ -262,6 +278,9 @@ mod tests {
         }))
         .unwrap();
         let settled = marker.mark(&PlannedWorkflow::default(), &[], vec![object]).await.unwrap();
-        assert_eq!(settled.iter().map(|one| &one.fate).collect::<Vec<_>>(), [&ObjectOutcome::NotReached]);
+        assert_eq!(settled.iter().map(|one| &one.fate).collect::<Vec<_>>(), [&ObjectOutcome::MarkNotReached]);
+        let place = ObjectPlace { bucket: "gs://b".parse().unwrap(), key: "k".into() };
+        let Lifting { lifted, unlifted, notes } = marker.lift(&[place]).await;
+        assert_eq!((lifted, unlifted, notes.len()), (0, 1, 0));
     }
 }

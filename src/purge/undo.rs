@@ -89,8 +89,17 @@ pub async fn undo(
     Ok(undone)
 }
 
+/// What became of the marks of a run.
+#[derive(Debug, Default)]
+pub struct LiftedMarks {
+    /// Marks that the run had set.
+    pub lifted: u64,
+    /// Objects that came back, and whose mark this account may not read.
+    pub unread: u64,
+}
+
 /// Lifts the marks that the run set, and those that came back with what was deleted. `each` sees every mark that stays, and
-/// why. Returns how many were lifted.
+/// why.
 ///
 /// # Errors
 /// The journal can't be read or written, or `each` fails.
@@ -100,7 +109,7 @@ pub async fn lift(
     journal: &Journal,
     concurrency: usize,
     each: &mut (dyn FnMut(&str, &str) -> Result<(), Error> + Send),
-) -> Result<u64, Error> {
+) -> Result<LiftedMarks, Error> {
     let marks_count = record.plan.head.quarantine_seconds.is_some();
     // What came back is read anew: this undo brought it back, or an earlier one. Runs without quarantine delete what is
     // marked, too, and a version that is shown again has its old mark.
@@ -108,26 +117,20 @@ pub async fn lift(
     let marks = record.marked()?.map(|marked| (true, marked)).chain(back);
     let mut running = stream::iter(marks.map(|(ours, marked)| async move {
         let lost = marked?;
-        let marking = match ours || marks_count {
-            true => store.unmark(&lost.bucket, &lost.key).await,
-            // What GCS restores has another pin.
-            false if lost.bucket.engine() == StorageEngine::Gcs => Marking::Unmarked,
-            // An undo of such a run needs no permission for marks.
-            false => match store.mark_text(&lost.bucket, &lost.key).await {
-                Ok(MarkText::Read(Some(_))) => store.unmark(&lost.bucket, &lost.key).await,
-                Ok(_) | Err(StoreError::Denied { .. }) => Marking::Unmarked,
-                Err(error) => Marking::Failed(storage_error(&error)),
-            },
-        };
+        let marking = lift_one(store, &lost, ours, marks_count).await;
         Ok::<_, Error>((ours, lost, marking))
     }))
     .buffered(concurrency.max(1));
-    let mut lifted = 0;
+    let mut marks = LiftedMarks::default();
     while let Some(one) = running.next().await {
         let (ours, Lost { bucket, key, generation, .. }, marking) = one?;
+        let Some(marking) = marking else {
+            marks.unread += 1;
+            continue;
+        };
         match marking {
             Marking::Done if ours => {
-                lifted += 1;
+                marks.lifted += 1;
                 journal.write(&Line::Lifted { bucket, key, generation })?;
             }
             // The run may go on later, and mark it again.
@@ -138,5 +141,32 @@ pub async fn lift(
             Marking::Denied(why) | Marking::Failed(why) => each(&bucket.uri(&key), &why)?,
         }
     }
-    Ok(lifted)
+    Ok(marks)
+}
+
+/// Lifts the mark of an object that the run marked, or that came back; none if the mark may not be read.
+async fn lift_one(
+    store: &Store,
+    Lost { bucket, key, .. }: &Lost,
+    ours: bool,
+    marks_count: bool,
+) -> Option<Marking> {
+    // What GCS restores has another pin, so that its mark does not count.
+    let counts = ours || bucket.engine() != StorageEngine::Gcs;
+    if !ours && !marks_count {
+        if !counts {
+            return Some(Marking::Unmarked);
+        }
+        // An undo of such a run needs no permission for marks.
+        match store.mark_text(bucket, key).await {
+            Ok(MarkText::Read(Some(_))) => {}
+            Ok(_) => return Some(Marking::Unmarked),
+            Err(StoreError::Denied { .. }) => return None,
+            Err(error) => return Some(Marking::Failed(storage_error(&error))),
+        }
+    }
+    Some(match store.unmark(bucket, key).await {
+        Marking::Denied(_) if !counts => Marking::Unmarked,
+        marking => marking,
+    })
 }

@@ -5,7 +5,7 @@ use crate::disk_queue::sort::{DiskSort, Values};
 use crate::error::Error;
 use crate::progress::{Doing, Progress};
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::plan::orphans::{Cause, Found, Orphan, Orphans, Search};
+use argo_gc_core::plan::orphans::{Cause, Found, Judged, Judgement, Orphans, Search};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_store::inventory::Inventory;
 use argo_gc_store::inventory::types::{Listed, Wanted};
@@ -108,10 +108,10 @@ fn summed(sums: Values<Sum>, bucket: Bucket) -> impl Iterator<Item = Result<Orph
     })
 }
 
-/// The orphans to delete, by the workflows that their keys name.
+/// The orphans to delete, and what is needed that would be orphans, by the workflows that their keys name.
 pub(crate) type Planned = DiskQueue<PlannedWorkflow>;
 
-/// Judges what a listing shows. Orphans that may be deleted go into `planned`, if that is asked.
+/// Judges what a listing shows. What a plan has goes into `planned`, if that is asked.
 ///
 /// # Errors
 /// Storage can't be read, or there is no room for temporary files.
@@ -211,17 +211,20 @@ async fn look_again(
     plan(judged, planned)
 }
 
-/// Plans orphans, by the workflows that their keys name.
-fn plan(judged: Vec<Orphan>, planned: &mut Option<Planned>) -> Result<(), Error> {
+/// Plans what was judged, by the workflows that the keys name.
+fn plan(judged: Vec<Judged>, planned: &mut Option<Planned>) -> Result<(), Error> {
     let Some(planned) = planned else { return Ok(()) };
     let mut groups: BTreeMap<String, PlannedWorkflow> = BTreeMap::new();
-    for Orphan { workflow, object } in judged {
+    for Judged { workflow, what } in judged {
         let group = groups.entry(workflow.clone()).or_insert_with(|| PlannedWorkflow {
             name: workflow,
             orphans: true,
             ..PlannedWorkflow::default()
         });
-        group.delete.push(object);
+        match what {
+            Judgement::Orphan(object) => group.delete.push(object),
+            Judgement::Needed(place) => group.needed.push(place),
+        }
     }
     groups.values().try_for_each(|group| planned.push(group))
 }

@@ -55,6 +55,7 @@ mod plans;
 mod purge;
 mod push;
 mod quarantine;
+mod quarantine_needs;
 mod reach;
 mod real_argo;
 mod repairs;

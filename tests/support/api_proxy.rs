@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
 
 use axum::Router;
@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::http::{Request, Response};
 use futures::StreamExt;
 use http_body_util::BodyExt;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
@@ -28,6 +30,8 @@ struct Weather {
     /// Every so manieth other request is answered 503; 0 is none.
     failing: AtomicU64,
     count: AtomicU64,
+    /// So many seconds are added to the time that answers have.
+    ahead: AtomicI64,
 }
 
 /// A running proxy; it ends when it is dropped.
@@ -82,6 +86,11 @@ impl ApiProxy {
         self.weather.failing.store(n, Ordering::SeqCst);
     }
 
+    /// Sets the server's clock, so that it differs from this machine's.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        self.weather.ahead.store(ahead.as_secs(), Ordering::SeqCst);
+    }
+
     /// Lets nothing more of any watch through, as a connection does whose other end is gone.
     pub fn silence_watches(&self) {
         self.weather.silent.store(true, Ordering::SeqCst);
@@ -115,11 +124,12 @@ async fn pass(
     let answer = client.send(passed).await.expect("the server answers");
     let (head, body) = answer.into_parts();
     let mut response = Response::builder().status(head.status);
-    for name in ["content-type", "date"] {
-        if let Some(value) = head.headers.get(name) {
-            response = response.header(name, value);
-        }
+    if let Some(kind) = head.headers.get("content-type") {
+        response = response.header("content-type", kind);
     }
+    let time = Timestamp::now() + SignedDuration::from_secs(weather.ahead.load(Ordering::SeqCst));
+    let time = DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a time");
+    response = response.header("date", time);
     let sky = Arc::clone(&weather);
     let frames = body.into_data_stream().then(move |frame| {
         let silent = watches && sky.silent.load(Ordering::SeqCst);

@@ -75,7 +75,7 @@ impl LocationFlags {
             all_namespaces: self.what.scope.all_namespaces
                 || self.kube.namespace.is_none() && self.names.is_empty(),
             release_finalizer: false,
-            lifts_marks: false,
+            names_needed: false,
             logins: false,
             asked: Some(asked.clone()),
         };

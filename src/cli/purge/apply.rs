@@ -31,6 +31,7 @@ use crate::purge::plan_file::{Draft, Head, Plan};
 use crate::purge::refresh::Refreshed;
 use crate::purge::totals::{QuarantineTotals, Totals};
 use crate::purge::{quarantine, refresh, resolve, unanswered};
+use crate::scan::cluster::check_clock;
 use crate::scan::gather::Scan;
 use crate::scan::gathered::Gathered;
 use crate::scan::identities::WorkflowIdentities;
@@ -41,6 +42,7 @@ use argo_gc_core::plan::named::{Named, Needs};
 use argo_gc_core::plan::planned::PlannedWorkflow;
 use argo_gc_core::plan::quarantine::Quarantine;
 use argo_gc_core::plan::rules::{Allowed, Rules};
+use argo_gc_core::plan::select::CLOCKS;
 use argo_gc_store::store::Store;
 use jiff::Timestamp;
 use std::path::Path;
@@ -175,6 +177,7 @@ async fn in_quarantine(
     now: Timestamp,
 ) -> Result<Plan, Error> {
     let Some(lasts) = arguments.quarantine else { return Ok(plan) };
+    check_quarantine_clock(target.cluster, now)?;
     let quarantine = Quarantine { lasts: signed(lasts), now };
     let stage = streams.progress.begin(Doing::ReadingMarks, Some(plan.tail.totals.objects));
     let parted = quarantine::part(&plan, &quarantine, target.store, &stage).await?;
@@ -185,6 +188,11 @@ async fn in_quarantine(
         streams.say(format!("Note: {stay} until all of the workflow is deleted."));
     }
     Ok(parted)
+}
+
+/// Checks the clock by which a time in quarantine is judged: --margin allows more for other times, not for this one.
+fn check_quarantine_clock(cluster: Option<&Cluster>, now: Timestamp) -> Result<(), Error> {
+    cluster.map_or(Ok(()), |cluster| check_clock(cluster, CLOCKS, now))
 }
 
 /// Begins to watch the cluster, if something may be deleted in the end. This comes before anything is read that a plan
@@ -265,14 +273,19 @@ pub(crate) async fn resume(
     }
     let opened = arguments.storage.open_with(&arguments.secrets)?;
     let (cluster, context) = connect(arguments, &record.plan, streams, now).await?;
+    if record.plan.head.quarantine_seconds.is_some() {
+        check_quarantine_clock(cluster.as_ref(), now)?;
+    }
     let store = opened.for_plan(&record.plan.head, &arguments.storage, cluster.as_ref())?;
     let guard = guard(arguments, cluster.as_ref()).await?;
     record.plan.check_place(identity(cluster.as_ref()).await.as_ref(), &arguments.storage.name())?;
     unanswered::settle(&mut record, &store).await?;
     let planned = record.plan.tail.totals.objects;
-    let mut left = 0_u64;
+    let (mut left, mut marked) = (0_u64, 0_u64);
     let plan = record.plan.map(|PlannedWorkflow { delete, keep, mark, gone, .. }| {
+        let all = mark.len();
         mark.retain(|object| !record.is_marked(object));
+        marked += (all - mark.len()) as u64;
         delete.retain(|object| {
             match record.settled(object) {
                 None => return true,
@@ -294,13 +307,14 @@ pub(crate) async fn resume(
     // What is settled already is of the plan, too.
     let ended = |rest: Ended| {
         let ended = rest.leaving(left);
-        Ended { planned, ..ended }
+        Ended { planned, quarantined: ended.quarantined + marked, ..ended }
     };
+    let quarantined = plan.tail.totals.quarantine.quarantined;
     let target =
         Target { cluster: cluster.as_ref(), store: &store, context: &context, guard: guard.as_ref() };
     let idle = is_idle(arguments, &plan, &target);
     if idle && (record.ended || arguments.dry_run != DryRun::None) {
-        return Ok(ended(Ended::shown(0)));
+        return Ok(ended(Ended { quarantined, ..Ended::shown(0) }));
     }
     if idle {
         // Nothing more is deleted, so there is nothing to confirm. What was deleted is still to be looked for, and the
@@ -314,7 +328,7 @@ pub(crate) async fn resume(
     tell_absent(arguments, &rest, &target, streams);
     if arguments.dry_run != DryRun::None {
         tell_buckets(&plan, streams);
-        return Ok(Ended::shown(planned));
+        return Ok(Ended { quarantined: quarantined + marked, ..Ended::shown(planned) });
     }
     check_caps(arguments, &rest)?;
     preflight(arguments, &rest, &target).await?;

@@ -234,7 +234,8 @@ impl Arguments {
             kube: &self.kube,
             all_namespaces: self.what.scope.all_namespaces,
             release_finalizer: self.release_finalizer,
-            lifts_marks: self.quarantine.is_some(),
+            // Whoever carries a saved plan out may do so with --quarantine.
+            names_needed: self.quarantine.is_some() || self.plan_out.is_some(),
             logins: self.secrets.use_workflow_secrets,
             asked: None,
         }

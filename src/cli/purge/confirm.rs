@@ -10,6 +10,7 @@ use crate::output::escape::escape;
 use crate::output::orphans::KEPT_ON_PURPOSE;
 use crate::output::purge as show;
 use crate::output::purge::PurgeFormat;
+use crate::output::question::question;
 use crate::output::summary::Ended;
 use crate::output::text::plural;
 use crate::progress::Doing;
@@ -147,8 +148,13 @@ fn warn_of_unwatched(guard: &Guard) -> Option<String> {
 
 /// Whether carrying out the plan would change nothing.
 pub(crate) fn is_idle(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> bool {
+    plan.is_idle() && !records_absent(arguments, plan, target)
+}
+
+/// Whether artifacts that have no objects are recorded as deleted.
+fn records_absent(arguments: &Arguments, plan: &Plan, target: &Target<'_>) -> bool {
     let records = arguments.accept_absent && !arguments.no_record && target.cluster.is_some();
-    plan.is_idle() && !(records && plan.tail.totals.absent > 0)
+    records && plan.tail.totals.absent > 0
 }
 
 /// Says how many artifacts have no object, and what is made of that. An empty server of the same name shows them
@@ -247,12 +253,12 @@ pub(crate) async fn confirm(
     let no_way_back = buckets.iter().find(|bucket| !bucket.has_undo());
     let named = no_way_back.or(buckets.first().filter(|_| large)).map(|facts| facts.bucket.name());
     // A mark is always lifted as easily as it was set.
-    let (question, wanted) = match named.filter(|_| totals.objects > 0) {
+    let (prompt, wanted) = match named.filter(|_| totals.objects > 0) {
         Some(name) => (format!("Type the name of the bucket ({name}) to delete"), name),
         None => ("Go on? [y/N]".to_owned(), "y"),
     };
-    streams.say(escape(&show::question(plan, orphans)));
-    let _ = write!(streams.err, "{}: ", escape(&question));
+    streams.say(escape(&question(plan, orphans, records_absent(arguments, plan, target))));
+    let _ = write!(streams.err, "{}: ", escape(&prompt));
     let _ = streams.err.flush();
     let asked = Instant::now();
     let mut answer = String::new();

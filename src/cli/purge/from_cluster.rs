@@ -12,7 +12,7 @@ use crate::cluster::gathering::Gathering;
 use crate::cluster::identity::ClusterIdentity;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::duration::signed;
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::output::summary::Ended;
 use crate::purge::guard::Guard;
 use crate::scan::archive;
@@ -75,7 +75,8 @@ pub(crate) async fn begin(
     }
     cluster.ensure_namespaces(&planning.kube.several_namespaces()).await?;
     let identity = ClusterIdentity::of(cluster).await;
-    check_clock(cluster, signed(planning.what.margin), now)?;
+    check_clock(cluster, signed(planning.what.margin), now)
+        .map_err(|error| error.hint(Hint::LargerMargin))?;
     let others = planning.what.also.read(Some(&identity), now)?;
     warnings::warn_of_argo_server(cluster.argo_server(), streams).await;
     Ok((identity, others))

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::output::purge as show;
 use crate::output::text::plural;
 use crate::purge::journal::Journal;
-use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally};
+use crate::purge::outcome::{Settled, Tally, WorkflowTally};
 use std::io::Write;
 
 /// How many objects that are still there are named.
@@ -28,7 +28,7 @@ impl Left {
     /// Takes in a workflow, and warns of objects that are still there although they were reached.
     pub fn take(&mut self, workflow: &WorkflowTally, err: &mut dyn Write) {
         let (unreached, settled): (Vec<&Settled>, Vec<&Settled>) =
-            workflow.objects.iter().partition(|settled| settled.fate == ObjectOutcome::NotReached);
+            workflow.objects.iter().partition(|settled| settled.fate.is_unreached());
         self.not_reached += unreached.len() as u64;
         let room = EXAMPLES - self.examples.len();
         self.examples.extend(unreached.into_iter().filter_map(show::leftover).take(room));

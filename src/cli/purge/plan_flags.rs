@@ -163,7 +163,7 @@ pub(crate) struct Planning<'a> {
     pub kube: &'a KubeFlags,
     pub all_namespaces: bool,
     pub release_finalizer: bool,
-    pub lifts_marks: bool,
+    pub names_needed: bool,
     /// Whether the accounts are gathered that the selected workflows name for their buckets.
     pub logins: bool,
     /// A place to find the artifacts of, whether they are selected or not.
@@ -210,7 +210,7 @@ impl Planning<'_> {
             }),
             artifacts: self.what.artifact.clone(),
             release_finalizer: self.release_finalizer,
-            lifts_marks: self.lifts_marks,
+            names_needed: self.names_needed,
             archived: self.what.archived,
             buckets: self.what.bucket.clone(),
             allowed,

@@ -6,7 +6,7 @@ use crate::model::object::{ObjectFacts, is_safe, is_within};
 use crate::plan::guarded::Guarded;
 use crate::plan::key_shape::{KeyFormat, Named, is_label, is_uuid};
 use crate::plan::kubeflow::{self, KubeflowKey, LiveRuns};
-use crate::plan::planned::PlannedObject;
+use crate::plan::planned::{ObjectPlace, PlannedObject};
 use crate::plan::references::{References, Referrer, Released};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -183,11 +183,19 @@ pub struct Known<'a> {
     pub live_runs: Option<&'a LiveRuns>,
 }
 
-/// An orphan that may be deleted.
-pub struct Orphan {
+/// An object that a plan has.
+pub struct Judged {
     /// The name of its workflow, as its key has it.
     pub workflow: String,
-    pub object: PlannedObject,
+    pub what: Judgement,
+}
+
+/// What a plan does with an object.
+pub enum Judgement {
+    /// It is an orphan, and may be deleted.
+    Orphan(PlannedObject),
+    /// It would be an orphan if nothing needed it.
+    Needed(ObjectPlace),
 }
 
 /// What the shape of a key tells.
@@ -200,12 +208,19 @@ enum Shape<'k> {
     Run(&'k str),
 }
 
-/// What the key and the age of an orphan tell.
-struct Told {
-    cause: Cause,
-    namespace: Option<String>,
-    name: String,
-    created: Timestamp,
+/// What the key and the age of an object tell that a plan has.
+enum Told {
+    Orphan { cause: Cause, namespace: Option<String>, name: String, created: Timestamp },
+    Needed { by: Need, name: String },
+}
+
+/// What needs an object, or may need it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Reference,
+    /// A folder of what is unfinished or pinned.
+    Guard,
+    KubeflowCache,
 }
 
 /// Judges listed objects one by one, in any order, and keeps only sums in memory.
@@ -245,9 +260,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Judges an object, and returns it if it is an orphan that may be deleted.
-    pub fn judge(&mut self, facts: ObjectFacts) -> Option<Orphan> {
-        let Told { cause, namespace, name, created } = self.told(&facts)?;
+    /// Judges an object, and returns it if a plan has it.
+    pub fn judge(&mut self, facts: ObjectFacts) -> Option<Judged> {
+        let (cause, namespace, name, created) = match self.told(&facts)? {
+            Told::Orphan { cause, namespace, name, created } => (cause, namespace, name, created),
+            Told::Needed { by, name } => {
+                self.count_needed(by);
+                let place = ObjectPlace { bucket: self.bucket.clone(), key: facts.key.into() };
+                return Some(Judged { workflow: name, what: Judgement::Needed(place) });
+            }
+        };
         let key = (cause, namespace.clone(), name.clone());
         let group = self.groups.entry(key).or_insert_with(|| Orphans {
             name: name.clone(),
@@ -277,12 +299,12 @@ impl<'a> Search<'a> {
                 reason: cause.as_str().into(),
                 shared_with: None,
             };
-            Orphan { workflow: name, object }
+            Judged { workflow: name, what: Judgement::Orphan(object) }
         })
     }
 
-    /// Judges what a report lists that may be out of date. An orphan is not counted but returned, to be judged again as it
-    /// is now.
+    /// Judges what a report lists that may be out of date. What a plan has is not counted but returned, to be judged again as
+    /// it is now.
     pub fn sift(&mut self, facts: ObjectFacts) -> Option<ObjectFacts> {
         self.told(&facts).map(|_| facts)
     }
@@ -297,7 +319,7 @@ impl<'a> Search<'a> {
         self.found.unclear += 1;
     }
 
-    /// Returns what the key tells if the object is an orphan; else the object is counted.
+    /// Returns what the key tells if a plan has the object; else the object is counted.
     fn told(&mut self, facts: &ObjectFacts) -> Option<Told> {
         let Some(rest) = facts.key.strip_prefix(&self.prefix) else {
             self.found.unclear += 1;
@@ -318,7 +340,16 @@ impl<'a> Search<'a> {
         };
         // A run that is offered is needed by no cache.
         let of_kubeflow = kubeflow.is_some() && !matches!(shape, Some(Shape::Run(_)));
-        if self.is_needed(&facts.key, rest, &name, of_kubeflow) {
+        if let Some(by) = self.need(&facts.key, rest, &name, of_kubeflow) {
+            let is_left = match &shape {
+                None => false,
+                Some(Shape::Workflow(readings)) => !self.exists(readings, rest),
+                Some(_) => true,
+            };
+            if is_left && by != Need::KubeflowCache {
+                return Some(Told::Needed { by, name });
+            }
+            self.count_needed(by);
             return None;
         }
         let Some(shape) = shape else {
@@ -342,7 +373,7 @@ impl<'a> Search<'a> {
             self.found.young += 1;
             return None;
         }
-        Some(Told { cause, namespace, name, created })
+        Some(Told::Orphan { cause, namespace, name, created })
     }
 
     /// Returns what the shape of a key tells; none if the key has no shape of Argo's. `rest` is the key below the prefix.
@@ -367,21 +398,24 @@ impl<'a> Search<'a> {
         (!readings.is_empty()).then_some(Shape::Workflow(readings))
     }
 
-    /// Returns true, and counts the object, if something needs it or may need it, as Kubeflow's cache may what is
-    /// `of_kubeflow`.
-    fn is_needed(&mut self, key: &str, rest: &str, name: &str, of_kubeflow: bool) -> bool {
+    /// Returns what needs the object or may need it, as Kubeflow's cache may what is `of_kubeflow`.
+    fn need(&self, key: &str, rest: &str, name: &str, of_kubeflow: bool) -> Option<Need> {
         let folder = if name.is_empty() { key } else { folder_of(key, name) };
-        let count = if referrer(self.known.references, self.bucket.name(), key, folder).is_some() {
-            &mut self.found.referenced
+        if referrer(self.known.references, self.bucket.name(), key, folder).is_some() {
+            Some(Need::Reference)
         } else if self.known.guarded.holder(rest).is_some() {
-            &mut self.found.guarded
-        } else if of_kubeflow {
-            &mut self.found.kubeflow
+            Some(Need::Guard)
         } else {
-            return false;
-        };
-        *count += 1;
-        true
+            of_kubeflow.then_some(Need::KubeflowCache)
+        }
+    }
+
+    fn count_needed(&mut self, by: Need) {
+        *match by {
+            Need::Reference => &mut self.found.referenced,
+            Need::Guard => &mut self.found.guarded,
+            Need::KubeflowCache => &mut self.found.kubeflow,
+        } += 1;
     }
 
     /// Returns true if a workflow exists that the key may name: by its shape, or, as the real format may be another
@@ -489,6 +523,14 @@ mod tests {
         }
     }
 
+    /// The object, if it may be deleted.
+    fn offered(judged: Judged) -> Option<PlannedObject> {
+        match judged.what {
+            Judgement::Orphan(object) => Some(object),
+            Judgement::Needed(_) => None,
+        }
+    }
+
     /// What is found of old objects in a bucket with these formats, and the keys that are offered.
     fn search(formats: &[&str], keys: &[&str], exist: &[&str]) -> (Found, Vec<String>) {
         let references = ReferencesBuilder::default().finish();
@@ -505,7 +547,7 @@ mod tests {
         };
         let mut search = Search::new(known, &bucket, "", now(), SignedDuration::from_hours(168));
         let judged = keys.iter().filter_map(|key| search.judge(object(key, 500)));
-        let offered = judged.map(|orphan| orphan.object.key.to_string()).collect();
+        let offered = judged.filter_map(offered).map(|object| object.key.to_string()).collect();
         (search.finish(), offered)
     }
 
@@ -590,7 +632,7 @@ mod tests {
         let held = ObjectFacts { held: Some("hold".to_owned()), size: 5, ..object("gone/gone-4/a", 500) };
         let objects = [week, later, ageless.clone(), ageless, held];
         let judged = objects.into_iter().filter_map(|object| search.judge(object));
-        let offered: Vec<_> = judged.map(|orphan| orphan.object).collect();
+        let offered: Vec<_> = judged.filter_map(offered).collect();
         assert_eq!(
             (offered.len(), &*offered[0].key, &*offered[0].reason),
             (1, "gone/gone-1/a", "workflow-gone")

@@ -73,9 +73,13 @@ pub struct PlannedWorkflow {
     /// Objects that are only marked, and deleted by a later run ([`quarantine`](crate::plan::quarantine)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mark: Vec<PlannedObject>,
-    /// Marked objects that are needed again, and lose their marks. Before the marks are read: artifacts of a pinned workflow.
+    /// Marked objects that are needed again, and lose their marks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lift: Vec<ObjectPlace>,
+    /// What is kept because something needs it, and `keep` does not name: artifacts of a pinned workflow, and objects that were
+    /// orphans otherwise. A quarantine looks for marks there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<ObjectPlace>,
     /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
     /// Objects that an earlier part of the same run deleted. It may not have verified that they are gone.

@@ -35,8 +35,9 @@ pub struct Rules {
     pub artifacts: Vec<String>,
     /// True if finalizers that nothing else will remove are to be released.
     pub release_finalizer: bool,
-    /// True if what is pinned loses its marks ([`quarantine`](crate::plan::quarantine)).
-    pub lifts_marks: bool,
+    /// True if the plan names the artifacts of pinned workflows, so that they lose their marks
+    /// ([`quarantine`](crate::plan::quarantine)).
+    pub names_needed: bool,
     /// True if workflows that are in the archive only are purged too.
     pub archived: bool,
     /// Only objects in buckets of these names are deleted; empty for all.
@@ -228,7 +229,7 @@ impl Rules {
             only: None,
             artifacts: Vec::new(),
             release_finalizer: false,
-            lifts_marks: false,
+            names_needed: false,
             archived: false,
             buckets: Vec::new(),
             allowed: Allowed::default(),

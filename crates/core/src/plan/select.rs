@@ -65,10 +65,10 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     let wants = |artifact: &&ArtifactReport| unwanted(artifact, about, rules).is_none();
     let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
     if let Some(objection) = guard(assessment, about, rules) {
-        if rules.lifts_marks && objection.protection == Protection::Pinned {
+        if rules.names_needed && objection.protection == Protection::Pinned {
             let places = wanted.iter().filter_map(|artifact| candidate(artifact, rules, None).ok());
             let place = |Candidate { bucket, key, .. }| ObjectPlace { bucket, key };
-            selected.plan.lift = places.map(place).collect();
+            selected.plan.needed = places.map(place).collect();
         }
         if !wanted.is_empty() || has_unseen_nodes(assessment) {
             selected.plan.keep.push(objection.keep(String::new(), ""));

@@ -70,7 +70,7 @@ fn rules() -> Rules {
         only: None,
         artifacts: Vec::new(),
         release_finalizer: false,
-        lifts_marks: false,
+        names_needed: false,
         archived: false,
         buckets: Vec::new(),
         allowed: anywhere(),
