@@ -11,6 +11,7 @@ use argo_gc_core::model::account::{Answer, Standing};
 use argo_gc_core::model::assessment::{Assessment, Note};
 use argo_gc_core::model::context::{Context, Controller, Controllers, Related, RelatedKind};
 use argo_gc_core::reason::Reason;
+use argo_gc_core::verdict::Finalizer;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::support::fixture::{Fixture, normal};
@@ -116,6 +117,9 @@ impl Fixture {
             let notes = notes(&artifact.notes);
             rows.insert(normal(&format!("{name} {node} {} {verdict} {reason} {notes}", artifact.name)));
         }
+        if !self.lines("finalizer").is_empty() {
+            rows.insert(normal(&format!("finalizer {}", finalizer(assessment.finalizer))));
+        }
         for finding in &assessment.findings {
             let (verdict, reason) = (finding.verdict.as_str(), finding.reason.code());
             rows.insert(normal(&format!("workflow {name} {verdict} {reason} {}", notes(&assessment.notes))));
@@ -123,6 +127,14 @@ impl Fixture {
         if assessment.findings.is_empty() && !assessment.notes.is_empty() {
             rows.insert(normal(&format!("workflow {name} - - {}", notes(&assessment.notes))));
         }
+    }
+}
+
+fn finalizer(finalizer: Finalizer) -> &'static str {
+    match finalizer {
+        Finalizer::Absent => "absent",
+        Finalizer::Present => "present",
+        Finalizer::Stuck => "stuck",
     }
 }
 

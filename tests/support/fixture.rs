@@ -47,7 +47,8 @@ impl Fixture {
         let rows = self.lines("expect").into_iter().map(normal);
         let workflows =
             self.lines("expect-workflow").into_iter().map(|line| format!("workflow {}", normal(line)));
-        rows.chain(workflows).collect()
+        let finalizer = self.lines("finalizer").into_iter().map(|line| format!("finalizer {}", normal(line)));
+        rows.chain(workflows).chain(finalizer).collect()
     }
 }
 

@@ -44,6 +44,7 @@ pub fn assess(workflow: &mut Workflow, context: &Context) -> Assessment {
     let judged: Vec<_> =
         records.list.iter().filter_map(|record| Some((record, case.judge(record, &records)?))).collect();
     assessment.findings = case.hangs(&judged);
+    assessment.findings.extend(case.foretold(&judged));
     assessment.notes = case.workflow_notes(&records.list);
     assessment.artifacts = case.merge(judged);
     assessment.artifacts.extend(case.unrecorded());
@@ -98,14 +99,25 @@ impl<'a> Case<'a> {
     /// Merges all records of one object into one report, with the verdict that decides what happens to the
     /// object.
     fn merge(&self, judged: Vec<(&Record<'a>, Judgement)>) -> Vec<ArtifactReport> {
+        let again = self.written_again(&judged);
+        let fate = |record: &Record<'a>, judgement: &Judgement| match again.contains(&record.place) {
+            true if judgement.verdict == Verdict::Collected && !self.is_of_this_round(record) => LAST,
+            _ => fate(judgement.verdict),
+        };
         let mut reports: Vec<ArtifactReport> = Vec::with_capacity(judged.len());
+        let mut fates: Vec<u8> = Vec::new();
         let mut of_place: HashMap<usize, usize> = HashMap::new();
         for (record, judgement) in judged {
             let at = *of_place.entry(record.place).or_insert(reports.len());
             let unarchived = record.artifact.is_unarchived();
+            let fate = fate(record, &judgement);
             match reports.get_mut(at) {
-                None => reports.push(record.report(judgement)),
-                Some(first) if fate(judgement.verdict) < fate(first.verdict) => {
+                None => {
+                    reports.push(record.report(judgement));
+                    fates.push(fate);
+                }
+                Some(first) if fate < fates[at] => {
+                    fates[at] = fate;
                     let was = first.unarchived;
                     let mut copies = std::mem::take(&mut first.copies);
                     copies.push(std::mem::take(&mut first.node_id));
@@ -146,13 +158,40 @@ impl<'a> Case<'a> {
                         )
                     );
             // Somebody may still fix what prevents what is to come.
-            stuck && !artifact.is_to_come()
+            stuck && !artifact.is_to_come() && !(self.forces() && artifact.reason.is_some_and(ends_in_a_pod))
         });
         let stuck =
             assessment.findings.iter().any(|finding| finding.verdict == Verdict::Failing) || stuck_artifact;
         if over && stuck { Finalizer::Stuck } else { Finalizer::Present }
     }
 }
+
+/// Returns true if a GC pod ran and ended, or will, although it deletes nothing: with `forceFinalizerRemoval` that removes the
+/// finalizer.
+fn ends_in_a_pod(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::GcPodFailed
+            | Reason::GcRbac
+            | Reason::GcOom
+            | Reason::DeleteError
+            | Reason::BatchAbort
+            | Reason::UnsavedInOutputs
+            | Reason::UnsupportedDriver
+            | Reason::GcsMissing
+            | Reason::AzureMissing
+            | Reason::GcsDirectory
+            | Reason::GcsUncleanKey
+            | Reason::S3Directory
+            | Reason::ParamArchiveLocation
+            | Reason::ArchiveLocationMixup
+            | Reason::TemplateDefaults
+            | Reason::RetryAttempts
+    )
+}
+
+/// The rank of a verdict that no longer says anything.
+const LAST: u8 = 6;
 
 /// Returns the rank of a verdict when several records name one object. A delete by Argo through any of them
 /// deletes the object, and `Kept` takes precedence over `Uncovered`.

@@ -10,16 +10,21 @@ use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
 use crate::assess::missing::is_missing;
 use crate::assess::records::{Record, Records};
 use crate::assess::waiting::{GATED, OVERDUE};
+use crate::model::assessment::Evidence;
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
 use crate::model::location::LocationError;
 use crate::reason::Reason;
-use crate::verdict::When;
-use jiff::Timestamp;
+use crate::verdict::{Verdict, When};
+use jiff::{SignedDuration, Timestamp};
 
 /// The size in bytes above which the API refuses an object; the one task of a GC pod holds all its artifacts.
 const TASK_LIMIT: usize = 1_500_000;
+
+/// The tolerated difference between the clocks of the controller and the API server. Nobody retries a workflow so soon after
+/// its collection.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 impl<'a> Case<'a> {
     /// Returns the verdict if a strategy asks for collection and the finalizer is present.
@@ -85,6 +90,9 @@ impl<'a> Case<'a> {
         let task = self.task_of(record)?;
         let results = task.status.artifact_results_by_node.get(&record.node.id)?;
         let result = results.artifact_results.get(&record.artifact.name)?;
+        if let Some(judgement) = self.written_after(task, record) {
+            return Some(judgement);
+        }
         let field = format!("WorkflowArtifactGCTask/{} status", task.metadata.name);
         if result.success {
             return Some(Judgement::collected().because(field, "success"));
@@ -101,6 +109,18 @@ impl<'a> Case<'a> {
             None => Judgement::failing(reason),
         };
         Some(judgement.because(field, &result.error))
+    }
+
+    /// Returns a verdict if the task was made before the node began: it is of an earlier round, and a retry of the
+    /// workflow, which removes no task, wrote the artifact again.
+    fn written_after(&self, task: &GcTask, record: &Record<'a>) -> Option<Judgement> {
+        let (made, began) = (task.metadata.creation_timestamp?, record.node.started_at?);
+        (began.duration_since(made) > SKEW).then(|| {
+            Judgement::failing(Reason::RetryAfterGc).because("node startedAt", began.to_string()).because(
+                format!("WorkflowArtifactGCTask/{} creationTimestamp", task.metadata.name),
+                made.to_string(),
+            )
+        })
     }
 
     /// Returns the reason why the driver found no object.
@@ -247,9 +267,13 @@ impl<'a> Case<'a> {
             && meta.deletion_timestamp.is_none()
             && !self.workflow.is_terminal();
         let started = record.node.started_at;
+        // Nodes of one round may follow each other, too: a retry is told by the time at which the workflow began.
+        let began = status
+            .started_at
+            .map_or(started, |began| started.filter(|started| *started >= began).and(Some(began)));
         let earlier = status.nodes.values().find(|node| {
             let collected = node.is_pod() && node.outputs.artifacts.iter().any(|artifact| artifact.deleted);
-            collected && node.finished_at.is_some() && node.finished_at < started
+            collected && node.finished_at.is_some() && node.finished_at < began
         });
         // An old controller that sees a deletion processes both strategies at once.
         let both = [Strategy::OnWorkflowCompletion, Strategy::OnWorkflowDeletion].iter();
@@ -333,14 +357,44 @@ impl<'a> Case<'a> {
         let slash = record.location().is_some_and(|place| place.key.ends_with('/'));
         let doubtful_s3 =
             unarchived && engine == Some(StorageEngine::S3) && (!slash || self.maybe_before(S3_DIRECTORIES));
-        let both = all.is_open(&Strategy::OnWorkflowCompletion);
-        let early = self.policy.force() && both && record.strategy == Strategy::OnWorkflowDeletion;
+        if let Some(why) = self.goes_early(record, all) {
+            let judgement = judgement.because("spec.artifactGC.forceFinalizerRemoval", "true");
+            let Evidence { field, value } = why;
+            let (verdict, reason) = (Verdict::Uncovered, Some(Reason::ForceEarly));
+            return Judgement { verdict, reason, ..judgement }.because(field, value);
+        }
+        let several = self.forces() && all.of_other_account(record);
         judgement
             .note_if(unarchived && engine == Some(StorageEngine::Gcs), Reason::GcsDirectory)
             .note_if(doubtful_s3, Reason::S3Directory)
             .note_if(unarchived && engine == Some(StorageEngine::Azure), Reason::AzurePrefix)
             .note_if(self.has_other_attempt(record, all), Reason::RetryAttempts)
-            .note_if(early, Reason::ForceEarly)
+            .note_if(several, Reason::ForceEarly)
+    }
+
+    /// Returns true if the first GC pod that was seen to end takes the finalizer along.
+    pub(crate) fn forces(&self) -> bool {
+        self.policy.force() && !self.known_before(&[Version(3, 5, 0)])
+    }
+
+    /// Returns what shows that the finalizer goes before the workflow is deleted, so that nothing is collected at its
+    /// deletion: the pod of the other strategy ends first, or one of an earlier round has ended
+    /// (workflow/controller/artifact_gc.go@v4.1.2:590).
+    fn goes_early(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Evidence> {
+        let waits = record.strategy == Strategy::OnWorkflowDeletion
+            && self.workflow.metadata.deletion_timestamp.is_none();
+        if !waits || !self.forces() {
+            return None;
+        }
+        let status = self.workflow.status.artifact_gc_status.as_ref();
+        let recouped = status.and_then(|status| status.pods_recouped.keys().next());
+        match recouped {
+            Some(pod) => Some(Evidence::new("status.artifactGCStatus.podsRecouped", pod)),
+            None if all.is_open(&Strategy::OnWorkflowCompletion) => {
+                Some(Evidence::new("artifacts with the strategy OnWorkflowCompletion", "collected first"))
+            }
+            None => None,
+        }
     }
 
     pub(crate) fn has_other_attempt(&self, record: &Record<'a>, all: &Records<'a>) -> bool {

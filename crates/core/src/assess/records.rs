@@ -111,6 +111,13 @@ impl<'a> Records<'a> {
         self.sizes.get(&(record.strategy.clone(), record.account)).copied().unwrap_or_default()
     }
 
+    /// Returns true if artifacts of the same strategy are left to another service account's GC pod.
+    pub fn of_other_account(&self, record: &Record<'a>) -> bool {
+        self.sizes
+            .keys()
+            .any(|(strategy, account)| *strategy == record.strategy && *account != record.account)
+    }
+
     /// Returns true if artifacts of the strategy are left to collect.
     pub fn is_open(&self, strategy: &Strategy) -> bool {
         self.sizes.keys().any(|(other, _)| other == strategy)

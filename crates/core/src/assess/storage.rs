@@ -5,7 +5,7 @@ use crate::model::engine::StorageEngine;
 use crate::model::object::{ObjectFacts, is_within};
 use crate::model::stored::{Copies, Stored, class};
 use crate::reason::Reason;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, When};
 use jiff::{SignedDuration, Timestamp};
 
 /// The time after a run's end in which its objects may still be written, given that clocks differ.
@@ -98,11 +98,26 @@ impl ArtifactReport {
     pub fn takes_report(&self, found: &Found) -> bool {
         match self.verdict {
             Verdict::Collected => false,
-            Verdict::Covered if self.location.as_ref().is_some_and(|at| at.engine == StorageEngine::Gcs) => {
-                found.exact
-            }
+            Verdict::Covered if self.is_deleted_by_its_key() => found.exact,
             _ => found.stored.objects > 0,
         }
+    }
+
+    /// Returns true if Argo's driver deletes the object of the key alone, and nothing below it.
+    fn is_deleted_by_its_key(&self) -> bool {
+        self.location.as_ref().is_some_and(|at| match at.engine {
+            StorageEngine::Gcs => true,
+            // It deletes what is below a key that says so itself.
+            StorageEngine::S3 => !at.key.ends_with('/'),
+            _ => false,
+        })
+    }
+
+    /// Corrects the verdict on a collection that storage shows will fail.
+    fn fails(&mut self, reason: Reason, found: String) {
+        (self.verdict, self.reason) = (Verdict::Failing, Some(reason));
+        self.evidence.push(Evidence::new("storage", found));
+        self.notes.retain(|note| note.reason != reason);
     }
 
     /// As [`Self::confirm`], for objects that were met one by one.
@@ -131,13 +146,17 @@ impl ArtifactReport {
                 self.evidence.push(Evidence::new("storage", found));
             }
             Verdict::Collected => {}
-            // Argo's driver for GCS deletes the object of the key alone, and there is none.
-            Verdict::Covered if present && !exact && engine == Some(StorageEngine::Gcs) => {
-                self.verdict = Verdict::Failing;
-                self.reason = Some(Reason::GcsDirectory);
-                let found = format!("{objects} below the key, none of that name");
-                self.evidence.push(Evidence::new("storage", found));
-                self.notes.retain(|note| note.reason != Reason::GcsDirectory);
+            // The one object that Argo's driver deletes is not there, and the others stay.
+            Verdict::Covered if present && !exact && self.is_deleted_by_its_key() => {
+                let is_gcs = engine == Some(StorageEngine::Gcs);
+                let reason = if is_gcs { Reason::GcsDirectory } else { Reason::S3Directory };
+                self.fails(reason, format!("{objects} below the key, none of that name"));
+            }
+            // While a GC pod is at work, what it has deleted is not recorded yet.
+            Verdict::Covered
+                if !present && engine == Some(StorageEngine::Gcs) && self.when != Some(When::Now) =>
+            {
+                self.fails(Reason::GcsMissing, "no object".to_owned());
             }
             Verdict::Uncovered if !present => {
                 // It needs nobody to delete it: after a purge that could not be recorded, this is what tells.
@@ -163,7 +182,7 @@ mod tests {
     use crate::model::object::ObjectFacts;
     use crate::model::strategy::StrategySource;
     use crate::reason::Reason;
-    use crate::verdict::Verdict;
+    use crate::verdict::{Verdict, When};
 
     fn artifact(verdict: Verdict) -> ArtifactReport {
         ArtifactReport {
@@ -267,10 +286,41 @@ mod tests {
         assert_eq!(found(StorageEngine::Gcs, &below), failing);
         assert_eq!(found(StorageEngine::Gcs, &[object("a/b", 2)]), covered);
         assert_eq!(found(StorageEngine::Gcs, &[object("a/b", 2), object("a/b/1", 3)]), covered);
+        assert_eq!(found(StorageEngine::S3, &[object("a/b", 2)]), covered);
+        assert_eq!(found(StorageEngine::S3, &below), (Verdict::Failing, Some(Reason::S3Directory), 1));
         // Others delete what is below.
         assert_eq!(found(StorageEngine::Azure, &below), covered);
         // What is beside it is another's.
-        assert_eq!(found(StorageEngine::Gcs, &[object("a/bc", 2)]), (Verdict::Covered, None, 2));
+        assert_eq!(found(StorageEngine::Azure, &[object("a/bc", 2)]), (Verdict::Covered, None, 2));
+    }
+
+    #[test]
+    fn a_directory_of_s3_is_covered_if_its_key_says_that_it_is_one() {
+        let mut report = artifact(Verdict::Covered);
+        if let Some(location) = &mut report.location {
+            (location.engine, location.key) = (StorageEngine::S3, "a/b/".into());
+        }
+        report.confirm(&[object("a/b/1", 2)], None);
+        assert_eq!((report.verdict, report.reason), (Verdict::Covered, None));
+    }
+
+    #[test]
+    fn a_delete_of_what_is_gone_will_fail_on_gcs() {
+        let gone = |engine, when| {
+            let mut report = ArtifactReport { when: Some(when), ..artifact(Verdict::Covered) };
+            if let Some(location) = &mut report.location {
+                location.engine = engine;
+            }
+            // What is beside it is another's.
+            report.confirm(&[object("a/bc", 2)], None);
+            (report.verdict, report.reason, report.notes.len())
+        };
+        let missing = (Verdict::Failing, Some(Reason::GcsMissing), 0);
+        assert_eq!(gone(StorageEngine::Gcs, When::OnDeletion), missing);
+        assert_eq!(gone(StorageEngine::Gcs, When::OnCompletion), missing);
+        assert_eq!(gone(StorageEngine::S3, When::OnDeletion), (Verdict::Covered, None, 1));
+        // A pod at work may just have deleted it.
+        assert_eq!(gone(StorageEngine::Gcs, When::Now), (Verdict::Covered, None, 1));
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Finds problems of the workflow itself: a finalizer that nothing will remove, outputs that no node records.
 
 use crate::argo::artifact::Strategy;
+use crate::argo::names;
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement};
+use crate::assess::chain::is_attempt_of_same;
 use crate::assess::gc_pod::is_mislabelled;
 use crate::assess::records::Record;
 use crate::model::assessment::{ArtifactReport, Evidence, Finding, Note};
+use crate::model::engine::StorageEngine;
 use crate::model::location;
+use crate::model::location::Location;
 use crate::reason::Reason;
 use crate::verdict::Verdict;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The releases since which Argo removes the finalizer without any GC pod (#13500).
 const REMOVABLE_WITHOUT_POD: &[Version] = &[Version(3, 5, 11), Version(3, 6, 0)];
@@ -25,7 +29,9 @@ impl<'a> Case<'a> {
         let asked = |record: &Record<'a>| record.node.is_pod() && record.strategy.asks_for_collection();
         // An object is deleted if it was collected through any of its records.
         let collected = judged.iter().filter(|(_, judgement)| judgement.verdict == Verdict::Collected);
-        let gone: HashSet<usize> = collected.map(|(record, _)| record.place).collect();
+        let again = self.written_again(judged);
+        let gone = collected.map(|(record, _)| record.place).filter(|place| !again.contains(place));
+        let gone: HashSet<usize> = gone.collect();
         let open = judged.iter().any(|(record, _)| asked(record) && !gone.contains(&record.place));
         if open {
             return Vec::new();
@@ -37,6 +43,81 @@ impl<'a> Case<'a> {
             None => self.nothing_left(),
         };
         finding.into_iter().collect()
+    }
+
+    /// Returns the places that a retry of the workflow wrote again after they had been collected. Only the time of the retry,
+    /// which is the time at which the workflow began, tells that from two nodes of one round that write the same key
+    /// (createNewRetryWorkflow, workflow/util/util.go@v4.1.2:916).
+    pub(crate) fn written_again(&self, judged: &[(&Record<'a>, Judgement)]) -> HashSet<usize> {
+        let of_this_round = judged.iter().filter(|(record, judgement)| {
+            judgement.reason == Some(Reason::RetryAfterGc) && !self.is_of_earlier_round(record)
+        });
+        of_this_round.map(|(record, _)| record.place).collect()
+    }
+
+    /// Returns true if the node had ended before the workflow began: it was taken over by a retry.
+    pub(crate) fn is_of_earlier_round(&self, record: &Record<'a>) -> bool {
+        let began = self.workflow.status.started_at;
+        record.node.finished_at.is_some() && began.is_some() && record.node.finished_at < began
+    }
+
+    /// Returns true if the node is known to have ended after the workflow began.
+    pub(crate) fn is_of_this_round(&self, record: &Record<'a>) -> bool {
+        let began = self.workflow.status.started_at;
+        began.is_some() && record.node.finished_at >= began
+    }
+
+    /// Returns findings about a collection that deletes what it is to delete, and after which the finalizer will remain.
+    pub(crate) fn foretold(&self, judged: &[(&Record<'a>, Judgement)]) -> Option<Finding> {
+        if !self.workflow.has_gc_finalizer() || self.workflow.is_archived_record() {
+            return None;
+        }
+        let covered = || {
+            let is_covered = |(record, judgement): &&(&Record<'a>, Judgement)| {
+                record.node.is_pod() && judgement.verdict == Verdict::Covered
+            };
+            judged.iter().filter(is_covered).map(|(record, _)| *record)
+        };
+        self.unseen_pod(covered()).or_else(|| self.second_delete(covered())).and_then(finding)
+    }
+
+    /// Judges a workflow of a controller with an instance ID, whose GC pods lack the label by which it finds them
+    /// (workflow/controller/artifact_gc.go@v4.1.2:534, workflow/controller/pod/controller.go@v4.1.2:292).
+    fn unseen_pod<'r>(&self, mut covered: impl Iterator<Item = &'r Record<'a>>) -> Option<Judgement>
+    where
+        'a: 'r,
+    {
+        let id = self.workflow.metadata.label(names::INSTANCE_ID);
+        let plain =
+            covered.find(|record| self.policy.pod_label(record.artifact, names::INSTANCE_ID) != Some(id));
+        let record = plain.filter(|_| !id.is_empty())?;
+        let labels = format!("artifactGC.podMetadata.labels for artifact {}", record.artifact.name);
+        Some(
+            Judgement::failing(Reason::InstanceId)
+                .because(format!("metadata.labels[{}]", names::INSTANCE_ID), id)
+                .because(labels, "without that label"),
+        )
+    }
+
+    /// Judges a key of GCS that two nodes wrote: the second delete of it fails.
+    fn second_delete<'r>(&self, covered: impl Iterator<Item = &'r Record<'a>>) -> Option<Judgement>
+    where
+        'a: 'r,
+    {
+        let mut met: HashMap<usize, &Record<'a>> = HashMap::new();
+        let is_gcs = |place: &Location| place.engine == StorageEngine::Gcs;
+        for record in covered.filter(|record| record.location().is_some_and(is_gcs)) {
+            let Some(first) = met.insert(record.place, record) else { continue };
+            if self.forces() {
+                return None;
+            }
+            let attempts = is_attempt_of_same(&first.node.name, &record.node.name);
+            let reason = if attempts { Reason::RetryAttempts } else { Reason::GcsMissing };
+            let nodes = format!("{} and {}", first.node.id, record.node.id);
+            let key = record.location().map_or("", |place| &place.key);
+            return Some(Judgement::failing(reason).because(format!("nodes that wrote {key}"), nodes));
+        }
+        None
     }
 
     /// Returns a finding if the finalizer remains although every artifact is recorded as deleted, or none was written;
@@ -76,7 +157,7 @@ impl<'a> Case<'a> {
     /// finalizer is removed once a pod was recouped, and for nothing else
     /// (workflow/controller/artifact_gc.go@v4.1.2:588).
     fn waits_for_no_pod(&self) -> bool {
-        self.policy.force() && !self.known_before(&[Version(3, 5, 0)]) && self.had_no_pod()
+        self.forces() && self.had_no_pod()
     }
 
     fn had_no_pod(&self) -> bool {

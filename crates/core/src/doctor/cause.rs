@@ -84,7 +84,7 @@ causes! {
     BatchAbort "batch-abort" "One artifact ends the GC pod before it records anything"
         "An artifact without a usable location aborts the run; what was deleted before it is not recorded.",
     DeleteFails "delete-fails" "Argo's delete does not hit the object"
-        "The GC pod ran, and storage did not do what the driver asked.",
+        "Storage does not do what the driver asks of it.",
     TaskResults "task-results-incomplete" "The controller waits for a task result that never completes"
         "v3.5.2 to v3.5.5 never run GC if a pod was killed before it reported.",
     StillRuns "still-runs" "The workflow is deleted, and still runs"

@@ -89,6 +89,13 @@ impl<'a> EffectiveStrategy<'a> {
         artifact.artifact_gc.as_ref().and_then(named).or_else(|| self.block.and_then(named))
     }
 
+    /// Returns the value of a label that the artifact's GC pod gets from `podMetadata`.
+    pub fn pod_label(&self, artifact: &'a Artifact, name: &str) -> Option<&'a str> {
+        let own = artifact.artifact_gc.as_ref();
+        let mut blocks = own.into_iter().chain(self.block);
+        blocks.find_map(|block| block.pod_metadata.labels.get(name)).map(String::as_str)
+    }
+
     /// Returns the value of `forceFinalizerRemoval`.
     pub fn force(&self) -> bool {
         self.block.is_some_and(|block| block.force_finalizer_removal)

@@ -66,7 +66,12 @@ pub fn select(assessment: &Assessment, about: &Circumstances, rules: &Rules) -> 
     let wanted: Vec<&ArtifactReport> = assessment.artifacts.iter().filter(wants).collect();
     if let Some(objection) = guard(assessment, about, rules) {
         if rules.names_needed && objection.protection == Protection::Pinned {
-            let places = wanted.iter().filter_map(|artifact| candidate(artifact, rules, None).ok());
+            // What its key gives to others is not its own to hold.
+            let claimant = Claimant::from(&selected.plan);
+            let own =
+                |candidate: &Candidate| claimed(rules, claimant, &candidate.bucket, &candidate.key).is_none();
+            let places =
+                wanted.iter().filter_map(|artifact| candidate(artifact, rules, None).ok()).filter(own);
             let place = |Candidate { bucket, key, .. }| ObjectPlace { bucket, key };
             selected.plan.needed = places.map(place).collect();
         }
