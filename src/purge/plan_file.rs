@@ -407,7 +407,17 @@ impl Plan {
     pub fn shard(&self, which: u32, of: u32) -> Result<Self, Error> {
         self.map(|workflow| {
             let PlannedWorkflow {
-                uid, name, delete, keep, mark, lift, absent, gone, release_finalizer, ..
+                uid,
+                name,
+                delete,
+                keep,
+                mark,
+                lift,
+                unread,
+                absent,
+                gone,
+                release_finalizer,
+                ..
             } = workflow;
             let word = if uid.is_empty() { name } else { uid };
             let hash = Sha256::digest(word.as_bytes());
@@ -417,6 +427,7 @@ impl Plan {
                 keep.clear();
                 mark.clear();
                 lift.clear();
+                unread.clear();
                 absent.clear();
                 gone.clear();
                 *release_finalizer = false;
