@@ -15,6 +15,7 @@ pub(crate) mod hashing;
 pub mod journal;
 pub mod journal_list;
 pub mod keep;
+pub(crate) mod marks;
 pub mod outcome;
 pub mod plan_file;
 pub mod plan_find;

@@ -37,7 +37,7 @@ pub fn clause(protection: Protection) -> &'static str {
         Protection::AgeUnknown => "the object's time is unknown, so it may not be this workflow's",
         Protection::Held => "a hold or retention forbids the object's deletion",
         Protection::Quarantined => "the object is marked, and its time has not come yet",
-        Protection::Unmarkable => "the object's storage can't mark it for a later run",
+        Protection::Unmarkable => "the object can't be marked for a later run, or its mark can't be read",
         Protection::ChangedObject => "the object was overwritten since the plan was made",
         Protection::Denied => "the storage refused the delete",
     }

@@ -11,7 +11,7 @@ use crate::purge::guard::Guard;
 use crate::purge::journal::{Journal, JournalReplay, Line};
 use crate::purge::outcome::{ObjectOutcome, Settled, Tally, WorkflowTally, WorkflowUpdate};
 use crate::purge::plan_file::Plan;
-use crate::purge::quarantine::{Lifting, Marker, lifted};
+use crate::purge::quarantine::{Lifting, Marker, no_longer_over, not_looked_through};
 use crate::purge::recheck::{difference, rerun};
 use crate::purge::record::{Proof, announce, settle};
 use crate::scan::lookup;
@@ -175,7 +175,9 @@ impl Executor<'_> {
             let mark = std::mem::take(&mut plan.mark);
             let settlement = self.settle(&plan, &settled, &checked).await?;
             settled.extend(marker.mark(&plan, &checked.templates, mark).await?);
-            let Lifting { lifted, unlifted, notes } = marker.lift(&plan.lift).await;
+            let Lifting { lifted, mut unlifted, mut notes } = marker.lift(&plan.lift).await;
+            notes.extend(plan.unread.iter().map(not_looked_through));
+            unlifted += plan.unread.len() as u64;
             let settlement = WorkflowUpdate { notes: [settlement.notes, notes].concat(), ..settlement };
             Ok(WorkflowTally { plan, objects: settled, lifted, unlifted, settlement })
         });
@@ -301,8 +303,8 @@ impl Executor<'_> {
         checked.rerun = sharers.map_err(|error| unread("a workflow it is shared with", error))?;
         if let Some(lasts) = terms.quarantine {
             let quarantine = Quarantine { lasts, now: Timestamp::now() };
-            let lifted = lifted(plan, batch, &quarantine, (terms.sharing, self.store)).await;
-            checked.lifted = lifted.map_err(|error| unread("its mark", error))?;
+            let store = (terms.sharing, self.store);
+            checked.no_longer_over = no_longer_over(plan, batch, &quarantine, store).await;
         }
         Ok(())
     }
@@ -315,21 +317,21 @@ impl Executor<'_> {
     ) -> Result<(), Error> {
         let mut fates: Vec<Option<(ObjectOutcome, bool)>> = Vec::new();
         let mut wanted: BTreeMap<&Bucket, Vec<(usize, Wanted<'_>)>> = BTreeMap::new();
-        for Work { plan, batch, checked: Checked { templates, rerun, lifted }, .. } in &*works {
+        for Work { plan, batch, checked: Checked { templates, rerun, no_longer_over }, .. } in &*works {
             for object in batch {
-                let is_lifted =
-                    !lifted.is_empty() && lifted.contains(&(object.bucket.clone(), object.key.clone()));
-                let kept = match is_lifted {
-                    true => Some("its mark was lifted".to_owned()),
-                    false => rerun_sharer(object, terms, rerun),
+                let kept = match no_longer_over.is_empty() {
+                    true => None,
+                    false => no_longer_over.get(&(object.bucket.clone(), object.key.clone())).cloned(),
                 };
+                let rerun = || rerun_sharer(object, terms, rerun);
+                let kept = kept.or_else(|| rerun().map(|why| ObjectOutcome::Kept(Protection::Changed, why)));
                 if kept.is_none() {
                     let of_bucket = wanted.entry(&object.bucket).or_default();
                     of_bucket.push((fates.len(), Wanted { plan, templates, object }));
                 } else {
                     self.stage.add_one(object.size);
                 }
-                fates.push(kept.map(|why| (ObjectOutcome::Kept(Protection::Changed, why), false)));
+                fates.push(kept.map(|fate| (fate, false)));
             }
         }
         let deleter = &self.deleter();

@@ -2,10 +2,10 @@
 //! many objects by one request.
 
 use crate::error::Error;
-use crate::purge::outcome::Settled;
+use crate::purge::outcome::{ObjectOutcome, Settled};
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::plan::planned::{PlannedObject, PlannedWorkflow};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// After so many objects their workflow is looked at again.
 const BATCH: usize = 500;
@@ -36,8 +36,8 @@ pub struct Checked {
     pub templates: Vec<(String, String)>,
     /// The workflows that keep what they share, by UID.
     pub rerun: HashMap<String, String>,
-    /// Objects whose time in quarantine was over, and that have no such mark any more.
-    pub lifted: HashSet<(Bucket, Box<str>)>,
+    /// Objects whose time in quarantine was over, and of which that can't be said any more.
+    pub no_longer_over: HashMap<(Bucket, Box<str>), ObjectOutcome>,
 }
 
 /// A workflow under way.

@@ -415,6 +415,7 @@ impl Plan {
                 mark,
                 lift,
                 needed,
+                unread,
                 absent,
                 gone,
                 release_finalizer,
@@ -429,6 +430,7 @@ impl Plan {
                 mark.clear();
                 lift.clear();
                 needed.clear();
+                unread.clear();
                 absent.clear();
                 gone.clear();
                 *release_finalizer = false;

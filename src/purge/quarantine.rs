@@ -5,12 +5,12 @@ use crate::progress::Stage;
 use crate::purge::delete::{Deleter, Wanted};
 use crate::purge::journal::Line;
 use crate::purge::keep::kept_object;
+use crate::purge::marks::{Marks, Reading, why_unread};
 use crate::purge::outcome::{ObjectOutcome, Settled};
 use crate::purge::plan_file::{Head, Plan};
 use argo_gc_core::model::bucket::Bucket;
-use argo_gc_core::model::object::ObjectFacts;
 use argo_gc_core::model::protection::Protection;
-use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, PlannedWorkflow};
+use argo_gc_core::plan::planned::{KeptObject, ObjectPlace, PlannedObject, PlannedWorkflow, UnreadPlace};
 use argo_gc_core::plan::quarantine::{Mark, Quarantine, Standing};
 use argo_gc_core::plan::sharing::Sharing;
 use argo_gc_store::store::Store;
@@ -18,30 +18,35 @@ use argo_gc_store::types::{MarkText, Marking};
 use futures::stream::StreamExt;
 use futures::{TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Workflows whose marks are read at a time, and objects of each; the throttle bounds the requests.
 const AT_A_TIME: (usize, usize) = (16, 32);
 
 /// Why no more objects are marked where the first one was written anew.
-pub const REWRITTEN: &str = "its storage writes an object anew to mark it";
+pub const REWRITES: &str = "its storage writes an object anew to mark it, or to lift its mark";
+
+/// What became of the first one. Its time is now, so its workflow's purges keep it as newer than the run.
+const REWRITTEN: &str = "its storage wrote it anew to mark it, so that it is newer than its run now and the mark does not \
+    count; leave --quarantine out for this storage, and delete it with a --margin longer than the time since the run ended";
 
 /// The plan with its objects parted: those whose time in quarantine is over stay to be deleted, the others are to be marked
 /// or wait. What is needed again loses its mark. The stage sees every object.
 ///
 /// # Errors
-/// The storage can't be asked: a plan with holes would look whole.
+/// The storage can't be asked: a plan with holes would look whole. Or the permission to read marks is missing.
 pub async fn part(plan: &Plan, quarantine: &Quarantine, store: &Store, stage: &Stage) -> Result<Plan, Error> {
     let lasts = u64::try_from(quarantine.lasts.as_secs()).unwrap_or_default();
     let mut draft = plan.redraft(Head { quarantine_seconds: Some(lasts), ..plan.head.clone() })?;
-    let workflows = plan.workflows()?;
+    let (workflows, marks) = (plan.workflows()?, &Marks::of(store));
     let mut parted = stream::iter(workflows)
-        .map(|workflow| async { parted(plan, workflow?, quarantine, (store, stage)).await })
+        .map(|workflow| async { parted(plan, workflow?, quarantine, (marks, stage)).await })
         .buffered(AT_A_TIME.0);
     while let Some(workflow) = parted.next().await {
         draft.add(&workflow?)?;
     }
     drop(parted);
+    marks.ensure_permitted().await?;
     plan.reseal(draft)
 }
 
@@ -49,19 +54,19 @@ async fn parted(
     plan: &Plan,
     mut workflow: PlannedWorkflow,
     quarantine: &Quarantine,
-    (store, stage): (&Store, &Stage),
+    (marks, stage): (&Marks<'_>, &Stage),
 ) -> Result<PlannedWorkflow, Error> {
     let read = stream::iter(std::mem::take(&mut workflow.delete)).map(|object| async {
-        let text = store.mark_text(&object.bucket, &object.key).await;
+        let reading = marks.read(&object.bucket, &object.key).await;
         stage.add(1);
-        text.map(|text| (object, text))
+        reading.map(|reading| (object, reading))
     });
-    let read: Vec<(PlannedObject, MarkText)> = read.buffered(AT_A_TIME.1).try_collect().await?;
+    let read: Vec<(PlannedObject, Reading)> = read.buffered(AT_A_TIME.1).try_collect().await?;
     let mut stays = false;
-    for (object, text) in read {
-        let (protection, detail) = match text {
-            MarkText::Unable(why) => (Protection::Unmarkable, why),
-            MarkText::Read(text) => {
+    for (object, reading) in read {
+        let (protection, detail) = match reading {
+            Reading::Unable(why) | Reading::Unread(why) => (Protection::Unmarkable, why),
+            Reading::Mark(text) => {
                 let needed_until = needed_until(&object, &workflow, &plan.tail.sharing);
                 match quarantine.standing(text.as_deref(), &object, needed_until) {
                     Standing::Over => {
@@ -81,29 +86,9 @@ async fn parted(
     }
     // Its artifacts are not all gone after this run.
     workflow.release_finalizer &= !stays && workflow.mark.is_empty();
-    let mut needed: Vec<ObjectPlace> = workflow.keep.iter().filter_map(needed).collect();
-    for ObjectPlace { bucket, key } in std::mem::take(&mut workflow.needed) {
-        let objects = match store.objects(&bucket, &key, true).await {
-            Err(error) if error.is_of_place() => Vec::new(),
-            objects => objects?,
-        };
-        let place = |object: ObjectFacts| ObjectPlace { bucket: bucket.clone(), key: object.key.into() };
-        needed.extend(objects.into_iter().map(place));
-    }
-    workflow.lift = stream::iter(needed)
-        .map(|place| async {
-            match store.mark_text(&place.bucket, &place.key).await {
-                Ok(MarkText::Read(Some(_))) => Ok(Some(place)),
-                // It is kept whatever its mark is.
-                Ok(_) => Ok(None),
-                Err(error) if error.is_of_place() => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
-        .buffered(AT_A_TIME.1)
-        .try_filter_map(async |place| Ok(place))
-        .try_collect()
-        .await?;
+    let needed: Vec<ObjectPlace> = workflow.keep.iter().filter_map(needed).collect();
+    let artifacts = std::mem::take(&mut workflow.needed);
+    (workflow.lift, workflow.unread) = marks.to_lift(needed, artifacts).await?;
     Ok(workflow)
 }
 
@@ -112,27 +97,29 @@ fn needed_until(object: &PlannedObject, workflow: &PlannedWorkflow, sharing: &Sh
     workflow.finished_at.max(sharing.last_end(object.shared_with))
 }
 
-/// Those of the objects whose time was over when the plan was made, and whose marks no longer say so: another run or an undo
-/// took them off.
-///
-/// # Errors
-/// The marks can't be read.
-pub async fn lifted(
+/// Those of the objects, whose time was over when the plan was made, of which that can't be said any more, and what becomes of
+/// them: another run or an undo took the mark off, or it can't be read.
+pub async fn no_longer_over(
     workflow: &PlannedWorkflow,
     objects: &[PlannedObject],
     quarantine: &Quarantine,
     (sharing, store): (&Sharing, &Store),
-) -> Result<HashSet<(Bucket, Box<str>)>, Error> {
+) -> HashMap<(Bucket, Box<str>), ObjectOutcome> {
     let read = stream::iter(objects).map(|object| async move {
-        let MarkText::Read(text) = store.mark_text(&object.bucket, &object.key).await? else {
-            return Ok(Some(object));
+        let fate = match store.mark_text(&object.bucket, &object.key).await {
+            Ok(MarkText::Read(text)) => {
+                let needed_until = needed_until(object, workflow, sharing);
+                if quarantine.standing(text.as_deref(), object, needed_until) == Standing::Over {
+                    return None;
+                }
+                ObjectOutcome::Kept(Protection::Changed, "its mark was lifted".to_owned())
+            }
+            Ok(MarkText::Unable(why)) => ObjectOutcome::Failed(format!("its mark can't be read: {why}")),
+            Err(error) => ObjectOutcome::Failed(why_unread(&error)),
         };
-        let needed_until = needed_until(object, workflow, sharing);
-        let standing = quarantine.standing(text.as_deref(), object, needed_until);
-        Ok::<_, Error>((standing != Standing::Over).then_some(object))
+        Some(((object.bucket.clone(), object.key.clone()), fate))
     });
-    let lifted = read.buffered(AT_A_TIME.1).try_filter_map(async |object| Ok(object));
-    lifted.map_ok(|object| (object.bucket.clone(), object.key.clone())).try_collect().await
+    read.buffered(AT_A_TIME.1).filter_map(async |fate| fate).collect().await
 }
 
 /// Where an object is that somebody needs.
@@ -200,6 +187,7 @@ impl Marker<'_> {
             Marking::Unmarked => ObjectOutcome::NotMarked("it has no mark".to_owned()),
             Marking::Changed => ObjectOutcome::NotMarked("it was overwritten".to_owned()),
             Marking::Rewritten => ObjectOutcome::NotMarked(REWRITTEN.to_owned()),
+            Marking::NotTried => ObjectOutcome::NotMarked(REWRITES.to_owned()),
             Marking::Denied(why) => ObjectOutcome::NotMarked(format!("permission denied: {why}")),
             Marking::Failed(why) => ObjectOutcome::NotMarked(why),
         })
@@ -217,13 +205,14 @@ impl Marker<'_> {
         let mut lifting = Lifting::default();
         while let Some((ObjectPlace { bucket, key }, marking)) = unmarked.next().await {
             let why = match &marking {
-                Some(Marking::Done) => {
+                // To mark it, its storage wrote it anew as well.
+                Some(Marking::Done | Marking::Rewritten) => {
                     lifting.lifted += 1;
                     continue;
                 }
                 Some(Marking::Unmarked | Marking::Gone) => continue,
                 None => "",
-                Some(Marking::Rewritten) => REWRITTEN,
+                Some(Marking::NotTried) => REWRITES,
                 Some(Marking::Changed) => "it was overwritten",
                 Some(Marking::Denied(why) | Marking::Failed(why)) => why,
             };
@@ -243,6 +232,11 @@ pub struct Lifting {
     pub unlifted: u64,
     /// Why marks are still there, in words.
     pub notes: Vec<String>,
+}
+
+/// What is told of an artifact that can't be looked through for marks.
+pub fn not_looked_through(UnreadPlace { place: ObjectPlace { bucket, key }, why }: &UnreadPlace) -> String {
+    format!("whether objects of {} are marked can't be read, so they may still be: {why}", bucket.uri(key))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct QuarantineTotals {
     /// Objects that are marked, and whose time has not come. They are among those that are kept.
     #[serde(skip_serializing_if = "is_zero")]
     pub quarantined: u64,
-    /// Marks to be lifted.
+    /// Marks to be lifted, and artifacts that can't be looked through for marks.
     #[serde(skip_serializing_if = "is_zero")]
     pub to_lift: u64,
 }
@@ -40,7 +40,7 @@ pub struct QuarantineTotals {
 impl Totals {
     /// Counts a workflow in; `counts` says that it loses objects and was not counted before.
     pub(crate) fn add(&mut self, workflow: &PlannedWorkflow, counts: bool) {
-        let PlannedWorkflow { delete, keep, mark, lift, absent, release_finalizer, .. } = workflow;
+        let PlannedWorkflow { delete, keep, mark, lift, unread, absent, release_finalizer, .. } = workflow;
         self.objects += delete.len() as u64;
         self.bytes += workflow.bytes();
         self.workflows += u64::from(counts);
@@ -51,7 +51,7 @@ impl Totals {
         let quarantine = &mut self.quarantine;
         quarantine.to_mark += mark.len() as u64;
         quarantine.to_mark_bytes += mark.iter().map(|object| object.size).sum::<u64>();
-        quarantine.to_lift += lift.len() as u64;
+        quarantine.to_lift += (lift.len() + unread.len()) as u64;
         quarantine.quarantined += keep.iter().filter(waits).count() as u64;
     }
 

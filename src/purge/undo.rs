@@ -3,7 +3,7 @@
 use crate::error::{Error, storage_error};
 use crate::progress::Stage;
 use crate::purge::journal::{Journal, JournalReplay, Line, Lost};
-use crate::purge::quarantine::REWRITTEN;
+use crate::purge::quarantine::REWRITES;
 use crate::purge::take_back::Back;
 use argo_gc_core::model::engine::StorageEngine;
 use argo_gc_store::store::Store;
@@ -129,15 +129,16 @@ pub async fn lift(
             continue;
         };
         match marking {
-            Marking::Done if ours => {
+            // To mark it, its storage wrote it anew as well.
+            Marking::Done | Marking::Rewritten if ours => {
                 marks.lifted += 1;
                 journal.write(&Line::Lifted { bucket, key, generation })?;
             }
             // The run may go on later, and mark it again.
             Marking::Unmarked if ours => journal.write(&Line::Lifted { bucket, key, generation })?,
-            Marking::Done | Marking::Unmarked | Marking::Gone => {}
+            Marking::Done | Marking::Rewritten | Marking::Unmarked | Marking::Gone => {}
             Marking::Changed => each(&bucket.uri(&key), "it is being overwritten")?,
-            Marking::Rewritten => each(&bucket.uri(&key), REWRITTEN)?,
+            Marking::NotTried => each(&bucket.uri(&key), REWRITES)?,
             Marking::Denied(why) | Marking::Failed(why) => each(&bucket.uri(&key), &why)?,
         }
     }

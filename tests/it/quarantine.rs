@@ -2,14 +2,27 @@
 
 use crate::orphans::orphans;
 use crate::support::Ran;
-use crate::support::faulty_storage::{Asked, FaultyStorage, answer, azure, gcs, s3};
+use crate::support::faulty_storage::{Asked, END, FaultyStorage, answer, azure, gcs, listing, s3};
 use crate::support::gcs::soft_delete_for_a_week;
 use crate::support::purge::{
     Folder, Live, ago, deletes, keeps_to, marks, pod, protections, within_the_run, workflow,
 };
+use argo_gc::interrupt::Stop;
+use argo_gc::progress::{Doing, Progress};
+use argo_gc::purge::delete::Deleter;
+use argo_gc::purge::execute::Executor;
+use argo_gc::purge::journal::{Journal, Who};
+use argo_gc::purge::outcome::{ObjectOutcome, WorkflowTally};
+use argo_gc::purge::plan_file::{Draft, Head};
+use argo_gc::purge::quarantine::Marker;
+use argo_gc_core::model::context::{Context, Controllers, Related};
+use argo_gc_core::plan::planned::{ObjectPlace, PlannedWorkflow, UnreadPlace};
+use argo_gc_store::local::LocalBuckets;
+use argo_gc_store::store::Store;
 use argo_gc_store::types::{MarkText, Marking, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -346,6 +359,130 @@ fn a_mark_that_stays_on_what_is_needed_is_no_success_on_apiserver_and_fake_gcs()
     assert_eq!((&result["complete"], &result["totals"]["marksNotLifted"]), (&json!(false), &json!(1)));
 }
 
+/// The owner of an object may be able to forbid the question.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn an_object_whose_mark_may_not_be_read_is_kept_and_no_other_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let live = Live::with("quarantine-hidden", "train", &keys);
+    keys.iter().for_each(|key| marked(&live, key, long()));
+    live.gcs.hide_labels(live.namespace, keys[0], (0, 403));
+    let plan = planned(&live, "train");
+    assert_eq!(
+        (protections(&plan), deletes(&plan)),
+        (vec!["unmarkable".to_owned()], vec![keys[1].to_owned()])
+    );
+    let detail = plan["workflows"][0]["keep"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("its mark can't be read: permission denied (docs/"), "{detail}");
+    live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert_eq!(live.gcs.keys(live.namespace), [keys[0]]);
+
+    // That no other object is there to be asked for is not for want of a permission either.
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("all that was found is kept (1 unmarkable)"), "{}", ran.out);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn who_may_read_no_mark_of_a_bucket_is_told_before_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz"];
+    let live = Live::with("quarantine-unread", "train", &keys);
+    live.gcs.hide_labels(live.namespace, "", (0, 403));
+    let pinned = || {
+        let mut wf = live.workflow("train", &keys);
+        wf["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+        live.server.apply(wf);
+    };
+    for also in [None, Some(pinned)] {
+        also.inspect(|pin| pin());
+        for flags in [&["--dry-run"][..], &["--yes"]] {
+            let ran = live.purge(&[&["--all", "--quarantine", "1d"], flags].concat()).ends_with(1);
+            assert!(ran.err.contains("error: gs://quarantine-unread/train/"), "{}", ran.err);
+            assert!(ran.err.contains("hint: docs/quarantine.md says which permission"), "{}", ran.err);
+        }
+    }
+    assert_eq!(live.gcs.keys(live.namespace), keys);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_pinned_object_whose_mark_may_not_be_read_stops_nothing_on_apiserver_and_fake_gcs() {
+    let keys = ["kept/a.tgz", "kept/b.tgz", "train/a.tgz"];
+    let live = Live::with("quarantine-pinned-hidden", "train", &keys[2..]);
+    let mut wf = live.workflow("kept", &keys[..2]);
+    wf["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    live.server.apply(wf);
+    keys[..2].iter().for_each(|key| live.put(key));
+    keys.iter().for_each(|key| marked(&live, key, long()));
+    live.gcs.hide_labels(live.namespace, keys[0], (0, 403));
+    let plan = planned(&live, "--all");
+    assert_eq!((deletes(&plan), &plan["totals"]["toLift"]), (vec![keys[2].to_owned()], &json!(2)), "{plan}");
+    let ran = live.purge(&[&["--all", "-o", "json"], &DAY[..]].concat()).ends_with(4);
+    let note = "/kept: the mark of gs://quarantine-pinned-hidden/kept/a.tgz is not lifted: tester@";
+    assert!(ran.err.contains(note), "{}", ran.err);
+    let totals = &ran.json()["totals"];
+    let counts = ["deleted", "marksLifted", "marksNotLifted"].map(|name| totals[name].as_u64().unwrap());
+    assert_eq!(counts, [1, 1, 1], "{totals}");
+    assert_eq!(live.gcs.keys(live.namespace), keys[..2]);
+    assert_eq!(keys.map(|key| mark(&live, key).is_some()), [true, false, false]);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_mark_that_may_not_be_read_at_the_delete_keeps_its_object_alone_on_apiserver_and_fake_gcs() {
+    let keys = ["train/a.tgz", "train/b.tgz", "train/c.tgz"];
+    let live = Live::with("quarantine-hidden-late", "train", &keys);
+    keys.iter().for_each(|key| marked(&live, key, long()));
+    live.gcs.hide_labels(live.namespace, keys[0], (1, 403));
+    live.gcs.hide_labels(live.namespace, keys[1], (1, 404));
+    let ran = live.purge(&[&["train", "-o", "json"], &DAY[..]].concat()).ends_with(4);
+    assert!(ran.err.contains("a.tgz: failed: its mark can't be read: permission denied "), "{}", ran.err);
+    assert!(ran.err.contains("b.tgz: failed: its mark can't be read: its storage has no"), "{}", ran.err);
+    let totals = &ran.json()["totals"];
+    assert_eq!((&totals["deleted"], &totals["left"]), (&json!(1), &json!(2)), "{totals}");
+    assert_eq!(live.gcs.keys(live.namespace), keys[..2]);
+}
+
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn an_object_without_labels_as_if_it_were_gone_is_told_on_apiserver_and_fake_gcs() {
+    let live = Live::with("quarantine-denies", "train", &["train/a.tgz"]);
+    let journal = live.file("journal.jsonl");
+    live.purge(&[&["train", "--journal", &journal], &DAY[..]].concat()).ends_with(0);
+    live.gcs.hide_labels(live.namespace, "", (0, 404));
+    let ran = live.purge(&[&["train"], &DAY[..]].concat()).ends_with(0);
+    assert!(ran.out.contains("all that was found is kept (1 unmarkable)"), "{}", ran.out);
+    assert!(ran.out.contains("its storage has no labels of it, as if it weren't there"), "{}", ran.out);
+    let ran = Ran::of(live.command("undo", &[&journal])).ends_with(4);
+    assert!(ran.err.contains("its mark stays: its storage has no labels of it"), "{}", ran.err);
+    assert!(mark(&live, "train/a.tgz").is_some());
+}
+
+/// A note for each would drown all others.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn a_hundred_pinned_objects_whose_marks_may_not_be_read_are_told_alone_on_apiserver_and_fake_gcs() {
+    let live = Live::with("quarantine-many-hidden", "train", &["train/a.tgz"]);
+    let mut wf = live.workflow("kept", &["kept/dir"]);
+    wf["metadata"]["labels"]["argo-gc/keep"] = json!("true");
+    live.server.apply(wf);
+    for at in 0..103 {
+        let key = format!("kept/dir/{at:03}");
+        live.put(&key);
+        live.gcs.hide_labels(live.namespace, &key, (0, 403));
+    }
+    live.put("kept/dir/zzz");
+    marked(&live, "kept/dir/zzz", long());
+    let ran = live.purge(&[&["--all", "-o", "json"], &DAY[..]].concat()).ends_with(4);
+    let notes = |word: &str| ran.err.lines().filter(|line| line.contains(word)).count();
+    assert_eq!(
+        (notes("is not lifted"), notes("quarantine-many-hidden/kept/dir are marked can't be read")),
+        (100, 1)
+    );
+    assert_eq!(ran.json()["totals"]["marksNotLifted"], 101);
+    assert_eq!(mark(&live, "kept/dir/zzz"), None, "what can be read is lifted all the same");
+}
+
 /// The workflow that a purge marked is gone by then: its objects are orphans.
 #[test]
 #[ignore = "tests/run brings what it needs"]
@@ -491,8 +628,101 @@ async fn a_server_that_writes_objects_anew_to_tag_them_tags_one_at_the_most() {
     let all = (0..20).map(|at| format!("k{at}")).collect::<Vec<_>>();
     let marks = all.iter().map(|key| store.mark(&s3, key, &pin, "text"));
     let marks = futures::future::join_all(marks).await;
-    assert!(marks.iter().all(|marking| *marking == Marking::Rewritten), "{marks:?}");
+    is_only_one_rewritten(&marks);
     assert_eq!(puts(&faulty), 1);
+}
+
+#[track_caller]
+fn is_only_one_rewritten(marks: &[Marking]) {
+    let (anew, others): (Vec<&Marking>, Vec<&Marking>) =
+        marks.iter().partition(|marking| **marking == Marking::Rewritten);
+    assert_eq!(anew.len(), 1, "{marks:?}");
+    assert!(others.into_iter().all(|marking| *marking == Marking::NotTried), "{marks:?}");
+}
+
+/// It is newer than its run from then on, and kept for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_object_that_was_written_anew_is_told_from_those_that_were_not_tried() {
+    let tagging = Mutex::new("<Tagging><TagSet/></Tagging>".to_owned());
+    let faulty = FaultyStorage::start(move |asked: &Asked| {
+        let mut tagging = tagging.lock().unwrap();
+        if asked.method == "PUT" {
+            tagging.clone_from(&asked.body);
+        }
+        if asked.has("tagging") {
+            return answer(200, &[], tagging.clone());
+        }
+        let second = if tagging.contains(NAME) { "07" } else { "00" };
+        let time = format!("Mon, 02 Nov 2026 00:00:{second} GMT");
+        answer(200, &[("etag", "\"e\""), ("last-modified", &time), ("content-length", "1")], "")
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let head = Head::new(Timestamp::UNIX_EPOCH, None, "s3".into(), Vec::new());
+    let plan = Draft::new(head).unwrap().seal(Vec::new()).unwrap();
+    let journal = &Journal::begin(&folder.path().join("journal.jsonl"), &Who::default(), &plan).unwrap();
+    let deleter =
+        Deleter { store: &faulty.store(), guard: None, journal, stop: &Stop::default(), earlier: None };
+    let stage = &Progress::default().begin(Doing::Marking, None);
+    let marker = Marker { deleter, stage, lasts: SignedDuration::ZERO };
+    let object = |key: &str| {
+        let object = json!({
+            "bucket": s3(), "key": key, "generation": pin(), "size": 1, "created": null, "artifact": "a", "nodeId": "n",
+        });
+        serde_json::from_value(object).unwrap()
+    };
+    let objects = ["a", "b"].map(object).to_vec();
+    let settled = marker.mark(&PlannedWorkflow::default(), &[], objects).await.unwrap();
+    let [ObjectOutcome::NotMarked(anew), ObjectOutcome::NotMarked(other)] =
+        [&settled[0].fate, &settled[1].fate]
+    else {
+        panic!("{settled:?}")
+    };
+    assert!(anew.contains("wrote it anew") && anew.contains("--margin"), "{anew}");
+    assert!(other.contains("writes an object anew to mark it"), "{other}");
+}
+
+/// Its owner says how many objects a pinned workflow has.
+#[tokio::test]
+async fn what_cannot_be_looked_through_for_marks_is_planned_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = ObjectPlace { bucket: gcs(), key: "train/dir".into() };
+    let unread = vec![UnreadPlace { place, why: "there are too many".into() }];
+    let pinned = json!({ "protection": "pinned", "detail": "on the workflow" });
+    let keep = vec![serde_json::from_value(pinned).unwrap()];
+    let workflow = PlannedWorkflow { name: "train".into(), keep, unread, ..PlannedWorkflow::default() };
+    let mut draft = Draft::new(Head::new(Timestamp::UNIX_EPOCH, None, "gcs".into(), Vec::new())).unwrap();
+    draft.add(&workflow).unwrap();
+    let plan = draft.seal(Vec::new()).unwrap();
+    let document: Value = serde_json::from_reader(plan.text().unwrap()).unwrap();
+    keeps_to("purge-plan.v1.json", &document);
+    assert_eq!(document["totals"]["toLift"], 1);
+    assert!(!plan.is_idle());
+
+    let context =
+        Context { now: Timestamp::now(), controllers: Controllers::default(), related: Related::default() };
+    let executor = Executor {
+        store: &Store::Local(LocalBuckets::directory(folder.path()).unwrap()),
+        cluster: None,
+        guard: None,
+        journal: &Journal::begin(&folder.path().join("journal.jsonl"), &Who::default(), &plan).unwrap(),
+        concurrency: 1,
+        stop: &Stop::default(),
+        context: &context,
+        record: false,
+        accept_absent: false,
+        earlier: None,
+        stage: &Progress::default().begin(Doing::Marking, None),
+    };
+    let mut notes = Vec::new();
+    let mut each = |workflow: &WorkflowTally| {
+        notes.extend(workflow.settlement.notes.clone());
+        Ok(())
+    };
+    let tally = executor.run(&plan, &mut each).await.unwrap();
+    assert_eq!((tally.unlifted, tally.is_complete()), (1, false));
+    let told = "whether objects of gs://b/train/dir are marked can't be read, so they may still be: there are too many";
+    assert_eq!(notes, [told]);
 }
 
 /// What had no mark shows nothing.
@@ -504,7 +734,7 @@ async fn a_mark_that_was_not_there_proves_nothing_of_its_server() {
     let (s3, pin) = (s3(), pin());
     let marks = ["j", "k", "l"].map(|key| store.mark(&s3, key, &pin, "text"));
     let marks = futures::future::join_all(marks).await;
-    assert!(marks.iter().all(|marking| *marking == Marking::Rewritten), "{marks:?}");
+    is_only_one_rewritten(&marks);
     assert_eq!(puts(&faulty), 1);
 }
 
@@ -561,13 +791,77 @@ async fn an_object_that_has_all_the_tags_it_may_have_is_left_as_it_is() {
     }
 }
 
-/// A plan with holes would look whole.
+/// Each object is asked for, and together they would take a gigabyte of memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_answers_with_objects_for_their_tags_is_asked_for_one() {
+    for length in [1, 1 << 20] {
+        let body = "x".repeat(length);
+        let faulty = tagger(move |_| (200, vec![("etag", "\"e\"")], body.clone()), false).await;
+        let (store, s3) = (faulty.store(), s3());
+        let all = (0..20).map(|at| format!("k{at}")).collect::<Vec<_>>();
+        let texts = futures::future::join_all(all.iter().map(|key| store.mark_text(&s3, key))).await;
+        let is_told = |text: &Result<MarkText, StoreError>| matches!(text, Ok(MarkText::Unable(why)) if why.contains("the object itself"));
+        assert!(texts.iter().all(is_told), "{texts:?}");
+        assert_eq!(questions(&faulty), 1, "{length}");
+    }
+    // What is so for one object need not be so for another.
+    let ten: String = (0..10).map(|at| format!("<Tag><Key>k{at}</Key><Value>v</Value></Tag>")).collect();
+    let (ten, long) = (format!("<Tagging><TagSet>{ten}</TagSet></Tagging>"), "x".repeat(1 << 18));
+    for (body, word) in
+        [(ten, "10 labels"), (format!("<Tagging><!--{long}--><TagSet/></Tagging>"), "too long")]
+    {
+        let faulty = tagger(move |_| (200, Vec::new(), body.clone()), false).await;
+        let store = faulty.store();
+        for key in ["j", "k"] {
+            let text = store.mark_text(&s3(), key).await.unwrap();
+            assert!(matches!(&text, MarkText::Unable(why) if why.contains(word)), "{text:?}");
+        }
+        assert_eq!(questions(&faulty), 2, "{word}");
+    }
+}
+
+/// How often tags were asked for.
+fn questions(faulty: &FaultyStorage) -> usize {
+    let asked = faulty.asked.lock().unwrap();
+    asked.iter().filter(|asked| asked.method == "GET" && asked.has("tagging")).count()
+}
+
+/// A proxy may answer so, and a server that has another word for an object without tags.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_an_object_is_gone_is_not_said_by_its_tags_alone() {
+    for body in ["<Error><Code>NoSuchKey</Code></Error>", "<Error><Code>NoTags</Code></Error>", "not here"] {
+        let faulty = tagger(|_| (404, Vec::new(), body.to_owned()), false).await;
+        let store = faulty.store();
+        let text = store.mark_text(&s3(), "k").await.unwrap();
+        assert!(matches!(&text, MarkText::Unable(why) if why.contains("as if it weren't there")), "{text:?}");
+        for marking in [store.mark(&s3(), "k", &pin(), "text").await, store.unmark(&s3(), "k").await] {
+            assert!(matches!(&marking, Marking::Failed(why) if why.contains("weren't there")), "{marking:?}");
+        }
+        assert_eq!(puts(&faulty), 0);
+    }
+    let faulty = FaultyStorage::start(|asked| match asked.has("list-type") {
+        true => listing(&[], END),
+        false => answer(404, &[("x-amz-request-id", "1")], ""),
+    })
+    .await;
+    assert_eq!(faulty.store().mark_text(&s3(), "k").await.unwrap(), MarkText::Read(None));
+    assert_eq!(faulty.store().mark(&s3(), "k", &pin(), "text").await, Marking::Gone);
+}
+
+/// Who asks knows whether it is one object of many, or what all of them have in common.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_question_for_a_mark_is_an_error() {
     let faulty = FaultyStorage::start(|_| answer(403, &[], "<Error><Code>AccessDenied</Code></Error>")).await;
     for bucket in [gcs(), s3(), azure()] {
         let error = faulty.store().mark_text(&bucket, "k").await.unwrap_err();
-        assert!(matches!(error, StoreError::Denied { .. }), "{bucket}: {error}");
+        assert!(matches!(error, StoreError::Denied { .. }) && error.is_of_object(), "{bucket}: {error}");
+    }
+    // Azure answers so without the ID of the lease on a blob; Microsoft documents the first.
+    for status in [403, 412] {
+        let body = "<Error><Code>LeaseIdMissing</Code><Message>There is a lease.</Message></Error>";
+        let faulty = FaultyStorage::start(move |_| answer(status, &[], body)).await;
+        let error = faulty.store().mark_text(&azure(), "k").await.unwrap_err();
+        assert!(matches!(error, StoreError::Held { .. }) && error.is_of_object(), "{status}: {error}");
     }
     // A feature that an account lacks is not.
     let body = "<Error><Code>FeatureNotSupportedForAccount</Code></Error>";

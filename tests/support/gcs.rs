@@ -207,6 +207,12 @@ impl Gcs {
         self.inner.state().forbidden.insert((bucket.to_owned(), key.to_owned()));
     }
 
+    /// Answers with the status 403 or 404 when an object's custom metadata alone is asked for, after so many questions; of any
+    /// object of the bucket if there is no key.
+    pub fn hide_labels(&self, bucket: &str, key: &str, (after, status): (usize, u16)) {
+        self.inner.state().labels.insert((bucket.to_owned(), key.to_owned()), (after, status));
+    }
+
     /// What the caller may do in the bucket; before this, everything.
     pub fn permissions(&self, bucket: &str, permissions: &[&str]) {
         let permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();

@@ -1,6 +1,6 @@
 //! The trait that each storage engine implements, and the connection to one bucket through it.
 
-use crate::http::{HttpClient, Lost, Request, Response, Streamed, Tries};
+use crate::http::{HttpClient, Lost, Request, Response, Streamed, TOO_LONG, Tries};
 use crate::labels::Marks;
 use crate::listing::{ListKind, NO_WAY_ON, Page, Range, Trail};
 use crate::outage::Outage;
@@ -313,7 +313,7 @@ impl Connection {
     /// The server's explanation of an answer, in one line.
     pub fn message(&self, answer: &Response) -> String {
         if answer.is_too_long {
-            return "its answer is too long".to_owned();
+            return TOO_LONG.to_owned();
         }
         let message = self.api().message(answer);
         match message.lines().next() {
@@ -328,7 +328,11 @@ impl Connection {
         match meaning {
             Answer::NoBucket => StoreError::NoBucket(self.0.bucket.clone()),
             Answer::Denied => StoreError::Denied { what, message },
-            _ => StoreError::Failed { what, message },
+            Answer::Held => StoreError::Held { what, message },
+            Answer::Busy | Answer::Failing => StoreError::Failed { what, message },
+            Answer::Yes | Answer::NoObject | Answer::Changed | Answer::Refused => {
+                StoreError::Refused { what, message }
+            }
         }
     }
 

@@ -338,7 +338,8 @@ impl Api for Azure {
             (404, "ContainerNotFound" | "ContainerBeingDeleted" | "ResourceNotFound") => Answer::NoBucket,
             // The 404 of a proxy says nothing about the blob.
             (404, "BlobNotFound") => Answer::NoObject,
-            (412 | 409, code) if code.starts_with("Lease") || code.starts_with("BlobImmutable") => {
+            // For a question without the ID of the lease, Microsoft documents 403.
+            (403 | 409 | 412, code) if code.starts_with("Lease") || code.starts_with("BlobImmutable") => {
                 Answer::Held
             }
             (409, "SnapshotsPresent" | "BlobHasSnapshots") => Answer::Held,

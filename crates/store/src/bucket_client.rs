@@ -4,6 +4,7 @@
 use crate::api::{Answer, Api, Connection};
 use crate::batch_lookup::shown;
 use crate::http::{HttpClient, Tries};
+use crate::labels::Known;
 use crate::listing::{ListKind, Range};
 use crate::parallel_list;
 use crate::types::{BucketFacts, Gate, Outcome, Restored, StoreError};
@@ -21,6 +22,8 @@ pub(crate) struct BucketClient {
     facts: Arc<OnceCell<BucketFacts>>,
     /// Whether listings have all facts, once that was asked for.
     lists_all_facts: Arc<OnceCell<bool>>,
+    /// What is known of labels.
+    labels: Arc<Known>,
     /// Whether a mark left its object as it was, once that was tried.
     keeps_pins: Arc<RwLock<Option<bool>>>,
 }
@@ -31,6 +34,7 @@ impl BucketClient {
             connection: Connection::new(bucket, api, http),
             facts: Arc::default(),
             lists_all_facts: Arc::default(),
+            labels: Arc::default(),
             keeps_pins: Arc::default(),
         }
     }
@@ -66,6 +70,11 @@ impl BucketClient {
     /// As [`Self::lists_all_facts`], by what is so now.
     pub async fn asks_lists_all_facts(&self) -> bool {
         self.api().lists_all_facts(&self.connection).await
+    }
+
+    /// What is known of labels.
+    pub fn labels(&self) -> &Known {
+        &self.labels
     }
 
     /// Whether a mark left its object as it was, once that was tried.

@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The body of a streamed answer has to be there by then. Each of its pieces has [`TIMEOUT`].
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// The words for an answer that is not read, because it has more bytes than it may have.
+pub(crate) const TOO_LONG: &str = "its answer is too long";
+
 /// The words for a server that stops in the middle of an answer.
 const SILENT: &str = "the server stopped sending";
 
@@ -32,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer bodies are not read. The longest page of a listing has a thousand keys of a kilobyte, each byte escaped.
 const MOST_BYTES: usize = 16 << 20;
 
-/// As [`MOST_BYTES`], for errors.
+/// As [`MOST_BYTES`], for errors, whatever the request allows.
 const MOST_ERROR_BYTES: usize = 1 << 20;
 
 /// The tries of one request. The pauses between them double, and are random in part so that many clients do not try
@@ -71,11 +74,20 @@ pub(crate) struct Request {
     pub query: Vec<(&'static str, String)>,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
+    /// No longer answer is read.
+    most: usize,
 }
 
 impl Request {
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), query: Vec::new(), headers: Vec::new(), body: Vec::new() }
+        let (query, headers, body) = (Vec::new(), Vec::new(), Vec::new());
+        Self { method, url: url.into(), query, headers, body, most: MOST_BYTES }
+    }
+
+    /// Has no answer read that is longer than so many bytes.
+    pub fn answered_in(mut self, most: usize) -> Self {
+        self.most = most;
+        self
     }
 
     pub fn query(mut self, name: &'static str, value: &str) -> Self {
@@ -343,7 +355,7 @@ impl HttpClient {
             let mut response = client.execute(signed).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             tracing::debug!(method = %request.method, url = request.url, query = ?request.query, status, "storage");
-            let most = if response.status().is_success() { MOST_BYTES } else { MOST_ERROR_BYTES };
+            let most = if response.status().is_success() { request.most } else { MOST_ERROR_BYTES };
             let (mut body, mut is_too_long) = (Vec::new(), false);
             while let Some(chunk) = response.chunk().await? {
                 is_too_long = body.len() + chunk.len() > most;

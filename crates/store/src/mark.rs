@@ -2,14 +2,14 @@
 
 use crate::api::Answer;
 use crate::bucket_client::BucketClient;
-use crate::labels::{Labels, mark_of};
+use crate::labels::{Labels, Marks, NoLabels, mark_of};
 use crate::types::{MarkText, Marking, StoreError};
 
 /// What an object's labels are, or why that can't be said.
 enum Look {
     Labels(Labels),
     NoObject,
-    /// The storage does not know labels.
+    /// The storage does not know labels, or this object can't have another one.
     Unable(String),
 }
 
@@ -30,29 +30,60 @@ async fn look(client: &BucketClient, key: &str) -> Result<Look, StoreError> {
     if !connection.api().is_addressable(key) {
         return Err(StoreError::BadKey(key.to_owned()));
     }
+    let mut first = None;
+    client.labels().asked.get_or_init(async || first = Some(ask(client, marks, key).await)).await;
+    match (first, client.labels().why_none()) {
+        (Some(look), _) => look,
+        (None, Some(why)) => Ok(Look::Unable(why.to_owned())),
+        (None, None) => ask(client, marks, key).await,
+    }
+}
+
+async fn ask(client: &BucketClient, marks: &dyn Marks, key: &str) -> Result<Look, StoreError> {
+    let (connection, known) = (client.connection(), &client.labels().why_none);
     let answer = connection.send(marks.ask(key)).await?;
     if marks.has_none(&answer) {
         return Ok(Look::Labels(Labels::new()));
     }
-    let what = || connection.bucket().uri(key);
-    Ok(match connection.meaning(&answer) {
-        Answer::Yes => match marks.read(&answer) {
-            Ok(labels) if mark_of(&labels).is_none() && labels.len() >= marks.most() => {
-                Look::Unable(format!("it has {} labels, and can't have another", labels.len()))
+    // The object itself may be too long for labels.
+    let is_cut = answer.is_too_long && (200..300).contains(&answer.status);
+    match connection.meaning(&answer) {
+        meaning if meaning == Answer::Yes || is_cut => match marks.read(&answer) {
+            Ok(labels) => {
+                known.get_or_init(|| None);
+                let is_full = mark_of(&labels).is_none() && labels.len() >= marks.most();
+                Ok(match is_full {
+                    true => Look::Unable(format!("it has {} labels, and can't have another", labels.len())),
+                    false => Look::Labels(labels),
+                })
             }
-            Ok(labels) => Look::Labels(labels),
-            Err(why) => Look::Unable(format!("its storage does not know labels: {why}")),
+            Err(NoLabels::Unknown(why)) => {
+                let why = format!("its storage does not know labels: {why}");
+                known.get_or_init(|| Some(why.clone()));
+                Ok(Look::Unable(why))
+            }
+            Err(NoLabels::Unreadable(why)) => {
+                Ok(Look::Unable(format!("its storage's answer can't be read: {why}")))
+            }
         },
-        Answer::NoObject => Look::NoObject,
-        Answer::Refused => Look::Unable(connection.message(&answer)),
-        meaning => return Err(connection.error(meaning, what(), &answer)),
-    })
+        // A proxy, and a server with another word for an object without labels, can answer so as well.
+        Answer::NoObject => Ok(match client.head(key).await? {
+            None => Look::NoObject,
+            Some(_) => Look::Unable("its storage has no labels of it, as if it weren't there".to_owned()),
+        }),
+        Answer::Refused => Ok(Look::Unable(connection.message(&answer))),
+        meaning => Err(connection.error(meaning, connection.bucket().uri(key), &answer)),
+    }
 }
 
 /// Sets the mark of an object that still has the pin, or removes that of whatever object is there, and looks whether it
 /// is so. The first mark of a bucket is set alone, and shows whether its server leaves a marked object as it is; where it
 /// does not, no other is set.
 pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mark: Option<&str>) -> Marking {
+    let known = client.keeps_pins();
+    if *known.read().await == Some(true) {
+        return set_one(client, key, pin, mark).await;
+    }
     // What has no mark need not wait for the first one.
     if mark.is_none()
         && let Ok(Look::Labels(labels)) = look(client, key).await
@@ -60,7 +91,6 @@ pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mar
     {
         return Marking::Unmarked;
     }
-    let known = client.keeps_pins();
     if known.read().await.is_none() {
         let mut known = known.write().await;
         if known.is_none() {
@@ -74,7 +104,7 @@ pub(crate) async fn set(client: &BucketClient, key: &str, pin: Option<&str>, mar
         }
     }
     match *known.read().await {
-        Some(false) => Marking::Rewritten,
+        Some(false) => Marking::NotTried,
         _ => set_one(client, key, pin, mark).await,
     }
 }
@@ -83,6 +113,9 @@ async fn set_one(client: &BucketClient, key: &str, pin: Option<&str>, mark: Opti
     match try_set(client, key, pin, mark).await {
         Ok(marking) => marking,
         Err(StoreError::Denied { message, .. }) => Marking::Denied(message),
+        Err(StoreError::Held { message, .. } | StoreError::Refused { message, .. }) => {
+            Marking::Failed(message)
+        }
         Err(error) => Marking::Failed(error.to_string()),
     }
 }

@@ -55,7 +55,7 @@ impl Store {
         if reach == Reach::Key {
             return Ok(self.head(bucket, key).await?.into_iter().collect());
         }
-        let folder = format!("{}/", key.trim_end_matches('/'));
+        let folder = folder(key);
         // If the key ends with a slash, its own object is listed too. rclone shows one for every folder it is asked for.
         let own = if key.ends_with('/') { None } else { self.head(bucket, key).await? };
         let below = self.list_up_to(bucket, &folder, most).await?;
@@ -135,6 +135,21 @@ impl Store {
             }
             Self::Local(local) => local.pages(bucket, prefix),
         }
+    }
+
+    /// Lists the objects of an artifact that may be a directory, as [`Self::objects`] does, but page by page and in no order.
+    pub fn artifact_pages(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+    ) -> BoxStream<'static, Result<Vec<ObjectFacts>, StoreError>> {
+        let below = self.pages(bucket, &folder(key));
+        if key.ends_with('/') {
+            return below;
+        }
+        let (store, bucket, key) = (self.clone(), bucket.clone(), key.to_owned());
+        let own = async move { Ok(store.head(&bucket, &key).await?.into_iter().collect()) };
+        stream::once(own).chain(below).boxed()
     }
 
     /// The bytes of an object, piece by piece. The stream ends with the first error.
@@ -304,4 +319,9 @@ impl Store {
             Self::Local(local) => local.identity(),
         }
     }
+}
+
+/// What the keys below an artifact begin with.
+fn folder(key: &str) -> String {
+    format!("{}/", key.trim_end_matches('/'))
 }

@@ -1,7 +1,7 @@
 //! The tags of an object, as XML: S3 and Azure have nearly the same.
 
-use crate::http::Response;
-use crate::labels::Labels;
+use crate::http::{Response, TOO_LONG};
+use crate::labels::{Labels, NoLabels};
 use crate::parse::xml;
 use quick_xml::escape::escape;
 use serde::Deserialize;
@@ -38,15 +38,18 @@ struct Text {
 ///
 /// # Errors
 /// It is the object itself: a server that does not know tags answers with that, and would take new tags for a new object.
-pub(crate) fn read(answer: &Response, root: &str) -> Result<Labels, String> {
+pub(crate) fn read(answer: &Response, root: &str) -> Result<Labels, NoLabels> {
     // Even an object whose content is such a document has these.
     if !answer.header("etag").is_empty() || !answer.header("last-modified").is_empty() {
-        return Err("it answers with the object itself".to_owned());
+        return Err(NoLabels::Unknown("it answers with the object itself".to_owned()));
+    }
+    if answer.is_too_long {
+        return Err(NoLabels::Unreadable(TOO_LONG.to_owned()));
     }
     if !String::from_utf8_lossy(&answer.body).contains(&format!("<{root}")) {
-        return Err("it answers with something else".to_owned());
+        return Err(NoLabels::Unknown("it answers with something else".to_owned()));
     }
-    let Document { tag_set: TagSet { tags } } = xml(&answer.body)?;
+    let Document { tag_set: TagSet { tags } } = xml(&answer.body).map_err(NoLabels::Unreadable)?;
     Ok(tags.into_iter().map(|Tag { name, value }| (name.text, value.text)).collect())
 }
 
@@ -94,5 +97,15 @@ mod tests {
         for body in ["", "{}", "<Tags><TagSet/></Tags>", "<Tagging/>", "<html><br></html>"] {
             assert!(read(&response(&[], body), "Tagging").is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn only_what_no_object_would_change_is_said_of_the_whole_server() {
+        let tag = "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>";
+        assert!(matches!(read(&response(&[], tag), "Tagging"), Err(NoLabels::Unreadable(_))));
+        assert!(matches!(read(&response(&[], "{}"), "Tagging"), Err(NoLabels::Unknown(_))));
+        let cut = |headers| Response { is_too_long: true, ..response(headers, "") };
+        assert!(matches!(read(&cut(&[("etag", "e")]), "Tagging"), Err(NoLabels::Unknown(_))));
+        assert!(matches!(read(&cut(&[]), "Tagging"), Err(NoLabels::Unreadable(_))));
     }
 }

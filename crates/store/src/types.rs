@@ -42,6 +42,13 @@ pub enum StoreError {
     BadKey(String),
     #[error("{what}: permission denied: {message}")]
     Denied { what: String, message: String },
+    /// A lease, a hold or a retention forbids it.
+    #[error("{what}: {message}")]
+    Held { what: String, message: String },
+    /// The storage answered, and does not do what it was asked for.
+    #[error("{what}: {message}")]
+    Refused { what: String, message: String },
+    /// The storage could not be asked, or failed.
     #[error("{what}: {message}")]
     Failed { what: String, message: String },
     #[error("{what}: unreadable answer: {why}")]
@@ -69,6 +76,24 @@ impl StoreError {
     /// True if the place can't be asked for at all: then no plan has an object there.
     pub fn is_of_place(&self) -> bool {
         matches!(self, Self::NoBucket(_) | Self::BadKey(_) | Self::Untrusted(_) | Self::NoIdentity { .. })
+    }
+
+    /// True if the storage gave an answer that need not be so for other objects of the bucket.
+    pub fn is_of_object(&self) -> bool {
+        match self {
+            Self::Denied { .. }
+            | Self::Held { .. }
+            | Self::Refused { .. }
+            | Self::Unreadable { .. }
+            | Self::TooMany { .. }
+            | Self::BadKey(_) => true,
+            Self::NoBucket(_)
+            | Self::Failed { .. }
+            | Self::Credentials(_)
+            | Self::NoIdentity { .. }
+            | Self::Distrusted { .. }
+            | Self::Untrusted(_) => false,
+        }
     }
 }
 
@@ -148,8 +173,10 @@ pub enum Marking {
     Gone,
     /// Another object has the key now.
     Changed,
-    /// The storage wrote the object anew to mark it, and will not be asked to mark another.
+    /// The storage wrote the object anew to mark it, or to remove its mark.
     Rewritten,
+    /// The storage wrote another object anew, so this one was not tried.
+    NotTried,
     /// This identity lacks the permission.
     Denied(String),
     Failed(String),

@@ -124,6 +124,13 @@ impl Inner {
 
     async fn read(&self, call: &Call, bucket: &str, key: &str) -> Outcome {
         self.check_permission(bucket, "storage.objects.get", "object")?;
+        if call.get("fields") == Some("metadata") {
+            match self.state().hides_labels(bucket, key) {
+                None => {}
+                Some(404) => return Err(Refusal::no_object(bucket, key)),
+                Some(_) => return Err(Refusal::denied("storage.objects.get", "object")),
+            }
+        }
         let generation = call.number("generation")?;
         if call.flag("softDeleted") {
             if self.state().soft_delete(bucket).is_none() {

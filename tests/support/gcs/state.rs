@@ -57,6 +57,8 @@ pub struct State {
     pub attributes: HashMap<String, Map<String, Value>>,
     pub permissions: HashMap<String, HashSet<String>>,
     pub forbidden: HashSet<Name>,
+    /// How often an object's labels are still read, and the status after that; all objects of a bucket if there is no key.
+    pub labels: HashMap<Name, (usize, u16)>,
     pub rules: HashMap<Version, Rules>,
     pub kept: BTreeMap<Version, Kept>,
     pub hooks: HashMap<Name, VecDeque<Hook>>,
@@ -73,6 +75,7 @@ impl Default for State {
             attributes: HashMap::new(),
             permissions: HashMap::new(),
             forbidden: HashSet::new(),
+            labels: HashMap::new(),
             rules: HashMap::new(),
             kept: BTreeMap::new(),
             hooks: HashMap::new(),
@@ -104,6 +107,16 @@ impl State {
     fn seconds(&self, bucket: &str, policy: &str, field: &str) -> Option<Duration> {
         let seconds = number(self.attributes.get(bucket)?.get(policy)?, field);
         u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// The status for a question for an object's labels that is not answered.
+    pub fn hides_labels(&mut self, bucket: &str, key: &str) -> Option<u16> {
+        let name = |key: &str| (bucket.to_owned(), key.to_owned());
+        let named = if self.labels.contains_key(&name(key)) { name(key) } else { name("") };
+        let (left, status) = self.labels.get_mut(&named)?;
+        let is_hidden = *left == 0;
+        *left = left.saturating_sub(1);
+        is_hidden.then_some(*status)
     }
 
     /// Until when the object's retention lasts, if it isn't over.

@@ -68,7 +68,7 @@ protections! {
     Held "held",
     /// It is marked for a later run of `purge --quarantine`.
     Quarantined "quarantined",
-    /// Its storage can't mark it for `purge --quarantine`.
+    /// It can't be marked for `purge --quarantine`, or its mark can't be read.
     Unmarkable "unmarkable",
     // At the delete.
     /// The object was overwritten since the plan was made.

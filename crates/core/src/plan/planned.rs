@@ -59,6 +59,14 @@ pub struct ObjectPlace {
     pub key: Box<str>,
 }
 
+/// An artifact whose objects can't be asked for their marks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadPlace {
+    #[serde(flatten)]
+    pub place: ObjectPlace,
+    pub why: String,
+}
+
 /// One workflow's share of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,13 +81,16 @@ pub struct PlannedWorkflow {
     /// Objects that are only marked, and deleted by a later run ([`quarantine`](crate::plan::quarantine)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mark: Vec<PlannedObject>,
-    /// Marked objects that are needed again, and lose their marks.
+    /// Objects that are needed again, and lose their marks. They are marked, or it can't be read whether they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lift: Vec<ObjectPlace>,
     /// What is kept because something needs it, and `keep` does not name: artifacts of a pinned workflow, and objects that were
     /// orphans otherwise. A quarantine looks for marks there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needed: Vec<ObjectPlace>,
+    /// Of these, the ones that may have marked objects, and that can't be looked through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadPlace>,
     /// Addresses of artifacts that have no objects in storage.
     pub absent: Vec<String>,
     /// Objects that an earlier part of the same run deleted. It may not have verified that they are gone.

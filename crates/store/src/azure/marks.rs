@@ -2,7 +2,7 @@
 
 use crate::azure::Azure;
 use crate::http::{Request, Response};
-use crate::labels::{Labels, Marks, with};
+use crate::labels::{Labels, MOST_BYTES, Marks, NoLabels, with};
 use crate::tags;
 use reqwest::Method;
 
@@ -11,10 +11,10 @@ const TAGS: &str = "Tags";
 
 impl Marks for Azure {
     fn ask(&self, key: &str) -> Request {
-        Request::new(Method::GET, self.object_url(key)).query("comp", "tags")
+        Request::new(Method::GET, self.object_url(key)).query("comp", "tags").answered_in(MOST_BYTES)
     }
 
-    fn read(&self, answer: &Response) -> Result<Labels, String> {
+    fn read(&self, answer: &Response) -> Result<Labels, NoLabels> {
         tags::read(answer, TAGS)
     }
 

@@ -2,23 +2,24 @@
 
 use crate::gcs::{Gcs, read};
 use crate::http::{Request, Response};
-use crate::labels::{Labels, Marks, NAME};
+use crate::labels::{Labels, MOST_BYTES, Marks, NAME, NoLabels};
 use reqwest::Method;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 impl Marks for Gcs {
     fn ask(&self, key: &str) -> Request {
-        Request::new(Method::GET, self.object_url(key)).query("fields", "metadata")
+        Request::new(Method::GET, self.object_url(key)).query("fields", "metadata").answered_in(MOST_BYTES)
     }
 
-    fn read(&self, answer: &Response) -> Result<Labels, String> {
+    fn read(&self, answer: &Response) -> Result<Labels, NoLabels> {
         #[derive(Deserialize)]
         struct Custom {
             #[serde(default)]
             metadata: BTreeMap<String, String>,
         }
-        read::<Custom>(answer).map(|custom| custom.metadata.into_iter().collect())
+        let custom = read::<Custom>(answer).map_err(NoLabels::Unreadable)?;
+        Ok(custom.metadata.into_iter().collect())
     }
 
     fn set(&self, key: &str, generation: &str, _labels: &Labels, mark: Option<&str>) -> Request {

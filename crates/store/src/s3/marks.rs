@@ -1,7 +1,7 @@
 //! Marks of S3 objects: one of an object's tags, which have no part in its ETag. All tags are written together.
 
 use crate::http::{Request, Response};
-use crate::labels::{Labels, Marks, with};
+use crate::labels::{Labels, MOST_BYTES, Marks, NoLabels, with};
 use crate::s3::{S3, bulk, error};
 use crate::tags;
 use reqwest::Method;
@@ -11,10 +11,10 @@ const TAGGING: &str = "Tagging";
 
 impl Marks for S3 {
     fn ask(&self, key: &str) -> Request {
-        Request::new(Method::GET, self.object_url(key)).query("tagging", "")
+        Request::new(Method::GET, self.object_url(key)).query("tagging", "").answered_in(MOST_BYTES)
     }
 
-    fn read(&self, answer: &Response) -> Result<Labels, String> {
+    fn read(&self, answer: &Response) -> Result<Labels, NoLabels> {
         tags::read(answer, TAGGING)
     }
 
