@@ -308,3 +308,18 @@ fn the_github_action_installs_a_release_or_itself() {
         assert!(ran.code != Some(0) && built.is_empty() && runs.is_none(), "{wrong}: {ran:#?}");
     }
 }
+
+/// A tag can be moved, and a job that may write packages and sign runs whatever it then leads to.
+#[test]
+fn workflows_use_other_actions_at_a_commit_and_name_its_release() {
+    for file in fs::read_dir(root().join(".github/workflows")).unwrap() {
+        let file = file.unwrap().path();
+        for line in fs::read_to_string(&file).unwrap().lines() {
+            let Some((_, used)) = line.split_once("uses: ") else { continue };
+            let (action, release) = used.split_once(" # v").unwrap_or((used, ""));
+            let commit = action.split_once('@').unwrap_or_default().1;
+            assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{line}");
+            assert_eq!(release.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{line}");
+        }
+    }
+}
