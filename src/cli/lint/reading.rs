@@ -60,7 +60,7 @@ pub(crate) enum Unread {
     /// It holds no object.
     #[error("{0} holds no Kubernetes object")]
     Foreign(String),
-    /// It can't be read, and nothing in it is Argo's.
+    /// It can't be read, and doesn't name Argo's API.
     #[error("{0} can't be read")]
     Unreadable(String),
     /// A template of the Helm chart in that folder, which holds something of Argo's.
@@ -139,7 +139,7 @@ mod tests {
             "apiVersion: argoproj.io/v1alpha1\nkind: [",
             "- 'apiVersion' : \"argoproj.io/v1alpha1\"\n",
             r#"{"items":[{"apiVersion":"argoproj.io/v1alpha1","kind"#,
-            "a\0p\0i\0V\0e\0r\0s\0i\0o\0n\0:\0 \0a\0r\0g\0o\0p\0r\0o\0j\0.\0i\0o\0/\0v\01\0",
+            "a\0p\0i\0V\0e\0r\0s\0i\0o\0n\0:\0 \0a\0r\0g\0o\0p\0r\0o\0j\0.\0i\0o\0/\0",
         ] {
             assert!(names_argo(text), "{text}");
         }

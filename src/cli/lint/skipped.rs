@@ -12,7 +12,7 @@ const NAMED: usize = 3;
 pub(crate) struct Skipped {
     /// What holds no Kubernetes object.
     pub foreign: Vec<String>,
-    /// What can't be read, and names nothing of Argo's.
+    /// What can't be read, and doesn't name Argo's API.
     pub unreadable: Vec<String>,
     /// Templates with something of Argo's, each with its chart's folder.
     pub templates: BTreeMap<String, PathBuf>,
@@ -30,8 +30,10 @@ impl Skipped {
         let render = format!("lint what comes of it: helm template {chart} | kubectl argo-gc lint -f -");
         let skipped = ["it was skipped", "they were skipped"];
         let foreign = ["it holds no Kubernetes object", "they hold no Kubernetes objects"];
-        let unreadable =
-            ["it can't be read, and has nothing of Argo's", "they can't be read, and have nothing of Argo's"];
+        let unreadable = [
+            "it can't be read, and doesn't name Argo's API",
+            "they can't be read, and don't name Argo's API",
+        ];
         let template = ["it is a template of a Helm chart", "they are templates of Helm charts"];
         let templates: Vec<String> = self.templates.keys().cloned().collect();
         [
