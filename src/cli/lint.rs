@@ -43,7 +43,7 @@ use std::path::PathBuf;
   kubectl argo-gc lint -f workflow.yaml
   kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
   kubectl argo-gc lint -f manifests/ -o github    annotations on GitHub
-  kubectl argo-gc lint -f . -R --skip-foreign     a repository of all sorts of files
+  kubectl argo-gc lint -f . -R --skip-foreign     a whole repository
   kubectl argo-gc lint -f manifests/ -R -o json > known.json
   kubectl argo-gc lint -f manifests/ -R --baseline known.json --fail-on failing
   helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
