@@ -10,6 +10,7 @@ pub mod policy;
 pub mod yaml;
 
 use crate::error::{Error, Hint};
+use crate::syntax::paths::plain;
 use argo_gc_core::argo::list::{Item, Malformed, object};
 use argo_gc_core::argo::rbac::{Role, RoleBinding, ServiceAccount};
 use argo_gc_core::argo::related::*;
@@ -117,7 +118,8 @@ impl From<InputError> for Error {
     }
 }
 
-/// Turns paths into inputs: `-` into standard input, a directory into its JSON and YAML files, sorted by name.
+/// Turns paths into inputs: `-` into standard input, a directory into its JSON and YAML files, sorted by name. Those of `.`
+/// are named without it.
 ///
 /// # Errors
 /// A path does not exist, or a directory holds nothing to read.
@@ -136,7 +138,7 @@ pub fn inputs(paths: &[PathBuf], recursive: bool) -> Result<Vec<Input>, InputErr
                 return Err(InputError::EmptyDirectory { path, below: !all.is_empty() });
             }
         } else if path.exists() {
-            inputs.push(Input::File(path.clone()));
+            inputs.push(Input::File(plain(path)));
         } else {
             return Err(InputError::Missing(path.display().to_string()));
         }
@@ -158,7 +160,7 @@ fn directory(path: &Path, recursive: bool, inputs: &mut Vec<Input>) -> Result<()
                 directory(&entry, recursive, inputs)?;
             }
         } else if matches!(extension, Some("json" | "yaml" | "yml")) {
-            inputs.push(Input::File(entry));
+            inputs.push(Input::File(plain(&entry)));
         }
     }
     Ok(())

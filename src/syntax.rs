@@ -3,5 +3,6 @@
 pub mod diagnostics;
 pub mod kustomize;
 pub mod manifests;
+pub mod paths;
 pub mod source;
 pub mod tree;

@@ -3,7 +3,8 @@
 pub mod lifecycle;
 
 use crate::cli::kube_flags::{ArgoFlags, KubeFlags};
-use crate::cli::lint::gather::{read, settings};
+use crate::cli::lint::gather::settings;
+use crate::cli::lint::reading::{Others, read};
 use crate::cli::shared_flags::{AlsoFlags, ControllerFlags, FileFlags, VersionFlags};
 use crate::cli::storage::StorageFlags;
 use crate::cli::streams::Streams;
@@ -131,7 +132,7 @@ impl Arguments {
         let (mut read_from, mut sources) = (Vec::new(), Vec::new());
         let mut trouble = false;
         for input in &inputs {
-            match read(input, &mut *streams.input, inputs.len() == 1) {
+            match read(input, &mut *streams.input, Others::of(inputs.len(), false)) {
                 Ok(source) => {
                     read_from.push(input);
                     sources.push(source);

@@ -1,6 +1,8 @@
 //! `lint` predicts from manifests which artifacts will not be collected.
 
 pub mod gather;
+pub mod reading;
+pub mod skipped;
 
 use crate::cli::kube_flags::KubeFlags;
 use crate::cli::lint::gather::{Gathered, Inputs};
@@ -41,6 +43,7 @@ use std::path::PathBuf;
   kubectl argo-gc lint -f workflow.yaml
   kubectl argo-gc lint -f manifests/ -R --fail-on uncovered,failing
   kubectl argo-gc lint -f manifests/ -o github    annotations on GitHub
+  kubectl argo-gc lint -f . -R --skip-foreign     a whole repository
   kubectl argo-gc lint -f manifests/ -R -o json > known.json
   kubectl argo-gc lint -f manifests/ -R --baseline known.json --fail-on failing
   helm template chart | kubectl argo-gc lint -f - --argo-version v3.6.4
@@ -57,6 +60,9 @@ pub(crate) struct Arguments {
     /// With -f: reads the controller's version and templates that the files refer to from the cluster.
     #[arg(long, requires = "files")]
     connected: bool,
+    /// With -f: skips files that are no manifests or can't be read, with a note; what names Argo's API has to be right.
+    #[arg(long, requires = "files")]
+    skip_foreign: bool,
     #[command(flatten)]
     scope: ScopeFlags,
     /// Output format.
@@ -112,13 +118,14 @@ impl Arguments {
         let inputs = Inputs {
             from: &self.from,
             connected: self.connected,
+            skip_foreign: self.skip_foreign,
             scope: &self.scope,
             controller: &self.controller,
             controllers: &self.controllers,
             kube: &self.kube,
         };
         let gathered = Gathered::of(&inputs, &mut *streams.input).await?;
-        let Gathered { manifests, origins, sources, settings, gaps, problems, notes, source } = gathered;
+        let Gathered { manifests, origins, sources, settings, gaps, problems, notes, source, .. } = gathered;
         for problem in &problems {
             streams.say(Error::new(problem));
         }

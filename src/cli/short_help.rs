@@ -23,7 +23,7 @@ const EVERYDAY: [(&str, &str); 10] = [
     ("references", "all_namespaces context argo_server"),
     (
         "lint",
-        "files recursive connected all_namespaces namespace context output fail_on only baseline argo_version",
+        "files recursive skip_foreign connected all_namespaces namespace context output fail_on only baseline argo_version",
     ),
     (
         "manifest",

@@ -34,7 +34,7 @@ pub(crate) fn read(text: &str) -> Result<Source, SyntaxError> {
 }
 
 pub(crate) fn kind(document: &Document) -> Option<ManifestKind> {
-    ManifestKind::from_name(&document.kind)
+    ManifestKind::of(&document.kind, &document.value)
 }
 
 /// Whether a text has the documents of `before`, with the one at `at` replaced.

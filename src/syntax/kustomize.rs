@@ -1,5 +1,6 @@
 //! Kustomizations: which of the files given are changed before they are applied, so that none says what will run.
 
+use crate::syntax::paths::plain;
 use crate::syntax::source::Source;
 use crate::syntax::tree;
 use serde_json::Value;
@@ -31,11 +32,14 @@ pub fn is_kustomization(source: &Source) -> bool {
 
 /// The sources that a kustomization changes before they are applied, each with that kustomization's folder.
 pub fn changed(sources: &[Source]) -> BTreeMap<usize, PathBuf> {
-    let at: BTreeMap<PathBuf, usize> =
-        sources.iter().enumerate().map(|(number, source)| (plain(Path::new(&source.name)), number)).collect();
+    let at: BTreeMap<PathBuf, usize> = sources
+        .iter()
+        .enumerate()
+        .map(|(number, source)| (resolved(Path::new(&source.name)), number))
+        .collect();
     let kustomizations = sources.iter().filter(|source| is_kustomization(source));
     let kustomizations = kustomizations.filter_map(|source| {
-        let folder = plain(Path::new(&source.name).parent()?);
+        let folder = resolved(Path::new(&source.name).parent()?);
         Some((folder, tree::parse(&source.text).ok()?.first()?.value()))
     });
     let kustomizations: BTreeMap<PathBuf, Value> = kustomizations.collect();
@@ -68,7 +72,7 @@ impl Walk<'_> {
         let named =
             RESOURCES.into_iter().flat_map(texts).chain(texts("patchesStrategicMerge")).chain(patches);
         for name in named {
-            let path = plain(&folder.join(name));
+            let path = resolved(&folder.join(name));
             match self.at.get(&path) {
                 Some(number) => {
                     self.found.entry(*number).or_insert_with(|| self.top.to_owned());
@@ -80,11 +84,10 @@ impl Walk<'_> {
 }
 
 /// A path without `.` and with `..` resolved as far as it goes.
-fn plain(path: &Path) -> PathBuf {
+fn resolved(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
-    for part in path.components() {
+    for part in plain(path).components() {
         match part {
-            Component::CurDir => {}
             Component::ParentDir if out.file_name().is_some() => {
                 out.pop();
             }

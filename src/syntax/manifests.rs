@@ -35,7 +35,7 @@ pub fn manifests(source: &Source, namespace: &str) -> Manifests {
                 found.problems.push(format!("{file}: line {line} column {column}: {path}: {message}"));
             }
         };
-        if let Some(kind) = ManifestKind::from_name(&document.kind) {
+        if let Some(kind) = ManifestKind::of(&document.kind, &document.value) {
             take(kind, &document.value, &FieldPath::default(), namespace);
         }
         let Found { within, unseen } = within(&document.kind, &document.value);

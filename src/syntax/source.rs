@@ -1,9 +1,15 @@
 //! One file (or standard input) with its objects, those in lists included.
 
 use crate::syntax::tree;
-use crate::syntax::tree::{Node, SyntaxError};
+use crate::syntax::tree::{Node, Shape, SyntaxError};
 use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
+
+/// How deep lists may lie in one another.
+const LISTS: usize = 4;
+
+/// How the apiVersion of an object of Argo's begins.
+const ARGO: &str = "argoproj.io/";
 
 /// A text with its objects.
 #[derive(Debug)]
@@ -12,9 +18,27 @@ pub struct Source {
     pub name: String,
     pub text: String,
     pub documents: Vec<Document>,
-    /// The first value that is no Kubernetes object and doesn't look as if it should be one: directories of
-    /// manifests hold other tools' files as well.
-    pub foreign: Option<SyntaxError>,
+    /// The value that is no Kubernetes object: directories of manifests hold other tools' files as well. Of several the
+    /// one that looks most as if it should be one.
+    pub foreign: Option<Foreign>,
+}
+
+/// A value that is no Kubernetes object.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    pub fault: SyntaxError,
+    pub looks: Looks,
+}
+
+/// What a value looks as if it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Looks {
+    /// Another tool's file, such as a chart's Chart.yaml.
+    Foreign,
+    /// Perhaps a Kubernetes object.
+    Perhaps,
+    /// An object of Argo's API, for it says so.
+    Argo,
 }
 
 /// One Kubernetes object.
@@ -29,17 +53,11 @@ impl Source {
     /// Reads a text.
     ///
     /// # Errors
-    /// It is no YAML or JSON, or holds a value that is no Kubernetes object.
+    /// It is no YAML or JSON.
     pub fn parse(name: String, text: String) -> Result<Self, SyntaxError> {
-        let (mut documents, mut foreign) = (Vec::new(), None);
-        for node in tree::parse(&text)? {
-            let ours = ["apiVersion", "metadata", "spec"].iter().any(|field| node.get(field).is_some());
-            match unfold(node, &mut documents, "", 0) {
-                Err(fault) if !ours && foreign.is_none() => foreign = Some(fault),
-                Err(fault) if ours => return Err(fault),
-                _ => {}
-            }
-        }
+        let mut objects = Objects::default();
+        tree::parse(&text)?.into_iter().for_each(|node| objects.unfold(node, Lists::default()));
+        let Objects { documents, foreign } = objects;
         Ok(Self { name, text, documents, foreign })
     }
 }
@@ -67,28 +85,68 @@ pub(crate) fn reach<'n>(from: &'n Node, path: &FieldPath) -> (&'n Node, FieldPat
     (node, FieldPath::default())
 }
 
-/// `list_kind` is the kind of the list that holds the object; items of a list may leave out their kind.
-fn unfold(node: Node, into: &mut Vec<Document>, list_kind: &str, depth: usize) -> Result<(), SyntaxError> {
-    let fault = |message: &str| {
-        Err(SyntaxError { line: node.line, column: node.column, message: message.to_owned() })
-    };
-    let kind = match (&node.shape, node.get("kind")) {
-        (tree::Shape::Map { .. }, kind) => kind.and_then(Node::text).unwrap_or_default().to_owned(),
-        (tree::Shape::Seq { .. }, _) if depth == 0 => {
-            return node.items().iter().try_for_each(|item| unfold(item.clone(), into, "", depth + 1));
+/// The objects of a text, and what is none.
+#[derive(Default)]
+struct Objects {
+    documents: Vec<Document>,
+    foreign: Option<Foreign>,
+}
+
+/// The lists that an object is in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lists<'l> {
+    depth: usize,
+    /// The kind of the innermost one; its items may leave out their kind. Empty where it is a mere array.
+    kind: &'l str,
+}
+
+impl Objects {
+    fn unfold(&mut self, node: Node, lists: Lists<'_>) {
+        let Lists { depth, kind: list_kind } = lists;
+        let kind = match (&node.shape, node.get("kind")) {
+            (Shape::Map { .. }, kind) => kind.and_then(Node::text).unwrap_or_default().to_owned(),
+            (Shape::Seq { .. }, _) if depth == 0 => return self.items(&node, Lists { depth: 1, kind: "" }),
+            _ => return self.leave_out(&node, lists, "not a Kubernetes object"),
+        };
+        if let Some(items) = node.get("items").filter(|_| kind.ends_with("List") && depth < LISTS) {
+            return self.items(items, Lists { depth: depth + 1, kind: &kind });
         }
-        _ => return fault("not a Kubernetes object"),
-    };
-    if let Some(items) = node.get("items").filter(|_| kind.ends_with("List") && depth < 4) {
-        return items.items().iter().try_for_each(|item| unfold(item.clone(), into, &kind, depth + 1));
+        let kind = match list_kind.strip_suffix("List") {
+            Some(of_list) if kind.is_empty() => of_list.to_owned(),
+            _ => kind,
+        };
+        if kind.is_empty() {
+            return self.leave_out(&node, lists, "this object has no kind");
+        }
+        self.documents.push(Document { value: node.value(), kind, node });
     }
-    let kind = match list_kind.strip_suffix("List") {
-        Some(of_list) if kind.is_empty() => of_list.to_owned(),
-        _ => kind,
-    };
-    if kind.is_empty() {
-        return fault("this object has no kind");
+
+    fn items(&mut self, list: &Node, lists: Lists<'_>) {
+        list.items().iter().for_each(|item| self.unfold(item.clone(), lists));
     }
-    into.push(Document { value: node.value(), kind, node });
-    Ok(())
+
+    fn leave_out(&mut self, node: &Node, lists: Lists<'_>, message: &str) {
+        // Only Kubernetes has lists of a kind.
+        let least = if lists.kind.is_empty() { Looks::Foreign } else { Looks::Perhaps };
+        let looks = looks(node, lists.depth).max(least);
+        if self.foreign.as_ref().is_none_or(|known| known.looks < looks) {
+            let fault = SyntaxError { line: node.line, column: node.column, message: message.to_owned() };
+            self.foreign = Some(Foreign { fault, looks });
+        }
+    }
+}
+
+/// What a value that is no object looks as if it should be.
+fn looks(node: &Node, depth: usize) -> Looks {
+    let has = |field| node.get(field).is_some();
+    // A chart's Chart.yaml has an apiVersion as well, without a group.
+    let own = match node.get("apiVersion").and_then(Node::text) {
+        Some(api) if api.starts_with(ARGO) => Looks::Argo,
+        Some(api) if api.contains('/') || has("items") => Looks::Perhaps,
+        _ if has("metadata") || has("spec") => Looks::Perhaps,
+        _ => Looks::Foreign,
+    };
+    // The kind of a list follows its items, so what was cut off has none.
+    let items = node.get("items").filter(|_| depth < LISTS).into_iter().flat_map(Node::items);
+    items.map(|item| looks(item, depth + 1)).fold(own, Looks::max)
 }

@@ -2,7 +2,7 @@
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::{Map, Number, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use thiserror::Error;
 
@@ -287,10 +287,25 @@ fn unrendered(text: &str) -> Option<SyntaxError> {
 #[derive(Default)]
 struct Builder {
     documents: Vec<Node>,
-    /// Open collections, each with its anchor and, for a map, the key whose value comes next.
-    open: Vec<(Node, usize, Option<Node>)>,
+    open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     repeated: usize,
+}
+
+/// A collection whose end is still to come.
+struct Open {
+    node: Node,
+    anchor: usize,
+    /// For a map, the key whose value comes next.
+    waiting: Option<Node>,
+    /// For a map, all keys so far: lock files have tens of thousands, too many to be compared with each other.
+    keys: HashSet<String>,
+}
+
+impl Open {
+    fn new(node: Node, anchor: usize) -> Self {
+        Self { node, anchor, waiting: None, keys: HashSet::new() }
+    }
 }
 
 impl Builder {
@@ -315,14 +330,14 @@ impl Builder {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let shape = Shape::Seq { flow: style == StructureStyle::Flow, items: Vec::new() };
-                self.open.push((node(shape, anchor > 0 || tag.is_some()), anchor, None));
+                self.open.push(Open::new(node(shape, anchor > 0 || tag.is_some()), anchor));
             }
             Event::MappingStart(style, anchor, tag) => {
                 let shape = Shape::Map { flow: style == StructureStyle::Flow, entries: Vec::new() };
-                self.open.push((node(shape, anchor > 0 || tag.is_some()), anchor, None));
+                self.open.push(Open::new(node(shape, anchor > 0 || tag.is_some()), anchor));
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some((mut node, anchor, _)) = self.open.pop() else { return Ok(()) };
+                let Some(Open { mut node, anchor, .. }) = self.open.pop() else { return Ok(()) };
                 let (flow, last) = match &node.shape {
                     Shape::Seq { flow, items } => (*flow, items.last().map(|item| item.span.end)),
                     Shape::Map { flow, entries } => {
@@ -365,7 +380,7 @@ impl Builder {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        let Some((parent, _, waiting)) = self.open.last_mut() else {
+        let Some(Open { node: parent, waiting, keys, .. }) = self.open.last_mut() else {
             self.documents.push(node);
             return Ok(());
         };
@@ -379,7 +394,7 @@ impl Builder {
                     let Some(name) = node.text() else {
                         return Err(fault("a key has to be a text".to_owned()));
                     };
-                    if !node.is_merge() && entries.iter().any(|(key, _)| key.text() == Some(name)) {
+                    if !node.is_merge() && !keys.insert(name.to_owned()) {
                         return Err(fault(format!("the key {name:?} appears twice")));
                     }
                     *waiting = Some(node);
@@ -433,6 +448,8 @@ mod tests {
         assert!(helm.message.contains("helm template"));
         assert_eq!(fault("{{- if .Values.gc }}\na: b\n{{- end }}\n").line, 1);
         assert!(fault("a: 1\na: 2\n").message.contains("twice"));
+        let lock: String = (0..100_000).map(|n| format!("k{n}: 1\n")).collect();
+        assert_eq!(fault(&(lock + "k7: 1\n")).line, 100_001);
         assert!(!fault("a: [1\nb: 2\n").message.contains("helm"));
         assert!(fault("a: &x\n  b: *x\n").message.contains("alias"));
         let bomb =

@@ -404,6 +404,73 @@ fn what_cannot_be_read_is_never_passed_over() {
     lint(&format!("-f {PLANTED} --argo-version latest")).assert(2, "error: invalid value 'latest'");
 }
 
+/// A repository holds other tools' files, and other tools have workflows.
+#[test]
+fn what_is_not_argos_is_left_out_and_what_is_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let leaking = format!("{PLANTED}/1-inline.yaml");
+    let values = file("values.yaml", "metadata: {labels: {}}\nspec: {replicas: 1}\n");
+    let chart = file("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+    let kustomization =
+        file("kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nresources: []\n");
+    lint(&format!("-f {chart} -f {kustomization} -f {leaking} --fail-on uncovered")).ends_with(3);
+    // Only who asks for it may lose what could be a manifest.
+    lint(&format!("-f {values} -f {leaking}")).ends_with(4);
+    lint(&format!("-f {values} -f {leaking} --skip-foreign --fail-on uncovered")).ends_with(3);
+    lint("--skip-foreign").assert(2, "error: ");
+    // However many files: a sentence for a sort of them, in the report as well.
+    let bent = [1, 2].map(|n| file(&format!("bent{n}.yaml"), "a: [\n"));
+    file("ci.yaml", "on: push\n");
+    let ran = lint(&format!("-f {} --skip-foreign -o json", folder.path().display())).ends_with(0);
+    let gaps = ran.json()["gaps"].as_array().unwrap().clone();
+    assert_eq!(gaps[0]["what"], format!("{chart}, {} and {values}", folder.path().join("ci.yaml").display()));
+    assert_eq!(gaps[0]["why"], "they hold no Kubernetes objects");
+    assert_eq!(gaps[1]["what"], bent.join(" and "));
+    assert_eq!((gaps.len(), ran.err.lines().filter(|line| line.starts_with("Note: ")).count()), (2, 2));
+    assert!(ran.err.ends_with("No workflow manifests found.\n"), "{}", ran.err);
+    // What follows another tool's value is looked at.
+    let workflow = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": { "name": "w" },
+        "spec": { "entrypoint": "a", "templates": [
+            { "name": "a", "container": { "image": "x" }, "outputs": { "artifacts": [{ "name": "o", "path": "/o" }] } },
+        ] },
+    });
+    let list = file("list.json", &json!([{ "a": 1 }, workflow, 7, workflow]).to_string());
+    assert_eq!(
+        rows(&lint(&format!("-f {list} -f {leaking} --only no-strategy -o json")).ends_with(0).json()).len(),
+        2
+    );
+    // The same kind of another API.
+    let other =
+        file("other.json", &workflow.to_string().replace("argoproj.io/v1alpha1", "core.oam.dev/v1alpha1"));
+    assert!(lint(&format!("-f {other}")).ends_with(0).err.contains("No workflow manifests found."));
+    let fixed = Ran::of(crate::support::plugin(["fix", "-f", &other, "--strategy", "OnWorkflowDeletion"]));
+    assert_eq!(fixed.ends_with(0).err, "Nothing to change.\n");
+    // As others know the file.
+    let mut here = crate::support::plugin([
+        "lint",
+        "-f",
+        "./list.json",
+        "-f",
+        ".",
+        "-o",
+        "github",
+        "--only",
+        "no-strategy",
+        "--skip-foreign",
+    ]);
+    here.current_dir(folder.path());
+    let here = Ran::of(here).ends_with(0).out;
+    assert!(
+        here.lines().count() > 2 && here.lines().all(|line| line.starts_with("::warning file=list.json,")),
+        "{here}"
+    );
+}
+
 #[test]
 fn long_chains_and_rings_of_templates_come_to_an_end() {
     let chain: String = (0..20_000)

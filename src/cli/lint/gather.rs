@@ -1,14 +1,15 @@
 //! Reads the manifests for `lint` from files, from a cluster, or from both.
 
 use crate::cli::kube_flags::KubeFlags;
+use crate::cli::lint::reading;
+use crate::cli::lint::reading::{Others, Unread};
+use crate::cli::lint::skipped::Skipped;
 use crate::cli::shared_flags::{ControllerFlags, FileFlags, ScopeFlags, VersionFlags};
 use crate::cluster::accounts::MAX_ACCOUNTS;
 use crate::cluster::client::Cluster;
 use crate::cluster::controllers::ControllerQuery;
 use crate::error::Error;
 use crate::files;
-use crate::files::encoding;
-use crate::files::{Input, InputError};
 use crate::syntax::diagnostics::{Origin, Span};
 use crate::syntax::kustomize;
 use crate::syntax::manifests::{Manifests, manifests};
@@ -36,6 +37,8 @@ pub(crate) struct Inputs<'a> {
     pub from: &'a FileFlags,
     /// With files: whether the cluster is read as well.
     pub connected: bool,
+    /// Whether files that are no manifests are skipped, whatever they are.
+    pub skip_foreign: bool,
     pub scope: &'a ScopeFlags,
     pub controller: &'a VersionFlags,
     pub controllers: &'a ControllerFlags,
@@ -55,6 +58,7 @@ pub(crate) struct Gathered {
     /// What was left out, and why.
     pub notes: Vec<Gap>,
     pub source: Scope,
+    skipped: Skipped,
 }
 
 impl Gathered {
@@ -68,6 +72,7 @@ impl Gathered {
             problems: Vec::new(),
             notes: Vec::new(),
             source: Scope { kind: "files".to_owned(), ..Scope::default() },
+            skipped: Skipped::default(),
         };
         gathered.source.namespace.clone_from(&inputs.kube.namespace);
         if !inputs.from.files.is_empty() {
@@ -84,11 +89,12 @@ impl Gathered {
     fn files(&mut self, inputs: &Inputs<'_>, stdin: &mut (dyn Read + Send)) -> Result<(), Error> {
         let named = files::inputs(&inputs.from.files, inputs.from.recursive)?;
         self.source.files = inputs.from.files.iter().map(|path| path.display().to_string()).collect();
+        let others = Others::of(named.len(), inputs.skip_foreign);
         for input in &named {
-            match read(input, stdin, named.len() == 1) {
+            match reading::read(input, stdin, others) {
                 Ok(source) => self.sources.push(source),
-                Err(problem) if named.len() == 1 => return Err(Error::new(problem)),
-                Err(problem) => self.problems.push(problem),
+                Err(Unread::Problem(problem)) if named.len() == 1 => return Err(Error::new(problem)),
+                Err(unread) => self.unread(unread),
             }
         }
         let (settings, problems) =
@@ -98,20 +104,34 @@ impl Gathered {
         let namespace = inputs.kube.namespace.as_deref().unwrap_or_default();
         let changed = kustomize::changed(&self.sources);
         for at in 0..self.sources.len() {
-            self.source(at, namespace, changed.contains_key(&at));
+            self.source(at, namespace, changed.contains_key(&at), others);
         }
         self.note_kustomizations(&changed);
+        self.notes.extend(self.skipped.notes());
         Ok(())
     }
 
-    fn source(&mut self, at: usize, namespace: &str, changed: bool) {
+    fn unread(&mut self, unread: Unread) {
+        match unread {
+            Unread::Problem(problem) => self.problems.push(problem),
+            Unread::Foreign(file) => self.skipped.foreign.push(file),
+            Unread::Unreadable(file) => self.skipped.unreadable.push(file),
+            Unread::Template { file, chart } => {
+                self.skipped.templates.insert(file, chart);
+            }
+        }
+    }
+
+    fn source(&mut self, at: usize, namespace: &str, changed: bool, others: Others) {
+        let Manifests { manifests, problems, unseen } = manifests(&self.sources[at], namespace);
+        for problem in problems {
+            self.unread(others.fault(&self.sources[at].name, problem));
+        }
         let source = &self.sources[at];
-        if let Some(fault) = source.foreign.as_ref().filter(|_| !kustomize::is_kustomization(source)) {
-            let what = format!("{}: {fault}", source.name);
+        if let Some(foreign) = source.foreign.as_ref().filter(|_| !kustomize::is_kustomization(source)) {
+            let what = format!("{}: {}", source.name, foreign.fault);
             self.notes.push(left_out(what, "it is no Kubernetes object", "it was left out"));
         }
-        let Manifests { manifests, problems, unseen } = manifests(source, namespace);
-        self.problems.extend(problems);
         for (mut manifest, document) in manifests {
             if manifest.is_part() && !changed {
                 let what = format!("{} {manifest}", source.name);
@@ -322,22 +342,4 @@ pub(crate) fn settings(sources: &[Source], named: Option<&str>) -> (Settings, Ve
     }
     bare.into_iter().for_each(|controller| problems.extend(settings.add_controller(controller)));
     (settings, problems)
-}
-
-/// Reads a whole input. The error names the input and the place in it. With `only` it has to be a manifest.
-pub(crate) fn read(input: &Input, stdin: &mut (dyn Read + Send), only: bool) -> Result<Source, String> {
-    let name = input.to_string();
-    let mut bytes = Vec::new();
-    let result = match input {
-        Input::Stdin => stdin.read_to_end(&mut bytes),
-        Input::File(path) => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-    };
-    result.map_err(|error| InputError::Io(name.clone(), error).to_string())?;
-    let text = encoding::text(bytes).map_err(|fault| format!("{name}: {fault}"))?;
-    let worded = |fault| format!("{name}: {fault}");
-    let source = Source::parse(name.clone(), text).map_err(worded)?;
-    match source.foreign.clone().filter(|_| only) {
-        Some(fault) => Err(worded(fault)),
-        None => Ok(source),
-    }
 }

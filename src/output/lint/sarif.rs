@@ -92,6 +92,7 @@ fn uri(path: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
                 uri.push(byte.into())
             }
+            b'\\' if cfg!(windows) => uri.push('/'),
             other => uri.push_str(&format!("%{other:02X}")),
         }
     }

@@ -28,10 +28,8 @@ fn archived_logs_of_a_repository_that_is_referred_to_are_no_reason_to_collect() 
 
 #[test]
 fn the_controllers_defaults_are_part_of_every_workflow() {
-    let poisoned = [
-        "./mixed-inline.yaml:15 failing inline-poison b1",
-        "./mixed-inline.yaml:18 failing inline-poison a1",
-    ];
+    let poisoned =
+        ["mixed-inline.yaml:15 failing inline-poison b1", "mixed-inline.yaml:18 failing inline-poison a1"];
     assert_eq!(lint("30-lint-workflow-defaults", "-f .").0, poisoned);
     // Without the ConfigMap nothing is known of them.
     let (rows, _) = lint("30-lint-workflow-defaults", "-f named.yaml -f mixed-inline.yaml");
@@ -43,7 +41,7 @@ fn the_controllers_defaults_are_part_of_every_workflow() {
 fn the_controllers_release_and_logs_are_those_of_its_deployment() {
     let (rows, ran) = lint("38-helm-install", "-f .");
     assert_eq!(ran.json()["argoVersion"], "v3.6.10");
-    assert_eq!(rows, ["./wf.yaml:5 uncovered logs-only -"]);
+    assert_eq!(rows, ["wf.yaml:5 uncovered logs-only -"]);
     let (_, ran) = lint("38-helm-install", "-f . --argo-version v3.5.1");
     assert_eq!(ran.json()["argoVersion"], "v3.5.1");
 }
@@ -57,8 +55,8 @@ fn one_key_twice_in_a_run_fails_on_gcs() {
     assert_eq!(
         failing("-f ."),
         [
-            "./39-same-key-two-nodes.yaml:15 failing gcs-missing out",
-            "./46-retry-fixed-key.yaml:12 failing retry-attempts out",
+            "39-same-key-two-nodes.yaml:15 failing gcs-missing out",
+            "46-retry-fixed-key.yaml:12 failing retry-attempts out",
         ]
     );
 }

@@ -30,6 +30,13 @@ impl ManifestKind {
         })
     }
 
+    /// Returns the kind of an object, unless its apiVersion is of another group than Argo's: others have a Workflow, too.
+    pub fn of(kind: &str, object: &Value) -> Option<Self> {
+        let api = object["apiVersion"].as_str().unwrap_or_default();
+        let group = api.split_once('/').map(|(group, _)| group);
+        Self::from_name(kind).filter(|_| group.is_none_or(|group| group == "argoproj.io"))
+    }
+
     /// Returns the API's spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,7 +37,7 @@ pub struct Found {
 pub fn within(kind: &str, object: &Value) -> Found {
     let mut found = Found::default();
     let path = FieldPath::default();
-    match ManifestKind::from_name(kind) {
+    match ManifestKind::of(kind, object) {
         Some(kind) => found.manifests(kind, object, &path, 0),
         None if kind == "Sensor" => found.sensor(object, &path),
         None => {}
@@ -80,7 +80,8 @@ impl Found {
     }
 
     fn take(&mut self, object: &Value, path: FieldPath, depth: usize) {
-        let Some(kind) = object["kind"].as_str().and_then(ManifestKind::from_name) else { return };
+        let kind = object["kind"].as_str().and_then(|kind| ManifestKind::of(kind, object));
+        let Some(kind) = kind else { return };
         self.manifests(kind, object, &path, depth + 1);
         self.within.push(Within { kind, path, object: object.clone() });
     }
