@@ -351,7 +351,8 @@ impl Arguments {
 
 /// Returns a pod's security context without its user and groups. OpenShift admits only those of the namespace's own range.
 fn without_ids(security: &str) -> String {
-    let is_id = |line: &&str| ["runAsUser:", "runAsGroup:", "fsGroup:"].iter().any(|id| line.trim().starts_with(id));
+    let is_id =
+        |line: &&str| ["runAsUser:", "runAsGroup:", "fsGroup:"].iter().any(|id| line.trim().starts_with(id));
     security.lines().filter(|line| !is_id(line)).map(|line| format!("{line}\n")).collect()
 }
 

@@ -99,11 +99,12 @@ fn a_run_that_failed_is_told_too() {
 /// What a run did is told also where its metrics find no taker.
 #[test]
 fn a_push_that_failed_does_not_hide_what_the_run_did() {
-    let mut folder = leaky();
+    let folder = leaky();
     folder.put("one/b.tgz");
     let stub = server(&[taken()]);
-    let gateway = ["inspect", "report", "purge"]
-        .map(|mode| (format!("/metrics/job/argo-gc/mode/{mode}"), vec![Reply::text(400, "text/plain", "no")]));
+    let gateway = ["inspect", "report", "purge"].map(|mode| {
+        (format!("/metrics/job/argo-gc/mode/{mode}"), vec![Reply::text(400, "text/plain", "no")])
+    });
     let gateway = Stub::start(gateway);
     let push = format!("http://{}", gateway.address);
     let failure = format!("pushing the metrics to {push}: HTTP 400");

@@ -135,8 +135,14 @@ fn account() -> String {
     // The binding may be to a role that others use, too.
     let (before, binding) = template.split_once("kind: ClusterRoleBinding\n").expect("a binding");
     let binding = binding
-        .replace("metadata:\n  name: @NAMESPACE@:@NAME@\n", "metadata:\n  name: {{ include \"argo-gc.binding\" . }}\n")
-        .replace("ClusterRole\n  name: @NAMESPACE@:@NAME@\n", "ClusterRole\n  name: {{ include \"argo-gc.role\" . }}\n");
+        .replace(
+            "metadata:\n  name: @NAMESPACE@:@NAME@\n",
+            "metadata:\n  name: {{ include \"argo-gc.binding\" . }}\n",
+        )
+        .replace(
+            "ClusterRole\n  name: @NAMESPACE@:@NAME@\n",
+            "ClusterRole\n  name: {{ include \"argo-gc.role\" . }}\n",
+        );
     assert!(!binding.contains("@NAMESPACE@:"), "{binding}");
     let template = format!("{before}kind: ClusterRoleBinding\n{binding}");
     let template = named(&template.replace("---\n@ROLE@\n", &role));
@@ -166,8 +172,7 @@ fn cron_job() -> String {
     let push = format!("{{{{- with .Values.push.secret }}}}\n{}\n{{{{- end }}}}\n", push.trim_end());
     let webhook = part("webhook_variable").replace("@WEBHOOK_SECRET@", "{{ toJson . }}");
     let webhook = format!("{{{{- with .Values.webhook.secret }}}}\n{}\n{{{{- end }}}}\n", webhook.trim_end());
-    let variables =
-        format!("{}{push}{webhook}{TOKEN}\n{}\n", of_plans(&part("state_variable")), more("env"));
+    let variables = format!("{}{push}{webhook}{TOKEN}\n{}\n", of_plans(&part("state_variable")), more("env"));
     let variables = fill("env:\n  @VARIABLES@\n", "@VARIABLES@", &variables);
     let some = r#"or (ne .Values.mode "inspect") .Values.push.secret .Values.webhook.secret .Values.argoTokenSecret .Values.env"#;
     let container = part("container");
@@ -176,8 +181,7 @@ fn cron_job() -> String {
     let container = format!("{before}resources: {{{{ toJson .Values.resources }}}}\n{after}");
     let container = format!("{}\n  @MOUNTS@\n", container.trim_end());
     let container = fill(&container, "@MOUNTS@", &more("volumeMounts"));
-    let container =
-        fill(&container, "@CONTAINER_SECURITY@", &read("src/cli/fill/container_security.yaml"));
+    let container = fill(&container, "@CONTAINER_SECURITY@", &read("src/cli/fill/container_security.yaml"));
     let container = fill(&container, "@ARGS@", ARGS);
     let container = fill(&container, "@PURGE_MOUNTS@", &of_plans(&part("purge_mounts")));
     let container = fill(&container, "@ENV@", &when(some, &variables));
