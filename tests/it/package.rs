@@ -350,7 +350,8 @@ fn the_release_publishes_the_crates_that_the_pages_install() {
             .env("GITHUB_REF_NAME", tag)
             .env("GITHUB_OUTPUT", &output);
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-        Ran::of(command.env("PATH", path)).ends_with(0);
+        command.env("PATH", path);
+        Ran::of(command).ends_with(0);
         assert_eq!(fs::read_to_string(&output).unwrap(), told, "{tag}");
     }
     // What crates.io gets can be built: files that the code includes are in it.
