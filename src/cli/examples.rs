@@ -110,6 +110,7 @@ const MORE: &[&str] = &[
     "diff monday.json friday.json -o json",
     "diff monday.json friday.json --no-headers",
     "manifest cronjob --image IMAGE --name nightly-report",
+    "manifest cronjob --image IMAGE --openshift",
     "manifest cronjob --image IMAGE --mode purge --failed",
     "manifest cronjob --image IMAGE --mode purge --repository gs://ml-artifacts",
     "manifest cronjob --image IMAGE --mode purge --accept-unread archive",

@@ -25,11 +25,13 @@ impl Arguments {
             true => from_cluster::run(&self, &kept, streams, now).await,
             false => from_files::run(&self, &kept, streams, now).await,
         };
-        let ended = match ended {
-            Ok(code) => self.push.hand_over(Mode::Inspect, &kept.text(), Ok(code), streams).await,
-            failed => failed,
+        let unpushed = match &ended {
+            Ok(_) => self.push.hand_over(Mode::Inspect, &kept.text()).await,
+            // It has no metrics.
+            Err(_) => None,
         };
         let outcome = Outcome { mode: Mode::Inspect, began: now, answer: kept.answer() };
-        self.webhook.tell(hook, outcome, ended, streams).await
+        let untold = self.webhook.tell(hook, outcome, &ended, unpushed.as_ref()).await;
+        streams.after_all([unpushed, untold], ended)
     }
 }

@@ -100,6 +100,9 @@ pub(crate) struct Arguments {
     /// Name of its objects.
     #[arg(long, value_parser = name, default_value = "argo-gc", value_name = "NAME")]
     name: String,
+    /// For OpenShift, which gives the pod a user and a group itself: none are set.
+    #[arg(long)]
+    openshift: bool,
     /// Policy for the ConfigMap; - is standard input [default: the newest 3 runs and 7 days are kept].
     #[arg(long, value_name = "FILE", help_heading = "Purge")]
     policy: Option<PathBuf>,
@@ -269,10 +272,10 @@ impl Arguments {
         let volumes = fill(VOLUMES, "@PURGE_VOLUMES@", of_purge(PURGE_VOLUMES)).replace("@STATE@", &state);
         let config_map = of_purge(CONFIG_MAP);
         // The user's texts are filled in last, so that nothing in them is taken for a placeholder.
-        let text = fill(&format!("{ACCOUNT}{config_map}{workload}"), "@POD_SECURITY@", POD_SECURITY);
+        let security = if self.openshift { without_ids(POD_SECURITY) } else { POD_SECURITY.to_owned() };
+        let text = fill(&format!("{ACCOUNT}{config_map}{workload}"), "@POD_SECURITY@", &security);
         let text = fill(&text, "@VOLUMES@", &volumes)
-            .replace("@ROLE@", &role(rights, "@NAME@"))
-            .replace("@RIGHTS@", rights)
+            .replace("@ROLE@", &role(rights))
             .replace("@NAMESPACE@", &self.namespace)
             .replace("@NAME@", &self.name)
             .replace("@SCHEDULE@", &quoted(&self.schedule));
@@ -346,15 +349,25 @@ impl Arguments {
     }
 }
 
-/// Returns one of the two roles of docs/rbac.yaml under another name.
-fn role(rights: &str, name: &str) -> String {
+/// Returns a pod's security context without its user and groups. OpenShift admits only those of the namespace's own range.
+fn without_ids(security: &str) -> String {
+    let is_id =
+        |line: &&str| ["runAsUser:", "runAsGroup:", "fsGroup:"].iter().any(|id| line.trim().starts_with(id));
+    security.lines().filter(|line| !is_id(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Returns one of the two roles of docs/rbac.yaml under the account's name: nobody else uses it, so it can be changed and
+/// deleted with the account.
+fn role(rights: &str) -> String {
+    const NAME: &str = "  name: @NAMESPACE@:@NAME@\n  labels:\n    app.kubernetes.io/name: argo-gc\n    \
+                        app.kubernetes.io/instance: @NAME@\n";
     let documents = RBAC.split("\n---\n").map(|document| {
         let start = document.find("apiVersion:").unwrap_or_default();
         document[start..].trim_end()
     });
     let line = format!("  name: argo-gc-{rights}\n");
     let mut found = documents.filter(|document| document.contains(&line));
-    found.next().unwrap_or_default().replace(&line, &format!("  name: {name}-{rights}\n"))
+    found.next().unwrap_or_default().replace(&line, NAME)
 }
 
 /// Returns a file's text as a YAML block, or quoted if a block can't hold it unchanged.

@@ -40,8 +40,11 @@ impl Arguments {
                 },
             ),
         };
-        let ended = self.push.hand_over(mode, &metrics, ended.map(|ended| ended.code), streams).await;
-        self.webhook.tell(hook, Outcome { mode, began: now, answer }, ended, streams).await
+        let ended = ended.map(|ended| ended.code);
+        let unpushed = self.push.hand_over(mode, &metrics).await;
+        let outcome = Outcome { mode, began: now, answer };
+        let untold = self.webhook.tell(hook, outcome, &ended, unpushed.as_ref()).await;
+        streams.after_all([unpushed, untold], ended)
     }
 
     async fn purge(&self, streams: &mut Streams, now: Timestamp) -> Result<Ended, Error> {

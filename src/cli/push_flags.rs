@@ -1,6 +1,5 @@
 //! `--push`: the metrics of a run, for a Prometheus that could not ask for them while it ran.
 
-use crate::cli::streams::Streams;
 use crate::delivery::Credentials;
 use crate::error::Error;
 use crate::output::escape::escape;
@@ -96,20 +95,10 @@ impl PushFlags {
         key
     }
 
-    /// Hands over the metrics of a run that ended with `ended`, and gives its exit code. A failure is told; it is the
-    /// run's code too, unless the run has another to tell of.
-    ///
-    /// # Errors
-    /// Those of the run.
-    pub async fn hand_over(
-        &self,
-        mode: Mode,
-        metrics: &str,
-        ended: Result<u8, Error>,
-        streams: &mut Streams,
-    ) -> Result<u8, Error> {
-        let Some(gateway) = &self.push else { return ended };
-        let failed = match credentials() {
+    /// Hands over the metrics of a run, and returns what prevented it. What the run did is done all the same.
+    pub async fn hand_over(&self, mode: Mode, metrics: &str) -> Option<Error> {
+        let gateway = self.push.as_ref()?;
+        match credentials() {
             Ok(credentials) => {
                 let pushed = push(gateway, &self.key(mode), &credentials, metrics).await;
                 pushed.err().map(|failure| match failure.status {
@@ -122,8 +111,7 @@ impl PushFlags {
                 })
             }
             Err(why) => Some(error(gateway, &why)),
-        };
-        streams.after_all(failed, ended)
+        }
     }
 }
 

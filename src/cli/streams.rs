@@ -41,20 +41,26 @@ impl Streams {
         }
     }
 
-    /// Ends a run after which something else failed, such as handing over its result. The failure is told; it is the
-    /// run's own unless the run has another code to tell of.
+    /// Ends a run after which something else may have failed, such as handing over its result. The failures are told; the first is
+    /// the run's own unless the run has another code to tell of.
     ///
     /// # Errors
-    /// That of the run, or the failure.
-    pub(crate) fn after_all(&mut self, failed: Option<Error>, ended: Result<u8, Error>) -> Result<u8, Error> {
-        let Some(failed) = failed else { return ended };
-        self.out.flush()?;
-        match ended {
-            Ok(exit::DONE) => Err(failed),
-            ended => {
-                self.say(hints::shown(&failed));
-                ended
-            }
+    /// That of the run, or the first failure.
+    pub(crate) fn after_all(
+        &mut self,
+        failures: [Option<Error>; 2],
+        ended: Result<u8, Error>,
+    ) -> Result<u8, Error> {
+        let mut failures = failures.into_iter().flatten().peekable();
+        if failures.peek().is_none() {
+            return ended;
         }
+        self.out.flush()?;
+        let ended = match ended {
+            Ok(exit::DONE) => failures.next().map_or(ended, Err),
+            ended => ended,
+        };
+        failures.for_each(|failure| self.say(hints::shown(&failure)));
+        ended
     }
 }

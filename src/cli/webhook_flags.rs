@@ -1,9 +1,8 @@
 //! `--webhook`: how a run ended, posted to people.
 
 use crate::cli::push_flags::Mode;
-use crate::cli::streams::Streams;
 use crate::delivery::{Credentials, Failure};
-use crate::error::Error;
+use crate::error::{Error, exit};
 use crate::output::beside::Answer;
 use crate::output::escape::escape;
 use crate::webhook::{Hook, MessageFormat, Told, post};
@@ -89,26 +88,23 @@ impl WebhookFlags {
         Hook::parse(value.trim()).map(Some).map_err(|why| wrong(&why))
     }
 
-    /// Posts how a run ended, and gives its exit code. A failure is told; it is the run's code too, unless the run has
-    /// another to tell of.
-    ///
-    /// # Errors
-    /// Those of the run.
+    /// Posts how a run itself ended, and what went wrong after it. Returns what prevented the message.
     pub async fn tell(
         &self,
         hook: Option<Hook>,
         outcome: Outcome,
-        ended: Result<u8, Error>,
-        streams: &mut Streams,
-    ) -> Result<u8, Error> {
-        let Some(hook) = hook else { return ended };
-        let failed = match credentials() {
+        ended: &Result<u8, Error>,
+        unpushed: Option<&Error>,
+    ) -> Option<Error> {
+        let hook = hook?;
+        let posted = match credentials() {
             Ok(credentials) => {
-                post(&hook, self.webhook_format, &self.told(outcome, &ended), &credentials).await
+                let told = self.told(outcome, ended, unpushed);
+                post(&hook, self.webhook_format, &told, &credentials).await
             }
             Err(why) => Err(Failure { status: None, why }),
         };
-        let failed = failed.err().map(|Failure { status, why }| {
+        posted.err().map(|Failure { status, why }| {
             let place = hook.place();
             let words = format!("posting the result to {place}: {why}; all else was done as it says");
             let error = Error::new(escape(&words));
@@ -116,21 +112,26 @@ impl WebhookFlags {
                 Some(400..=499) => error.hint("is --webhook-format what this address takes?"),
                 _ => error,
             }
-        });
-        streams.after_all(failed, ended)
+        })
     }
 
-    fn told(&self, outcome: Outcome, ended: &Result<u8, Error>) -> Told {
-        let Outcome { mode, began, answer: Answer { sentence, most, sums } } = outcome;
-        let (code, sentence) = match ended {
-            Ok(code) => (*code, sentence),
-            Err(error) => (error.exit_code(), error.message().to_owned()),
+    fn told(&self, outcome: Outcome, ended: &Result<u8, Error>, unpushed: Option<&Error>) -> Told {
+        let Outcome { mode, began, answer: Answer { sentence, mut most, sums } } = outcome;
+        let (code, sentence) = match (ended, unpushed) {
+            // The process ends with the failure's code, but what the run did is what people want to read.
+            (Ok(exit::DONE), Some(failure)) => (failure.exit_code(), sentence),
+            (Ok(code), _) => (*code, sentence),
+            (Err(error), _) => (error.exit_code(), error.message().to_owned()),
         };
         let sentence = escape(&sentence).into_owned();
+        let failure = unpushed.map(|failure| escape(failure.message()).into_owned());
+        if let Some(failure) = &failure {
+            most.insert(0, failure.clone());
+        }
         let title = &self.webhook_title;
         let document = json!({
             "apiVersion": API_VERSION, "kind": "RunReport", "title": title, "mode": mode.as_str(), "generatedAt": began,
-            "exitCode": code, "answer": sentence, "summary": sums,
+            "exitCode": code, "answer": sentence, "failure": failure, "summary": sums,
         });
         Told { title: format!("{title}: {}", mode.as_str()), sentence, most, document }
     }

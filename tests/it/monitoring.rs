@@ -1,10 +1,11 @@
 //! docs/monitoring: the alerts and the dashboard use only metrics that there are, and both work in a real Prometheus.
 
+use crate::support::kube::{ApiServer, CONTROLLER};
 use crate::support::prometheus::{Prometheus, rules, tool};
 use crate::support::purge::{Folder, workflow};
 use crate::support::stub::Stub;
 use crate::support::{Ran, plugin};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,45 @@ fn each_alert_names_a_command_to_run() {
     }
 }
 
+/// Whoever is woken by an alert pastes its runbook: each is taken by kubectl as it stands, and says what is wrong.
+#[test]
+#[ignore = "tests/run brings what it needs"]
+fn each_runbook_works_as_it_stands_on_apiserver() {
+    let server = ApiServer::start();
+    server.apply(CONTROLLER);
+    server.apply(workflow("ml", "train", &["train/a.tgz"]));
+    let pod = |name: &str, namespace: &str, said: &str| {
+        let terminated = json!({ "exitCode": 4, "reason": "Error", "message": said });
+        let status = json!({ "phase": "Failed", "containerStatuses": [{
+            "name": "argo-gc", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": terminated },
+        }] });
+        server.apply(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": name, "namespace": namespace, "labels": { "app.kubernetes.io/name": "argo-gc" } },
+            "spec": { "containers": [{ "name": "argo-gc", "image": "i" }] }, "status": status,
+        }));
+    };
+    // The name and the namespace are the user's.
+    pod("nightly-1", "gc", "3 of 4 objects are gone");
+    for alert in alerts() {
+        let runbook =
+            alert["annotations"]["runbook"].as_str().unwrap().replace("{{ $labels.namespace }}", "ml");
+        let words = runbook.split(' ').skip(1);
+        let ran = Ran::of(server.kubectl(words)).ends_with(0);
+        match alert["alert"].as_str().unwrap() {
+            "ArgoGcPurgeFailed" => {
+                assert!(
+                    ran.out.contains("nightly-1") && ran.out.contains("3 of 4 objects are gone"),
+                    "{ran:#?}"
+                );
+            }
+            "ArgoGcLeakGrows" | "ArgoGcFinalizerStuck" => assert!(!ran.out.is_empty(), "{ran:#?}"),
+            _ => assert!(ran.out.contains("nightly-1") && ran.out.contains("gc"), "{ran:#?}"),
+        }
+    }
+}
+
 fn promtool(arguments: &[&str], folder: &Path) -> Ran {
     let mut command = Command::new(tool("promtool"));
     command.args(arguments).current_dir(folder);
@@ -181,4 +221,14 @@ fn a_real_gateway_takes_what_is_pushed_and_the_alerts_fire_on_prometheus() {
     });
     assert_eq!(namespaces("checked").len(), 1);
     prometheus.wait("no alert is left", || firing().is_empty());
+    // What nobody pushes to any more goes as the page says.
+    let page = read("docs/monitoring.md");
+    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("curl -X DELETE ")).collect();
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    for line in lines {
+        let address = line.split(' ').nth(3).unwrap();
+        let path = address.strip_prefix("http://pushgateway.monitoring:9091").unwrap();
+        prometheus.delete(&path.replace("/cluster/prod", "/cluster/checked"));
+    }
+    prometheus.wait("no group is left", || prometheus.query("{job=\"argo-gc\"}").is_empty());
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::support::archives::{PLATFORMS, archives};
-use crate::support::{Ran, plugin, program, stdout};
+use crate::support::{Ran, included, plugin, program, stdout};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -314,6 +314,63 @@ fn the_release_builds_every_platform_and_ci_runs_everything() {
     }
     let ci = workflow("ci.yaml");
     assert!(steps(&ci["jobs"]["everything"]).iter().any(|step| step["run"] == ".ci/run"));
+}
+
+/// What the pages tell to install is there after a release.
+#[test]
+fn the_release_publishes_the_crates_that_the_pages_install() {
+    let page = text("docs/install.md");
+    for page in [&page, &text("README.md")] {
+        for command in ["cargo binstall kubectl-argo-gc", "cargo install --locked kubectl-argo-gc"] {
+            assert!(page.contains(command), "{command}");
+        }
+    }
+    let release: Value = serde_saphyr::from_str(&text(".github/workflows/release.yaml")).unwrap();
+    let job = &release["jobs"]["crates"];
+    assert_eq!((&job["needs"], &job["permissions"]["id-token"]), (&json!("release"), &json!("write")));
+    let steps = job["steps"].as_array().unwrap();
+    let last = steps.last().unwrap();
+    assert_eq!(last["run"], "cargo publish --workspace --locked");
+    // Trusted publishing works from the second version on.
+    let by_hand = page.split_once("What remains by hand:").unwrap().1;
+    assert!(by_hand.contains("`cargo publish --workspace --locked`"), "{by_hand}");
+    // A version that was published by hand is not published again.
+    let look = steps.iter().find(|step| step["id"] == "there").unwrap()["run"].as_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let curl = folder.path().join("curl");
+    fs::write(&curl, "#!/bin/sh\necho '{\"name\":\"kubectl-argo-gc\",\"vers\":\"1.2.3\",\"deps\":[]}'\n")
+        .unwrap();
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
+    for (tag, told) in [("v1.2.3", "published=true\n"), ("v1.2.4", ""), ("v1.2", "")] {
+        let output = folder.path().join(tag);
+        fs::write(&output, "").unwrap();
+        let mut command = Command::new("bash");
+        command
+            .args(["-eo", "pipefail", "-c", look])
+            .env("GITHUB_REF_NAME", tag)
+            .env("GITHUB_OUTPUT", &output);
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        command.env("PATH", path);
+        Ran::of(command).ends_with(0);
+        assert_eq!(fs::read_to_string(&output).unwrap(), told, "{tag}");
+    }
+    // What crates.io gets can be built: files that the code includes are in it.
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
+    let metadata: Value = serde_json::from_str(&stdout(command)).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert_eq!(packages.len(), 3);
+    for package in packages {
+        let at = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["package", "--list", "--offline", "--allow-dirty"]).current_dir(at);
+        let packed = stdout(command);
+        let packed: BTreeSet<&str> = packed.lines().collect();
+        for file in included(&at.join("src")) {
+            let file = file.strip_prefix(at).unwrap().to_str().unwrap();
+            assert!(packed.contains(file), "{}: {file} is not published", package["name"]);
+        }
+    }
 }
 
 /// A copy of what git would hand out, without its history.

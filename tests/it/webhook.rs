@@ -96,6 +96,47 @@ fn a_run_that_failed_is_told_too() {
     assert!(document["exitCode"].as_u64().unwrap() > 0, "{document:#}");
 }
 
+/// What a run did is told also where its metrics find no taker.
+#[test]
+fn a_push_that_failed_does_not_hide_what_the_run_did() {
+    let folder = leaky();
+    folder.put("one/b.tgz");
+    let stub = server(&[taken()]);
+    let gateway = ["inspect", "report", "purge"].map(|mode| {
+        (format!("/metrics/job/argo-gc/mode/{mode}"), vec![Reply::text(400, "text/plain", "no")])
+    });
+    let gateway = Stub::start(gateway);
+    let push = format!("http://{}", gateway.address);
+    let failure = format!("pushing the metrics to {push}: HTTP 400");
+    let told = |verb: &str, more: &[&str], code: i32| {
+        let more: Vec<&str> = ["--push", push.as_str()].iter().chain(more).copied().collect();
+        let ran = run(&stub, &folder, verb, &more, &[]).ends_with(code);
+        assert!(ran.err.contains(&failure), "{ran:#?}");
+        bodies(&stub).pop().unwrap()
+    };
+    let slack = ["--webhook-format", "slack"];
+    let text = told("inspect", &slack, 1)["text"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[1].starts_with("1 of 1 workflow leaves artifacts behind"), "{text}");
+    assert!(lines[2].contains(&failure) && lines[3].starts_with("2 inline-only"), "{text}");
+    let document = told("purge", &["--all", "--dry-run"], 1);
+    assert_eq!(document["answer"], "0 of 2 objects are gone", "{document:#}");
+    // A run with a code of its own keeps it.
+    let document = told("inspect", &["--fail-on", "uncovered"], 3);
+    assert_eq!(document["exitCode"], 3, "{document:#}");
+    // Without a plan there is only the error.
+    let document = told("purge", &["--all", "--max-objects", "0", "--yes"], 5);
+    assert_eq!(document["exitCode"], 5, "{document:#}");
+    assert!(!document["answer"].as_str().unwrap().contains("pushing"), "{document:#}");
+    let document = told("purge", &["--all", "--yes"], 1);
+    assert_eq!(
+        (&document["exitCode"], &document["answer"], &document["summary"]["left"]),
+        (&json!(1), &json!("2 of 2 objects are gone"), &json!(0)),
+        "{document:#}"
+    );
+    assert!(document["failure"].as_str().unwrap().contains(&failure), "{document:#}");
+}
+
 #[test]
 fn a_message_that_is_not_taken_is_told_and_shows_no_secret() {
     let folder = leaky();

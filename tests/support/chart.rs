@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = r#"{{ include "argo-gc.name" . }}"#;
 
-const RIGHTS: &str = r#"{{ include "argo-gc.rights" . }}"#;
-
 const ARGS: &str = "{{- range (include \"argo-gc.args\" . | fromJsonArray) }}\n- {{ toJson . }}\n{{- end }}";
 
 const STATE: &str = "{{- with include \"argo-gc.claim\" . }}\npersistentVolumeClaim:\n  claimName: {{ toJson . }}\n\
@@ -76,11 +74,17 @@ fn named(template: &str) -> String {
     let text = template
         .replace("@NAME@", NAME)
         .replace("@NAMESPACE@", "{{ .Release.Namespace }}")
-        .replace("@RIGHTS@", RIGHTS)
         .replace("@SCHEDULE@", "{{ .Values.schedule | toJson }}")
         .replace("@IMAGE@", image);
     assert!(!text.contains('@'), "a placeholder is left: {text}");
     text
+}
+
+/// How a role is called that belongs to a release: nobody else has a role of this name.
+fn own(name: &str) -> String {
+    format!(
+        "  name: {name}\n  labels:\n    app.kubernetes.io/name: argo-gc\n    app.kubernetes.io/instance: @NAME@\n"
+    )
 }
 
 /// One of the two roles of docs/rbac.yaml.
@@ -89,29 +93,74 @@ fn role(rights: &str) -> String {
     let line = format!("  name: argo-gc-{rights}\n");
     let role = all.split("\n---\n").find(|document| document.contains(&line)).expect("the role");
     let role = &role[role.find("apiVersion:").expect("an object")..];
-    role.trim_end().replace(&line, &format!("  name: {NAME}-{rights}\n"))
+    role.trim_end().replace(&line, &own("@NAMESPACE@:@NAME@"))
+}
+
+/// The role of docs/rbac-secrets.yaml with a binding, in each namespace whose Secrets are to be read.
+fn secrets() -> String {
+    let role = read("docs/rbac-secrets.yaml");
+    let role = &role[role.find("apiVersion:").expect("an object")..];
+    let name = "@NAMESPACE@:@NAME@-secrets";
+    let meta = format!("{}  namespace: {{{{ . }}}}\n", own(name));
+    let line = "  name: argo-gc-secrets\n";
+    assert!(role.contains(line), "{role}");
+    let binding = part("account");
+    let binding = binding.split("---\n").find(|document| document.contains("kind: ClusterRoleBinding"));
+    let binding = binding.expect("a binding").replace("ClusterRole", "Role");
+    let binding = binding
+        .replace(&own("@NAMESPACE@:@NAME@"), &meta)
+        .replace("  kind: Role\n  name: @NAMESPACE@:@NAME@\n", &format!("  kind: Role\n  name: {name}\n"));
+    assert_eq!(binding.matches(name).count(), 2, "{binding}");
+    let both = format!("---\n{}---\n{binding}", role.replace(line, &meta));
+    // A loop has a context of its own.
+    let both = named(&both).replace("{{ .Release", "{{ $.Release").replace("\" . }}", "\" $ }}");
+    format!("{{{{- range .Values.rbac.secretNamespaces }}}}\n{both}{{{{- end }}}}\n")
 }
 
 fn account() -> String {
     let template = part("account");
     // The chart has a value for what the manifest explains.
-    let lines = template.lines().filter(|line| !line.starts_with("  #"));
+    let lines = template.lines().filter(|line| !line.trim_start().starts_with('#'));
     let template: String = lines.map(|line| format!("{line}\n")).collect();
     let annotations =
         "  {{- with .Values.serviceAccount.annotations }}\n  annotations: {{ toJson . }}\n  {{- end }}\n";
     let place = "  namespace: @NAMESPACE@\n";
     let template = template.replacen(place, &format!("{place}{annotations}"), 1);
     let roles = format!(
-        "{{{{- if eq {RIGHTS_ONLY} \"purge\" }}}}\n{}\n{{{{- else }}}}\n{}\n{{{{- end }}}}\n",
+        "{{{{- if eq (include \"argo-gc.rights\" .) \"purge\" }}}}\n{}\n{{{{- else }}}}\n{}\n{{{{- end }}}}\n",
         role("purge"),
         role("inspect")
     );
     let role = when(".Values.rbac.create", &format!("---\n{roles}"));
-    named(&template.replace("---\n@ROLE@\n", &role)).trim_end().trim_end_matches("---").to_owned()
+    // The binding may be to a role that others use, too.
+    let (before, binding) = template.split_once("kind: ClusterRoleBinding\n").expect("a binding");
+    let binding = binding
+        .replace(
+            "metadata:\n  name: @NAMESPACE@:@NAME@\n",
+            "metadata:\n  name: {{ include \"argo-gc.binding\" . }}\n",
+        )
+        .replace(
+            "ClusterRole\n  name: @NAMESPACE@:@NAME@\n",
+            "ClusterRole\n  name: {{ include \"argo-gc.role\" . }}\n",
+        );
+    assert!(!binding.contains("@NAMESPACE@:"), "{binding}");
+    let template = format!("{before}kind: ClusterRoleBinding\n{binding}");
+    let template = named(&template.replace("---\n@ROLE@\n", &role));
+    format!("{}\n{}", template.trim_end().trim_end_matches("---").trim_end(), secrets())
 }
 
-/// As [`RIGHTS`], within an expression.
-const RIGHTS_ONLY: &str = r#"(include "argo-gc.rights" .)"#;
+/// A pod's security context; OpenShift gives it its user and groups.
+fn pod_security() -> String {
+    let security = read("src/cli/fill/pod_security.yaml");
+    let ids = "  runAsUser: 65532\n  runAsGroup: 65532\n  fsGroup: 65532\n";
+    assert!(security.contains(ids), "{security}");
+    security.replace(ids, &format!("  {{{{- if not .Values.openshift }}}}\n{ids}  {{{{- end }}}}\n"))
+}
+
+/// The items of a list of the user's, after those of a template.
+fn more(value: &str) -> String {
+    format!("{{{{- range .Values.{value} }}}}\n- {{{{ toJson . }}}}\n{{{{- end }}}}")
+}
 
 fn config_map() -> String {
     let template = part("configmap").replace("@POLICY@", "{{ .Values.retentionPolicy | toJson }}");
@@ -123,21 +172,22 @@ fn cron_job() -> String {
     let push = format!("{{{{- with .Values.push.secret }}}}\n{}\n{{{{- end }}}}\n", push.trim_end());
     let webhook = part("webhook_variable").replace("@WEBHOOK_SECRET@", "{{ toJson . }}");
     let webhook = format!("{{{{- with .Values.webhook.secret }}}}\n{}\n{{{{- end }}}}\n", webhook.trim_end());
-    let more = "{{- range .Values.env }}\n- {{ toJson . }}\n{{- end }}";
-    let variables = format!("{}{push}{webhook}{TOKEN}\n{more}\n", of_plans(&part("state_variable")));
+    let variables = format!("{}{push}{webhook}{TOKEN}\n{}\n", of_plans(&part("state_variable")), more("env"));
     let variables = fill("env:\n  @VARIABLES@\n", "@VARIABLES@", &variables);
     let some = r#"or (ne .Values.mode "inspect") .Values.push.secret .Values.webhook.secret .Values.argoTokenSecret .Values.env"#;
-    let security = |name: &str| read(&format!("src/cli/fill/{name}_security.yaml"));
     let container = part("container");
     let (before, resources) = container.split_once("resources:\n").expect("resources");
     let after = &resources[resources.find("volumeMounts:").expect("mounts")..];
     let container = format!("{before}resources: {{{{ toJson .Values.resources }}}}\n{after}");
-    let container = fill(&container, "@CONTAINER_SECURITY@", &security("container"));
+    let container = format!("{}\n  @MOUNTS@\n", container.trim_end());
+    let container = fill(&container, "@MOUNTS@", &more("volumeMounts"));
+    let container = fill(&container, "@CONTAINER_SECURITY@", &read("src/cli/fill/container_security.yaml"));
     let container = fill(&container, "@ARGS@", ARGS);
     let container = fill(&container, "@PURGE_MOUNTS@", &of_plans(&part("purge_mounts")));
     let container = fill(&container, "@ENV@", &when(some, &variables));
     let volumes = fill(&part("purge_volumes"), "@STATE@", STATE);
     let volumes = fill(&part("volumes"), "@PURGE_VOLUMES@", &of_plans(&volumes));
+    let volumes = format!("{}\n{}\n", volumes.trim_end(), more("volumes"));
     let mut template = part("cronjob");
     for (line, more) in MORE {
         let line = format!("\n{line}\n");
@@ -154,7 +204,7 @@ fn cron_job() -> String {
             &of_user,
         );
     }
-    let template = fill(&template, "@POD_SECURITY@", &security("pod"));
+    let template = fill(&template, "@POD_SECURITY@", &pod_security());
     let template = fill(&template, "@VOLUMES@", &volumes);
     named(&fill(&template, "@CONTAINER@", &container))
 }

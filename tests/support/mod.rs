@@ -4,9 +4,10 @@ use argo_gc::cli::streams::Streams;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -214,4 +215,24 @@ impl Ran {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
+}
+
+/// Files that the code includes.
+pub fn included(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a file of the code") {
+        let path = entry.expect("a file of the code").path();
+        if path.is_dir() {
+            found.extend(included(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("a file of the code");
+            let names =
+                text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().expect("a name"));
+            found.extend(names.map(|name| {
+                fs::canonicalize(path.parent().expect("a file of the code").join(name))
+                    .expect("a file of the code")
+            }));
+        }
+    }
+    found
 }

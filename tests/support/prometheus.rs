@@ -2,6 +2,7 @@
 
 use super::server::Server;
 use super::{free_port, program};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,12 @@ impl Prometheus {
         format!("http://127.0.0.1:{}", self.gateway)
     }
 
+    /// Deletes a group of the gateway.
+    pub fn delete(&self, path: &str) {
+        let taken = request(Method::DELETE, self.gateway, path, &[]);
+        assert!(taken.is_some(), "{path} is not deleted");
+    }
+
     /// The samples of an expression, now.
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let answer = self.api("query", &[("query", expression)]);
@@ -97,13 +104,17 @@ impl Prometheus {
     }
 }
 
-/// The text of a good answer.
 fn ask(port: u16, path: &str, query: &[(&str, &str)]) -> Option<String> {
+    request(Method::GET, port, path, query)
+}
+
+/// The text of a good answer.
+fn request(method: Method, port: u16, path: &str, query: &[(&str, &str)]) -> Option<String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let request = client.get(format!("http://127.0.0.1:{port}{path}")).query(query);
+        let request = client.request(method, format!("http://127.0.0.1:{port}{path}")).query(query);
         let answer = request.send().await.ok()?.error_for_status().ok()?;
         answer.text().await.ok()
     })

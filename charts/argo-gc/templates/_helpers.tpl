@@ -10,6 +10,16 @@
 {{- if eq .Values.mode "purge" }}purge{{ else }}inspect{{ end -}}
 {{- end -}}
 
+{{/* The ClusterRole: the release's own, under a name that nobody else has, or one of docs/rbac.yaml. */}}
+{{- define "argo-gc.role" -}}
+{{- if .Values.rbac.create }}{{ .Release.Namespace }}:{{ include "argo-gc.name" . }}{{ else }}argo-gc-{{ include "argo-gc.rights" . }}{{ end -}}
+{{- end -}}
+
+{{/* The binding to it. No binding can be given another role, so it is named after those of docs/rbac.yaml. */}}
+{{- define "argo-gc.binding" -}}
+{{- .Release.Namespace }}:{{ include "argo-gc.name" . }}{{ if not .Values.rbac.create }}:{{ include "argo-gc.rights" . }}{{ end -}}
+{{- end -}}
+
 {{/* The claim of the journals; nothing if there is none. */}}
 {{- define "argo-gc.claim" -}}
 {{- if .Values.journal.claim }}{{ .Values.journal.claim }}{{ else if .Values.journal.create }}{{ include "argo-gc.name" . }}-journals{{ end -}}
@@ -25,6 +35,7 @@
 {{- $servers := 0 -}}
 {{- range .Values.flags }}{{ if hasPrefix "--argo-server" . }}{{ $servers = 1 }}{{ end }}{{ end -}}
 {{- if and .Values.argoTokenSecret (not $servers) }}{{ fail "argoTokenSecret requires --argo-server among the flags" }}{{ end -}}
+{{- if and .Values.rbac.secretNamespaces (not (has "--use-workflow-secrets" .Values.flags)) }}{{ fail "rbac.secretNamespaces requires --use-workflow-secrets among the flags" }}{{ end -}}
 {{- if and (or .Values.push.secret .Values.push.labels) (not .Values.push.url) }}{{ fail "push.secret and push.labels require push.url" }}{{ end -}}
 {{- end -}}
 

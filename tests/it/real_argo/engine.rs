@@ -281,8 +281,8 @@ fn a_shard_that_is_refused_stopped_or_leaves_something_fails_its_workflow_on_arg
     cluster.decide(RUNS, |_| Fate::Run);
 
     // Refused: what else refers to the objects can't be read.
-    let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/argo-gc-purge";
-    let role = world.argo.server.get(role).unwrap();
+    let role = format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{RUNS}:argo-gc");
+    let role = world.argo.server.get(&role).unwrap();
     let mut less = role.clone();
     less["rules"]
         .as_array_mut()
