@@ -1,6 +1,6 @@
 //! Templates, steps and tasks; inline bodies stay nested.
 
-use crate::argo::artifact::{Artifact, ArtifactLocation};
+use crate::argo::artifact::{self, Artifact, ArtifactLocation};
 use crate::argo::de;
 use crate::argo::node::TemplateRef;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ pub struct Template {
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub outputs: TemplateOutputs,
+    #[serde(deserialize_with = "artifact::measured")]
     pub archive_location: Option<ArtifactLocation>,
     #[serde(deserialize_with = "steps")]
     pub steps: Vec<Step>,

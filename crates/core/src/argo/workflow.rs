@@ -1,6 +1,6 @@
 //! The Workflow object.
 
-use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
+use crate::argo::artifact::{self, Artifact, ArtifactGc, ArtifactLocation};
 use crate::argo::meta::Meta;
 use crate::argo::node::{Inputs, NodeStatus, Outputs, TemplateRef};
 use crate::argo::template::{Hook, Template, TemplateOutputs};
@@ -69,6 +69,7 @@ impl TtlStrategy {
 pub struct TemplateDefaults {
     #[serde(deserialize_with = "de::or_default")]
     pub outputs: TemplateOutputs,
+    #[serde(deserialize_with = "artifact::measured")]
     pub archive_location: Option<ArtifactLocation>,
 }
 
@@ -136,6 +137,7 @@ pub struct Condition {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RepositoryRef {
+    #[serde(deserialize_with = "artifact::measured")]
     pub artifact_repository: Option<ArtifactLocation>,
 }
 
