@@ -394,11 +394,10 @@ mod tests {
         workflow(&s3(), (0..count).map(node).collect())
     }
 
-    /// The verdict, reason and time of each artifact, with the reasons of its notes.
-    fn told(
-        workflow: Value,
-        version: Option<Version>,
-    ) -> Vec<(Verdict, Option<Reason>, Option<When>, Vec<Reason>)> {
+    /// The verdict, reason and time of an artifact, with the reasons of its notes.
+    type Told = (Verdict, Option<Reason>, Option<When>, Vec<Reason>);
+
+    fn told(workflow: Value, version: Option<Version>) -> Vec<Told> {
         let mut workflow = serde_json::from_value(workflow).unwrap();
         let artifacts = assess(&mut workflow, &context(version)).artifacts.into_iter();
         let notes = |notes: Vec<Note>| notes.into_iter().map(|note| note.reason).collect();
