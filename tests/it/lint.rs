@@ -172,6 +172,9 @@ fn what_one_level_sets_counts_as_argo_counts_it() {
     assert_eq!(of(&spec("artifactGC: {strategy: Never}", ""), &[]), Vec::<String>::new());
     let own = ", artifactGC: {strategy: OnWorkflowDeletion}";
     assert_eq!(of(&spec(none, own), &[]), ["9:59 note default-service-account -"]);
+    // The patch of the GC pod may name its account.
+    let patched = "artifactGC: {podSpecPatch: 'serviceAccountName: gc'}";
+    assert_eq!(of(&spec(patched, own), &[]), Vec::<String>::new());
     let wrong = of(&spec("artifactGC: {strategy: Never!, serviceAccountName: gc}", ""), &[]);
     assert_eq!(wrong, ["5:26 uncovered unknown-strategy -"]);
 }

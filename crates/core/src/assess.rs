@@ -11,6 +11,7 @@ pub mod finalizer;
 pub mod gc_pod;
 mod missing;
 pub mod records;
+mod reference_mode;
 pub mod rights;
 pub mod storage;
 pub mod templates;

@@ -58,6 +58,8 @@ reasons! {
     Unmanaged not_covered_controller::UNMANAGED,
     NoController not_covered_controller::NO_CONTROLLER,
     ControllerRights not_covered_controller::CONTROLLER_RIGHTS,
+    ConfigmapParameter not_covered_controller::CONFIGMAP_PARAMETER,
+    ReferenceMode not_covered_controller::REFERENCE_MODE,
     InputArtifacts not_covered::INPUT_ARTIFACTS,
     Uploaded not_covered::UPLOADED,
     UnrecordedObject not_covered::UNRECORDED_OBJECT,

@@ -2,7 +2,9 @@
 
 use crate::argo::de;
 use crate::argo::login::{Account, Login, SecretKey};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +82,28 @@ pub struct ArtifactGc {
     pub force_finalizer_removal: bool,
     #[serde(deserialize_with = "de::or_default")]
     pub pod_metadata: PodMetadata,
+    /// The service account that `podSpecPatch` names; empty if none. Only at the workflow level, since v3.5.0.
+    #[serde(rename = "podSpecPatch", deserialize_with = "patched_account")]
+    pub patched_account: String,
+}
+
+/// Reads a patch of GC pods, in YAML or JSON, for the service account that it names. The controller refuses a patch that
+/// can't be read before there is a pod, so such a patch names none.
+fn patched_account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    /// The old name of the field counts where the new one is not set.
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Patch {
+        service_account_name: Option<String>,
+        service_account: Option<String>,
+    }
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    if !text.contains("serviceAccount") {
+        return Ok(String::new());
+    }
+    let patch: Patch = serde_saphyr::from_str(&text).unwrap_or_default();
+    let named = [patch.service_account_name, patch.service_account].into_iter().flatten();
+    Ok(named.into_iter().find(|name| !name.is_empty()).unwrap_or_default())
 }
 
 /// What GC pods carry besides Argo's own labels.
@@ -88,6 +112,8 @@ pub struct ArtifactGc {
 pub struct PodMetadata {
     #[serde(deserialize_with = "de::or_default")]
     pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "de::or_default")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// One artifact of a template or a node.
@@ -147,7 +173,8 @@ impl From<ArtifactFields> for Artifact {
             raw,
             plugin,
         } = fields;
-        let location = ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin };
+        let location =
+            ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin, written: 0 };
         Self { name, artifact_gc, deleted, optional, archive, location }
     }
 }
@@ -189,6 +216,23 @@ pub struct ArtifactLocation {
     pub git: Option<Box<Git>>,
     pub raw: Option<Box<Raw>>,
     pub plugin: Option<Box<Plugin>>,
+    /// The least bytes of the driver's settings in JSON, for a location that was read by [`measured`]; else 0.
+    #[serde(skip)]
+    pub written: usize,
+}
+
+/// Reads a location with the length of what is written there, which a GC task repeats for each node.
+///
+/// # Errors
+/// This is no location.
+pub(crate) fn measured<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ArtifactLocation>, D::Error> {
+    let Some(value) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let drivers = value.as_object().into_iter().flat_map(serde_json::Map::values);
+    let written = drivers.filter(|driver| driver.is_object()).map(|driver| driver.to_string().len()).min();
+    let location = ArtifactLocation::deserialize(value).map_err(D::Error::custom)?;
+    Ok(Some(ArtifactLocation { written: written.unwrap_or_default(), ..location }))
 }
 
 macro_rules! drivers {

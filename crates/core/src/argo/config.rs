@@ -34,8 +34,41 @@ pub struct ControllerConfig {
     pub repository: Option<Repository>,
     /// True if finished workflows are also stored in the archive; none if the setting could not be understood.
     pub archives: Option<bool>,
+    /// `workflowRestrictions.templateReferencing`.
+    pub referencing: Referencing,
     /// The settings that could not be understood, each with the reason.
     pub problems: Vec<String>,
+}
+
+/// Whether workflows must be made from a WorkflowTemplate as a whole (config/config.go@v4.1.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Referencing {
+    /// They need not.
+    #[default]
+    Free,
+    Strict,
+    /// They must, and the WorkflowTemplate may not change while they exist.
+    Secure,
+}
+
+impl Referencing {
+    /// Returns the setting's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "",
+            Self::Strict => "Strict",
+            Self::Secure => "Secure",
+        }
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        // The controller ignores what it does not know.
+        Ok(match value["templateReferencing"].as_str().unwrap_or_default() {
+            "Strict" => Self::Strict,
+            "Secure" => Self::Secure,
+            _ => Self::Free,
+        })
+    }
 }
 
 /// An artifact repository, which stores artifacts that do not name a place themselves.
@@ -83,6 +116,7 @@ impl ControllerConfig {
             archives: settings
                 .get("persistence", typed::<Option<Persistence>>)
                 .map(|persistence| persistence.is_some_and(|persistence| persistence.archive)),
+            referencing: settings.get("workflowRestrictions", Referencing::read).unwrap_or_default(),
             problems: settings.problems,
         }
     }
@@ -272,6 +306,7 @@ mod tests {
                 "archiveLogs: true\ngcs:\n  bucket: b\n  keyFormat: '{{workflow.uid}}/{{pod.name}}'\n",
             ),
             ("persistence", "archive: true\npostgresql:\n  host: db\n"),
+            ("workflowRestrictions", "templateReferencing: Secure\n"),
         ]);
         for config in forms {
             assert_eq!(config.problems, Vec::<String>::new());
@@ -280,6 +315,7 @@ mod tests {
             assert_eq!((config.parallelism, config.namespace_parallelism), (Some(20), Some(4)));
             assert_eq!(config.default_gc.unwrap().service_account_name, "gc");
             assert_eq!(config.archives, Some(true));
+            assert_eq!(config.referencing, Referencing::Secure);
             let repository = config.repository.unwrap();
             assert_eq!((repository.engine, repository.bucket.as_str()), ("gcs", "b"));
             assert_eq!(repository.key_format, "{{workflow.uid}}/{{pod.name}}");
@@ -313,6 +349,11 @@ mod tests {
     fn unset_is_not_the_same_as_not_understood() {
         let none = parse(&[]);
         assert_eq!((none.instance_id.as_deref(), none.archives), (Some(""), Some(false)));
+        assert_eq!(none.referencing, Referencing::Free);
+        for (text, mode) in [("templateReferencing: Strict", Referencing::Strict), ("{}", Referencing::Free)]
+        {
+            assert_eq!(parse(&[("workflowRestrictions", text)]).referencing, mode);
+        }
         for config in both(&[("parallelism", "many"), ("persistence", "archive: perhaps\n")]) {
             assert_eq!(config.problems.len(), 2, "{:?}", config.problems);
             assert_eq!((config.parallelism, config.archives), (None, None));

@@ -68,6 +68,13 @@ impl Inputs {
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|parameter| parameter.name == name)?.value.as_deref()
     }
+
+    /// Returns the first key of a ConfigMap without which a parameter has no value.
+    pub(crate) fn config_map_key(&self) -> Option<&ConfigMapKey> {
+        let unset = self.parameters.iter().filter(|parameter| parameter.value.is_none());
+        let sources = unset.filter_map(|parameter| parameter.source.as_deref());
+        sources.filter(|source| !source.default).find_map(|source| source.config_map_key_ref.as_ref())
+    }
 }
 
 /// A parameter with its value; none if it has none that is a text.
@@ -78,6 +85,28 @@ pub struct Parameter {
     pub name: String,
     #[serde(deserialize_with = "de::text")]
     pub value: Option<String>,
+    #[serde(rename = "valueFrom")]
+    pub source: Option<Box<ValueSource>>,
+}
+
+/// Where a parameter without a value takes it from; of the sources, only ConfigMaps.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ValueSource {
+    pub config_map_key_ref: Option<ConfigMapKey>,
+    /// True if there is a value for when the source has none.
+    #[serde(deserialize_with = "de::present")]
+    pub default: bool,
+}
+
+/// A key of a ConfigMap in the workflow's namespace.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ConfigMapKey {
+    #[serde(deserialize_with = "de::or_default")]
+    pub name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub key: String,
 }
 
 /// A node's recorded outputs, artifacts only.

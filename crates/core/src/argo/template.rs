@@ -1,10 +1,12 @@
 //! Templates, steps and tasks; inline bodies stay nested.
 
-use crate::argo::artifact::{Artifact, ArtifactLocation};
+use crate::argo::artifact::{self, Artifact, ArtifactLocation};
 use crate::argo::de;
 use crate::argo::node::TemplateRef;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A template, or the body of an inline one.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -14,11 +16,17 @@ pub struct Template {
     pub name: String,
     #[serde(deserialize_with = "de::or_default")]
     pub outputs: TemplateOutputs,
+    #[serde(deserialize_with = "artifact::measured")]
     pub archive_location: Option<ArtifactLocation>,
     #[serde(deserialize_with = "steps")]
     pub steps: Vec<Step>,
     pub dag: Option<Dag>,
     pub resource: Option<Resource>,
+    /// The hashes of what its container or script runs.
+    #[serde(deserialize_with = "program")]
+    pub container: Option<u64>,
+    #[serde(deserialize_with = "program")]
+    pub script: Option<u64>,
     #[serde(deserialize_with = "de::or_default")]
     pub metadata: TemplateMeta,
 }
@@ -83,6 +91,19 @@ impl Template {
     pub fn children(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(self.dag.iter().flat_map(|dag| &dag.tasks))
     }
+}
+
+/// Reads a container or script as the hash of its image, command, arguments and source.
+fn program<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(container) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let mut hasher = DefaultHasher::new();
+    for field in ["image", "command", "args", "source"] {
+        // Argo leaves out what is empty.
+        let text = container.get(field).map(Value::to_string);
+        let text = text.filter(|text| !matches!(text.as_str(), "null" | "[]" | "\"\""));
+        (field, text).hash(&mut hasher);
+    }
+    Ok(Some(hasher.finish()))
 }
 
 /// Reads `steps`, an array of arrays. A bare step is a group of one, as in Argo's own unmarshaller.

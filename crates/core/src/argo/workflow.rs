@@ -1,6 +1,6 @@
 //! The Workflow object.
 
-use crate::argo::artifact::{Artifact, ArtifactGc, ArtifactLocation};
+use crate::argo::artifact::{self, Artifact, ArtifactGc, ArtifactLocation};
 use crate::argo::meta::Meta;
 use crate::argo::node::{Inputs, NodeStatus, Outputs, TemplateRef};
 use crate::argo::template::{Hook, Template, TemplateOutputs};
@@ -37,8 +37,26 @@ pub struct WorkflowSpec {
     pub hooks: BTreeMap<String, Hook>,
     #[serde(deserialize_with = "de::or_default")]
     pub service_account_name: String,
+    #[serde(deserialize_with = "de::or_default")]
+    pub entrypoint: String,
+    /// True if it is set, whatever it is.
+    #[serde(deserialize_with = "de::present")]
+    pub suspend: bool,
+    #[serde(deserialize_with = "de::or_default")]
+    pub shutdown: String,
     pub ttl_strategy: Option<TtlStrategy>,
 }
+
+impl WorkflowSpec {
+    /// Returns what each template runs, by its name.
+    pub fn programs(&self) -> BTreeMap<String, Program> {
+        let program = |template: &Template| (template.container, template.script);
+        self.templates.iter().map(|template| (template.name.clone(), program(template))).collect()
+    }
+}
+
+/// The hashes of a template's container and script.
+pub type Program = (Option<u64>, Option<u64>);
 
 /// `ttlStrategy`: seconds until the finished workflow is deleted.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,6 +87,7 @@ impl TtlStrategy {
 pub struct TemplateDefaults {
     #[serde(deserialize_with = "de::or_default")]
     pub outputs: TemplateOutputs,
+    #[serde(deserialize_with = "artifact::measured")]
     pub archive_location: Option<ArtifactLocation>,
 }
 
@@ -136,6 +155,7 @@ pub struct Condition {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RepositoryRef {
+    #[serde(deserialize_with = "artifact::measured")]
     pub artifact_repository: Option<ArtifactLocation>,
 }
 

@@ -3,9 +3,11 @@
 
 use crate::argo::artifact::Strategy;
 use crate::argo::names;
+use crate::argo::node::ConfigMapKey;
 use crate::argo::version::Version;
 use crate::assess::case::{Case, Judgement};
 use crate::assess::records::{Record, Records};
+use crate::model::assessment::Note;
 use crate::model::engine::StorageEngine;
 use crate::model::strategy::StrategySource;
 use crate::reason::Reason;
@@ -68,12 +70,30 @@ impl<'a> Case<'a> {
         let judgement = self.not_taken_up().or_else(|| self.without_finalizer(record, all));
         let judgement = judgement.unwrap_or_else(|| self.under_finalizer(record, all));
         let coming = judgement.verdict == Verdict::Covered;
-        let judgement = match coming.then(|| self.carried_out_by_nobody()).flatten() {
+        let overdue = judgement.reason == Some(Reason::Overdue);
+        let nobody = if coming || overdue { self.carried_out_by_nobody() } else { None };
+        // For what is overdue, that nobody was seen is one explanation of several; this one is exact.
+        let refused = |nobody: &Judgement| nobody.reason == Some(Reason::ReferenceMode);
+        let judgement = match nobody.filter(|nobody| coming || refused(nobody)) {
             Some(nobody) => Judgement { when: judgement.when, notes: judgement.notes, ..nobody },
-            None => judgement,
+            None => {
+                let mut judgement = judgement;
+                judgement.notes.extend(self.unless_edited().filter(|_| coming));
+                judgement
+            }
         };
+        let mut judgement = judgement;
+        judgement.notes.extend(self.unless_lost().filter(|_| coming || overdue));
         // With any verdict, the object belongs to another workflow.
         Some(judgement.note_if(hit, Reason::MemoHit))
+    }
+
+    /// Returns a note that the collection depends on a ConfigMap: the controller sets the workflow's parameters at each look,
+    /// and returns before GC if one has no value (setGlobalParameters, workflow/controller/operator.go@v3.4.0, @v4.1.2).
+    fn unless_lost(&self) -> Option<Note> {
+        let ConfigMapKey { name, key } = self.policy.spec.arguments.config_map_key()?;
+        let detail = format!("if the key {key} of ConfigMap/{name} is gone");
+        Some(Note { reason: Reason::ConfigmapParameter, detail })
     }
 
     /// Judges an artifact that is recorded as deleted, which two bugs of storage drivers make doubtful.
@@ -127,7 +147,7 @@ impl<'a> Case<'a> {
             _ => None,
         };
         if let Some((namespace, name)) = referenced
-            && self.context.related.template_asks(namespace, name) == Some(true)
+            && self.context.related.template(namespace, name).is_some_and(|template| template.asks)
         {
             let kind = if namespace.is_empty() { "ClusterWorkflowTemplate" } else { "WorkflowTemplate" };
             let field = format!("{kind}/{name} spec.artifactGC.strategy");
@@ -165,4 +185,50 @@ pub(crate) fn is_attempt_of_same(one: &str, other: &str) -> bool {
         attempt.bytes().all(|byte| byte.is_ascii_digit()).then_some(step)
     }
     one != other && step(one).is_some() && step(one) == step(other)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::assess::assess;
+    use crate::model::context::{Context, Controllers, Related};
+    use crate::reason::Reason;
+    use crate::verdict::Verdict;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_collection_depends_on_the_config_maps_of_parameters() {
+        let told = |parameter: Value| {
+            let node = json!({
+                "id": "w", "name": "w", "type": "Pod", "templateName": "main",
+                "outputs": { "artifacts": [{ "name": "o", "gcs": { "bucket": "b", "key": "w/o" } }] },
+            });
+            let workflow = json!({
+                "metadata": { "name": "w", "namespace": "ml", "finalizers": ["workflows.argoproj.io/artifact-gc"] },
+                "spec": {
+                    "artifactGC": { "strategy": "OnWorkflowDeletion" }, "arguments": { "parameters": [parameter] },
+                },
+                "status": { "phase": "Succeeded", "artifactGCStatus": {}, "nodes": { "w": node } },
+            });
+            let now = "2026-11-20T12:00:00Z".parse().unwrap();
+            let context = Context { now, controllers: Controllers::default(), related: Related::default() };
+            let mut workflow = serde_json::from_value(workflow).unwrap();
+            let artifact = assess(&mut workflow, &context).artifacts.swap_remove(0);
+            let notes: Vec<_> = artifact.notes.into_iter().map(|note| (note.reason, note.detail)).collect();
+            (artifact.verdict, notes)
+        };
+        let key = json!({ "name": "limits", "key": "max" });
+        let noted = (Reason::ConfigmapParameter, "if the key max of ConfigMap/limits is gone".to_owned());
+        let from = told(json!({ "name": "p", "valueFrom": { "configMapKeyRef": key } }));
+        assert_eq!(from, (Verdict::Covered, vec![noted]));
+        for safe in [
+            json!({ "name": "p", "valueFrom": { "configMapKeyRef": key, "default": "1" } }),
+            json!({ "name": "p", "value": "1", "valueFrom": { "configMapKeyRef": key } }),
+            json!({ "name": "p", "valueFrom": { "supplied": {} } }),
+            json!({ "name": "p", "value": 1 }),
+        ] {
+            assert_eq!(told(safe), (Verdict::Covered, vec![]));
+        }
+    }
 }

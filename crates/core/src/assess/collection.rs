@@ -10,7 +10,7 @@ use crate::assess::chain::{S3_DIRECTORIES, is_attempt_of_same};
 use crate::assess::missing::is_missing;
 use crate::assess::records::{Record, Records};
 use crate::assess::waiting::{GATED, OVERDUE};
-use crate::model::assessment::Evidence;
+use crate::model::assessment::{Evidence, Note};
 use crate::model::context::RelatedKind;
 use crate::model::engine::StorageEngine;
 use crate::model::location;
@@ -26,6 +26,13 @@ const TASK_LIMIT: usize = 1_500_000;
 /// its collection.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
+/// The part of the limit from which a task may be too large: the API server adds the names of all fields once more, in
+/// `managedFields`, and the GC pod its results.
+const LARGE_TASK: usize = TASK_LIMIT / 3;
+
+/// The first release whose driver for OSS has a delete (#12907).
+const OSS_DELETES: &[Version] = &[Version(3, 6, 0)];
+
 impl<'a> Case<'a> {
     /// Returns the verdict if a strategy asks for collection and the finalizer is present.
     pub(crate) fn under_finalizer(&self, record: &Record<'a>, all: &Records<'a>) -> Judgement {
@@ -38,34 +45,49 @@ impl<'a> Case<'a> {
         if let Some(judgement) = self.undeletable(record) {
             return judgement;
         }
+        let judgement = match self.pod_wide(record, all) {
+            // What is still to come may be needed until it is due.
+            Some(failing) if self.is_processed(&record.strategy) => return failing,
+            Some(failing) => return Judgement { when: self.awaited(record).when, ..failing },
+            None if self.is_processed(&record.strategy) => self.processed(record),
+            None => self.awaited(record),
+        };
+        self.warn(judgement, record, all)
+    }
+
+    /// Returns a verdict if another artifact of the same GC pod, or all of them together, make it fail.
+    fn pod_wide(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         if let Some(unsaved) = all.unsaved_beside(record) {
-            return Judgement::failing(Reason::BatchAbort).because(
-                format!("artifact {} of node {}", unsaved.artifact.name, unsaved.node.id),
-                "never saved",
-            );
+            let field = format!("artifact {} of node {}", unsaved.artifact.name, unsaved.node.id);
+            return Some(Judgement::failing(Reason::BatchAbort).because(field, "never saved"));
         }
-        if all.task_size(record) > TASK_LIMIT {
+        // Where the task was made, the limit is a higher one.
+        let refused = all.task_size(record) > TASK_LIMIT && self.task_of(record).is_none();
+        refused.then(|| {
             let limit = format!("more than {TASK_LIMIT} bytes");
-            return Judgement::failing(Reason::TaskTooLarge).because("WorkflowArtifactGCTask size", limit);
-        }
-        if self.is_processed(&record.strategy) { self.processed(record) } else { self.awaited(record) }
-            .pipe(|judgement| self.warn(judgement, record, all))
+            Judgement::failing(Reason::TaskTooLarge).because("WorkflowArtifactGCTask size", limit)
+        })
     }
 
     /// Returns a verdict if the whole strategy fails for every artifact, because of the version or of one
     /// inline node.
     fn doomed(&self, record: &Record<'a>, all: &Records<'a>) -> Option<Judgement> {
         let whole = self.workflow.spec.workflow_template_ref.is_some();
-        let referenced = record.node.template_ref.is_some();
+        // One node whose template is not found ends the attempt for all artifacts of the strategy.
+        let reference = all.referenced(&record.strategy);
+        let referenced = reference.is_some();
         let unresolved = match self.version {
             Some(version) if version < Version(3, 4, 4) => whole || referenced,
             Some(Version(3, 4, 4)) => whole && referenced,
             _ => false,
         };
         if unresolved {
-            return Some(
-                Judgement::failing(Reason::Wftref34).because("controller version", self.version_text()),
-            );
+            let judgement =
+                Judgement::failing(Reason::Wftref34).because("controller version", self.version_text());
+            return Some(match reference.filter(|other| !other.is(record)) {
+                Some(other) => judgement.because(format!("node {} templateRef", other.node.id), "set"),
+                None => judgement,
+            });
         }
         let pod = format!("{}{}4294967295", self.workflow.metadata.name, pod_infix(&record.strategy));
         if self.version == Some(Version(3, 4, 0)) && pod.len() > 63 {
@@ -194,7 +216,7 @@ impl<'a> Case<'a> {
 
     fn is_unsupported(&self, engine: StorageEngine) -> bool {
         match engine {
-            StorageEngine::Oss => self.known_before(&[Version(3, 6, 0)]),
+            StorageEngine::Oss => self.known_before(OSS_DELETES),
             StorageEngine::Gcs | StorageEngine::S3 | StorageEngine::Azure | StorageEngine::Plugin => false,
             _ => true,
         }
@@ -357,18 +379,26 @@ impl<'a> Case<'a> {
         let slash = record.location().is_some_and(|place| place.key.ends_with('/'));
         let doubtful_s3 =
             unarchived && engine == Some(StorageEngine::S3) && (!slash || self.maybe_before(S3_DIRECTORIES));
-        if let Some(why) = self.goes_early(record, all) {
+        if let Some(Evidence { field, value }) = self.goes_early(record, all) {
             let judgement = judgement.because("spec.artifactGC.forceFinalizerRemoval", "true");
-            let Evidence { field, value } = why;
             let (verdict, reason) = (Verdict::Uncovered, Some(Reason::ForceEarly));
             return Judgement { verdict, reason, ..judgement }.because(field, value);
         }
-        let several = self.forces() && all.of_other_account(record);
+        let several = self.forces() && all.of_other_pod(record);
+        // OSS has a delete in releases since v3.6.0; which one runs may be unknown.
+        let oss = engine == Some(StorageEngine::Oss) && self.maybe_before(OSS_DELETES);
+        let mut judgement = judgement;
+        let size = all.task_size(record);
+        if size > LARGE_TASK && !self.is_processed(&record.strategy) {
+            let detail = format!("at least {size} of {TASK_LIMIT} bytes");
+            judgement.notes.push(Note { reason: Reason::TaskTooLarge, detail });
+        }
         judgement
             .note_if(unarchived && engine == Some(StorageEngine::Gcs), Reason::GcsDirectory)
             .note_if(doubtful_s3, Reason::S3Directory)
             .note_if(unarchived && engine == Some(StorageEngine::Azure), Reason::AzurePrefix)
             .note_if(self.has_other_attempt(record, all), Reason::RetryAttempts)
+            .note_if(oss, Reason::UnsupportedDriver)
             .note_if(several, Reason::ForceEarly)
     }
 
@@ -427,12 +457,6 @@ impl<'a> Case<'a> {
     /// Returns the GC pod's name, which is the task's name without its running number.
     fn pod_name(&self, record: &Record<'a>) -> Option<&'a str> {
         self.task_of(record).and_then(|task| task.metadata.name.rsplit_once('-')).map(|(pod, _)| pod)
-    }
-}
-
-impl Judgement {
-    fn pipe(self, step: impl FnOnce(Self) -> Self) -> Self {
-        step(self)
     }
 }
 

@@ -101,31 +101,39 @@ impl<'a> Case<'a> {
     }
 
     /// Returns the verdict if each controller that may manage the workflow does not run, has artifact GC switched off, or
-    /// lacks permissions.
+    /// lacks permissions, or refuses the workflow.
     fn all_hindered(&self, managers: &Managers<'a>) -> Option<Judgement> {
         let hindrances: Option<Vec<_>> =
             managers.seen.iter().map(|controller| self.hindrance(controller)).collect();
         let mut hindrances = hindrances?.into_iter();
-        let (reason, first) = hindrances.next()?;
-        let verdict = if reason == Reason::FeatureOff { Verdict::Uncovered } else { Verdict::Failing };
-        let mut judgement = Judgement::new(verdict, reason);
-        judgement.evidence.push(first);
-        judgement.evidence.extend(hindrances.map(|(_, evidence)| evidence));
+        let (mut verdict, reason, first) = hindrances.next()?;
+        let mut evidence = vec![first];
+        for (other, _, more) in hindrances {
+            if other == Verdict::Unknown {
+                verdict = other;
+            }
+            evidence.push(more);
+        }
+        let judgement = Judgement { evidence, ..Judgement::new(verdict, reason) };
         Some(judgement.because("controllers", managers.describe()))
     }
 
-    /// Returns the reason why a controller will collect nothing, with its evidence.
-    fn hindrance(&self, controller: &Controller) -> Option<(Reason, Evidence)> {
+    /// Returns the reason why a controller will collect nothing, with its verdict and evidence.
+    fn hindrance(&self, controller: &Controller) -> Option<(Verdict, Reason, Evidence)> {
         let namespace = &self.workflow.metadata.namespace;
         if controller.is_idle() {
-            return Some((Reason::NoController, controller.idleness()));
+            return Some((Verdict::Failing, Reason::NoController, controller.idleness()));
         }
         if controller.gc_enabled == Some(false) {
             let evidence = Evidence::new("controller environment ARGO_ARTIFACT_GC_ENABLED", "false");
-            return Some((Reason::FeatureOff, evidence));
+            return Some((Verdict::Uncovered, Reason::FeatureOff, evidence));
+        }
+        if let Some((verdict, evidence)) = self.refused_by(controller) {
+            return Some((verdict, Reason::ReferenceMode, evidence));
         }
         let rights = self.context.related.controller_rights(controller, namespace);
-        rights.refusal(&controller.account()).map(|evidence| (Reason::ControllerRights, evidence))
+        let refusal = rights.refusal(&controller.account());
+        refusal.map(|evidence| (Verdict::Failing, Reason::ControllerRights, evidence))
     }
 
     fn without_controller(&self) -> Judgement {
@@ -166,7 +174,7 @@ impl<'a> Case<'a> {
         (synced && !copied).then_some(("status.nodes[].taskResultSynced", "set, as v3.7.1 and newer do"))
     }
 
-    fn managers(&self) -> Managers<'a> {
+    pub(crate) fn managers(&self) -> Managers<'a> {
         let meta = &self.workflow.metadata;
         let controllers = &self.context.controllers;
         let seen: Vec<_> = controllers.managing(&meta.namespace, meta.label(names::INSTANCE_ID)).collect();
@@ -176,8 +184,8 @@ impl<'a> Case<'a> {
 }
 
 /// The controllers that may manage a workflow.
-struct Managers<'a> {
-    seen: Vec<&'a Controller>,
+pub(crate) struct Managers<'a> {
+    pub seen: Vec<&'a Controller>,
     /// True if the controller that manages the workflow is among them, if there is one: all controllers were
     /// seen, or the instance ID of one is known to match.
     are_certain: bool,

@@ -245,6 +245,7 @@ impl<'a> Case<'a> {
                     strategy,
                     source,
                     account: self.policy.service_account(artifact),
+                    gc_pod: self.policy.gc_pod(artifact),
                     base,
                     raw_text: None,
                     place: 0,

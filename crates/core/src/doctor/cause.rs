@@ -53,6 +53,8 @@ causes! {
     ControllerRights "controller-rights" "The controller's service account lacks permissions for artifact GC"
         "It creates tasks and GC pods as this account; up to v4.1.2 and v4.0.10 a failed attempt is not \
          repeated.",
+    ReferenceMode "reference-mode" "The controller's reference mode refuses these workflows"
+        "It checks a workflow each time it looks at it, and returns before artifact GC if it refuses it.",
     AdmissionRefused "admission-refused" "The GC pod was refused by admission"
         "The controller only logs that a webhook, policy or quota refused it; up to v4.1.2 and v4.0.10 it does not try again.",
     PodUnschedulable "pod-unschedulable" "The GC pod can't be scheduled"
@@ -124,6 +126,7 @@ impl Cause {
             R::Unmanaged => Self::Unmanaged,
             R::NoController => Self::NoController,
             R::ControllerRights => Self::ControllerRights,
+            R::ReferenceMode => Self::ReferenceMode,
             R::ServiceAccountMissing => Self::AccountMissing,
             R::NeverTakenUp => Self::NeverTakenUp,
             R::ControllerTooOld | R::LongNames | R::Wftref34 => Self::ControllerVersion,
@@ -165,7 +168,14 @@ impl Cause {
 
     /// Returns true if the cause is a controller, or the lack of one.
     pub(crate) fn is_of_controller(self) -> bool {
-        matches!(self, Self::NoController | Self::FeatureOff | Self::Unmanaged | Self::ControllerRights)
+        matches!(
+            self,
+            Self::NoController
+                | Self::FeatureOff
+                | Self::Unmanaged
+                | Self::ControllerRights
+                | Self::ReferenceMode
+        )
     }
 
     /// Returns true if the pods' service account could be the true cause.

@@ -91,6 +91,9 @@ fn advice(cause: Cause, subject: &str) -> Option<&'static str> {
         Cause::AdmissionRefused => {
             "Let GC pods (label workflows.argoproj.io/component=artifact-gc) pass the policy."
         }
+        Cause::ReferenceMode => {
+            "Put the WorkflowTemplate back as it was, or lift workflowRestrictions.templateReferencing until these are gone."
+        }
         Cause::UnknownStrategy => "Use OnWorkflowCompletion, OnWorkflowDeletion or Never as the strategy.",
         Cause::TaskResults => "Upgrade the controller to v3.5.6 or newer.",
         Cause::ForcedWithoutPod => "Leave forceFinalizerRemoval out if a run may end without any artifact.",

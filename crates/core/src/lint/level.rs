@@ -110,7 +110,8 @@ impl<'m> Root<'m> {
     /// Returns the service account that the GC pod of an artifact runs as; empty for the namespace's default one.
     fn account<'a>(&'a self, artifact: &'a Artifact) -> &'a str {
         let own = artifact.artifact_gc.as_ref().map(|gc| gc.service_account_name.as_str());
-        own.filter(|name| !name.is_empty()).unwrap_or(&self.gc.service_account_name)
+        let all = own.into_iter().chain([self.gc.service_account_name.as_str(), &self.gc.patched_account]);
+        all.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     /// Returns the service accounts of all GC pods; none for a template that only others call.

@@ -140,6 +140,9 @@ fn merge(gc: &mut ArtifactGc, block: &ArtifactGc) {
         gc.service_account_name.clone_from(&block.service_account_name);
     }
     gc.force_finalizer_removal |= block.force_finalizer_removal;
+    if gc.patched_account.is_empty() {
+        gc.patched_account.clone_from(&block.patched_account);
+    }
     for (label, value) in &block.pod_metadata.labels {
         gc.pod_metadata.labels.entry(label.clone()).or_insert_with(|| value.clone());
     }

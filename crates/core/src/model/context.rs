@@ -5,6 +5,7 @@ use crate::argo::meta::Meta;
 use crate::argo::names;
 use crate::argo::related::*;
 use crate::argo::version::Version;
+use crate::argo::workflow::Program;
 use crate::model::account::{Account, ControllerRights, Standing};
 use crate::model::roles::Roles;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub struct Controller {
     pub version: Option<Version>,
     /// `instanceID` of its ConfigMap: none when the ConfigMap could not be read, empty when unset.
     pub instance_id: Option<String>,
+    /// True if its environment may allow workflows to set more beside a `workflowTemplateRef` than it does by itself.
+    pub allows_overrides: bool,
     /// The value of `ARGO_ARTIFACT_GC_ENABLED`; none if it comes from another object.
     pub gc_enabled: Option<bool>,
     /// The single namespace it manages; none for all.
@@ -108,15 +111,23 @@ pub enum RelatedKind {
 #[derive(Debug, Clone, Default)]
 pub struct Related {
     of: HashMap<(String, String), OfWorkflow>,
-    /// By `(namespace, name)`, true if the template's own `spec.artifactGC` asks for collection; the namespace
-    /// of a cluster template is empty.
-    templates: HashMap<(String, String), bool>,
+    /// By `(namespace, name)`; the namespace of a cluster template is empty.
+    templates: HashMap<(String, String), KnownTemplate>,
     /// The kinds that were read completely, in all namespaces (none) or in one.
     read: BTreeSet<(RelatedKind, Option<String>)>,
     /// What the API server says of the service accounts of GC pods.
     standings: BTreeMap<Account, Standing>,
     /// The roles of files, which count for accounts of which the API server says nothing.
     pub roles: Roles,
+}
+
+/// What is known of a WorkflowTemplate or ClusterWorkflowTemplate.
+#[derive(Debug, Clone)]
+pub struct KnownTemplate {
+    /// True if its own `spec.artifactGC` asks for collection.
+    pub asks: bool,
+    /// What each of its templates runs.
+    pub programs: BTreeMap<String, Program>,
 }
 
 /// The related objects of one workflow.
@@ -166,10 +177,12 @@ impl Related {
         }
     }
 
-    /// Records whether a template's own workflow-level strategy asks for collection.
+    /// Adds what counts of a template.
     pub fn add_template(&mut self, template: &WorkflowTemplate) {
-        let asks = template.spec.artifact_gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
-        self.templates.insert((template.metadata.namespace.clone(), template.metadata.name.clone()), asks);
+        let WorkflowTemplate { metadata, spec } = template;
+        let asks = spec.artifact_gc.as_ref().is_some_and(|gc| gc.strategy.asks_for_collection());
+        let known = KnownTemplate { asks, programs: spec.programs() };
+        self.templates.insert((metadata.namespace.clone(), metadata.name.clone()), known);
     }
 
     /// Records what the API server says of a GC pod's service account.
@@ -201,10 +214,9 @@ impl Related {
         self.of.iter().flat_map(|((_, workflow), of)| of.tasks.iter().map(|task| (workflow.as_str(), task)))
     }
 
-    /// Returns true if the template (empty namespace: cluster template) asks for collection; none if it was not
-    /// seen.
-    pub fn template_asks(&self, namespace: &str, name: &str) -> Option<bool> {
-        self.templates.get(&(namespace.to_owned(), name.to_owned())).copied()
+    /// Returns what is known of a template (empty namespace: cluster template); none if it was not seen.
+    pub fn template(&self, namespace: &str, name: &str) -> Option<&KnownTemplate> {
+        self.templates.get(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// Returns what is known of a GC pod's service account; none if nothing is.

@@ -28,6 +28,7 @@ impl Controller {
             within: None,
             version: Version::from_image(&container.image),
             instance_id: None,
+            allows_overrides: container.allows_overrides(),
             gc_enabled: container.gc_enabled(),
             managed_namespace,
             config: None,
@@ -112,6 +113,11 @@ impl Container {
         let variable = format!("ARGO_{}", name.replace('-', "_").to_uppercase());
         let set = self.env.iter().rfind(|var| var.name == variable && !var.value.is_empty());
         set.map(|var| var.value.clone())
+    }
+
+    /// Returns true if it may have a list of fields that workflows may set (workflow/util/merge.go@v4.1.2).
+    fn allows_overrides(&self) -> bool {
+        self.env_from || self.env.iter().any(|var| var.name == "WORKFLOW_USER_OVERRIDE_ALLOWLIST")
     }
 
     /// Returns the value of `ARGO_ARTIFACT_GC_ENABLED`; none if it comes or may come from another object.

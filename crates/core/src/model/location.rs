@@ -209,7 +209,8 @@ impl Place {
         let with = |login: &Option<Arc<Login>>, place: Option<Self>| {
             place.map(|place| Self { login: login.clone(), ..place })
         };
-        let ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin } = location;
+        let ArtifactLocation { gcs, s3, azure, oss, hdfs, http, artifactory, git, raw, plugin, written: _ } =
+            location;
         if let Some(a) = artifactory {
             place(StorageEngine::Artifactory, "", "", &a.url)
         } else if let Some(a) = azure {

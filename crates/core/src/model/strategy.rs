@@ -4,6 +4,7 @@
 use crate::argo::artifact::{Artifact, ArtifactGc, Strategy};
 use crate::argo::workflow::{Workflow, WorkflowSpec};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The object that sets the effective strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -82,11 +83,30 @@ impl<'a> EffectiveStrategy<'a> {
     }
 
     /// Returns the GC pod's service account; none means the namespace's `default`, not the workflow's own.
+    ///
+    /// The pod's patch is applied first, and a named account takes its place (createArtifactGCPod,
+    /// workflow/controller/artifact_gc.go@v4.1.2).
     pub fn service_account(&self, artifact: &'a Artifact) -> Option<&'a str> {
-        let named = |block: &'a ArtifactGc| {
-            (!block.service_account_name.is_empty()).then_some(block.service_account_name.as_str())
-        };
-        artifact.artifact_gc.as_ref().and_then(named).or_else(|| self.block.and_then(named))
+        let patched = self.block.map(|block| block.patched_account.as_str());
+        self.named_account(artifact).or(patched.filter(|name| !name.is_empty()))
+    }
+
+    /// Returns the account that `serviceAccountName` names, of the artifact or else of the workflow.
+    fn named_account(&self, artifact: &'a Artifact) -> Option<&'a str> {
+        let blocks = artifact.artifact_gc.as_ref().into_iter().chain(self.block);
+        blocks.map(|block| block.service_account_name.as_str()).find(|name| !name.is_empty())
+    }
+
+    /// Returns the number in the name of the artifact's GC pod: artifacts of one strategy with the same number are in
+    /// one task, and share its fate (artGCPodName, workflow/controller/artifact_gc.go@v3.4.0, @v4.1.2).
+    pub fn gc_pod(&self, artifact: &'a Artifact) -> u32 {
+        let own = artifact.artifact_gc.as_ref().map(|block| &block.pod_metadata);
+        let above = self.block.map(|block| &block.pod_metadata);
+        let mut hash = Fnv::default();
+        hash.add(self.named_account(artifact).unwrap_or_default());
+        hash.add_merged(above.map(|pod| &pod.labels), own.map(|pod| &pod.labels));
+        hash.add_merged(above.map(|pod| &pod.annotations), own.map(|pod| &pod.annotations));
+        hash.0
     }
 
     /// Returns the value of a label that the artifact's GC pod gets from `podMetadata`.
@@ -99,5 +119,100 @@ impl<'a> EffectiveStrategy<'a> {
     /// Returns the value of `forceFinalizerRemoval`.
     pub fn force(&self) -> bool {
         self.block.is_some_and(|block| block.force_finalizer_removal)
+    }
+}
+
+/// The 32-bit FNV-1a hash.
+struct Fnv(u32);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+
+    /// Adds names and values in the order of names; those of `own` replace those `above`.
+    fn add_merged(&mut self, above: Option<&Texts>, own: Option<&Texts>) {
+        let merged: BTreeMap<_, _> = above.into_iter().chain(own).flatten().collect();
+        for (name, value) in merged {
+            self.add(name);
+            self.add(value);
+        }
+    }
+}
+
+type Texts = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn workflow(gc: &Value) -> Workflow {
+        serde_json::from_value(json!({ "spec": { "artifactGC": gc } })).unwrap()
+    }
+
+    fn artifact(gc: &Value) -> Artifact {
+        serde_json::from_value(json!({ "name": "a", "artifactGC": gc })).unwrap()
+    }
+
+    #[test]
+    fn a_patch_names_the_account_where_nothing_else_does() {
+        let account = |gc: Value, own: Value| {
+            let (workflow, artifact) = (workflow(&gc), artifact(&own));
+            EffectiveStrategy::of(&workflow).service_account(&artifact).map(str::to_owned)
+        };
+        let patch = |text: &str| json!({ "podSpecPatch": text });
+        assert_eq!(account(patch("serviceAccountName: artgc"), json!({})).unwrap(), "artgc");
+        assert_eq!(account(patch(r#"{"serviceAccountName":"artgc"}"#), json!({})).unwrap(), "artgc");
+        assert_eq!(account(patch("serviceAccount: old\npriority: 1\n"), json!({})).unwrap(), "old");
+        for silent in ["containers: []", "serviceAccountName: [", "# serviceAccountName: artgc", ""] {
+            assert_eq!(account(patch(silent), json!({})), None, "{silent}");
+        }
+        assert_eq!(account(json!({ "podSpecPatch": null }), json!({})), None);
+        // A named account takes the patch's place, at either level.
+        let mut both = patch("serviceAccountName: artgc");
+        let own = json!({ "serviceAccountName": "own" });
+        assert_eq!(account(both.clone(), own).unwrap(), "own");
+        both["serviceAccountName"] = json!("gc");
+        assert_eq!(account(both, json!({})).unwrap(), "gc");
+    }
+
+    #[test]
+    fn a_gc_pods_number_is_that_of_argo() {
+        let pod = |gc: Value, own: Value| {
+            let (workflow, artifact) = (workflow(&gc), artifact(&own));
+            EffectiveStrategy::of(&workflow).gc_pod(&artifact)
+        };
+        let labels = |labels: Value| json!({ "podMetadata": { "labels": labels } });
+        assert_eq!(pod(json!({}), json!({})), 2_166_136_261);
+        // FNV-1a of "foobar".
+        let named = json!({ "serviceAccountName": "foobar" });
+        assert_eq!(pod(json!({}), named.clone()), 0xbf9c_f968);
+        assert_eq!(pod(named.clone(), json!({})), 0xbf9c_f968);
+        assert_eq!(
+            pod(named.clone(), json!({ "serviceAccountName": "other" })),
+            pod(json!({}), json!({ "serviceAccountName": "other" }))
+        );
+        assert_eq!(pod(labels(json!({ "foo": "bar" })), json!({})), 0xbf9c_f968);
+        // What an artifact says is added to what the workflow says, and replaces it.
+        assert_eq!(pod(labels(json!({ "fo": "x" })), labels(json!({ "fo": "obar" }))), 0xbf9c_f968);
+        assert_eq!(
+            pod(labels(json!({ "foo": "" })), labels(json!({ "ba": "r" }))),
+            pod(labels(json!({ "ba": "r", "foo": "" })), json!({}))
+        );
+        let annotated = json!({ "podMetadata": { "annotations": { "foo": "bar" } } });
+        assert_eq!(pod(json!({}), annotated), 0xbf9c_f968);
+        // A patch is no part of it.
+        assert_eq!(pod(json!({ "podSpecPatch": "serviceAccountName: foobar" }), json!({})), 2_166_136_261);
     }
 }

@@ -73,17 +73,20 @@ pub(crate) static TASK_TOO_LARGE: Entry = Entry {
     code: "task-too-large",
     title: "The list of artifacts is too large for one task",
     why: "All artifacts that one GC pod is to delete go into a single WorkflowArtifactGCTask; splitting it is still \
-          a TODO in the source. Above about 1.5 MB the API server refuses it. The attempt ends there and is \
-          recorded as processed.",
+          a TODO in the source. Each node also gets a copy of the location that completes its keys, so the task is much \
+          larger than its keys. Above about 1.5 MB the API server refuses it. The attempt ends there and is \
+          recorded as processed. The server also counts what it adds itself, `managedFields`, which may double the size: \
+          so from a third of the limit on this is a note on covered artifacts.",
     evidence: &[
         "status.nodes[*].outputs.artifacts, counted and measured",
         "status.artifactGCStatus.strategiesProcessed",
     ],
-    remedy: "Write fewer artifacts per workflow, or spread them over several service accounts or strategies, \
-             because each gets a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
+    remedy: "Write fewer artifacts per workflow, or spread them over several strategies, service accounts or \
+             `podMetadata`, because each gets a task of its own. For the leftovers, `kubectl argo-gc purge NAME \
              --release-finalizer` deletes the objects, then the finalizer.",
     upstream: &[AGC, "argo-workflows#16894 (closed)"],
-    false_positives: "The size is a lower bound, but the limit of the cluster may have been raised.",
+    false_positives: "The size is a lower bound, but the limit of the cluster may have been raised. As a note: the task \
+                      may still fit.",
     ..FAILS
 };
 
@@ -179,7 +182,8 @@ pub(crate) static WFTREF_3_4: Entry = Entry {
     title: "Early 3.4 releases do not resolve template references",
     why: "v3.4.0 to v3.4.3 look for a strategy in the Workflow's own spec only, and look up the template of a \
           `templateRef` node under the WorkflowTemplate's name. v3.4.4 does not find templates of a `templateRef` \
-          below a `workflowTemplateRef`. Either way nothing is deleted and the finalizer stays.",
+          below a `workflowTemplateRef`. One such node ends the attempt for all artifacts of its strategy: nothing is \
+          deleted and the finalizer stays.",
     versions: "v3.4.0 to v3.4.3 (workflowTemplateRef or templateRef); v3.4.4 (both together); fixed in v3.4.5",
     evidence: &["spec.workflowTemplateRef", "status.nodes[*].templateRef", "the controller's version"],
     remedy: "Upgrade to v3.4.5 or newer. For the leftovers, `kubectl argo-gc purge NAME \

@@ -28,8 +28,8 @@ pub(crate) static GC_RBAC: Entry = Entry {
     link: Link::Rights,
     title: "The GC pod's service account lacks permissions",
     why: "The GC pod lists WorkflowArtifactGCTasks and patches their status. It runs as the namespace's \
-          `default` service account unless `artifactGC.serviceAccountName` names another; the workflow's own \
-          does not count. This account may not, so the pod fails before it records anything, or will fail \
+          `default` service account unless `artifactGC.serviceAccountName` names another, or else the Workflow's \
+          `artifactGC.podSpecPatch` does; the workflow's own does not count. This account may not, so the pod fails before it records anything, or will fail \
           when it starts.",
     evidence: &[
         "Pod <workflow>-artgc-* whose message is that workflowartifactgctasks are forbidden",
@@ -55,8 +55,8 @@ pub(crate) static SERVICE_ACCOUNT_MISSING: Entry = Entry {
     link: Link::Pod,
     title: "The GC pod's service account does not exist",
     why: "A pod whose service account is missing is refused, and up to v4.1.2 and v4.0.10 the controller does not try again. \
-          The GC pod runs as the namespace's `default` unless `artifactGC.serviceAccountName` names another; the workflow's \
-          own does not count.",
+          The GC pod runs as the namespace's `default` unless `artifactGC.serviceAccountName` or `podSpecPatch` names another; \
+          the workflow's own does not count.",
     evidence: &[
         "ServiceAccount of artifactGC.serviceAccountName: not found",
         "spec.artifactGC.serviceAccountName",

@@ -29,7 +29,7 @@ pub(crate) static BATCH_ABORT: Entry = Entry {
     title: "One artifact without a location ends the GC pod midway",
     why: "The GC pod ends with an error at the first artifact whose location can't be completed or whose driver can't \
           be set up, and writes no result at all. What it deleted before, in no particular order, is recorded \
-          nowhere.",
+          nowhere. Artifacts share a GC pod if strategy, service account and `podMetadata` are the same.",
     evidence: &[
         "an artifact of the same strategy in status.nodes[*].outputs.artifacts without a location",
         "GC pod *-artgc-* in phase Failed",
@@ -62,7 +62,7 @@ pub(crate) static UNSUPPORTED_DRIVER: Entry = Entry {
     code: "unsupported-driver",
     title: "Argo has no delete for this kind of storage",
     why: "The drivers for http, artifactory, hdfs, git and raw answer every delete with an error, in all releases; \
-          oss does so before v3.6.0.",
+          oss does so before v3.6.0. For oss this is a note while the controller's release is unknown.",
     evidence: &["the type of status.nodes[*].outputs.artifacts[*]", "metadata.finalizers"],
     remedy: "Set `artifactGC.strategy: Never` for such artifacts and clean up with the storage's own means, or store \
              them in gcs, s3, azure or oss. For hanging workflows remove only the finalizer.",

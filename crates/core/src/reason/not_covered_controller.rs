@@ -143,3 +143,59 @@ pub(crate) static CONTROLLER_RIGHTS: Entry = Entry {
     false_positives: "Permissions are reviewed as they are now, and in files only by the roles that are among them.",
     ..FAILS
 };
+
+pub(crate) static REFERENCE_MODE: Entry = Entry {
+    code: "reference-mode",
+    verdicts: &[Verdict::Failing, Verdict::Unknown],
+    link: Link::Task,
+    title: "The controller's reference mode refuses the workflow",
+    why: "With `workflowRestrictions.templateReferencing` the controller checks a Workflow each time it looks at it, also \
+          when it is over, and returns before artifact GC if it refuses it. `Strict` and `Secure` refuse one without \
+          `workflowTemplateRef`, and from v3.7.14, v4.0.5 and v4.1.0 on one that sets more beside it than the mode allows. \
+          `Secure` also fetches the WorkflowTemplate again, and refuses the Workflow if it was deleted, or differs from \
+          what the run has stored. So whoever edits or deletes a WorkflowTemplate ends the collection for all earlier \
+          Workflows: they hang when they are deleted, and the controller marks them as Error. On a covered artifact this \
+          is a note: the template must stay as it is. It is `unknown` if the changed template is only among files.",
+    evidence: &[
+        "workflowRestrictions.templateReferencing in the controller's ConfigMap",
+        "spec.workflowTemplateRef, and fields beside it",
+        "the WorkflowTemplate, compared with status.storedWorkflowTemplateSpec",
+    ],
+    remedy: "Put the WorkflowTemplate back as it was, or lift the mode until these Workflows are gone; GC then continues by \
+             itself. Give changed templates new names. Otherwise `kubectl argo-gc purge NAME --release-finalizer` deletes \
+             the objects, then the finalizer.",
+    remedy_yaml: None,
+    upstream: &[OPERATOR, "workflow/util/merge.go@v4.1.2", "workflow/controller/operator.go@v3.4.18"],
+    false_positives: "Of the template only names, images, commands, arguments and sources are compared; other changes end \
+                      the collection as well.",
+    ..FAILS
+};
+
+pub(crate) static CONFIGMAP_PARAMETER: Entry = Entry {
+    code: "configmap-parameter",
+    verdicts: &[],
+    link: Link::Task,
+    title: "A parameter's ConfigMap must exist until the collection",
+    why: "The controller sets the parameters of a Workflow each time it looks at it, also when it is over. If an argument \
+          takes its value from a ConfigMap, and the ConfigMap or its key is gone by then, it marks the Workflow as Failed and \
+          returns before artifact GC: nothing is collected, and the Workflow hangs when it is deleted. Whether the ConfigMap \
+          is still there is not checked.",
+    evidence: &["spec.arguments.parameters[*].valueFrom.configMapKeyRef without default and value"],
+    remedy: "Keep the ConfigMap, or put it back: GC then continues by itself. Give the parameter a `default`.",
+    remedy_yaml: Some(
+        "\
+spec:
+  arguments:
+    parameters:
+      - name: limits
+        valueFrom:
+          default: \"10\"
+          configMapKeyRef:
+            name: limits
+            key: max
+",
+    ),
+    upstream: &[OPERATOR],
+    false_positives: "The ConfigMap is usually there.",
+    ..FAILS
+};
