@@ -78,7 +78,8 @@ fn described(error: &serde_saphyr::Error) -> String {
 /// A parser's message without its words for developers.
 fn worded(message: &str) -> String {
     // The beginning of each message that has such words, and what is said instead.
-    const WORDS: [(&str, &str); 9] = [
+    const WORDS: [(&str, &str); 10] = [
+        ("unknown variant `~`", "there is no value; leave the field out instead"),
         ("expected mapping start", "fields with values are expected here"),
         ("expected sequence start", "a list is expected here"),
         ("expected string scalar", "a text is expected here"),
@@ -499,7 +500,9 @@ overrides:
         ] {
             let error = policy(text).unwrap_err();
             assert!(error.starts_with(place) && error.contains(what), "{text:?}: {error}");
-            for word in ["Option", "from_str", "deserialize", "Policy in", "unit value", "u32", " start", "scalar"] {
+            for word in
+                ["Option", "from_str", "deserialize", "Policy in", "unit value", "u32", " start", "scalar"]
+            {
                 assert!(!error.contains(word), "{text:?}: {error}");
             }
         }
