@@ -57,8 +57,8 @@ use std::path::Path;
   kubectl argo-gc fix --defaults --argo-version v3.7.0
   kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts > rule.json
 
-Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
-some places had to be left; 130 interrupted.")]
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read \
+or written, some places had to be left, or with --lifecycle some references could not be read; 130 interrupted.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     from: FileFlags,
