@@ -7,10 +7,13 @@ pub mod block;
 pub mod checked;
 pub mod defaults;
 pub mod edit;
+pub mod fields;
+pub mod harm;
 pub mod keys;
 pub mod lift;
 pub mod moved;
 pub mod outcome;
+pub mod readers;
 pub mod scope;
 pub mod vars;
 

@@ -11,6 +11,7 @@ pub mod begin;
 pub mod check;
 pub mod check_report;
 pub mod cluster;
+pub(crate) mod counted;
 pub mod endangered;
 pub mod examine;
 pub mod files;

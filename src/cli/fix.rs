@@ -11,7 +11,7 @@ use crate::cli::streams::Streams;
 use crate::cli::values::repository;
 use crate::error::{Error, exit};
 use crate::files;
-use crate::files::Input;
+use crate::files::{Input, encoding};
 use crate::fix::beyond::{is_of_cluster, missing_accounts};
 use crate::fix::checked::{Checked, Surroundings, Wishes};
 use crate::fix::outcome::{Fixed, Refusal};
@@ -21,12 +21,14 @@ use crate::output::text::plural;
 use crate::syntax::diagnostics::Finding;
 use crate::syntax::source::Source;
 use argo_gc_core::argo::artifact::Strategy;
+use argo_gc_core::argo::kube_names::is_subdomain;
 use argo_gc_core::argo::version::NEWEST;
 use argo_gc_core::model::bucket::Bucket;
 use argo_gc_core::reason::Reason;
 use clap::Args;
 use jiff::Timestamp;
 use similar::TextDiff;
+use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -36,8 +38,8 @@ use std::path::Path;
 /// Inline templates become named templates of the same workflow; what their bodies took from the enclosing
 /// template goes in as parameters. Only the places concerned are edited: comments and layout of the rest stay.
 /// What can't be moved without changing what it does is left, and named on standard error, and so is what would make
-/// things worse: a strategy on storage from which Argo can't delete, or a part of the inline templates where Argo
-/// then refuses the rest. What lint still finds in the result is named as well. Shows a diff unless --write is given.
+/// things worse: a strategy on storage from which Argo can't delete, a collection of what another run, a cache or a
+/// given manifest needs, or a part of the inline templates where Argo then refuses the rest. What lint still finds in the result is named as well. Shows a diff unless --write is given.
 #[derive(Debug, Args)]
 #[command(mut_arg("also", |arg| arg.requires("lifecycle").help_heading(None)))]
 #[command(mut_arg("also_max_age", |arg| arg.hide(true).help_heading(None)))]
@@ -56,8 +58,8 @@ use std::path::Path;
   kubectl argo-gc fix --defaults --argo-version v3.7.0
   kubectl argo-gc fix --lifecycle 30 --repository gs://ml-artifacts > rule.json
 
-Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read, or \
-some places had to be left; 130 interrupted.")]
+Exit status: 0 done, changes or not (unlike kubectl diff); 1 error; 2 wrong usage; 4 some files could not be read \
+or written, some places had to be left, or with --lifecycle some references could not be read; 130 interrupted.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     from: FileFlags,
@@ -89,7 +91,7 @@ pub(crate) struct Arguments {
     also: AlsoFlags,
     /// Sets the service account of GC pods wherever something is to be collected and none is set. With --defaults: the
     /// one that is printed [default: artifact-gc].
-    #[arg(long, value_name = "NAME", conflicts_with = "lifecycle")]
+    #[arg(long, value_parser = account, value_name = "NAME", conflicts_with = "lifecycle")]
     service_account: Option<String>,
     #[command(flatten)]
     controller: VersionFlags,
@@ -111,6 +113,13 @@ fn strategy(text: &str) -> Result<Strategy, String> {
     }
 }
 
+fn account(text: &str) -> Result<String, String> {
+    match is_subdomain(text) {
+        true => Ok(text.to_owned()),
+        false => Err("the name of a service account has lower-case letters, digits, - and .".to_owned()),
+    }
+}
+
 impl Arguments {
     pub async fn run(self, streams: &mut Streams, now: Timestamp) -> Result<u8, Error> {
         if let (Some(days), Some(place)) = (self.lifecycle, &self.repository) {
@@ -124,7 +133,7 @@ impl Arguments {
             write!(streams.out, "{text}")?;
             return Ok(exit::DONE);
         }
-        let inputs = files::inputs(&self.from.files, self.from.recursive)?;
+        let inputs = once_each(files::inputs(&self.from.files, self.from.recursive)?);
         let is_read_once = inputs.iter().any(Input::is_read_once);
         if self.write && is_read_once {
             return Err(Error::usage("standard input can't be written to; leave out --write"));
@@ -145,31 +154,15 @@ impl Arguments {
             }
         }
         let Checked { fixed, left } = self.fixed(&sources, streams)?;
-        let (mut changed, mut files, mut of_cluster) = (0, 0, Vec::new());
+        let mut done = Done::default();
         for ((input, source), fixed) in read_from.iter().zip(&sources).zip(&fixed) {
-            for Refusal { line, column, what, why } in &fixed.refused {
-                streams.say(format!("Warning: {}:{line}:{column}: left {what} as it is: {why}", source.name));
-                trouble = true;
-            }
-            if fixed.text == source.text {
-                continue;
-            }
-            changed += fixed.changed;
-            files += 1;
-            if source.documents.iter().any(|document| is_of_cluster(&document.value)) {
-                of_cluster.push(source.name.as_str());
-            }
-            match input {
-                Input::File(path) if self.write => {
-                    replace(path, &fixed.text)
-                        .map_err(|error| Error::new(format!("writing {}: {error}", source.name)))?;
-                }
-                _ => show(streams, source, &fixed.text)?,
-            }
+            done.one(input, source, fixed, self.write, streams)?;
         }
+        let Done { changed, files, of_cluster, failed, refused } = done;
         streams.out.flush()?;
-        let (places, files) = (plural(changed as u64, "place"), plural(files, "file"));
+        let (places, files) = (plural(changed as u64, "place"), plural(files as u64, "file"));
         streams.say(match (changed, self.write) {
+            (0, _) if failed => "Nothing was changed.".to_owned(),
             (0, _) => "Nothing to change.".to_owned(),
             (_, true) => format!("Changed {places} in {files}."),
             // Standard input can't be written to.
@@ -184,7 +177,7 @@ impl Arguments {
             )));
         }
         tell_accounts(&fixed, streams);
-        Ok(if trouble { exit::PARTIAL } else { exit::DONE })
+        Ok(if trouble || failed || refused { exit::PARTIAL } else { exit::DONE })
     }
 
     /// Makes all edits, and checks the result by what the files show of the controller.
@@ -215,7 +208,7 @@ impl Arguments {
             Some(Reason::DefaultServiceAccount) => {
                 ", which may do that only if a role allows it; --service-account names another"
             }
-            Some(Reason::GcsMissing | Reason::RetryAttempts) if !self.unique_keys => {
+            Some(Reason::GcsMissing | Reason::RetryAttempts | Reason::SharedKey) if !self.unique_keys => {
                 "; --unique-keys tells them apart"
             }
             _ => "",
@@ -223,6 +216,65 @@ impl Arguments {
         let Finding { code, why, .. } = finding;
         format!("Left: {}: {} ({code}): {why}{flag}", finding.place(), finding.severity.as_str())
     }
+}
+
+/// What was done with the fixed texts.
+#[derive(Default)]
+struct Done<'s> {
+    /// Places that were changed, or would be.
+    changed: usize,
+    files: usize,
+    of_cluster: Vec<&'s str>,
+    /// Whether a file could not be written.
+    failed: bool,
+    refused: bool,
+}
+
+impl<'s> Done<'s> {
+    /// Writes or shows one text. A file that can't be written is named, and the others are written all the same.
+    fn one(
+        &mut self,
+        input: &Input,
+        source: &'s Source,
+        fixed: &Fixed,
+        write: bool,
+        streams: &mut Streams,
+    ) -> Result<(), Error> {
+        for Refusal { line, column, what, why } in &fixed.refused {
+            streams.say(format!("Warning: {}:{line}:{column}: left {what} as it is: {why}", source.name));
+            self.refused = true;
+        }
+        if fixed.text == source.text {
+            return Ok(());
+        }
+        match input {
+            Input::File(path) if write => {
+                if let Err(why) = replace(path, &source.text, &fixed.text) {
+                    streams.say(Error::new(format!("writing {}: {why}", source.name)));
+                    self.failed = true;
+                    return Ok(());
+                }
+            }
+            _ => show(streams, source, &fixed.text)?,
+        }
+        self.changed += fixed.changed;
+        self.files += 1;
+        if source.documents.iter().any(|document| is_of_cluster(&document.value)) {
+            self.of_cluster.push(&source.name);
+        }
+        Ok(())
+    }
+}
+
+/// The inputs without those that name a file again, as a link or another path does: the second edit would be one of a text
+/// that is no longer there.
+fn once_each(inputs: Vec<Input>) -> Vec<Input> {
+    let mut seen = BTreeSet::new();
+    let is_new = |input: &Input| match input {
+        Input::File(path) => path.canonicalize().map_or(true, |path| seen.insert(path)),
+        Input::Stdin => true,
+    };
+    inputs.into_iter().filter(is_new).collect()
 }
 
 /// Says which service accounts the collection needs that the files don't hold.
@@ -255,7 +307,10 @@ fn show(streams: &mut Streams, source: &Source, text: &str) -> io::Result<()> {
 }
 
 /// Replaces a file's content atomically and keeps its mode. If the path is a link, the file it points to is replaced.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// It can't be written, or its text is no longer the given one.
+fn replace(path: &Path, given: &str, text: &str) -> io::Result<()> {
     let path = path.canonicalize()?;
     let mode = path.metadata()?.permissions();
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -263,6 +318,30 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.as_file().set_permissions(mode)?;
+    // As late as can be: an editor may have saved the file since it was read.
+    if encoding::text(std::fs::read(&path)?).ok().as_deref() != Some(given) {
+        return Err(io::Error::other("the file has been changed since it was read; try again"));
+    }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_changed_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.yaml");
+        std::fs::write(&path, "new: text\n").unwrap();
+        let error = replace(&path, "old: text\n", "fixed: text\n").unwrap_err();
+        assert!(error.to_string().contains("changed since it was read"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new: text\n");
+        replace(&path, "new: text\n", "fixed: text\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "fixed: text\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

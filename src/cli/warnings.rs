@@ -5,10 +5,13 @@ use crate::cli::streams::Streams;
 use crate::cluster::argo_server::ArgoServer;
 use crate::output::escape::escape;
 use crate::output::text::plural;
+use crate::scan::gather::Scan;
 use argo_gc_core::inspection::Inspection;
 use argo_gc_core::model::context::{Controller, Controllers, Distrust, Uncounted};
 use argo_gc_core::model::gap::Gap;
 use argo_gc_core::plan::references::References;
+use argo_gc_core::plan::retention::Retention;
+use argo_gc_core::plan::retention::hits::Idle;
 use std::collections::BTreeSet;
 
 /// Says on standard error what could not be read.
@@ -44,6 +47,21 @@ pub(crate) fn warn_of_readers(references: &References, streams: &mut Streams) {
         streams.say(escape(&format!(
             "Warning: {first}{more} reads keys made of parameters alone; pin what it needs with the label argo-gc/keep=true"
         )));
+    }
+}
+
+/// How many parts of a policy are named that matched nothing.
+const IDLE: usize = 10;
+
+/// Warns of overrides and pins that matched no workflow of those that were read: all, or those of one namespace. A name that
+/// is mistyped keeps nothing. It is no error, because a policy may be for several clusters.
+pub(crate) fn warn_of_idle(scan: &Scan, policy: &Retention, read: Option<&str>, streams: &mut Streams) {
+    let (idle, file) = (scan.idle(policy, read), &policy.places.file);
+    for Idle { line, what } in idle.iter().take(IDLE) {
+        streams.say(escape(&format!("Warning: {file}:{line}: {what} matches no workflow that was read")));
+    }
+    if let more @ 1.. = idle.len().saturating_sub(IDLE) {
+        streams.say(escape(&format!("Warning: {file}: {more} more match no workflow that was read")));
     }
 }
 

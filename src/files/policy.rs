@@ -2,7 +2,10 @@
 
 use crate::duration;
 use crate::error::Error;
+use argo_gc_core::argo::kube_names;
 use argo_gc_core::model::API_VERSION;
+use argo_gc_core::plan::key_shape::is_label;
+use argo_gc_core::plan::retention::hits::Places;
 use argo_gc_core::plan::retention::pin::{Expression, Operator, Pin};
 use argo_gc_core::plan::retention::{Keep, Origin, Retention, Rule, Scope};
 use argo_gc_core::verdict::{Class, Verdict};
@@ -48,9 +51,10 @@ fn load(path: &Path, stdin: &mut dyn Read) -> Result<(String, Retention), Error>
         return Err(Error::new(format!("{name}: larger than {} KiB", MOST_BYTES >> 10)));
     }
     let text = String::from_utf8(bytes).map_err(|error| Error::new(format!("{name}: {error}")))?;
-    let policy = parse(&text).map_err(|problem| {
+    let mut policy = parse(&text).map_err(|problem| {
         Error::new(format!("{name}:{problem}")).hint("docs/policy.md describes the fields of a policy")
     })?;
+    policy.places.file = name;
     Ok((text, policy))
 }
 
@@ -65,10 +69,33 @@ fn described(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
-    let Some(place) = error.location() else { return format!("1:1: {text}") };
+    let Some(place) = error.location() else { return format!("1:1: {}", worded(text)) };
     let (line, column) = (place.line(), place.column());
     let message = text.strip_prefix(&format!("line {line} column {column}: ")).unwrap_or(text);
-    format!("{line}:{column}: {message}")
+    format!("{line}:{column}: {}", worded(message))
+}
+
+/// A parser's message without its words for developers.
+fn worded(message: &str) -> String {
+    // The beginning of each message that has such words, and what is said instead.
+    const WORDS: [(&str, &str); 10] = [
+        ("unknown variant `~`", "there is no value; leave the field out instead"),
+        ("expected mapping start", "fields with values are expected here"),
+        ("expected sequence start", "a list is expected here"),
+        ("expected string scalar", "a text is expected here"),
+        ("externally tagged enum expected", "a word is expected here"),
+        ("invalid u32", "a whole number that is not negative is expected here"),
+        ("cannot deserialize null into", "there is no value; leave the field out instead"),
+        ("multiple YAML documents detected", "a policy is one document; nothing may follow a line of ---"),
+        ("invalid type: unit value", "there is no value; leave the field out instead"),
+        ("unexpected end of input", "the file is empty"),
+    ];
+    let worded = WORDS.iter().find(|(beginning, _)| message.starts_with(beginning));
+    match (worded, message.split_once(", set DuplicateKeyPolicy")) {
+        (Some((_, words)), _) => (*words).to_owned(),
+        (None, Some((before, _))) => before.to_owned(),
+        (None, None) => message.to_owned(),
+    }
 }
 
 /// The error for fields that are wrong only together.
@@ -88,8 +115,8 @@ macro_rules! with_rule {
             keep_last: Option<u32>,
             #[serde(default, deserialize_with = "given")]
             older_than: Option<Age>,
-            #[serde(default)]
-            failed: KeepFields,
+            #[serde(default, deserialize_with = "given")]
+            failed: Option<Spanned<KeepFields>>,
             #[serde(default, deserialize_with = "given")]
             verdicts: Option<Several<Going>>,
             #[serde(default, deserialize_with = "given")]
@@ -101,7 +128,9 @@ macro_rules! with_rule {
             fn rule(&self) -> Rule {
                 Rule {
                     runs: keep(self.keep_last, self.older_than),
-                    failed: keep(self.failed.keep_last, self.failed.older_than),
+                    failed: self.failed.as_ref().map_or_else(Keep::default, |failed| {
+                        keep(failed.value.keep_last, failed.value.older_than)
+                    }),
                     verdicts: self.verdicts.as_ref().map(|several| several.0.iter().map(verdict).collect()),
                     only: self.only.map(|only| match only {
                         Only::Logs => Class::Logs,
@@ -117,15 +146,15 @@ with_rule!(File {
     api_version: Spanned<String>,
     kind: Spanned<String>,
 } {
-    #[serde(default)]
-    pins: Vec<Spanned<PinFields>>,
-    #[serde(default)]
-    overrides: Vec<Spanned<OverrideFields>>,
+    #[serde(default, deserialize_with = "given")]
+    pins: Option<Several<Spanned<PinFields>>>,
+    #[serde(default, deserialize_with = "given")]
+    overrides: Option<Several<Spanned<OverrideFields>>>,
 });
 
 with_rule!(OverrideFields {
     #[serde(default, deserialize_with = "given")]
-    namespace: Option<Name>,
+    namespace: Option<Namespace>,
     #[serde(default, deserialize_with = "given")]
     template: Option<Name>,
     #[serde(default, deserialize_with = "given")]
@@ -145,22 +174,22 @@ struct KeepFields {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PinFields {
     #[serde(default, deserialize_with = "given")]
-    namespace: Option<Name>,
+    namespace: Option<Namespace>,
     #[serde(default, deserialize_with = "given")]
-    names: Option<Several<Pattern>>,
-    #[serde(default)]
-    match_labels: BTreeMap<String, String>,
-    #[serde(default)]
-    match_expressions: Vec<Spanned<ExpressionFields>>,
+    names: Option<Several<Spanned<Pattern>>>,
+    #[serde(default, deserialize_with = "given")]
+    match_labels: Option<Labels>,
+    #[serde(default, deserialize_with = "given")]
+    match_expressions: Option<Several<Spanned<ExpressionFields>>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ExpressionFields {
-    key: Name,
+    key: LabelKey,
     operator: OperatorName,
-    #[serde(default)]
-    values: Vec<String>,
+    #[serde(default, deserialize_with = "given")]
+    values: Option<Several<LabelValue>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
@@ -204,32 +233,55 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
-/// A name that is not empty: a variable that a template left unset must not widen a selection.
-#[derive(Debug, Clone)]
-struct Name(String);
+/// Declares a text that Kubernetes takes for what it stands for: one that it would refuse, such as an empty one where a
+/// variable was left unset, matches nothing.
+macro_rules! checked {
+    ($(#[$about:meta])* $name:ident, $takes:expr, $what:literal) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        struct $name(String);
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let odd = |c: char| c.is_whitespace() || c.is_control() || c == '*';
-        match text.is_empty() || text.contains(odd) {
-            true => Err(de::Error::custom(format!("{text:?} is no name"))),
-            false => Ok(Self(text)),
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let takes: fn(&str) -> bool = $takes;
+                match takes(&text) {
+                    true => Ok(Self(text)),
+                    false => Err(de::Error::custom(format!(concat!("{:?} is no ", $what), text))),
+                }
+            }
         }
-    }
+    };
 }
 
-/// A name, or the beginning of names with `*` after it.
-#[derive(Debug, Clone)]
-struct Pattern(String);
+checked!(
+    /// The name of a template or cron workflow.
+    Name, kube_names::is_subdomain, "name: lower-case letters, digits, - and . make one"
+);
+checked!(Namespace, is_label, "name of a namespace: lower-case letters, digits and - make one");
+checked!(LabelKey, kube_names::is_label_key, "key of a label");
+checked!(LabelValue, kube_names::is_label_value, "value of a label");
+checked!(
+    /// The name of a run, or the beginning of names with `*` after it.
+    Pattern,
+    |text| match text.strip_suffix('*') {
+        // A beginning is one if some name has it.
+        Some(beginning) => !beginning.is_empty() && kube_names::is_subdomain(&format!("{beginning}x")),
+        None => kube_names::is_subdomain(text),
+    },
+    "name, and no beginning such as train-*"
+);
 
-impl<'de> Deserialize<'de> for Pattern {
+/// Labels, at least one.
+#[derive(Debug)]
+struct Labels(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let name = text.strip_suffix('*').unwrap_or(&text);
-        match name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '*') {
-            true => Err(de::Error::custom(format!("{text:?} is no name, and no beginning such as train-*"))),
-            false => Ok(Self(text)),
+        let all: BTreeMap<LabelKey, LabelValue> = BTreeMap::deserialize(deserializer)?;
+        match all.is_empty() {
+            true => Err(de::Error::custom("there are no labels; leave the field out instead")),
+            false => Ok(Self(all.into_iter().map(|(key, value)| (key.0, value.0)).collect())),
         }
     }
 }
@@ -258,14 +310,26 @@ impl File {
         }
         let all = self.rule();
         let mut overrides: Vec<(Scope, Rule)> = Vec::new();
-        for fields in self.overrides {
+        let mut places = Places::default();
+        let empty = |rule: &Option<Spanned<KeepFields>>| match rule {
+            Some(failed) if failed.value.keep_last.is_none() && failed.value.older_than.is_none() => {
+                wrong(failed, "there is no value; leave the field out instead")
+            }
+            _ => Ok(()),
+        };
+        empty(&self.failed)?;
+        for fields in self.overrides.map(|several| several.0).unwrap_or_default() {
             let scope = scope(&fields)?;
+            empty(&fields.value.failed)?;
+            places.overrides.push(fields.referenced.line());
             if overrides.iter().any(|(other, _)| *other == scope) {
                 return wrong(&fields, "an earlier override names the same");
             }
             overrides.push((scope, fields.value.rule()));
         }
-        Ok(Retention { all, overrides, pins: self.pins.into_iter().map(pin).collect::<Result<_, _>>()? })
+        let pins = self.pins.map(|several| several.0).unwrap_or_default();
+        places.pins = pins.iter().map(lines).collect();
+        Ok(Retention { all, overrides, pins: pins.into_iter().map(pin).collect::<Result<_, _>>()?, places })
     }
 }
 
@@ -297,15 +361,23 @@ fn scope(fields: &Spanned<OverrideFields>) -> Result<Scope, String> {
     Ok(Scope { namespace: namespace.as_ref().map(|name| name.0.clone()), origin })
 }
 
+/// The lines of a pin's names; its own line if it has none.
+fn lines(fields: &Spanned<PinFields>) -> Vec<u64> {
+    match &fields.value.names {
+        Some(names) => names.0.iter().map(|name| name.referenced.line()).collect(),
+        None => vec![fields.referenced.line()],
+    }
+}
+
 fn pin(fields: Spanned<PinFields>) -> Result<Pin, String> {
     let PinFields { namespace, names, match_labels, match_expressions } = &fields.value;
-    if namespace.is_none() && names.is_none() && match_labels.is_empty() && match_expressions.is_empty() {
+    if namespace.is_none() && names.is_none() && match_labels.is_none() && match_expressions.is_none() {
         return wrong(&fields, "a pin names a namespace, names or labels; this one would keep everything");
     }
     let expression = |fields: &Spanned<ExpressionFields>| {
         let ExpressionFields { key, operator, values } = &fields.value;
         let listing = matches!(operator, OperatorName::In | OperatorName::NotIn);
-        match (listing, values.is_empty()) {
+        match (listing, values.is_none()) {
             (true, true) => wrong(fields, "In and NotIn need values"),
             (false, false) => wrong(fields, "Exists and DoesNotExist take no values"),
             _ => Ok(Expression {
@@ -316,15 +388,16 @@ fn pin(fields: Spanned<PinFields>) -> Result<Pin, String> {
                     OperatorName::Exists => Operator::Exists,
                     OperatorName::DoesNotExist => Operator::DoesNotExist,
                 },
-                values: values.clone(),
+                values: values.iter().flat_map(|values| &values.0).map(|value| value.0.clone()).collect(),
             }),
         }
     };
+    let expressions = match_expressions.iter().flat_map(|expressions| &expressions.0);
     Ok(Pin {
         namespace: namespace.as_ref().map(|name| name.0.clone()),
-        names: names.iter().flat_map(|names| &names.0).map(|name| name.0.clone()).collect(),
-        match_labels: match_labels.clone(),
-        match_expressions: match_expressions.iter().map(expression).collect::<Result<_, _>>()?,
+        names: names.iter().flat_map(|names| &names.0).map(|name| name.value.0.clone()).collect(),
+        match_labels: match_labels.as_ref().map(|labels| labels.0.clone()).unwrap_or_default(),
+        match_expressions: expressions.map(expression).collect::<Result<_, _>>()?,
     })
 }
 
@@ -368,6 +441,8 @@ overrides:
         );
         assert_eq!(read.overrides[0].1.runs, Keep { last: Some(0), older_than: None });
         assert_eq!(read.pins[1].to_string(), "tier=true; team notin (tmp)");
+        assert_eq!(read.places.overrides, [14, 15]);
+        assert_eq!(read.places.pins, [vec![9, 9], vec![11]]);
         assert_eq!(policy(""), Ok(Retention::default()));
     }
 
@@ -376,7 +451,7 @@ overrides:
         for (text, place, what) in [
             ("keepLst: 3", "3:1: ", "unknown field"),
             ("keepLast: -1", "3:11: ", ""),
-            ("keepLast: many", "3:11: ", ""),
+            ("keepLast: many", "3:11: ", "a whole number"),
             ("keepLast:", "3:", ""),
             ("keepLast: 3\nkeepLast: 4", "4:1: ", "duplicate"),
             ("olderThan: 7", "3:12: ", "7 of what? write 7d"),
@@ -394,11 +469,42 @@ overrides:
             ("overrides:\n- {template: a, cronWorkflow: b}", "4:3: ", "write two"),
             ("overrides:\n- {template: a}\n- {template: a}", "5:3: ", "names the same"),
             ("overrides:\n- {template: a, pins: []}", "4:17: ", "unknown field"),
-            ("keepLast: 3\n---\nkeepLast: 4", "", ""),
+            ("keepLast: 3\n---\nkeepLast: 4", "", "a policy is one document"),
+            ("pins: []", "3:7: ", "the list is empty"),
+            ("pins:", "3:5: ", "a list is expected"),
+            ("pins: [a]", "3:8: ", "fields with values are expected"),
+            ("overrides: []", "3:12: ", "the list is empty"),
+            ("failed: {}", "3:9: ", "leave the field out"),
+            ("failed:", "3:7: ", "fields with values are expected"),
+            ("overrides:\n- {namespace: a, failed: {}}", "4:26: ", "leave the field out"),
+            ("pins:\n- {namespace: a, matchLabels: {}}", "4:31: ", "leave the field out"),
+            ("pins:\n- {namespace: a, matchExpressions: []}", "4:36: ", "the list is empty"),
+            (
+                "pins:\n- matchExpressions: [{key: a, operator: Exists, values: []}]",
+                "4:",
+                "the list is empty",
+            ),
+            ("pins:\n- namespace: null", "4:14: ", "there is no value"),
+            ("only:", "3:", "there is no value"),
+            ("olderThan: null", "3:12: ", "there is no value"),
+            ("pins:\n- names: [A-1]", "4:11: ", "\"A-1\" is no name"),
+            ("pins:\n- names: [a, 'b/*']", "4:14: ", "is no name"),
+            ("pins:\n- namespace: ml/x", "4:14: ", "no name of a namespace"),
+            ("pins:\n- namespace: ml.x", "4:14: ", "no name of a namespace"),
+            ("pins:\n- matchLabels: {'audit ': 'true'}", "4:17: ", "no key of a label"),
+            ("pins:\n- matchLabels: {audit: 'true '}", "4:24: ", "no value of a label"),
+            ("pins:\n- matchExpressions: [{key: a/b/c, operator: Exists}]", "4:28: ", "no key of a label"),
+            ("overrides:\n- {template: ml/train}", "4:14: ", "is no name"),
+            ("overrides:\n- {cronWorkflow: Nightly}", "4:18: ", "is no name"),
             ("- a", "3:3: ", ""),
         ] {
             let error = policy(text).unwrap_err();
             assert!(error.starts_with(place) && error.contains(what), "{text:?}: {error}");
+            for word in
+                ["Option", "from_str", "deserialize", "Policy in", "unit value", "u32", " start", "scalar"]
+            {
+                assert!(!error.contains(word), "{text:?}: {error}");
+            }
         }
         for text in ["", "kind: RetentionPolicy", "{}", "apiVersion: argo-gc/v2\nkind: RetentionPolicy"] {
             assert!(parse(text).is_err(), "{text:?}");

@@ -97,8 +97,8 @@ fn asks(value: &Value) -> bool {
 
 fn one(source: &Source, at: usize, path: &FieldPath, fields: &[Field<'_>]) -> Option<String> {
     let document: &Document = &source.documents[at];
-    let layout = Layout::of(&source.text);
     let spec = document.at(path);
+    let layout = Layout::near(&source.text, spec.span.start);
     let mut edits = Edits::default();
     let mut expected = document.value.clone();
     let target = path.of_mut(&mut expected)?;

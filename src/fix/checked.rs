@@ -1,10 +1,12 @@
 //! Fixes all sources together, checks the result with `lint`, and takes back what it finds worse than before: an artifact
-//! that leaked and would hang its workflow from now on.
+//! that leaked and would hang its workflow from now on, or whose collection would take what is still needed.
 
 use crate::fix::block::{Block, set_block};
-use crate::fix::keys::{Keys, read_keys, unique_keys};
+use crate::fix::harm::{Harm, takes};
+use crate::fix::keys::{Keys, unique_keys};
 use crate::fix::lift::lift;
 use crate::fix::outcome::{Barred, Fixed, read};
+use crate::fix::readers::Readers;
 use crate::syntax::diagnostics::{Finding, Origin};
 use crate::syntax::kustomize;
 use crate::syntax::manifests::manifests;
@@ -50,7 +52,10 @@ pub struct Checked {
 pub fn fix(sources: &[Source], around: Surroundings<'_>, wishes: Wishes<'_>) -> Outcome<Checked> {
     let changed = kustomize::changed(sources).into_keys().collect();
     let given: Vec<String> = sources.iter().map(|source| source.text.clone()).collect();
-    let judge = Judge { around, changed };
+    let mut readers = Readers::default();
+    let documents = sources.iter().flat_map(|source| &source.documents);
+    documents.for_each(|document| readers.add(&document.value));
+    let judge = Judge { around, changed, readers, unique_keys: wishes.unique_keys };
     let mut all: Vec<Fixed> =
         given.iter().map(|text| Fixed { text: text.clone(), ..Fixed::default() }).collect();
     let mut take = |stage: Vec<Fixed>| -> Vec<String> {
@@ -66,12 +71,10 @@ pub fn fix(sources: &[Source], around: Surroundings<'_>, wishes: Wishes<'_>) -> 
     if wishes.unique_keys {
         // A body that stays inline may not name its pod.
         let stays: Vec<bool> = lift_all(&texts)?.iter().map(|fixed| !fixed.refused.is_empty()).collect();
-        let read = sources.iter().flat_map(|source| &source.documents);
-        let read: BTreeSet<String> = read.flat_map(|document| read_keys(&document.value)).collect();
         let repeated = judge.repeated(&texts)?;
         // Keys change no line numbers, so the refusals that follow name places of the original text.
         let keyed = texts.iter().enumerate().map(|(at, text)| {
-            let keys = Keys { read: &read, repeated: &repeated[at], inline_stays: stays[at] };
+            let keys = Keys { readers: &judge.readers, repeated: &repeated[at], inline_stays: stays[at] };
             unique_keys(text, &keys).map_err(|fault| (at, fault))
         });
         texts = take(keyed.collect::<Result<_, _>>()?);
@@ -104,6 +107,9 @@ struct Judge<'s> {
     around: Surroundings<'s>,
     /// The sources that are no manifests by themselves.
     changed: BTreeSet<usize>,
+    /// What the given manifests read.
+    readers: Readers,
+    unique_keys: bool,
 }
 
 /// The manifests of some texts.
@@ -129,7 +135,8 @@ impl Judge<'_> {
         Ok(all)
     }
 
-    /// Changes all texts, and again without the documents in which more fails afterwards, until nothing is worse.
+    /// Changes all texts, and again without the documents in which more fails afterwards, or more is collected that something
+    /// else may need, until nothing is worse.
     fn stage(&self, texts: &[String], step: Step<'_>) -> Outcome<Vec<Fixed>> {
         let mut barred = vec![Barred::new(); texts.len()];
         let mut before = None;
@@ -156,43 +163,48 @@ impl Judge<'_> {
         }
     }
 
-    /// The documents that were changed and in which, or through which, more fails than before.
+    /// The documents that were changed and in which, or through which, more is wrong than before.
     fn worse(&self, before: &Read, after: &Read) -> BTreeMap<Place, String> {
-        let (old, new) = (self.failing(before), self.failing(after));
+        let (old, new) = (self.harm(before), self.harm(after));
         let mut worse = BTreeMap::new();
         let changed = |(at, document): Place| {
             let value =
                 |read: &Read| read.sources[at].documents.get(document).map(|document| document.value.clone());
             value(before) != value(after)
         };
-        for (place, failing) in &new {
-            if failing.len() <= old.get(place).map_or(0, Vec::len) {
-                continue;
-            }
-            let Some(first) = failing.first() else { continue };
-            let why = format!("the result would be worse: {} ({})", first.detail, first.reason.code());
+        for (place, harm) in &new {
+            let Some(document) = after.sources[place.0].documents.get(place.1) else { continue };
+            let why = harm.worse_than(old.get(place), &document.value, &self.readers, self.unique_keys);
+            let Some((what, why)) = why else { continue };
             if changed(*place) {
                 worse.insert(*place, why);
                 continue;
             }
-            // A change of another document does it.
+            // A change of another document does it: of those that lead here, if one of them was changed.
+            let leading: Vec<Place> = what
+                .reached_from
+                .iter()
+                .map(|at| after.places[*at])
+                .filter(|place| changed(*place))
+                .collect();
             let documents = after.sources.iter().enumerate();
             let all = documents
                 .flat_map(|(at, source)| (0..source.documents.len()).map(move |number| (at, number)));
-            all.filter(|place| changed(*place)).for_each(|place| {
+            let all = all.filter(|place| changed(*place) && (leading.is_empty() || leading.contains(place)));
+            all.for_each(|place| {
                 worse.entry(place).or_insert_with(|| why.clone());
             });
         }
         worse
     }
 
-    fn failing(&self, read: &Read) -> BTreeMap<Place, Vec<Prediction>> {
-        let mut failing: BTreeMap<Place, Vec<Prediction>> = BTreeMap::new();
-        let all = predict(&read.manifests, self.around.settings).into_iter();
-        for prediction in all.filter(|prediction| prediction.severity == Severity::Failing) {
-            failing.entry(read.places[prediction.manifest]).or_default().push(prediction);
+    fn harm(&self, read: &Read) -> BTreeMap<Place, Harm> {
+        let mut found: BTreeMap<Place, Harm> = BTreeMap::new();
+        let all = predict(&read.manifests, self.around.settings);
+        for prediction in &all {
+            found.entry(read.places[prediction.manifest]).or_default().add(prediction, &all);
         }
-        failing
+        found
     }
 
     /// For each source the keys that one run writes more than once, with the numbers of their documents.
@@ -218,8 +230,8 @@ impl Judge<'_> {
         Ok(found)
     }
 
-    /// What is still to be done about the result: all but hazards, of which only the service account matters to whoever
-    /// has just asked for collection.
+    /// What is still to be done about the result: all but hazards, of which only those matter by which a collection takes what
+    /// is needed, and the service account to whoever has just asked for collection.
     fn left(&self, given: &[Source], texts: &[String]) -> Outcome<Vec<Finding>> {
         let Read { mut sources, manifests, places } = self.read(texts)?;
         for (source, given) in sources.iter_mut().zip(given) {
@@ -229,12 +241,17 @@ impl Judge<'_> {
             .iter()
             .map(|(source, document)| Origin::File { source: *source, document: *document })
             .collect();
-        let matters = |prediction: &Prediction| {
-            prediction.severity != Severity::Note || prediction.reason == Reason::DefaultServiceAccount
+        let all = predict(&manifests, self.around.settings);
+        let matters = |prediction: &&Prediction| {
+            prediction.severity != Severity::Note
+                || prediction.reason == Reason::DefaultServiceAccount
+                || takes(prediction, &all)
         };
-        let all = predict(&manifests, self.around.settings).into_iter().filter(matters);
-        let mut left: Vec<Finding> =
-            all.map(|prediction| Finding::new(prediction, &manifests, &origins, &sources)).collect();
+        let mut left: Vec<Finding> = all
+            .iter()
+            .filter(matters)
+            .map(|prediction| Finding::new(prediction.clone(), &manifests, &origins, &sources))
+            .collect();
         left.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(left)
     }

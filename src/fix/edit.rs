@@ -39,8 +39,14 @@ pub(crate) struct Layout<'t> {
 }
 
 impl<'t> Layout<'t> {
-    pub fn of(text: &'t str) -> Self {
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    /// New lines get the break of the line that holds this byte, or of the line before the last, because a text may have
+    /// breaks of both kinds.
+    pub fn near(text: &'t str, at: usize) -> Self {
+        let after = text[at..].find('\n').map(|end| at + end);
+        let newline = match after.or_else(|| text[..at].rfind('\n')) {
+            Some(end) if text[..end].ends_with('\r') => "\r\n",
+            _ => "\n",
+        };
         Self { text, newline }
     }
 

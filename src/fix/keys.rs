@@ -3,9 +3,10 @@
 
 use crate::fix::LAYOUT;
 use crate::fix::edit::Edits;
+use crate::fix::fields::written_fields;
 use crate::fix::outcome::{Fixed, Refusal, kind, means, read};
+use crate::fix::readers::{Readers, reads_anything};
 use crate::syntax::tree::SyntaxError;
-use argo_gc_core::argo::uses::Uses;
 use argo_gc_core::lint::artifact::is_fixed;
 use argo_gc_core::lint::path::{FieldPath, Part};
 use serde_json::Value;
@@ -17,21 +18,11 @@ const RUN: &str = "{{workflow.uid}}/";
 /// What distinguishes the nodes and attempts of a run.
 const POD: &str = "{{pod.name}}/";
 
-/// Kinds of locations whose key is an object's name in a bucket.
-const KEYS: [(&str, &str); 5] =
-    [("gcs", "key"), ("s3", "key"), ("azure", "blob"), ("oss", "key"), ("plugin", "key")];
-
-/// The keys that a manifest reads, or mentions in an address.
-pub fn read_keys(value: &Value) -> BTreeSet<String> {
-    let Uses(uses) = serde_json::from_str(&value.to_string()).unwrap_or_default();
-    uses.into_iter().filter(|found| found.read).map(|found| found.key).collect()
-}
-
 /// What is known of the keys of one text.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys<'k> {
-    /// The keys that any manifest reads.
-    pub read: &'k BTreeSet<String>,
+    /// What any manifest reads.
+    pub readers: &'k Readers,
     /// The fields whose key several nodes or attempts of one run write, each with the number of its document.
     pub repeated: &'k BTreeSet<(usize, FieldPath)>,
     /// Whether inline templates of the text have to stay.
@@ -47,11 +38,9 @@ pub fn unique_keys(text: &str, keys: &Keys<'_>) -> Result<Fixed, SyntaxError> {
     let mut fixed = Fixed { text: text.to_owned(), ..Fixed::default() };
     for at in 0..source.documents.len() {
         let Some(kind) = kind(&source.documents[at]) else { continue };
-        let mut paths = Vec::new();
         let spec = kind.spec_path();
-        if let Some(value) = spec.of(&source.documents[at].value) {
-            outputs(value, &spec, &mut paths);
-        }
+        let value = spec.of(&source.documents[at].value);
+        let paths = value.map(|value| written_fields(value, &spec)).unwrap_or_default();
         for path in paths {
             let document = &source.documents[at];
             let Some(key) = path.of(&document.value).and_then(Value::as_str).map(str::to_owned) else {
@@ -71,15 +60,19 @@ pub fn unique_keys(text: &str, keys: &Keys<'_>) -> Result<Fixed, SyntaxError> {
                 what: format!("the key {key:?}"),
                 why: why.to_owned(),
             };
-            // A reader of a directory may name any part of it.
-            let folder = format!("{}/", key.trim_end_matches('/'));
-            let is_read = |read: &String| {
-                *read == key
-                    || read.starts_with(&folder)
-                    || key.starts_with(&format!("{}/", read.trim_end_matches('/')))
+            let why = if keys.readers.has(&key) {
+                Some("a manifest reads it by that name")
+            } else if keys.readers.mention(&key) {
+                Some("a manifest has it in a text that may be used to read it")
+            } else if is_fixed(&key) && reads_anything(&document.value) {
+                Some(
+                    "an input artifact of the manifest has a variable for its key, which may have this value",
+                )
+            } else {
+                None
             };
-            if keys.read.iter().any(is_read) {
-                fixed.refused.push(refusal("a manifest reads it by that name"));
+            if let Some(why) = why {
+                fixed.refused.push(refusal(why));
                 continue;
             }
             let inline = path.0.contains(&Part::Key("inline".to_owned()));
@@ -108,30 +101,4 @@ pub fn unique_keys(text: &str, keys: &Keys<'_>) -> Result<Fixed, SyntaxError> {
         }
     }
     Ok(fixed)
-}
-
-/// The keys of all output artifacts of pods, at any depth.
-fn outputs(value: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let path = path.key(key);
-                if key == "outputs" {
-                    let artifacts = path.key("artifacts");
-                    let count = value["artifacts"].as_array().map_or(0, Vec::len);
-                    for at in 0..count {
-                        let fields =
-                            KEYS.iter().map(|(engine, key)| artifacts.index(at).key(engine).key(key));
-                        found.extend(fields);
-                    }
-                } else {
-                    outputs(value, &path, found);
-                }
-            }
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, item)| outputs(item, &path.index(at), found));
-        }
-        _ => {}
-    }
 }

@@ -11,6 +11,9 @@ use argo_gc_core::lint::types::ManifestKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The longest name of a template (workflowFieldMaxLength, workflow/validate/validate.go@v4.1.2).
+const LONGEST: usize = 128;
+
 /// An inline body, named by its step or task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -211,6 +214,11 @@ fn lift_one(source: &Source, place: &Place) -> Result<String, String> {
     let handed = hand_over(source, place, &plan)?;
     let source = read(&handed).map_err(|_| LAYOUT)?;
     let name = free_name(source.documents.get(place.document).ok_or(LAYOUT)?, kind, &place.step);
+    if name.len() > LONGEST {
+        return Err(format!(
+            "the new template's name would have more than the {LONGEST} characters that Argo takes"
+        ));
+    }
     rename(&source, place, kind, &name)
 }
 
@@ -288,8 +296,8 @@ fn hand_over(source: &Source, place: &Place, plan: &Plan) -> Result<String, Stri
         return Ok(source.text.clone());
     }
     let document = &source.documents[place.document];
-    let layout = Layout::of(&source.text);
     let step = document.at(&place.step);
+    let layout = Layout::near(&source.text, step.span.start);
     let (_, body) = step.entry("inline").ok_or(LAYOUT)?;
     let mut edits = Edits::default();
     let with = |tag: &str| plan.renamed.get(tag).cloned();
@@ -380,19 +388,20 @@ fn referred(value: &Value, into: &mut BTreeSet<String>) {
 /// Moves the body to the end of the templates and lets the step refer to it by name.
 fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Result<String, String> {
     let document = source.documents.get(place.document).ok_or(LAYOUT)?;
-    let layout = Layout::of(&source.text);
     let templates_path = kind.spec_path().key("templates");
     let templates = document.at(&templates_path);
     let (key, body) = document.at(&place.step).entry("inline").ok_or(LAYOUT)?;
+    let layout = Layout::near(&source.text, key.span.start);
     let mut edits = Edits::default();
     let last = templates.items().last().ok_or(LAYOUT)?;
+    let beside = Layout::near(&source.text, last.span.start);
     let flow_body = edit::is_flow(body);
     let quoted = source.text[key.span.clone()].starts_with('"');
     let pointer =
         format!("{}: {}", if quoted { "\"template\"" } else { "template" }, edit::scalar(name, quoted));
     let moved = if flow_body {
         edits.replace(key.span.start..body.span.end, pointer);
-        moved::flow(&layout, templates, last, key, body, name)?
+        moved::flow(&beside, templates, last, key, body, name)?
     } else {
         let colon = source.text[key.span.end..].find(':').ok_or(LAYOUT)? + key.span.end + 1;
         let rest_end = layout.line_end(colon);
@@ -404,13 +413,13 @@ fn rename(source: &Source, place: &Place, kind: ManifestKind, name: &str) -> Res
         let tail =
             if end == source.text.len() && !source.text.ends_with('\n') { tail.trim_end() } else { tail };
         edits.replace(key.span.start..end, format!("{pointer}{tail}"));
-        moved::block(&layout, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
+        moved::block(&beside, last, templates, source.text.get(first..end).ok_or(LAYOUT)?, body, name)
     };
     if edit::is_flow(templates) {
         edits.insert(last.span.end, moved);
     } else {
-        let at = layout.block_end(last, templates.column);
-        edits.insert(at, layout.lines(at, &moved));
+        let at = beside.block_end(last, templates.column);
+        edits.insert(at, beside.lines(at, &moved));
     }
     let text = edits.apply(&source.text).ok_or(LAYOUT)?;
 

@@ -24,12 +24,17 @@ pub(crate) fn block(
     format!("{pad}-{gap}name: {}{newline}{shifted}", edit::scalar(name, false))
 }
 
-/// The body's lines without its own name, which no node ever had.
+/// The body's lines without its own name, which no node ever had. A comment beside it stays.
 fn without_name(layout: &Layout<'_>, lines: &str, body: &Node) -> String {
     let Some((key, value)) = body.entry("name") else { return lines.to_owned() };
     let (from, to) = (layout.line_start(key.span.start), layout.line_end(value.span.end));
     let own = &layout.text[from..to];
-    lines.replacen(own, "", 1)
+    let comment = layout.text[value.span.end..to].trim_start_matches([' ', '\t']);
+    let comment = match comment.starts_with('#') {
+        true => format!("{}{comment}", &layout.text[from..key.span.start]),
+        false => String::new(),
+    };
+    lines.replacen(own, &comment, 1)
 }
 
 /// A flow body as a new item of a block or flow list.

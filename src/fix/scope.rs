@@ -93,6 +93,14 @@ pub(crate) fn siblings(template: &Value) -> BTreeSet<&str> {
 
 /// The fate of a tag in a body. The outermost of `levels` is first.
 pub(crate) fn fate(tag: &str, levels: &[Level<'_>], body: &Value) -> Fate {
+    if tag.starts_with(['.', '`', '$', '-']) {
+        return Fate::Refuse("it is a chart's and not Argo's; render the chart first");
+    }
+    // Argo resolves the innermost variable of such a text, and leaves the braces around it (simpleReplace in
+    // util/template/simple_template.go@v4.1.2).
+    if tag.contains("{{") {
+        return Fate::Refuse("a variable stands inside other braces");
+    }
     if let Some(expression) = tag.strip_prefix('=') {
         return of_expression(expression, levels, body);
     }

@@ -7,6 +7,7 @@ use crate::cluster::referrers::Pins;
 use crate::cluster::unread::{Unread, UnreadSource};
 use crate::disk_queue::DiskQueue;
 use crate::error::Error;
+use crate::scan::counted::Counted;
 use crate::scan::gathered::Gathered;
 use crate::scan::key_places::buckets;
 use crate::scan::selection::{Name, not_found};
@@ -29,13 +30,12 @@ use argo_gc_core::plan::located::{AtPlace, locate};
 use argo_gc_core::plan::planned_keys::PlannedKeysBuilder;
 use argo_gc_core::plan::references::crowd::Crowd;
 use argo_gc_core::plan::references::{ReferencesBuilder, ReferrerId, Released};
-use argo_gc_core::plan::retention::Run;
+use argo_gc_core::plan::retention::hits::{Hits, Idle};
 use argo_gc_core::plan::retention::newest::Newest;
-use argo_gc_core::plan::retention::series::Series;
+use argo_gc_core::plan::retention::{Retention, Run};
 use argo_gc_core::plan::rules::{Rules, Unwanted};
 use argo_gc_core::plan::select::{Circumstances, hangs, select, unwanted};
 use argo_gc_core::plan::told::Told;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -79,21 +79,13 @@ pub struct ScanPart {
     pub(crate) found: BTreeSet<Name>,
     /// Artifacts of workflows the selection takes that are not asked for.
     unwanted: BTreeMap<Unwanted, u64>,
-    /// Finished runs that a retention policy counts.
-    finished: Vec<FinishedRun>,
+    /// What a retention policy learns.
+    counted: Counted,
     /// Hashes of the UIDs of live workflows.
     live: Vec<u64>,
     known: Known,
     /// The accounts that the selected workflows name for their buckets.
     logins: Logins,
-}
-
-/// A run that a retention policy counts.
-struct FinishedRun {
-    series: Series,
-    end: Timestamp,
-    /// The UID, or namespace and name if there is none.
-    identity: String,
 }
 
 /// One live workflow of each instance ID, to know the cluster by.
@@ -120,13 +112,9 @@ impl ScanPart {
         let now = terms.context.now;
         let retention = terms.rules.retention.as_deref();
         let templates = retention.map(|_| template_of(&workflow)).unwrap_or_default();
-        if let Some(retention) = retention.filter(|_| !workflow.is_archived_record()) {
-            // What a pin keeps anyway, or is archived only, takes no other's place.
+        if let Some(retention) = retention {
             let run = Run::new(&workflow, &templates);
-            if let Some(end) = run.finished(now).filter(|_| pin.is_none() && !retention.pins(&run)) {
-                let identity = if meta.uid.is_empty() { &name } else { &meta.uid };
-                self.finished.push(FinishedRun { series: run.series(), end, identity: identity.clone() });
-            }
+            self.counted.workflow(&workflow, &run, pin.is_some(), retention, now);
         }
         let by = if workflow.is_archived_record() {
             self.gathering.referrer(format!("archived workflow {name}"), meta.uid.clone())
@@ -304,6 +292,8 @@ pub struct Scan {
     seen: HashSet<String>,
     /// With a retention policy, what it counts: what the selected give up waits until all is counted.
     newest: Option<Newest>,
+    /// Which parts of the policy matched.
+    hits: Hits,
     /// Hashes of the UIDs of live workflows.
     live: Hashes,
     known: Known,
@@ -374,9 +364,7 @@ impl Scan {
             *self.unwanted.entry(why).or_default() += count;
         }
         if let Some(newest) = &mut self.newest {
-            for FinishedRun { series, end, identity } in part.finished {
-                newest.count(series, end, identity);
-            }
+            self.hits.absorb(part.counted.count(newest));
         }
         part.live.into_iter().for_each(|uid| {
             self.live.insert(uid);
@@ -431,6 +419,11 @@ impl Scan {
         }
         self.selected = selected;
         Ok(())
+    }
+
+    /// The parts of a policy that matched none of the workflows that were read: all, or those of one namespace.
+    pub fn idle(&self, policy: &Retention, read: Option<&str>) -> Vec<Idle> {
+        policy.idle(&self.hits, read)
     }
 
     /// Some live workflows to know the cluster by.

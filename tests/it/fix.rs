@@ -1,5 +1,6 @@
 //! `fix`: what it changes, what it leaves, and that a fixed manifest does what it did.
 
+use crate::support::purge::{Folder, workflow};
 use crate::support::session::Transcript;
 use crate::support::{COMMENTED, Ran, in_process, plugin};
 use argo_gc::syntax::tree;
@@ -166,6 +167,15 @@ fn what_would_change_its_meaning_is_left_with_the_reason() {
         ("'{{steps.name}}'", "", "", "may name the enclosing node"),
         ("'{{retries}}'", "", "    retryStrategy: {limit: 2}\n", "may count the retries"),
         ("'{{steps.b.outputs.artifacts.o}}'", "", "", "can't be handed over as a parameter"),
+        ("\"{{'run': '{{inputs.parameters.p}}'}}\"", "", "", "a variable stands inside other braces"),
+        (
+            "\"{{=jsonpath('{{inputs.parameters.p}}', '$.a')}}\"",
+            "",
+            "",
+            "a variable stands inside other braces",
+        ),
+        ("'{{ .Values.image }}'", "", "", "render the chart first"),
+        ("'{{`{{inputs.parameters.p}}`}}'", "", "", "render the chart first"),
         ("&anchor x", "", "", "anchors, aliases or tags"),
         ("x", "        template: b\n", "", "names a template as well"),
     ];
@@ -187,6 +197,7 @@ fn what_would_change_its_meaning_is_left_with_the_reason() {
         "'{{item}}'",
         "'{{steps.other.outputs.result}}'",
         "'{{inputs.parameters.r}}'",
+        "\"{{'run': 1}}\"",
     ] {
         let (fixed, ran) = written(&with(body, "", ""), &[]);
         ran.assert(0, "Changed 1 place");
@@ -565,4 +576,240 @@ fn what_is_still_to_be_done_elsewhere_is_said() {
     assert!(ran.err.contains("GC pods run as service account gc, not among the files"), "{}", ran.err);
     let (_, ran) = written(&format!("{named}---\nkind: ServiceAccount\nmetadata: {{name: gc}}\n"), &[]);
     assert!(!ran.err.contains("service account gc"), "{}", ran.err);
+}
+
+const COLLECT: [&str; 4] = ["--strategy", "OnWorkflowDeletion", "--service-account", "gc"];
+
+/// A template that reads an object by its key.
+const READER: &str = "---
+kind: WorkflowTemplate
+metadata: {name: serve}
+spec:
+  entrypoint: m
+  templates:
+  - name: m
+    inputs: {artifacts: [{name: i, path: /i, s3: {bucket: b, key: models/latest.pkl}}]}
+    container: {image: y}
+";
+
+/// Argo would delete what another run, a cache or a given manifest needs: neither a strategy nor a lift is made.
+#[test]
+fn nothing_is_collected_that_something_else_needs() {
+    let latest = ", s3: {bucket: b, key: models/latest.pkl}";
+    let writer = storing("Workflow", "entrypoint: m", latest);
+    let keeper = storing("Workflow", "entrypoint: m", &format!("{latest}, artifactGC: {{strategy: Never}}"));
+    let memo = storing("WorkflowTemplate", "entrypoint: m", "").replace(
+        "    container:",
+        "    memoize: {key: k, maxAge: 30d, cache: {configMap: {name: c}}}\n    container:",
+    );
+    let never = "keep it with artifactGC: {strategy: Never} on the artifact";
+    let keys = "or let --unique-keys give each run a key of its own";
+    for (text, reasons) in [
+        (format!("{writer}{READER}"), vec!["a given manifest reads \"models/latest.pkl\"", never, keys]),
+        (format!("{writer}---\n{keeper}"), vec!["(endangered)", never, keys]),
+        (writer.clone(), vec!["(shared-key)", never, keys]),
+        (memo, vec!["(endangered)", never]),
+    ] {
+        let (fixed, ran) = written(&text, &COLLECT);
+        let first = text.split("---").next().unwrap();
+        assert!(ran.code == Some(4) && fixed.starts_with(first), "{fixed}\n{ran:#?}");
+        for reason in reasons {
+            assert!(ran.err.contains(reason), "{reason}: {}", ran.err);
+        }
+    }
+    // An artifact that keeps out of it does no harm, nor does one whose key is its run's.
+    written(&keeper, &COLLECT).1.assert(0, "Changed 1 place");
+    let (fixed, ran) = written(&writer, &[&COLLECT[..], &["--unique-keys"]].concat());
+    ran.assert(0, "Changed 2 places");
+    assert!(fixed.contains("key: \"{{workflow.uid}}/models/latest.pkl\""), "{fixed}");
+    // With a reader there is no key of its own.
+    let (_, ran) = written(&format!("{writer}{READER}"), &[&COLLECT[..], &["--unique-keys"]].concat());
+    assert!(ran.code == Some(4) && ran.err.contains(never) && !ran.err.contains("or let"), "{}", ran.err);
+    // A lift has the same effect where the block is there already.
+    let inline = format!(
+        "kind: Workflow
+metadata: {{name: w}}
+spec:
+  entrypoint: m
+  artifactGC: {{strategy: OnWorkflowDeletion, serviceAccountName: gc}}
+  templates:
+  - name: m
+    steps:
+    - - name: a
+        inline:
+          container: {{image: x}}
+          outputs: {{artifacts: [{{name: o, path: /o{latest}}}]}}
+{READER}"
+    );
+    let (fixed, ran) = written(&inline, &[]);
+    assert_eq!(fixed, inline);
+    assert!(ran.code == Some(4) && ran.err.contains("a given manifest reads"), "{}", ran.err);
+    // What was so before is named, with the flag that mends it.
+    let block = "artifactGC: {strategy: OnWorkflowDeletion, serviceAccountName: gc}";
+    let (_, ran) = written(&storing("Workflow", block, latest), &[]);
+    ran.assert(0, "Nothing to change.\n");
+    assert!(
+        ran.err.contains("(shared-key)") && ran.err.contains("--unique-keys tells them apart"),
+        "{}",
+        ran.err
+    );
+}
+
+/// A strategy that lets a template of another document lose its object is left out where it leads there, and only there.
+#[test]
+fn only_what_leads_to_the_harm_is_left() {
+    let template = storing("WorkflowTemplate", "arguments: {}", ", s3: {bucket: b, key: models/latest.pkl}");
+    let caller = "---
+kind: Workflow
+metadata: {name: caller}
+spec:
+  entrypoint: m
+  templates:
+  - name: m
+    steps: [[{name: a, templateRef: {name: w, template: m}}]]
+";
+    let other = format!("---\n{}", storing("Workflow", "entrypoint: m", ""));
+    let (fixed, ran) = written(&format!("{template}{caller}{other}"), &COLLECT);
+    assert!(fixed.starts_with(&format!("{template}{caller}")), "{fixed}");
+    assert!(ran.code == Some(4) && ran.err.contains("(shared-key)"), "{}", ran.err);
+    assert!(fixed[template.len() + caller.len()..].contains("strategy: OnWorkflowDeletion"), "{fixed}");
+}
+
+/// A reader may have the key from a parameter, from its arguments or from its environment.
+#[test]
+fn keys_that_something_may_read_stay() {
+    let text = |arguments: &str, key: &str, more: &str| {
+        format!(
+            "kind: WorkflowTemplate
+metadata: {{name: t}}
+spec:
+  entrypoint: m
+  arguments: {arguments}
+  templates:
+  - name: m
+    steps:
+    - - {{name: w, template: w}}
+    - - {{name: r, template: r}}
+  - name: w
+    container: {{image: x, args: [--out, /tmp/model.pkl]}}
+    outputs: {{artifacts: [{{name: o, path: /tmp/model.pkl, s3: {{key: {key}}}}}]}}
+  - name: r
+    container: {{image: x}}
+{more}"
+        )
+    };
+    let with_input =
+        |key: &str| format!("    inputs: {{artifacts: [{{name: i, path: /i, s3: {{key: {key}}}}}]}}\n");
+    let parameter = "{parameters: [{name: k, value: models/model.pkl}]}";
+    let serve = "---\nkind: Deployment\nspec: {args: [--model, models/model.pkl]}\n";
+    let other = "---\nkind: ConfigMap\ndata: {conf: 'model = s3-models/model.pkl'}\n";
+    let may = "a text that may be used to read it";
+    for (text, why) in [
+        (text(parameter, "models/model.pkl", &with_input("'{{workflow.parameters.k}}'")), may),
+        (text("{}", "models/model.pkl", serve), may),
+        (text("{}", "model.pkl", &with_input("'{{inputs.parameters.k}}'")), "a variable for its key"),
+        (text("{parameters: [{name: k, value: '--from=model.pkl'}]}", "model.pkl", ""), may),
+    ] {
+        let (fixed, ran) = written(&text, &["--unique-keys"]);
+        assert_eq!(fixed, text);
+        assert!(ran.code == Some(4) && ran.err.contains(why), "{text}: {}", ran.err);
+    }
+    // A file of the name in the container is none of the bucket's, and a longer name is another.
+    for text in [text("{}", "model.pkl", ""), text("{}", "models/model.pkl", other)] {
+        let (fixed, ran) = written(&text, &["--unique-keys"]);
+        ran.assert(0, "Changed 1 place");
+        assert!(fixed.contains("{{workflow.uid}}/"), "{fixed}");
+    }
+}
+
+#[test]
+fn a_file_that_cant_be_written_is_named_and_the_others_are_written() {
+    let (folder, path) = file(COMMENTED);
+    // A file that is gone by its name, but still open here.
+    let gone = folder.path().join("gone.yaml");
+    std::fs::write(&gone, COMMENTED).unwrap();
+    let open = std::fs::File::open(&gone).unwrap();
+    std::fs::remove_file(&gone).unwrap();
+    let by_number = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&open));
+    let ran = fix(&["-f", &by_number, "-f", path.to_str().unwrap(), "--write"]);
+    ran.assert(4, &format!("error: writing {by_number}: "));
+    assert!(ran.err.contains("Changed 1 place in 1 file.\n"), "{}", ran.err);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("template: fit"));
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_fixed_once() {
+    let (folder, path) = file(COMMENTED);
+    let link = folder.path().join("link.yaml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let name = path.to_str().unwrap();
+    let ran = fix(&["-f", name, "-f", link.to_str().unwrap(), "-f", name, "--write"]);
+    ran.assert(0, "Changed 1 place in 1 file.\n");
+}
+
+#[test]
+fn new_lines_break_as_those_beside_them() {
+    let mixed = format!("# made elsewhere\r\n{COMMENTED}");
+    let (fixed, _) = written(&mixed, &[]);
+    assert_eq!(fixed, format!("# made elsewhere\r\n{}", written(COMMENTED, &[]).0));
+    let plain = "# made elsewhere\r\nkind: Workflow\nspec:\n  entrypoint: m\n  templates: []\n";
+    let (fixed, _) = written(plain, &["--strategy", "OnWorkflowDeletion"]);
+    assert!(fixed.contains("artifactGC:\n") && fixed.matches('\r').count() == 1, "{fixed:?}");
+}
+
+#[test]
+fn a_comment_beside_the_name_of_a_body_stays() {
+    let text = "kind: Workflow
+spec:
+  templates:
+  - name: m
+    steps:
+    - - name: a
+        inline:
+          # first
+          name: own   # why it is there
+          container: {image: x}
+";
+    let (fixed, ran) = written(text, &[]);
+    ran.assert(0, "Changed 1 place");
+    assert!(
+        fixed.contains("  - name: a\n    # first\n    # why it is there\n    container: {image: x}\n"),
+        "{fixed}"
+    );
+}
+
+#[test]
+fn names_are_those_that_argo_and_kubernetes_take() {
+    let name = "a".repeat(129);
+    let text = with("x", "", "").replace("name: a\n", &format!("name: {name}\n"));
+    let (fixed, ran) = written(&text, &[]);
+    assert_eq!(fixed, text);
+    assert!(ran.code == Some(4) && ran.err.contains("more than the 128 characters"), "{}", ran.err);
+    for name in ["", "Gc", "gc x", "gc\n", "{{x}}", "-gc"] {
+        let flag = format!("--service-account={name}");
+        let ran = fix(&["-f", "examples", &flag]);
+        assert!(
+            ran.code == Some(2) && ran.err.contains("the name of a service account"),
+            "{name:?}: {ran:#?}"
+        );
+    }
+}
+
+/// What was not read may need any of the objects.
+#[test]
+fn a_lifecycle_rule_is_not_called_harmless_if_not_all_was_read() {
+    let mut folder = Folder::new();
+    let mut unread = workflow("ml", "far", &[]);
+    unread["status"]["nodes"] = json!({});
+    unread["status"]["offloadNodeStatusVersion"] = json!("fnv:1");
+    folder.add(unread);
+    folder.put_at("ml-artifacts", "argo/gone/1/a.tgz", jiff::SignedDuration::from_hours(24 * 40));
+    let repository = "gs://ml-artifacts/argo";
+    let ran = folder.run("fix", &["--lifecycle", "30", "--repository", repository]).ends_with(4);
+    assert!(
+        ran.err.contains("is unknown, because not all could be read:\nWarning: more may be needed: "),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("Nothing of it"), "{}", ran.err);
 }

@@ -21,8 +21,14 @@ fn words() -> impl Strategy<Value = String> {
         Just("{{tasks.t1.outputs.parameters.x}}"),
         Just("{{pod.name}}"),
     ];
-    proptest::collection::vec(prop_oneof![tag.prop_map(str::to_owned), "[a-z:#'\" ]{1,6}"], 1..4)
-        .prop_map(|parts| parts.concat())
+    // Braces that are no variable's, such as those of a Python f-string.
+    let braces = prop_oneof![Just("{"), Just("}"), Just("{{"), Just("}}"), Just("{{'a': '")];
+    let part = prop_oneof![
+        4 => tag.prop_map(str::to_owned),
+        4 => "[a-z:#'\" ]{1,6}",
+        1 => braces.prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(part, 1..4).prop_map(|parts| parts.concat())
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -326,21 +332,23 @@ fn run(template: &Value, templates: &[Value], arguments: &Value, path: &str, tex
     }
 }
 
-/// Replaces tags in the JSON text, as Argo does.
+/// Replaces tags in the JSON text, as Argo does: of a tag that has braces in it the innermost.
 fn substituted(value: &Value, with: &dyn Fn(&str) -> Option<String>) -> Value {
     let text = value.to_string();
     let mut out = String::new();
     let mut rest = text.as_str();
+    let quoted = |new: String| {
+        let quoted = Value::from(new).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
     while let Some((before, after)) = rest.split_once("{{") {
-        let (tag, after) = after.split_once("}}").unwrap();
+        let Some((tag, after)) = after.split_once("}}") else { break };
         out += before;
-        match with(tag) {
-            Some(new) => {
-                let quoted = Value::from(new).to_string();
-                out += &quoted[1..quoted.len() - 1];
-            }
-            None => out += &format!("{{{{{tag}}}}}"),
-        }
+        let nested = || {
+            let (around, tag) = tag.rsplit_once("{{").filter(|(around, _)| !around.is_empty())?;
+            Some(format!("{{{{{around}{}", quoted(with(tag)?)))
+        };
+        out += &with(tag).map(quoted).or_else(nested).unwrap_or_else(|| format!("{{{{{tag}}}}}"));
         rest = after;
     }
     serde_json::from_str(&(out + rest)).unwrap()
@@ -401,10 +409,10 @@ proptest! {
             prop_assert!(tree::parse(&fixed.text).is_ok());
             prop_assert!(fixed.changed > 0 || fixed.text == text);
         }
-        let (unread, read, repeated) = Default::default();
+        let (unread, readers, repeated) = Default::default();
         let strategy = argo_gc_core::argo::artifact::Strategy::OnWorkflowDeletion;
         let block = Block { strategy: Some(&strategy), account: Some("gc"), unread: &unread };
-        let keys = Keys { read: &read, repeated: &repeated, inline_stays: false };
+        let keys = Keys { readers: &readers, repeated: &repeated, inline_stays: false };
         if let Ok(fixed) = set_block(&text, &block, &Barred::new()) {
             prop_assert!(tree::parse(&fixed.text).is_ok());
         }

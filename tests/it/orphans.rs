@@ -251,7 +251,7 @@ fn a_lifecycle_rule_is_tried_before_it_is_shown() {
     let ran = folder.run("fix", &["--lifecycle", "30", "--repository", &repository]).ends_with(0);
     let rule = ran.json();
     let condition = &rule["lifecycle"]["rule"][0]["condition"];
-    assert_eq!(condition, &json!({ "age": 30, "matchesPrefix": ["argo/"] }), "{rule}");
+    assert_eq!(condition, &json!({ "age": 30, "isLive": true, "matchesPrefix": ["argo/"] }), "{rule}");
     folder
         .transcript()
         .note("fix --lifecycle 30 --repository gs://ml-artifacts/argo", &ran)

@@ -139,6 +139,73 @@ fn the_newest_runs_are_kept_by_a_flag_of_the_command_line() {
     assert!(!words(&["--keep-last", "1"]).contains(note));
 }
 
+/// A name that is mistyped keeps nothing; this is the only sign of it.
+#[test]
+fn what_matches_no_workflow_is_warned_of() {
+    let folder = nightly();
+    let said = |policy: &str, arguments: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("policy.yaml");
+        std::fs::write(&file, format!("{HEAD}{policy}")).unwrap();
+        let file = file.display().to_string();
+        let all = ["--all", "--dry-run", "--policy", &file];
+        let ran = folder.purge(&all.iter().chain(arguments).copied().collect::<Vec<_>>()).ends_with(0);
+        ran.err.replace(&file, "policy.yaml")
+    };
+    let policy = "pins:
+- names: [n-1, gloden]
+- matchLabels: {audit: 'true'}
+overrides:
+- {template: trian, keepLast: 3}
+- {cronWorkflow: nightly, keepLast: 1}
+- {namespace: etl, keepLast: 1}
+";
+    let err = said(policy, &["--prefix", "alone"]);
+    for line in [
+        "Warning: policy.yaml:4: the pin \"names gloden\" matches no workflow that was read\n",
+        "Warning: policy.yaml:5: the pin \"audit=true\" matches no workflow that was read\n",
+        "Warning: policy.yaml:7: template \"trian\" matches no workflow that was read\n",
+        "Warning: policy.yaml:9: namespace \"etl\" matches no workflow that was read\n",
+    ] {
+        assert!(err.contains(line), "{line}: {err}");
+    }
+    // What is read counts, not what is selected.
+    assert!(!err.contains("nightly") && !err.contains("n-1"), "{err}");
+    let many: String = (0..30).map(|at| format!("- {{template: t-{at}, keepLast: 1}}\n")).collect();
+    let err = said(&format!("overrides:\n{many}"), &[]);
+    assert_eq!(err.matches("matches no workflow").count(), 10, "{err}");
+    assert!(err.contains("Warning: policy.yaml: 20 more match no workflow that was read"), "{err}");
+    assert!(!said("keepLast: 1\n", &[]).contains("no workflow that was read"));
+}
+
+/// Runs that keep nothing themselves push out none that does.
+#[test]
+fn a_run_that_is_restored_deleted_or_collected_takes_no_place() {
+    for change in ["restored", "terminating", "collected"] {
+        let mut folder = Folder::new();
+        for (name, end) in [("real", 24), ("older", 48)] {
+            folder.add(ended("ml", name, "nightly", "Succeeded", end));
+            folder.put_at("ml-artifacts", &format!("{name}/out.tgz"), hours(end + 1));
+        }
+        // It ended last, or that is what its creation makes of it.
+        let mut run = ended("ml", "odd", "nightly", "Succeeded", 12);
+        match change {
+            "restored" => {
+                run["metadata"]["creationTimestamp"] = ago(hours(4)).into();
+                run["status"]["startedAt"] = ago(hours(500)).into();
+                run["status"]["finishedAt"] = ago(hours(499)).into();
+            }
+            "terminating" => run["metadata"]["deletionTimestamp"] = ago(hours(3)).into(),
+            _ => run["status"]["nodes"]["odd-1"]["outputs"]["artifacts"][0]["deleted"] = true.into(),
+        }
+        folder.add(run);
+        let plan = plan(&folder, "keepLast: 1", &[]);
+        assert_eq!(deletes(&plan), ["older/out.tgz"], "{change}");
+        let kept = folder.plan(&["--all", "--keep-last", "1"]);
+        assert_eq!(deletes(&kept), ["older/out.tgz"], "{change}");
+    }
+}
+
 #[test]
 fn a_policy_never_widens() {
     let folder = nightly();
@@ -297,7 +364,7 @@ prop_compose! {
         let overrides = cron.map(|rule| (scope(None, Some("c-0")), rule)).into_iter();
         let overrides = overrides.chain(namespace.map(|rule| (scope(Some("ml"), None), rule))).collect();
         let pin = |at: &usize| Pin { names: vec![format!("w-{at}")], ..Pin::default() };
-        Retention { all, overrides, pins: pinned.iter().map(pin).collect() }
+        Retention { all, overrides, pins: pinned.iter().map(pin).collect(), ..Retention::default() }
     }
 }
 
@@ -458,9 +525,24 @@ fn the_schema_is_the_parser() {
         ("", true),
         ("keepLast: 0", true),
         ("olderThan: 1d12h", true),
-        ("pins: []", true),
+        ("pins: [{names: [train-*, a.b, 'a-*']}]", true),
+        ("pins: [{matchLabels: {example.com/a_B: 'True', c: ''}}]", true),
         ("pins: [{matchExpressions: [{key: a, operator: Exists}]}]", true),
-        ("overrides: [{namespace: a, template: b, failed: {}}]", true),
+        ("overrides: [{namespace: a, template: b, failed: {keepLast: 1}}]", true),
+        ("pins: []", false),
+        ("overrides: []", false),
+        ("failed: {}", false),
+        ("overrides: [{namespace: a, failed: {}}]", false),
+        ("pins: [{namespace: a, matchLabels: {}}]", false),
+        ("pins: [{namespace: a, matchExpressions: []}]", false),
+        ("pins: [{matchExpressions: [{key: a, operator: Exists, values: []}]}]", false),
+        ("pins: [{names: [A-1]}]", false),
+        ("pins: [{names: ['-*']}]", false),
+        ("pins: [{namespace: a.b}]", false),
+        ("pins: [{matchLabels: {'audit ': a}}]", false),
+        ("pins: [{matchLabels: {audit: 'a '}}]", false),
+        ("overrides: [{template: ml/train}]", false),
+        ("overrides: [{namespace: ml/x}]", false),
         ("keepLst: 1", false),
         ("keepLast: -1", false),
         ("keepLast: 4294967296", false),

@@ -6,6 +6,7 @@ pub mod artifact;
 pub mod config;
 pub mod de;
 pub(crate) mod gc_role;
+pub mod kube_names;
 pub mod list;
 pub mod login;
 pub mod meta;

@@ -54,6 +54,9 @@ impl Arguments {
             bucket.uri(&prefix)
         )));
         match needed {
+            0 if !records.unread.is_empty() => {
+                streams.say("Whether something still needs it is unknown, because not all could be read:");
+            }
             0 => streams.say("Nothing of it is referred to, pinned or held, as far as the records show."),
             1 => streams.say("Warning: 1 of them is still needed:"),
             _ => streams.say(format!("Warning: {needed} of them are still needed:")),
@@ -71,6 +74,6 @@ impl Arguments {
         writeln!(streams.out, "{text}")?;
         streams.out.flush()?;
         streams.say(escape(&format!("Set it, replacing the existing rules, with: {command}")));
-        Ok(exit::DONE)
+        Ok(if records.unread.is_empty() { exit::DONE } else { exit::PARTIAL })
     }
 }

@@ -131,5 +131,8 @@ pub(crate) async fn read(
         cluster.ensure_namespace(namespace).await?;
     }
     scan.ensure_found(planning.names)?;
+    if let Some(policy) = &terms.rules.retention {
+        warnings::warn_of_idle(&scan, policy, namespace, streams);
+    }
     Ok((scan, terms))
 }

@@ -5,7 +5,7 @@ use crate::cli::purge::arguments::Arguments;
 use crate::cli::purge::plan_flags::Planning;
 use crate::cli::purge::{apply, confirm};
 use crate::cli::streams::Streams;
-use crate::cli::warnings::tell_controllers;
+use crate::cli::warnings::{tell_controllers, warn_of_idle};
 use crate::error::Error;
 use crate::output::summary::Ended;
 use crate::scan::files::{LoadRequest, Loaded, load};
@@ -70,5 +70,8 @@ pub(crate) fn read(
     let mut scan = Scan::under(&terms.rules, gathering, Vec::new());
     workflows.iter().try_for_each(|text| scan.workflow(text, &terms))?;
     scan.ensure_found(planning.names)?;
+    if let Some(policy) = &terms.rules.retention {
+        warn_of_idle(&scan, policy, None, streams);
+    }
     Ok((scan, terms))
 }

@@ -95,7 +95,9 @@ impl Rule<'_> {
                 },
             }]}),
             StorageEngine::Gcs => {
-                let mut condition = json!({ "age": days });
+                // Where the bucket keeps versions, the age of a version counts from its creation: without isLive what was
+                // deleted or overwritten by mistake would go for good with the next look.
+                let mut condition = json!({ "age": days, "isLive": true });
                 if !prefix.is_empty() {
                     condition["matchesPrefix"] = json!([prefix]);
                 }

@@ -3,6 +3,7 @@
 //! A policy can only keep more, never delete more: it is asked after all guards, and answers with "keep" or "no
 //! objection".
 
+pub mod hits;
 pub mod newest;
 pub mod pin;
 pub mod series;
@@ -12,12 +13,14 @@ mod tests;
 use crate::argo::names;
 use crate::argo::workflow::Workflow;
 use crate::model::assessment::ArtifactReport;
+use crate::plan::retention::hits::{Hits, Idle, Places};
 use crate::plan::retention::newest::Newest;
 use crate::plan::retention::pin::Pin;
 use crate::plan::retention::series::{Made, Series};
 use crate::verdict::{Class, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A policy, as `docs/policy.md` describes its file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +30,7 @@ pub struct Retention {
     /// The overrides, with at most one for each scope.
     pub overrides: Vec<(Scope, Rule)>,
     pub pins: Vec<Pin>,
+    pub places: Places,
 }
 
 /// The rule of one place in a policy. A less specific place can set the values that this one does not set.
@@ -121,11 +125,26 @@ impl<'a> Run<'a> {
         Series { namespace: meta.namespace.clone(), made, failed: self.failed() }
     }
 
-    /// Returns the time the run finished, if it counts as finished: it is over, it is not an archived record,
-    /// and its end is not in the future.
+    /// Returns the time the run finished, if it takes a place among the newest of its series.
+    ///
+    /// It does so only if it is over and no archived record, and its end is neither in the future nor before its creation: a
+    /// run that was restored from a backup has an old end and a new creation, and which runs are newer is unknown. A run that
+    /// is being deleted, or of which Argo has collected every artifact, keeps nothing in another's stead.
     pub fn finished(&self, now: Timestamp) -> Option<Timestamp> {
-        let counts = self.workflow.is_over() && !self.workflow.is_archived_record();
-        self.workflow.ended().filter(|end| counts && *end <= now)
+        let Workflow { metadata: meta, status, .. } = self.workflow;
+        let over = self.workflow.is_over() && !self.workflow.is_archived_record();
+        let counts = over && meta.deletion_timestamp.is_none() && !self.is_collected();
+        let created = meta.creation_timestamp;
+        status
+            .finished_at
+            .filter(|end| counts && *end <= now && created.is_none_or(|created| created <= *end))
+    }
+
+    /// Returns true if the nodes in the object show artifacts, and all of them as deleted.
+    fn is_collected(&self) -> bool {
+        let mut artifacts =
+            self.workflow.status.nodes.values().flat_map(|node| &node.outputs.artifacts).peekable();
+        artifacts.peek().is_some() && artifacts.all(|artifact| artifact.deleted)
     }
 
     /// Returns namespace, name and UID, which together identify the run.
@@ -155,6 +174,18 @@ impl Scope {
             Some(Origin::CronWorkflow(_)) => 4,
         };
         origin + u8::from(self.namespace.is_some())
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            None => {}
+            Some(Origin::Template(name)) => write!(f, "template {name:?}")?,
+            Some(Origin::CronWorkflow(name)) => write!(f, "cronWorkflow {name:?}")?,
+        }
+        let gap = if self.origin.is_some() { " in " } else { "" };
+        self.namespace.iter().try_for_each(|name| write!(f, "{gap}namespace {name:?}"))
     }
 }
 
@@ -212,6 +243,39 @@ impl Retention {
     /// Returns true if a pin of the policy keeps the run.
     pub fn pins(&self, run: &Run) -> bool {
         self.pins.iter().any(|pin| pin.takes(&run.workflow.metadata))
+    }
+
+    /// Notes the overrides and pins that are for the run.
+    pub fn hit(&self, run: &Run, hits: &mut Hits) {
+        let overrides = self.overrides.iter().enumerate().filter(|(_, (scope, _))| scope.takes(run));
+        hits.overrides.extend(overrides.map(|(at, _)| at));
+        for (at, pin) in self.pins.iter().enumerate() {
+            hits.pins.extend(pin.hits(&run.workflow.metadata).map(|name| (at, name)));
+        }
+    }
+
+    /// Returns what matched nothing, in the order of the file. If only one namespace was read, what is for another is not
+    /// expected to match.
+    pub fn idle(&self, hits: &Hits, read: Option<&str>) -> Vec<Idle> {
+        let expected = |namespace: &Option<String>| match (namespace, read) {
+            (Some(namespace), Some(read)) => namespace == read,
+            _ => true,
+        };
+        let Places { overrides, pins, .. } = &self.places;
+        let mut idle = Vec::new();
+        for (at, (line, (scope, _))) in overrides.iter().zip(&self.overrides).enumerate() {
+            if expected(&scope.namespace) && !hits.overrides.contains(&at) {
+                idle.push(Idle { line: *line, what: scope.to_string() });
+            }
+        }
+        for (at, (lines, pin)) in pins.iter().zip(&self.pins).enumerate() {
+            let silent = lines.iter().enumerate().filter(|(name, _)| !hits.pins.contains(&(at, *name)));
+            for (name, line) in silent.filter(|_| expected(&pin.namespace)) {
+                idle.push(Idle { line: *line, what: format!("the pin {:?}", pin.by(name).to_string()) });
+            }
+        }
+        idle.sort();
+        idle
     }
 
     /// Returns the largest number of runs that any rule keeps in a series.

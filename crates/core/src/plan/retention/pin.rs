@@ -47,14 +47,26 @@ impl Expression {
 impl Pin {
     /// Returns true if the pin keeps the object.
     pub fn takes(&self, meta: &Meta) -> bool {
-        let named = |name: &String| match name.strip_suffix('*') {
+        self.hits(meta).next().is_some()
+    }
+
+    /// Returns the numbers of the names by which the pin keeps the object. A pin without names keeps it by 0.
+    pub(crate) fn hits<'a>(&'a self, meta: &'a Meta) -> impl Iterator<Item = usize> + 'a {
+        let named = |name: &str| match name.strip_suffix('*') {
             Some(beginning) => meta.name.starts_with(beginning),
             None => *name == meta.name,
         };
-        self.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
-            && (self.names.is_empty() || self.names.iter().any(named))
+        let others = self.namespace.as_ref().is_none_or(|namespace| *namespace == meta.namespace)
             && self.match_labels.iter().all(|(key, value)| meta.labels.get(key) == Some(value))
-            && self.match_expressions.iter().all(|expression| expression.holds(&meta.labels))
+            && self.match_expressions.iter().all(|expression| expression.holds(&meta.labels));
+        let nameless = (others && self.names.is_empty()).then_some(0);
+        let names = self.names.iter().enumerate().filter(move |(_, name)| others && named(name));
+        nameless.into_iter().chain(names.map(|(at, _)| at))
+    }
+
+    /// Returns the pin with one of its names only; itself if it has none.
+    pub(crate) fn by(&self, name: usize) -> Self {
+        Self { names: self.names.get(name).into_iter().cloned().collect(), ..self.clone() }
     }
 }
 

@@ -280,3 +280,65 @@ fn only_a_run_that_is_over_counts_and_only_the_newest_are_kept() {
     assert_eq!(keeps(&one, Some(day(1)), &newest), None);
     assert!(keeps(&one, Some(day(5)), &newest).is_some());
 }
+
+#[test]
+fn a_run_that_keeps_nothing_in_anothers_stead_takes_no_place() {
+    let collected = |deleted: [bool; 2]| {
+        let artifacts = deleted.map(|deleted| json!({ "name": "a", "deleted": deleted }));
+        json!({ "n": { "id": "n", "outputs": { "artifacts": artifacts } } })
+    };
+    let counts = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = json!({
+            "metadata": { "name": "w", "namespace": "ml", "creationTimestamp": day(1).to_string() },
+            "status": { "phase": "Succeeded", "finishedAt": day(2).to_string() },
+        });
+        change(&mut value);
+        let workflow: Workflow = serde_json::from_value(value).unwrap();
+        Run::new(&workflow, &[]).finished(day(9))
+    };
+    assert_eq!(counts(&|_| ()), Some(day(2)));
+    // Restored from a backup, or its clock is wrong; the creation is set by the server.
+    assert_eq!(counts(&|run| run["metadata"]["creationTimestamp"] = day(3).to_string().into()), None);
+    assert_eq!(
+        counts(&|run| run["metadata"]["creationTimestamp"] = day(2).to_string().into()),
+        Some(day(2)),
+        "a run may end within its first second"
+    );
+    assert_eq!(counts(&|run| run["metadata"]["deletionTimestamp"] = day(4).to_string().into()), None);
+    assert_eq!(counts(&|run| run["status"]["nodes"] = collected([true, true])), None);
+    assert_eq!(counts(&|run| run["status"]["nodes"] = collected([true, false])), Some(day(2)));
+}
+
+#[test]
+fn what_matched_nothing_is_told_by_its_line() {
+    let template = |name: &str| Some(Origin::Template(name.to_owned()));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let policy = Retention {
+        overrides: vec![
+            for_scope(None, template("train"), last(1)),
+            for_scope(Some("ml"), template("trian"), last(1)),
+            for_scope(Some("etl"), None, last(1)),
+        ],
+        pins: vec![
+            Pin { names: names(&["golden", "train-*"]), ..Pin::default() },
+            Pin { namespace: Some("etl".to_owned()), ..Pin::default() },
+        ],
+        places: Places { overrides: vec![9, 11, 13], pins: vec![vec![4, 5], vec![6]], ..Places::default() },
+        ..Retention::default()
+    };
+    let workflow = run("train-1", json!({}), "Running", 1);
+    let templates = [("ml".to_owned(), "train".to_owned())];
+    let mut hits = Hits::default();
+    policy.hit(&Run::new(&workflow, &templates), &mut hits);
+    let mut all = Hits::default();
+    all.absorb(hits);
+    let idle = |read| {
+        let idle = policy.idle(&all, read).into_iter();
+        idle.map(|idle| format!("{}: {}", idle.line, idle.what)).collect::<Vec<_>>()
+    };
+    let golden = "4: the pin \"names golden\"";
+    let trian = "11: template \"trian\" in namespace \"ml\"";
+    assert_eq!(idle(None), [golden, "6: the pin \"namespace etl\"", trian, "13: namespace \"etl\""]);
+    // Nothing of other namespaces was read, so what is for them is no mistake.
+    assert_eq!(idle(Some("ml")), [golden, trian]);
+}
