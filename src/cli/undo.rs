@@ -130,18 +130,7 @@ impl Arguments {
         if failed > 0 {
             writeln!(out, "{failed} could not be brought back")?;
         }
-        if lifted > 0 {
-            streams.say(
-                "Note: the next purge with --quarantine marks them again; the label argo-gc/keep=true keeps a workflow.",
-            );
-        }
-        if unread > 0 {
-            streams.say(format!(
-                "Warning: the marks of {} that came back may not be read; one that an earlier purge with --quarantine set \
-                 still counts. Undo again as an account that may read and write tags (docs/quarantine.md).",
-                plural(unread, "object")
-            ));
-        }
+        tell_marks(&LiftedMarks { lifted, unread }, streams);
         let left = match &cluster {
             Some(cluster) if !back.is_empty() => taken_back(&record.plan, &back, cluster, streams).await?,
             _ => 0,
@@ -196,6 +185,22 @@ impl Arguments {
         }
         show::journals(&mut streams.out, streams.width, self.output, &journals)?;
         Ok(exit::DONE)
+    }
+}
+
+/// Says what the marks mean for later runs.
+fn tell_marks(&LiftedMarks { lifted, unread }: &LiftedMarks, streams: &mut Streams) {
+    if lifted > 0 {
+        streams.say(
+            "Note: the next purge with --quarantine marks them again; the label argo-gc/keep=true keeps a workflow.",
+        );
+    }
+    if unread > 0 {
+        streams.say(format!(
+            "Warning: the marks of {} that came back may not be read; one that an earlier purge with --quarantine set \
+             still counts. Undo again as an account that may read and write tags (docs/quarantine.md).",
+            plural(unread, "object")
+        ));
     }
 }
 

@@ -188,7 +188,7 @@ fn an_object_that_makes_no_sense_costs_itself_in_every_verb() {
         (
             "fix",
             format!("--lifecycle 30 --repository gs://b/argo {root}"),
-            0,
+            4,
             vec!["workflow ml/odd-wf", "workflow template ml/odd-template", "cache ml/odd-cache"],
         ),
         ("orphans", format!("--repository gs://b/argo {root}"), 0, vec!["cache ml/odd-cache"]),

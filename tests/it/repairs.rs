@@ -392,7 +392,8 @@ fn controllers_are_mended_by_the_commands_shown_on_apiserver() {
     while verdict("repair-ctl") != "covered -" {
         assert!(start.elapsed().as_secs() < 60, "{}", verdict("repair-ctl"));
     }
-    assert_causes(&diagnose("repair-ctl"), &[]);
+    // What is foretold of a controller with an instance ID, whose label the GC pod will lack.
+    assert_causes(&diagnose("repair-ctl"), &["instance-id-label"]);
     assert_eq!(diagnose("repair-ctl")["controllers"][0]["ownsGcPods"], "yes");
     assert_causes(&diagnose("repair-ctl-lost"), &["pod-lost"]);
 }
